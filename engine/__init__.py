@@ -1,0 +1,39 @@
+"""Gammascope's engine: the covariance C of SGD's gradient noise against the Hessian H of the loss.
+
+    from engine import analyze
+    result = analyze(model, inputs, targets, layer="fc2", loss="ce", batch_size=50)
+    result.fit("C", top_k=1000).gamma
+
+Axes used in every signature:
+
+    n       samples (of a chunk or of the whole set)
+    d_in    inputs of the studied layer (one more where its bias is included)
+    d_out   outputs of the studied layer
+    d       D = d_out · d_in, the layer's weights, row-major
+    k       leading eigen-directions of H
+    r       eigenpairs kept of one sample's curvature M_p (at most d_out)
+    c       classes, the logits' axis
+
+Importing the package costs nothing: torch is loaded when `analyze` is first asked for, so that
+a page can read results (engine.result) without it.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engine.analysis import analyze
+    from engine.result import Analysis
+
+__all__ = ["Analysis", "analyze"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "analyze":
+        from engine.analysis import analyze
+
+        return analyze
+    if name == "Analysis":
+        from engine.result import Analysis
+
+        return Analysis
+    raise AttributeError(f"engine has no {name!r}; it offers {', '.join(__all__)}.")
