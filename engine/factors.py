@@ -1,0 +1,324 @@
+"""LayerFactors: what one fully connected layer keeps of every sample. The heart of the engine.
+
+z_p = W a_p is linear in W and a_p does not depend on W, so whatever lies downstream
+
+    g_p = δ_p ⊗ a_p,  δ_p = ∂ℓ_p/∂z_p        h_p = M_p ⊗ a_p a_pᵀ,  M_p = ∂²ℓ_p/∂z_p² = Σ_m μ_m e_m e_mᵀ
+
+and nothing of size D × D exists per sample. Source: theory.md section 2.
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from engine import losses
+from engine.progress import Progress, silent
+from engine.requests import require
+
+CURVATURES = ("auto", "gauss-newton", "full")
+SAMPLES_PER_PASS = 1024  # of one forward pass; enters no result
+
+
+@dataclass(frozen=True)
+class LayerFactors:
+    """Per-sample factors of one layer.
+
+    activity: a_p, with a last component 1 where the bias is included; delta: δ_p; curvature: μ_m, the
+    eigenvalues of M_p by falling magnitude; vectors: their orthonormal eigenvectors e_m as rows;
+    weight: W, with the bias as last column where it is included; loss: ℓ_p; correct: whether the largest
+    logit is the target's; kind: "gauss-newton" (M_p = J_pᵀ A_p J_p, exact for a piecewise-linear tail,
+    rank ≤ K) or "full" (with the second derivative of the tail, rank d_out).
+    """
+
+    activity: Float[Tensor, "n d_in"]
+    delta: Float[Tensor, "n d_out"]
+    curvature: Float[Tensor, "n r"]
+    vectors: Float[Tensor, "n r d_out"]
+    weight: Float[Tensor, "d_out d_in"]
+    loss: Float[Tensor, " n"]
+    correct: Float[Tensor, " n"]
+    kind: str
+
+    @property
+    def samples(self) -> int:
+        return self.activity.shape[0]
+
+    @property
+    def dimension(self) -> int:
+        """D, the number of weights."""
+        return self.weight.numel()
+
+    def select(self, index: Int[Tensor, " m"]) -> "LayerFactors":
+        """The factors of some samples."""
+        per_sample = ("activity", "delta", "curvature", "vectors", "loss", "correct")
+        rows = {name: getattr(self, name)[index] for name in per_sample}
+        return LayerFactors(weight=self.weight, kind=self.kind, **rows)
+
+    def kappa(self) -> Float[Tensor, "n r"]:
+        """Eigenvalues of h_p: κ_m = μ_m ‖a_p‖²; their eigenvectors are e_m ⊗ a_p/‖a_p‖."""
+        return self.curvature * self.activity.square().sum(dim=1, keepdim=True)
+
+
+def layer_factors(
+    model: nn.Module,
+    layer: str,
+    inputs: Tensor,
+    targets: Int[Tensor, " n"],
+    loss: str,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    bias: bool = False,
+    curvature: str = "auto",
+    progress: Progress = silent,
+    chunk: int = SAMPLES_PER_PASS,
+) -> LayerFactors:
+    """The factors of every sample, from a private copy of the model in the given precision.
+
+    curvature "auto" measures whether the second derivative of the tail contributes to any M_p, by one
+    double backward pass along a random direction, and takes "full" only if it does. Forcing
+    "gauss-newton" on a smooth tail gives the Gauss–Newton matrix, which is not the Hessian.
+    Costs K backward passes through the part of the network after the layer, and d_out more for "full".
+
+    Raises ValueError or TypeError, with the remedy, for a layer that theory.md section 2 does not cover.
+    """
+    losses.check(loss)
+    require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
+    check_samples(inputs, targets)
+    net = _Tail(model, layer, device, dtype, bias)
+    inputs = inputs.to(dtype) if inputs.is_floating_point() else inputs
+    net.check_independence(inputs)
+
+    n, kinds = inputs.shape[0], {"auto": ("gauss-newton", "full")}.get(curvature, (curvature,))
+    for kind in kinds:
+        parts: list[dict[str, Tensor]] = []
+        for start in range(0, n, chunk):
+            rows = slice(start, start + chunk)
+            part = net.factors(inputs[rows], targets[rows].to(device), loss, kind, probe=curvature == "auto")
+            if part is None:
+                break  # the tail is curved: start again with the full second derivative
+            parts.append(part)
+            progress("factors", min(start + chunk, n), n)
+        else:
+            joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+            return LayerFactors(weight=net.weight, kind=kind, **joined)
+    raise AssertionError("the full second derivative needs no second attempt")
+
+
+def check_samples(inputs: Any, targets: Any) -> None:
+    """TypeError or ValueError unless these are tensors of as many samples as labels, at least one."""
+    if not isinstance(inputs, Tensor) or not isinstance(targets, Tensor):
+        raise TypeError(
+            f"inputs and targets must be torch tensors, not {type(inputs).__name__} and "
+            f"{type(targets).__name__}. Convert them with torch.as_tensor."
+        )
+    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
+        raise TypeError(f"targets must be whole-number class labels, not {targets.dtype}. Use targets.long().")
+    require(targets.ndim == 1, f"targets must be one label per sample (n,), not of shape {tuple(targets.shape)}.")
+    require(
+        inputs.ndim >= 1 and inputs.shape[0] == targets.shape[0],
+        f"There are {inputs.shape[0] if inputs.ndim else 0} inputs but {targets.shape[0]} targets; "
+        "pass one label per sample.",
+    )
+    require(targets.shape[0] > 0, "There are no samples. Pass at least one.")
+    require(
+        not inputs.is_floating_point() or bool(torch.isfinite(inputs).all()),
+        "The inputs contain NaN or infinity. Clean the data first.",
+    )
+
+
+class _Tail:
+    """A frozen copy of the model, cut open at the studied layer."""
+
+    def __init__(self, model: nn.Module, layer: str, device: torch.device, dtype: torch.dtype, bias: bool):
+        check_layer(model, layer, bias)
+        self.model = copy.deepcopy(model).to(device=device, dtype=dtype).requires_grad_(False)
+        self.layer, self.bias, self.device = layer, bias, device
+        linear = self.model.get_submodule(layer)
+        assert isinstance(linear, nn.Linear)
+        self.linear = linear
+        self.weight = torch.cat([linear.weight, linear.bias[:, None]], 1) if bias else linear.weight.clone()
+        require(bool(torch.isfinite(self.weight).all()), f"Layer {layer!r} holds NaN or infinite weights.")
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """a, a fresh leaf z, and the logits as a function of z alone."""
+        seen: list[tuple[Tensor, Tensor]] = []
+
+        def cut(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            z = output.detach().clone().requires_grad_(True)
+            seen.append((args[0].detach().clone(), z))
+            return z.clone()  # so that a tail that works in place leaves the leaf alone
+
+        handle = self.linear.register_forward_hook(cut)
+        try:
+            with torch.inference_mode(False), torch.enable_grad():
+                logits = self.model(inputs.to(self.device))
+        finally:
+            handle.remove()
+        require(
+            len(seen) > 0,
+            f"Layer {self.layer!r} is not on the path from these inputs to the output. "
+            f"Choose another of {_linear_names(self.model)}.",
+        )
+        require(
+            len(seen) == 1,
+            f"Layer {self.layer!r} is used {len(seen)} times in one forward pass, so its weights are shared; "
+            "the factored Hessian covers layers used once. Choose another layer.",
+        )
+        activity, z = seen[0]
+        require(
+            activity.ndim == 2,
+            f"Layer {self.layer!r} is fed arrays of shape {tuple(activity.shape[1:])} per sample (a sequence); "
+            "the engine covers layers fed one vector per sample. Choose a layer after the pooling.",
+        )
+        if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[0] != inputs.shape[0]:
+            shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise ValueError(
+                f"The model must give one row of logits per sample, (n, classes); it gave {shape} for "
+                f"{inputs.shape[0]} samples."
+            )
+        require(
+            logits.requires_grad,
+            f"The output does not depend on layer {self.layer!r} by a differentiable path. Choose another layer.",
+        )
+        return activity, z, logits
+
+    def check_independence(self, inputs: Tensor) -> None:
+        """ValueError if a sample's logits change with its neighbours in the batch."""
+        few = inputs[:3]
+        together, alone = self.forward(few)[2].detach(), self.forward(few[:1])[2].detach()
+        scale = float(together.abs().max()) + 1e-6
+        require(
+            float((together[:1] - alone).abs().max()) <= 1e-3 * scale,
+            "A sample's output changes with the other samples of its batch, so per-sample gradients are not "
+            "defined. Use layers that treat samples one by one (BatchNorm with its running statistics).",
+        )
+
+    def factors(
+        self, inputs: Tensor, targets: Int[Tensor, " n"], loss: str, kind: str, probe: bool
+    ) -> dict[str, Tensor] | None:
+        """The factors of one chunk; None when `kind` leaves out a second derivative that is not zero."""
+        a, z, f = self.forward(inputs)
+        classes = f.shape[1]
+        low, high = int(targets.min()), int(targets.max())
+        require(
+            low >= 0 and high < classes,
+            f"The targets run from {low} to {high} but the model has {classes} outputs, so labels must lie in "
+            f"0 … {classes - 1}. Renumber the labels, or load the model with the right number of classes.",
+        )
+        require(bool(torch.isfinite(f).all()), "The model's outputs are NaN or infinite on these inputs.")
+
+        slope, hessian = losses.gradient_and_hessian(loss, f.detach(), targets)
+        jacobian = torch.stack(
+            [torch.autograd.grad(f[:, c].sum(), z, retain_graph=True)[0] for c in range(classes)], dim=1
+        )
+        second = None
+        if kind == "full" or probe:
+            second = _second_derivative(f, z, slope.to(f.dtype), whole=kind == "full")
+            if kind == "gauss-newton" and second is not None and bool(second.count_nonzero()):
+                return None
+        mu, e = _eigenpairs(jacobian, hessian, second if kind == "full" else None)
+        if self.bias:
+            a = torch.cat([a, torch.ones_like(a[:, :1])], dim=1)
+        return {
+            "activity": a,
+            "delta": torch.einsum("nc,nco->no", slope, jacobian.double()).to(a.dtype),
+            "curvature": mu.to(a.dtype),
+            "vectors": e.to(a.dtype),
+            "loss": losses.values(loss, f.detach().double(), targets).to(a.dtype),
+            "correct": (f.detach().argmax(dim=1) == targets).to(a.dtype),
+        }
+
+
+def _second_derivative(
+    f: Float[Tensor, "n c"], z: Float[Tensor, "n d_out"], slope: Float[Tensor, "n c"], whole: bool
+) -> Tensor | None:
+    """T_p = Σ_k (∂ℓ/∂f_k) ∂²f_k/∂z², whole (n, d_out, d_out) or along one random direction (n, d_out);
+    None where autograd knows it to be zero."""
+    (pull,) = torch.autograd.grad((f * slope).sum(), z, create_graph=True)
+    if not pull.requires_grad:
+        return None
+    if not whole:
+        generator = torch.Generator().manual_seed(0)
+        direction = torch.randn(pull.shape[1], generator=generator, dtype=pull.dtype).to(pull.device)
+        return torch.autograd.grad((pull @ direction).sum(), z, retain_graph=True, allow_unused=True)[0]
+    rows = [
+        torch.autograd.grad(pull[:, i].sum(), z, retain_graph=True, allow_unused=True)[0]
+        for i in range(pull.shape[1])
+    ]
+    zero = torch.zeros_like(z)
+    matrix = torch.stack([zero if row is None else row for row in rows], dim=1)
+    return (matrix + matrix.mT) / 2
+
+
+def _eigenpairs(
+    jacobian: Float[Tensor, "n c d_out"],
+    hessian: Float[Tensor, "n c c"],
+    second: Float[Tensor, "n d_out d_out"] | None,
+) -> tuple[Float[Tensor, "n r"], Float[Tensor, "n r d_out"]]:
+    """(μ_m, e_m) of M = Jᵀ A J + T in float64, by falling |μ|. Without T, and with fewer classes than
+    outputs, from the thin QR Jᵀ = Q R: M = Q (R A Rᵀ) Qᵀ, a c × c problem."""
+    classes, d_out = jacobian.shape[1:]
+    if second is None and classes < d_out:
+        q, r = torch.linalg.qr(jacobian.mT)
+        q, r = q.double(), r.double()
+        mu, inner = torch.linalg.eigh(r @ hessian @ r.mT)
+        vectors = (q @ inner).mT
+    else:
+        j = jacobian.double()
+        matrix = j.mT @ hessian @ j
+        mu, inner = torch.linalg.eigh(matrix if second is None else matrix + second.double())
+        vectors = inner.mT
+    order = mu.abs().argsort(dim=1, descending=True)
+    return mu.gather(1, order), vectors.gather(1, order[:, :, None].expand_as(vectors))
+
+
+def _linear_names(model: nn.Module) -> str:
+    return ", ".join(name for name, m in model.named_modules() if isinstance(m, nn.Linear)) or "(none)"
+
+
+def check_layer(model: nn.Module, layer: str, bias: bool = False) -> None:
+    """ValueError or TypeError unless `layer` is an nn.Linear of the model with weights of its own, and the
+    model is in evaluation mode where that matters."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}.")
+    modules = dict(model.named_modules())
+    require(
+        layer in modules and bool(layer),
+        f"The model has no layer {layer!r}; its linear layers are {_linear_names(model)}.",
+    )
+    linear = modules[layer]
+    require(
+        isinstance(linear, nn.Linear),
+        f"Layer {layer!r} is a {type(linear).__name__}; the engine studies nn.Linear. "
+        f"Choose one of {_linear_names(model)}.",
+    )
+    require(not bias or linear.bias is not None, f"Layer {layer!r} has no bias. Use bias=False.")
+    twins = [
+        name
+        for name, parameter in model.named_parameters(remove_duplicate=False)
+        if parameter is linear.weight and name != f"{layer}.weight"
+    ]
+    require(
+        not twins,
+        f"The weights of {layer!r} are shared with {', '.join(twins)}; the factored Hessian covers weights "
+        "used once. Choose another layer.",
+    )
+    mixing = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+    for name, module in modules.items():
+        if not isinstance(module, mixing):
+            continue
+        require(
+            not module.training,
+            f"{type(module).__name__} {name!r} is in training mode, where the loss of a sample is random or "
+            "depends on the others. Call model.eval() first.",
+        )
+        require(
+            not isinstance(module, nn.modules.batchnorm._BatchNorm) or module.running_mean is not None,
+            f"{type(module).__name__} {name!r} has no running statistics, so samples of a batch depend on each "
+            "other. Rebuild it with track_running_stats=True.",
+        )
