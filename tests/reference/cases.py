@@ -1,0 +1,141 @@
+"""Small seeded networks, float64 and in eval mode, on which an engine and its twins must agree."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+LOSSES = ("ce", "mse", "linear_mse")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network with its data. layer: the studied nn.Linear; bias: it has one; piecewise: everything
+    downstream of it is piecewise linear."""
+
+    name: str
+    model: nn.Module
+    layer: str
+    inputs: Tensor
+    targets: Tensor
+    classes: int
+    bias: bool
+    piecewise: bool
+
+
+def mlp(widths: tuple[int, ...], activation: Callable[[], nn.Module], bias: bool = False) -> nn.Sequential:
+    """Linear layers named fc1, fc2, … with the activation between them."""
+    model = nn.Sequential()
+    for i, (d_in, d_out) in enumerate(pairwise(widths), 1):
+        if i > 1:
+            model.add_module(f"act{i - 1}", activation())
+        model.add_module(f"fc{i}", nn.Linear(d_in, d_out, bias=bias))
+    return model
+
+
+def _mlp(widths, activation, layer, bias=False):
+    return lambda: (mlp(widths, activation, bias), layer, (widths[0],), widths[-1])
+
+
+def _conv_before():
+    modules = OrderedDict(
+        conv=nn.Conv2d(1, 2, 3),
+        act1=nn.ReLU(),
+        pool=nn.MaxPool2d(2),
+        flat=nn.Flatten(),
+        fc1=nn.Linear(8, 4, bias=False),
+        act2=nn.ReLU(),
+        fc2=nn.Linear(4, 3),
+    )
+    return nn.Sequential(modules), "fc1", (1, 6, 6), 3
+
+
+def _normalised():
+    modules = OrderedDict(
+        fc1=nn.Linear(5, 4),
+        act1=nn.ReLU(),
+        fc2=nn.Linear(4, 4),
+        norm=nn.BatchNorm1d(4),
+        drop=nn.Dropout(0.5),
+        act2=nn.ReLU(),
+        fc3=nn.Linear(4, 3),
+    )
+    return nn.Sequential(modules), "fc2", (5,), 3
+
+
+def _conv_after():
+    modules = OrderedDict(
+        fc1=nn.Linear(5, 4),
+        act1=nn.ReLU(),
+        fc2=nn.Linear(4, 8),
+        shape=nn.Unflatten(1, (2, 2, 2)),
+        conv=nn.Conv2d(2, 3, 2, padding=1),
+        act2=nn.LeakyReLU(0.2),
+        pool=nn.AvgPool2d(3),
+        flat=nn.Flatten(),
+        fc3=nn.Linear(3, 3),
+    )
+    return nn.Sequential(modules), "fc2", (5,), 3
+
+
+_BUILD = {
+    "relu": _mlp((5, 4, 4, 3), nn.ReLU, "fc2"),
+    "relu_bias": _mlp((5, 4, 4, 3), nn.ReLU, "fc2", bias=True),
+    "relu_first": _mlp((5, 4, 3), nn.ReLU, "fc1"),
+    "relu_last": _mlp((5, 4, 3), nn.ReLU, "fc2", bias=True),
+    "leaky": _mlp((5, 4, 4, 3), lambda: nn.LeakyReLU(0.2), "fc2", bias=True),
+    "tanh": _mlp((5, 4, 4, 3), nn.Tanh, "fc2"),
+    "gelu": _mlp((5, 4, 4, 3), nn.GELU, "fc2", bias=True),
+    "one_hidden": _mlp((6, 3, 3), nn.Tanh, "fc1", bias=True),
+    "linear": _mlp((5, 3), nn.ReLU, "fc1"),
+    "wide": _mlp((4, 3, 6, 3), nn.ReLU, "fc2"),
+    "conv_before": _conv_before,
+    "conv_after": _conv_after,
+    "normalised": _normalised,
+}
+CASES = tuple(_BUILD)
+SMOOTH = ("tanh", "gelu", "one_hidden")
+
+
+def case(name: str, n: int = 9, seed: int = 0, gain: float = 1.5) -> Case:
+    """The named case with n samples, the classes dealt in turn and every class met twice if n allows.
+
+    Weights are PyTorch's initial ones times `gain`, so that logits differ visibly between samples; norm
+    statistics are random and far from the identity.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model, layer, shape, classes = _BUILD[name]()
+        model = model.double().eval()
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                for tensor in (module.weight.data, module.running_var):
+                    tensor.uniform_(0.5, 2.0)
+                for tensor in (module.bias.data, module.running_mean):
+                    tensor.uniform_(0.0, 0.5)
+            elif isinstance(module, nn.Linear | nn.Conv2d):
+                module.weight.data *= gain
+        inputs = torch.randn(n, *shape, dtype=torch.float64)
+        targets = torch.randperm(n) % classes
+    linear = model.get_submodule(layer)
+    return Case(name, model, layer, inputs, targets, classes, linear.bias is not None, name not in SMOOTH)
+
+
+def lonely(name: str = "relu_bias", n: int = 9, seed: int = 0) -> Case:
+    """The case with one sample alone in its class: it has no partner."""
+    whole = case(name, n, seed)
+    targets = whole.targets.clone()
+    targets[targets == whole.classes - 1] = 0
+    targets[n // 2] = whole.classes - 1
+    return replace(whole, targets=targets)
+
+
+def silent(name: str = "relu", n: int = 9, seed: int = 0) -> Case:
+    """The case with one all-zero input: without biases upstream, its activity is zero and ΔW* undefined."""
+    whole = case(name, n, seed)
+    inputs = whole.inputs.clone()
+    inputs[n // 2] = 0.0
+    return replace(whole, inputs=inputs)

@@ -1,0 +1,349 @@
+"""Brute-force twins: every quantity of the engine, written from its definition, one sample at a time.
+
+Nothing here knows the factored form h_p = M_p ⊗ a_p a_pᵀ and nothing is imported from the engine: that is
+what makes agreement with it evidence. Derivatives come from torch.func, matrices are explicit D × D, means
+are explicit loops, and everything is float64. Use small sizes only.
+
+Notation: w is the layer's weight flattened row-major (with bias=True the augmented matrix [W b], whose
+activity is [a 1]); D = d_out · d_in; g_p = ∇_w ℓ_p and h_p = ∇²_w ℓ_p of sample p's own loss.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, hessian
+
+AWD_NAMES = ("C_hh", "C_hg", "C_gg", "C_awd", "C_hh_sd", "C_hh_sd_wd", "C_hh_sd_wd_li")
+
+
+# -- losses and derivatives of one sample -------------------------------------------------------------
+
+
+def sample_loss(logits: Tensor, target: Tensor, loss: str) -> Tensor:
+    """ℓ of one sample from its logits f (K) and its label."""
+    if loss == "ce":
+        return torch.logsumexp(logits, 0) - logits[target]
+    onehot = torch.zeros_like(logits)
+    onehot[target] = 1.0
+    if loss == "mse":
+        return ((torch.softmax(logits, 0) - onehot) ** 2).mean()
+    if loss == "linear_mse":
+        return ((logits - onehot) ** 2).mean()
+    raise ValueError(f"no loss {loss!r}")
+
+
+def layer_weight(model: nn.Module, layer: str, bias: bool = False) -> Tensor:
+    """W (d_out × d_in), or [W b] (d_out × (d_in + 1))."""
+    linear = model.get_submodule(layer)
+    if not bias:
+        return linear.weight.detach().clone()
+    return torch.cat([linear.weight.detach(), linear.bias.detach()[:, None]], 1)
+
+
+def loss_of_weight(
+    model: nn.Module, layer: str, loss: str, bias: bool = False
+) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """The function (w, x, y) → ℓ: loss of one sample x (no batch axis), the layer's weight being w (D)."""
+    shape = layer_weight(model, layer, bias).shape
+
+    def value(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        matrix = w.reshape(shape)
+        parameters = {f"{layer}.weight": matrix}
+        if bias:
+            parameters = {f"{layer}.weight": matrix[:, :-1], f"{layer}.bias": matrix[:, -1]}
+        return sample_loss(functional_call(model, parameters, (x[None],))[0], y, loss)
+
+    return value
+
+
+def per_sample(
+    model: nn.Module, layer: str, inputs: Tensor, targets: Tensor, loss: str, bias: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Gradients g (n, D) and Hessians h (n, D, D) of each sample's loss in the layer's weight."""
+    value = loss_of_weight(model, layer, loss, bias)
+    w = layer_weight(model, layer, bias).flatten()
+    g = [grad(value)(w, x, y) for x, y in zip(inputs, targets, strict=True)]
+    h = [hessian(value)(w, x, y) for x, y in zip(inputs, targets, strict=True)]
+    return torch.stack(g).detach(), torch.stack(h).detach()
+
+
+def activities(model: nn.Module, layer: str, inputs: Tensor, bias: bool = False) -> Tensor:
+    """The layer's input a (n, d_in), seen by a forward hook; with bias, [a 1]."""
+    seen = []
+    handle = model.get_submodule(layer).register_forward_hook(lambda _, args, __: seen.append(args[0][0]))
+    with torch.no_grad():
+        for x in inputs:
+            model(x[None])
+    handle.remove()
+    a = torch.stack(seen)
+    return torch.cat([a, torch.ones_like(a[:, :1])], 1) if bias else a
+
+
+def loss_of_shift(model: nn.Module, layer: str, loss: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """The function (ε, x, y) → ℓ: loss of one sample when ε (d_out) is added to the layer's output z."""
+
+    def value(shift: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        handle = model.get_submodule(layer).register_forward_hook(lambda _, __, z: z + shift)
+        try:
+            return sample_loss(model(x[None])[0], y, loss)
+        finally:
+            handle.remove()
+
+    return value
+
+
+def per_preactivation(
+    model: nn.Module, layer: str, inputs: Tensor, targets: Tensor, loss: str
+) -> tuple[Tensor, Tensor]:
+    """δ_p = ∂ℓ_p/∂z_p (n, d_out) and M_p = ∂²ℓ_p/∂z_p² (n, d_out, d_out) at the layer's output z_p."""
+    value = loss_of_shift(model, layer, loss)
+    zero = torch.zeros(model.get_submodule(layer).out_features, dtype=inputs.dtype)
+    delta = [grad(value)(zero, x, y) for x, y in zip(inputs, targets, strict=True)]
+    curvature = [hessian(value)(zero, x, y) for x, y in zip(inputs, targets, strict=True)]
+    return torch.stack(delta).detach(), torch.stack(curvature).detach()
+
+
+# -- duality ------------------------------------------------------------------------------------------
+
+
+def nearest_partner(a: Tensor, targets: Tensor, pool: Tensor | Sequence[int] | None = None) -> list[int]:
+    """For each p the nearest other sample of its class by ‖a_q − a_p‖, the lowest index on ties; −1 if none.
+
+    pool restricts the candidates: indices, a mask (n), or a mask (n, n) whose row p is p's own pool. None
+    takes all samples. p itself is excluded by index: a duplicate of p at distance 0 is a partner.
+    """
+    n = len(a)
+    pool = range(n) if pool is None else pool
+    partners = []
+    for p in range(n):
+        if isinstance(pool, Tensor) and pool.dtype == torch.bool:
+            candidates = torch.nonzero(pool[p] if pool.ndim == 2 else pool).flatten().tolist()
+        else:
+            candidates = sorted(int(q) for q in pool)
+        best, shortest = -1, float("inf")
+        for q in candidates:
+            if q == p or targets[q] != targets[p]:
+                continue
+            distance = float(torch.linalg.norm(a[q] - a[p]))
+            if distance < shortest:
+                best, shortest = q, distance
+        partners.append(best)
+    return partners
+
+
+def minimal_weight_change(weight: Tensor, a: Tensor, delta_a: Tensor) -> Tensor:
+    """ΔW (d_out × d_in) of least ‖ΔW‖_F with (W + ΔW) a = W (a + Δa), found numerically.
+
+    Row i of the constraint on vec(ΔW) reads Σ_j a_j ΔW_ij = (W Δa)_i; the pseudo-inverse gives the least
+    solution. Undefined where a = 0.
+    """
+    d_out, d_in = weight.shape
+    constraint = torch.zeros(d_out, d_out * d_in, dtype=weight.dtype)
+    for i in range(d_out):
+        for j in range(d_in):
+            constraint[i, i * d_in + j] = a[j]
+    return (torch.linalg.pinv(constraint) @ (weight @ delta_a)).reshape(d_out, d_in)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the covariances are made of, sample by sample.
+
+    g (n, D), h (n, D, D), delta_w (n, D) the flattened minimal weight change, u (n, D) the gradient-activity
+    term δ_p ⊗ Δa_p; paired (n) is False where there is no partner or no activity (delta_w and u are 0 there).
+    """
+
+    g: Tensor
+    h: Tensor
+    delta_w: Tensor
+    u: Tensor
+    paired: Tensor
+
+    def take(self, indices: Sequence[int]) -> "Terms":
+        """The terms of these samples, repetitions allowed: a bootstrap resample taken literally."""
+        i = torch.as_tensor(list(indices))
+        return Terms(self.g[i], self.h[i], self.delta_w[i], self.u[i], self.paired[i])
+
+
+def sample_terms(
+    model: nn.Module,
+    layer: str,
+    inputs: Tensor,
+    targets: Tensor,
+    loss: str,
+    partners: Sequence[int],
+    bias: bool = False,
+) -> Terms:
+    """Terms of every sample, p changed into its partner (−1: none). With bias, a is [a 1], Δa is [Δa 0]."""
+    g, h = per_sample(model, layer, inputs, targets, loss, bias)
+    a = activities(model, layer, inputs, bias)
+    delta, _ = per_preactivation(model, layer, inputs, targets, loss)
+    weight = layer_weight(model, layer, bias)
+    delta_w, u = torch.zeros_like(g), torch.zeros_like(g)
+    paired = torch.zeros(len(g), dtype=torch.bool)
+    for p, q in enumerate(partners):
+        if q < 0 or torch.linalg.norm(a[p]) == 0:
+            continue
+        delta_a = a[q] - a[p]
+        delta_w[p] = minimal_weight_change(weight, a[p], delta_a).flatten()
+        u[p] = torch.outer(delta[p], delta_a).flatten()
+        paired[p] = True
+    return Terms(g, h, delta_w, u, paired)
+
+
+# -- covariances --------------------------------------------------------------------------------------
+
+
+def mean(terms: Sequence[Tensor]) -> Tensor:
+    """Plain mean of a list of tensors."""
+    total = torch.zeros_like(terms[0])
+    for term in terms:
+        total = total + term
+    return total / len(terms)
+
+
+def hessian_and_noise(g: Tensor, h: Tensor, batch_size: int) -> dict[str, Tensor]:
+    """H = E[h], C = (1/B)(E[g gᵀ] − ḡ ḡᵀ) and E_h2 = E[h²], over all samples."""
+    gradient = mean(list(g))
+    second = mean([torch.outer(g_p, g_p) for g_p in g])
+    return {
+        "H": mean(list(h)),
+        "C": (second - torch.outer(gradient, gradient)) / batch_size,
+        "E_h2": mean([h_p @ h_p for h_p in h]),
+    }
+
+
+def sigma_w2(terms: Terms) -> float:
+    """σ_w² = E[Σ_m κ_m² ω_m²] / E[Σ_m κ_m²] over the paired samples, ω_m = u_m · Δw_p."""
+    numerator = denominator = 0.0
+    for p in torch.nonzero(terms.paired).flatten().tolist():
+        kappa, vectors = torch.linalg.eigh(terms.h[p])
+        for m in range(len(kappa)):
+            numerator += float(kappa[m] ** 2 * (vectors[:, m] @ terms.delta_w[p]) ** 2)
+            denominator += float(kappa[m] ** 2)
+    return numerator / denominator
+
+
+def covariances(terms: Terms, batch_size: int) -> dict[str, Tensor]:
+    """Every named matrix of theory.md section 3 (D × D), with "H", "C" and "E_h2".
+
+    H, C and E_h2 are means over all samples; the AWD matrices are means over the paired ones, and are left
+    out where there is none. C_hh_sd_wd depends on the basis an eigensolver picks inside a degenerate
+    non-zero eigenvalue of h_p (linear_mse on the last layer: every eigenvalue): compare it only where the
+    spectra are simple; its trace shares that fate, C_hh_sd and E_h2 do not.
+    """
+    named = hessian_and_noise(terms.g, terms.h, batch_size)
+    samples = torch.nonzero(terms.paired).flatten().tolist()
+    if not samples:
+        return named
+    b = batch_size
+    v = {p: terms.h[p] @ terms.delta_w[p] for p in samples}
+    u = {p: terms.u[p] for p in samples}
+    v_mean, u_mean = mean(list(v.values())), mean(list(u.values()))
+
+    vv = mean([torch.outer(v[p], v[p]) for p in samples])
+    uu = mean([torch.outer(u[p], u[p]) for p in samples])
+    cross = mean([torch.outer(v[p], u[p]) + torch.outer(u[p], v[p]) for p in samples])
+    cross_of_means = torch.outer(v_mean, u_mean) + torch.outer(u_mean, v_mean)
+    named["C_hh"] = (vv / b + (1 - 1 / b) * torch.outer(v_mean, v_mean)) / 2
+    named["C_hg"] = (cross / b + (1 - 1 / b) * cross_of_means) / 2
+    named["C_gg"] = (uu / b + (1 - 1 / b) * torch.outer(u_mean, u_mean)) / 2
+    named["C_awd"] = named["C_hh"] + named["C_hg"] + named["C_gg"]
+    named["C_hh_sd"] = vv / (2 * b)
+
+    diagonal_change = []
+    for p in samples:
+        kappa, vectors = torch.linalg.eigh(terms.h[p])
+        total = torch.zeros_like(terms.h[p])
+        for m in range(len(kappa)):
+            omega = vectors[:, m] @ terms.delta_w[p]
+            total += (kappa[m] * omega) ** 2 * torch.outer(vectors[:, m], vectors[:, m])
+        diagonal_change.append(total)
+    named["C_hh_sd_wd"] = mean(diagonal_change) / (2 * b)
+    squared = mean([terms.h[p] @ terms.h[p] for p in samples])
+    named["C_hh_sd_wd_li"] = sigma_w2(terms) / (2 * b) * squared
+    return named
+
+
+# -- diagnostics, on explicit matrices (NumPy) --------------------------------------------------------
+
+
+def eigenbasis(hessian_matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues (descending) and eigenvectors (columns) of a symmetric matrix."""
+    values, vectors = np.linalg.eigh(hessian_matrix)
+    order = sorted(range(len(values)), key=lambda i: -values[i])
+    return values[order], vectors[:, order]
+
+
+def haar(d: int, seed: int, k: int | None = None) -> np.ndarray:
+    """First k columns (default: all) of a Haar-random orthogonal matrix: Gram–Schmidt of Gaussian columns."""
+    columns = np.random.default_rng(seed).standard_normal((d, k or d))
+    for j in range(columns.shape[1]):
+        for i in list(range(j)) * 2:  # twice, so that rounding does not spoil orthogonality
+            columns[:, j] -= (columns[:, i] @ columns[:, j]) * columns[:, i]
+        columns[:, j] /= np.linalg.norm(columns[:, j])
+    return columns
+
+
+def commutator_error(a: np.ndarray, b: np.ndarray) -> float:
+    """‖AB − BA‖_F / ‖AB‖_F."""
+    return float(np.linalg.norm(a @ b - b @ a) / np.linalg.norm(a @ b))
+
+
+def correlation(block: np.ndarray) -> np.ndarray:
+    """R_ij = K_ij / sqrt(K_ii K_jj), entry by entry."""
+    k = len(block)
+    r = np.empty((k, k))
+    for i in range(k):
+        for j in range(k):
+            r[i, j] = block[i, j] / np.sqrt(block[i, i] * block[j, j])
+    return r
+
+
+def slope(x: np.ndarray, y: np.ndarray) -> float:
+    """Least-squares slope of log10 y on log10 x, by solving for slope and intercept."""
+    design = np.stack([np.log10(x), np.ones(len(x))], 1)
+    return float(np.linalg.lstsq(design, np.log10(y), rcond=None)[0][0])
+
+
+def bootstrap_diagonals(
+    terms: Terms, basis: np.ndarray, batch_size: int, draws: Sequence[Sequence[int]]
+) -> dict[str, np.ndarray]:
+    """v_iᵀ M v_i (draws, k) of every named matrix M rebuilt from each literal resample of the samples, along
+    the fixed directions `basis` (D, k)."""
+    rows: dict[str, list[np.ndarray]] = {}
+    for indices in draws:
+        for name, matrix in covariances(terms.take(indices), batch_size).items():
+            rows.setdefault(name, []).append(np.diag(basis.T @ matrix.numpy() @ basis))
+    return {name: np.stack(row) for name, row in rows.items()}
+
+
+# -- comparison ---------------------------------------------------------------------------------------
+
+
+def compare(actual, expected, rtol: float, name: str) -> None:
+    """AssertionError with both values unless max |actual − expected| ≤ rtol · max |expected|.
+
+    An expected value of exactly 0 makes rtol absolute. NaN anywhere is a failure.
+    """
+    a, e = (
+        np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, dtype=np.float64)
+        for x in (actual, expected)
+    )
+    if a.shape != e.shape:
+        raise AssertionError(f"{name}: shape {a.shape}, expected {e.shape}")
+    if a.size == 0:
+        raise AssertionError(f"{name}: nothing to compare, both are empty")
+    difference = np.abs(a - e)
+    scale = float(np.abs(e).max()) or 1.0
+    worst = np.unravel_index(int(np.argmax(difference)), a.shape)  # argmax finds a NaN first
+    error = float(difference[worst]) / scale
+    if not error <= rtol:
+        where = f" at {tuple(int(i) for i in worst)}" if a.ndim else ""
+        raise AssertionError(
+            f"{name}: relative error {error:.3g} above {rtol:.3g}{where}: got {a[worst]!r}, "
+            f"expected {e[worst]!r}; scale {scale:.6g}\nactual:\n{a}\nexpected:\n{e}"
+        )
