@@ -1,0 +1,269 @@
+"""Jobs: the command line run in processes of their own, and what became of them.
+
+A job is a folder jobs/<id>/ with job.json (command, process), progress.json (written by the worker), log.txt
+(its output) and CANCEL (the wish to stop). Nothing about a job lives in this process: it survives a closed
+tab, a rerun and a restart of the server, and any process that reads the folder sees the same.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+
+from cache.progress import Progress, read_progress
+from cache.store import replace_file
+
+# A process id whose process began at another time than recorded belongs to another process. The slack covers
+# the clock's adjustments.
+START_SLACK_SECONDS = 2.0
+# A folder without job.json this long after it was made was left by a server that died just then.
+LAUNCH_SECONDS = 10.0
+STOP_SECONDS = 2.0
+LOG_TAIL_BYTES = 4000
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job as it is now. argv: arguments after `python -m engine`; created: seconds since the epoch;
+    run: key of the run it works on, if known; state and message as in progress: "running", "done", "failed"
+    or "cancelled", with a sentence for what went wrong; log: the end of its output."""
+
+    id: str
+    folder: Path
+    argv: tuple[str, ...]
+    title: str
+    created: float
+    run: str
+    pid: int
+    started: float
+    progress: Progress
+
+    @property
+    def state(self) -> str:
+        return self.progress.state
+
+    @property
+    def running(self) -> bool:
+        return self.progress.state == "running"
+
+    @property
+    def message(self) -> str:
+        return self.progress.message
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop and has not yet."""
+        return self.running and (self.folder / "CANCEL").exists()
+
+    def log(self, size: int = LOG_TAIL_BYTES) -> str:
+        """The last `size` bytes of its output."""
+        try:
+            with open(self.folder / "log.txt", "rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - size))
+                return file.read().decode("utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+
+
+def _engine(argv: Sequence[str], folder: Path) -> list[str]:
+    return [sys.executable, "-m", "engine", *argv, "--job", str(folder)]
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The jobs whose records lie under `root`. command: what is executed for argv in a job's folder."""
+
+    root: Path
+    command: Callable[[Sequence[str], Path], list[str]] = _engine
+
+    # -- starting and stopping ------------------------------------------------------------------------
+
+    def start(self, argv: Sequence[str], title: str, run: str = "") -> Job:
+        """Start `python -m engine argv` at low priority, detached from this process.
+
+        If the same command is already running, that job is returned: making the folder is atomic, so two
+        tabs that press at once start one process. OSError if no process can be started."""
+        argv = tuple(argv)
+        name = hashlib.sha256(json.dumps(argv).encode()).hexdigest()[:12]
+        self.root.mkdir(parents=True, exist_ok=True)
+        while True:
+            earlier = sorted(int(f.name[-4:]) for f in self.root.glob(f"{name}-[0-9][0-9][0-9][0-9]"))
+            if earlier:
+                last = self.job(f"{name}-{earlier[-1]:04d}")
+                if last is not None and last.running:
+                    return last
+            folder = self.root / f"{name}-{earlier[-1] + 1 if earlier else 1:04d}"
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return self._launch(folder, argv, title, run)
+
+    def cancel(self, job: Job, grace: float = STOP_SECONDS) -> None:
+        """Ask a job to stop; after `grace` seconds it is killed with all its children. What it had finished
+        stays. Returns at once."""
+        if not self._alive(job.pid, job.started):
+            return
+        (job.folder / "CANCEL").touch()
+        killer = threading.Timer(grace, self.kill, [job])
+        killer.daemon = True
+        killer.start()
+
+    def kill(self, job: Job) -> None:
+        """End a job's processes now, if they are still its own."""
+        if self._alive(job.pid, job.started):
+            try:
+                os.killpg(job.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                return
+
+    def delete(self, job: Job) -> None:
+        """Forget a job that has ended; ValueError while it runs."""
+        if self._alive(job.pid, job.started):
+            raise ValueError(f"Job {job.title!r} is still running: stop it first.")
+        shutil.rmtree(job.folder, ignore_errors=True)
+
+    # -- looking --------------------------------------------------------------------------------------
+
+    def jobs(self) -> tuple[Job, ...]:
+        """All jobs, newest first."""
+        if not self.root.is_dir():
+            return ()
+        found = (self.job(folder.name) for folder in self.root.iterdir() if folder.is_dir())
+        return tuple(sorted((job for job in found if job is not None), key=lambda j: j.created, reverse=True))
+
+    def running(self) -> tuple[Job, ...]:
+        """The jobs at work now, newest first."""
+        return tuple(job for job in self.jobs() if job.running)
+
+    def job(self, id: str) -> Job | None:
+        """One job as it is now; None if there is none of that id."""
+        folder = self.root / Path(id).name
+        try:
+            created = folder.stat().st_ctime
+        except FileNotFoundError:
+            return None
+        try:
+            record = json.loads((folder / "job.json").read_bytes())
+            job = Job(
+                id=folder.name,
+                folder=folder,
+                argv=tuple(record["argv"]),
+                title=str(record["title"]),
+                created=float(record["created"]),
+                run=str(record["run"]),
+                pid=int(record["pid"]),
+                started=float(record["started"]),
+                progress=Progress(),
+            )
+        except FileNotFoundError:
+            young = time.time() - created < LAUNCH_SECONDS
+            state = (
+                Progress()
+                if young
+                else Progress(state="failed", message="It was never started. Start it again.")
+            )
+            return Job(
+                folder.name, folder, (), "Starting" if young else "Not started", created, "", 0, 0.0, state
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            state = Progress(state="failed", message="Its record is damaged. Start it again.")
+            return Job(folder.name, folder, (), "Unreadable job", created, "", 0, 0.0, state)
+        return replace(job, progress=self._state(job))
+
+    # -- inside ---------------------------------------------------------------------------------------
+
+    def _launch(self, folder: Path, argv: tuple[str, ...], title: str, run: str) -> Job:
+        environment = os.environ | {"PYTHONUNBUFFERED": "1", "GAMMASCOPE_CACHE": str(self.root.parent)}
+        try:
+            with open(folder / "log.txt", "wb") as log:
+                process = subprocess.Popen(
+                    _nice(self.command(argv, folder)),
+                    cwd=Path(__file__).resolve().parent.parent,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            record = {
+                "argv": argv,
+                "title": title,
+                "created": time.time(),
+                "run": run,
+                "pid": process.pid,
+                "started": psutil.Process(process.pid).create_time(),
+            }
+            replace_file(folder / "job.json", json.dumps(record).encode())
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        # Waiting in a thread leaves no zombie, and the exit code tells how it ended.
+        threading.Thread(target=_reap, args=(process, folder), daemon=True).start()
+        job = self.job(folder.name)
+        assert job is not None
+        return job
+
+    @staticmethod
+    def _alive(pid: int, started: float) -> bool:
+        if pid <= 0:
+            return False
+        try:
+            process = psutil.Process(pid)
+            return (
+                abs(process.create_time() - started) < START_SLACK_SECONDS
+                and process.status() != psutil.STATUS_ZOMBIE
+            )
+        except (psutil.NoSuchProcess, ValueError):
+            return False
+
+    def _state(self, job: Job) -> Progress:
+        # Looked at first: a worker that ends in between has written its last word by then.
+        alive = self._alive(job.pid, job.started)
+        progress = read_progress(job.folder) or Progress()
+        if progress.state != "running" or alive:
+            return progress
+        if (job.folder / "CANCEL").exists():
+            return replace(
+                progress, state="cancelled", seconds_left=None, message="Stopped. What was finished is kept."
+            )
+        return replace(progress, state="failed", seconds_left=None, message=_obituary(job))
+
+
+def _nice(command: list[str]) -> list[str]:
+    """The command at low priority, so that the dashboard's sliders stay quick."""
+    nice = shutil.which("nice")
+    return [nice, "-n", "10", *command] if nice else command
+
+
+def _reap(process: subprocess.Popen, folder: Path) -> None:
+    code = process.wait()
+    if folder.is_dir():
+        replace_file(folder / "exit.json", json.dumps(code).encode())
+
+
+def _obituary(job: Job) -> str:
+    """Why a worker is gone that left no last word."""
+    try:
+        code = json.loads((job.folder / "exit.json").read_bytes())
+    except (OSError, ValueError):
+        code = None
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        cause = " (out of memory?)" if name == "SIGKILL" else ""
+        return f"The worker was killed by {name}{cause}. What was finished is kept; start it again to go on."
+    ending = f"ended with code {code}" if code is not None else "was killed (out of memory, or a restart?)"
+    lines = [line for line in job.log().splitlines() if line.strip()]
+    last = f" Its last words: {lines[-1].strip()[:300]}" if lines else ""
+    return f"The worker {ending}. What was finished is kept; start it again to go on.{last}"
