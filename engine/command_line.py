@@ -1,0 +1,141 @@
+"""The command line in both directions: words to requests, and requests to the words that a person can type.
+
+Nothing here imports torch: the dashboard uses `arguments` to start exactly the command it shows.
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.parser import commands
+from engine.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
+
+
+@dataclass(frozen=True)
+class TrainCommand:
+    """`train`: what to run, and which epochs to analyse after it ("last", "all" or numbers)."""
+
+    request: RunRequest
+    analyze: tuple[str, ...] = ()
+    device: str = "auto"
+    download: bool = False
+    job: str | None = None
+
+
+@dataclass(frozen=True)
+class AnalyzeCommand:
+    """`analyze`: which run (the beginning of its key; None: the newest), which epochs, which layer and batch
+    size (None: the run's own), and the other settings (run and epoch in them are not yet filled in)."""
+
+    run: str | None
+    epochs: tuple[str, ...]
+    layer: str | None
+    batch_size: int | None
+    settings: AnalysisRequest
+    device: str = "auto"
+    download: bool = False
+    job: str | None = None
+
+    def request(self, run: str, epoch: int, layer: str, batch_size: int) -> AnalysisRequest:
+        """The request for one checkpoint; layer and batch size of the run stand in for those not given."""
+        return dataclasses.replace(
+            self.settings,
+            run=run,
+            epoch=epoch,
+            layer=layer if self.layer is None else self.layer,
+            batch_size=batch_size if self.batch_size is None else self.batch_size,
+        )
+
+
+def default_model(data: DataRequest) -> ModelRequest:
+    """The paper's fully connected network for a data set: 784-50-50-10 for digits, 3072-1000-50-50-10 for
+    CIFAR-10, with as many outputs as classes are kept."""
+    classes = 10 if data.classes is None else len(data.classes)
+    hidden = (3072, 1000, 50, 50) if data.name == "cifar10" else (784, 50, 50)
+    return ModelRequest(widths=(*hidden, classes))
+
+
+def parse(argv: Sequence[str]) -> TrainCommand | AnalyzeCommand:
+    """The command meant by argv; prints usage and raises SystemExit(2) if it is none."""
+    words = commands()[0].parse_args(list(argv))
+    return _train_command(words) if words.command == "train" else _analyze_command(words)
+
+
+def _train_command(words: argparse.Namespace) -> TrainCommand:
+    data = DataRequest(
+        words.data, words.classes, words.per_class, words.label_noise, words.scaling, words.data_seed
+    )
+    model = default_model(data)
+    if words.model is not None:
+        kind, widths = words.model
+        if widths is None:
+            widths = (3 if data.name == "cifar10" else 1, model.widths[-1])
+        model = ModelRequest(kind, widths)
+    model = dataclasses.replace(model, activation=words.activation, bias=words.bias)
+    training = TrainingRequest(
+        **{f.name: getattr(words, f.name) for f in dataclasses.fields(TrainingRequest)}
+    )
+    request = RunRequest(data, model, words.loss, training, words.seed)
+    return TrainCommand(request, words.analyze, words.device, words.download, words.job)
+
+
+def _analyze_command(words: argparse.Namespace) -> AnalyzeCommand:
+    own = {"run": "", "epoch": 0, "layer": "", "batch_size": 0, "anchors_per_class": words.anchors}
+    rest = {f.name for f in dataclasses.fields(AnalysisRequest)} - set(own)
+    settings = AnalysisRequest(**own, **{name: getattr(words, name) for name in rest})
+    return AnalyzeCommand(
+        words.run,
+        words.epoch,
+        words.layer,
+        words.batch_size,
+        settings,
+        words.device,
+        words.download,
+        words.job,
+    )
+
+
+def arguments(request: RunRequest, analyze: tuple[str, ...] = (), device: str = "auto") -> list[str]:
+    """The words after `python -m engine` that train this request, only what differs from the defaults."""
+    values = dataclasses.asdict(request.data) | dataclasses.asdict(request.training)
+    values |= {
+        "data": request.data.name,
+        "data_seed": request.data.seed,
+        "activation": request.model.activation,
+        "bias": request.model.bias,
+        "loss": request.loss,
+        "seed": request.seed,
+        "analyze": analyze,
+        "device": device,
+    }
+    model, usual = request.model, default_model(request.data)
+    if (model.kind, model.widths) != (usual.kind, usual.widths):
+        values["model"] = ("cnn:" if model.kind == "cnn" else "") + "-".join(map(str, model.widths))
+    return ["train", *_words("train", values)]
+
+
+def analyze_arguments(request: AnalysisRequest, device: str = "auto") -> list[str]:
+    """The words after `python -m engine` that make this analysis."""
+    values = dataclasses.asdict(request)
+    values |= {"anchors": request.anchors_per_class, "epoch": (str(request.epoch),), "device": device}
+    return ["analyze", *_words("analyze", values)]
+
+
+def _words(command: str, values: dict[str, Any]) -> list[str]:
+    words = []
+    for action in commands()[1][command]._actions:
+        value = values.get(action.dest, action.default)
+        if value == action.default:
+            continue
+        flag = action.option_strings[0]
+        if value is True:
+            words.append(flag)
+            continue
+        text = (
+            "off" if value is None else ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        )
+        # A value that looks like a flag, such as a name or a number with a minus, is tied to its own.
+        words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+    return words

@@ -1,0 +1,204 @@
+"""The words of the command line: what can be typed, how it is read, and the help that teaches it."""
+
+import argparse
+import re
+
+from engine.requests import (
+    ACTIVATIONS,
+    DATASETS,
+    LOSSES,
+    AnalysisRequest,
+    DataRequest,
+    ModelRequest,
+    RunRequest,
+    TrainingRequest,
+)
+
+PROGRAM = "python -m engine"
+DTYPES = ("float32", "float64")
+CURVATURES = ("auto", "gauss-newton", "full")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(",")) if text else ()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers such as 0,1,2") from None
+
+
+def _classes(text: str) -> tuple[int, ...] | None:
+    return None if text == "all" else _numbers(text)
+
+
+def count_or_all(text: str) -> int | None:
+    """A number, or None for "all", "off" and 0."""
+    try:
+        number = 0 if text in ("all", "off") else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number nor all") from None
+    return number or None
+
+
+def value_or_off(text: str) -> float | None:
+    try:
+        number = 0.0 if text == "off" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor off") from None
+    return number or None
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    if not re.fullmatch(r"\d+(-\d+)+", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no model: give widths from input to classes such as 784-50-50-10, "
+            "or cnn, or cnn:3-10 (channels, classes)"
+        )
+    return tuple(int(word) for word in text.split("-"))
+
+
+def _model(text: str) -> tuple[str, tuple[int, ...] | None]:
+    kind, _, widths = text.rpartition(":")
+    if text == "cnn":
+        return "cnn", None
+    if kind not in ("", "mlp", "cnn"):
+        raise argparse.ArgumentTypeError(f"{kind!r} is no kind of model; there are mlp and cnn")
+    return kind or "mlp", _widths(widths)
+
+
+def _epochs(text: str) -> tuple[str, ...]:
+    words = tuple(text.split(","))
+    for word in words:
+        if word not in ("last", "all") and not word.isdecimal():
+            raise argparse.ArgumentTypeError(f"{word!r} is no epoch: give last, all or numbers such as 0,10")
+    return words
+
+
+# -- the parser -----------------------------------------------------------------------------------------
+
+_ABOUT = """\
+Gammascope without the dashboard: train a small network with SGD, then see how the covariance C of its
+gradient noise follows the Hessian H of its loss."""
+
+_EXAMPLES = f"""\
+examples:
+  {PROGRAM} train --analyze
+        the demo: 5,000 real digits, 784-50-50-10, 100 epochs, then every checkpoint analysed
+  {PROGRAM} train --classes 0,1,2 --loss mse --epochs 50
+  {PROGRAM} analyze
+        the last checkpoint of the newest run
+  {PROGRAM} analyze --run 3f2a --epoch all --bootstrap 200
+
+Results are kept in cache/contents, or in the folder of environment variable GAMMASCOPE_CACHE. The
+dashboard shows them as they arrive, and work that was interrupted goes on when the command is repeated.
+
+exit codes: 0 done, 1 failed (one sentence on stderr), 2 wrong usage, 130 interrupted"""
+
+_TRAIN = """\
+Train a network with SGD and keep its checkpoints. The defaults are the paper's. A finished run is not
+trained again; an interrupted one goes on from its last checkpoint to the same weights."""
+
+_ANALYZE = """\
+Compare H and the covariances at a checkpoint. For every matrix the table shows:
+
+  gamma       exponent of C_ii ~ H_ii^gamma with its standard error, R2 of the fit and n, the directions in
+              it; theory: 1 where all samples share one curvature, 2 where theirs is aligned with H
+  commutator  |HC - CH| / |HC|: 0 if they share eigenvectors; beside it, the same for C turned at random
+  alignment   share of C on the diagonal in the eigenbasis of H, 0 to 1; beside it, at random"""
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Shows a default where there is one to show."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, value = action.help or "", action.default
+        if any(value is nothing for nothing in (None, (), False, argparse.SUPPRESS)):
+            return text
+        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+        return f"{text} [{shown}]"
+
+
+def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The parser of `python -m engine`, and that of each command by its name."""
+    top = argparse.ArgumentParser(
+        prog=PROGRAM, description=_ABOUT, epilog=_EXAMPLES, formatter_class=_Formatter, allow_abbrev=False
+    )
+    adder = top.add_subparsers(dest="command", required=True, metavar="train | analyze")
+    found = {}
+    for name, text, fill in (("train", _TRAIN, _add_train), ("analyze", _ANALYZE, _add_analyze)):
+        found[name] = adder.add_parser(
+            name,
+            help=text.split(". ")[0].replace("\n", " "),
+            description=text,
+            epilog=_EXAMPLES,
+            formatter_class=_Formatter,
+            allow_abbrev=False,
+        )
+        fill(found[name])
+        found[name].add_argument(
+            "--device", default="auto", help="auto, cpu, cuda or cuda:1; auto takes a GPU if there is one"
+        )
+        found[name].add_argument(
+            "--download", action="store_true", help="fetch the data set if it is not here yet"
+        )
+        found[name].add_argument("--job", help=argparse.SUPPRESS)
+    return top, found
+
+
+def _add_train(sub: argparse.ArgumentParser) -> None:
+    run, data, training, model = RunRequest(), DataRequest(), TrainingRequest(), ModelRequest()
+    add = sub.add_argument
+    add("--data", default=data.name, help=f"{', '.join(DATASETS)} or the path of an .npz file")
+    add("--classes", type=_classes, default=None, help="labels to keep, such as 0,1,2, or all")
+    add("--per-class", type=count_or_all, help="training samples per class, or all")
+    add("--label-noise", type=float, default=data.label_noise, help="share of labels made wrong, 0 to 1")
+    add("--scaling", default=data.scaling, choices=("paper", "unit", "none"), help="of the pixels")
+    add("--data-seed", type=int, default=data.seed, help="draws the samples and the wrong labels")
+    add(
+        "--model", type=_model, help="widths such as 784-50-50-10, or cnn; left out: the paper's for the data"
+    )
+    add("--activation", default=model.activation, choices=ACTIVATIONS, help="between the layers")
+    add("--bias", action="store_true", help="give the layers a bias")
+    add("--loss", default=run.loss, choices=LOSSES, help="cross-entropy; squares after or without a softmax")
+    add("--epochs", type=int, default=training.epochs, help="passes over the data")
+    add("--batch-size", type=int, default=training.batch_size, help="B, samples per step")
+    add("--learning-rate", type=float, default=training.learning_rate, help="at the start")
+    add("--cosine-epochs", type=int, default=training.cosine_epochs, help="period of the cosine schedule")
+    add("--final-rate-ratio", type=float, default=training.final_rate_ratio, help="last rate / first rate")
+    add("--clip-norm", type=value_or_off, default=training.clip_norm, help="of the gradient, or off")
+    add("--momentum", type=float, default=training.momentum, help="of SGD")
+    add("--weight-decay", type=float, default=training.weight_decay, help="of SGD")
+    add("--stop-loss", type=value_or_off, default=training.stop_loss, help="enough at 100%% accuracy, or off")
+    add("--checkpoints", type=_numbers, default=training.checkpoints, help="epochs kept, beside the last")
+    add("--seed", type=int, default=run.seed, help="of the weights and the batch order")
+    add(
+        "--analyze",
+        type=_epochs,
+        nargs="?",
+        const=("last", "all"),
+        default=(),
+        metavar="EPOCHS",
+        help="analyse afterwards: last, all or numbers such as last,0,10; alone: last, then the others",
+    )
+
+
+def _add_analyze(sub: argparse.ArgumentParser) -> None:
+    request = AnalysisRequest("", 0)
+    add = sub.add_argument
+    add("--run", help="the beginning of a run's key; left out: the newest")
+    add("--epoch", type=_epochs, default=("last",), help="last, all or checkpoints such as 0,10")
+    add("--layer", help="name of a linear layer; left out: the one the paper studies")
+    add("--batch-size", type=int, help="B of the covariance; left out: the run's own")
+    add(
+        "--anchors",
+        type=count_or_all,
+        default=request.anchors_per_class,
+        help="samples per class among which partners are sought, or all",
+    )
+    add("--top-k", type=count_or_all, default=None, help="leading eigen-directions of H, or all")
+    add("--dtype", default=request.dtype, choices=DTYPES, help="precision of the per-sample factors")
+    add("--bias", action="store_true", help="include the layer's bias")
+    add("--curvature", default=request.curvature, choices=CURVATURES, help="of the network after the layer")
+    add("--samples", type=count_or_all, default=None, help="training samples used, or all")
+    add("--spectra", type=int, default=request.spectra, help="samples whose spectra are kept; 0: none")
+    add("--bootstrap", type=int, default=request.bootstrap, help="resamples for intervals; 0: none")
+    add("--seed", type=int, default=request.seed, help="draws anchors, samples and resamples")
