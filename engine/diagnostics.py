@@ -57,21 +57,20 @@ def power_law(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0
         float(np.ptp(u)) > 0,
         "Every H_ii in this window is the same number, so no slope is defined. Widen the window.",
     )
-    line = stats.linregress(u, v)
-    r2 = float(line.rvalue) ** 2 if np.ptp(v) > 0 else 1.0
+    du, dv = u - u.mean(), v - v.mean()
+    gamma = float(du @ dv / (du @ du))
+    residual = float(np.sum((dv - gamma * du) ** 2))
     return Fit(
-        gamma=float(line.slope),
-        stderr=float(line.stderr),
-        r2=r2,
-        intercept=float(line.intercept),
+        gamma=gamma,
+        stderr=float(np.sqrt(residual / (u.size - 2) / (du @ du))),
+        r2=1 - residual / float(dv @ dv) if np.ptp(v) > 0 else 1.0,
+        intercept=float(v.mean() - gamma * u.mean()),
         n=int(keep.sum()),
         discarded=int((~keep).sum()),
     )
 
 
-def theil_sen(
-    x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0
-) -> tuple[float, float, float]:
+def theil_sen(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0) -> tuple[float, float, float]:
     """Median of all pairwise log-log slopes with its 95 % interval: γ without trust in outliers."""
     keep = fittable(x, y, floor)
     require(int(keep.sum()) >= 3, "Theil–Sen needs at least 3 directions above the noise floor.")
@@ -79,18 +78,16 @@ def theil_sen(
     return float(slope), float(low), float(high)
 
 
-def gamma_by_window(
-    x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0
-) -> Float[ndarray, " k"]:
+def gamma_by_window(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0) -> Float[ndarray, " k"]:
     """γ fitted over the first j directions for every j = 1 … k (γ against 𝒩); NaN where undefined."""
     keep = fittable(x, y, floor)
     u, v = (np.log10(np.where(keep, z, 1.0)) for z in (x, y))
-    u, v = u - u[keep].mean() if keep.any() else u, v - v[keep].mean() if keep.any() else v
-    n, su, sv, suu, suv = (
-        np.cumsum(np.where(keep, z, 0.0)) for z in (np.ones_like(u), u, v, u * u, u * v)
-    )
+    # Seen from the first direction, no window is far from its own mean: the sums keep their digits.
+    first = int(keep.argmax()) if keep.any() else 0
+    u, v = u - u[first], v - v[first]
+    n, su, sv, suu, suv = (np.cumsum(np.where(keep, z, 0.0)) for z in (np.ones_like(u), u, v, u * u, u * v))
     variance = n * suu - su**2
-    slope = np.divide(n * suv - su * sv, variance, out=np.full_like(u, np.nan), where=variance > 1e-12)
+    slope = np.divide(n * suv - su * sv, variance, out=np.full_like(u, np.nan), where=variance > 0)
     return np.where(n >= 3, slope, np.nan)
 
 
@@ -158,9 +155,7 @@ def _haar_second_moments(trace: float, square: float, d: int) -> tuple[float, fl
     return ((d + 1) * trace**2 - 2 * square) / denominator, (d * square - trace**2) / denominator
 
 
-def random_commutator(
-    a_trace: float, a_square: float, b_trace: float, b_square: float, d: int
-) -> float:
+def random_commutator(a_trace: float, a_square: float, b_trace: float, b_square: float, d: int) -> float:
     """sqrt(E‖AX − XA‖² / E‖AX‖²) for X = Q B Qᵀ, Q Haar-random: the commutator error two unrelated
     matrices of these spectra would show (close to √2), in closed form from traces and squared norms.
 

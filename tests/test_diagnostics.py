@@ -1,0 +1,404 @@
+"""The diagnostics against planted answers, definitions and draws."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine import diagnostics
+from tests.reference import twins
+from tests.reference.twins import compare
+
+quick = settings(max_examples=40, deadline=None)
+seeds = st.integers(0, 2**31 - 1)
+
+
+def falling(k, decades, seed):
+    """k positive numbers, descending over exactly `decades`, at random places between."""
+    places = np.random.default_rng(seed).uniform(-decades, 0, k)
+    places[:2] = 0.0, -decades
+    return 10 ** -np.sort(-places)
+
+
+def symmetric(spectrum, seed):
+    q = twins.haar(len(spectrum), seed)
+    return (q * spectrum) @ q.T
+
+
+def random_psd(k, seed):
+    x = np.random.default_rng(seed).standard_normal((k, k + 2))
+    return x @ x.T
+
+
+# -- the power law ------------------------------------------------------------------------------------
+
+
+@quick
+@given(
+    gamma=st.floats(-3, 4),
+    intercept=st.floats(-10, 10),
+    k=st.integers(3, 80),
+    decades=st.floats(0.5, 10),
+    seed=seeds,
+)
+def test_a_planted_power_law_is_recovered_exactly(gamma, intercept, k, decades, seed):
+    x = falling(k, decades, seed)
+    y = 10**intercept * x**gamma
+    fit = diagnostics.power_law(x, y)
+    assert abs(fit.gamma - gamma) < 1e-9
+    assert abs(fit.intercept - intercept) < 1e-8
+    assert fit.stderr < 1e-10
+    assert abs(gamma) < 1e-3 or abs(fit.r2 - 1) < 1e-9
+    assert (fit.n, fit.discarded, fit.interval) == (k, 0, None)
+    compare(np.log10(fit.line(x)), np.log10(y), 1e-9, "line of the fit")
+    if k <= 10:  # the median of slopes between directions that nearly coincide keeps fewer digits
+        assert abs(diagnostics.theil_sen(x, y)[0] - gamma) < 1e-8
+
+
+@quick
+@given(k=st.integers(3, 60), seed=seeds, noise=st.floats(1e-4, 1.0))
+def test_slope_error_and_r2_are_those_of_ordinary_least_squares(k, seed, noise):
+    x = falling(k, 4.0, seed)
+    y = 7 * x**1.4 * 10 ** (noise * np.random.default_rng(seed + 1).standard_normal(k))
+    u, v = np.log10(x), np.log10(y)
+    design = np.stack([u, np.ones(k)], 1)
+    solution = np.linalg.solve(design.T @ design, design.T @ v)
+    residual = v - design @ solution
+    variance = (residual @ residual) / (k - 2) * np.linalg.inv(design.T @ design)[0, 0]
+    fit = diagnostics.power_law(x, y)
+    compare(fit.gamma, solution[0], 1e-9, "slope")
+    compare(fit.intercept, solution[1], 1e-8, "intercept")
+    compare(fit.stderr, np.sqrt(variance), 1e-8, "standard error")
+    compare(fit.r2, 1 - residual @ residual / np.sum((v - v.mean()) ** 2), 1e-8, "R²")
+
+
+def test_a_flat_law_has_slope_zero():
+    fit = diagnostics.power_law(falling(9, 3.0, 0), np.full(9, 2.5))
+    assert abs(fit.gamma) < 1e-14
+    assert (fit.stderr, fit.r2) == (0.0, 1.0)
+
+
+def test_directions_below_the_noise_floor_or_without_variance_are_left_out_and_counted():
+    x = falling(20, 6.0, 3)
+    floor = x[14] * 1.0000001
+    y = 5 * x**1.3
+    y[14:] = 1e3  # would turn the slope round
+    y[2], y[5], y[7] = 0.0, -1.0, np.nan
+    fit = diagnostics.power_law(x, y, floor)
+    assert abs(fit.gamma - 1.3) < 1e-10
+    assert (fit.n, fit.discarded) == (11, 9)
+    assert abs(diagnostics.theil_sen(x, y, floor)[0] - 1.3) < 1e-10
+    keep = diagnostics.fittable(x, y, floor)
+    assert list(np.flatnonzero(~keep)) == [2, 5, 7, 14, 15, 16, 17, 18, 19]
+    curve = diagnostics.gamma_by_window(x, y, floor)
+    assert np.nanmax(np.abs(curve - 1.3)) < 1e-9
+    assert abs(diagnostics.power_law(x, y).gamma - 1.3) > 0.1
+
+
+def test_negative_curvature_never_enters_a_fit():
+    x = np.array([3.0, 2.0, 1.0, 0.0, -1.0, np.inf])
+    assert list(diagnostics.fittable(x, np.ones(6))) == [True] * 3 + [False] * 3
+    assert list(diagnostics.fittable(x, np.ones(6), floor=-5.0)) == [True] * 3 + [False] * 3
+    assert list(diagnostics.fittable(x, np.ones(6), floor=1.0)) == [True] * 2 + [False] * 4
+
+
+def test_theil_sen_survives_the_outliers_that_bend_least_squares():
+    x = falling(40, 5.0, 4)
+    y = 3 * x**1.2
+    y[-8:] *= 1e4  # a fifth: 64 % of the pairs are untouched, so their slope is the median
+    slope, low, high = diagnostics.theil_sen(x, y)
+    assert abs(slope - 1.2) < 1e-9
+    assert low <= slope <= high
+    assert abs(diagnostics.power_law(x, y).gamma - 1.2) > 0.3
+
+
+def test_the_theil_sen_interval_covers_the_truth():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        x = 10 ** np.sort(rng.uniform(-3, 0, 30))[::-1]
+        slope, low, high = diagnostics.theil_sen(x, x**1.5 * 10 ** rng.normal(0, 0.2, 30))
+        assert low < slope < high
+        covered += low <= 1.5 <= high
+    assert 177 <= covered <= 199  # 190 expected, four standard errors of 3.1
+
+
+@quick
+@given(k=st.integers(3, 40), seed=seeds, holes=st.booleans())
+def test_gamma_by_window_is_the_fit_of_every_prefix(k, seed, holes):
+    x = falling(k, 6.0, seed)
+    rng = np.random.default_rng(seed + 1)
+    y = x**1.4 * 10 ** rng.normal(0, 0.3, k)
+    if holes:
+        y[rng.random(k) < 0.3] *= -1
+    floor = x[-1] * 2
+    curve = diagnostics.gamma_by_window(x, y, floor)
+    assert curve.shape == (k,)
+    for j in range(1, k + 1):
+        u = x[:j][diagnostics.fittable(x[:j], y[:j], floor)]
+        if len(u) < 3:
+            assert np.isnan(curve[j - 1])
+        else:
+            fit = diagnostics.power_law(x[:j], y[:j], floor)
+            compare(curve[j - 1], fit.gamma, 1e-6, f"slope of the first {j}")
+
+
+def test_gamma_by_window_is_exact_for_a_close_cluster_at_the_top_of_a_wide_spectrum():
+    x = np.concatenate([1 - 1e-5 * np.arange(5), falling(300, 12.0, 0) / 10])
+    y = x**1.4
+    assert np.nanmax(np.abs(diagnostics.gamma_by_window(x, y) - 1.4)) < 1e-8
+
+
+def test_gamma_by_window_is_undefined_where_nothing_varies():
+    assert np.isnan(diagnostics.gamma_by_window(np.full(6, 0.3), falling(6, 1.0, 0))).all()
+    assert np.isnan(diagnostics.gamma_by_window(np.zeros(6), np.zeros(6))).all()
+    assert np.isnan(diagnostics.gamma_by_window(np.full(6, 3.0), np.full(6, -1.0))).all()
+
+
+def test_spearman_is_the_correlation_of_ranks():
+    x, y = np.array([9.0, 5.0, 3.0, 2.0, 1.0]), np.array([4.0, 8.0, 2.0, 1.0, 0.5])
+    assert diagnostics.spearman(x, y) == pytest.approx(1 - 6 * 2 / (5 * 24))
+    assert diagnostics.spearman(x, x**3) == pytest.approx(1.0)
+    assert diagnostics.spearman(x, -x) == pytest.approx(-1.0)
+    assert np.isnan(diagnostics.spearman(x, np.ones(5)))
+    assert np.isnan(diagnostics.spearman(np.ones(5), x))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "floor", "sentence"),
+    [
+        ([1.0, 0.5], [1.0, 0.5], 0.0, r"at least 3 directions .* has 2 of 2\. Widen the window"),
+        ([1.0, 0.5, 0.1, 0.01], [1.0, -0.5, 1.0, 1.0], 0.05, r"floor \(0\.05\).* has 2 of 4"),
+        ([0.5, 0.5, 0.5], [1.0, 2.0, 3.0], 0.0, "Every H_ii in this window is the same number"),
+    ],
+)
+def test_an_impossible_fit_says_why(x, y, floor, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        diagnostics.power_law(np.array(x), np.array(y), floor)
+
+
+def test_an_impossible_theil_sen_says_why():
+    with pytest.raises(ValueError, match="Theil–Sen needs at least 3 directions above the noise floor"):
+        diagnostics.theil_sen(np.array([1.0, 0.5]), np.array([1.0, 0.5]))
+
+
+# -- correlation --------------------------------------------------------------------------------------
+
+
+@quick
+@given(k=st.integers(1, 12), seed=seeds)
+def test_correlation_has_unit_diagonal_and_is_bounded(k, seed):
+    block = random_psd(k, seed)
+    r = diagnostics.correlation(block)
+    assert (np.diag(r) == 1).all()
+    assert np.abs(r).max() <= 1 + 1e-12
+    compare(r, twins.correlation(block), 1e-12, "R")
+    scale = 10 ** np.random.default_rng(seed).uniform(-3, 3, k)
+    compare(diagnostics.correlation(block * np.outer(scale, scale)), r, 1e-10, "R after a change of units")
+
+
+def test_correlation_leaves_directions_without_variance_open():
+    block = np.diag([2.0, 0.0, -1.0, 3.0])
+    block[0, 3] = block[3, 0] = 1.0
+    before = block.copy()
+    r = diagnostics.correlation(block)
+    assert r[0, 3] == pytest.approx(1 / np.sqrt(6))
+    assert list(np.diag(r)[[0, 3]]) == [1.0, 1.0]
+    assert np.isnan(r[1:3]).all()
+    assert np.isnan(r[:, 1:3]).all()
+    assert (block == before).all()
+
+
+# -- commutation --------------------------------------------------------------------------------------
+
+
+@quick
+@given(d=st.integers(2, 12), seed=seeds)
+def test_commuting_matrices_have_no_commutator_error(d, seed):
+    rng = np.random.default_rng(seed)
+    q = twins.haar(d, seed)
+    a, b = ((q * rng.uniform(0.5, 2, d)) @ q.T for _ in range(2))
+    assert diagnostics.commutator_error(a, b) < 1e-13
+    other = symmetric(rng.uniform(0.5, 2, d), seed + 1)
+    compare(diagnostics.commutator_error(a, other), twins.commutator_error(a, other), 1e-12, "commutator")
+    assert diagnostics.commutator_error(a, other) > 1e-6
+
+
+def test_unrelated_matrices_have_commutator_error_of_about_root_two():
+    d = 300
+    a, b = np.diag(1 / np.arange(1, d + 1.0) ** 2), symmetric(1 / np.arange(1, d + 1.0) ** 2, 5)
+    assert abs(diagnostics.commutator_error(a, b) - np.sqrt(2)) < 0.02
+
+
+def test_a_product_of_zero_has_no_commutator_error():
+    assert np.isnan(diagnostics.commutator_error(np.diag([1.0, 0.0]), np.diag([0.0, 1.0])))
+
+
+@quick
+@given(k=st.integers(1, 12), seed=seeds, indefinite=st.booleans())
+def test_commutator_curves_are_the_errors_of_every_leading_and_trailing_block(k, seed, indefinite):
+    h = falling(k, 3.0, seed) if k > 1 else np.array([0.7])
+    if indefinite:
+        h = h - h.mean() * 0.3
+    block = random_psd(k, seed)
+    curves = diagnostics.commutator_curves(h, block)
+    for j in range(1, k + 1):
+        expected = twins.commutator_error(np.diag(h[:j]), block[:j, :j])
+        compare(curves.top[j - 1], expected, 1e-9, f"leading {j}")
+    for j in range(k):
+        expected = twins.commutator_error(np.diag(h[j:]), block[j:, j:])
+        compare(curves.bulk[j], expected, 1e-9, f"block from {j}")
+
+
+def test_commutator_curves_do_not_depend_on_the_basis():
+    """The whole-space entries are the error of the matrices themselves, in any coordinates."""
+    h_matrix, c_matrix = symmetric(falling(8, 3.0, 0), 1), random_psd(8, 2)
+    h, v = twins.eigenbasis(h_matrix)
+    curves = diagnostics.commutator_curves(h, v.T @ c_matrix @ v)
+    expected = twins.commutator_error(h_matrix, c_matrix)
+    compare(curves.top[-1], expected, 1e-10, "whole, from the top")
+    compare(curves.bulk[0], expected, 1e-10, "whole, from the bulk")
+
+
+def test_commutator_curves_are_open_where_the_product_vanishes():
+    curves = diagnostics.commutator_curves(np.array([1.0, 0.0, 0.0]), np.eye(3))
+    assert list(curves.top) == [0.0, 0.0, 0.0]
+    assert curves.bulk[0] == 0.0
+    assert np.isnan(curves.bulk[1:]).all()
+
+
+# -- random baselines ---------------------------------------------------------------------------------
+
+
+def moments(spectrum):
+    return float(np.sum(spectrum)), float(np.sum(np.square(spectrum)))
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ([3.0, 1.0], [2.0, 0.5]),
+        ([1.0, 0.1, 0.01], [5.0, 1.0, 0.2]),
+        ([1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]),
+        ([2.0, 1.0, -1.0, 0.3, -2.0], [1.0, 0.9, 0.8, 0.1, -0.7]),
+    ],
+)
+def test_random_baselines_against_haar_draws(a, b):
+    """Ratios of means over 3,000 draws; the errors of numerator and denominator are propagated together."""
+    a, b = np.array(a), np.array(b)
+    d, draws = len(a), 3000
+    errors, norms, aligned = np.empty(draws), np.empty(draws), np.empty(draws)
+    for s in range(draws):
+        x = symmetric(b, s)
+        ax = a[:, None] * x
+        errors[s], norms[s] = np.sum((ax - ax.T) ** 2), np.sum(ax**2)
+        aligned[s] = np.sum(np.diag(x) ** 2) / np.sum(b**2)
+    ratio = errors.mean() / norms.mean()
+    spread = np.std(errors - ratio * norms) / norms.mean() / np.sqrt(draws)
+    expected = diagnostics.random_commutator(*moments(a), *moments(b), d) ** 2
+    assert abs(ratio - expected) < 4 * spread, (ratio, expected, spread)
+    expected = diagnostics.random_alignment(*moments(b), d)
+    spread = aligned.std() / np.sqrt(draws)
+    assert abs(aligned.mean() - expected) < 4 * spread, (aligned.mean(), expected, spread)
+
+
+@quick
+@given(d=st.integers(1, 30), seed=seeds)
+def test_turning_a_multiple_of_the_identity_changes_nothing(d, seed):
+    spectrum = np.random.default_rng(seed).uniform(0.1, 2, d)
+    assert diagnostics.random_commutator(*moments(spectrum), *moments(np.full(d, 3.0)), d) < 1e-6
+    assert diagnostics.random_commutator(*moments(np.full(d, 3.0)), *moments(spectrum), d) < 1e-6
+    compare(diagnostics.random_alignment(*moments(np.full(d, 3.0)), d), 1.0, 1e-9, "alignment of 3·I")
+
+
+def test_random_baselines_by_hand():
+    """d = 2: X = Q B Qᵀ is m·I plus a traceless part of size r turned by a uniform angle 2φ, so
+    ‖[A, X]‖² = 2 (a_1 − a_2)² (r sin 2φ)² and Σ X_ii² = 2 m² + 2 (r cos 2φ)²; sin² and cos² are ½ on
+    average."""
+    (a1, a2), (b1, b2) = (3.0, 1.0), (2.0, 0.5)
+    m, r = (b1 + b2) / 2, (b1 - b2) / 2
+    norm = (a1**2 + a2**2) * (b1**2 + b2**2) / 2
+    compare(
+        diagnostics.random_commutator(4.0, 10.0, 2.5, 4.25, 2),
+        np.sqrt((a1 - a2) ** 2 * r**2 / norm),
+        1e-12,
+        "commutator",
+    )
+    compare(diagnostics.random_alignment(2.5, 4.25, 2), (2 * m**2 + r**2) / 4.25, 1e-12, "alignment")
+
+
+def test_random_baselines_of_one_dimension_and_of_nothing():
+    assert diagnostics.random_commutator(2.0, 4.0, 3.0, 9.0, 1) == 0.0
+    assert diagnostics.random_alignment(3.0, 9.0, 1) == 1.0
+    assert np.isnan(diagnostics.random_commutator(2.0, 4.0, 0.0, 0.0, 5))
+    assert np.isnan(diagnostics.random_alignment(0.0, 0.0, 5))
+
+
+def test_the_random_commutator_tends_to_root_two():
+    spectrum = 1 / np.arange(1, 2501.0) ** 2
+    assert abs(diagnostics.random_commutator(*moments(spectrum), *moments(spectrum), 2500) - 2**0.5) < 0.005
+
+
+def test_alignment():
+    block = np.array([[3.0, 1.0], [1.0, 2.0]])
+    value = diagnostics.alignment(np.diag(block), float(np.linalg.norm(block)))
+    assert value == pytest.approx(13 / 15)
+    assert diagnostics.alignment(np.array([3.0, 2.0]), np.sqrt(13.0)) == pytest.approx(1.0)
+    assert np.isnan(diagnostics.alignment(np.zeros(2), 0.0))
+
+
+# -- Haar ---------------------------------------------------------------------------------------------
+
+
+@quick
+@given(d=st.integers(1, 12), data=st.data(), seed=seeds)
+def test_haar_columns_are_those_of_gram_schmidt(d, data, seed):
+    """Gram–Schmidt needs no choice of signs: agreement proves orthonormality and the sign convention."""
+    k = data.draw(st.integers(1, d))
+    columns = diagnostics.haar_columns(d, k, seed)
+    assert columns.shape == (d, k)
+    compare(columns.T @ columns, np.eye(k), 1e-13, "XᵀX")
+    compare(columns, twins.haar(d, seed, k), 1e-8, "columns")
+    assert (diagnostics.haar_columns(d, k, seed) == columns).all()
+    assert d == 1 or (diagnostics.haar_columns(d, k, seed + 1) != columns).any()
+
+
+def test_haar_columns_have_the_moments_of_the_law():
+    d, draws = 5, 4000
+    q = np.stack([diagnostics.haar_columns(d, 2, seed) for seed in range(draws)])
+    error = 4 / np.sqrt(draws)
+    assert np.abs(q.mean(0)).max() < error * np.sqrt(1 / d)
+    fourth = 3 / (d * (d + 2))
+    assert np.abs((q**2).mean(0) - 1 / d).max() < error * np.sqrt(fourth - 1 / d**2)
+    assert abs((q[:, 0, 0] ** 4).mean() - fourth) < error * np.std(q[:, 0, 0] ** 4)
+    across = q[:, 0, 0] ** 2 * q[:, 1, 1] ** 2
+    assert abs(across.mean() - (d + 1) / (d * (d - 1) * (d + 2))) < error * across.std()
+
+
+@pytest.mark.parametrize("k", [0, 6, -1])
+def test_haar_columns_refuse_more_columns_than_there_are(k):
+    with pytest.raises(ValueError, match=rf"k must lie in 1 … 5, not {k}\."):
+        diagnostics.haar_columns(5, k, 0)
+
+
+@quick
+@given(d=st.integers(2, 10), data=st.data(), seed=seeds)
+def test_random_correlation_is_a_block_of_the_whole_rotation(d, data, seed):
+    """With Q whose first k rows are the columns drawn, Q Λ Qᵀ has exactly this leading block."""
+    k = data.draw(st.integers(1, d))
+    spectrum = falling(d, 3.0, seed)
+    columns = diagnostics.haar_columns(d, k, seed)
+    rest = np.linalg.svd(columns, full_matrices=True)[0][:, k:]
+    q = np.concatenate([columns, rest], 1).T
+    compare(q @ q.T, np.eye(d), 1e-12, "completed rotation")
+    expected = twins.correlation(q @ np.diag(spectrum) @ q.T)[:k, :k]
+    compare(diagnostics.random_correlation(spectrum, k, seed), expected, 1e-10, "R_rand")
+
+
+def test_random_correlation_has_the_law_of_the_whole_rotation():
+    """Mean of R_12² over draws of k = 2 columns and over draws of the whole rotation."""
+    spectrum, draws = np.array([1.0, 0.3, 0.1, 0.02]), 3000
+    ours = np.array([diagnostics.random_correlation(spectrum, 2, s)[0, 1] ** 2 for s in range(draws)])
+    whole = np.array([twins.correlation(symmetric(spectrum, s)[2:, 2:])[0, 1] ** 2 for s in range(draws)])
+    assert abs(ours.mean() - whole.mean()) < 4 * np.hypot(ours.std(), whole.std()) / np.sqrt(draws)
+    compare(np.quantile(ours, [0.25, 0.5, 0.75]), np.quantile(whole, [0.25, 0.5, 0.75]), 0.06, "quartiles")
