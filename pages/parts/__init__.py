@@ -1,0 +1,1 @@
+"""What pages share: frame, selection, controls, figures, jobs. Nothing here is a page."""

@@ -1,0 +1,107 @@
+"""One colour, one marker and one way of writing for every meaning, in every figure and sentence.
+
+The colours are legible on the light and the dark background (contrast above 3), so a figure is the same
+object in both themes; markers and dashes say the same again for those who see colours differently.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a matrix appears: colour, marker symbol, and its name in HTML (figures) and TeX (text)."""
+
+    colour: str
+    marker: str
+    html: str
+    tex: str
+
+
+LOOKS: Mapping[str, Look] = MappingProxyType(
+    {
+        "C": Look("#d9730d", "circle", "C", r"C"),
+        "C_awd": Look("#7a5fdd", "diamond", "C<sub>AWD</sub>", r"C_\mathrm{AWD}"),
+        "C_hh": Look("#3ba25f", "square", "C<sub>hh</sub>", r"C_{hh}"),
+        "C_hg": Look("#cf4f96", "triangle-up", "C<sub>hg</sub>", r"C_{hg}"),
+        "C_gg": Look("#1d6fb5", "triangle-down", "C<sub>gg</sub>", r"C_{gg}"),
+        "C_hh_sd": Look("#9c8412", "cross", "C<sub>hh</sub><sup>sd</sup>", r"C_{hh}^{sd}"),
+        "C_hh_sd_wd": Look("#9a5470", "x", "C<sub>hh</sub><sup>sd+wd</sup>", r"C_{hh}^{sd+wd}"),
+        "C_hh_sd_wd_li": Look("#c9372c", "star", "C<sub>hh</sub><sup>sd+wd+li</sup>", r"C_{hh}^{sd+wd+li}"),
+        "E_h2": Look("#0b7f7a", "hexagon", "E[h²]", r"\mathrm{E}[h^2]"),
+        "H": Look("#75808c", "circle", "H", r"H"),
+    }
+)
+
+NEGATIVE, POSITIVE = "#2a6fc9", "#d3263b"
+QUIET = "#75808c"
+TRAIN, TEST = "#0e8796", "#b0852b"
+SHADE = "rgba(117,128,140,0.13)"
+GRID = "rgba(117,128,140,0.22)"
+
+# Slopes 1 and 2 are the same two lines in every figure.
+SLOPES: Mapping[int, str] = MappingProxyType({1: "dot", 2: "dash"})
+
+
+def faded(colour: str, alpha: float) -> str:
+    """The colour #rrggbb with an opacity of 0 … 1."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha:g})"
+
+
+# Zero is transparent and strength is opacity: nothing is drawn where there is nothing, in either theme.
+_STRENGTHS = (1.0, 0.75, 0.5, 0.25, 0.1, 0.0)
+DIVERGING: list[tuple[float, str]] = [
+    *((0.5 - 0.5 * s, faded(NEGATIVE, s**0.8)) for s in _STRENGTHS),
+    *((0.5 + 0.5 * s, faded(POSITIVE, s**0.8)) for s in reversed(_STRENGTHS)),
+]
+
+
+def log_tick(exponent: int) -> str:
+    """10 to a whole power, in HTML."""
+    return f"10<sup>{str(exponent).replace('-', '−')}</sup>"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number for a sentence: plain where that is short, m × 10ⁿ where it is not."""
+    if value == 0 or not abs(value) < float("inf"):
+        return "0" if value == 0 else "—"
+    if 1e-3 <= abs(value) < 1e5:
+        return f"{value:,.{digits}g}".replace("-", "−") if abs(value) < 1000 else f"{value:,.0f}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    powers = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa} × 10{powers}".replace("-", "−")
+
+
+CURVATURE = "curvature H<sub>ii</sub> along eigen-direction i"
+
+
+def layout(height: int, **more: Any) -> dict[str, Any]:
+    """What every figure has in common; keywords replace it."""
+    base = {
+        "height": height,
+        "margin": {"l": 8, "r": 12, "t": 36, "b": 8},
+        "legend": {"orientation": "h", "x": 0, "y": 1.0, "xanchor": "left", "yanchor": "bottom", "font": {"size": 13}},
+        "hoverlabel": {"font": {"size": 13}},
+        "font": {"size": 13},
+        "hovermode": "closest",
+    }
+    return base | more
+
+
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    """An axis named in words and symbol."""
+    return {
+        "title": {"text": title, "font": {"size": 13}, "standoff": 8},
+        "gridcolor": GRID,
+        "zeroline": False,
+        "automargin": True,
+    } | more
+
+
+def log_axis(title: str, decades: float, **more: Any) -> dict[str, Any]:
+    """A logarithmic axis that spans so many decades, ticks at whole powers of ten."""
+    step = 1 if decades <= 7 else 2 if decades <= 14 else 4
+    return axis(title, type="log", dtick=step, exponentformat="power", **more)

@@ -1,0 +1,115 @@
+"""An analysis whose answers are known: γ, mixing and spectrum are planted, nothing is trained.
+
+Small enough for a test, complete enough for every page.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy import ndarray
+
+from cache.store import Store
+from engine import diagnostics
+from engine.library import checkpoint_name
+from engine.requests import AnalysisRequest, RunRequest, key, to_json
+from engine.result import NAMES, Analysis, Provenance, Whole
+
+SIDE = 20
+SCALES: Mapping[str, float] = {"C": 0.02, "C_awd": 0.6, "E_h2": 3.0}
+
+
+def analysis(gamma: float = 1.2, mixing: float = 0.1, seed: int = 0, accuracy: float = 1.0) -> Analysis:
+    """H_ii falls over six decades; every matrix is scale · H_ii^γ, turned a little by `mixing`."""
+    d = SIDE * SIDE
+    rng = np.random.default_rng(seed)
+    h = 10 ** np.linspace(0.3, -6, d)
+    diagonals: dict[str, ndarray] = {}
+    blocks: dict[str, ndarray] = {}
+    traces, squares = {"H": float(h.sum())}, {"H": float((h**2).sum())}
+    wholes = {}
+    for place, name in enumerate(NAMES):
+        power = gamma - 0.02 * place
+        root = np.sqrt(SCALES.get(name, 0.3) * h**power)
+        turned = np.eye(d) + mixing * rng.standard_normal((d, d)) / np.sqrt(d)
+        block = root[:, None] * (turned @ turned.T) * root
+        # The diagonal is planted exactly, so that γ is.
+        np.fill_diagonal(block, root**2)
+        diagonals[name], blocks[name] = np.diag(block).copy(), block[:300, :300].astype(np.float32)
+        traces[name], squares[name] = float(np.trace(block)), float((block**2).sum())
+        if name in ("C", "C_awd"):
+            curves = diagnostics.commutator_curves(h, block)
+            wholes[name] = Whole(np.linalg.eigvalsh(block)[::-1].copy(), curves.top, curves.bulk)
+    return Analysis(
+        eigenvalues=h,
+        diagonals=diagonals,
+        traces=traces,
+        squares=squares,
+        noise_floor=2e-6,
+        blocks=blocks,
+        wholes=wholes,
+        provenance=Provenance(
+            layer="fc2",
+            loss="ce",
+            samples=5000,
+            batch_size=50,
+            d_out=SIDE,
+            d_in=SIDE,
+            anchors_per_class=20,
+            unpaired=0,
+            curvature="gauss-newton",
+            sigma_w2=1e-3,
+            mean_loss=0.01,
+            accuracy=accuracy,
+            dtype="float32",
+            device="cpu",
+            seed=0,
+            seconds=1.0,
+        ),
+    )
+
+
+def fill(store: Store, epochs: tuple[int, ...] = (0, 10, 100), finished: bool = True, seed: int = 0) -> str:
+    """Write the demo's run into a store with planted analyses at these epochs; the run's key."""
+    request = RunRequest(seed=seed)
+    run = key(request, "planted")
+    records = [
+        {
+            "epoch": e,
+            "train_loss": 2.3 * np.exp(-e / 15) + 1e-3,
+            "train_accuracy": 1 - 0.9 * np.exp(-e / 8),
+            "test_loss": 2.2 * np.exp(-e / 12) + 0.2,
+            "test_accuracy": 0.93 - 0.83 * np.exp(-e / 8),
+            "learning_rate": 0.1,
+            "seconds": 0.06 * e,
+        }
+        for e in range(101)
+    ]
+    meta = {
+        "request": to_json(request),
+        "fingerprint": "planted",
+        "data_name": "mnist5k",
+        "samples": 5000,
+        "class_names": [str(c) for c in range(10)],
+        "device": "cpu",
+        "created": 1.0 + seed,
+        "finished": finished,
+        "end": "All 100 epochs are done." if finished else "",
+        "records": records,
+    }
+    store.write(("runs", run), meta)
+    for epoch in epochs:
+        store.write(("runs", run, "checkpoints", checkpoint_name(epoch)), {"epoch": epoch})
+        add_analysis(store, run, epoch)
+    return run
+
+
+def add_analysis(store: Store, run: str, epoch: int) -> None:
+    """One more planted analysis; γ rises from 1 to 1.2 along training."""
+    request = AnalysisRequest(run=run, epoch=epoch)
+    result = analysis(gamma=1 + 0.1 * np.log10(1 + epoch), seed=epoch)
+    arrays, meta = result.to_arrays()
+    store.write(
+        ("runs", run, "analyses", key(request)),
+        {"request": to_json(request), "created": float(epoch), "result": meta},
+        {"main": arrays},
+    )

@@ -1,0 +1,276 @@
+"""What is drawn is what was given: data, slopes, scales and colours of every figure."""
+
+import base64
+import itertools
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from planted import analysis
+
+from engine.result import NAMES
+from pages.parts import curves, figures, palette
+from pages.parts.figures import Cloud
+
+RESULT = analysis()
+
+
+def decode(value):
+    """An array of a figure's JSON, as the browser reads it."""
+    if isinstance(value, dict) and "bdata" in value:
+        flat = np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
+        return flat.reshape([int(n) for n in str(value.get("shape", flat.size)).split(",")])
+    return np.array(value)
+
+
+def traces(figure, **wanted):
+    found = [t for t in json.loads(figure.to_json())["data"] if all(t.get(k) == v for k, v in wanted.items())]
+    assert found, f"no trace with {wanted}"
+    return found
+
+
+def slope(trace):
+    x, y = decode(trace["x"]), decode(trace["y"])
+    return np.log10(y[-1] / y[0]) / np.log10(x[-1] / x[0])
+
+
+# -- heatmaps ---------------------------------------------------------------------------------------------
+
+
+def test_k_is_coloured_by_its_symmetric_log_and_hovered_by_its_value():
+    block = RESULT.projected("C", 100)
+    block[3, 7] = block[7, 3] = -0.5 * block[3, 3]
+    figure = figures.covariance_heatmap(block, RESULT.eigenvalues)
+    (trace,) = traces(figure, type="heatmap")
+    z = decode(trace["z"])
+    assert z.dtype == np.float32
+    np.testing.assert_allclose(decode(trace["customdata"]), block, rtol=1e-6)
+    np.testing.assert_array_equal(np.sign(z), np.sign(block.astype(np.float32)))
+    order = np.argsort(block, axis=None)
+    assert np.all(np.diff(z.ravel()[order]) >= -1e-6)
+    assert trace["zmax"] == -trace["zmin"] == pytest.approx(z.max())
+
+
+def test_the_ticks_of_k_stand_where_their_value_is_drawn():
+    block = RESULT.projected("C", 50)
+    figure = figures.covariance_heatmap(block, RESULT.eigenvalues)
+    (trace,) = traces(figure, type="heatmap")
+    bar = trace["colorbar"]
+    z, values = decode(trace["z"]).ravel(), block.ravel()
+    for place, text in zip(decode(bar["tickvals"]), bar["ticktext"], strict=True):
+        if text == "0":
+            assert place == 0
+            continue
+        sign = -1 if text.startswith("−") else 1
+        exponent = int(text.split("<sup>")[1].split("</sup>")[0].replace("−", "-"))
+        # Between the cells just below and just above a tick's value lies the tick.
+        assert z[values <= sign * 10.0**exponent].max(initial=-np.inf) <= place + 1e-6
+        assert z[values >= sign * 10.0**exponent].min(initial=np.inf) >= place - 1e-6
+
+
+def test_real_and_random_correlation_share_one_scale_around_zero():
+    real = figures.correlation_heatmap(RESULT.correlation("C", 60), RESULT.eigenvalues)
+    random = figures.correlation_heatmap(RESULT.random_correlation("C", 60, seed=3), RESULT.eigenvalues)
+    (a,), (b,) = traces(real), traces(random)
+    np.testing.assert_allclose(decode(a["z"]), RESULT.correlation("C", 60), atol=1e-6)
+    np.testing.assert_allclose(decode(b["z"]), RESULT.random_correlation("C", 60, seed=3), atol=1e-6)
+    for t in (a, b):
+        assert (t["zmin"], t["zmax"]) == (-1, 1)
+        assert t["colorscale"] == a["colorscale"]
+    assert a["colorscale"][5][1].endswith(",0)")
+    assert a["colorscale"][5][0] == 0.5
+
+
+def test_an_empty_covariance_is_drawn_without_a_scale_out_of_nothing():
+    figure = figures.covariance_heatmap(np.zeros((4, 4)), np.ones(4))
+    assert traces(figure)[0]["zmax"] == 1
+
+
+def test_a_hover_names_the_curvature_of_its_direction():
+    (trace,) = traces(figures.correlation_heatmap(np.eye(3), np.array([2.0, 0.5, 1e-6])))
+    assert trace["x"] == ["1 (H = 2)", "2 (H = 0.5)", "3 (H = 1.00 × 10⁻⁶)"]
+
+
+# -- the power law ----------------------------------------------------------------------------------------
+
+
+def clouds(**window):
+    return [Cloud(n, RESULT.eigenvalues, RESULT.diagonal(n), RESULT.fit(n), **window) for n in ("C", "C_awd")]
+
+
+def test_points_are_the_diagonals_in_the_matrix_colour():
+    figure = figures.power_law(clouds(), RESULT.noise_floor)
+    for name in ("C", "C_awd"):
+        drawn = 0
+        for trace in traces(figure, mode="markers", meta=name):
+            index = decode(trace["customdata"])[:, 0].astype(int) - 1
+            np.testing.assert_array_equal(decode(trace["x"]), RESULT.eigenvalues[index])
+            np.testing.assert_array_equal(decode(trace["y"]), RESULT.diagonal(name)[index])
+            assert trace["marker"]["color"] == palette.LOOKS[name].colour
+            drawn += index.size
+        assert 200 < drawn <= 2 * figures.LIMIT
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_slopes_1_and_2_have_slope_1_and_2_through_the_data(centred):
+    figure = figures.power_law(clouds(), RESULT.noise_floor, centred=centred)
+    for wanted, dash in ((1, "dot"), (2, "dash")):
+        (trace,) = traces(figure, meta=f"slope {wanted}")
+        assert slope(trace) == pytest.approx(wanted, abs=1e-9)
+        assert trace["line"]["dash"] == dash
+        # At the centre of the first cloud the line passes through its fit.
+        inside = clouds()[0].fitted(RESULT.noise_floor)
+        scale = np.array([10 ** np.log10(z[inside]).mean() for z in (RESULT.eigenvalues, RESULT.diagonal("C"))])
+        centre = np.ones(2) if centred else scale
+        assert np.log10(decode(trace["y"])[0] / centre[1]) == pytest.approx(
+            wanted * np.log10(decode(trace["x"])[0] / centre[0]), abs=1e-9
+        )
+
+
+@pytest.mark.parametrize("centred", [False, True])
+def test_fits_have_the_exponent_their_legend_says(centred):
+    figure = figures.power_law(clouds(), RESULT.noise_floor, centred=centred)
+    legends = " ".join(t.get("name", "") for t in traces(figure, mode="lines+markers"))
+    for name, gamma in (("C", 1.2), ("C_awd", 1.18)):
+        fit = next(t for t in traces(figure, mode="lines", meta=name))
+        assert slope(fit) == pytest.approx(gamma, abs=1e-6)
+        assert f"γ = {gamma:.2f}" in legends
+
+
+def test_a_window_parts_the_fitted_points_from_the_others():
+    figure = figures.power_law(clouds(first=50, last=150), RESULT.noise_floor)
+    shown = {t["name"]: decode(t["customdata"])[:, 0] for t in traces(figure, mode="markers", meta="C")}
+    assert shown["C"].min() == 51
+    assert shown["C"].max() == 150
+    assert not set(shown["C"]) & set(shown["not fitted"])
+
+
+def test_the_noise_floor_is_shaded_up_to_its_value():
+    figure = figures.power_law(clouds(), RESULT.noise_floor)
+    assert [s["x1"] for s in json.loads(figure.to_json())["layout"]["shapes"]] == [RESULT.noise_floor]
+
+
+def test_nothing_to_fit_is_said_in_the_figure():
+    figure = figures.power_law([Cloud("C", np.ones(3), -np.ones(3))])
+    assert "noise floor" in figure.layout.annotations[0].text
+
+
+@pytest.mark.parametrize("size", [1, 5, 300, 301, 5000])
+def test_drawn_points_are_few_and_spread_evenly_in_log_space(size):
+    values = 10 ** np.linspace(0, -6, size)
+    index = figures.spread(values)
+    assert index.size == min(size, figures.LIMIT)
+    assert np.all(np.diff(index) > 0)
+    assert {0, size - 1} <= set(index)
+    if size > 301:
+        gaps = -np.diff(np.log10(values[index]))
+        assert gaps.max() < 2.2 * 6 / figures.LIMIT
+
+
+# -- curves and meters ------------------------------------------------------------------------------------
+
+
+def test_gamma_over_epochs_shows_each_value_at_its_epoch():
+    figure = curves.over_epochs([0, 10, 100], {"C": np.array([1.0, 1.1, 1.2])}, marked=10)
+    (trace,) = traces(figure, meta="C")
+    np.testing.assert_allclose(decode(trace["x"]), np.log10([1, 11, 101]))
+    np.testing.assert_allclose(decode(trace["y"]), [1.0, 1.1, 1.2])
+    levels = {s.y0: s.line.dash for s in figure.layout.shapes if s.y0 == s.y1}
+    assert levels == {1: "dot", 2: "dash"}
+
+
+def test_epoch_labels_keep_apart_and_the_last_is_among_them():
+    figure = curves.over_epochs([0, 1, 2, 5, 10, 20, 30, 50, 70, 95, 100], {})
+    assert figure.layout.xaxis.ticktext[-1] == "100"
+    assert np.diff(figure.layout.xaxis.tickvals).min() >= 0.15
+
+
+def test_training_draws_its_records():
+    records = {
+        "epoch": np.arange(3),
+        "train_loss": np.array([2.0, 1.0, 0.5]),
+        "train_accuracy": np.array([0.1, 0.5, 0.9]),
+    }
+    figure = curves.training(records, epochs=100)
+    np.testing.assert_array_equal(decode(traces(figure, meta="train_loss")[0]["y"]), records["train_loss"])
+    np.testing.assert_array_equal(decode(traces(figure, meta="train_accuracy")[0]["y"]), records["train_accuracy"])
+    assert figure.layout.xaxis.range == (0, 100)
+
+
+def test_a_meter_shows_values_beside_chance():
+    figure = curves.meter({"whole layer": 0.16, "top 100": 0.08}, 1.4, "chance", "error", "#d9730d", 1.6)
+    (bar,) = traces(figure, type="bar")
+    assert list(decode(bar["x"])) == [0.16, 0.08]
+    assert figure.layout.shapes[0].x0 == 1.4
+
+
+def test_gamma_by_window_and_effective_curvature_draw_what_they_are_given():
+    gamma = RESULT.gamma_by_window("C")
+    (trace,) = traces(curves.gamma_by_window({"C": gamma}, 0, 100), meta="C")
+    np.testing.assert_array_equal(decode(trace["y"]), gamma[decode(trace["x"]).astype(int) - 1])
+    kappa = RESULT.effective_curvature()
+    figure = curves.effective_curvature(RESULT.eigenvalues, kappa)
+    (points,) = traces(figure, meta="E_h2")
+    np.testing.assert_array_equal(decode(points["y"]), kappa[decode(points["customdata"]) - 1])
+    assert slope(traces(figure, meta="bound")[0]) == pytest.approx(1)
+
+
+# -- one colour per meaning -------------------------------------------------------------------------------
+
+
+def _linear(colour):
+    c = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+
+
+def _contrast(a, b):
+    low, high = sorted(float(_linear(c) @ [0.2126, 0.7152, 0.0722]) for c in (a, b))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_every_matrix_has_a_look_and_the_theme_has_the_same_ten_colours():
+    assert set(palette.LOOKS) == {*NAMES, "H"}
+    looks = palette.LOOKS.values()
+    assert len({look.marker for look in looks if look is not palette.LOOKS["H"]}) == len(NAMES)
+    theme = tomllib.loads((Path(__file__).parents[1] / ".streamlit" / "config.toml").read_text())["theme"]
+    assert theme["chartCategoricalColors"] == [look.colour for look in looks]
+    for mode in ("light", "dark"):
+        assert all(_contrast(look.colour, theme[mode]["backgroundColor"]) > 3 for look in looks)
+
+
+# Machado, Oliveira, Fernandes 2009, full strength.
+SEEN = {
+    "everyone": np.eye(3),
+    "deuteranopia": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "protanopia": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+}
+
+
+@pytest.mark.parametrize("eyes", SEEN)
+@pytest.mark.parametrize(
+    "together", [("C", "C_awd", "E_h2"), ("C_awd", "C_hh", "C_hg", "C_gg"), ("C", "C_awd", "C_hh", "C_hh_sd_wd_li")]
+)
+def test_colours_drawn_together_are_told_apart_by_colour_blind_people(eyes, together):
+    def oklab(colour):
+        seen = np.clip(SEEN[eyes] @ _linear(colour), 0, 1)
+        lms = [
+            [0.41222147, 0.53633254, 0.05144599],
+            [0.2119035, 0.68069955, 0.10739696],
+            [0.08830246, 0.28171884, 0.62997870],
+        ]
+        lab = [
+            [0.21045426, 0.79361779, -0.00407205],
+            [1.9779985, -2.4285922, 0.45059371],
+            [0.02590404, 0.78277177, -0.80867577],
+        ]
+        return np.array(lab) @ np.cbrt(np.array(lms) @ seen)
+
+    for a, b in itertools.combinations(together, 2):
+        distance = np.linalg.norm(oklab(palette.LOOKS[a].colour) - oklab(palette.LOOKS[b].colour))
+        assert distance > 0.05, f"{a} and {b} look alike to {eyes}: {distance:.3f}"
