@@ -1,0 +1,225 @@
+"""Architectures: build one from its description, and find the description of bare weights.
+
+Both are plain sequences whose linear layers are named fc1, fc2, …, so that a layer's downstream
+part is the rest of the sequence. Source: paper.md, Settings.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.requests import ACTIVATIONS, ModelRequest, require
+
+KINDS = ("mlp", "cnn")
+CNN_CHANNELS = (32, 64, 128, 128)
+CNN_HIDDEN = 20
+_POOLED = (0, 1, 3)  # the convolutions with a pooling behind them
+_ACTIVATION = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
+_POSSIBLE = (
+    "Possible are a fully connected net (2-D weights that chain, each with or without a 1-D bias) and the "
+    "paper's CNN (four 3×3 convolutions to 32, 64, 128, 128 channels, then linear 128 → 20 → classes)"
+)
+
+
+class MLP(nn.Sequential):
+    """Fully connected net fc1 … fcL with an activation between them; flattens images itself.
+
+    widths: (inputs, hidden …, classes). Input (n, inputs) or (n, channels, h, w), output logits (n, classes).
+    """
+
+    def __init__(self, widths: tuple[int, ...], activation: str = "relu", bias: bool = False) -> None:
+        layers = OrderedDict[str, nn.Module](flatten=nn.Flatten())
+        for i in range(1, len(widths)):
+            layers[f"fc{i}"] = nn.Linear(widths[i - 1], widths[i], bias=bias)
+            if i < len(widths) - 1:
+                layers[f"act{i}"] = _ACTIVATION[activation]()
+        super().__init__(layers)
+
+
+class CNN(nn.Sequential):
+    """The paper's CNN: 3×3 convolutions (padding 1) to 32, 64, 128, 128 channels, 2×2 max pooling behind
+    the first, second and fourth, global average, fc1 (128 → 20), fc2 (20 → classes).
+
+    Input (n, channels, h, w) with h, w ≥ 8, output logits (n, classes). `bias` is that of fc1, the studied
+    layer; convolutions and fc2 always have one.
+    """
+
+    def __init__(self, channels: int, classes: int, activation: str = "relu", bias: bool = False) -> None:
+        act = _ACTIVATION[activation]
+        layers = OrderedDict[str, nn.Module]()
+        for i, (before, after) in enumerate(zip((channels, *CNN_CHANNELS), CNN_CHANNELS, strict=False)):
+            layers[f"conv{i + 1}"] = nn.Conv2d(before, after, 3, padding=1)
+            layers[f"act{i + 1}"] = act()
+            if i in _POOLED:
+                layers[f"pool{i + 1}"] = nn.MaxPool2d(2)
+        layers["average"] = nn.AdaptiveAvgPool2d(1)
+        layers["flatten"] = nn.Flatten()
+        layers["fc1"] = nn.Linear(CNN_CHANNELS[-1], CNN_HIDDEN, bias=bias)
+        layers["act5"] = act()
+        layers["fc2"] = nn.Linear(CNN_HIDDEN, classes)
+        super().__init__(layers)
+
+
+def check(request: ModelRequest) -> None:
+    """ValueError unless `request` describes a net that can be built."""
+    require(request.kind in KINDS, f"There is no architecture {request.kind!r}; choose one of {', '.join(KINDS)}.")
+    require(
+        request.activation in ACTIVATIONS,
+        f"There is no activation {request.activation!r}; choose one of {', '.join(ACTIVATIONS)}.",
+    )
+    widths = request.widths
+    require(
+        len(widths) >= 2 and all(w >= 1 for w in widths),
+        f"The widths {widths} describe no net; give the inputs, the hidden layers and the classes, "
+        "each at least 1, for example 784, 50, 50, 10.",
+    )
+    require(
+        request.kind != "cnn" or len(widths) == 2,
+        f"The CNN's widths are (channels, classes), for example (1, 10) or (3, 10); {widths} was given.",
+    )
+    require(widths[-1] >= 2, f"A classifier needs at least two outputs; the widths {widths} end in {widths[-1]}.")
+
+
+def build(request: ModelRequest, seed: int) -> nn.Module:
+    """The freshly initialised net (PyTorch's default initialisation), the same for the same seed.
+
+    The global random state is neither read nor moved. ValueError: see `check`.
+    """
+    check(request)
+    # On the CPU's generator alone: torch.manual_seed would also move the accelerator's, which is not restored.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        if request.kind == "mlp":
+            return MLP(request.widths, request.activation, request.bias)
+        return CNN(request.widths[0], request.widths[-1], request.activation, request.bias)
+
+
+def linear_layers(model: nn.Module | ModelRequest) -> tuple[str, ...]:
+    """Names of the linear layers, from input to output."""
+    if isinstance(model, nn.Module):
+        return tuple(name for name, part in model.named_modules() if isinstance(part, nn.Linear))
+    count = 2 if model.kind == "cnn" else len(model.widths) - 1
+    return tuple(f"fc{i + 1}" for i in range(count))
+
+
+def studied_layer(request: ModelRequest) -> str:
+    """The paper's choice: the layer before the output layer (fc1 where there is only one)."""
+    names = linear_layers(request)
+    return names[max(len(names) - 2, 0)]
+
+
+def parameter_count(request: ModelRequest) -> int:
+    """Number of trained parameters, by arithmetic. ValueError: see `check`."""
+    check(request)
+    widths = request.widths
+    if request.kind == "mlp":
+        return sum(w * (v + request.bias) for v, w in pairwise(widths))
+    convolutions = sum(w * (9 * v + 1) for v, w in zip((widths[0], *CNN_CHANNELS), CNN_CHANNELS, strict=False))
+    return convolutions + CNN_HIDDEN * (CNN_CHANNELS[-1] + request.bias) + widths[-1] * (CNN_HIDDEN + 1)
+
+
+def infer(state: Mapping[str, Any], activation: str = "relu") -> ModelRequest:
+    """The description of the net whose weights these are, by their shapes; names may differ.
+
+    state: a state dict, also nested under "state_dict", "model" or "model_state_dict", with or without
+    prefixes such as "module.". Shapes do not tell the activation: it is the caller's.
+    ValueError says what was found and what is possible.
+    """
+    return _read(state, activation)[0]
+
+
+def rebuild(state: Mapping[str, Any], activation: str = "relu") -> tuple[ModelRequest, nn.Module]:
+    """The description (see `infer`) and the net with these weights, float32, on the CPU, in eval mode.
+
+    Where only some layers have a bias the others get a zero one: the same function.
+    """
+    request, layers = _read(state, activation)
+    model = build(request, seed=0)
+    slots = [part for part in model.modules() if isinstance(part, nn.Linear | nn.Conv2d)]
+    with torch.no_grad():
+        for slot, (weight, bias) in zip(slots, layers, strict=True):
+            slot.weight.copy_(weight)
+            if slot.bias is not None:
+                slot.bias.copy_(torch.zeros_like(slot.bias) if bias is None else bias)
+    return request, model.eval()
+
+
+def _unwrap(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of one state dict, without nesting and without a run's momentum buffers."""
+    require(
+        isinstance(state, Mapping),
+        f"A state dict (names → tensors) is needed, not a {type(state).__name__}; save model.state_dict().",
+    )
+    for name in ("state_dict", "model_state_dict", "model"):
+        if isinstance(state.get(name), Mapping):
+            return _unwrap(state[name])
+    tensors = {k: v for k, v in state.items() if isinstance(v, Tensor) and not k.startswith("momentum/")}
+    others = sorted(str(k) for k, v in state.items() if not isinstance(v, Tensor))
+    require(
+        not others,
+        f"The entries {', '.join(others[:5])} are no tensors; a state dict holds only tensors: save "
+        "model.state_dict().",
+    )
+    require(bool(tensors), f"The file holds no weights. {_POSSIBLE}.")
+    return tensors
+
+
+def _read(state: Mapping[str, Any], activation: str) -> tuple[ModelRequest, list[tuple[Tensor, Tensor | None]]]:
+    """The description and (weight, bias) of every layer from input to output."""
+    tensors = _unwrap(state)
+    found = ", ".join(f"{k} {'×'.join(map(str, v.shape)) or 'scalar'}" for k, v in list(tensors.items())[:12])
+    stems = [k.removesuffix("weight") for k, v in tensors.items() if k.endswith("weight") and v.ndim in (2, 4)]
+    biases = {s: tensors.get(s + "bias") for s in stems}
+    left = [
+        k
+        for k, v in tensors.items()
+        if not v.is_floating_point()
+        or not (k.removesuffix("weight") in biases or (k.endswith("bias") and k.removesuffix("bias") in biases))
+    ]
+    require(
+        bool(stems) and not left,
+        f"{', '.join(left[:5]) or 'Nothing'} fits no layer. {_POSSIBLE}; found: {found}.",
+    )
+    for k, v in tensors.items():
+        require(bool(v.isfinite().all()), f"{k} holds NaN or infinite values: this training has diverged.")
+
+    for order in _orders(stems):
+        weights = [tensors[s + "weight"] for s in order]
+        request = _describe([tuple(w.shape) for w in weights], activation, any(b is not None for b in biases.values()))
+        if request is None:
+            continue
+        if request.kind == "cnn":
+            request = ModelRequest("cnn", request.widths, activation, biases[order[4]] is not None)
+        check(request)
+        for s in order:
+            b = biases[s]
+            require(
+                b is None or b.shape == tensors[s + "weight"].shape[:1],
+                f"{s}bias does not fit its weight. Found: {found}.",
+            )
+        return request, [(tensors[s + "weight"], biases[s]) for s in order]
+    raise ValueError(f"The shapes do not chain to a net that is known here. {_POSSIBLE}; found: {found}.")
+
+
+def _orders(stems: list[str]) -> list[list[str]]:
+    """Orders of the layers worth trying. Files may list names alphabetically (fc1, fc10, fc2); where names
+    differ only in their numbers these tell the order, else the file's own order is the better guess."""
+    natural = sorted(stems, key=lambda s: [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", s)])
+    numbered = len({re.sub(r"\d+", "#", s) for s in stems}) == 1
+    return [natural, stems] if numbered else [stems, natural]
+
+
+def _describe(shapes: list[tuple[int, ...]], activation: str, bias: bool) -> ModelRequest | None:
+    """The net with these weight shapes in this order, if there is one."""
+    if all(len(s) == 2 for s in shapes):
+        chained = all(a[0] == b[1] for a, b in pairwise(shapes))
+        return ModelRequest("mlp", (shapes[0][1], *(s[0] for s in shapes)), activation, bias) if chained else None
+    channels = (shapes[0][1], *CNN_CHANNELS)
+    convolutions = [(w, v, 3, 3) for v, w in zip(channels, CNN_CHANNELS, strict=False)]
+    ends = [(CNN_HIDDEN, CNN_CHANNELS[-1]), (shapes[-1][0], CNN_HIDDEN)]
+    return ModelRequest("cnn", (channels[0], shapes[-1][0]), activation) if shapes == convolutions + ends else None
