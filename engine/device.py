@@ -1,6 +1,5 @@
 """Where and how precisely the engine computes, and whether the work fits."""
 
-import math
 from dataclasses import dataclass
 
 import psutil
@@ -42,54 +41,52 @@ def free_memory(device: torch.device) -> int:
 
 @dataclass(frozen=True)
 class Plan:
-    """How the work is cut: `dense` builds D × D matrices, otherwise everything is projected on the top k;
-    `chunk` samples are expanded at a time; `bytes` is the estimated peak beyond what is in use now."""
+    """How the work is cut. dense: build D × D matrices, otherwise project everything on the leading
+    directions; chunk: samples expanded at a time; bytes: estimated peak beyond what is in use now."""
 
     dense: bool
     chunk: int
     bytes: int
 
 
-def plan(
-    *, n: int, d_out: int, d_in: int, rank: int, top_k: int | None, dtype: torch.dtype, free: int
-) -> Plan:
-    """The plan for n samples of a layer d_out × d_in with curvature of the given rank.
+CHUNK_BYTES = 256 * 2**20  # more makes no product faster
+DENSE_LIMIT = 4096  # weights up to which the dense way is also the faster one for a few directions
 
-    Dense where D × D matrices fit in half the free memory; else projected on `top_k` directions.
-    Raises MemoryError, with the numbers and what to reduce, when neither fits.
+
+def plan(*, n: int, d_out: int, d_in: int, rank: int, top_k: int | None, dtype: torch.dtype, free: int) -> Plan:
+    """The plan for n samples of a layer d_out × d_in whose per-sample curvature has at most the given rank.
+
+    Raises MemoryError, with the numbers and what to reduce, when neither way fits in 80 % of the free bytes.
     """
-    d, item = d_out * d_in, torch.finfo(dtype).bits // 8
-    factors = n * (2 * d_in + d_out * (rank + 3) + rank) * item
-    triangles = d_out * (d_out + 1) // 2, d_in * (d_in + 1) // 2
-    # Nine moments in the working precision, accumulated in float64; eigh needs four float64 copies.
-    dense = d * d * (9 * item + 6 * 8 + 4 * 8)
-    # One chunk's expansion: five stacked left triangles, three right ones, and the full left matrices.
-    per_sample = (6 * triangles[0] + 3 * triangles[1] + 3 * d_out**2) * item
-    if top_k is None or d <= 4096:
-        need = factors + dense
-        if need + per_sample * min(n, 256) <= free * 0.8:
-            return Plan(True, _chunk(n, per_sample, min(free * 0.8 - need, 256 * 2**20)), int(need))
-        require_top_k = top_k is None
-    else:
-        require_top_k = False
-    gib = 2**30
-    if require_top_k:
+    d, item, room = d_out * d_in, torch.finfo(dtype).bits // 8, free * 4 // 5
+    # Per sample: a, Δa, δ, two products with M, and the eigenpairs of M.
+    factors = n * (2 * d_in + 3 * d_out + rank * (d_out + 1)) * item
+    if top_k is None or d <= DENSE_LIMIT:
+        # Seven moments, their triangles in float64, and eight float64 matrices while H is diagonalised.
+        need = factors + d * d * (7 * item + 2 * 8 + 8 * 8)
+        triangles = 6 * d_out * (d_out + 1) // 2 + 3 * d_in * (d_in + 1) // 2
+        each = (triangles + 3 * d_out**2) * item
+        if need + each <= room:
+            return Plan(True, _chunk(n, each, room - need), need)
+    if top_k is None:
         raise MemoryError(
-            f"The whole basis of a layer with {d:,} weights needs about {(factors + dense) / gib:.1f} GiB "
-            f"({free / gib:.1f} GiB are free). Set top_k (say 100) to compute the leading directions only, "
-            f"or use fewer samples than {n:,}."
+            f"The whole eigenbasis of a layer with {d:,} weights and {n:,} samples needs about {_gib(need)}, and "
+            f"{_gib(free)} are free. Set top_k (say 100) to compute the leading directions only."
         )
-    k = top_k or 1
-    per_sample = (d_out * k + 3 * rank * k) * item
-    basis = d * k * 8 * 8
-    need = factors + basis
-    if need + per_sample * min(n, 16) > free * 0.8:
+    # The Krylov basis and its image: twice four blocks a quarter wider than top_k, and as much in work space.
+    need = factors + d * top_k * 5 // 4 * 4 * 3 * 8
+    each = (d_out * top_k * 5 // 4 + 4 * rank * top_k) * item
+    if need + each > room:
         raise MemoryError(
-            f"{k} directions of a layer with {d:,} weights and {n:,} samples need about {need / gib:.1f} GiB "
-            f"({free / gib:.1f} GiB are free). Reduce top_k or the number of samples."
+            f"{top_k} directions of a layer with {d:,} weights and {n:,} samples need about {_gib(need + each)}, and "
+            f"{_gib(free)} are free. Reduce top_k or the number of samples."
         )
-    return Plan(False, _chunk(n, per_sample, min(free * 0.8 - need, 256 * 2**20)), int(need))
+    return Plan(False, _chunk(n, each, room - need), need)
 
 
-def _chunk(n: int, per_sample: int, room: float) -> int:
-    return max(1, min(n, math.floor(room / max(per_sample, 1))))
+def _chunk(n: int, each: int, room: int) -> int:
+    return max(1, min(n, min(room, CHUNK_BYTES) // each))
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

@@ -20,7 +20,6 @@ from engine.progress import Progress, silent
 from engine.requests import require
 
 CURVATURES = ("auto", "gauss-newton", "full")
-SAMPLES_PER_PASS = 1024  # of one forward pass; enters no result
 
 
 @dataclass(frozen=True)
@@ -63,88 +62,72 @@ class LayerFactors:
         return self.curvature * self.activity.square().sum(dim=1, keepdim=True)
 
 
-def layer_factors(
-    model: nn.Module,
-    layer: str,
-    inputs: Tensor,
-    targets: Int[Tensor, " n"],
-    loss: str,
-    *,
-    device: torch.device,
-    dtype: torch.dtype,
-    bias: bool = False,
-    curvature: str = "auto",
-    progress: Progress = silent,
-    chunk: int = SAMPLES_PER_PASS,
-) -> LayerFactors:
-    """The factors of every sample, from a private copy of the model in the given precision.
+class Tail:
+    """A frozen copy of the model in the given precision, cut open at the studied layer.
 
-    curvature "auto" measures whether the second derivative of the tail contributes to any M_p, by one
-    double backward pass along a random direction, and takes "full" only if it does. Forcing
+    curvature "auto" measures whether the second derivative of what follows the layer contributes to any M_p,
+    by one double backward pass along a random direction, and takes "full" only if it does. Forcing
     "gauss-newton" on a smooth tail gives the Gauss–Newton matrix, which is not the Hessian.
-    Costs K backward passes through the part of the network after the layer, and d_out more for "full".
 
     Raises ValueError or TypeError, with the remedy, for a layer that theory.md section 2 does not cover.
     """
-    losses.check(loss)
-    require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
-    check_samples(inputs, targets)
-    net = _Tail(model, layer, device, dtype, bias)
-    inputs = inputs.to(dtype) if inputs.is_floating_point() else inputs
-    net.check_independence(inputs)
 
-    n, kinds = inputs.shape[0], {"auto": ("gauss-newton", "full")}.get(curvature, (curvature,))
-    for kind in kinds:
-        parts: list[dict[str, Tensor]] = []
-        for start in range(0, n, chunk):
-            rows = slice(start, start + chunk)
-            part = net.factors(inputs[rows], targets[rows].to(device), loss, kind, probe=curvature == "auto")
-            if part is None:
-                break  # the tail is curved: start again with the full second derivative
-            parts.append(part)
-            progress("factors", min(start + chunk, n), n)
-        else:
-            joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-            return LayerFactors(weight=net.weight, kind=kind, **joined)
-    raise AssertionError("the full second derivative needs no second attempt")
-
-
-def check_samples(inputs: Any, targets: Any) -> None:
-    """TypeError or ValueError unless these are tensors of as many samples as labels, at least one."""
-    if not isinstance(inputs, Tensor) or not isinstance(targets, Tensor):
-        raise TypeError(
-            f"inputs and targets must be torch tensors, not {type(inputs).__name__} and "
-            f"{type(targets).__name__}. Convert them with torch.as_tensor."
-        )
-    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
-        raise TypeError(f"targets must be whole-number class labels, not {targets.dtype}. Use targets.long().")
-    require(targets.ndim == 1, f"targets must be one label per sample (n,), not of shape {tuple(targets.shape)}.")
-    require(
-        inputs.ndim >= 1 and inputs.shape[0] == targets.shape[0],
-        f"There are {inputs.shape[0] if inputs.ndim else 0} inputs but {targets.shape[0]} targets; "
-        "pass one label per sample.",
-    )
-    require(targets.shape[0] > 0, "There are no samples. Pass at least one.")
-    require(
-        not inputs.is_floating_point() or bool(torch.isfinite(inputs).all()),
-        "The inputs contain NaN or infinity. Clean the data first.",
-    )
-
-
-class _Tail:
-    """A frozen copy of the model, cut open at the studied layer."""
-
-    def __init__(self, model: nn.Module, layer: str, device: torch.device, dtype: torch.dtype, bias: bool):
+    def __init__(
+        self,
+        model: nn.Module,
+        layer: str,
+        inputs: Tensor,
+        targets: Int[Tensor, " n"],
+        loss: str,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        bias: bool = False,
+        curvature: str = "auto",
+    ):
+        losses.check(loss)
+        require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
         check_layer(model, layer, bias)
+        check_samples(inputs, targets)
         self.model = copy.deepcopy(model).to(device=device, dtype=dtype).requires_grad_(False)
-        self.layer, self.bias, self.device = layer, bias, device
+        self.layer, self.loss, self.device, self.bias = layer, loss, device, bias
         linear = self.model.get_submodule(layer)
         assert isinstance(linear, nn.Linear)
         self.linear = linear
         self.weight = torch.cat([linear.weight, linear.bias[:, None]], 1) if bias else linear.weight.clone()
         require(bool(torch.isfinite(self.weight).all()), f"Layer {layer!r} holds NaN or infinite weights.")
+        self.inputs = inputs.to(dtype) if inputs.is_floating_point() else inputs
+        self.targets = targets
+        self._check_independence()
+        self.classes = self._forward(self.inputs[:1])[2].shape[1]
+        self._check_labels()
+        self.probing, self.kind = curvature == "auto", "full" if curvature == "full" else "gauss-newton"
+        if self.probing and self._chunk(slice(0, 64)) is None:
+            self.kind = "full"
 
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    @property
+    def rank(self) -> int:
+        """Most eigenpairs that one sample's curvature can have."""
+        d_out = self.weight.shape[0]
+        return d_out if self.kind == "full" else min(self.classes, d_out)
+
+    def factors(self, progress: Progress = silent, chunk: int | None = None) -> LayerFactors:
+        """The factors of every sample. Costs K backward passes through the part of the network after the
+        layer, and d_out more for "full". `chunk` samples go through the network at a time."""
+        n, d_out = self.targets.shape[0], self.weight.shape[0]
+        step = chunk or max(1, min(1024, 2**25 // (d_out * max(self.classes, self.rank))))
+        parts: list[dict[str, Tensor]] = []
+        for start in range(0, n, step):
+            part = self._chunk(slice(start, start + step))
+            if part is None:  # curved after all: start again with the full second derivative
+                self.kind = "full"
+                return self.factors(progress, chunk)
+            parts.append(part)
+            progress("factors", min(start + step, n), n)
+        joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        return LayerFactors(weight=self.weight, kind=self.kind, **joined)
+
+    def _forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """a, a fresh leaf z, and the logits as a function of z alone."""
         seen: list[tuple[Tensor, Tensor]] = []
 
@@ -187,71 +170,94 @@ class _Tail:
         )
         return activity, z, logits
 
-    def check_independence(self, inputs: Tensor) -> None:
+    def _check_independence(self) -> None:
         """ValueError if a sample's logits change with its neighbours in the batch."""
-        few = inputs[:3]
-        together, alone = self.forward(few)[2].detach(), self.forward(few[:1])[2].detach()
+        few = self.inputs[:3]
+        together, alone = self._forward(few)[2].detach(), self._forward(few[:1])[2].detach()
         scale = float(together.abs().max()) + 1e-6
         require(
-            float((together[:1] - alone).abs().max()) <= 1e-3 * scale,
+            not float((together[:1] - alone).abs().max()) > 1e-3 * scale,
             "A sample's output changes with the other samples of its batch, so per-sample gradients are not "
             "defined. Use layers that treat samples one by one (BatchNorm with its running statistics).",
         )
 
-    def factors(
-        self, inputs: Tensor, targets: Int[Tensor, " n"], loss: str, kind: str, probe: bool
-    ) -> dict[str, Tensor] | None:
-        """The factors of one chunk; None when `kind` leaves out a second derivative that is not zero."""
-        a, z, f = self.forward(inputs)
-        classes = f.shape[1]
-        low, high = int(targets.min()), int(targets.max())
+    def _check_labels(self) -> None:
+        low, high = int(self.targets.min()), int(self.targets.max())
         require(
-            low >= 0 and high < classes,
-            f"The targets run from {low} to {high} but the model has {classes} outputs, so labels must lie in "
-            f"0 … {classes - 1}. Renumber the labels, or load the model with the right number of classes.",
+            low >= 0 and high < self.classes,
+            f"The targets run from {low} to {high} but the model has {self.classes} outputs, so labels must lie in "
+            f"0 … {self.classes - 1}. Renumber the labels, or load the model with the right number of classes.",
         )
-        require(bool(torch.isfinite(f).all()), "The model's outputs are NaN or infinite on these inputs.")
 
-        slope, hessian = losses.gradient_and_hessian(loss, f.detach(), targets)
+    def _chunk(self, rows: slice) -> dict[str, Tensor] | None:
+        """The factors of some samples; None when a second derivative that is not zero is being left out."""
+        targets = self.targets[rows].to(self.device)
+        a, z, f = self._forward(self.inputs[rows])
+        require(bool(torch.isfinite(f).all()), "The model's outputs are NaN or infinite on these inputs.")
+        slope, hessian = losses.gradient_and_hessian(self.loss, f.detach(), targets)
         jacobian = torch.stack(
-            [torch.autograd.grad(f[:, c].sum(), z, retain_graph=True)[0] for c in range(classes)], dim=1
+            [torch.autograd.grad(f[:, c].sum(), z, retain_graph=True)[0] for c in range(self.classes)], dim=1
         )
         second = None
-        if kind == "full" or probe:
-            second = _second_derivative(f, z, slope.to(f.dtype), whole=kind == "full")
-            if kind == "gauss-newton" and second is not None and bool(second.count_nonzero()):
-                return None
-        mu, e = _eigenpairs(jacobian, hessian, second if kind == "full" else None)
-        if self.bias:
-            a = torch.cat([a, torch.ones_like(a[:, :1])], dim=1)
+        if self.kind == "full":
+            second = _second_derivative(f, z, slope.to(f.dtype))
+        elif self.probing and _is_curved(f, z, slope.to(f.dtype)):
+            return None
+        mu, e = _eigenpairs(jacobian, hessian, second)
         return {
-            "activity": a,
+            "activity": torch.cat([a, torch.ones_like(a[:, :1])], dim=1) if self.bias else a,
             "delta": torch.einsum("nc,nco->no", slope, jacobian.double()).to(a.dtype),
             "curvature": mu.to(a.dtype),
             "vectors": e.to(a.dtype),
-            "loss": losses.values(loss, f.detach().double(), targets).to(a.dtype),
+            "loss": losses.values(self.loss, f.detach().double(), targets).to(a.dtype),
             "correct": (f.detach().argmax(dim=1) == targets).to(a.dtype),
         }
 
 
-def _second_derivative(
-    f: Float[Tensor, "n c"], z: Float[Tensor, "n d_out"], slope: Float[Tensor, "n c"], whole: bool
-) -> Tensor | None:
-    """T_p = Σ_k (∂ℓ/∂f_k) ∂²f_k/∂z², whole (n, d_out, d_out) or along one random direction (n, d_out);
-    None where autograd knows it to be zero."""
+def check_samples(inputs: Any, targets: Any) -> None:
+    """TypeError or ValueError unless these are tensors of as many samples as labels, at least one."""
+    if not isinstance(inputs, Tensor) or not isinstance(targets, Tensor):
+        raise TypeError(
+            f"inputs and targets must be torch tensors, not {type(inputs).__name__} and "
+            f"{type(targets).__name__}. Convert them with torch.as_tensor."
+        )
+    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
+        raise TypeError(f"targets must be whole-number class labels, not {targets.dtype}. Use targets.long().")
+    require(targets.ndim == 1, f"targets must be one label per sample (n,), not of shape {tuple(targets.shape)}.")
+    require(
+        inputs.ndim >= 1 and inputs.shape[0] == targets.shape[0],
+        f"There are {inputs.shape[0] if inputs.ndim else 0} inputs but {targets.shape[0]} targets; "
+        "pass one label per sample.",
+    )
+    require(targets.shape[0] > 0, "There are no samples. Pass at least one.")
+    require(
+        not inputs.is_floating_point() or bool(torch.isfinite(inputs).all()),
+        "The inputs contain NaN or infinity. Clean the data first.",
+    )
+
+
+def _is_curved(f: Float[Tensor, "n c"], z: Float[Tensor, "n d_out"], slope: Float[Tensor, "n c"]) -> bool:
+    """Whether T_p = Σ_k (∂ℓ/∂f_k) ∂²f_k/∂z² is not zero for some sample: T_p u for a random direction u, which
+    vanishes with probability 0 unless T_p does."""
     (pull,) = torch.autograd.grad((f * slope).sum(), z, create_graph=True)
     if not pull.requires_grad:
-        return None
-    if not whole:
-        generator = torch.Generator().manual_seed(0)
-        direction = torch.randn(pull.shape[1], generator=generator, dtype=pull.dtype).to(pull.device)
-        return torch.autograd.grad((pull @ direction).sum(), z, retain_graph=True, allow_unused=True)[0]
-    rows = [
-        torch.autograd.grad(pull[:, i].sum(), z, retain_graph=True, allow_unused=True)[0]
-        for i in range(pull.shape[1])
-    ]
-    zero = torch.zeros_like(z)
-    matrix = torch.stack([zero if row is None else row for row in rows], dim=1)
+        return False
+    u = torch.randn(pull.shape[1], generator=torch.Generator().manual_seed(0), dtype=pull.dtype).to(pull.device)
+    (bent,) = torch.autograd.grad((pull @ u).sum(), z, retain_graph=True, allow_unused=True)
+    return bent is not None and bool(bent.count_nonzero())
+
+
+def _second_derivative(
+    f: Float[Tensor, "n c"], z: Float[Tensor, "n d_out"], slope: Float[Tensor, "n c"]
+) -> Float[Tensor, "n d_out d_out"]:
+    """T_p = Σ_k (∂ℓ/∂f_k) ∂²f_k/∂z², by d_out double backward passes."""
+    n, d_out = z.shape
+    (pull,) = torch.autograd.grad((f * slope).sum(), z, create_graph=True)
+    matrix = torch.zeros(n, d_out, d_out, dtype=z.dtype, device=z.device)
+    for i in range(d_out if pull.requires_grad else 0):
+        (row,) = torch.autograd.grad(pull[:, i].sum(), z, retain_graph=True, allow_unused=True)
+        if row is not None:
+            matrix[:, i] = row
     return (matrix + matrix.mT) / 2
 
 

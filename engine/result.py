@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -58,7 +58,6 @@ class Provenance:
     seed: int
     seconds: float
     bias: bool = False
-    chunk: int = 0
 
     @property
     def dimension(self) -> int:
@@ -75,6 +74,7 @@ class Whole:
     bulk: Float[ndarray, " k"]
 
 
+@runtime_checkable
 class Source(Protocol):
     """Projects matrices on demand, while the analysis is still in memory."""
 
@@ -87,8 +87,9 @@ class Source(Protocol):
 class Analysis:
     """H against C and its AWD approximations for one layer at one point of training.
 
-    eigenvalues: H_ii, descending (k); diagonals[name] = diag(Vᵀ M V) (k); squares[name] = ‖M‖_F² and
-    traces[name] = tr M over the whole space; noise_floor: H_ii below it are rounding, not data.
+    eigenvalues: H_ii, descending (k); diagonals[name] = diag(Vᵀ M V) (k); squares[name] = ‖VᵀMV‖_F² and
+    traces[name] = tr VᵀMV over the directions kept; noise_floor: H_ii below it are rounding, not data;
+    replicates[name]: diagonals of bootstrap resamples (s), of the leading j directions.
     Methods take a matrix's name (see `names`) and answer with NumPy float64.
     """
 
@@ -102,7 +103,7 @@ class Analysis:
     blocks: Mapping[str, Float[ndarray, "b b"]] = field(default_factory=dict)
     wholes: Mapping[str, Whole] = field(default_factory=dict)
     spectra: Spectra | None = None
-    replicates: Mapping[str, Float[ndarray, "s k"]] = field(default_factory=dict)
+    replicates: Mapping[str, Float[ndarray, "s j"]] = field(default_factory=dict)
     source: Source | None = field(default=None, repr=False, compare=False)
 
     # -- what there is ------------------------------------------------------------------------------
@@ -176,8 +177,11 @@ class Analysis:
         """The commutator error expected of H with M turned at random (close to √2), in closed form."""
         self.diagonal(name)
         return diagnostics.random_commutator(
-            self.traces["H"], self.squares["H"], self.traces[name], self.squares[name],
-            self.provenance.dimension,
+            self.traces["H"],
+            self.squares["H"],
+            self.traces[name],
+            self.squares[name],
+            self.k,
         )
 
     def alignment(self, name: str) -> float:
@@ -187,9 +191,7 @@ class Analysis:
     def random_alignment(self, name: str) -> float:
         """The alignment expected of M turned at random, in closed form."""
         self.diagonal(name)
-        return diagnostics.random_alignment(
-            self.traces[name], self.squares[name], self.provenance.dimension
-        )
+        return diagnostics.random_alignment(self.traces[name], self.squares[name], self.k)
 
     def spearman(self, name: str, top_k: int | None = None) -> float:
         """Rank correlation of C_ii with H_ii over the fitted directions of the window."""
@@ -221,6 +223,7 @@ class Analysis:
     def fit(self, name: str, top_k: int | None = None, first: int = 0) -> Fit:
         """γ of C_ii ∝ H_ii^γ over directions first … top_k − 1 above the noise floor, with its bootstrap
         interval where the analysis was bootstrapped and its replicates cover the window."""
+        require(first >= 0, f"first must be at least 0, not {first}.")
         x, y = (z[first:] for z in self._window(name, top_k))
         fit = diagnostics.power_law(x, y, self.noise_floor)
         return dataclasses.replace(fit, interval=self._interval(name, first, first + x.size))
