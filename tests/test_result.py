@@ -1,0 +1,423 @@
+"""An Analysis against questions put to the explicit matrices it stands for."""
+
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine import diagnostics, suppression
+from engine.result import NAMES, Analysis, Provenance
+from engine.suppression import Spectra
+from tests.reference import twins
+from tests.reference.cases import case
+from tests.reference.twins import compare
+
+quick = settings(max_examples=25, deadline=None)
+seeds = st.integers(0, 2**31 - 1)
+D_OUT, D_IN = 3, 4
+D = D_OUT * D_IN
+
+
+def symmetric(spectrum, seed):
+    q = twins.haar(len(spectrum), seed)
+    return (q * spectrum) @ q.T
+
+
+def matrices(seed=0):
+    """H with a spectrum over four decades, and three covariances related to it more or less closely."""
+    spectrum = 10 ** np.sort(np.random.default_rng(seed).uniform(-4, 0, D))[::-1]
+    h = symmetric(spectrum, seed)
+    noise = [symmetric(10.0 ** -np.arange(D), seed + s) for s in (1, 2, 3)]
+    return {
+        "H": h,
+        "C": h @ h + 1e-2 * noise[0],
+        "C_awd": h + 0.3 * noise[1],
+        "E_h2": h @ h + noise[2],
+    }
+
+
+class Matrices:
+    """A source that holds every matrix as it is, in the leading k eigenvectors of H."""
+
+    def __init__(self, named, k=D):
+        self.values, self.basis = (z[..., :k] for z in twins.eigenbasis(named["H"]))
+        self.blocks = {name: self.basis.T @ m @ self.basis for name, m in named.items()}
+        self.asked = []
+
+    def block(self, name: str, k: int):
+        self.asked.append(name)
+        return self.blocks[name][:k, :k]
+
+    def spectrum(self, name: str):
+        return np.linalg.eigvalsh(self.blocks[name])[::-1].copy()
+
+
+def provenance(**changes):
+    values = dict(
+        layer="fc2",
+        loss="ce",
+        samples=50,
+        batch_size=5,
+        d_out=D_OUT,
+        d_in=D_IN,
+        anchors_per_class=None,
+        unpaired=1,
+        curvature="full",
+        sigma_w2=0.25,
+        mean_loss=0.1,
+        accuracy=0.9,
+        dtype="float64",
+        device="CPU",
+        seed=7,
+        seconds=1.5,
+    )
+    return Provenance(**(values | changes))
+
+
+def spectra(k=D, seed=0):
+    rng = np.random.default_rng(seed)
+    return Spectra(*(rng.uniform(0.1, 1, shape) for shape in ((6, 2), (6, k), (2, k), (2, k))))
+
+
+def analysis(named=None, k=D, **changes):
+    named = matrices() if named is None else named
+    source = Matrices(named, k)
+    blocks = source.blocks
+    values = dict(
+        eigenvalues=source.values,
+        diagonals={name: np.diag(blocks[name]).copy() for name in ("E_h2", "C_awd", "C")},
+        traces={name: float(np.trace(m)) for name, m in blocks.items()},
+        squares={name: float(np.sum(m**2)) for name, m in blocks.items()},
+        noise_floor=1e-12,
+        provenance=provenance(),
+        basis=source.basis,
+        spectra=spectra(k),
+        source=source,
+    )
+    return Analysis(**(values | changes))
+
+
+# -- questions ----------------------------------------------------------------------------------------
+
+
+@quick
+@given(seed=seeds, k=st.integers(1, D))
+def test_every_question_is_answered_as_by_the_matrices_themselves(seed, k):
+    named = matrices(seed)
+    result = analysis(named)
+    h, (values, v) = named["H"], twins.eigenbasis(named["H"])
+    compare(result.diagonal("H"), values, 1e-12, "H_ii")
+    for name in result.names:
+        m = named[name]
+        block = v.T @ m @ v
+        compare(result.diagonal(name), [v[:, i] @ m @ v[:, i] for i in range(D)], 1e-12, f"diagonal of {name}")
+        compare(result.projected(name, k), block[:k, :k], 1e-12, f"K of {name}")
+        compare(result.correlation(name, k), twins.correlation(block[:k, :k]), 1e-10, f"R of {name}")
+        compare(result.commutator(name), twins.commutator_error(h, m), 1e-9, f"commutator of {name}")
+        compare(
+            result.commutator(name, "top", k),
+            twins.commutator_error(np.diag(values[:k]), block[:k, :k]),
+            1e-9,
+            f"commutator of the top of {name}",
+        )
+        compare(
+            result.commutator(name, "bulk", k - 1),
+            twins.commutator_error(np.diag(values[k - 1 :]), block[k - 1 :, k - 1 :]),
+            1e-9,
+            f"commutator of the bulk of {name}",
+        )
+        compare(result.frobenius(name), np.linalg.norm(m), 1e-12, f"norm of {name}")
+        compare(
+            result.alignment(name),
+            sum((v[:, i] @ m @ v[:, i]) ** 2 for i in range(D)) / np.sum(m**2),
+            1e-12,
+            f"alignment of {name}",
+        )
+        x = twins.haar(D, seed, k)
+        rotated = x.T @ np.diag(np.linalg.eigvalsh(m)[::-1]) @ x
+        compare(result.random_correlation(name, k, seed), twins.correlation(rotated), 1e-7, f"R_rand of {name}")
+        compare(result.whole(name).spectrum, np.linalg.eigvalsh(m)[::-1], 1e-10, f"spectrum of {name}")
+
+
+@quick
+@given(seed=seeds, top_k=st.one_of(st.none(), st.integers(4, D)), first=st.integers(0, 1))
+def test_fits_are_those_of_the_window_above_the_noise_floor(seed, top_k, first):
+    result = analysis(matrices(seed))
+    result = dataclasses.replace(result, noise_floor=float(result.eigenvalues[-3]))
+    x, y = result.eigenvalues[: min(top_k or D, D - 3)], result.diagonal("C")[: min(top_k or D, D - 3)]
+    fit = result.fit("C", top_k, first)
+    compare(fit.gamma, twins.slope(x[first:], y[first:]), 1e-9, "γ")
+    assert fit.n == len(x) - first
+    assert fit.discarded == (top_k or D) - len(x)
+    assert fit.interval is None
+    assert result.theil_sen("C", top_k) == diagnostics.theil_sen(x, y)
+    gap = np.argsort(np.argsort(x)) - np.argsort(np.argsort(y))
+    compare(result.spearman("C", top_k), 1 - 6 * np.sum(gap**2) / (len(x) * (len(x) ** 2 - 1)), 1e-12, "ranks")
+    compare(result.gamma_by_window("C")[len(x) - 1], twins.slope(x, y), 1e-9, "γ by window")
+
+
+@pytest.mark.parametrize("k", [D, 5])
+def test_random_baselines_are_means_over_rotations_of_what_is_kept(k):
+    """With the leading k directions alone, traces and norms are those of the span: so is the rotation."""
+    result = analysis(k=k)
+    values, block = result.eigenvalues, result.projected("C", k)
+    draws = 4000
+    errors, norms, aligned = (np.empty(draws) for _ in range(3))
+    for s in range(draws):
+        q = diagnostics.haar_columns(k, k, s)
+        x = q @ block @ q.T
+        product = values[:, None] * x
+        errors[s], norms[s] = np.sum((product - product.T) ** 2), np.sum(product**2)
+        aligned[s] = np.sum(np.diag(x) ** 2) / np.sum(block**2)
+    ratio = errors.mean() / norms.mean()
+    spread = np.std(errors - ratio * norms) / norms.mean() / np.sqrt(draws)
+    assert abs(ratio - result.random_commutator("C") ** 2) < 4 * spread
+    assert abs(aligned.mean() - result.random_alignment("C")) < 4 * aligned.std() / np.sqrt(draws)
+
+
+def test_effective_curvature_is_a_ratio_above_the_noise_floor():
+    result = analysis(noise_floor=1e-3)
+    kappa = result.effective_curvature()
+    above = result.eigenvalues > 1e-3
+    assert 0 < above.sum() < D
+    compare(kappa[above], (result.diagonals["E_h2"] / result.eigenvalues)[above], 1e-12, "κ_eff")
+    assert np.isnan(kappa[~above]).all()
+    window = dataclasses.replace(result, noise_floor=0.0)
+    slope = twins.slope(window.eigenvalues, window.effective_curvature())
+    compare(window.fit("E_h2").gamma - 1, slope, 1e-9, "slope of κ_eff")
+
+
+def test_spearman_of_less_than_two_directions_is_undefined():
+    assert np.isnan(analysis().spearman("C", top_k=1))
+    assert np.isnan(analysis(noise_floor=10.0).spearman("C"))
+
+
+def test_suppression_is_that_of_the_stored_spectra():
+    result = analysis()
+    chosen = dict(keep=1, tail=0.5, stiff_ratio=0.6, damp=0.25, homogenise=True)
+    ours, expected = result.suppress(**chosen), suppression.suppress(result.spectra, **chosen)
+    for field in dataclasses.fields(expected):
+        compare(getattr(ours, field.name), getattr(expected, field.name), 0.0, field.name)
+    plain = result.suppress()
+    assert np.abs(plain.hessian_diagonal - ours.hessian_diagonal).max() > 1e-3
+
+
+def test_names_are_ordered_and_described():
+    result = analysis()
+    assert result.names == ("C", "C_awd", "E_h2")
+    assert set(twins.AWD_NAMES) | {"C", "E_h2"} == set(NAMES)
+    assert (result.k, result.whole_basis) == (D, True)
+    assert (analysis(k=5).k, analysis(k=5).whole_basis) == (5, False)
+    assert provenance().dimension == D
+
+
+def test_an_analysis_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        analysis().noise_floor = 1.0
+
+
+# -- the bootstrap ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def bootstrapped():
+    """The analysis of a real layer with replicates from literal resamples of its samples."""
+    c = case("leaky", n=14)
+    partners = twins.nearest_partner(twins.activities(c.model, c.layer, c.inputs), c.targets)
+    terms = twins.sample_terms(c.model, c.layer, c.inputs, c.targets, "ce", partners)
+    named = {name: m.numpy() for name, m in twins.covariances(terms, 4).items()}
+    draws = np.random.default_rng(1).integers(0, 14, (15, 14)).tolist()
+    values, basis = twins.eigenbasis(named["H"])
+    return Analysis(
+        eigenvalues=values,
+        diagonals={name: np.diag(basis.T @ m @ basis) for name, m in named.items() if name != "H"},
+        traces={},
+        squares={},
+        noise_floor=1e-12,
+        provenance=provenance(d_out=4, d_in=4),
+        replicates=twins.bootstrap_diagonals(terms, basis, 4, draws),
+    )
+
+
+@pytest.mark.parametrize("name", ["C", "C_awd", "E_h2"])
+@pytest.mark.parametrize(("first", "last"), [(0, 6), (1, 5)])
+def test_the_interval_is_that_of_slopes_of_literal_resamples(bootstrapped, name, first, last):
+    slopes = [
+        twins.slope(h[first:last], c[first:last])
+        for h, c in zip(bootstrapped.replicates["H"], bootstrapped.replicates[name], strict=True)
+    ]
+    fit = bootstrapped.fit(name, last, first)
+    compare(fit.interval, np.percentile(slopes, [2.5, 97.5]), 1e-9, f"interval of {name}")
+    assert fit.interval[0] < fit.interval[1]
+
+
+def test_a_direction_enters_the_interval_as_it_enters_the_fit(bootstrapped):
+    result = bootstrapped
+    replicates = {name: r[:, :6].copy() for name, r in result.replicates.items()}
+
+    def interval(columns):
+        slopes = [twins.slope(h[columns], c[columns]) for h, c in zip(replicates["H"], replicates["C"], strict=True)]
+        return np.percentile(slopes, [2.5, 97.5])
+
+    floor = float(result.eigenvalues[4])
+    cut = dataclasses.replace(result, replicates=replicates, noise_floor=floor)
+    compare(cut.fit("C", 6).interval, interval([0, 1, 2, 3]), 1e-9, "above the noise floor")
+    replicates["C"][3, 2] = 0.0
+    compare(
+        dataclasses.replace(result, replicates=replicates).fit("C", 6).interval,
+        interval([0, 1, 3, 4, 5]),
+        1e-9,
+        "without a direction that loses its variance in a resample",
+    )
+    replicates["C"][3, :4] = 0.0
+    assert dataclasses.replace(result, replicates=replicates).fit("C", 6).interval is None
+
+
+def test_there_is_no_interval_without_replicates_of_the_window(bootstrapped):
+    result = bootstrapped
+    short = {name: r[:, :5] for name, r in result.replicates.items()}
+    result = dataclasses.replace(result, replicates=short)
+    assert result.fit("C", 5).interval is not None
+    assert result.fit("C", 6).interval is None
+    without = dataclasses.replace(result, replicates={"H": short["H"]})
+    assert without.fit("C", 5).interval is None
+
+
+# -- keeping ------------------------------------------------------------------------------------------
+
+
+def assert_same(a, b):
+    """The two analyses hold the same arrays and values."""
+    (arrays, meta), (others, other_meta) = a.to_arrays(), b.to_arrays()
+    assert set(arrays) == set(others)
+    for name, value in arrays.items():
+        assert value.dtype == others[name].dtype, name
+        np.testing.assert_array_equal(value, others[name])
+    assert meta == other_meta
+    assert a.provenance == b.provenance
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_an_analysis_survives_the_cache(kept, bootstrapped):
+    replicates = {name: bootstrapped.replicates[name][:, :D] for name in ("H", "C")}
+    result = analysis(replicates=replicates, provenance=provenance(anchors_per_class=None, bias=True))
+    if kept:
+        result = result.kept(["C", "C_awd"], block=6)
+    arrays, meta = result.to_arrays()
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as stored:
+        back = Analysis.from_arrays(dict(stored), json.loads(json.dumps(meta)))
+    assert_same(back, result)
+    assert (back.names, back.source) == (result.names, None)
+    assert (back.basis is None) == kept
+    assert set(back.wholes) == ({"C", "C_awd"} if kept else set())
+    assert back.fit("C") == result.fit("C")
+    assert back.fit("C").interval is not None
+    compare(back.suppress(keep=1).noise_diagonal, result.suppress(keep=1).noise_diagonal, 0.0, "suppression")
+    if kept:
+        assert back.commutator("C_awd", "top", 4) == result.commutator("C_awd", "top", 4)
+
+
+def test_an_analysis_without_spectra_survives_the_cache():
+    back = Analysis.from_arrays(*analysis(spectra=None).to_arrays())
+    assert back.spectra is None
+    assert_same(back, analysis(spectra=None))
+
+
+def test_what_is_kept_answers_as_before():
+    whole = analysis()
+    kept = whole.kept(["C"], block=6)
+    assert kept.source is None
+    assert kept.basis is None
+    assert {b.shape for b in kept.blocks.values()} == {(6, 6)}
+    for name in whole.names:
+        compare(kept.projected(name, 6), whole.projected(name, 6), 1e-6, f"K of {name}")
+        assert kept.projected(name, 4).dtype == np.float64
+        compare(kept.projected(name, 4), kept.projected(name, 6)[:4, :4], 0.0, f"smaller K of {name}")
+        assert kept.fit(name) == whole.fit(name)
+        assert kept.alignment(name) == whole.alignment(name)
+        assert kept.random_commutator(name) == whole.random_commutator(name)
+    for part, k in (("whole", None), ("top", 9), ("bulk", 9)):
+        assert kept.commutator("C", part, k) == whole.commutator("C", part, k)
+    compare(kept.random_correlation("C", 8, 3), whole.random_correlation("C", 8, 3), 0.0, "R_rand")
+    again = kept.kept(["C"], block=6)
+    assert_same(again, kept)
+
+
+def test_a_small_analysis_keeps_all_its_directions():
+    kept = analysis(k=5).kept([])
+    assert {b.shape for b in kept.blocks.values()} == {(5, 5)}
+    assert not kept.wholes
+
+
+def test_whole_matrix_numbers_are_only_computed_when_asked_for():
+    result = analysis()
+    result.fit("C")
+    result.alignment("C")
+    result.random_commutator("C_awd")
+    assert result.source.asked == []
+    result.kept(["C"], block=3)
+    assert sorted(result.source.asked) == ["C", "C", "C_awd", "E_h2"]
+
+
+# -- errors -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (lambda r: r.diagonal("Fisher"), r"There is no matrix 'Fisher'; there are C, C_awd, E_h2\."),
+        (lambda r: r.diagonal("C_hh"), "There is no matrix 'C_hh'"),
+        (lambda r: r.projected("Fisher", 3), "There is no matrix"),
+        (lambda r: r.fit("Fisher"), "There is no matrix"),
+        (lambda r: r.frobenius("Fisher"), "There is no matrix"),
+        (lambda r: r.alignment("Fisher"), "There is no matrix"),
+        (lambda r: r.random_commutator("Fisher"), "There is no matrix"),
+        (lambda r: r.random_alignment("Fisher"), "There is no matrix"),
+        (lambda r: r.commutator("Fisher"), "There is no matrix"),
+        (lambda r: r.random_correlation("Fisher", 2), "There is no matrix"),
+        (lambda r: r.projected("C", 0), r"k must lie in 1 … 12, the directions of this analysis; not 0\."),
+        (lambda r: r.correlation("C", 13), r"k must lie in 1 … 12, .* not 13\."),
+        (lambda r: r.random_correlation("C", 13), "k must lie in 1 … 12"),
+        (lambda r: r.commutator("C", "top", 13), "k must lie in 1 … 12"),
+        (lambda r: r.commutator("C", "bulk", 12), r"The bulk starts at a direction 0 … 11, not 12\."),
+        (lambda r: r.commutator("C", "bulk", -1), "not -1"),
+        (lambda r: r.commutator("C", "top"), r"The top block needs k, the number of leading directions\."),
+        (lambda r: r.commutator("C", "middle", 3), "part is 'whole', 'top' or 'bulk', not 'middle'"),
+        (lambda r: r.fit("C", 0), "top_k must be at least 1, not 0"),
+        (lambda r: r.spearman("C", -3), "top_k must be at least 1, not -3"),
+        (lambda r: r.fit("C", first=-3), "first must be at least 0, not -3"),
+        (lambda r: r.fit("C", 5, first=5), "has 0 of 0"),
+        (lambda r: r.fit("C", 2), "A slope needs at least 3 directions"),
+        (lambda r: r.suppress(keep=0), "keep must be a whole number"),
+    ],
+)
+def test_a_wrong_question_is_answered_with_what_is_possible(ask, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        ask(analysis())
+
+
+@pytest.mark.parametrize(
+    ("ask", "sentence"),
+    [
+        (
+            lambda r: r.projected("C", 7),
+            r"Of C this analysis keeps the leading 6 directions, not 7\. Choose a smaller k",
+        ),
+        (lambda r: r.correlation("C", 7), "keeps the leading 6 directions"),
+        (lambda r: r.commutator("E_h2"), r"only of C, C_awd, not of E_h2\. Choose one of them"),
+        (lambda r: r.random_correlation("E_h2", 3), "whole-matrix numbers only of C, C_awd"),
+        (lambda r: dataclasses.replace(r, wholes={}).whole("C"), "only of no matrix"),
+        (lambda r: dataclasses.replace(r, blocks={}).projected("C", 2), "keeps the leading 0 directions"),
+        (lambda r: dataclasses.replace(r, spectra=None).suppress(), "kept no per-sample spectra. Analyse again"),
+    ],
+)
+def test_what_was_not_kept_is_said(ask, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        ask(analysis().kept(["C", "C_awd"], block=6))
