@@ -169,14 +169,8 @@ class Jobs:
             )
         except FileNotFoundError:
             young = time.time() - created < LAUNCH_SECONDS
-            state = (
-                Progress()
-                if young
-                else Progress(state="failed", message="It was never started. Start it again.")
-            )
-            return Job(
-                folder.name, folder, (), "Starting" if young else "Not started", created, "", 0, 0.0, state
-            )
+            state = Progress() if young else Progress(state="failed", message="It was never started. Start it again.")
+            return Job(folder.name, folder, (), "Starting" if young else "Not started", created, "", 0, 0.0, state)
         except (OSError, ValueError, KeyError, TypeError):
             state = Progress(state="failed", message="Its record is damaged. Start it again.")
             return Job(folder.name, folder, (), "Unreadable job", created, "", 0, 0.0, state)
@@ -222,8 +216,7 @@ class Jobs:
         try:
             process = psutil.Process(pid)
             return (
-                abs(process.create_time() - started) < START_SLACK_SECONDS
-                and process.status() != psutil.STATUS_ZOMBIE
+                abs(process.create_time() - started) < START_SLACK_SECONDS and process.status() != psutil.STATUS_ZOMBIE
             )
         except (psutil.NoSuchProcess, ValueError):
             return False

@@ -13,6 +13,10 @@ STATES = ("running", "done", "failed", "cancelled")
 WRITE_SECONDS = 0.2
 
 
+class Stopped(Exception):
+    """The user asked the work to stop; what was finished is kept."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """stage: what is being done, in words; done of total steps of it; seconds_left of this stage (None while

@@ -106,9 +106,7 @@ class Store:
     root: Path
 
     def __init__(self, root: Path | None = None) -> None:
-        object.__setattr__(
-            self, "root", Path(root).resolve() if root is not None else default_root().resolve()
-        )
+        object.__setattr__(self, "root", Path(root).resolve() if root is not None else default_root().resolve())
 
     # -- writing --------------------------------------------------------------------------------------
 
@@ -140,9 +138,7 @@ class Store:
             "files": {f.name: {"sha256": f.sha256, "size": f.size} for f in files},
         }
         digest = hashlib.sha256(_canonical(body)).hexdigest()
-        replace_file(
-            folder / MANIFEST, json.dumps(body | {"digest": digest}, indent=1, sort_keys=True).encode()
-        )
+        replace_file(folder / MANIFEST, json.dumps(body | {"digest": digest}, indent=1, sort_keys=True).encode())
         self._sweep(folder, keep={MANIFEST, *(f.filename for f in files)})
 
     def delete(self, *parts: str) -> None:
@@ -295,6 +291,4 @@ class Store:
 
 def _check_name(name: Any) -> None:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(
-            f"{name!r} cannot name an entry. Names have 1 to 100 characters: a to z, 0 to 9, _ and -."
-        )
+        raise ValueError(f"{name!r} cannot name an entry. Names have 1 to 100 characters: a to z, 0 to 9, _ and -.")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.parser import commands
+from engine.parser import commands, count_or_all
 from engine.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
 
 
@@ -64,9 +64,7 @@ def parse(argv: Sequence[str]) -> TrainCommand | AnalyzeCommand:
 
 
 def _train_command(words: argparse.Namespace) -> TrainCommand:
-    data = DataRequest(
-        words.data, words.classes, words.per_class, words.label_noise, words.scaling, words.data_seed
-    )
+    data = DataRequest(words.data, words.classes, words.per_class, words.label_noise, words.scaling, words.data_seed)
     model = default_model(data)
     if words.model is not None:
         kind, widths = words.model
@@ -74,9 +72,7 @@ def _train_command(words: argparse.Namespace) -> TrainCommand:
             widths = (3 if data.name == "cifar10" else 1, model.widths[-1])
         model = ModelRequest(kind, widths)
     model = dataclasses.replace(model, activation=words.activation, bias=words.bias)
-    training = TrainingRequest(
-        **{f.name: getattr(words, f.name) for f in dataclasses.fields(TrainingRequest)}
-    )
+    training = TrainingRequest(**{f.name: getattr(words, f.name) for f in dataclasses.fields(TrainingRequest)})
     request = RunRequest(data, model, words.loss, training, words.seed)
     return TrainCommand(request, words.analyze, words.device, words.download, words.job)
 
@@ -133,9 +129,10 @@ def _words(command: str, values: dict[str, Any]) -> list[str]:
         if value is True:
             words.append(flag)
             continue
-        text = (
-            "off" if value is None else ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        )
+        if value is None:
+            text = "all" if action.type is count_or_all else "off"
+        else:
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         # A value that looks like a flag, such as a name or a number with a minus, is tied to its own.
         words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
     return words

@@ -137,9 +137,7 @@ def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
         found[name].add_argument(
             "--device", default="auto", help="auto, cpu, cuda or cuda:1; auto takes a GPU if there is one"
         )
-        found[name].add_argument(
-            "--download", action="store_true", help="fetch the data set if it is not here yet"
-        )
+        found[name].add_argument("--download", action="store_true", help="fetch the data set if it is not here yet")
         found[name].add_argument("--job", help=argparse.SUPPRESS)
     return top, found
 
@@ -153,9 +151,7 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
     add("--label-noise", type=float, default=data.label_noise, help="share of labels made wrong, 0 to 1")
     add("--scaling", default=data.scaling, choices=("paper", "unit", "none"), help="of the pixels")
     add("--data-seed", type=int, default=data.seed, help="draws the samples and the wrong labels")
-    add(
-        "--model", type=_model, help="widths such as 784-50-50-10, or cnn; left out: the paper's for the data"
-    )
+    add("--model", type=_model, help="widths such as 784-50-50-10, or cnn; left out: the paper's for the data")
     add("--activation", default=model.activation, choices=ACTIVATIONS, help="between the layers")
     add("--bias", action="store_true", help="give the layers a bias")
     add("--loss", default=run.loss, choices=LOSSES, help="cross-entropy; squares after or without a softmax")

@@ -1,0 +1,167 @@
+"""`python -m engine train …` and `python -m engine analyze …`: the dashboard's jobs without the dashboard."""
+
+import shlex
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from cache.progress import Reporter, Stopped
+from cache.store import Store
+from engine.command_line import AnalyzeCommand, TrainCommand, parse
+from engine.parser import PROGRAM
+from engine.requests import AnalysisRequest, RunRequest
+from engine.terminal import Ticker, table
+
+if TYPE_CHECKING:
+    from engine.pipeline import Pipeline
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+
+@dataclass
+class Session:
+    """One command at work: where it tells how far it is, and what it has finished."""
+
+    ticker: Ticker
+    reporter: Reporter | None
+    stage: str = ""
+    finished: str = ""
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        stage = self.stage + stage
+        self.ticker.progress(stage, done, total)
+        if self.reporter is not None:
+            self.reporter.progress(stage, done, total)
+
+    def should_stop(self) -> bool:
+        return self.reporter is not None and self.reporter.cancelled()
+
+    def end(self, state: str, sentence: str) -> None:
+        self.ticker.say(sentence)
+        if self.reporter is not None:
+            self.reporter.finish(state, sentence)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0 done, 1 failed, 130 interrupted (2, wrong usage, exits)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = parse(words)
+    session = Session(Ticker(sys.stderr), None if command.job is None else Reporter(Path(command.job)))
+    try:
+        # A worker is asked to end by SIGTERM as a person asks by Ctrl-C.
+        signal.signal(signal.SIGTERM, _interrupt)
+        session.progress("starting", 0, 1)
+        session.end("done", _work(command, session))
+        return DONE
+    except (KeyboardInterrupt, Stopped):
+        kept = session.finished or "What was finished is kept."
+        session.end("cancelled", f"Stopped. {kept} Go on with: {PROGRAM} {shlex.join(_typed(words))}")
+        return INTERRUPTED
+    except Exception as error:
+        sentence = _expected(error)
+        if sentence is None:
+            session.ticker.close()
+            traceback.print_exc()
+            sentence = (
+                f"A fault of the program, not of your request ({type(error).__name__}: {error}). The lines above "
+                "say where; what was finished is kept."
+            )
+        session.end("failed", sentence)
+        return FAILED
+
+
+def _work(command: TrainCommand | AnalyzeCommand, session: Session) -> str:
+    # Imported here, so that --help and a mistyped flag answer at once.
+    from engine.pipeline import Pipeline
+
+    pipeline = Pipeline(Store(), command.device, session.progress, session.should_stop, command.download)
+    if isinstance(command, TrainCommand):
+        return _train(pipeline, command, session)
+    return _analyze(pipeline, command, session)
+
+
+def _train(pipeline: "Pipeline", command: TrainCommand, session: Session) -> str:
+    from engine import library
+    from engine import pipeline as jobs
+
+    key = pipeline.train(_located(command.request))
+    run = library.find(pipeline.store, key)
+    history = run.history
+    sentence = (
+        f"Run {key}: {history.epoch[-1]} epochs, train loss {history.train_loss[-1]:.3g}, accuracy "
+        f"{history.train_accuracy[-1]:.2%} (test {history.test_accuracy[-1]:.2%}). {run.end}"
+    )
+    session.finished = sentence
+    if not command.analyze:
+        return f"{sentence} Analyse it: {PROGRAM} analyze --run {key}"
+    session.ticker.say(sentence)
+    epochs = jobs.chosen_epochs(command.analyze, run)
+    requests = [jobs.default_analysis(run, epoch) for epoch in epochs]
+    return _each(pipeline, requests, session)
+
+
+def _analyze(pipeline: "Pipeline", command: AnalyzeCommand, session: Session) -> str:
+    from engine import library
+    from engine import pipeline as jobs
+
+    run = library.find(pipeline.store, command.run)
+    usual = jobs.default_analysis(run, run.last_epoch)
+    requests = [
+        command.request(run.key, epoch, usual.layer, usual.batch_size)
+        for epoch in jobs.chosen_epochs(command.epochs, run)
+    ]
+    return _each(pipeline, requests, session)
+
+
+def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Session) -> str:
+    for i, request in enumerate(requests):
+        count = f" ({i + 1} of {len(requests)})" if len(requests) > 1 else ""
+        session.stage = f"analysing epoch {request.epoch}{count}: "
+        result = pipeline.analyze(request)
+        session.ticker.close()
+        print(f"\nrun {request.run}, epoch {request.epoch}, {table(result)}", flush=True)
+        session.finished = f"{i + 1} of {len(requests)} analyses of run {request.run} are finished."
+    session.stage = ""
+    what = "1 analysis" if len(requests) == 1 else f"{len(requests)} analyses"
+    return f"Done: {what} of run {requests[0].run}. See them in the dashboard: streamlit run app.py"
+
+
+def _located(request: RunRequest) -> RunRequest:
+    """A file's path made absolute: the run is found again from any folder."""
+    name = request.data.name
+    if not name.endswith(".npz"):
+        return request
+    return replace(request, data=replace(request.data, name=str(Path(name).expanduser().resolve())))
+
+
+def _expected(error: Exception) -> str | None:
+    """The sentence for what can happen to anyone; None for a fault of the program."""
+    if isinstance(error, ValueError | TypeError | OSError):
+        return str(error) or type(error).__name__
+    # Both allocators of torch raise a RuntimeError of their own.
+    if isinstance(error, MemoryError) or "memory" in str(error).lower():
+        return (
+            f"There is not enough memory ({str(error).splitlines()[0] if str(error) else 'no more said'}). "
+            "Use fewer samples (--samples, --per-class) or directions (--top-k)."
+        )
+    return None
+
+
+def _typed(words: list[str]) -> list[str]:
+    """The words without the hidden flag, as a person would repeat them."""
+    if "--job" in words:
+        i = words.index("--job")
+        return words[:i] + words[i + 2 :]
+    return words
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

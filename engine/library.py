@@ -1,0 +1,176 @@
+"""What the cache holds, in the engine's terms: runs, their history, their checkpoints and analyses.
+
+Reads only, and imports no torch: pages ask here. engine.pipeline writes what is read here.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from cache.store import Entry, Store
+from engine.requests import AnalysisRequest, RunRequest, analysis_request, run_request
+from engine.result import Analysis
+
+SPECTRA = "spectra"
+
+
+@dataclass(frozen=True)
+class History:
+    """Training epoch by epoch, as columns: mean loss, share of right answers (0 … 1), both NaN where there are
+    no test samples, learning rate, seconds the epoch took. Empty while nothing is recorded."""
+
+    epoch: Int[ndarray, " e"]
+    train_loss: Float[ndarray, " e"]
+    train_accuracy: Float[ndarray, " e"]
+    test_loss: Float[ndarray, " e"]
+    test_accuracy: Float[ndarray, " e"]
+    learning_rate: Float[ndarray, " e"]
+    seconds: Float[ndarray, " e"]
+
+    def __len__(self) -> int:
+        return self.epoch.size
+
+    @classmethod
+    def of(cls, records: list[Mapping[str, Any]]) -> "History":
+        """From the records of a manifest."""
+        # None, where there are no test samples, becomes NaN.
+        columns = {f.name: np.array([r[f.name] for r in records], float) for f in dataclasses.fields(cls)}
+        return cls(**(columns | {"epoch": columns["epoch"].astype(np.int64)}))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run. finished: whether it reached its end, which `end` tells in a sentence; an unfinished
+    one is at work or was interrupted. checkpoints: epochs whose weights are kept. fingerprint: of the data."""
+
+    key: str
+    request: RunRequest
+    fingerprint: str
+    data_name: str
+    class_names: tuple[str, ...]
+    samples: int
+    device: str
+    created: float
+    finished: bool
+    end: str
+    history: History
+    checkpoints: tuple[int, ...]
+
+    @property
+    def last_epoch(self) -> int:
+        """The newest checkpoint's epoch; −1 while there is none."""
+        return self.checkpoints[-1] if self.checkpoints else -1
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """An analysis that is in the cache: its key and what was asked for."""
+
+    key: str
+    request: AnalysisRequest
+    created: float
+    has_spectra: bool
+
+
+def checkpoint_name(epoch: int) -> str:
+    """Folder of a checkpoint; sorting by name is sorting by epoch."""
+    return f"{epoch:05d}"
+
+
+def runs(store: Store) -> tuple[Run, ...]:
+    """All runs, newest first."""
+    found = (run(store, key) for key in store.list("runs"))
+    return tuple(sorted((r for r in found if r is not None), key=lambda r: r.created, reverse=True))
+
+
+def run(store: Store, key: str) -> Run | None:
+    """One run as it is now; None if there is none, or its manifest was damaged."""
+    entry = store.read("runs", key)
+    if entry is None:
+        return None
+    meta = entry.meta
+    try:
+        return Run(
+            key=key,
+            request=run_request(dict(meta["request"])),
+            fingerprint=meta["fingerprint"],
+            data_name=meta["data_name"],
+            class_names=tuple(meta["class_names"]),
+            samples=meta["samples"],
+            device=meta["device"],
+            created=meta["created"],
+            finished=meta["finished"],
+            end=meta["end"],
+            history=History.of(meta["records"]),
+            checkpoints=tuple(int(name) for name in store.list("runs", key, "checkpoints")),
+        )
+    except (KeyError, TypeError, ValueError):
+        # Written by another version of this program: not damaged, but not ours to read.
+        return None
+
+
+def find(store: Store, beginning: str | None = None) -> Run:
+    """The run whose key begins so; the newest one for None. ValueError if there is none, or several."""
+    if beginning is None:
+        found = runs(store)
+        if not found:
+            raise ValueError("There is no run yet. Train one first: python -m engine train.")
+        return found[0]
+    keys = [key for key in store.list("runs") if key.startswith(beginning)]
+    if len(keys) != 1:
+        known = ", ".join(r.key for r in runs(store)[:5]) or "none"
+        raise ValueError(
+            f"{len(keys) or 'No'} runs begin with {beginning!r}. Give one key, or its beginning; the newest are: "
+            f"{known}."
+        )
+    one = run(store, keys[0])
+    if one is None:
+        raise ValueError(f"The record of run {keys[0]} was unreadable. Train it again; its checkpoints are kept.")
+    return one
+
+
+def asked(store: Store, request: RunRequest) -> Run | None:
+    """The newest run of exactly this request, if there is one; needs no data."""
+    return next((r for r in runs(store) if r.request == request), None)
+
+
+def analyses(store: Store, run: str) -> tuple[Analysed, ...]:
+    """The analyses of a run, by epoch, then by layer, newest last."""
+    found = []
+    for key in store.list("runs", run, "analyses"):
+        entry = store.read("runs", run, "analyses", key)
+        made = None if entry is None else _analysed(key, entry)
+        if made is not None:
+            found.append(made)
+    return tuple(sorted(found, key=lambda a: (a.request.epoch, a.request.layer, a.created)))
+
+
+def load_analysis(store: Store, run: str, key: str, spectra: bool = False) -> Analysis | None:
+    """One analysis, with its per-sample spectra on demand (large; only suppression needs them). None if there
+    is none, or it was damaged: it is then set aside, and analysing again makes it anew."""
+    entry = store.read("runs", run, "analyses", key)
+    arrays = None if entry is None else entry.arrays()
+    if entry is None or arrays is None:
+        return None
+    if spectra and entry.has(SPECTRA):
+        more = entry.arrays(SPECTRA)
+        if more is None:
+            return None
+        arrays |= more
+    try:
+        return Analysis.from_arrays(arrays, entry.meta["result"])
+    except (KeyError, TypeError):
+        return None
+
+
+def _analysed(key: str, entry: Entry) -> Analysed | None:
+    try:
+        request = analysis_request(dict(entry.meta["request"]))
+        return Analysed(key, request, entry.meta["created"], entry.has(SPECTRA))
+    except (KeyError, TypeError, ValueError):
+        return None

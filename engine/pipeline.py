@@ -1,0 +1,272 @@
+"""The long jobs: train a run, analyse its checkpoints, keep what is finished.
+
+Both the command line and the dashboard's worker go through here, so both leave the same entries in the cache
+(engine.library reads them). Every finished epoch, checkpoint and analysis is kept at once: ending at any moment
+loses at most the work since the last checkpoint.
+"""
+
+import contextlib
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cache.progress import Stopped
+from cache.store import Store
+from engine import library
+from engine.analysis import analyze
+from engine.data import Dataset, load
+from engine.device import resolve
+from engine.library import SPECTRA, Run, checkpoint_name
+from engine.models import build, check, studied_layer
+from engine.progress import Progress, silent
+from engine.requests import AnalysisRequest, DataRequest, RunRequest, key, require, to_json
+from engine.result import Analysis
+from engine.training import Step, train
+
+# The matrices whose spectrum and commutator curves are kept; the others' cost as much and are seldom asked for.
+WHOLE = ("C", "C_awd")
+BLOCK = 300
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The jobs on one store and one device. progress(stage, done, total) hears how far they are; should_stop()
+    is asked between epochs and stages, and ends the work with Stopped; download allows fetching data sets."""
+
+    store: Store
+    device: str = "auto"
+    progress: Progress = silent
+    should_stop: Callable[[], bool] = never
+    download: bool = False
+    _loaded: dict[DataRequest, Dataset] = field(default_factory=dict, repr=False)
+
+    def data(self, request: DataRequest) -> Dataset:
+        """The data set, loaded once for all jobs of this pipeline."""
+        if request not in self._loaded:
+            self._tell("loading data", 0, 1)
+            self._loaded[request] = load(request, progress=self._tell, download=self.download)
+        return self._loaded[request]
+
+    # -- training -------------------------------------------------------------------------------------
+
+    def train(self, request: RunRequest) -> str:
+        """Train, and return the key of the run.
+
+        A finished run costs nothing. An interrupted one, or one with a checkpoint lost to damage, goes on from
+        the last checkpoint before the gap to the same weights. Raises Stopped, and ValueError where the request
+        cannot be met."""
+        data = self.data(request.data)
+        _check_fit(request, data)
+        run = key(request, data.fingerprint)
+        record = self._record(run)
+        if record is not None and record["finished"] and not self._lost(run, record):
+            return run
+        if record is None:
+            record = {
+                "request": to_json(request),
+                "fingerprint": data.fingerprint,
+                "data_name": data.name,
+                "class_names": list(data.class_names),
+                "samples": len(data.train_x),
+                "device": str(resolve(self.device)),
+                "created": time.time(),
+                "kept": [],
+                "records": [],
+            }
+        start = self._start(run, record)
+        reached = -1 if start is None else start[0]
+        record |= {
+            "records": [r for r in record["records"] if r["epoch"] <= reached],
+            "finished": False,
+            "end": "",
+        }
+        self.store.write(("runs", run), record)
+        model = build(request.model, request.seed)
+        # Products of small matrices gain nothing from more threads, and the same number of them everywhere
+        # keeps a run's sums, and so its weights, the same.
+        with _threads(1 if request.model.kind == "mlp" else torch.get_num_threads()):
+            steps = train(model, data, request.loss, request.training, request.seed, self.device, start)
+            for step in steps:
+                self._keep(run, record, step)
+                self._tell("training", step.record.epoch, request.training.epochs)
+        return run
+
+    def _keep(self, run: str, record: dict[str, Any], step: Step) -> None:
+        epoch = step.record.epoch
+        # The checkpoint first: an epoch on record then has the weights it promises.
+        if step.checkpoint is not None:
+            arrays = {name: tensor.detach().cpu().numpy() for name, tensor in step.checkpoint.items()}
+            path = ("runs", run, "checkpoints", checkpoint_name(epoch))
+            self.store.write(path, {"epoch": epoch}, {"main": arrays})
+            record["kept"] = sorted({*record["kept"], epoch})
+        if not record["records"] or record["records"][-1]["epoch"] < epoch:
+            record["records"].append(dataclasses.asdict(step.record))
+        if step.end is not None:
+            record |= {"finished": True, "end": step.end}
+        self.store.write(("runs", run), record)
+
+    def _record(self, run: str) -> dict[str, Any] | None:
+        entry = self.store.read("runs", run)
+        return None if entry is None else dict(entry.meta)
+
+    def _lost(self, run: str, record: Mapping[str, Any]) -> set[int]:
+        """Checkpoints that were written and are no longer there."""
+        return set(record["kept"]) - {int(name) for name in self.store.list("runs", run, "checkpoints")}
+
+    def _start(self, run: str, record: Mapping[str, Any]) -> tuple[int, dict[str, Tensor]] | None:
+        """The newest sound checkpoint with no gap before it and its epoch on record."""
+        lost = self._lost(run, record)
+        limit = min(lost) - 1 if lost else math.inf
+        recorded = {r["epoch"] for r in record["records"]}
+        for name in reversed(self.store.list("runs", run, "checkpoints")):
+            if int(name) <= limit and int(name) in recorded:
+                weights = self._weights(run, int(name))
+                if weights is not None:
+                    return int(name), weights
+        return None
+
+    def _weights(self, run: str, epoch: int) -> dict[str, Tensor] | None:
+        entry = self.store.read("runs", run, "checkpoints", checkpoint_name(epoch))
+        arrays = None if entry is None else entry.arrays()
+        return None if arrays is None else {name: torch.from_numpy(a.copy()) for name, a in arrays.items()}
+
+    # -- analysis -------------------------------------------------------------------------------------
+
+    def analyze(self, request: AnalysisRequest) -> Analysis:
+        """The analysis as it is kept: from the cache, or computed now.
+
+        A checkpoint lost to damage is trained again first. Raises Stopped, and ValueError where there is no
+        such run or checkpoint."""
+        run = library.find(self.store, request.run)
+        name = key(request, run.fingerprint)
+        cached = library.load_analysis(self.store, run.key, name, spectra=True)
+        if cached is not None:
+            return cached
+        data = self.data(run.request.data)
+        require(
+            data.fingerprint == run.fingerprint,
+            f"The data {run.data_name} have changed since run {run.key} was trained. Train again on them.",
+        )
+        model = build(run.request.model, run.request.seed)
+        weights = self._checkpoint(run, request.epoch)
+        model.load_state_dict({k: v for k, v in weights.items() if not k.startswith("momentum/")})
+        chosen = _draw(len(data.train_x), request.samples, request.seed)
+        result = analyze(
+            model,
+            data.train_x[chosen],
+            data.train_y[chosen],
+            layer=request.layer,
+            loss=run.request.loss,
+            batch_size=request.batch_size,
+            anchors_per_class=request.anchors_per_class,
+            top_k=request.top_k,
+            device=self.device,
+            dtype=request.dtype,
+            seed=request.seed,
+            progress=self._tell,
+            bias=request.bias,
+            curvature=request.curvature,
+            spectra=request.spectra,
+            bootstrap=request.bootstrap,
+        )
+        self._tell("commutators", 0, 1)
+        result = result.kept(WHOLE, BLOCK)
+        arrays, meta = result.to_arrays()
+        large = {k: a for k, a in arrays.items() if k.startswith("spectra/")}
+        files = {"main": {k: a for k, a in arrays.items() if k not in large}}
+        self.store.write(
+            ("runs", run.key, "analyses", name),
+            {"request": to_json(request), "result": meta, "created": time.time()},
+            files | ({SPECTRA: large} if large else {}),
+        )
+        return result
+
+    def _checkpoint(self, run: Run, epoch: int) -> dict[str, Tensor]:
+        weights = self._weights(run.key, epoch)
+        if weights is None and epoch in (self._record(run.key) or {}).get("kept", ()):
+            self.train(run.request)
+            weights = self._weights(run.key, epoch)
+        if weights is None:
+            raise ValueError(f"Run {run.key} has no checkpoint of epoch {epoch}; it has {_listed(run.checkpoints)}.")
+        return weights
+
+    def _tell(self, stage: str, done: int, total: int) -> None:
+        if self.should_stop():
+            raise Stopped
+        self.progress(stage, done, total)
+
+
+def default_analysis(run: Run, epoch: int) -> AnalysisRequest:
+    """The analysis a run gets unasked: the layer the paper studies, the batch size it was trained with."""
+    layer = studied_layer(run.request.model)
+    return AnalysisRequest(run.key, epoch, layer, run.request.training.batch_size)
+
+
+def chosen_epochs(words: Iterable[str], run: Run) -> tuple[int, ...]:
+    """Checkpoints meant by "last", "all" (newest first) and numbers, in this order, each once. ValueError names
+    those the run has."""
+    require(bool(run.checkpoints), f"Run {run.key} has no checkpoint yet. Train it first.")
+    found: list[int] = []
+    for word in words:
+        if word == "last":
+            found.append(run.last_epoch)
+        elif word == "all":
+            found.extend(reversed(run.checkpoints))
+        else:
+            require(
+                word.isdecimal() and int(word) in run.checkpoints,
+                f"Run {run.key} has no checkpoint of epoch {word}; it has {_listed(run.checkpoints)}.",
+            )
+            found.append(int(word))
+    return tuple(dict.fromkeys(found))
+
+
+def _listed(epochs: Iterable[int]) -> str:
+    return ", ".join(map(str, epochs)) or "none"
+
+
+def _draw(available: int, wanted: int | None, seed: int) -> Tensor | slice:
+    if wanted is None or wanted >= available:
+        return slice(None)
+    require(wanted >= 1, f"samples must be at least 1, not {wanted}.")
+    return torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(available)[:wanted]))
+
+
+def _check_fit(request: RunRequest, data: Dataset) -> None:
+    """ValueError unless the network takes these inputs and answers with these classes."""
+    check(request.model)
+    widths, classes, shape = request.model.widths, len(data.class_names), tuple(data.train_x.shape[1:])
+    mlp = request.model.kind == "mlp"
+    require(
+        mlp or len(shape) == 3,
+        f"The CNN needs images, and the samples of {data.name} have shape {shape}. Choose a fully connected net.",
+    )
+    inputs = math.prod(shape) if mlp else shape[0]
+    fitting = "-".join(map(str, (inputs, *widths[1:-1], classes)))
+    require(
+        (widths[0], widths[-1]) == (inputs, classes),
+        f"The network takes {widths[0]} {'inputs' if mlp else 'channels'} and knows {widths[-1]} classes; "
+        f"{data.name} has {inputs} and {classes}. Give the model {'' if mlp else 'cnn:'}{fitting}.",
+    )
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,125 @@
+"""What the command line shows: progress in place, and the results as a table."""
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from cache.progress import Pace, Progress
+from engine.diagnostics import Fit
+from engine.result import NAMES, Analysis
+
+REDRAW_SECONDS = 0.1
+LINE_SECONDS = 10.0
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 8 s, 3 min 20 s, 2 h 5 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+@dataclass
+class Ticker:
+    """Progress on a terminal, one line rewritten in place; elsewhere (a log, a pipe) a line now and then."""
+
+    out: TextIO
+    clock: Callable[[], float] = time.monotonic
+    width: Callable[[], int] = lambda: shutil.get_terminal_size().columns
+    _pace: Pace = field(init=False)
+    _shown: float = -LINE_SECONDS
+    _stage: str = ""
+    _open: bool = False
+
+    def __post_init__(self) -> None:
+        self._pace = Pace(self.clock)
+        self._tty = self.out.isatty()
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Hear how far a stage is, and show it when it is time."""
+        now = self._pace.update(stage, done, total)
+        wait = REDRAW_SECONDS if self._tty else LINE_SECONDS
+        fresh = stage != self._stage
+        if not fresh and self.clock() - self._shown < wait and not (self._tty and done >= total):
+            return
+        self._shown, self._stage = self.clock(), stage
+        text = _line(now)
+        if self._tty:
+            # One column stays free: a full line would wrap, and the next one could not be rewritten.
+            self.out.write("\r" + text[: max(10, self.width() - 1)] + "\x1b[K")
+            self._open = True
+        else:
+            self.out.write(text + "\n")
+        self.out.flush()
+
+    def say(self, sentence: str) -> None:
+        """A line that stays."""
+        self.close()
+        self.out.write(sentence + "\n")
+        self.out.flush()
+
+    def close(self) -> None:
+        """Clear the line in place."""
+        if self._open:
+            self.out.write("\r\x1b[K")
+            self.out.flush()
+            self._open = False
+
+
+def _line(progress: Progress) -> str:
+    counts = f"  {progress.done}/{progress.total}" if progress.total > 1 else " …"
+    left = progress.seconds_left
+    return progress.stage + counts + (f"  {duration(left)} left" if left is not None and left >= 1 else "")
+
+
+def table(result: Analysis) -> str:
+    """The numbers of one analysis, a matrix a line: γ ± its standard error, R², n, the bootstrap interval
+    if there is one; the commutator error and the alignment, each beside its value for random directions."""
+    origin = result.provenance
+    head = (
+        f"layer {origin.layer} ({origin.d_out} × {origin.d_in}, D = {origin.dimension:,}), "
+        f"{origin.samples:,} samples, B = {origin.batch_size}, loss {origin.mean_loss:.4g}, "
+        f"accuracy {origin.accuracy:.2%}, {origin.dtype} on {origin.device}, {duration(origin.seconds)}"
+    )
+    titles = ("matrix", "gamma", "stderr", "R2", "n", "commutator", "random", "alignment", "random")
+    rows = [titles, *(_row(result, name) for name in result.names)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(titles))]
+    lines = [
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    intervals = [
+        f"gamma of {NAMES[name][0]}: 95 % bootstrap interval {fit.interval[0]:.3f} … {fit.interval[1]:.3f}"
+        for name in result.names
+        if (fit := _fit(result, name)) is not None and fit.interval is not None
+    ]
+    return "\n".join([head, *lines, *intervals])
+
+
+def _fit(result: Analysis, name: str) -> Fit | None:
+    try:
+        return result.fit(name)
+    except ValueError:
+        return None
+
+
+def _row(result: Analysis, name: str) -> tuple[str, ...]:
+    fit = _fit(result, name)
+    law = ("–",) * 4 if fit is None else (f"{fit.gamma:.3f}", f"{fit.stderr:.3f}", f"{fit.r2:.3f}", str(fit.n))
+    # Kept only for some matrices: the commutator of each costs as much as the analysis.
+    commutator = f"{result.commutator(name):.3f}" if name in result.wholes else "–"
+    return (
+        NAMES[name][0],
+        *law,
+        commutator,
+        f"{result.random_commutator(name):.3f}",
+        f"{result.alignment(name):.3f}",
+        f"{result.random_alignment(name):.3f}",
+    )
