@@ -8,6 +8,7 @@ tab, a rerun and a restart of the server, and any process that reads the folder 
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -30,6 +31,7 @@ START_SLACK_SECONDS = 2.0
 LAUNCH_SECONDS = 10.0
 STOP_SECONDS = 2.0
 LOG_TAIL_BYTES = 4000
+_ID = re.compile(r"[a-z0-9-]{1,100}")
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,8 @@ class Jobs:
 
     def delete(self, job: Job) -> None:
         """Forget a job that has ended; ValueError while it runs."""
-        if self._alive(job.pid, job.started):
+        current = self.job(job.id)
+        if current is not None and current.running:
             raise ValueError(f"Job {job.title!r} is still running: stop it first.")
         shutil.rmtree(job.folder, ignore_errors=True)
 
@@ -149,9 +152,11 @@ class Jobs:
 
     def job(self, id: str) -> Job | None:
         """One job as it is now; None if there is none of that id."""
-        folder = self.root / Path(id).name
+        if not _ID.fullmatch(id):
+            return None
+        folder = self.root / id
         try:
-            created = folder.stat().st_ctime
+            created = folder.stat().st_mtime
         except FileNotFoundError:
             return None
         try:
