@@ -17,8 +17,9 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
+from engine.progress import Progress, silent
 from engine.requests import DATASETS, DataRequest, require
-from engine.sources import Progress, RawData, mnist5k, npz, torchvision_set
+from engine.sources import RawData, mnist5k, npz, torchvision_set
 
 SCALINGS = ("paper", "unit", "none")
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
@@ -84,7 +85,7 @@ def load(
         f"The label noise is a fraction between 0 and 1; {request.label_noise} was given.",
     )
     require(request.seed >= 0, f"The seed is a whole number from 0 on; {request.seed} was given.")
-    raw = _choose(_raw(request.name, progress, download, folder), request)
+    raw = _choose(_raw(request.name, progress or silent, download, folder), request)
     mean, deviation = _scaling(raw.train_x, request)
     tensors = (
         _inputs(raw.train_x, mean, deviation),
@@ -105,7 +106,7 @@ def fingerprint(*tensors: Tensor) -> str:
     return digest.hexdigest()
 
 
-def _raw(name: str, progress: Progress | None, download: bool, folder: Path | None) -> RawData:
+def _raw(name: str, progress: Progress, download: bool, folder: Path | None) -> RawData:
     if name == "mnist5k":
         return mnist5k()
     if name in DATASETS:
@@ -177,7 +178,7 @@ def _stratified(labels: np.ndarray, classes: tuple[int, ...], per_class: int, se
 
 
 def _scaling(x: np.ndarray, request: DataRequest) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, deviation) to subtract and divide by, on the pixels' own scale."""
+    """(mean, deviation) to subtract and to divide by, per channel, on the pixels' own scale."""
     pixels = x.dtype == np.uint8 and request.scaling != "none"
     if pixels and request.scaling == "paper" and x.shape[1:] == (32, 32, 3):
         return 255 * np.array(CIFAR10_MEAN, np.float32), 255 * np.array(CIFAR10_DEVIATION, np.float32)
@@ -186,11 +187,13 @@ def _scaling(x: np.ndarray, request: DataRequest) -> tuple[np.ndarray, np.ndarra
 
 def _inputs(x: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> Tensor:
     """Samples as float32: features (n, d), images (n, channels, h, w)."""
-    scaled = (x.astype(np.float32) - mean) / deviation
-    if x.ndim == 2:
-        return torch.from_numpy(scaled)
-    images = scaled if x.ndim == 4 else scaled[..., None]
-    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+    if x.ndim > 2:
+        images = x if x.ndim == 4 else x[..., None]
+        x, mean, deviation = images.transpose(0, 3, 1, 2), mean[:, None, None], deviation[:, None, None]
+    scaled = x.astype(np.float32, order="C")
+    scaled -= mean
+    scaled /= deviation
+    return torch.from_numpy(scaled)
 
 
 def _list(values: np.ndarray | tuple[int, ...] | list[int]) -> str:

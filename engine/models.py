@@ -52,7 +52,7 @@ class CNN(nn.Sequential):
     def __init__(self, channels: int, classes: int, activation: str = "relu", bias: bool = False) -> None:
         act = _ACTIVATION[activation]
         layers = OrderedDict[str, nn.Module]()
-        for i, (before, after) in enumerate(zip((channels, *CNN_CHANNELS), CNN_CHANNELS, strict=False)):
+        for i, (before, after) in enumerate(pairwise((channels, *CNN_CHANNELS))):
             layers[f"conv{i + 1}"] = nn.Conv2d(before, after, 3, padding=1)
             layers[f"act{i + 1}"] = act()
             if i in _POOLED:
@@ -119,16 +119,15 @@ def parameter_count(request: ModelRequest) -> int:
     widths = request.widths
     if request.kind == "mlp":
         return sum(w * (v + request.bias) for v, w in pairwise(widths))
-    convolutions = sum(w * (9 * v + 1) for v, w in zip((widths[0], *CNN_CHANNELS), CNN_CHANNELS, strict=False))
+    convolutions = sum(w * (9 * v + 1) for v, w in pairwise((widths[0], *CNN_CHANNELS)))
     return convolutions + CNN_HIDDEN * (CNN_CHANNELS[-1] + request.bias) + widths[-1] * (CNN_HIDDEN + 1)
 
 
 def infer(state: Mapping[str, Any], activation: str = "relu") -> ModelRequest:
     """The description of the net whose weights these are, by their shapes; names may differ.
 
-    state: a state dict, also nested under "state_dict", "model" or "model_state_dict", with or without
-    prefixes such as "module.". Shapes do not tell the activation: it is the caller's.
-    ValueError says what was found and what is possible.
+    state: a state dict, also nested under "state_dict", "model_state_dict" or "model", or a run's checkpoint.
+    Shapes do not tell the activation: it is the caller's. ValueError says what was found and what is possible.
     """
     return _read(state, activation)[0]
 
@@ -149,77 +148,71 @@ def rebuild(state: Mapping[str, Any], activation: str = "relu") -> tuple[ModelRe
     return request, model.eval()
 
 
+_Layer = tuple[Tensor, Tensor | None]  # weight and bias
+
+
+def _read(state: Mapping[str, Any], activation: str) -> tuple[ModelRequest, list[_Layer]]:
+    """The description, and the layers from input to output."""
+    tensors = _unwrap(state)
+    found = ", ".join(f"{name} {'×'.join(map(str, t.shape)) or 'scalar'}" for name, t in [*tensors.items()][:12])
+    layers = {
+        name.removesuffix("weight"): (t, tensors.get(name.removesuffix("weight") + "bias"))
+        for name, t in tensors.items()
+        if name.endswith("weight") and t.ndim in (2, 4) and t.is_floating_point()
+    }
+    fitting = {stem + "weight" for stem in layers}
+    fitting |= {s + "bias" for s, (w, b) in layers.items() if b is not None and b.shape == w.shape[:1]}
+    foreign = [name for name in tensors if name not in fitting]
+    require(not foreign, f"{', '.join(foreign[:5])} fits no layer known here. {_POSSIBLE}; found: {found}.")
+    for name, t in tensors.items():
+        require(bool(t.isfinite().all()), f"{name} holds NaN or infinite values: its training has diverged.")
+    for order in _orders(list(layers)):
+        chain = [layers[stem] for stem in order]
+        request = _describe(chain, activation)
+        if request is not None:
+            check(request)
+            return request, chain
+    raise ValueError(f"The shapes do not chain from layer to layer. {_POSSIBLE}; found: {found}.")
+
+
 def _unwrap(state: Mapping[str, Any]) -> dict[str, Tensor]:
     """The tensors of one state dict, without nesting and without a run's momentum buffers."""
     require(
         isinstance(state, Mapping),
-        f"A state dict (names → tensors) is needed, not a {type(state).__name__}; save model.state_dict().",
+        f"A state dict (names → tensors) is needed, not a {type(state).__name__}: save model.state_dict().",
     )
     for name in ("state_dict", "model_state_dict", "model"):
         if isinstance(state.get(name), Mapping):
             return _unwrap(state[name])
-    tensors = {k: v for k, v in state.items() if isinstance(v, Tensor) and not k.startswith("momentum/")}
-    others = sorted(str(k) for k, v in state.items() if not isinstance(v, Tensor))
+    others = [str(name) for name, t in state.items() if not isinstance(t, Tensor)]
     require(
         not others,
-        f"The entries {', '.join(others[:5])} are no tensors; a state dict holds only tensors: save "
-        "model.state_dict().",
+        f"A state dict holds tensors only, but {', '.join(others[:5])} is none: save model.state_dict().",
     )
+    tensors = {str(name): t for name, t in state.items() if not str(name).startswith("momentum/")}
     require(bool(tensors), f"The file holds no weights. {_POSSIBLE}.")
     return tensors
-
-
-def _read(state: Mapping[str, Any], activation: str) -> tuple[ModelRequest, list[tuple[Tensor, Tensor | None]]]:
-    """The description and (weight, bias) of every layer from input to output."""
-    tensors = _unwrap(state)
-    found = ", ".join(f"{k} {'×'.join(map(str, v.shape)) or 'scalar'}" for k, v in list(tensors.items())[:12])
-    stems = [k.removesuffix("weight") for k, v in tensors.items() if k.endswith("weight") and v.ndim in (2, 4)]
-    biases = {s: tensors.get(s + "bias") for s in stems}
-    left = [
-        k
-        for k, v in tensors.items()
-        if not v.is_floating_point()
-        or not (k.removesuffix("weight") in biases or (k.endswith("bias") and k.removesuffix("bias") in biases))
-    ]
-    require(
-        bool(stems) and not left,
-        f"{', '.join(left[:5]) or 'Nothing'} fits no layer. {_POSSIBLE}; found: {found}.",
-    )
-    for k, v in tensors.items():
-        require(bool(v.isfinite().all()), f"{k} holds NaN or infinite values: this training has diverged.")
-
-    for order in _orders(stems):
-        weights = [tensors[s + "weight"] for s in order]
-        request = _describe([tuple(w.shape) for w in weights], activation, any(b is not None for b in biases.values()))
-        if request is None:
-            continue
-        if request.kind == "cnn":
-            request = ModelRequest("cnn", request.widths, activation, biases[order[4]] is not None)
-        check(request)
-        for s in order:
-            b = biases[s]
-            require(
-                b is None or b.shape == tensors[s + "weight"].shape[:1],
-                f"{s}bias does not fit its weight. Found: {found}.",
-            )
-        return request, [(tensors[s + "weight"], biases[s]) for s in order]
-    raise ValueError(f"The shapes do not chain to a net that is known here. {_POSSIBLE}; found: {found}.")
 
 
 def _orders(stems: list[str]) -> list[list[str]]:
     """Orders of the layers worth trying. Files may list names alphabetically (fc1, fc10, fc2); where names
     differ only in their numbers these tell the order, else the file's own order is the better guess."""
-    natural = sorted(stems, key=lambda s: [int(x) if x.isdigit() else x for x in re.split(r"(\d+)", s)])
+    natural = sorted(stems, key=lambda s: [int(x) if x.isdecimal() else x for x in re.split(r"(\d+)", s)])
     numbered = len({re.sub(r"\d+", "#", s) for s in stems}) == 1
     return [natural, stems] if numbered else [stems, natural]
 
 
-def _describe(shapes: list[tuple[int, ...]], activation: str, bias: bool) -> ModelRequest | None:
-    """The net with these weight shapes in this order, if there is one."""
+def _describe(chain: list[_Layer], activation: str) -> ModelRequest | None:
+    """The net whose layers these are in this order, if there is one."""
+    shapes = [tuple(weight.shape) for weight, _ in chain]
     if all(len(s) == 2 for s in shapes):
-        chained = all(a[0] == b[1] for a, b in pairwise(shapes))
-        return ModelRequest("mlp", (shapes[0][1], *(s[0] for s in shapes)), activation, bias) if chained else None
-    channels = (shapes[0][1], *CNN_CHANNELS)
-    convolutions = [(w, v, 3, 3) for v, w in zip(channels, CNN_CHANNELS, strict=False)]
-    ends = [(CNN_HIDDEN, CNN_CHANNELS[-1]), (shapes[-1][0], CNN_HIDDEN)]
-    return ModelRequest("cnn", (channels[0], shapes[-1][0]), activation) if shapes == convolutions + ends else None
+        widths = (shapes[0][1], *(s[0] for s in shapes))
+        bias = any(b is not None for _, b in chain)
+        fits = all(before[0] == after[1] for before, after in pairwise(shapes))
+        return ModelRequest("mlp", widths, activation, bias) if fits else None
+    channels, classes = shapes[0][1], shapes[-1][0]
+    expected: list[tuple[int, ...]] = [(after, before, 3, 3) for before, after in pairwise((channels, *CNN_CHANNELS))]
+    expected += [(CNN_HIDDEN, CNN_CHANNELS[-1]), (classes, CNN_HIDDEN)]
+    if shapes != expected:
+        return None
+    return ModelRequest("cnn", (channels, classes), activation, bias=chain[-2][1] is not None)

@@ -5,13 +5,9 @@ or scaled (engine.data does that), or a ValueError / FileNotFoundError of one se
 """
 
 import gzip
-import shutil
 import tempfile
-import urllib.error
 import urllib.request
 import zipfile
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from engine.progress import Progress
 from engine.requests import require
-
-Progress = Callable[[str, int, int], None]
 
 DIGITS = tuple("0123456789")
 TEST_PER_CLASS = 50  # of mnist5k's 500 per class
 _SPLIT_SEED = 20260205  # fixed: whatever else is chosen, no test digit is ever trained on
+_KEYS = ("x_train", "y_train", "x_test", "y_test", "classes")
 _FORMAT = (
     "an .npz holds x_train and y_train, optionally x_test, y_test and classes, with images as uint8 or float "
     "(n, h, w) or (n, h, w, channels), features as (n, d), and labels as whole numbers 0, 1, …"
@@ -64,7 +60,7 @@ def mnist5k() -> RawData:
     return RawData(images[~held], labels[~held], images[held], labels[held], DIGITS)
 
 
-def torchvision_set(name: str, folder: Path, download: bool, progress: Progress | None) -> RawData:
+def torchvision_set(name: str, folder: Path, download: bool, progress: Progress) -> RawData:
     """mnist, fashion_mnist or cifar10 from torchvision's file layout under `folder`.
 
     Absent files are fetched only when `download`; then either all of them are there afterwards or none.
@@ -108,11 +104,11 @@ def _layout(name: str, cls: Any) -> tuple[Path, list[str]]:
     return Path(cls.__name__, "raw"), [file.removesuffix(".gz") for file, _ in cls.resources]
 
 
-def _fetch(name: str, cls: Any, folder: Path, progress: Progress | None) -> None:
+def _fetch(name: str, cls: Any, folder: Path, progress: Progress) -> None:
     """Download and unpack beside the final place, then move: an interruption leaves nothing behind."""
     from torchvision.datasets.utils import extract_archive
 
-    place, _ = _layout(name, cls)
+    place, files = _layout(name, cls)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as scratch:
         if name == "cifar10":
@@ -125,13 +121,12 @@ def _fetch(name: str, cls: Any, folder: Path, progress: Progress | None) -> None
         for urls, file, md5 in archives:
             _retrieve(urls, unpacked / file, md5, name, folder / place, progress)
             extract_archive(str(unpacked / file), str(unpacked), remove_finished=True)
-        top = folder / place.parts[0]
-        if top.exists():  # incomplete, else nothing had been fetched
-            shutil.rmtree(top)
-        Path(scratch, place.parts[0]).replace(top)
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        for file in files:
+            Path(scratch, place, file).replace(folder / place / file)
 
 
-def _retrieve(urls: list[str], target: Path, md5: str, name: str, place: Path, progress: Progress | None) -> None:
+def _retrieve(urls: list[str], target: Path, md5: str, name: str, place: Path, progress: Progress) -> None:
     from torchvision.datasets.utils import check_md5
 
     reasons = []
@@ -142,12 +137,11 @@ def _retrieve(urls: list[str], target: Path, md5: str, name: str, place: Path, p
                 while block := source.read(1 << 20):
                     out.write(block)
                     done += len(block)
-                    if progress is not None:
-                        progress(f"Downloading {target.name}", done, max(total, done))
+                    progress(f"downloading {target.name}", done, max(total, done))
             if check_md5(str(target), md5):
                 return
             reasons.append(f"{url}: the file arrived damaged")
-        except (OSError, urllib.error.URLError, ValueError) as error:
+        except (OSError, ValueError) as error:
             reasons.append(f"{url}: {error}")
     raise ValueError(
         f"{name} could not be downloaded ({'; '.join(reasons)}): connect to the internet, put torchvision's "
@@ -159,14 +153,18 @@ def npz(path: Path) -> RawData:
     """A user's arrays; ValueError or FileNotFoundError, one sentence, for whatever is wrong with the file."""
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}: choose an existing .npz, or mnist5k.")
+    require(
+        zipfile.is_zipfile(path),
+        f"{path.name} is no .npz, or was cut off: save it with numpy.savez; {_FORMAT}.",
+    )
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise _unreadable(path, error) from error
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError) as error:
-        raise _unreadable(path, error) from error
-    found = f"{path.name} holds {', '.join(sorted(arrays)) or 'nothing'}"
+            keys = sorted(archive.files)
+            arrays = {key: np.asarray(archive[key]) for key in keys if key in _KEYS}
+    except Exception as error:  # a damaged archive fails in zipfile, zlib or NumPy, each in its own way
+        reason = "it holds Python objects, which could run code" if "pickle" in str(error) else f"{error}"
+        raise ValueError(f"{path.name} cannot be read ({reason}): save plain arrays; {_FORMAT}.") from error
+    found = f"{path.name} holds {', '.join(keys) or 'nothing'}"
     require({"x_train", "y_train"} <= set(arrays), f"{found}: {_FORMAT}.")
     require(("x_test" in arrays) == ("y_test" in arrays), f"{found}: x_test and y_test belong together.")
 
@@ -186,14 +184,6 @@ def npz(path: Path) -> RawData:
             "be trained.",
         )
     return RawData(train_x, train_y, test_x, test_y, names)
-
-
-def _unreadable(path: Path, error: BaseException) -> ValueError:
-    if "allow_pickle" in str(error) or "pickled" in str(error):
-        reason = "it holds Python objects, which could run code, or it is no .npz"
-    else:
-        reason = str(error) or type(error).__name__
-    return ValueError(f"{path.name} cannot be read ({reason}): save plain arrays with numpy.savez; {_FORMAT}.")
 
 
 def _shape(array: np.ndarray) -> str:

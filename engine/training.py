@@ -158,6 +158,10 @@ def _end(record: EpochRecord, request: TrainingRequest) -> str | None:
     return f"All {request.epochs} epochs done." if record.epoch >= request.epochs else None
 
 
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")
+
+
 class _Run:
     """The model, the data and the momentum on one device."""
 
@@ -178,7 +182,7 @@ class _Run:
                 logits = self.model.eval()(self.train[0][:2])
         except RuntimeError as error:
             raise ValueError(
-                f"The model cannot take samples of shape {data.shape} ({data.inputs} numbers each): {error}. "
+                f"The model cannot take samples of shape {data.shape} ({data.inputs} numbers each): {_line(error)}. "
                 "Choose an architecture whose input fits the data."
             ) from error
         expected = (min(2, len(data.train_y)), len(data.class_names))
@@ -201,7 +205,7 @@ class _Run:
         try:
             self.model.load_state_dict(weights)
         except RuntimeError as error:
-            raise ValueError(f"The checkpoint belongs to another model: {error}") from error
+            raise ValueError(f"The checkpoint belongs to another model: {_line(error)}") from error
         names = [name for name, p in self.model.named_parameters() if p.requires_grad]
         for name, buffer in zip(names, self.momentum, strict=False):
             require(

@@ -1,0 +1,365 @@
+"""engine.data and engine.sources: what is chosen, how it is scaled, and what a wrong file is told."""
+
+import gzip
+import hashlib
+import struct
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchvision import datasets
+
+from engine.data import CIFAR10_DEVIATION, CIFAR10_MEAN, Dataset, fingerprint, load
+from engine.requests import DataRequest
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    return load(DataRequest())
+
+
+def pixels(n: int = 12, shape: tuple[int, ...] = (4, 4), classes: int = 3, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {
+        "x_train": rng.integers(0, 256, (n, *shape), dtype=np.uint8),
+        "y_train": np.arange(n) % classes,
+        "x_test": rng.integers(0, 256, (6, *shape), dtype=np.uint8),
+        "y_test": np.arange(6) % classes,
+    }
+
+
+def saved(folder: Path, **arrays: np.ndarray) -> str:
+    np.savez(folder / "own.npz", **arrays)
+    return str(folder / "own.npz")
+
+
+def rows(x: torch.Tensor) -> set[bytes]:
+    return {row.numpy().tobytes() for row in x}
+
+
+# -- the digits -----------------------------------------------------------------------------------
+
+
+def test_the_digits_are_mnist_split_evenly(digits: Dataset) -> None:
+    assert digits.train_x.shape == (4500, 1, 28, 28)
+    assert digits.test_x.shape == (500, 1, 28, 28)
+    assert digits.train_y.bincount().tolist() == [450] * 10
+    assert digits.test_y.bincount().tolist() == [50] * 10
+    assert digits.shape == (1, 28, 28)
+    assert digits.inputs == 784
+    assert digits.class_names == tuple("0123456789")
+    assert (digits.train_x.min(), digits.train_x.max()) == (0, 1)
+    # MNIST's published mean and deviation, 0.1307 and 0.3081
+    assert float(digits.train_x.mean()) == pytest.approx(0.1307, abs=0.003)
+    assert float(digits.train_x.std()) == pytest.approx(0.3081, abs=0.003)
+    assert not rows(digits.train_x) & rows(digits.test_x)
+
+
+def test_the_images_stand_upright_under_their_labels(digits: Dataset) -> None:
+    """A transposed or shuffled reading would put a 1's ink off its vertical stroke and empty a 0's ring."""
+    ones = digits.train_x[digits.train_y == 1, 0].mean(0)
+    zeros = digits.train_x[digits.train_y == 0, 0].mean(0)
+    assert ones[6:22, 12:16].mean() > 4 * ones[12:16, 4:24].mean(0)[[0, 1, 2, -1, -2, -3]].mean()
+    assert zeros[13:15, 13:15].mean() < 0.1 < zeros[13:15, 8:10].mean()
+
+
+def test_the_same_request_gives_the_same_bits(digits: Dataset) -> None:
+    assert load(DataRequest()).fingerprint == digits.fingerprint
+    assert load(DataRequest(seed=9)).fingerprint == digits.fingerprint  # nothing was drawn
+
+
+# -- choices --------------------------------------------------------------------------------------
+
+
+def test_classes_are_renumbered_in_the_order_given(digits: Dataset) -> None:
+    chosen = load(DataRequest(classes=(7, 2)))
+    assert chosen.class_names == ("7", "2")
+    for new, old in enumerate((7, 2)):
+        assert torch.equal(chosen.train_x[chosen.train_y == new], digits.train_x[digits.train_y == old])
+        assert torch.equal(chosen.test_x[chosen.test_y == new], digits.test_x[digits.test_y == old])
+    assert len(chosen.train_y) == 900
+    assert len(chosen.test_y) == 100
+
+
+def test_fewer_samples_are_part_of_more_whatever_the_other_classes(digits: Dataset) -> None:
+    few = load(DataRequest(per_class=10, seed=3))
+    more = load(DataRequest(per_class=25, seed=3))
+    alone = load(DataRequest(per_class=10, seed=3, classes=(4, 8)))
+    other = load(DataRequest(per_class=10, seed=4))
+    assert few.train_y.bincount().tolist() == [10] * 10
+    assert rows(few.train_x) < rows(more.train_x) < rows(digits.train_x)
+    assert rows(alone.train_x) < rows(few.train_x)
+    assert rows(few.train_x) != rows(other.train_x)
+    assert torch.equal(few.test_x, digits.test_x)
+
+
+@settings(max_examples=50, deadline=None)
+@given(noise=st.floats(0, 1), seed=st.integers(0, 5), classes=st.permutations(range(4)).map(lambda c: c[:3]))
+def test_label_noise_moves_exactly_its_fraction_to_other_classes(
+    tmp_path_factory: pytest.TempPathFactory, noise: float, seed: int, classes: list[int]
+) -> None:
+    name = saved(tmp_path_factory.mktemp("noise"), **pixels(60, classes=4))
+    request = DataRequest(name, per_class=9, classes=tuple(classes), seed=seed)
+    clean, noisy = load(request), load(replace(request, label_noise=noise))
+    assert torch.equal(clean.train_x, noisy.train_x)
+    assert torch.equal(clean.test_y, noisy.test_y)
+    moved = int((clean.train_y != noisy.train_y).sum())
+    assert moved == round(noise * len(clean.train_y))
+    assert set(noisy.train_y.tolist()) <= set(range(len(classes)))
+    assert noisy.fingerprint == load(replace(request, label_noise=noise)).fingerprint
+
+
+def test_moved_labels_reach_every_other_class() -> None:
+    clean, noisy = load(DataRequest()), load(DataRequest(label_noise=1.0))
+    steps = ((noisy.train_y - clean.train_y) % 10).bincount(minlength=10)
+    assert steps[0] == 0
+    assert (steps[1:] > 400).all()  # 500 expected, deviation 21
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (DataRequest("mnist6k"), "no data set 'mnist6k'.*mnist5k, mnist, fashion_mnist, cifar10.*npz"),
+        (DataRequest(scaling="z-score"), "no scaling 'z-score'.*paper, unit, none"),
+        (DataRequest(label_noise=1.5), "between 0 and 1; 1.5"),
+        (DataRequest(seed=-1), "seed.*-1"),
+        (DataRequest(per_class=451), "451 samples per class.*only 450 of class 0.*at most 450"),
+        (DataRequest(per_class=0), "from 1 on; 0"),
+        (DataRequest(classes=(1, 10)), "no class 10.*0, 1, 2"),
+        (DataRequest(classes=(1, 1)), "1, 1 name one class twice"),
+        (DataRequest(classes=(4,)), "Only the class 4.*at least two"),
+    ],
+)
+def test_wrong_choices_are_told_what_is_possible(request_: DataRequest, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        load(request_)
+
+
+# -- scaling --------------------------------------------------------------------------------------
+
+
+def test_colour_images_are_normalised_by_channel(tmp_path: Path) -> None:
+    arrays = pixels(shape=(32, 32, 3))
+    name = saved(tmp_path, **arrays)
+    paper, unit, none = (load(DataRequest(name, scaling=s)).train_x for s in ("paper", "unit", "none"))
+    stored = torch.from_numpy(arrays["x_train"]).permute(0, 3, 1, 2).float()
+    assert torch.equal(none, stored)
+    torch.testing.assert_close(unit, stored / 255)
+    mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in (CIFAR10_MEAN, CIFAR10_DEVIATION))
+    torch.testing.assert_close(paper, (stored / 255 - mean) / deviation, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(5,), (6, 4), (6, 4, 1), (6, 4, 2)])
+def test_numbers_that_are_no_pixels_are_taken_as_they_are(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).normal(size=(8, *shape))
+    data = load(DataRequest(saved(tmp_path, x_train=x, y_train=np.arange(8.0) % 2)))
+    expected = x if len(shape) == 1 else np.moveaxis(x.reshape(8, 6, 4, -1), 3, 1)
+    assert np.array_equal(data.train_x.numpy(), expected.astype(np.float32))
+    assert data.shape == expected.shape[1:]
+    assert data.test_x.shape == (0, *expected.shape[1:])
+    assert data.test_y.shape == (0,)
+    assert data.train_y.tolist() == [0, 1] * 4
+    assert (data.name, data.class_names) == ("own", ("0", "1"))
+
+
+def test_classes_are_named_as_the_file_says(tmp_path: Path) -> None:
+    arrays = pixels() | {"classes": np.array(["cat", "dog", "fox", "owl"])}
+    with pytest.raises(ValueError, match=r"No training sample has the label 3.*classes among 0, 1, 2"):
+        load(DataRequest(saved(tmp_path, **arrays)))
+    assert load(DataRequest(str(tmp_path / "own.npz"), classes=(2, 0))).class_names == ("fox", "cat")
+
+
+# -- the fingerprint ------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None)
+@given(part=st.integers(0, 3), position=st.integers(0, 11))
+def test_every_number_counts_in_the_fingerprint(part: int, position: int) -> None:
+    tensors = [torch.arange(12.0).view(3, 4), torch.arange(12), torch.zeros(3, 4), torch.zeros(12, dtype=torch.int64)]
+    before = fingerprint(*tensors)
+    tensors[part].view(-1)[position] += 1
+    assert fingerprint(*tensors) != before
+    tensors[part].view(-1)[position] -= 1
+    assert fingerprint(*tensors) == before
+
+
+def test_shapes_and_places_count_in_the_fingerprint() -> None:
+    a, b = torch.zeros(2, 6), torch.zeros(3, 4)
+    assert len({fingerprint(a, b), fingerprint(b, a), fingerprint(a.view(3, 4), b), fingerprint(a, b[:0])}) == 4
+    assert fingerprint(a.T) == fingerprint(a.T.contiguous())  # values, not their layout
+
+
+# -- files that are wrong -------------------------------------------------------------------------
+
+WRONG = {
+    "no y_train": (lambda a: a.pop("y_train"), "holds x_test, x_train, y_test: an .npz holds x_train and y_train"),
+    "no y_test": (lambda a: a.pop("y_test"), "x_test and y_test belong together"),
+    "objects": (lambda a: a.update(y_train=np.array([0, "a"] * 6, object)), "Python objects, which could run code"),
+    "text": (lambda a: a.update(x_train=a["x_train"].astype(str)), "x_train is .*U.*not numbers"),
+    "complex": (lambda a: a.update(x_train=a["x_train"] * 1j), "complex128, not numbers"),
+    "one axis": (lambda a: a.update(x_train=np.zeros(12)), r"x_train has the shape \(12,\)"),
+    "five axes": (lambda a: a.update(x_train=np.zeros((12, 1, 2, 2, 1))), r"shape \(12, 1, 2, 2, 1\)"),
+    "no pixels": (lambda a: a.update(x_train=np.zeros((12, 0, 4))), r"shape \(12, 0, 4\)"),
+    "channels first": (lambda a: a.update(x_train=np.zeros((12, 3, 32, 32))), r"channels first.*transpose\(0, 2, 3, 1"),
+    "NaN": (lambda a: a.update(x_train=np.where(np.eye(12, 5), np.nan, 0)), "x_train holds 5 NaN or infinite"),
+    "too large": (lambda a: a.update(x_train=np.full((12, 5), 1e300)), "x_train holds 60 NaN or infinite"),
+    "counts": (lambda a: a.update(y_train=np.arange(11)), "x_train has 12 samples but y_train 11"),
+    "one-hot": (lambda a: a.update(y_train=np.eye(12)), r"y_train has the shape \(12, 12\).*argmax"),
+    "text labels": (lambda a: a.update(y_train=np.array(["a"] * 12)), "y_train is .*labels are whole numbers"),
+    "fractions": (lambda a: a.update(y_train=np.arange(12) / 2), "y_train holds labels that are no whole numbers"),
+    "NaN label": (lambda a: a.update(y_train=np.full(12, np.nan)), "y_train holds labels that are no whole numbers"),
+    "negative": (lambda a: a.update(y_train=np.arange(12) - 2), "y_train holds the negative label -2"),
+    "gap": (lambda a: a.update(y_train=np.arange(12) % 2 * 2), "No training sample has the label 1.*among 0, 2"),
+    "huge label": (lambda a: a.update(y_train=np.arange(12) + 99_999), "label 100,010: number the classes"),
+    "unknown test": (lambda a: a.update(y_test=np.arange(6)), "y_test holds the label 5.*end at 2"),
+    "few names": (lambda a: a.update(classes=np.array(["a", "b"])), "label 2 but classes names only 2.*0 to 1"),
+    "no names": (lambda a: a.update(classes=np.zeros((3, 2))), r"classes is \(3, 2\) float64"),
+    "one class": (lambda a: a.update(y_train=np.zeros(12, int), y_test=np.zeros(6, int)), "Only the class 0"),
+    "empty": (
+        lambda a: a.update(x_train=np.zeros((0, 4, 4), np.uint8), y_train=np.zeros(0, int)),
+        "x_train of .*empty",
+    ),
+    "test shape": (lambda a: a.update(x_test=np.zeros((6, 5, 5), np.uint8)), r"x_test is \(6, 5, 5\).*look the same"),
+    "test type": (lambda a: a.update(x_test=a["x_test"] / 255), "float32 but x_train is .*uint8"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_arrays_are_told_in_a_sentence(tmp_path: Path, case: str) -> None:
+    change, words = WRONG[case]
+    arrays = pixels()
+    load(DataRequest(saved(tmp_path, **arrays)))  # the change alone is at fault
+    change(arrays)
+    with pytest.raises(ValueError, match=words) as caught:
+        load(DataRequest(saved(tmp_path, **arrays)))
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_foreign_and_damaged_files_are_told_in_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "own.npz"
+    with pytest.raises(FileNotFoundError, match=r"no file .*own\.npz.*mnist5k"):
+        load(DataRequest(str(path)))
+    with pytest.raises(FileNotFoundError, match="no file"):
+        load(DataRequest(str(tmp_path / "folder.npz")))
+
+    whole = Path(saved(tmp_path, **pixels())).read_bytes()
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    for content in (b"", b"x_train,y_train\n", whole[: len(whole) // 2], (tmp_path / "a.npy").read_bytes()):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"own\.npz is no \.npz, or was cut off"):
+            load(DataRequest(str(path)))
+
+    damaged = bytearray(whole)
+    damaged[200] ^= 255  # within the pixels of x_train: the checksum no longer fits
+    path.write_bytes(bytes(damaged))
+    with pytest.raises(ValueError, match=r"own\.npz cannot be read \(Bad CRC"):
+        load(DataRequest(str(path)))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x_train", b"no array")
+        archive.writestr("y_train", b"no array")
+    with pytest.raises(ValueError, match=r"x_train is .*not numbers"):
+        load(DataRequest(str(path)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_damaged_file_never_raises_anything_else(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    content = bytearray(Path(saved(folder, **pixels())).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    (folder / "own.npz").write_bytes(bytes(content))
+    try:
+        load(DataRequest(str(folder / "own.npz")))
+    except ValueError as error:
+        assert len(str(error)) > 20  # noqa: PT017
+
+
+# -- torchvision's sets ---------------------------------------------------------------------------
+
+
+def idx(array: np.ndarray) -> bytes:
+    """MNIST's file format."""
+    return struct.pack(f">I{array.ndim}I", 0x800 + array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small stand-in for MNIST's server, and torchvision told to use it."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    resources = []
+    for part, n in (("train", 40), ("t10k", 20)):
+        x = np.random.default_rng(n).integers(0, 256, (n, 28, 28), dtype=np.uint8)
+        y = (np.arange(n) % 10).astype(np.uint8)
+        for kind, array in (("images-idx3", x), ("labels-idx1", y)):
+            content = gzip.compress(idx(array))
+            (folder / f"{part}-{kind}-ubyte.gz").write_bytes(content)
+            resources.append((f"{part}-{kind}-ubyte.gz", hashlib.md5(content).hexdigest()))
+    monkeypatch.setattr(datasets.MNIST, "resources", resources)
+    monkeypatch.setattr(datasets.MNIST, "mirrors", [(tmp_path / "gone").as_uri() + "/", folder.as_uri() + "/"])
+    return folder
+
+
+def test_absent_sets_are_downloaded_only_when_asked(
+    mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAMMASCOPE_DATA", str(tmp_path / "data"))
+    with pytest.raises(FileNotFoundError, match=r"mnist is not in .*raw \(missing: train-images-idx3-ubyte,.*mnist5k"):
+        load(DataRequest("mnist"))
+    assert not (tmp_path / "data").exists()
+
+    heard: list[tuple[str, int, int]] = []
+    fetched = load(DataRequest("mnist"), progress=lambda *a: heard.append(a), download=True)
+    assert fetched.train_x.shape == (40, 1, 28, 28)
+    assert fetched.test_y.tolist() == [*range(10)] * 2
+    assert len(heard) == 4
+    assert all(done == total > 0 and stage.startswith("downloading ") for stage, done, total in heard)
+    for gz in mirror.iterdir():
+        gz.unlink()
+    again = load(DataRequest("mnist", classes=(3, 4)), folder=tmp_path / "data", download=True)
+    assert again.class_names == ("3", "4")
+    assert sorted(p.name for p in (tmp_path / "data").iterdir()) == ["MNIST"]
+
+
+def test_an_interrupted_download_leaves_nothing_half_written(mirror: Path, tmp_path: Path) -> None:
+    raw = tmp_path / "data" / "MNIST" / "raw"
+    (mirror / "t10k-labels-idx1-ubyte.gz").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match=r"mnist could not be downloaded \(.*gone.*arrived damaged\).*mnist5k"):
+        load(DataRequest("mnist"), folder=tmp_path / "data", download=True)
+    assert list((tmp_path / "data").iterdir()) == []
+
+    class Stop(Exception):
+        pass
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if "t10k" in stage:
+            raise Stop
+
+    raw.mkdir(parents=True)
+    (raw / "train-labels-idx1-ubyte").write_bytes(b"the user's own")
+    with pytest.raises(Stop):
+        load(DataRequest("mnist"), folder=tmp_path / "data", download=True, progress=stop)
+    assert [p.name for p in (tmp_path / "data").iterdir()] == ["MNIST"]
+    assert [(p.name, p.read_bytes()) for p in raw.iterdir()] == [("train-labels-idx1-ubyte", b"the user's own")]
+
+
+def test_damaged_torchvision_files_are_told_in_a_sentence(mirror: Path, tmp_path: Path) -> None:
+    load(DataRequest("mnist"), folder=tmp_path, download=True)
+    images = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    images.write_bytes(images.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"files of mnist in .* are damaged .*delete that folder"):
+        load(DataRequest("mnist"), folder=tmp_path)
+
+
+@pytest.mark.parametrize(("name", "file"), [("fashion_mnist", "FashionMNIST.*t10k"), ("cifar10", "data_batch_5.*meta")])
+def test_the_files_expected_are_named(tmp_path: Path, name: str, file: str) -> None:
+    with pytest.raises(FileNotFoundError, match=file):
+        load(DataRequest(name), folder=tmp_path)
