@@ -123,16 +123,17 @@ def parameter_count(request: ModelRequest) -> int:
     return convolutions + CNN_HIDDEN * (CNN_CHANNELS[-1] + request.bias) + widths[-1] * (CNN_HIDDEN + 1)
 
 
-def infer(state: Mapping[str, Any], activation: str = "relu") -> ModelRequest:
+def infer(state: Any, activation: str = "relu") -> ModelRequest:
     """The description of the net whose weights these are, by their shapes; names may differ.
 
-    state: a state dict, also nested under "state_dict", "model_state_dict" or "model", or a run's checkpoint.
+    state: what a file of weights held: a state dict, also nested under "state_dict", "model_state_dict" or
+    "model", or a run's checkpoint.
     Shapes do not tell the activation: it is the caller's. ValueError says what was found and what is possible.
     """
     return _read(state, activation)[0]
 
 
-def rebuild(state: Mapping[str, Any], activation: str = "relu") -> tuple[ModelRequest, nn.Module]:
+def rebuild(state: Any, activation: str = "relu") -> tuple[ModelRequest, nn.Module]:
     """The description (see `infer`) and the net with these weights, float32, on the CPU, in eval mode.
 
     Where only some layers have a bias the others get a zero one: the same function.
@@ -151,7 +152,7 @@ def rebuild(state: Mapping[str, Any], activation: str = "relu") -> tuple[ModelRe
 _Layer = tuple[Tensor, Tensor | None]  # weight and bias
 
 
-def _read(state: Mapping[str, Any], activation: str) -> tuple[ModelRequest, list[_Layer]]:
+def _read(state: Any, activation: str) -> tuple[ModelRequest, list[_Layer]]:
     """The description, and the layers from input to output."""
     tensors = _unwrap(state)
     found = ", ".join(f"{name} {'×'.join(map(str, t.shape)) or 'scalar'}" for name, t in [*tensors.items()][:12])
@@ -175,7 +176,7 @@ def _read(state: Mapping[str, Any], activation: str) -> tuple[ModelRequest, list
     raise ValueError(f"The shapes do not chain from layer to layer. {_POSSIBLE}; found: {found}.")
 
 
-def _unwrap(state: Mapping[str, Any]) -> dict[str, Tensor]:
+def _unwrap(state: Any) -> dict[str, Tensor]:
     """The tensors of one state dict, without nesting and without a run's momentum buffers."""
     require(
         isinstance(state, Mapping),

@@ -1,0 +1,218 @@
+"""engine.models: what is built, and what is read out of bare weights."""
+
+import copy
+from collections import OrderedDict
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from engine.models import build, infer, linear_layers, parameter_count, rebuild, studied_layer
+from engine.requests import ModelRequest
+
+CNN = ModelRequest("cnn", (3, 10))
+
+# kind, widths, activation, bias
+settings_of_nets = st.tuples(
+    st.just("mlp"),
+    st.lists(st.integers(2, 9), min_size=2, max_size=13).map(tuple),
+    st.sampled_from(["relu", "tanh", "gelu"]),
+    st.booleans(),
+) | st.tuples(
+    st.just("cnn"),
+    st.tuples(st.integers(1, 4), st.integers(2, 12)),
+    st.sampled_from(["relu", "tanh", "gelu"]),
+    st.booleans(),
+)
+
+
+def inputs(request: ModelRequest, n: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    shape = (request.widths[0],) if request.kind == "mlp" else (request.widths[0], 8, 9)
+    return torch.randn(n, *shape, generator=generator)
+
+
+# -- building -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("request_", "layers", "studied", "parameters"),
+    [
+        (ModelRequest(), ("fc1", "fc2", "fc3"), "fc2", 784 * 50 + 50 * 50 + 50 * 10),
+        (
+            ModelRequest(widths=(3072, 1000, 50, 50, 10)),
+            ("fc1", "fc2", "fc3", "fc4"),
+            "fc3",
+            3072 * 1000 + 1000 * 50 + 50 * 50 + 50 * 10,
+        ),
+        (ModelRequest(widths=(5, 3), bias=True), ("fc1",), "fc1", 18),
+        (ModelRequest(widths=(5, 4, 3)), ("fc1", "fc2"), "fc1", 32),
+        (
+            CNN,
+            ("fc1", "fc2"),
+            "fc1",
+            (27 * 32 + 32) + (288 * 64 + 64) + (576 * 128 + 128) + (1152 * 128 + 128) + 2560 + 210,
+        ),
+    ],
+)
+def test_the_papers_nets(request_: ModelRequest, layers: tuple[str, ...], studied: str, parameters: int) -> None:
+    model = build(request_, seed=0)
+    assert linear_layers(request_) == linear_layers(model) == layers
+    assert studied_layer(request_) == studied
+    assert parameter_count(request_) == sum(p.numel() for p in model.parameters()) == parameters
+
+
+def test_the_studied_layers_have_the_papers_sizes() -> None:
+    assert build(ModelRequest(), 0).get_submodule("fc2").weight.shape == (50, 50)
+    assert build(ModelRequest(widths=(3072, 1000, 50, 50, 10)), 0).get_submodule("fc3").weight.shape == (50, 50)
+    assert build(CNN, 0).get_submodule("fc1").weight.shape == (20, 128)
+    assert build(CNN, 0).get_submodule("fc1").bias is None
+
+
+@settings(max_examples=20, deadline=None)
+@given(net=settings_of_nets, seed=st.integers(0, 2**40))
+def test_any_net_counts_and_names_its_parts_and_answers_per_class(net: tuple, seed: int) -> None:
+    request_ = ModelRequest(*net)
+    model = build(request_, seed)
+    assert parameter_count(request_) == sum(p.numel() for p in model.parameters())
+    assert linear_layers(request_) == linear_layers(model)
+    assert studied_layer(request_) in linear_layers(model)
+    assert model(inputs(request_)).shape == (3, request_.widths[-1])
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_mlp_is_its_formula(activation: str, bias: bool) -> None:
+    request = ModelRequest(widths=(12, 5, 4, 3), activation=activation, bias=bias)
+    model, x = build(request, 1), torch.randn(6, 3, 2, 2)
+    act = {"relu": torch.relu, "tanh": torch.tanh, "gelu": nn.functional.gelu}[activation]
+    state = model.state_dict()
+    h = x.reshape(6, 12)
+    for i in (1, 2, 3):
+        h = h @ state[f"fc{i}.weight"].T + (state[f"fc{i}.bias"] if bias else 0)
+        h = act(h) if i < 3 else h
+    assert len(state) == (6 if bias else 3)
+    torch.testing.assert_close(model(x), h)
+
+
+def test_the_cnn_is_its_formula() -> None:
+    model = build(CNN, 1)
+    s = model.state_dict()
+    for size in (8, 28, 32):
+        x = torch.randn(2, 3, size, size)
+        h = x
+        for i, pooled in ((1, True), (2, True), (3, False), (4, True)):
+            h = torch.relu(nn.functional.conv2d(h, s[f"conv{i}.weight"], s[f"conv{i}.bias"], padding=1))
+            h = nn.functional.max_pool2d(h, 2) if pooled else h
+        h = torch.relu(h.mean((2, 3)) @ s["fc1.weight"].T)
+        torch.testing.assert_close(model(x), h @ s["fc2.weight"].T + s["fc2.bias"])
+
+
+def test_the_seed_alone_decides_the_weights_and_the_global_state_is_left_alone() -> None:
+    torch.manual_seed(1)
+    first = build(ModelRequest(), 7).state_dict()
+    after = torch.rand(3)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(3), after)
+    again, other = build(ModelRequest(), 7).state_dict(), build(ModelRequest(), 8).state_dict()
+    for name in first:
+        assert torch.equal(first[name], again[name])
+        assert not torch.equal(first[name], other[name])
+    # PyTorch's default: uniform within 1/√d_in
+    assert 0.99 < first["fc1.weight"].abs().max() * 784**0.5 <= 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (ModelRequest("transformer"), "no architecture 'transformer'.*mlp, cnn"),
+        (ModelRequest(activation="swish"), "no activation 'swish'.*relu, tanh, gelu"),
+        (ModelRequest(widths=(784,)), r"widths \(784,\) describe no net.*784, 50, 50, 10"),
+        (ModelRequest(widths=(784, 0, 10)), "each at least 1"),
+        (ModelRequest(widths=(784, 50, 1)), "at least two outputs.*end in 1"),
+        (ModelRequest("cnn"), r"\(channels, classes\).*\(784, 50, 50, 10\) was given"),
+    ],
+)
+def test_nets_that_cannot_be_are_told_what_can(request_: ModelRequest, words: str) -> None:
+    for function in (lambda: build(request_, 0), lambda: parameter_count(request_)):
+        with pytest.raises(ValueError, match=words):
+            function()
+
+
+# -- reading weights ------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None)
+@given(net=settings_of_nets, seed=st.integers(0, 9), form=st.integers(0, 6))
+def test_any_net_is_rebuilt_from_its_weights_alone(net: tuple, seed: int, form: int) -> None:
+    request_ = ModelRequest(*net)
+    model = build(request_, seed)
+    state = model.state_dict()
+    wrapped = [
+        state,
+        {"module." + k: v for k, v in state.items()},
+        {"state_dict": {"model.net." + k: v for k, v in state.items()}, "epoch": 3},
+        {"model": state, "optimizer": {}},
+        {"model_state_dict": OrderedDict(state)},
+        dict(sorted(state.items())),  # as safetensors lists them
+        state | {"momentum/" + k: torch.zeros_like(v) for k, v in state.items()},
+    ][form]
+    found, rebuilt = rebuild(wrapped, request_.activation)
+    assert found == infer(wrapped, request_.activation) == request_
+    assert not rebuilt.training
+    x = inputs(request_)
+    assert torch.equal(rebuilt(x), model(x))
+
+
+def test_other_names_and_other_people_s_nets_are_understood() -> None:
+    net = nn.Sequential(
+        nn.Flatten(), nn.Linear(6, 5, bias=False), nn.ReLU(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)
+    )
+    request, rebuilt = rebuild(net.state_dict())
+    assert request == ModelRequest(widths=(6, 5, 4, 3), bias=True)
+    x = torch.randn(7, 6)
+    assert torch.equal(rebuilt(x), net(x))
+    named = {
+        "entry.weight": torch.randn(5, 6),
+        "a_middle.weight": torch.randn(5, 5).double(),
+        "exit.weight": torch.randn(2, 5),
+    }
+    request, rebuilt = rebuild(named, "tanh")
+    assert request == ModelRequest(widths=(6, 5, 5, 2), activation="tanh")
+    assert torch.equal(rebuilt.get_submodule("fc2").weight, named["a_middle.weight"].float())
+    assert rebuilt.get_submodule("fc1").weight.dtype == torch.float32
+
+
+def test_the_weights_handed_in_are_copied() -> None:
+    state = build(ModelRequest(), 0).state_dict()
+    kept = copy.deepcopy(state)
+    _, model = rebuild(state)
+    with torch.no_grad():
+        model.get_submodule("fc1").weight.zero_()
+    assert torch.equal(state["fc1.weight"], kept["fc1.weight"])
+
+
+W = torch.ones
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ({}, "holds no weights. Possible are a fully connected net"),
+        (W(2, 3), "not a Tensor: save model.state_dict"),
+        ({"fc1.weight": W(4, 3), "epoch": 7}, "tensors only, but epoch is none"),
+        ({"a.weight": W(4, 3), "b.weight": W(2, 5)}, "do not chain.*found: a.weight 4×3, b.weight 2×5"),
+        ({"a.weight": W(4, 3), "bn.weight": W(4), "bn.bias": W(4)}, "bn.weight, bn.bias fits no layer"),
+        ({"a.weight": W(4, 3), "a.bias": W(5)}, "a.bias fits no layer.*found: a.weight 4×3, a.bias 5"),
+        ({"a.weight": W(4, 3), "steps": torch.tensor(3)}, "steps fits no layer.*steps scalar"),
+        ({"a.weight": torch.ones(4, 3, dtype=torch.int8)}, "a.weight fits no layer"),
+        ({"a.weight": W(4, 3) * torch.nan}, "a.weight holds NaN or infinite values"),
+        ({"a.weight": W(1, 3)}, "at least two outputs"),
+        ({"c.weight": W(8, 3, 3, 3), "f.weight": W(10, 8)}, "do not chain.*found: c.weight 8×3×3×3"),
+    ],
+)
+def test_weights_of_unknown_nets_are_told_what_was_found(state: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        infer(state)
