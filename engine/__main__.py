@@ -91,9 +91,10 @@ def _train(pipeline: "Pipeline", command: TrainCommand, session: Session) -> str
     key = pipeline.train(_located(command.request))
     run = library.find(pipeline.store, key)
     history = run.history
+    test = history.test_accuracy[-1]
     sentence = (
         f"Run {key}: {history.epoch[-1]} epochs, train loss {history.train_loss[-1]:.3g}, accuracy "
-        f"{history.train_accuracy[-1]:.2%} (test {history.test_accuracy[-1]:.2%}). {run.end}"
+        f"{history.train_accuracy[-1]:.2%} ({'no test samples' if test != test else f'test {test:.2%}'}). {run.end}"
     )
     session.finished = sentence
     if not command.analyze:

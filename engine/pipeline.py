@@ -92,12 +92,13 @@ class Pipeline:
             "finished": False,
             "end": "",
         }
-        self.store.write(("runs", run), record)
         model = build(request.model, request.seed)
+        # Its settings are checked here: a request that cannot be met leaves no run behind.
+        steps = train(model, data, request.loss, request.training, request.seed, self.device, start)
+        self.store.write(("runs", run), record)
         # Products of small matrices gain nothing from more threads, and the same number of them everywhere
         # keeps a run's sums, and so its weights, the same.
         with _threads(1 if request.model.kind == "mlp" else torch.get_num_threads()):
-            steps = train(model, data, request.loss, request.training, request.seed, self.device, start)
             for step in steps:
                 self._keep(run, record, step)
                 self._tell("training", step.record.epoch, request.training.epochs)
@@ -203,9 +204,9 @@ class Pipeline:
         return weights
 
     def _tell(self, stage: str, done: int, total: int) -> None:
+        self.progress(stage, done, total)
         if self.should_stop():
             raise Stopped
-        self.progress(stage, done, total)
 
 
 def default_analysis(run: Run, epoch: int) -> AnalysisRequest:

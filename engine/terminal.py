@@ -4,7 +4,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Protocol, runtime_checkable
 
 from cache.progress import Pace, Progress
 from engine.diagnostics import Fit
@@ -12,6 +12,17 @@ from engine.result import NAMES, Analysis
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 10.0
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """Where to write: sys.stderr, or what stands in for it."""
+
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+    def isatty(self) -> bool: ...
 
 
 def duration(seconds: float) -> str:
@@ -28,7 +39,7 @@ def duration(seconds: float) -> str:
 class Ticker:
     """Progress on a terminal, one line rewritten in place; elsewhere (a log, a pipe) a line now and then."""
 
-    out: TextIO
+    out: Stream
     clock: Callable[[], float] = time.monotonic
     width: Callable[[], int] = lambda: shutil.get_terminal_size().columns
     _pace: Pace = field(init=False)

@@ -1,0 +1,187 @@
+"""The command line: words and requests are the same thing, and every end has its exit code."""
+
+import dataclasses
+import re
+import shlex
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.__main__ import main
+from engine.command_line import (
+    AnalyzeCommand,
+    TrainCommand,
+    analyze_arguments,
+    arguments,
+    default_model,
+    parse,
+)
+from engine.requests import (
+    ACTIVATIONS,
+    DATASETS,
+    LOSSES,
+    AnalysisRequest,
+    DataRequest,
+    ModelRequest,
+    RunRequest,
+    TrainingRequest,
+)
+
+# Shape checking draws samples of long tuples, which hypothesis takes for a strategy's own dice.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+
+# -- words and requests ---------------------------------------------------------------------------------
+
+whole = st.integers(0, 10**6)
+positive = st.floats(0, 1e9, exclude_min=True)
+share = st.floats(0, 1)
+names = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1)
+data = st.builds(
+    DataRequest,
+    name=st.sampled_from(DATASETS) | names.map(lambda name: name + ".npz"),
+    classes=st.none() | st.lists(st.integers(0, 99), unique=True).map(tuple),
+    per_class=st.none() | st.integers(1, 10**6),
+    label_noise=share,
+    scaling=st.sampled_from(["paper", "unit", "none"]),
+    seed=st.integers(-9, 10**9),
+)
+widths = st.lists(st.integers(1, 5000), min_size=2, max_size=6).map(tuple)
+model = st.builds(
+    ModelRequest,
+    kind=st.sampled_from(["mlp", "cnn"]),
+    widths=widths,
+    activation=st.sampled_from(ACTIVATIONS),
+    bias=st.booleans(),
+)
+training = st.builds(
+    TrainingRequest,
+    epochs=whole,
+    batch_size=whole,
+    learning_rate=positive,
+    cosine_epochs=whole,
+    final_rate_ratio=share,
+    clip_norm=st.none() | positive,
+    momentum=share,
+    weight_decay=st.floats(0, 1e-4),
+    stop_loss=st.none() | positive,
+    checkpoints=st.lists(whole).map(tuple),
+)
+runs = st.builds(
+    RunRequest, data=data, model=model, loss=st.sampled_from(LOSSES), training=training, seed=st.integers(-9, 9)
+)
+analyses = st.builds(
+    AnalysisRequest,
+    run=st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
+    epoch=whole,
+    layer=names,
+    batch_size=whole,
+    anchors_per_class=st.none() | st.integers(1, 999),
+    top_k=st.none() | st.integers(1, 999),
+    dtype=st.sampled_from(["float32", "float64"]),
+    bias=st.booleans(),
+    curvature=st.sampled_from(["auto", "gauss-newton", "full"]),
+    spectra=whole,
+    bootstrap=whole,
+    samples=st.none() | st.integers(1, 999),
+    seed=st.integers(-9, 9),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(request=runs, analyze=st.sampled_from([(), ("last",), ("last", "all"), ("0", "10")]))
+def test_a_run_request_survives_the_way_through_words(request: RunRequest, analyze: tuple[str, ...]) -> None:
+    command = parse(arguments(request, analyze, "cpu"))
+    assert command == TrainCommand(request, analyze, "cpu")
+
+
+@settings(max_examples=60, deadline=None)
+@given(request=analyses)
+def test_an_analysis_request_survives_the_way_through_words(request: AnalysisRequest) -> None:
+    command = parse(analyze_arguments(request))
+    assert isinstance(command, AnalyzeCommand)
+    assert command.epochs == (str(request.epoch),)
+    assert command.run == request.run
+    assert command.request(request.run, request.epoch, "other", -1) == request
+
+
+def test_defaults_need_no_words() -> None:
+    assert arguments(RunRequest()) == ["train"]
+    assert parse(["train"]) == TrainCommand(RunRequest())
+    assert arguments(RunRequest(), ("last", "all")) == ["train", "--analyze", "last,all"]
+    assert parse(["train", "--analyze"]) == parse(["train", "--analyze", "last,all"])
+
+
+def test_an_analysis_takes_layer_and_batch_size_from_its_run() -> None:
+    command = parse(["analyze"])
+    assert isinstance(command, AnalyzeCommand)
+    assert command.request("r", 5, "fc3", 128) == AnalysisRequest("r", 5, "fc3", 128)
+
+
+@pytest.mark.parametrize(
+    ("words", "model"),
+    [
+        ("", ModelRequest()),
+        ("--classes 3,5,7", ModelRequest(widths=(784, 50, 50, 3))),
+        ("--data cifar10", ModelRequest(widths=(3072, 1000, 50, 50, 10))),
+        ("--model 6-5-3 --bias --activation tanh", ModelRequest("mlp", (6, 5, 3), "tanh", True)),
+        ("--model cnn", ModelRequest("cnn", (1, 10))),
+        ("--model cnn --data cifar10 --classes 0,1", ModelRequest("cnn", (3, 2))),
+        ("--model cnn:3-4", ModelRequest("cnn", (3, 4))),
+    ],
+)
+def test_the_model_follows_the_data_unless_given(words: str, model: ModelRequest) -> None:
+    command = parse(["train", *words.split()])
+    assert isinstance(command, TrainCommand)
+    assert command.request.model == model
+
+
+def test_words_that_switch_off() -> None:
+    command = parse(["train", "--clip-norm", "0", "--stop-loss", "off", "--per-class", "all", "--classes", "all"])
+    assert command == parse(["train", "--clip-norm", "off", "--stop-loss", "off"])
+    assert isinstance(command, TrainCommand)
+    assert command.request.training.clip_norm is None
+    command = parse(["analyze", "--anchors", "0", "--top-k", "all", "--samples", "0"])
+    assert isinstance(command, AnalyzeCommand)
+    assert command.settings.anchors_per_class is None
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("", "train | analyze"),
+        ("paint", "invalid choice: 'paint'"),
+        ("train --loss hinge", "invalid choice: 'hinge'"),
+        ("train --model 784", "give widths from input to classes such as 784-50-50-10"),
+        ("train --model rnn:3-4", "'rnn' is no kind of model; there are mlp and cnn"),
+        ("train --classes 1,x", "'1,x' is no list of whole numbers such as 0,1,2"),
+        ("train --clip-norm much", "'much' is neither a number nor off"),
+        ("train --analyze first", "'first' is no epoch: give last, all or numbers"),
+        ("train --epoch 5", "unrecognized arguments: --epoch 5"),
+        ("analyze --anchors many", "'many' is neither a whole number nor all"),
+    ],
+)
+def test_wrong_usage_is_code_2_and_says_what_is_possible(words: str, sentence: str, capsys) -> None:
+    with pytest.raises(SystemExit) as exit:
+        main(words.split())
+    assert exit.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["-h", "train -h", "analyze -h"])
+def test_help_teaches_with_commands_that_work(words: str, capsys) -> None:
+    with pytest.raises(SystemExit) as exit:
+        main(words.split())
+    assert exit.value.code == 0
+    text = capsys.readouterr().out
+    assert "exit codes" in text
+    assert "--job" not in text
+    examples = re.findall(r"^  python -m engine (.*)$", text, re.MULTILINE)
+    assert len(examples) >= 4
+    for example in examples:
+        parse(shlex.split(example))
+
+
+def test_the_default_model_has_as_many_outputs_as_classes() -> None:
+    request = dataclasses.replace(DataRequest(), classes=(1, 2))
+    assert default_model(request).widths == (784, 50, 50, 2)

@@ -1,0 +1,307 @@
+"""The pipeline: interrupted equals uninterrupted, finished costs nothing, damage is repaired."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cache.progress import Stopped
+from cache.store import MANIFEST, Store
+from engine import library, pipeline
+from engine.pipeline import Pipeline, chosen_epochs, default_analysis
+from engine.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
+
+TRAINING = TrainingRequest(epochs=6, batch_size=16, momentum=0.5, checkpoints=(0, 2, 4))
+
+
+def write_data(path: Path, seed: int = 0) -> str:
+    """120 samples of 3 classes that overlap a little; 30 more to test on."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(150) % 3
+    x = (rng.normal(size=(150, 6)) + 1.5 * np.eye(6)[y]).astype(np.float32)
+    np.savez(path, x_train=x[:120], y_train=y[:120], x_test=x[120:], y_test=y[120:])
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Several threads only wait for each other on matrices this small."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> RunRequest:
+    name = write_data(tmp_path / "three.npz")
+    return RunRequest(DataRequest(name), ModelRequest(widths=(6, 5, 4, 3)), training=TRAINING)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "contents")
+
+
+class Watch:
+    """Hears progress; asks to stop once a stage has come so far."""
+
+    def __init__(self, stage: str = "", done: int = 0) -> None:
+        self.heard: list[tuple[str, int, int]] = []
+        self.stage, self.done = stage, done
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        self.heard.append((stage, done, total))
+
+    def should_stop(self) -> bool:
+        return any(self.stage in stage and done >= self.done for stage, done, _ in self.heard if self.stage)
+
+    def trained(self) -> list[int]:
+        return [done for stage, done, _ in self.heard if stage == "training"]
+
+
+def watched(store: Store, watch: Watch) -> Pipeline:
+    return Pipeline(store, "cpu", watch.progress, watch.should_stop)
+
+
+def weights(store: Store, run: str, epoch: int) -> dict[str, np.ndarray]:
+    entry = store.read("runs", run, "checkpoints", library.checkpoint_name(epoch))
+    assert entry is not None
+    arrays = entry.arrays()
+    assert arrays is not None
+    return arrays
+
+
+def assert_same_run(one: Store, other: Store, run: str) -> None:
+    a, b = library.run(one, run), library.run(other, run)
+    assert a is not None
+    assert b is not None
+    assert (a.checkpoints, a.finished, a.end, a.request) == (b.checkpoints, b.finished, b.end, b.request)
+    for f in dataclasses.fields(a.history):
+        if f.name != "seconds":
+            np.testing.assert_array_equal(getattr(a.history, f.name), getattr(b.history, f.name), f.name)
+    for epoch in a.checkpoints:
+        x, y = weights(one, run, epoch), weights(other, run, epoch)
+        assert x.keys() == y.keys()
+        for name in x:
+            np.testing.assert_array_equal(x[name], y[name], f"{name} at epoch {epoch}")
+
+
+# -- training -------------------------------------------------------------------------------------------
+
+
+def test_a_run_keeps_its_history_and_its_checkpoints(store: Store, request_: RunRequest) -> None:
+    watch = Watch()
+    key = watched(store, watch).train(request_)
+    run = library.run(store, key)
+    assert run is not None
+    assert run.request == request_
+    assert run.finished
+    assert run.end == "All 6 epochs done."
+    assert run.checkpoints == (0, 2, 4, 6)
+    assert (run.samples, run.class_names, run.device) == (120, ("0", "1", "2"), "cpu")
+    np.testing.assert_array_equal(run.history.epoch, np.arange(7))
+    assert run.history.train_loss[-1] < 0.9 * run.history.train_loss[0]
+    assert watch.trained() == list(range(7))
+    assert any(name.startswith("momentum/") for name in weights(store, key, 6))
+    assert library.find(store).key == library.find(store, key[:5]).key == key
+    assert library.asked(store, request_) is not None
+    assert library.asked(store, dataclasses.replace(request_, seed=1)) is None
+
+
+def test_a_finished_run_is_not_trained_again(store: Store, request_: RunRequest) -> None:
+    key = watched(store, Watch()).train(request_)
+    version, again = store.version("runs"), Watch()
+    assert watched(store, again).train(request_) == key
+    assert again.trained() == []
+    assert store.version("runs") == version
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2, 3, 5])
+def test_an_interrupted_run_goes_on_to_the_same_weights(
+    store: Store, request_: RunRequest, tmp_path: Path, epoch: int
+) -> None:
+    whole = Store(tmp_path / "whole")
+    key = watched(whole, Watch()).train(request_)
+    with pytest.raises(Stopped):
+        watched(store, Watch("training", epoch)).train(request_)
+    run = library.run(store, key)
+    assert run is not None
+    assert not run.finished
+    assert len(run.history) >= epoch + 1
+    rest = Watch()
+    watched(store, rest).train(request_)
+    # Only what follows the last checkpoint is trained again.
+    assert rest.trained()[0] == max(e for e in run.checkpoints)
+    assert_same_run(store, whole, key)
+
+
+def test_a_run_killed_between_a_checkpoint_and_its_record_goes_on(
+    store: Store, request_: RunRequest, tmp_path: Path
+) -> None:
+    whole = Store(tmp_path / "whole")
+    key = watched(whole, Watch()).train(request_)
+    with pytest.raises(Stopped):
+        watched(store, Watch("training", 3)).train(request_)
+    arrays = weights(whole, key, 4)
+    store.write(("runs", key, "checkpoints", "00004"), {"epoch": 4}, {"main": arrays})
+    watched(store, Watch()).train(request_)
+    assert_same_run(store, whole, key)
+
+
+@pytest.mark.parametrize("lost", [0, 2, 6])
+def test_a_checkpoint_lost_to_damage_is_trained_again(
+    store: Store, request_: RunRequest, tmp_path: Path, lost: int
+) -> None:
+    whole = Store(tmp_path / "whole")
+    key = watched(whole, Watch()).train(request_)
+    watched(store, Watch()).train(request_)
+    damage(store, key, lost)
+    result = watched(store, Watch()).analyze(AnalysisRequest(key, lost, spectra=0))
+    assert_same_run(store, whole, key)
+    expected = watched(whole, Watch()).analyze(AnalysisRequest(key, lost, spectra=0))
+    np.testing.assert_array_equal(result.eigenvalues, expected.eigenvalues)
+    assert len(store.damage_log()) == 1
+
+
+def damage(store: Store, run: str, epoch: int) -> None:
+    folder = store.root / "runs" / run / "checkpoints" / library.checkpoint_name(epoch)
+    (file,) = folder.glob("*.safetensors")
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+def test_a_run_whose_record_is_damaged_is_trained_again(store: Store, request_: RunRequest) -> None:
+    key = watched(store, Watch()).train(request_)
+    (store.root / "runs" / key / MANIFEST).write_text("nonsense")
+    assert library.runs(store) == ()
+    again = Watch()
+    assert watched(store, again).train(request_) == key
+    assert again.trained() == list(range(7))
+
+
+def test_a_network_that_does_not_fit_the_data_is_refused_with_the_one_that_does(
+    store: Store, request_: RunRequest
+) -> None:
+    for model, sentence in (
+        (ModelRequest(widths=(784, 5, 10)), "takes 784 inputs and knows 10 classes; three has 6 and 3. .* 6-5-3"),
+        (ModelRequest("cnn", (1, 3)), r"The CNN needs images, and the samples of three have shape \(6,\)"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            watched(store, Watch()).train(dataclasses.replace(request_, model=model))
+    assert library.runs(store) == ()
+
+
+# -- analysis -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def trained(store: Store, request_: RunRequest) -> str:
+    return watched(store, Watch()).train(request_)
+
+
+def test_an_analysis_comes_back_from_the_cache_as_it_was(store: Store, trained: str) -> None:
+    request = AnalysisRequest(trained, 6, bootstrap=5)
+    first = watched(store, Watch()).analyze(request)
+    again = Watch()
+    second = watched(store, again).analyze(request)
+    assert again.heard == []
+    (found,) = library.analyses(store, trained)
+    assert found.request == request
+    assert found.has_spectra
+    small = library.load_analysis(store, trained, found.key)
+    assert small is not None
+    assert small.spectra is None
+    large = library.load_analysis(store, trained, found.key, spectra=True)
+    assert large is not None
+    for other in (second, large):
+        assert other.suppress().stiff == first.suppress().stiff
+    for other in (second, small, large):
+        assert other.fit("C") == first.fit("C")
+        assert other.provenance == first.provenance
+        assert other.commutator("C_awd") == first.commutator("C_awd")
+        np.testing.assert_array_equal(other.projected("E_h2", 5), first.projected("E_h2", 5))
+        np.testing.assert_array_equal(other.random_correlation("C", 5), first.random_correlation("C", 5))
+
+
+def test_every_setting_names_another_analysis(store: Store, trained: str) -> None:
+    base = AnalysisRequest(trained, 6, spectra=0)
+    changes = [{}, {"epoch": 4}, {"layer": "fc1"}, {"batch_size": 9}, {"samples": 60}, {"dtype": "float64"}]
+    for change in changes:
+        watched(store, Watch()).analyze(dataclasses.replace(base, **change))
+    found = library.analyses(store, trained)
+    assert len(found) == len(changes)
+    assert [a.request.epoch for a in found] == [4, 6, 6, 6, 6, 6]
+
+
+def test_a_sample_of_the_data_is_drawn_by_the_seed(store: Store, trained: str) -> None:
+    request = AnalysisRequest(trained, 6, samples=60, spectra=0)
+    one = watched(store, Watch()).analyze(request)
+    assert one.provenance.samples == 60
+    other = watched(store, Watch()).analyze(dataclasses.replace(request, seed=1))
+    assert not np.allclose(one.eigenvalues, other.eigenvalues, rtol=1e-3)
+    everything = watched(store, Watch()).analyze(dataclasses.replace(request, samples=10**6))
+    assert everything.provenance.samples == 120
+
+
+@pytest.mark.parametrize("name", ["main", "spectra"])
+def test_a_damaged_analysis_is_computed_anew(store: Store, trained: str, name: str) -> None:
+    request = AnalysisRequest(trained, 6)
+    first = watched(store, Watch()).analyze(request)
+    (found,) = library.analyses(store, trained)
+    (file,) = (store.root / "runs" / trained / "analyses" / found.key).glob(f"{name}-*")
+    file.write_bytes(file.read_bytes()[:-3])
+    second = watched(store, Watch()).analyze(request)
+    np.testing.assert_allclose(second.eigenvalues, first.eigenvalues)
+    assert len(store.damage_log()) == 1
+    assert library.load_analysis(store, trained, found.key, spectra=True) is not None
+
+
+def test_a_stopped_analysis_leaves_nothing_behind(store: Store, trained: str) -> None:
+    watch = Watch("eigenvectors")
+    with pytest.raises(Stopped):
+        watched(store, watch).analyze(AnalysisRequest(trained, 6))
+    assert any(stage == "eigenvectors" for stage, _, _ in watch.heard)
+    assert library.analyses(store, trained) == ()
+
+
+def test_the_data_are_loaded_once_for_all(store: Store, request_: RunRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    loads, real = [], pipeline.load
+    monkeypatch.setattr(pipeline, "load", lambda *args, **kw: loads.append(1) or real(*args, **kw))
+    jobs = watched(store, Watch())
+    key = jobs.train(request_)
+    for epoch in (6, 4):
+        jobs.analyze(AnalysisRequest(key, epoch, spectra=0))
+    assert loads == [1]
+
+
+def test_data_that_changed_since_the_run_are_refused(store: Store, trained: str, request_: RunRequest) -> None:
+    write_data(Path(request_.data.name), seed=1)
+    with pytest.raises(ValueError, match=f"The data three have changed since run {trained} was trained"):
+        watched(store, Watch()).analyze(AnalysisRequest(trained, 6))
+    assert watched(store, Watch()).train(request_) != trained
+
+
+def test_the_default_analysis_and_the_order_of_epochs(store: Store, trained: str) -> None:
+    run = library.find(store)
+    assert default_analysis(run, 4) == AnalysisRequest(trained, 4, "fc2", 16)
+    assert chosen_epochs(("last", "all"), run) == (6, 4, 2, 0)
+    assert chosen_epochs(("2", "last", "2"), run) == (2, 6)
+    with pytest.raises(ValueError, match="no checkpoint of epoch 3; it has 0, 2, 4, 6"):
+        chosen_epochs(("3",), run)
+
+
+def test_runs_that_are_not_there_are_named(store: Store, request_: RunRequest) -> None:
+    with pytest.raises(ValueError, match=r"There is no run yet\. Train one first"):
+        library.find(store)
+    key = watched(store, Watch()).train(request_)
+    with pytest.raises(ValueError, match=f"No runs begin with 'xyz'.*the newest are: {key}"):
+        library.find(store, "xyz")
+    with pytest.raises(ValueError, match="no checkpoint of epoch 5; it has 0, 2, 4, 6"):
+        watched(store, Watch()).analyze(AnalysisRequest(key, 5))
+    assert library.run(store, "nothing") is None
+    assert library.load_analysis(store, key, "nothing") is None
