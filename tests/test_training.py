@@ -1,0 +1,338 @@
+"""engine.training: SGD against torch.optim, its ends, and that a continued run is the same run."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from engine import losses, training
+from engine.data import Dataset, load
+from engine.models import build
+from engine.requests import LOSSES, DataRequest, ModelRequest, TrainingRequest
+from engine.training import Step, learning_rate, train
+
+SMALL = ModelRequest(widths=(6, 5, 4, 3))
+IMAGES = ModelRequest("cnn", (1, 3))
+BRIEF = TrainingRequest(epochs=4, batch_size=8, cosine_epochs=5, checkpoints=(0, 2), stop_loss=None)
+
+
+def dataset(n: int = 27, m: int = 9, sample: tuple[int, ...] = (6,), classes: int = 3, seed: int = 0) -> Dataset:
+    """Separable but for noise; 27 samples leave a ragged batch of 3."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(classes, *sample))
+    y = np.arange(n + m) % classes
+    x = torch.from_numpy((centres[y] + 0.3 * rng.normal(size=(n + m, *sample))).astype(np.float32))
+    labels = torch.from_numpy(y)
+    names = tuple("abcdefgh"[:classes])
+    return Dataset(x[:n], labels[:n], x[n:], labels[n:], names, "planted", "planted")
+
+
+@pytest.fixture(scope="module")
+def planted() -> Dataset:
+    return dataset()
+
+
+def run(
+    data: Dataset, request: TrainingRequest = BRIEF, net: ModelRequest = SMALL, loss: str = "ce", **more
+) -> list[Step]:
+    more = {"seed": 5, "device": "cpu"} | more
+    return list(train(build(net, 1), data, loss, request, **more))
+
+
+def assert_same(a: dict[str, Tensor], b: dict[str, Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+# -- the steps themselves -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"clip_norm": 0.05},
+        {"clip_norm": None},
+        {"momentum": 0.9},
+        {"momentum": 0.5, "weight_decay": 0.1, "clip_norm": 0.2},
+    ],
+    ids=str,
+)
+def test_the_weights_are_those_of_torch_optim(
+    planted: Dataset, loss: str, changed: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twin: torch.optim.SGD, clip_grad_norm_ and CosineAnnealingLR on the same batches."""
+    request = replace(BRIEF, **changed)
+    orders: list[Tensor] = []
+    randperm = torch.randperm
+
+    def listening(*args, **named) -> Tensor:
+        orders.append(randperm(*args, **named))
+        return orders[-1]
+
+    monkeypatch.setattr(training.torch, "randperm", listening)
+    steps = run(planted, request, loss=loss)
+
+    model = build(SMALL, 1)
+    sgd = torch.optim.SGD(model.parameters(), 0.1, momentum=request.momentum, weight_decay=request.weight_decay)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(sgd, T_max=5, eta_min=0.001)
+    assert len(orders) == 4
+    for order in orders:
+        assert order.sort().values.tolist() == [*range(27)]
+        for start in range(0, 27, 8):
+            rows = order[start : start + 8]
+            sgd.zero_grad()
+            losses.values(loss, model(planted.train_x[rows]), planted.train_y[rows]).mean().backward()
+            if request.clip_norm is not None:
+                nn.utils.clip_grad_norm_(model.parameters(), request.clip_norm)
+            sgd.step()
+        cosine.step()
+    state = model.state_dict()
+    for name in state:
+        torch.testing.assert_close(steps[-1].checkpoint[name], state[name], rtol=1e-4, atol=1e-6)
+
+
+def test_a_clipped_step_has_the_clip_as_its_length(planted: Dataset) -> None:
+    request = replace(BRIEF, epochs=1, batch_size=27, learning_rate=0.5, clip_norm=1e-3, checkpoints=(0,))
+    before, after = (s.checkpoint for s in run(planted, request))
+    length = math.sqrt(sum(float((after[k] - before[k]).square().sum()) for k in before))
+    assert length == pytest.approx(0.5e-3, rel=1e-3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(rate=st.floats(1e-4, 10), ratio=st.floats(0, 1), period=st.integers(1, 500), done=st.integers(0, 1000))
+def test_the_rate_falls_along_a_cosine_and_stays_at_its_end(rate: float, ratio: float, period: int, done: int) -> None:
+    request = TrainingRequest(learning_rate=rate, final_rate_ratio=ratio, cosine_epochs=period)
+    now, then = learning_rate(request, done), learning_rate(request, done + 1)
+    assert then <= now * (1 + 1e-12)
+    assert learning_rate(request, 0) == pytest.approx(rate)
+    assert learning_rate(request, period + done) == pytest.approx(ratio * rate, abs=1e-15 * rate)
+    if done <= period:
+        mirrored = learning_rate(request, period - done)
+        assert now + mirrored == pytest.approx(rate * (1 + ratio))
+
+
+def test_the_papers_rates(planted: Dataset) -> None:
+    paper = TrainingRequest()
+    assert learning_rate(paper, 250) == pytest.approx((0.1 + 0.001) / 2)
+    assert learning_rate(paper, 100) == pytest.approx(0.001 + 0.099 * (1 + math.cos(math.pi / 5)) / 2)
+    rates = [s.record.learning_rate for s in run(planted)]
+    assert rates == [learning_rate(BRIEF, max(e - 1, 0)) for e in range(5)]
+
+
+# -- records and checkpoints ----------------------------------------------------------------------
+
+
+def test_each_epoch_is_recorded_and_the_chosen_ones_kept(planted: Dataset) -> None:
+    steps = run(planted)
+    assert [s.record.epoch for s in steps] == [0, 1, 2, 3, 4]
+    assert [s.checkpoint is not None for s in steps] == [True, False, True, False, True]
+    assert [s.end for s in steps] == [None] * 4 + ["All 4 epochs done."]
+    assert_same(steps[0].checkpoint, build(SMALL, 1).state_dict())
+    assert all(s.record.seconds > 0 for s in steps)
+    assert len(run(planted, replace(BRIEF, epochs=0))) == 1
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("at_once", [1, 4, 1000])
+def test_records_hold_the_means_over_all_samples(
+    planted: Dataset, loss: str, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "EVALUATED_AT_ONCE", at_once)
+    last = run(planted, loss=loss)[-1]
+    model = build(SMALL, 0)
+    model.load_state_dict(last.checkpoint)
+    for x, y, loss_, accuracy in (
+        (planted.train_x, planted.train_y, last.record.train_loss, last.record.train_accuracy),
+        (planted.test_x, planted.test_y, last.record.test_loss, last.record.test_accuracy),
+    ):
+        logits = model(x).detach()
+        assert loss_ == pytest.approx(float(losses.values(loss, logits, y).mean()), rel=1e-5)
+        assert accuracy == pytest.approx(float((logits.argmax(1) == y).double().mean()))
+
+
+def test_without_a_test_part_nothing_is_said_about_it() -> None:
+    record = run(dataset(m=0))[-1].record
+    assert (record.test_loss, record.test_accuracy) == (None, None)
+
+
+def test_checkpoints_are_copies(planted: Dataset) -> None:
+    model = build(SMALL, 1)
+    steps = train(model, planted, "ce", replace(BRIEF, momentum=0.9), seed=5, device="cpu")
+    first = next(steps)
+    kept = {name: t.clone() for name, t in first.checkpoint.items()}
+    list(steps)
+    assert_same(first.checkpoint, kept)
+    storages = {t.untyped_storage().data_ptr() for t in first.checkpoint.values()}
+    assert len(storages) == len(first.checkpoint) == 6
+
+
+# -- the same run again, and continued ------------------------------------------------------------
+
+
+def test_the_seed_decides_the_run_and_the_global_state_does_not(planted: Dataset) -> None:
+    torch.manual_seed(0)
+    first = run(planted)
+    torch.manual_seed(99)
+    again = run(planted)
+    assert_same(first[-1].checkpoint, again[-1].checkpoint)
+    assert [replace(s.record, seconds=0.0) for s in first] == [replace(s.record, seconds=0.0) for s in again]
+    other = run(planted, seed=6)
+    assert not torch.equal(other[-1].checkpoint["fc1.weight"], first[-1].checkpoint["fc1.weight"])
+
+
+@pytest.mark.parametrize("net", [SMALL, IMAGES], ids=["mlp", "cnn"])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("epoch", [0, 2, 4])
+def test_a_continued_run_is_the_uninterrupted_run(net: ModelRequest, momentum: float, epoch: int) -> None:
+    data = dataset() if net is SMALL else dataset(sample=(1, 8, 8))
+    request = replace(BRIEF, momentum=momentum)
+    whole = run(data, request, net)
+    rest = run(data, request, net, start=(epoch, whole[epoch].checkpoint))
+    assert [replace(s.record, seconds=0.0) for s in rest] == [replace(s.record, seconds=0.0) for s in whole[epoch:]]
+    assert_same(rest[-1].checkpoint, whole[-1].checkpoint)
+    assert rest[-1].end == whole[-1].end
+    # and the start matters: an order or a momentum forgotten would show
+    assert not torch.equal(whole[-1].checkpoint["fc1.weight"], whole[2].checkpoint["fc1.weight"])
+
+
+def test_a_run_can_be_lengthened(planted: Dataset) -> None:
+    short = run(planted, replace(BRIEF, epochs=2))
+    assert_same(run(planted, start=(2, short[-1].checkpoint))[-1].checkpoint, run(planted)[-1].checkpoint)
+
+
+# -- ends -----------------------------------------------------------------------------------------
+
+
+def test_it_stops_where_every_sample_is_right_and_the_loss_small() -> None:
+    data = dataset(n=6, m=0)
+    request = replace(BRIEF, epochs=500, batch_size=3, cosine_epochs=500, stop_loss=0.05)
+    steps = run(data, request)
+    last = steps[-1]
+    assert 0 < last.record.epoch < 500
+    assert last.record.train_accuracy == 1
+    assert last.record.train_loss < 0.05 <= steps[-2].record.train_loss
+    assert last.end == f"Stopped at epoch {last.record.epoch}: converged (100 % train accuracy, loss below 0.05)."
+    assert last.checkpoint is not None
+    again = run(data, request, start=(last.record.epoch, last.checkpoint))
+    assert [s.end for s in again] == [last.end]
+
+
+def test_a_small_loss_alone_does_not_stop_it() -> None:
+    """Two equal samples of two classes: never more than half right, whatever the loss."""
+    half = Dataset(
+        torch.ones(2, 6), torch.tensor([0, 1]), torch.ones(0, 6), torch.ones(0, dtype=torch.int64), ("a", "b"), "", ""
+    )
+    request = replace(BRIEF, batch_size=2, stop_loss=10.0)
+    steps = run(half, request, ModelRequest(widths=(6, 5, 2)))
+    assert steps[-1].end == "All 4 epochs done."
+
+
+@pytest.mark.parametrize(
+    ("net", "rate", "clip", "epochs"),
+    [(ModelRequest(widths=(6, 3)), 100.0, None, (2, 20)), (SMALL, 1e30, 5.0, (0, 0))],
+    ids=["slowly", "at once"],
+)
+def test_when_the_loss_is_lost_the_last_finite_weights_remain(
+    planted: Dataset, net: ModelRequest, rate: float, clip: float | None, epochs: tuple[int, int]
+) -> None:
+    request = replace(BRIEF, epochs=60, learning_rate=rate, clip_norm=clip, checkpoints=())
+    model = build(net, 1)
+    steps = list(train(model, planted, "linear_mse", request, seed=5, device="cpu"))
+    last = steps[-1]
+    lost = last.record.epoch + 1
+    assert last.end.startswith(("The loss became NaN in epoch", "The loss became infinite in epoch"))
+    assert f"in epoch {lost}: the learning rate" in last.end
+    assert ("clip the gradient" in last.end) == (clip is None)
+    assert epochs[0] <= last.record.epoch <= epochs[1]
+    assert last.record == steps[-2].record
+    assert all(math.isfinite(s.record.train_loss) for s in steps)
+    assert all(t.isfinite().all() for t in last.checkpoint.values())
+    assert_same(last.checkpoint, model.state_dict())
+    assert [s.checkpoint is None for s in steps] == [True] * (len(steps) - 1) + [False]
+
+
+def test_lost_weights_are_not_trained_on(planted: Dataset) -> None:
+    model = build(SMALL, 1)
+    model.get_submodule("fc2").weight.data[0, 0] = torch.nan
+    steps = list(train(model, planted, "ce", BRIEF, seed=0, device="cpu"))
+    assert [s.end for s in steps] == ["The loss is not finite before any training: start from other weights."]
+
+
+# -- wrong settings -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"epochs": -1}, "epochs.*-1"),
+        ({"batch_size": 0}, "between 1 and the 27 training samples; 0"),
+        ({"batch_size": 28}, "between 1 and the 27 training samples; 28"),
+        ({"learning_rate": 0.0}, "learning rate.*above 0; 0.0"),
+        ({"learning_rate": math.inf}, "learning rate.*inf"),
+        ({"cosine_epochs": 0}, "cosine.*at least 1 epoch; 0"),
+        ({"final_rate_ratio": 1.5}, "between 0 and 1 times.*1.5"),
+        ({"clip_norm": 0.0}, "clipped at a number above 0.*0.0"),
+        ({"momentum": 1.0}, "momentum.*below 1; 1.0"),
+        ({"weight_decay": -0.1}, "weight decay.*-0.1"),
+        ({"stop_loss": 0.0}, "loss above 0.*0.0"),
+    ],
+)
+def test_wrong_settings_are_told_before_any_work(planted: Dataset, changed: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        train(build(SMALL, 0), planted, "ce", replace(BRIEF, **changed), seed=0)
+
+
+def test_a_net_a_loss_a_seed_or_a_checkpoint_that_do_not_fit_are_told(planted: Dataset) -> None:
+    def start(net: ModelRequest = SMALL, loss: str = "ce", seed: int = 0, request: TrainingRequest = BRIEF, **more):
+        return train(build(net, 0), planted, loss, request, seed=seed, device="cpu", **more)
+
+    with pytest.raises(ValueError, match=r"cannot take samples of shape \(6,\) \(6 numbers each\)"):
+        start(ModelRequest(widths=(7, 3)))
+    with pytest.raises(ValueError, match=r"output for two samples is \(2, 4\), but these data have 3 classes"):
+        start(ModelRequest(widths=(6, 4)))
+    with pytest.raises(ValueError, match="hinge"):
+        start(loss="hinge")
+    with pytest.raises(ValueError, match=r"seed.*-1"):
+        start(seed=-1)
+    weights = build(SMALL, 0).state_dict()
+    with pytest.raises(ValueError, match=r"no momentum of fc1.weight.*Set momentum to 0"):
+        start(request=replace(BRIEF, momentum=0.9), start=(2, weights))
+    with pytest.raises(ValueError, match=r"belongs to another model.*fc3") as caught:
+        start(start=(2, {k: v for k, v in weights.items() if "fc3" not in k}))
+    assert "\n" not in str(caught.value)
+
+
+# -- real digits ----------------------------------------------------------------------------------
+
+
+def test_three_digits_are_learnt() -> None:
+    data = load(DataRequest(classes=(0, 1, 2), per_class=200))
+    request = TrainingRequest(epochs=15, batch_size=50)
+    last = run(data, request, ModelRequest(widths=(784, 50, 50, 3)))[-1].record
+    assert last.train_accuracy > 0.98
+    assert last.test_accuracy > 0.94
+    assert last.train_loss < 0.1
+
+
+def test_the_cnn_learns_digits() -> None:
+    data = load(DataRequest(classes=(0, 1), per_class=100))
+    data = replace(data, train_x=data.train_x[..., ::2, ::2], test_x=data.test_x[..., ::2, ::2])
+    request = TrainingRequest(epochs=5, batch_size=10, learning_rate=0.3)
+    last = run(data, request, ModelRequest("cnn", (1, 2)))[-1].record
+    assert last.test_accuracy > 0.95
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_continued_run_is_the_uninterrupted_run_on_cuda() -> None:
+    data = dataset(sample=(1, 8, 8))
+    whole = run(data, BRIEF, IMAGES, device="cuda")
+    rest = run(data, BRIEF, IMAGES, device="cuda", start=(2, whole[2].checkpoint))
+    assert_same(rest[-1].checkpoint, whole[-1].checkpoint)
