@@ -43,13 +43,17 @@ def moments(factors: LayerFactors, dual: Dual) -> dict[str, Moment]:
     """h = E[h_p], gg = E[g gᵀ], h2 = E[h_p²] over all samples; vv, uu, vu = E[v uᵀ + u vᵀ] and
     wd = E[Σ_m (κ_m ω_m)² u_m u_mᵀ] and, where it differs from h2, h2_paired over the paired ones."""
     f, p = factors, dual.factors
-    v, u = sides(dual)
     spectral = Side(f.vectors, f.activity)
-    paired = Side(p.vectors, p.activity) if dual.unpaired else spectral
     described = {
         "h": Moment(spectral, f.curvature),
         "gg": Moment(gradients(f)),
         "h2": Moment(spectral, f.curvature * f.kappa()),
+    }
+    if not p.samples:
+        return described
+    v, u = sides(dual)
+    paired = Side(p.vectors, p.activity) if dual.unpaired else spectral
+    described |= {
         "vv": Moment(v),
         "wd": Moment(paired, (p.curvature * dual.weight_change_along()).square()),
         "uu": Moment(u),
@@ -73,20 +77,28 @@ def sides(dual: Dual) -> tuple[Side, Side]:
 
 def means(factors: LayerFactors, dual: Dual) -> dict[str, Float[Tensor, " d"]]:
     """ḡ over all samples, v̄ and ū over the paired ones."""
+    mean_gradient = {"g": gradients(factors).mean()}
+    if not dual.factors.samples:
+        return mean_gradient
     v, u = sides(dual)
-    return {"g": gradients(factors).mean(), "v": v.mean(), "u": u.mean()}
+    return mean_gradient | {"v": v.mean(), "u": u.mean()}
 
 
 def combinations(batch_size: int, dual: Dual) -> Mapping[str, Combination]:
-    """Every named matrix for mini-batches of `batch_size` samples."""
+    """Every named matrix for mini-batches of `batch_size` samples; without any pair, H, C and E[h²] alone."""
     require(batch_size >= 1, f"batch_size is the B of the studied SGD, a number from 1; not {batch_size}.")
     one, rest = 1 / batch_size, 1 - 1 / batch_size
+    named = {
+        "H": Combination(((1.0, "h"),)),
+        "C": Combination(((one, "gg"),), ((-one, "g", "g"),)),
+        "E_h2": Combination(((1.0, "h2"),)),
+    }
+    if not dual.factors.samples:
+        return named
     hh = Combination(((one / 2, "vv"),), ((rest / 2, "v", "v"),))
     hg = Combination(((one / 2, "vu"),), ((rest, "v", "u"),))
     gg = Combination(((one / 2, "uu"),), ((rest / 2, "u", "u"),))
-    return {
-        "H": Combination(((1.0, "h"),)),
-        "C": Combination(((one, "gg"),), ((-one, "g", "g"),)),
+    return named | {
         "C_awd": hh + hg + gg,
         "C_hh": hh,
         "C_hg": hg,
@@ -94,5 +106,4 @@ def combinations(batch_size: int, dual: Dual) -> Mapping[str, Combination]:
         "C_hh_sd": Combination(((one / 2, "vv"),)),
         "C_hh_sd_wd": Combination(((one / 2, "wd"),)),
         "C_hh_sd_wd_li": Combination(((one / 2 * dual.sigma_w2(), "h2_paired" if dual.unpaired else "h2"),)),
-        "E_h2": Combination(((1.0, "h2"),)),
     }

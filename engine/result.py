@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -58,7 +58,6 @@ class Provenance:
     seed: int
     seconds: float
     bias: bool = False
-    chunk: int = 0
 
     @property
     def dimension(self) -> int:
@@ -75,6 +74,7 @@ class Whole:
     bulk: Float[ndarray, " k"]
 
 
+@runtime_checkable
 class Source(Protocol):
     """Projects matrices on demand, while the analysis is still in memory."""
 
@@ -177,7 +177,10 @@ class Analysis:
         """The commutator error expected of H with M turned at random (close to √2), in closed form."""
         self.diagonal(name)
         return diagnostics.random_commutator(
-            self.traces["H"], self.squares["H"], self.traces[name], self.squares[name],
+            self.traces["H"],
+            self.squares["H"],
+            self.traces[name],
+            self.squares[name],
             self.k,
         )
 
@@ -188,9 +191,7 @@ class Analysis:
     def random_alignment(self, name: str) -> float:
         """The alignment expected of M turned at random, in closed form."""
         self.diagonal(name)
-        return diagnostics.random_alignment(
-            self.traces[name], self.squares[name], self.k
-        )
+        return diagnostics.random_alignment(self.traces[name], self.squares[name], self.k)
 
     def spearman(self, name: str, top_k: int | None = None) -> float:
         """Rank correlation of C_ii with H_ii over the fitted directions of the window."""

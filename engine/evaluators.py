@@ -1,0 +1,101 @@
+"""The named matrices in the eigenbasis of H: diagonals and norms at once, blocks and spectra when asked for.
+
+What is not asked for (say, the commutator of every approximation) is not paid for.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from engine import spectrum
+from engine.covariances import Combination
+from engine.progress import Progress
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluator:
+    """Projects named matrices into the eigenbasis on demand (engine.result.Source)."""
+
+    combinations: Mapping[str, Combination]
+    means: Mapping[str, Float[Tensor, " d"]]
+    basis: Float[Tensor, "d k"]
+    matrices: Mapping[str, Tensor]
+
+    def _means(self, k: int) -> dict[str, Float[Tensor, " k"]]:
+        return {name: self.basis[:, :k].T @ mean for name, mean in self.means.items()}
+
+    def _combine(self, name: str, matrices: Mapping[str, Tensor], means: Mapping[str, Tensor]) -> Float[Tensor, "s s"]:
+        working = next(iter(matrices.values())).dtype
+
+        def product(x: str, y: str) -> Tensor:
+            outer = torch.outer(means[x].to(working), means[y].to(working))
+            return outer if x == y else (outer + outer.T) / 2
+
+        return self.combinations[name].evaluate(matrices.__getitem__, product)
+
+    def diagonals(self, progress: Progress) -> dict[str, Float[ndarray, " k"]]:
+        """diag(Vᵀ M V) of every named matrix."""
+        k = self.basis.shape[1]
+        means, own = self._means(k), {}
+        for i, name in enumerate(self.matrices):
+            own[name] = self._moment_diagonal(name)
+            progress("projections", i + 1, len(self.matrices))
+        return {
+            name: c.evaluate(own.__getitem__, lambda x, y: means[x] * means[y]).cpu().numpy()
+            for name, c in self.combinations.items()
+        }
+
+    def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
+        raise NotImplementedError
+
+    def square(self, name: str) -> float:
+        raise NotImplementedError
+
+    def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
+        raise NotImplementedError
+
+    def spectrum(self, name: str) -> Float[ndarray, " k"]:
+        raise NotImplementedError
+
+
+class Whole(Evaluator):
+    """Moments as D × D matrices in the original coordinates; the basis is complete."""
+
+    def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
+        matrix = self.matrices[name]
+        v = self.basis.to(matrix.dtype)
+        return ((matrix @ v) * v).sum(dim=0, dtype=torch.float64)
+
+    def square(self, name: str) -> float:
+        return float(self._combine(name, self.matrices, self.means).square().sum(dtype=torch.float64))
+
+    def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
+        matrix = self._combine(name, self.matrices, self.means)
+        v = self.basis[:, :k].to(matrix.dtype)
+        return (v.T @ (matrix @ v)).double().cpu().numpy()
+
+    def spectrum(self, name: str) -> Float[ndarray, " k"]:
+        return spectrum.eigenvalues(self._combine(name, self.matrices, self.means)).cpu().numpy()
+
+
+class Leading(Evaluator):
+    """Moments as k × k blocks in the leading eigenbasis: all questions are put inside that span."""
+
+    def _named(self, name: str) -> Float[Tensor, "k k"]:
+        return self._combine(name, self.matrices, self._means(self.basis.shape[1]))
+
+    def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
+        return self.matrices[name].diagonal().double()
+
+    def square(self, name: str) -> float:
+        return float(self._named(name).square().sum(dtype=torch.float64))
+
+    def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
+        return self._named(name)[:k, :k].double().cpu().numpy()
+
+    def spectrum(self, name: str) -> Float[ndarray, " k"]:
+        return spectrum.eigenvalues(self._named(name)).cpu().numpy()

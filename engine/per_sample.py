@@ -1,0 +1,95 @@
+"""What is kept of single samples: their spectra for suppression, their resampled diagonals for intervals."""
+
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from engine import covariances, moments
+from engine.covariances import Combination
+from engine.duality import Dual
+from engine.factors import LayerFactors
+from engine.moments import Side
+from engine.progress import Progress
+from engine.suppression import Spectra
+
+
+def sample_spectra(
+    factors: LayerFactors,
+    directions: Float[Tensor, "d_out d_in k"],
+    samples: int,
+    seed: int,
+    chunk: int,
+    progress: Progress,
+) -> Spectra:
+    """Spectra of `samples` randomly chosen samples, reduced as engine.suppression needs them."""
+    order = torch.randperm(factors.samples, generator=torch.Generator().manual_seed(seed))[:samples]
+    some = factors.select(order.to(factors.activity.device))
+    side, kappa = Side(some.vectors, some.activity), some.kappa()
+    norm2 = some.activity.square().sum(dim=1).clamp_min(torch.finfo(some.activity.dtype).tiny)
+    n, (r, k) = some.samples, (kappa.shape[1], directions.shape[2])
+    first = torch.zeros(r, k, dtype=torch.float64, device=kappa.device)
+    second, leading = torch.zeros_like(first), []
+    for start in range(0, n, chunk):
+        rows = slice(start, min(start + chunk, n))
+        alpha = side.along(directions, rows).square() / norm2[rows, None, None]
+        first += torch.einsum("nr,nrk->rk", kappa[rows], alpha)
+        second += torch.einsum("nr,nrk->rk", kappa[rows].square(), alpha)
+        leading.append(alpha[:, 0])
+        progress("spectra", rows.stop, n)
+    return Spectra(
+        kappa=kappa.double().cpu().numpy(),
+        alignment=torch.cat(leading).float().cpu().numpy(),
+        first=(first / n).cpu().numpy(),
+        second=(second / n).cpu().numpy(),
+    )
+
+
+def replicates(
+    factors: LayerFactors,
+    pairs: Dual,
+    directions: Float[Tensor, "d_out d_in k"],
+    combinations: Mapping[str, Combination],
+    resamples: int,
+    seed: int,
+    chunk: int,
+    progress: Progress,
+) -> dict[str, Float[ndarray, "s k"]]:
+    """Diagonals of H and every named matrix for bootstrap resamples of the samples, in the fixed basis.
+
+    A resample draws n samples with replacement; it enters as the number of times each is drawn. Partners
+    stay with their samples.
+    """
+    n, device = factors.samples, factors.activity.device
+    draws = torch.randint(n, (resamples, n), generator=torch.Generator().manual_seed(seed))
+    counts = torch.zeros(resamples, n).scatter_add_(1, draws, torch.ones_like(draws, dtype=torch.float32))
+    counts = counts.to(device=device, dtype=factors.activity.dtype)
+    everyone = counts / counts.sum(dim=1, keepdim=True)
+    paired = counts[:, pairs.index]
+    paired = paired / paired.sum(dim=1, keepdim=True).clamp_min(1)
+
+    described = covariances.moments(factors, pairs)
+    v, u = covariances.sides(pairs)
+    linear = {"g": (covariances.gradients(factors), everyone), "v": (v, paired), "u": (u, paired)}
+    if not pairs.factors.samples:
+        linear = {"g": linear["g"]}
+    shape = (resamples, directions.shape[2])
+    sums = {name: torch.zeros(shape, dtype=torch.float64, device=device) for name in [*described, *linear]}
+    over_all = {name: described[name] for name in ("h", "gg", "h2")}
+    over_paired = {name: m for name, m in described.items() if name not in over_all}
+    for group, weights in ((over_all, everyone), (over_paired, paired)):
+        total = weights.shape[1]
+        for start in range(0, total, chunk):
+            rows = slice(start, min(start + chunk, total))
+            for name, share in moments.diagonals_per_sample(group, directions, rows).items():
+                sums[name] += weights[:, rows] @ share
+            for name, (side, own) in linear.items():
+                if own is weights:
+                    sums[name] += weights[:, rows] @ side.along(directions, rows)[:, 0]
+            progress("bootstrap", rows.stop, total)
+    return {
+        name: c.evaluate(sums.__getitem__, lambda x, y: sums[x] * sums[y]).float().cpu().numpy()
+        for name, c in combinations.items()
+    }
