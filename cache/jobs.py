@@ -31,6 +31,7 @@ START_SLACK_SECONDS = 2.0
 LAUNCH_SECONDS = 10.0
 STOP_SECONDS = 2.0
 LOG_TAIL_BYTES = 4000
+KEPT_JOBS = 50
 _ID = re.compile(r"[a-z0-9-]{1,100}")
 
 
@@ -84,7 +85,8 @@ def _engine(argv: Sequence[str], folder: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Jobs:
-    """The jobs whose records lie under `root`. command: what is executed for argv in a job's folder."""
+    """The jobs whose records lie under `root`, the folder jobs of a store's root: its parent is the cache that
+    workers write to. The newest 50 are remembered. command: what is executed for argv in a job's folder."""
 
     root: Path
     command: Callable[[Sequence[str], Path], list[str]] = _engine
@@ -110,6 +112,9 @@ class Jobs:
                 folder.mkdir()
             except FileExistsError:
                 continue
+            for old in self.jobs()[KEPT_JOBS:]:
+                if not old.running:
+                    self.delete(old)
             return self._launch(folder, argv, title, run)
 
     def cancel(self, job: Job, grace: float = STOP_SECONDS) -> None:

@@ -1,5 +1,6 @@
 """Progress of a job: how far, how long still, and the file through which a worker tells it."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -87,7 +88,9 @@ class Reporter:
 
     def _write(self, progress: Progress) -> None:
         self._written = self._clock()
-        replace_file(self.folder / "progress.json", json.dumps(asdict(progress)).encode())
+        # Telling is not worth failing for: the folder may be gone, or the disk full for a moment.
+        with contextlib.suppress(OSError):
+            replace_file(self.folder / "progress.json", json.dumps(asdict(progress)).encode())
 
 
 def read_progress(folder: Path) -> Progress | None:

@@ -13,7 +13,7 @@ from cache.progress import Reporter, Stopped
 from cache.store import Store
 from engine.command_line import AnalyzeCommand, TrainCommand, parse
 from engine.parser import PROGRAM
-from engine.requests import AnalysisRequest, RunRequest
+from engine.requests import AnalysisRequest, RunRequest, require
 from engine.terminal import Ticker, table
 
 if TYPE_CHECKING:
@@ -88,6 +88,12 @@ def _train(pipeline: "Pipeline", command: TrainCommand, session: Session) -> str
     from engine import library
     from engine import pipeline as jobs
 
+    plan = command.request.training
+    for word in command.analyze:
+        require(
+            not word.isdecimal() or int(word) in {*plan.checkpoints, plan.epochs},
+            f"Epoch {word} is to be analysed, but no checkpoint of it is planned. Add it to --checkpoints.",
+        )
     key = pipeline.train(_located(command.request))
     run = library.find(pipeline.store, key)
     history = run.history

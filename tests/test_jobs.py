@@ -139,10 +139,10 @@ def test_a_zombie_counts_as_dead(jobs: Jobs) -> None:
     process.wait()
 
 
-def write_record(jobs: Jobs, id: str, pid: int, started: float) -> Path:
+def write_record(jobs: Jobs, id: str, pid: int, started: float, created: float = 1.0) -> Path:
     folder = jobs.root / id
     folder.mkdir(parents=True)
-    record = {"argv": ["x"], "title": "t", "created": 1.0, "run": "", "pid": pid, "started": started}
+    record = {"argv": ["x"], "title": "t", "created": created, "run": "", "pid": pid, "started": started}
     (folder / "job.json").write_text(json.dumps(record))
     return folder
 
@@ -236,6 +236,17 @@ def test_ended_jobs_can_be_forgotten_and_running_ones_not(jobs: Jobs) -> None:
     jobs.cancel(job)
     jobs.delete(ended(jobs, job))
     assert jobs.job(job.id) is None
+
+
+def test_only_the_newest_jobs_are_remembered(jobs: Jobs) -> None:
+    for i in range(60):
+        write_record(jobs, f"old-{i}", 0, 0.0, created=float(i))
+    job = jobs.start([OBEY], "t")
+    assert len(jobs.jobs()) == 50
+    assert jobs.jobs()[0].id == job.id
+    assert jobs.job("old-0") is None
+    assert jobs.job("old-59") is not None
+    jobs.kill(job)
 
 
 # -- broken records -------------------------------------------------------------------------------------

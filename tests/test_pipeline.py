@@ -1,12 +1,10 @@
 """The pipeline: interrupted equals uninterrupted, finished costs nothing, damage is repaired."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from cache.progress import Stopped
 from cache.store import MANIFEST, Store
@@ -24,15 +22,6 @@ def write_data(path: Path, seed: int = 0) -> str:
     x = (rng.normal(size=(150, 6)) + 1.5 * np.eye(6)[y]).astype(np.float32)
     np.savez(path, x_train=x[:120], y_train=y[:120], x_test=x[120:], y_test=y[120:])
     return str(path)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Several threads only wait for each other on matrices this small."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -182,6 +171,18 @@ def test_a_run_whose_record_is_damaged_is_trained_again(store: Store, request_: 
     again = Watch()
     assert watched(store, again).train(request_) == key
     assert again.trained() == list(range(7))
+
+
+def test_a_diverged_run_says_so_and_keeps_what_was_finite(store: Store, request_: RunRequest) -> None:
+    wild = dataclasses.replace(TRAINING, learning_rate=1e30, clip_norm=None)
+    key = watched(store, Watch()).train(dataclasses.replace(request_, training=wild))
+    run = library.run(store, key)
+    assert run is not None
+    assert run.finished
+    assert "the learning rate 1e+30 is too high for this run" in run.end
+    assert run.checkpoints[-1] == run.history.epoch[-1] < 6
+    assert np.isfinite(run.history.train_loss).all()
+    assert all(np.isfinite(a).all() for a in weights(store, key, run.last_epoch).values())
 
 
 def test_a_network_that_does_not_fit_the_data_is_refused_with_the_one_that_does(

@@ -1,5 +1,6 @@
 """Progress: monotone, seldom written, never torn."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -80,3 +81,13 @@ def test_progress_is_never_torn(tmp_path: Path) -> None:
     finally:
         stop.set()
         thread.join()
+
+
+def test_a_lost_folder_does_not_end_the_work(tmp_path: Path) -> None:
+    reporter = Reporter(tmp_path / "job")
+    reporter.progress("a", 0, 2)
+    shutil.rmtree(tmp_path / "job")
+    reporter.progress("a", 2, 2)
+    reporter.finish("done")
+    assert not reporter.cancelled()
+    assert read_progress(tmp_path / "job") is None
