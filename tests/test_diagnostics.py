@@ -1,5 +1,7 @@
 """The diagnostics against planted answers, definitions and draws."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,6 +102,8 @@ def test_negative_curvature_never_enters_a_fit():
     assert list(diagnostics.fittable(x, np.ones(6))) == [True] * 3 + [False] * 3
     assert list(diagnostics.fittable(x, np.ones(6), floor=-5.0)) == [True] * 3 + [False] * 3
     assert list(diagnostics.fittable(x, np.ones(6), floor=1.0)) == [True] * 2 + [False] * 4
+    y = np.array([np.inf, np.nan, 1.0, 0.0, 1.0, 1.0])
+    assert list(diagnostics.fittable(np.ones(6), y)) == [False, False, True, False, True, True]
 
 
 def test_theil_sen_survives_the_outliers_that_bend_least_squares():
@@ -160,8 +164,9 @@ def test_spearman_is_the_correlation_of_ranks():
     assert diagnostics.spearman(x, y) == pytest.approx(1 - 6 * 2 / (5 * 24))
     assert diagnostics.spearman(x, x**3) == pytest.approx(1.0)
     assert diagnostics.spearman(x, -x) == pytest.approx(-1.0)
-    assert np.isnan(diagnostics.spearman(x, np.ones(5)))
-    assert np.isnan(diagnostics.spearman(np.ones(5), x))
+    with warnings.catch_warnings(action="error"):
+        assert np.isnan(diagnostics.spearman(x, np.ones(5)))
+        assert np.isnan(diagnostics.spearman(np.ones(5), x))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from tests.reference import twins
 from tests.reference.cases import case
 from tests.reference.twins import compare
 
-quick = settings(max_examples=25, deadline=None)
+quick = settings(max_examples=15, deadline=None)
 seeds = st.integers(0, 2**31 - 1)
 D_OUT, D_IN = 3, 4
 D = D_OUT * D_IN

@@ -25,9 +25,7 @@ def test_gradient_and_hessian_agree_with_finite_differences(loss, bias):
     twins.compare(difference, g[1], 1e-6, "gradient")
 
     def second(e, f):
-        corners = (
-            value(w + e + f, x, y) - value(w + e - f, x, y) - value(w - e + f, x, y) + value(w - e - f, x, y)
-        )
+        corners = value(w + e + f, x, y) - value(w + e - f, x, y) - value(w - e + f, x, y) + value(w - e - f, x, y)
         return corners / (4 * step**2)
 
     pairs = [(0, 0), (0, 5), (3, 9), (len(w) - 1, 2), (len(w) - 1, len(w) - 1)]
@@ -185,9 +183,7 @@ def test_a_silent_sample_is_left_out():
     c = silent()
     a = twins.activities(c.model, c.layer, c.inputs)
     assert torch.linalg.norm(a[4]) == 0
-    terms = twins.sample_terms(
-        c.model, c.layer, c.inputs, c.targets, "ce", twins.nearest_partner(a, c.targets)
-    )
+    terms = twins.sample_terms(c.model, c.layer, c.inputs, c.targets, "ce", twins.nearest_partner(a, c.targets))
     assert not terms.paired[4]
     assert terms.paired.sum() == 8
 

@@ -329,10 +329,7 @@ def compare(actual, expected, rtol: float, name: str) -> None:
 
     An expected value of exactly 0 makes rtol absolute. NaN anywhere is a failure.
     """
-    a, e = (
-        np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, dtype=np.float64)
-        for x in (actual, expected)
-    )
+    a, e = (np.asarray(x.detach().cpu() if isinstance(x, Tensor) else x, dtype=np.float64) for x in (actual, expected))
     if a.shape != e.shape:
         raise AssertionError(f"{name}: shape {a.shape}, expected {e.shape}")
     if a.size == 0:
