@@ -164,15 +164,24 @@ def test_more_suppression_never_raises_a_diagonal_of_positive_spectra(seed, rank
 @quick
 @given(seed=seeds, n=st.integers(1, 9), rank=st.integers(1, 5), signed=st.booleans())
 def test_the_bounds_of_the_second_moment(seed, n, rank, signed):
-    """H_ii² ≤ E[h²]_ii always; E[h²]_ii ≤ κ_max H_ii for positive spectra; and along any basis."""
+    """H_ii² ≤ E[h²]_ii ≤ max |κ| · E[|h|]_ii along any basis; for κ ≥ 0 the last is κ_max H_ii."""
     kappa, vectors, basis = problem(n, 5, rank, seed, signed)
     for directions in (basis, twins.haar(5, seed)):
         plain = suppress(reduced(kappa, vectors, directions), keep=None)
         hessian, noise = plain.hessian_diagonal, plain.noise_diagonal
         rounding = 1e-12 * np.abs(kappa).max() ** 2
         assert (hessian**2 <= noise + rounding).all()
+        magnitude = diagonals(np.abs(kappa), vectors, directions)[0]  # E[|h|]_ii, H_ii itself if κ ≥ 0
+        assert (noise <= np.abs(kappa).max() * magnitude + rounding).all()
         if not signed:
-            assert (noise <= kappa.max() * hessian + rounding).all()
+            compare(magnitude, hessian, 1e-12, "E[|h|]_ii")
+
+
+def test_curvatures_of_both_signs_can_cancel_in_the_hessian_but_not_in_the_noise():
+    """κ = ±1 along one direction: H_ii = 0 and E[h²]_ii = 1, so no multiple of H_ii is an upper bound."""
+    kappa, vectors = np.array([[1.0], [-1.0]]), np.tile(np.eye(3)[:, :1], (2, 1, 1))
+    plain = suppress(reduced(kappa, vectors, np.eye(3)), keep=None)
+    assert (plain.hessian_diagonal[0], plain.noise_diagonal[0]) == (0.0, 1.0)
 
 
 def test_one_sample_without_curvature():
