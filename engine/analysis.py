@@ -81,14 +81,14 @@ def analyze(
         described = covariances.moments(factors, pairs)
         means = covariances.means(factors, pairs)
         if work.dense:
-            matrices = moments.dense(described, work.chunk, report)
+            matrices = moments.dense(described, work.expand, report)
             report("eigenvectors", 0, 1)
             values, basis = spectrum.eigenpairs(matrices["h"])
             values, basis = values[:k], basis[:, :k]
             report("eigenvectors", 1, 1)
         else:
             values, basis = spectrum.leading_eigenpairs(
-                lambda v: moments.apply(described["h"], v, work.chunk), d, k,
+                lambda v: moments.apply(described["h"], v, work.along), d, k,
                 device=where, dtype=working, tolerance=1e-5 if dtype == "float32" else 1e-9, seed=seed,
                 progress=report,
             )  # fmt: skip
@@ -99,15 +99,15 @@ def analyze(
             v = basis.to(working)
             source = Leading(combinations, means, basis, {m: v.T @ (x @ v) for m, x in matrices.items()})
         else:
-            blocks = moments.project(described, directions, work.chunk, report)
+            blocks = moments.project(described, directions, work.along, report)
             source = Leading(combinations, means, basis, blocks)
         names = [name for name in combinations if name != "H"]
         diagonals = source.diagonals(report)
         squares = {name: source.square(name) for name in combinations}
 
-        kept_spectra = sample_spectra(factors, directions, spectra, seed, work.chunk, report) if spectra else None
+        kept_spectra = sample_spectra(factors, directions, spectra, seed, work.along, report) if spectra else None
         resampled = (
-            replicates(factors, pairs, directions, combinations, bootstrap, seed, work.chunk, report)
+            replicates(factors, pairs, directions, combinations, bootstrap, seed, work.along, report)
             if bootstrap
             else {}
         )

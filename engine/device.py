@@ -42,10 +42,12 @@ def free_memory(device: torch.device) -> int:
 @dataclass(frozen=True)
 class Plan:
     """How the work is cut. dense: build D × D matrices, otherwise project everything on the leading
-    directions; chunk: samples expanded at a time; bytes: estimated peak beyond what is in use now."""
+    directions; expand: samples whose triangles are formed at a time; along: samples laid along the directions
+    at a time; bytes: estimated peak beyond what is in use now."""
 
     dense: bool
-    chunk: int
+    expand: int
+    along: int
     bytes: int
 
 
@@ -61,27 +63,30 @@ def plan(*, n: int, d_out: int, d_in: int, rank: int, top_k: int | None, dtype: 
     d, item, room = d_out * d_in, torch.finfo(dtype).bits // 8, free * 4 // 5
     # Per sample: a, Δa, δ, two products with M, and the eigenpairs of M.
     factors = n * (2 * d_in + 3 * d_out + rank * (d_out + 1)) * item
+    # Per sample laid along k directions: V_i a, and three products of the eigenvectors with it.
+    k = d if top_k is None else top_k * 5 // 4
+    along = (d_out * k + 3 * rank * k) * item
     if top_k is None or d <= DENSE_LIMIT:
         # Seven moments, their triangles in float64, and eight float64 matrices while H is diagonalised.
         need = factors + d * d * (7 * item + 2 * 8 + 8 * 8)
         triangles = 6 * d_out * (d_out + 1) // 2 + 3 * d_in * (d_in + 1) // 2
         each = (triangles + 3 * d_out**2) * item
-        if need + each <= room:
-            return Plan(True, _chunk(n, each, room - need), need)
+        if need + max(each, along) <= room:
+            return Plan(True, _chunk(n, each, room - need), _chunk(n, along, room - need), need)
     if top_k is None:
         raise MemoryError(
             f"The whole eigenbasis of a layer with {d:,} weights and {n:,} samples needs about {_gib(need)}, and "
             f"{_gib(free)} are free. Set top_k (say 100) to compute the leading directions only."
         )
     # The Krylov basis and its image: twice four blocks a quarter wider than top_k, and as much in work space.
-    need = factors + d * top_k * 5 // 4 * 4 * 3 * 8
-    each = (d_out * top_k * 5 // 4 + 4 * rank * top_k) * item
-    if need + each > room:
+    need = factors + d * k * 4 * 3 * 8
+    if need + along > room:
         raise MemoryError(
-            f"{top_k} directions of a layer with {d:,} weights and {n:,} samples need about {_gib(need + each)}, and "
+            f"{top_k} directions of a layer with {d:,} weights and {n:,} samples need about {_gib(need + along)}, and "
             f"{_gib(free)} are free. Reduce top_k or the number of samples."
         )
-    return Plan(False, _chunk(n, each, room - need), need)
+    fits = _chunk(n, along, room - need)
+    return Plan(False, fits, fits, need)
 
 
 def _chunk(n: int, each: int, room: int) -> int:

@@ -49,8 +49,9 @@ class Moment:
 Moments = Mapping[str, Moment]
 
 
-def _chunks(n: int, chunk: int) -> Iterable[slice]:
-    return (slice(start, min(start + chunk, n)) for start in range(0, n, chunk))
+def chunks(n: int, size: int) -> Iterable[slice]:
+    """Consecutive rows, `size` at a time, the last ones fewer."""
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
 # -- dense ------------------------------------------------------------------------------------------------
@@ -73,18 +74,22 @@ class _Factor:
     def triangles(self, rows: slice) -> Float[Tensor, "n t"]:
         a, b = self.a[rows], self.b[rows]
         d = a.shape[2]
-        i, j = torch.triu_indices(d, d, device=a.device)
-        if a.shape[1] == 1:
-            a, b = a[:, 0], b[:, 0]
-            product = a[:, i] * b[:, j]
+        if a.shape[1] > 1:
+            full = (a if self.weight is None else a * self.weight[rows][:, :, None]).mT @ b
             if self.a is not self.b:
-                product = (product + self.sign * a[:, j] * b[:, i]) / 2
-            return product if self.weight is None else product * self.weight[rows]
-        weighted = a if self.weight is None else a * self.weight[rows][:, :, None]
-        full = weighted.mT @ b
-        if self.a is not self.b:
-            full = (full + self.sign * full.mT) / 2
-        return full.flatten(1)[:, i * d + j]
+                full = (full + self.sign * full.mT) / 2
+            i, j = torch.triu_indices(d, d, device=a.device)
+            return full.flatten(1).index_select(1, i * d + j)
+        a, b = a[:, 0], b[:, 0]
+        product = a.new_empty(a.shape[0], d * (d + 1) // 2)
+        end = 0
+        for i in range(d):  # row i of the triangle; far quicker than gathering all index pairs at once
+            row = product[:, end : end + d - i]
+            torch.mul(a[:, i : i + 1], b[:, i:], out=row)
+            if self.a is not self.b:
+                row.addcmul_(b[:, i : i + 1], a[:, i:], value=self.sign).div_(2)
+            end += d - i
+        return product if self.weight is None else product.mul_(self.weight[rows])
 
 
 def _products(moment: Moment) -> list[tuple[_Factor, tuple[Tensor, Tensor, int], float]]:
@@ -113,7 +118,7 @@ def dense(moments: Moments, chunk: int, progress: Progress = silent) -> dict[str
         n, d_in, d_out = first.shape[0], first.shape[1], stack[0][1].a.shape[2]
         t_out, t_in = d_out * (d_out + 1) // 2, d_in * (d_in + 1) // 2
         sums = torch.zeros(len(stack) * t_out, t_in, dtype=torch.float64, device=first.device)
-        for rows in _chunks(n, chunk):
+        for rows in chunks(n, chunk):
             lefts = torch.cat([left.triangles(rows) for _, left, _ in stack], dim=1)
             sums += lefts.mT @ across.triangles(rows)
             done += rows.stop - rows.start
@@ -172,7 +177,7 @@ def project(
     sums = {name: torch.zeros(k, k, dtype=torch.float64, device=basis.device) for name in moments}
     for n in sorted({moment.samples for moment in moments.values()}):
         group = {name: m for name, m in moments.items() if m.samples == n}
-        for rows in _chunks(n, chunk):
+        for rows in chunks(n, chunk):
             along = _along_many(group.values(), basis, rows)
             for name, moment in group.items():
                 x = along(moment.x)
@@ -206,7 +211,7 @@ def apply(moment: Moment, basis: Float[Tensor, "d k"], chunk: int) -> Float[Tens
     k = basis.shape[1]
     shaped = basis.view(d_out, d_in, k)
     total = torch.zeros(d_out * k, d_in, dtype=torch.float64, device=basis.device)
-    for rows in _chunks(moment.samples, chunk):
+    for rows in chunks(moment.samples, chunk):
         along = moment.x.along(shaped, rows)
         if moment.weight is not None:
             along = along * moment.weight[rows][:, :, None]

@@ -32,8 +32,7 @@ def sample_spectra(
     n, (r, k) = some.samples, (kappa.shape[1], directions.shape[2])
     first = torch.zeros(r, k, dtype=torch.float64, device=kappa.device)
     second, leading = torch.zeros_like(first), []
-    for start in range(0, n, chunk):
-        rows = slice(start, min(start + chunk, n))
+    for rows in moments.chunks(n, chunk):
         alpha = side.along(directions, rows).square() / norm2[rows, None, None]
         first += torch.einsum("nr,nrk->rk", kappa[rows], alpha)
         second += torch.einsum("nr,nrk->rk", kappa[rows].square(), alpha)
@@ -81,8 +80,7 @@ def replicates(
     over_paired = {name: m for name, m in described.items() if name not in over_all}
     for group, weights in ((over_all, everyone), (over_paired, paired)):
         total = weights.shape[1]
-        for start in range(0, total, chunk):
-            rows = slice(start, min(start + chunk, total))
+        for rows in moments.chunks(total, chunk):
             for name, share in moments.diagonals_per_sample(group, directions, rows).items():
                 sums[name] += weights[:, rows] @ share
             for name, (side, own) in linear.items():
