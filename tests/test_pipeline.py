@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cache.progress import Stopped
 from cache.store import MANIFEST, Store
-from engine import library, pipeline
+from engine import analyze, library, pipeline
+from engine.data import load
+from engine.models import build
 from engine.pipeline import Pipeline, chosen_epochs, default_analysis
 from engine.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
 
@@ -128,6 +131,13 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     assert_same_run(store, whole, key)
 
 
+def test_a_run_that_goes_on_forgets_the_epochs_it_repeats(store: Store, request_: RunRequest) -> None:
+    for epoch, recorded in ((5, 6), (4, 5)):
+        with pytest.raises(Stopped):
+            watched(store, Watch("training", epoch)).train(request_)
+        assert len(library.find(store).history) == recorded
+
+
 def test_a_run_killed_between_a_checkpoint_and_its_record_goes_on(
     store: Store, request_: RunRequest, tmp_path: Path
 ) -> None:
@@ -239,9 +249,17 @@ def test_every_setting_names_another_analysis(store: Store, trained: str) -> Non
     assert [a.request.epoch for a in found] == [4, 6, 6, 6, 6, 6]
 
 
-def test_a_sample_of_the_data_is_drawn_by_the_seed(store: Store, trained: str) -> None:
+def test_a_sample_of_the_data_is_drawn_by_the_seed(store: Store, trained: str, request_: RunRequest) -> None:
     request = AnalysisRequest(trained, 6, samples=60, spectra=0)
     one = watched(store, Watch()).analyze(request)
+    run, data = library.find(store), load(DataRequest(request_.data.name))
+    model = build(run.request.model, 0)
+    arrays = weights(store, trained, 6)
+    model.load_state_dict({k: torch.from_numpy(a) for k, a in arrays.items() if "momentum" not in k})
+    rows = np.sort(np.random.default_rng(0).permutation(120)[:60])
+    direct = analyze(model, data.train_x[rows], data.train_y[rows], "fc2", batch_size=50, device="cpu", spectra=0)
+    np.testing.assert_allclose(one.eigenvalues, direct.eigenvalues)
+    np.testing.assert_allclose(one.diagonal("C_awd"), direct.diagonal("C_awd"))
     assert one.provenance.samples == 60
     other = watched(store, Watch()).analyze(dataclasses.replace(request, seed=1))
     assert not np.allclose(one.eigenvalues, other.eigenvalues, rtol=1e-3)

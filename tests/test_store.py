@@ -185,9 +185,29 @@ def test_an_entry_replaced_while_it_is_held_is_not_taken_for_damaged(store: Stor
     arrays = held.arrays("main")
     assert arrays is not None
     assert arrays["eigenvalues"].size == 5
+    # Once the old files are gone the holder gets nothing, and the new entry is left alone.
+    for file in folder(store).glob("*.safetensors"):
+        if file.name not in {f.filename for f in read(store).files}:
+            file.unlink()
+    assert held.arrays("main") is None
+    assert read(store).meta == {"epoch": 4}
     store.delete(*PATH)
     assert held.arrays("main") is None
     assert store.damage_log() == ()
+
+
+def test_what_is_missing_or_short_shows_before_anything_is_loaded(store: Store) -> None:
+    truncate(array_file(store, "spectra"))
+    assert store.read(*PATH) is None
+    assert "bytes instead of" in store.damage_log()[0]
+
+
+def test_setting_aside_leaves_the_unfinished_files_of_another_writer(store: Store) -> None:
+    unfinished = folder(store) / ".main-0.safetensors.ab"
+    unfinished.write_bytes(b"half")
+    garbage(folder(store) / MANIFEST)
+    assert store.read(*PATH) is None
+    assert unfinished.exists()
 
 
 def test_files_of_old_versions_go_after_a_while(store: Store) -> None:
