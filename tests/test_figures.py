@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planted import analysis
 
 from engine.result import NAMES
-from pages.parts import curves, figures, palette
+from pages.parts import curves, figures, heatmaps, palette, words
 from pages.parts.figures import Cloud
+from tests.planted import analysis
 
 RESULT = analysis()
 
@@ -42,7 +42,7 @@ def slope(trace):
 def test_k_is_coloured_by_its_symmetric_log_and_hovered_by_its_value():
     block = RESULT.projected("C", 100)
     block[3, 7] = block[7, 3] = -0.5 * block[3, 3]
-    figure = figures.covariance_heatmap(block, RESULT.eigenvalues)
+    figure = heatmaps.covariance(block, RESULT.eigenvalues)
     (trace,) = traces(figure, type="heatmap")
     z = decode(trace["z"])
     assert z.dtype == np.float32
@@ -55,7 +55,7 @@ def test_k_is_coloured_by_its_symmetric_log_and_hovered_by_its_value():
 
 def test_the_ticks_of_k_stand_where_their_value_is_drawn():
     block = RESULT.projected("C", 50)
-    figure = figures.covariance_heatmap(block, RESULT.eigenvalues)
+    figure = heatmaps.covariance(block, RESULT.eigenvalues)
     (trace,) = traces(figure, type="heatmap")
     bar = trace["colorbar"]
     z, values = decode(trace["z"]).ravel(), block.ravel()
@@ -71,8 +71,8 @@ def test_the_ticks_of_k_stand_where_their_value_is_drawn():
 
 
 def test_real_and_random_correlation_share_one_scale_around_zero():
-    real = figures.correlation_heatmap(RESULT.correlation("C", 60), RESULT.eigenvalues)
-    random = figures.correlation_heatmap(RESULT.random_correlation("C", 60, seed=3), RESULT.eigenvalues)
+    real = heatmaps.correlation(RESULT.correlation("C", 60), RESULT.eigenvalues)
+    random = heatmaps.correlation(RESULT.random_correlation("C", 60, seed=3), RESULT.eigenvalues)
     (a,), (b,) = traces(real), traces(random)
     np.testing.assert_allclose(decode(a["z"]), RESULT.correlation("C", 60), atol=1e-6)
     np.testing.assert_allclose(decode(b["z"]), RESULT.random_correlation("C", 60, seed=3), atol=1e-6)
@@ -84,12 +84,12 @@ def test_real_and_random_correlation_share_one_scale_around_zero():
 
 
 def test_an_empty_covariance_is_drawn_without_a_scale_out_of_nothing():
-    figure = figures.covariance_heatmap(np.zeros((4, 4)), np.ones(4))
+    figure = heatmaps.covariance(np.zeros((4, 4)), np.ones(4))
     assert traces(figure)[0]["zmax"] == 1
 
 
 def test_a_hover_names_the_curvature_of_its_direction():
-    (trace,) = traces(figures.correlation_heatmap(np.eye(3), np.array([2.0, 0.5, 1e-6])))
+    (trace,) = traces(heatmaps.correlation(np.eye(3), np.array([2.0, 0.5, 1e-6])))
     assert trace["x"] == ["1 (H = 2)", "2 (H = 0.5)", "3 (H = 1.00 × 10⁻⁶)"]
 
 
@@ -274,3 +274,14 @@ def test_colours_drawn_together_are_told_apart_by_colour_blind_people(eyes, toge
     for a, b in itertools.combinations(together, 2):
         distance = np.linalg.norm(oklab(palette.LOOKS[a].colour) - oklab(palette.LOOKS[b].colour))
         assert distance > 0.05, f"{a} and {b} look alike to {eyes}: {distance:.3f}"
+
+
+def test_every_formula_of_the_explanations_is_whole():
+    texts = {name: text for name, text in vars(words).items() if name.isupper()}
+    assert len(texts) > 10
+    for name, text in texts.items():
+        for line in text.splitlines():
+            # A displayed formula that runs over two lines is drawn as an error.
+            assert line.count("$$") in (0, 2), f"{name}: {line}"
+        for paragraph in text.split("\n\n"):
+            assert paragraph.replace("$$", "").count("$") % 2 == 0, f"{name}: {paragraph}"

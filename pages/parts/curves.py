@@ -23,7 +23,8 @@ def training(records: Mapping[str, ndarray], epochs: int, height: int = 300, mar
     for column, quantity in enumerate(("loss", "accuracy"), start=1):
         for part, colour, dash in parts:
             values = records.get(f"{part}_{quantity}")
-            if values is None or not np.isfinite(values).any():
+            # Without test samples there is no line; before the first epoch there is one without points.
+            if values is None or (values.size and not np.isfinite(values).any()):
                 continue
             figure.add_scatter(
                 x=records["epoch"],
@@ -42,7 +43,11 @@ def training(records: Mapping[str, ndarray], epochs: int, height: int = 300, mar
         figure.add_vline(x=marked, line={"color": palette.QUIET, "width": 1})
     figure.update_layout(layout(height))
     figure.update_xaxes(axis("epoch", range=[0, max(epochs, 1)]))
-    figure.update_yaxes(log_axis("loss", 4, nticks=5), col=1)
+    losses = np.concatenate([np.asarray(v, float) for name, v in records.items() if name.endswith("loss")])
+    losses = np.log10(losses[losses > 0])
+    # At least these three decades, so that the axis rests while the curve grows.
+    span = [min(-2.6, losses.min(initial=0.0)) - 0.1, max(0.5, losses.max(initial=0.0)) + 0.1]
+    figure.update_yaxes(log_axis("loss", 4, range=span), col=1)
     figure.update_yaxes(axis("accuracy", tickformat=".0%", range=[0, 1.03]), col=2)
     return figure
 
@@ -78,7 +83,7 @@ def over_epochs(
     return figure
 
 
-def _apart(epochs: Sequence[int], gap: float = 0.16) -> list[int]:
+def _apart(epochs: Sequence[int], gap: float = 0.2) -> list[int]:
     """Epochs whose labels do not touch on a log axis; the last one is always among them."""
     kept: list[int] = []
     for epoch in sorted(epochs, reverse=True):
@@ -123,8 +128,69 @@ def meter(
         font={"size": 12, "color": palette.QUIET},
     )
     figure.update_xaxes(axis(title, range=[0, top]))
-    figure.update_yaxes(automargin=True, autorange="reversed", showgrid=False)
+    figure.update_yaxes(automargin=True, autorange="reversed", showgrid=False, ticksuffix="  ")
     return figure
+
+
+def alignments(values: Mapping[str, tuple[float, float]], height: int = 300) -> go.Figure:
+    """Alignment of each matrix as a bar in its colour, and its own value at random as a tick."""
+    figure = go.Figure(layout=layout(height, barmode="overlay", margin={"l": 8, "r": 16, "t": 28, "b": 8}))
+    labels = [LOOKS[name].html for name in values]
+    measured, chance = (list(v) for v in zip(*values.values(), strict=True))
+    figure.add_bar(
+        x=measured,
+        y=labels,
+        orientation="h",
+        width=0.6,
+        name="measured",
+        showlegend=False,
+        marker={"color": [faded(LOOKS[name].colour, 0.85) for name in values], "line": {"width": 0}},
+        text=[f"{v:.2f}" for v in measured],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:.4f}<extra></extra>",
+    )
+    figure.add_scatter(
+        x=chance,
+        y=labels,
+        mode="markers",
+        name="turned at random",
+        marker={"symbol": "line-ns", "size": 16, "line": {"width": 2.5, "color": palette.QUIET}},
+        hovertemplate="%{y} at random: %{x:.4f}<extra></extra>",
+    )
+    figure.update_xaxes(axis("alignment with the eigenbasis of H", range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1]))
+    figure.update_yaxes(automargin=True, autorange="reversed", showgrid=False, ticksuffix="  ")
+    return figure
+
+
+def off_diagonal(real: ndarray, random: ndarray | None, colour: str, height: int = 230) -> go.Figure:
+    """How often a correlation |R_ij| between different directions has which size: measured, and by chance."""
+    figure = go.Figure(layout=layout(height, barmode="overlay", bargap=0))
+    parts = [("by chance", random, palette.QUIET, 0.35), ("measured", real, colour, 0.75)]
+    sizes = {label: off_diagonal_sizes(block) for label, block, _, _ in parts if block is not None}
+    edge = max((float(np.quantile(v, 0.999)) for v in sizes.values() if v.size), default=1.0) or 1.0
+    edges = np.linspace(0, min(1.0, edge), 41)
+    for label, _, shade, opacity in parts:
+        if label not in sizes or not sizes[label].size:
+            continue
+        counts, _ = np.histogram(np.clip(sizes[label], 0, edges[-1]), edges)
+        figure.add_bar(
+            x=(edges[1:] + edges[:-1]) / 2,
+            y=counts / sizes[label].size,
+            width=edges[1],
+            name=label,
+            marker={"color": shade, "opacity": opacity, "line": {"width": 0}},
+            hovertemplate=f"{label}: %{{y:.1%}} of pairs near |R| = %{{x:.3f}}<extra></extra>",
+        )
+    figure.update_xaxes(axis("size of the correlation |R<sub>ij</sub>|, i ≠ j", range=[0, edges[-1]]))
+    figure.update_yaxes(axis("share of pairs", tickformat=".0%"))
+    return figure
+
+
+def off_diagonal_sizes(block: ndarray) -> ndarray:
+    """|R_ij| of the pairs i < j that are defined."""
+    upper = np.abs(block[np.triu_indices(block.shape[0], 1)])
+    return upper[np.isfinite(upper)]
 
 
 def gamma_by_window(curves: Mapping[str, ndarray], first: int, last: int, height: int = 300) -> go.Figure:

@@ -1,0 +1,69 @@
+"""The front door: what this is, the demo at work, and its results at a glance."""
+
+import streamlit as st
+
+from pages.parts.frame import page
+
+
+def introduction() -> None:
+    """What this is, in two sentences."""
+    st.title("How SGD’s noise follows the curvature of the loss")
+    st.markdown(
+        "Training by stochastic gradient descent is noisy, and the noise is not the same in every direction: where the "
+        "loss bends sharply, the noise is strong. Gammascope trains a small network on real handwritten digits, "
+        "measures both, and shows the law between them: $C_{ii} \\propto H_{ii}^{\\,\\gamma}$."
+    )
+
+
+def overview() -> None:
+    """The results of one checkpoint, from the answer down to its evidence."""
+    from pages.parts import controls, jobs, panels, results, selection, words
+
+    view = results.view()
+    if view is None:
+        jobs.first_results()
+        expect()
+        return
+    jobs.progress_of(view.run.key)
+    left, right = st.columns(2, gap="large")
+    with left:
+        controls.epoch("start", view)
+    with right:
+        k = controls.top_k("start", view)
+    panels.headline(view)
+
+    about = words.H + words.C + words.K + words.R
+    controls.heading("Do noise and curvature share their directions?", about, "What K and R are")
+    panels.three_heatmaps(view, "C", k, seed=selection.current().draw or 0)
+    st.caption(controls.provenance(view))
+
+    about = words.GAMMA + words.C_AWD + words.FLOOR
+    controls.heading("By which power does noise grow with curvature?", about, "What γ, C_AWD and the lines are")
+    window = panels.usual_window(view.analysis)
+    with st.grid(2, min_column_width=420, gap="medium") as pair:
+        with pair.cell():
+            panels.power_law(view, ("C", "C_awd"), 0, window)
+        with pair.cell():
+            st.markdown("**γ at every analysed epoch**")
+            panels.gamma_over_epochs(view, ("C", "C_awd"), 0, window)
+            ratio = view.analysis.traces["C_awd"] / view.analysis.traces["C"]
+            st.markdown(words.SIZE + f" Here its trace is {ratio:.0f} times that of $C$.")
+    st.header("The training behind it")
+    panels.training(view)
+    st.caption(controls.provenance(view))
+
+
+def expect() -> None:
+    """What will appear, while it is being made."""
+    from pages.parts import words
+
+    st.subheader("What you will see")
+    grid = st.grid(3, min_column_width=260, gap="small", border=True)
+    for text in (words.H, words.C, words.C_AWD):
+        with grid.cell():
+            st.markdown(text)
+
+
+with page("start"):
+    introduction()
+    overview()

@@ -1,0 +1,168 @@
+"""The knobs that several pages have, and the way a figure is put on a page."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.parts import palette, selection
+from pages.parts.selection import bound
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from pages.parts.results import View
+
+SMALLEST_K, USUAL_K, LARGEST_K = 2, 100, 300
+
+
+def matrix_label(name: str) -> str:
+    """A matrix in TeX and words, for a choice."""
+    from engine.result import NAMES
+
+    return f"${palette.LOOKS[name].tex}$ – {NAMES[name][1]}"
+
+
+def plain_label(name: str) -> str:
+    """A matrix in plain letters and words, where TeX is not drawn."""
+    from engine.result import NAMES
+
+    return f"{NAMES[name][0]} – {NAMES[name][1]}"
+
+
+def epoch(page: str, view: "View") -> int:
+    """Slider over the epochs that are analysed."""
+    wanted = selection.current().epoch
+    if len(view.epochs) < 2:
+        st.slider(
+            "Epoch", 0, max(view.epoch, 1), view.epoch, disabled=True, help="More epochs arrive as they are analysed."
+        )
+        return view.epoch
+    chosen = st.select_slider(
+        "Epoch",
+        options=view.epochs,
+        help="A checkpoint of training. 0 is the network before its first step.",
+        **bound(page, "epoch", view.epoch),
+    )
+    if wanted is not None and wanted not in view.epochs:
+        st.caption(f"Epoch {wanted} is not analysed here; the nearest is shown.")
+    return int(chosen)
+
+
+def top_k(page: str, view: "View", largest: int = LARGEST_K) -> int:
+    """Slider over the number of leading directions shown."""
+    most = min(largest, view.analysis.k)
+    wanted = selection.current().k or USUAL_K
+    return st.slider(
+        "Leading directions shown, k",
+        SMALLEST_K,
+        max(most, SMALLEST_K + 1),
+        help="The k directions of weight space in which the loss curves most: eigenvectors of H, sharpest first.",
+        **bound(page, "k", min(max(wanted, SMALLEST_K), most)),
+    )
+
+
+def matrix(page: str, view: "View", label: str = "Matrix") -> str:
+    """Choice of one covariance."""
+    names = view.analysis.names
+    wanted = selection.current().matrix
+    return st.selectbox(
+        label,
+        names,
+        format_func=plain_label,
+        help="Every covariance of the theory, in the same eigenbasis of H.",
+        **bound(page, "matrix", wanted if wanted in names else names[0]),
+    )
+
+
+def matrices(page: str, view: "View") -> tuple[str, ...]:
+    """Choice of several covariances."""
+    names = view.analysis.names
+    wanted = tuple(n for n in selection.current().matrices or ("C", "C_awd") if n in names)
+    chosen = st.pills(
+        "Covariances",
+        names,
+        selection_mode="multi",
+        format_func=lambda name: f"${palette.LOOKS[name].tex}$",
+        **bound(page, "matrices", wanted),
+    )
+    return tuple(n for n in names if n in (chosen or ()))
+
+
+def window(page: str, view: "View", usual: int) -> tuple[int, int]:
+    """Slider over the directions that are fitted: the first left out, and the last one in."""
+    most = view.analysis.k
+    low, high = selection.current().window or (1, usual)
+    value = (min(low, most), min(max(high, low), most))
+    first, last = st.slider(
+        "Directions fitted, from … to",
+        1,
+        most,
+        help="Direction 1 is the sharpest. The paper fits the leading 𝒩; the outliers at the top can be left out.",
+        **bound(page, "window", value),
+    )
+    return first - 1, last
+
+
+def centred(page: str) -> bool:
+    """Whether clouds are drawn at their own height or shifted onto each other."""
+    chosen = st.segmented_control(
+        "Heights",
+        [False, True],
+        format_func=lambda shifted: "shifted together, to compare slopes" if shifted else "as measured",
+        required=True,
+        **bound(page, "centred", bool(selection.current().centred)),
+    )
+    return bool(chosen)
+
+
+def nothing_yet() -> None:
+    """What a page says while there is nothing to look at."""
+    st.info(
+        "Nothing is analysed yet. Open the start page: the demo trains a small network on real digits and "
+        "brings its first results in a few seconds.",
+        icon=":material/hourglass_empty:",
+    )
+    st.page_link("app.py", label="Go to the start page", icon=":material/play_circle:")
+
+
+# -- figures ----------------------------------------------------------------------------------------------
+
+
+def draw(figure: "go.Figure", key: str, filename: str, alt: str) -> None:
+    """Put a figure on the page: stretched, saved as SVG, and told in words to those who cannot see it."""
+    st.plotly_chart(
+        figure,
+        key=key,
+        alt=alt,
+        config={
+            "displaylogo": False,
+            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+            "toImageButtonOptions": {"format": "svg", "filename": f"gammascope-{filename}"},
+        },
+    )
+
+
+def provenance(view: "View") -> str:
+    """Where the numbers come from, for the line under a figure."""
+    p = view.analysis.provenance
+    parts = (
+        f"Run {view.run.key[:8]}",
+        f"epoch {view.epoch}",
+        f"layer {p.layer} ({p.d_out} × {p.d_in})",
+        f"N = {p.samples:,} samples",
+        f"B = {p.batch_size}",
+        f"{p.device}, {p.dtype}",
+    )
+    # A part is never broken over two lines.
+    return " · ".join(part.replace(" ", "\u00a0") for part in parts)
+
+
+def heading(title: str, definition: str, label: str = "What this is", level: int = 2) -> None:
+    """A heading with its explanation at hand."""
+    key = "heading-" + "".join(c if c.isalnum() else "-" for c in title.lower())
+    with st.container(
+        key=key, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", wrap=False
+    ):
+        st.markdown(f"{'#' * level} {title}", width="stretch")
+        with st.popover(label, icon=":material/help:", type="tertiary", wrap=False):
+            st.markdown(definition)

@@ -1,0 +1,150 @@
+"""The frame of every page: title, menu, what is selected, and a sentence in place of a traceback."""
+
+import functools
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import streamlit as st
+
+from pages.parts import selection
+
+if TYPE_CHECKING:
+    from engine.library import Run
+
+LOGO = str(Path(__file__).with_name("logo.svg"))
+STYLE = Path(__file__).with_name("style.css")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One page of the menu: its name in the code, its file, its label and icon."""
+
+    name: str
+    file: str
+    label: str
+    icon: str
+
+
+MENU: dict[str, tuple[Entry, ...]] = {
+    "Begin": (Entry("start", "app.py", "Start", ":material/play_circle:"),),
+    "Look": (
+        Entry("commutativity", "pages/commutativity.py", "Commutativity", ":material/grid_on:"),
+        Entry("power_law", "pages/power_law.py", "Power law", ":material/trending_up:"),
+    ),
+}
+
+
+@contextmanager
+def page(name: str) -> Iterator[None]:
+    """Set the page up, draw the menu, and show whatever goes wrong inside as a sentence.
+
+    Nothing heavy is imported before the menu and the page's first words are on the screen.
+    """
+    entry = next(e for group in MENU.values() for e in group if e.name == name)
+    title = "Gammascope" if name == "start" else f"{entry.label} · Gammascope"
+    st.set_page_config(page_title=title, page_icon=LOGO, layout="wide", initial_sidebar_state="expanded")
+    st.html(STYLE)
+    with st.sidebar:
+        _brand()
+        _menu()
+        here = st.container()
+    with sentences():
+        selection.publish()
+        yield
+        with here:
+            _selected(name)
+
+
+def _brand() -> None:
+    with st.container(key="brand", horizontal=True, vertical_alignment="center", gap="small"):
+        st.image(LOGO, width=40)
+        st.markdown("### Gammascope", width="content")
+
+
+def _menu() -> None:
+    for title, entries in MENU.items():
+        st.caption(title)
+        for entry in entries:
+            st.page_link(entry.file, label=entry.label, icon=entry.icon, width="stretch")
+
+
+def _selected(name: str) -> None:
+    """The run that every page shows, and a choice where there are several."""
+    from pages.parts import results
+
+    runs = results.runs()
+    run = results.chosen_run()
+    if run is None:
+        return
+    st.divider()
+    if len(runs) > 1:
+        labels = {r.key: r for r in runs}
+        st.selectbox(
+            "Run", list(labels), format_func=lambda key: describe(labels[key]), **selection.bound(name, "run", run.key)
+        )
+    else:
+        st.caption("Run")
+        st.markdown(f"**{describe(run)}**")
+    st.caption(settings(run))
+
+
+def describe(run: "Run") -> str:
+    """A run in a few words: data, network, loss."""
+    widths = "‑".join(map(str, run.request.model.widths))
+    kind = widths if run.request.model.kind == "mlp" else f"CNN {widths}"
+    return f"{DATA.get(run.data_name, run.data_name)}, {kind}, {LOSSES.get(run.request.loss, run.request.loss)}"
+
+
+DATA = {"mnist5k": "MNIST (5,000 digits)", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
+LOSSES = {"ce": "cross‑entropy", "mse": "softmax MSE", "linear_mse": "linear MSE"}
+
+
+def settings(run: "Run") -> str:
+    """How a run was trained, in one sentence."""
+    training = run.request.training
+    reached = int(run.history.epoch[-1]) if len(run.history) else 0
+    return (
+        f"{run.samples:,} samples, {reached} of {training.epochs} epochs, batches of {training.batch_size}, "
+        f"learning rate {training.learning_rate:g}, seed {run.request.seed}; on {run.device}. Key {run.key[:8]}."
+    )
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Show an exception as a sentence: the engine's ValueErrors explain themselves, the rest is logged."""
+    try:
+        yield
+    except ValueError as error:
+        st.warning(str(error), icon=":material/info:")
+    except OSError as error:
+        st.error(
+            f"The cache could not be read or written ({error.strerror or error}). Check that its folder exists "
+            "and that the disk is not full, then reload the page.",
+            icon=":material/folder_off:",
+        )
+    except Exception:
+        # Streamlit's own control flow is no Exception and passes.
+        logging.getLogger("gammascope").exception("A page failed")
+        st.error(
+            "Something on this page failed; that is our fault, not yours. Results in the cache are untouched. "
+            "Reload the page; the terminal that runs the dashboard shows the details.",
+            icon=":material/error:",
+        )
+
+
+def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
+    """The same for a fragment, which runs again without the page around it."""
+
+    @functools.wraps(function)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        with sentences():
+            return function(*args, **kwargs)
+        return None
+
+    return inner

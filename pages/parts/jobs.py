@@ -1,0 +1,157 @@
+"""The demo: start it once, watch it, stop it. It runs in a process of its own and outlives this one."""
+
+import time
+
+import streamlit as st
+
+from cache.jobs import Job, Jobs
+from engine import library
+from engine.command_line import arguments
+from engine.requests import RunRequest
+from pages.parts import curves, results
+from pages.parts.controls import draw
+from pages.parts.frame import guarded
+
+DEMO = RunRequest()
+WATCH_SECONDS = 0.5
+
+
+def _jobs() -> Jobs:
+    return Jobs(results.store().root / "jobs")
+
+
+def _command() -> tuple[str, ...]:
+    """Train, analyse the last checkpoint, then all the others."""
+    return tuple(arguments(DEMO, ("last", "all")))
+
+
+def demo_job() -> Job | None:
+    """The newest job of the demo, at work or ended; found again after a restart of the server."""
+    return next((job for job in _jobs().jobs() if job.argv == _command()), None)
+
+
+def start_demo() -> Job:
+    """Start the demo; if it is already at work, that job."""
+    return _jobs().start(_command(), title="The demo: digits, 784-50-50-10, cross-entropy")
+
+
+def first_results() -> None:
+    """What the start page shows while nothing is analysed: the demo starts by itself, once."""
+    job = demo_job() or start_demo()
+    if job.running:
+        _watch(job.id)
+        return
+    if job.state == "done":
+        # Its results were deleted since, or damaged and set aside.
+        st.info("The demo's results are no longer in the cache. Start it again to make them anew.")
+    else:
+        st.warning(job.message or "The demo has stopped.", icon=":material/info:")
+    if st.button("Start the demo again", type="primary", icon=":material/replay:"):
+        start_demo()
+        st.rerun()
+    _log(job)
+
+
+@st.fragment(run_every=WATCH_SECONDS)
+@guarded
+def _watch(job_id: str) -> None:
+    """Live curves and time left, until the first results are there."""
+    job = _jobs().job(job_id)
+    run = library.asked(results.store(), DEMO)
+    if job is None or not job.running or (run is not None and library.analyses(results.store(), run.key)):
+        st.rerun()
+        return
+    epochs = DEMO.training.epochs
+    with st.container(border=True):
+        head, button = st.columns([5, 1], vertical_alignment="center")
+        head.markdown(f"**{_doing(job, run is not None and run.finished)}**")
+        if button.button("Stop", icon=":material/stop:", width="stretch", disabled=job.stopping):
+            _jobs().cancel(job)
+        st.progress(_fraction(job), text=_left(job))
+        history = run.history if run is not None else library.History.of([])
+        columns = {name: getattr(history, name) for name in ("epoch", "train_loss", "train_accuracy")}
+        columns |= {name: getattr(history, name) for name in ("test_loss", "test_accuracy")}
+        draw(
+            curves.training(columns, epochs),
+            "live",
+            "training",
+            f"Loss and accuracy up to epoch {int(history.epoch[-1]) if len(history) else 0} of {epochs}.",
+        )
+
+
+# The engine's stages of one analysis: what they mean, and where the bar stands while they last.
+STAGES = {
+    "moments": ("averaging over all samples", 0.0, 0.5),
+    "projections": ("turning to the axes of curvature", 0.5, 0.8),
+    "commutators": ("comparing with chance", 0.8, 1.0),
+}
+
+
+def _doing(job: Job, trained: bool) -> str:
+    if job.stopping:
+        return "Stopping …"
+    if job.progress.stage == "training":
+        return f"Training on real handwritten digits: epoch {job.progress.done} of {job.progress.total}"
+    if trained:
+        return f"Trained. Now measuring curvature and noise at the last epoch: {_stage(job)}"
+    return "Reading the digits …" if job.progress.stage == "loading data" else "Waking the engine …"
+
+
+def _stage(job: Job) -> str:
+    """The present stage in words; the engine says “analysing epoch 100 (1 of 10): moments”."""
+    stage = job.progress.stage.rsplit(": ", 1)[-1]
+    return STAGES[stage][0] if stage in STAGES else stage
+
+
+def _fraction(job: Job) -> float:
+    _, low, high = STAGES.get(job.progress.stage.rsplit(": ", 1)[-1], ("", 0.0, 1.0))
+    return low + (high - low) * job.progress.fraction
+
+
+def _left(job: Job) -> str:
+    seconds = job.progress.seconds_left
+    if seconds is None or job.progress.total < 2:
+        return f"{time.time() - job.created:.0f} s so far"
+    return f"about {max(1, round(seconds))} s left of this step"
+
+
+@st.fragment(run_every=1.0)
+@guarded
+def filling(run: str, job_id: str, known: int) -> None:
+    """One line while the other checkpoints are analysed; the page is drawn anew when one arrives."""
+    job = _jobs().job(job_id)
+    made = len(results.store().list("runs", run, "analyses"))
+    if made != known or job is None or not job.running:
+        st.rerun()
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f":material/hourglass_top: The other checkpoints are being analysed and join the epoch slider: "
+            f"{made} ready, now {_stage(job)}.",
+            width="stretch",
+        )
+        if st.button("Stop", type="tertiary", icon=":material/stop:", disabled=job.stopping):
+            _jobs().cancel(job)
+
+
+def progress_of(run: str) -> None:
+    """The line above the results while the demo is still at work on this run, or why it ended early."""
+    job = demo_job()
+    found = library.asked(results.store(), DEMO)
+    if job is None or found is None or found.key != run:
+        return
+    if job.running:
+        filling(run, job.id, len(results.store().list("runs", run, "analyses")))
+    elif job.state in ("failed", "cancelled") and len(results.analysed(found)) < len(found.checkpoints):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(job.message, width="stretch")
+            if st.button("Go on", icon=":material/play_arrow:"):
+                start_demo()
+                st.rerun()
+
+
+def _log(job: Job) -> None:
+    text = job.log()
+    if text.strip():
+        with st.expander("What the worker said", icon=":material/terminal:"):
+            st.code(text, language=None)

@@ -1,0 +1,281 @@
+"""Pictures and numbers of one analysis as several pages show them, each with its words and its provenance."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from engine.diagnostics import Fit
+from engine.result import Analysis
+from pages.parts import curves, figures, heatmaps, palette, results, words
+from pages.parts.controls import draw, provenance
+from pages.parts.palette import LOOKS
+from pages.parts.results import View
+
+# The paper's number of leading directions for digits (its Table of settings).
+WINDOW = 1000
+CELL = 195
+
+
+def usual_window(analysis: Analysis) -> int:
+    """𝒩: leading directions fitted unless the user says otherwise."""
+    return min(WINDOW, analysis.k)
+
+
+def fit_or_none(analysis: Analysis, name: str, last: int | None = None, first: int = 0) -> Fit | None:
+    """The fit, or None where the window holds too little data for one."""
+    try:
+        return analysis.fit(name, last, first)
+    except ValueError:
+        return None
+
+
+def card(key: str, label: str, value: str, sentence: str, definition: str) -> None:
+    """One number: what it is called, what it is, what it means, and behind the mark how it is defined."""
+    with st.container(border=True, height="stretch", gap="xsmall", key=f"card-{key}"):
+        st.metric(label, value, help=definition)
+        st.caption(sentence)
+
+
+def headline(view: View) -> None:
+    """The numbers that answer the question, each with its meaning in words."""
+    a = view.analysis
+    fits = {name: fit_or_none(a, name, usual_window(a)) for name in ("C", "C_awd")}
+    with st.grid(5, min_column_width=165, gap="small"):
+        card("C", "Exponent γ of the noise", _gamma(fits["C"]), _steepness(fits["C"]), words.GAMMA)
+        card("C_awd", "γ predicted by duality", _gamma(fits["C_awd"]), _agreement(fits), words.C_AWD)
+        card(
+            "commutator",
+            "Commutator error",
+            f"{a.commutator('C'):.2f}",
+            f"Unrelated directions would give {a.random_commutator('C'):.2f}, shared ones 0.",
+            words.COMMUTATOR,
+        )
+        card(
+            "alignment",
+            "Alignment",
+            f"{a.alignment('C'):.2f}",
+            f"Chance would give {a.random_alignment('C'):.2f}, directions shared with H would give 1.",
+            words.ALIGNMENT,
+        )
+        card("accuracy", "Accuracy", f"{a.provenance.accuracy:.1%}", _unseen(view), words.ACCURACY)
+
+
+def _steepness(fit: Fit | None) -> str:
+    if fit is None:
+        return "Too few directions lie above the noise floor at this epoch."
+    return f"A direction that is 10 times sharper is {palette.number(10**fit.gamma, 2)} times noisier."
+
+
+def _unseen(view: View) -> str:
+    history = view.run.history
+    test = history.test_accuracy[history.epoch == view.epoch]
+    if test.size == 0 or not np.isfinite(test[0]):
+        return f"Right answers on the training samples at epoch {view.epoch}."
+    return f"Right answers on the training samples at epoch {view.epoch}; {test[0]:.1%} on unseen ones."
+
+
+def _gamma(fit: Fit | None) -> str:
+    return "—" if fit is None else f"{fit.gamma:.2f}"
+
+
+def _agreement(fits: dict[str, Fit | None]) -> str:
+    measured, predicted = fits["C"], fits["C_awd"]
+    if measured is None or predicted is None:
+        return "No fit at this epoch."
+    return f"Predicted from activity–weight duality; {abs(measured.gamma - predicted.gamma):.2f} from the measured one."
+
+
+def three_heatmaps(view: View, name: str, k: int, seed: int) -> None:
+    """K, R_real and R_rand side by side."""
+    a, look = view.analysis, LOOKS[name]
+    grid = st.grid(3, min_column_width=CELL, gap="small")
+    with grid.cell():
+        st.markdown(f"**$K$, noise in the axes of curvature** \\\n${look.tex}$ in the eigenbasis of $H$")
+        draw(
+            heatmaps.covariance(a.projected(name, k), a.eigenvalues),
+            "K",
+            f"K-{name}-{view.epoch}",
+            f"Heatmap of the leading {k} by {k} block of {name} in the eigenbasis of H, symmetric-log colours.",
+        )
+    with grid.cell():
+        st.markdown("**$R_\\mathrm{real}$, its correlations** \\\nnear zero off the diagonal: shared directions")
+        draw(
+            heatmaps.correlation(a.correlation(name, k), a.eigenvalues, "R<sub>real</sub>"),
+            "R_real",
+            f"R-real-{name}-{view.epoch}",
+            f"Heatmap of the correlation of {name} between {k} eigen-directions of H.",
+        )
+    with grid.cell():
+        st.markdown("**$R_\\mathrm{rand}$, what chance would give** \\\nthe same spectrum, turned at random")
+        try:
+            random = results.random_correlation(view.token, name, k, seed, a)
+        except ValueError:
+            st.info(
+                "The spectrum of this matrix was not kept, so there is no random twin of it. C and C_AWD have one.",
+                icon=":material/info:",
+            )
+            return
+        draw(
+            heatmaps.correlation(random, a.eigenvalues, "R<sub>rand</sub>"),
+            "R_rand",
+            f"R-rand-{name}-{view.epoch}",
+            "Heatmap of the correlation after a random rotation, on the same scale.",
+        )
+
+
+def clouds(view: View, names: Sequence[str], first: int, last: int) -> list[figures.Cloud]:
+    """Diagonals and fits of some matrices, ready to be drawn."""
+    a = view.analysis
+    return [
+        figures.Cloud(name, a.eigenvalues, a.diagonal(name), fit_or_none(a, name, last, first), first, last)
+        for name in names
+    ]
+
+
+def power_law(view: View, names: Sequence[str], first: int, last: int, centred: bool = False) -> None:
+    """Log-log C_ii on H_ii with fits and slopes."""
+    drawn = clouds(view, names, first, last)
+    spoken = "; ".join(f"{c.name} has exponent {c.fit.gamma:.2f}" for c in drawn if c.fit is not None)
+    draw(
+        figures.power_law(drawn, view.analysis.noise_floor, centred),
+        "power",
+        f"power-law-{view.epoch}",
+        f"Log-log plot of the noise variance against curvature. {spoken}. Lines of slope 1 and 2 for comparison.",
+    )
+    points = f"at most {figures.LIMIT} points of each are drawn, fits use all"
+    st.caption(f"Fitted: directions {first + 1} … {last} above the noise floor; {points}. {provenance(view)}")
+
+
+def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -> None:
+    """γ at every analysed epoch."""
+    series = {name: np.array(results.gammas(view, name, last, first)) for name in names}
+    draw(
+        curves.over_epochs(view.epochs, series, view.epoch),
+        "gammas",
+        "gamma-over-epochs",
+        "The exponent at each analysed epoch, between the bounds 1 and 2.",
+    )
+
+
+def training(view: View, height: int = 300) -> None:
+    """Loss and accuracy of the whole run, the present epoch marked."""
+    history = view.run.history
+    names = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+    columns = {name: getattr(history, name) for name in names}
+    draw(
+        curves.training(columns, view.run.request.training.epochs, height, view.epoch),
+        "training",
+        "training",
+        "Loss and accuracy over the epochs of training.",
+    )
+
+
+def off_diagonal(view: View, name: str, k: int, seed: int) -> None:
+    """Sizes of the correlations between directions, measured and by chance, and their ratio in words."""
+    real = view.analysis.correlation(name, k)
+    try:
+        random = results.random_correlation(view.token, name, k, seed, view.analysis)
+    except ValueError:
+        random = None
+    rms = [
+        float(np.sqrt(np.mean(curves.off_diagonal_sizes(block) ** 2))) for block in (real, random) if block is not None
+    ]
+    draw(
+        curves.off_diagonal(real, random, LOOKS[name].colour),
+        "off_diagonal",
+        f"off-diagonal-{name}-{view.epoch}",
+        "Histogram of the correlations between different directions, measured and by chance.",
+    )
+    said = f"Root mean square {rms[0]:.3f}"
+    if len(rms) == 2 and rms[0] > 0:
+        said += f", by chance {rms[1]:.3f}: {rms[1] / rms[0]:.1f} times as strong"
+    st.caption(f"{said}. {provenance(view)}")
+
+
+def commutator(view: View, name: str, k: int) -> None:
+    """How far H and the matrix are from commuting: everywhere, inside the leading block, and in the rest."""
+    a = view.analysis
+    rows = {"all directions": a.commutator(name)}
+    if k < a.k:
+        rows |= {f"leading {k}": a.commutator(name, "top", k), "the rest": a.commutator(name, "bulk", k)}
+    chance = a.random_commutator(name)
+    draw(
+        curves.meter(
+            rows,
+            chance,
+            f"turned at random: {chance:.2f}",
+            "commutator error",
+            LOOKS[name].colour,
+            1.1 * max(chance, 1),
+        ),
+        "commutator",
+        f"commutator-{name}-{view.epoch}",
+        f"Commutator errors: {', '.join(f'{part} {v:.2f}' for part, v in rows.items())}; at random {chance:.2f}.",
+    )
+    st.caption(provenance(view))
+
+
+def alignment(view: View) -> None:
+    """Alignment of every matrix with the eigenbasis of H; each has its own value at random."""
+    a = view.analysis
+    values = {name: (a.alignment(name), a.random_alignment(name)) for name in a.names}
+    draw(
+        curves.alignments(values),
+        "alignment",
+        f"alignment-{view.epoch}",
+        "Alignment: " + ", ".join(f"{name} {value:.2f}" for name, (value, _) in values.items()),
+    )
+    st.caption(provenance(view))
+
+
+def fits(view: View, names: Sequence[str], first: int, last: int) -> None:
+    """The numbers of each fit."""
+    a = view.analysis
+    rows = []
+    for name in names:
+        try:
+            fit = a.fit(name, last, first)
+        except ValueError as error:
+            st.warning(f"{LOOKS[name].tex}: {error}")
+            continue
+        interval = "—" if fit.interval is None else f"{fit.interval[0]:.3f} … {fit.interval[1]:.3f}"
+        rows.append(
+            f"| ${LOOKS[name].tex}$ | **{fit.gamma:.3f}** | ± {fit.stderr:.3f} | {interval} | {fit.r2:.4f} | "
+            f"{fit.n:,} | {fit.discarded:,} | {a.spearman(name, last):.4f} |"
+        )
+    if not rows:
+        return
+    head = (
+        "| covariance | γ | standard error | 95 % interval | R² | directions fitted, n | left out | rank correlation |"
+    )
+    st.markdown("\n".join([head, "|:--|--:|--:|--:|--:|--:|--:|--:|", *rows]))
+    if all(a.replicates.get(name) is None for name in names):
+        st.caption(
+            "The standard error assumes independent residuals. A 95 % interval over training samples appears when "
+            "the analysis was made with a bootstrap: `python -m engine analyze --bootstrap 200`."
+        )
+
+
+def gamma_by_window(view: View, names: Sequence[str], first: int, last: int) -> None:
+    """γ over the first 𝒩 directions, for every 𝒩."""
+    series = {name: view.analysis.gamma_by_window(name) for name in names}
+    draw(
+        curves.gamma_by_window(series, first, last),
+        "gamma_by_window",
+        "gamma-by-window",
+        "The exponent as a function of the number of leading directions fitted.",
+    )
+    st.caption(f"Shaded: the present window. {provenance(view)}")
+
+
+def effective_curvature(view: View) -> None:
+    """κ_eff against H_ii, and what its slope says."""
+    a = view.analysis
+    draw(
+        curves.effective_curvature(a.eigenvalues, a.effective_curvature()),
+        "effective",
+        f"effective-{view.epoch}",
+        "Log-log plot of effective curvature against curvature, above its lower bound.",
+    )
+    st.caption(f"Flat would mean γ = 1; parallel to the dashed line, γ = 2. {provenance(view)}")

@@ -1,0 +1,134 @@
+"""What the pages show, read from the cache once and kept at hand.
+
+Keyed on the store's own version tokens, so a new result is seen at once and an old one is never read twice.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+from numpy import ndarray
+
+from cache.store import Store
+from engine import library
+from engine.library import Analysed, Run
+from engine.result import Analysis
+from pages.parts import selection
+
+HISTORY_ENTRIES, ANALYSIS_ENTRIES, DERIVED_ENTRIES = 32, 24, 64
+
+
+@dataclass(frozen=True)
+class View:
+    """One analysis of one checkpoint, and what else the run has."""
+
+    run: Run
+    analysed: tuple[Analysed, ...]
+    chosen: Analysed
+    analysis: Analysis
+
+    @property
+    def epoch(self) -> int:
+        return self.chosen.request.epoch
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Epochs that are analysed as the chosen one is, rising."""
+        return tuple(sorted({a.request.epoch for a in self.analysed}))
+
+    @property
+    def token(self) -> tuple[str, str]:
+        """What names this analysis; cache keys are made of it, never of its arrays."""
+        return self.run.key, self.chosen.key
+
+
+def store() -> Store:
+    """The cache this dashboard shows."""
+    return Store()
+
+
+def runs() -> tuple[Run, ...]:
+    """All runs, newest first."""
+    here = store()
+    found = (_run(here.root, key, here.version("runs", key)) for key in here.list("runs"))
+    return tuple(sorted((r for r in found if r is not None), key=lambda r: r.created, reverse=True))
+
+
+@st.cache_resource(max_entries=HISTORY_ENTRIES, show_spinner=False)
+def _run(root: Path, key: str, version: str) -> Run | None:
+    return library.run(Store(root), key)
+
+
+@st.cache_resource(max_entries=HISTORY_ENTRIES, show_spinner=False)
+def _analysed(root: Path, run: str, version: str) -> tuple[Analysed, ...]:
+    return library.analyses(Store(root), run)
+
+
+@st.cache_resource(max_entries=ANALYSIS_ENTRIES, show_spinner=False)
+def _analysis(root: Path, run: str, key: str, created: float) -> Analysis | None:
+    return library.load_analysis(Store(root), run, key)
+
+
+def analysed(run: Run) -> tuple[Analysed, ...]:
+    """The newest analysis of each epoch and layer of a run, by epoch."""
+    here = store()
+    newest = {
+        (a.request.epoch, a.request.layer): a for a in _analysed(here.root, run.key, here.version("runs", run.key))
+    }
+    return tuple(newest.values())
+
+
+def analysis(run: str, made: Analysed) -> Analysis | None:
+    """One analysis; None if it was damaged."""
+    return _analysis(store().root, run, made.key, made.created)
+
+
+def chosen_run() -> Run | None:
+    """The selected run, else the newest one that has results, else the newest."""
+    found = runs()
+    wanted = selection.current().run
+    by_key = {run.key: run for run in found}
+    if wanted in by_key:
+        return by_key[wanted]
+    return next((run for run in found if analysed(run)), found[0] if found else None)
+
+
+def view() -> View | None:
+    """What is selected, as far as it is there; None while the run has no analysis."""
+    run = chosen_run()
+    if run is None:
+        return None
+    made = analysed(run)
+    layers = list(dict.fromkeys(a.request.layer for a in made))
+    wanted = selection.current()
+    layer = wanted.layer if wanted.layer in layers else next(iter(layers), None)
+    made = tuple(a for a in made if a.request.layer == layer)
+    # The wanted epoch or the nearest there is; the last one if none is wanted. A damaged entry is passed over.
+    goal = wanted.epoch if wanted.epoch is not None else 10**9
+    for candidate in sorted(made, key=lambda a: (abs(a.request.epoch - goal), -a.request.epoch)):
+        found = analysis(run.key, candidate)
+        if found is not None:
+            return View(run, made, candidate, found)
+    return None
+
+
+@st.cache_resource(max_entries=DERIVED_ENTRIES, show_spinner=False)
+def random_correlation(token: tuple[str, str], name: str, k: int, seed: int, _analysis: Analysis) -> ndarray:
+    """R_rand of one draw; ValueError where the matrix's spectrum was not kept."""
+    return _analysis.random_correlation(name, k, seed)
+
+
+@st.cache_resource(max_entries=4 * DERIVED_ENTRIES, show_spinner=False)
+def _gamma(root: Path, token: tuple[str, str], created: float, name: str, last: int | None, first: int) -> float:
+    found = _analysis(root, *token, created)
+    try:
+        return float("nan") if found is None else found.fit(name, last, first).gamma
+    except ValueError:
+        return float("nan")
+
+
+def gammas(here: View, name: str, last: int | None = None, first: int = 0) -> list[float]:
+    """γ of a matrix at each analysed epoch, with the same window; NaN where there is no fit."""
+    by_epoch = sorted(here.analysed, key=lambda a: a.request.epoch)
+    root = store().root
+    return [_gamma(root, (here.run.key, a.key), a.created, name, last, first) for a in by_epoch]

@@ -1,0 +1,139 @@
+"""What is being looked at, as one typed value that every page shares and the URL spells out.
+
+The value is kept in the session; widgets are given it before they are drawn and change it in a callback.
+Streamlit's own binding of widgets to the URL drops a value that came with a deep link when the page is
+changed before the widget was touched, and knows one widget at a time; a selection is one thing.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+_KEY = "selection"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """run: key of a run; epoch: of the checkpoint; matrix and matrices: names of covariances; k: leading
+    directions shown; window: first and last
+    direction of the fit, from 1; draw: seed of the random baseline; centred: whether
+    clouds are shifted onto each other. None: not chosen, the page takes what is there."""
+
+    run: str | None = None
+    epoch: int | None = None
+    layer: str | None = None
+    matrix: str | None = None
+    matrices: tuple[str, ...] | None = None
+    k: int | None = None
+    window: tuple[int, int] | None = None
+    draw: int | None = None
+    centred: bool | None = None
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError(f"{value} is not in {low} … {high}")
+        return value
+
+    return read
+
+
+def _word(pattern: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"{text!r} is no name")
+        return text
+
+    return read
+
+
+def _window(text: str) -> tuple[int, int]:
+    first, last = (_whole(1, 10**6)(part) for part in text.split(","))
+    if first > last:
+        raise ValueError(f"{first} comes after {last}")
+    return first, last
+
+
+_NAME = _word(r"[A-Za-z0-9_]{1,40}")
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "run": _word(r"[0-9a-f]{16}"),
+    "epoch": _whole(0, 10**6),
+    "layer": _word(r"[A-Za-z0-9_.]{1,80}"),
+    "matrix": _NAME,
+    "matrices": lambda text: tuple(_NAME(name) for name in text.split(",")),
+    "k": _whole(1, 10**5),
+    "window": _window,
+    "draw": _whole(0, 10**6),
+    "centred": lambda text: {"yes": True, "no": False}[text],
+}
+
+
+def from_url(params: Mapping[str, str]) -> Selection:
+    """The selection a URL spells; what is unknown or malformed is left unchosen."""
+    values = {}
+    for name, read in _READERS.items():
+        if name in params:
+            try:
+                values[name] = read(params[name])
+            except (ValueError, KeyError):
+                continue
+    return Selection(**values)
+
+
+def to_url(selection: Selection) -> dict[str, str]:
+    """The parameters that from_url reads back as this selection."""
+    written = {}
+    for field in dataclasses.fields(Selection):
+        value = getattr(selection, field.name)
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            written[field.name] = "yes" if value else "no"
+        else:
+            written[field.name] = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return written
+
+
+def current() -> Selection:
+    """The session's selection; at first what the URL says."""
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = from_url(st.query_params.to_dict())
+    return st.session_state[_KEY]
+
+
+def choose(**changes: Any) -> Selection:
+    """Change the session's selection; the URL follows at once."""
+    st.session_state[_KEY] = dataclasses.replace(current(), **changes)
+    publish()
+    return st.session_state[_KEY]
+
+
+def publish() -> None:
+    """Write the selection to the URL, where it differs: a page change has emptied it."""
+    wanted = to_url(current())
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def bound(page: str, field: str, value: Any) -> dict[str, Any]:
+    """Arguments that tie a widget of this page to one field of the selection, which now has this value.
+
+    The key is the page's own: a widget that lives on two pages under one key forgets its value between them.
+    """
+    key = f"{page}.{field}"
+
+    def changed() -> None:
+        chosen = st.session_state[key]
+        choose(**{field: tuple(chosen) if isinstance(chosen, list) else chosen})
+
+    # Several choices are a list to Streamlit, both ends of a range a tuple.
+    wanted = list(value) if isinstance(value, tuple) and all(isinstance(v, str) for v in value) else value
+    if st.session_state.get(key) != wanted:
+        st.session_state[key] = wanted
+    return {"key": key, "on_change": changed}

@@ -1,0 +1,115 @@
+"""What everything is, in words and formulas: the text behind every question mark."""
+
+H = r"""
+**H, curvature.** The Hessian of the loss in the weights $w$ of one layer, averaged over the $N$ training samples:
+
+$$H = \mathrm{E}_p[\,h_p\,],\qquad h_p = \nabla_w^2\,\ell_p .$$
+
+Its eigenvectors $v_1, v_2, \dots$ are directions in weight space; $H_{ii}$ says how sharply the loss bends along
+$v_i$. Most of a network's directions are almost flat.
+"""
+
+C = r"""
+**C, noise.** SGD follows the gradient of a mini-batch of $B$ samples, not of all $N$. How that gradient scatters is
+
+$$C = \tfrac1B\left(\mathrm{E}_p[g_p g_p^{\mathsf T}] - \bar g\,\bar g^{\mathsf T}\right),$$
+
+with $g_p = \nabla_w\,\ell_p$ the gradient of one sample and $\bar g$ their mean.
+$C_{ii} = v_i^{\mathsf T} C\, v_i$ is the variance of the noise along direction $i$.
+"""
+
+C_AWD = r"""
+**C_AWD, noise that duality predicts.** Swapping a sample for its nearest neighbour of the same class changes the
+layer's input $a$ by $\Delta a$. The smallest change of weights with the same effect is
+$\Delta W^* = (W\Delta a)\,a^{\mathsf T}/\lVert a\rVert^2$: activity–weight duality. To first order the gradient then
+changes by $v_p + u_p$, where $v_p = h_p\,\Delta w_p$ is the curvature's part. $C_\mathrm{AWD}$ is the covariance
+built from these changes alone. It explains *why* noise follows curvature: $v_p$ carries $h_p$.
+"""
+
+K = r"""
+**K: the noise seen in the curvature's own axes.**
+
+$$K = V^{\mathsf T} C\, V,\qquad V = [\,v_1\; v_2\; \dots\,].$$
+
+Row and column $i$ belong to eigen-direction $i$ of $H$. If $C$ and $H$ shared all eigenvectors, $K$ would be
+diagonal. Colours are symmetric-logarithmic (the colour bar's ticks are values of $K$), since $K$ spans many decades.
+"""
+
+R = r"""
+**R: the same as correlations**, so that large and small directions can be compared:
+
+$$R_{ij} = \frac{K_{ij}}{\sqrt{K_{ii}K_{jj}}}\;\in[-1, 1].$$
+
+**R_rand** is what chance would give: a matrix with the very same eigenvalues as $C$, turned at random,
+$Q\Lambda Q^{\mathsf T}$ with $Q$ Haar-distributed. Both use one colour scale.
+"""
+
+GAMMA = r"""
+**γ, the exponent of the power law** $C_{ii} \propto H_{ii}^{\gamma}$: the slope of $\log_{10} C_{ii}$ on
+$\log_{10} H_{ii}$ by least squares over the leading $\mathcal N$ directions that lie above the noise floor.
+
+$\gamma = 1$ would mean that noise is proportional to curvature. The theory bounds $1 \le \gamma \le 2$, since
+$H_{ii}^2 \le \mathrm{E}[h^2]_{ii} \le \kappa_{\max} H_{ii}$ where the curvature $\kappa$ of single
+samples is not negative.
+"""
+
+COMMUTATOR = r"""
+**Commutator error.** Two symmetric matrices share their eigenvectors exactly if they commute:
+
+$$\frac{\lVert HC - CH\rVert_F}{\lVert HC\rVert_F}.$$
+
+It is 0 when they do, and near $\sqrt2$ when one of them is turned at random; the random value is computed for these
+very spectra, in closed form. *Top k* looks inside the leading block, *rest* inside the block that remains.
+"""
+
+ALIGNMENT = r"""
+**Eigen alignment.** The share of $C$ that lies on the diagonal in the eigenbasis of $H$:
+
+$$\frac{\sum_i K_{ii}^2}{\lVert K\rVert_F^2}.$$
+
+It is 1 when $C$ is diagonal there. The value at random is what the same spectrum gives in a random basis.
+"""
+
+ACCURACY = r"""
+**Accuracy** of the trained network at this epoch. The power law is a statement about networks near the end of
+training, where nearly every training sample is classified correctly.
+"""
+
+FLOOR = r"""
+**Noise floor.** Eigenvalues below $\varepsilon\, D\, H_{11}$ of the working precision are rounding, not data. They are
+shaded, and left out of every fit.
+"""
+
+WINDOW = r"""
+**γ against 𝒩.** How the exponent depends on the number of leading directions that are fitted. A law holds where this
+curve is flat.
+"""
+
+EFFECTIVE = r"""
+**Effective curvature.** The mean curvature of the samples along direction $i$, weighted by curvature itself:
+
+$$\kappa_\mathrm{eff}(i) = \frac{(V^{\mathsf T}\,\mathrm{E}[h^2]\,V)_{ii}}{H_{ii}} .$$
+
+If it were the same in every direction, γ would be 1. Its slope is what lifts γ above 1: sharp directions are made by
+sharp samples. It cannot lie below $H_{ii}$ (dashed).
+"""
+
+SIZE = r"""
+The duality predicts the **exponent** of the noise, not its **size**: $C_\mathrm{AWD}$ comes out larger than $C$.
+Compare slopes, not heights.
+"""
+
+OFF_DIAGONAL = r"""
+**Off the diagonal.** How strong are the correlations $|R_{ij}|$, $i \ne j$, between different eigen-directions of $H$?
+If $C$ had nothing to do with $H$, they would look like those of R_rand. The smaller they are beside chance, the more
+nearly the two matrices share their eigenvectors. Summed up as a root mean square,
+$\sqrt{\langle R_{ij}^2\rangle_{i\neq j}}$.
+"""
+
+FITS = r"""
+**γ** is the least-squares slope on log axes and its **standard error** assumes independent residuals; **R²** is the
+share of the variance in $\log_{10} C_{ii}$ that the line explains; **n** counts the directions fitted, **left out**
+those of the window below the noise floor or with $C_{ii} \le 0$. The **95 % interval** comes from resampling the
+training samples.
+**Rank correlation** is Spearman's, between $C_{ii}$ and $H_{ii}$: 1 if the order is the same.
+"""

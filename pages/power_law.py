@@ -1,0 +1,48 @@
+"""By which power a covariance grows with the curvature, and how far that statement holds."""
+
+import streamlit as st
+
+from pages.parts.frame import page
+
+PAGE = "power_law"
+
+
+def main() -> None:
+    """The knobs, the law with its fits, the numbers of each fit, and what the exponent hangs on."""
+    from pages.parts import controls, panels, results, words
+
+    st.title("By which power does noise grow with curvature?")
+    view = results.view()
+    if view is None:
+        controls.nothing_yet()
+        return
+    names = controls.matrices(PAGE, view)
+    left, right = st.columns(2, gap="large")
+    with left:
+        controls.epoch(PAGE, view)
+    with right:
+        first, last = controls.window(PAGE, view, panels.usual_window(view.analysis))
+    if not names:
+        st.info("Press at least one covariance above to see its power law.", icon=":material/touch_app:")
+        return
+    centred = controls.centred(PAGE)
+    controls.heading("The law", words.H + words.C + words.GAMMA + words.FLOOR, "What the axes, lines and shades are")
+    panels.power_law(view, names, first, last, centred)
+    controls.heading("The fits in numbers", words.FITS, level=3)
+    panels.fits(view, names, first, last)
+    st.markdown(words.SIZE)
+
+    with st.grid(2, min_column_width=400, gap="medium") as pair:
+        with pair.cell():
+            controls.heading("How many directions?", words.WINDOW, level=3)
+            panels.gamma_by_window(view, names, first, last)
+        with pair.cell():
+            controls.heading("What lifts γ above 1?", words.EFFECTIVE, level=3)
+            panels.effective_curvature(view)
+    controls.heading("How γ changed along training", words.GAMMA, level=3)
+    panels.gamma_over_epochs(view, names, first, last)
+    st.caption(controls.provenance(view))
+
+
+with page(PAGE):
+    main()
