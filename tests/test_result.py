@@ -157,6 +157,8 @@ def test_fits_are_those_of_the_window_above_the_noise_floor(seed, top_k, first):
     assert result.theil_sen("C", top_k) == diagnostics.theil_sen(x, y)
     gap = np.argsort(np.argsort(x)) - np.argsort(np.argsort(y))
     compare(result.spearman("C", top_k), 1 - 6 * np.sum(gap**2) / (len(x) * (len(x) ** 2 - 1)), 1e-12, "ranks")
+    above = twins.slope(result.eigenvalues[: D - 3], result.diagonal("C")[: D - 3])
+    compare(result.gamma_by_window("C")[-3:], [above] * 3, 1e-9, "γ by window, below the noise floor")
     compare(result.gamma_by_window("C")[len(x) - 1], twins.slope(x, y), 1e-9, "γ by window")
 
 
