@@ -114,6 +114,24 @@ def test_label_noise_moves_exactly_its_fraction_to_other_classes(
     assert noisy.fingerprint == load(replace(request, label_noise=noise)).fingerprint
 
 
+def test_the_seed_decides_what_is_drawn_and_each_class_draws_for_itself(digits: Dataset) -> None:
+    noisy = [load(DataRequest(label_noise=0.1, seed=seed)).train_y for seed in (0, 1)]
+    assert not torch.equal(*noisy)
+    few = rows(load(DataRequest(per_class=20)).train_x)
+    places = [
+        tuple(i for i, row in enumerate(digits.train_x[digits.train_y == c]) if row.numpy().tobytes() in few)
+        for c in range(10)
+    ]
+    assert len(set(places)) == 10
+
+
+def test_the_scarcest_class_decides_how_many_can_be_asked_for(tmp_path: Path) -> None:
+    name = saved(tmp_path, x_train=np.zeros((9, 2)), y_train=np.array([0, 0, 0, 0, 1, 1, 1, 2, 2]))
+    with pytest.raises(ValueError, match=r"only 3 of class 1, 2 of class 2: ask for at most 2\."):
+        load(DataRequest(name, per_class=4))
+    assert load(DataRequest(name, per_class=2)).train_y.tolist() == [0, 0, 1, 1, 2, 2]
+
+
 def test_moved_labels_reach_every_other_class() -> None:
     clean, noisy = load(DataRequest()), load(DataRequest(label_noise=1.0))
     steps = ((noisy.train_y - clean.train_y) % 10).bincount(minlength=10)

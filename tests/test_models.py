@@ -185,6 +185,18 @@ def test_other_names_and_other_people_s_nets_are_understood() -> None:
     assert rebuilt.get_submodule("fc1").weight.dtype == torch.float32
 
 
+def test_equal_widths_are_ordered_by_number_and_else_as_the_file_lists_them() -> None:
+    deep = ModelRequest(widths=(4,) * 13)
+    alphabetical = dict(sorted(build(deep, 0).state_dict().items()))  # fc1, fc10, fc11, fc12, fc2, …
+    assert list(alphabetical)[1] == "fc10.weight"
+    _, rebuilt = rebuild(alphabetical)
+    for name, weight in rebuilt.state_dict().items():
+        assert torch.equal(weight, alphabetical[name])
+    listed = {"start.weight": torch.randn(4, 4), "hidden.weight": torch.randn(4, 4), "out.weight": torch.randn(2, 4)}
+    _, rebuilt = rebuild(listed)
+    assert torch.equal(rebuilt.get_submodule("fc1").weight, listed["start.weight"])
+
+
 def test_the_weights_handed_in_are_copied() -> None:
     state = build(ModelRequest(), 0).state_dict()
     kept = copy.deepcopy(state)

@@ -83,7 +83,7 @@ def test_the_weights_are_those_of_torch_optim(
     model = build(SMALL, 1)
     sgd = torch.optim.SGD(model.parameters(), 0.1, momentum=request.momentum, weight_decay=request.weight_decay)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(sgd, T_max=5, eta_min=0.001)
-    assert len(orders) == 4
+    assert len({tuple(order.tolist()) for order in orders}) == 4  # shuffled anew every epoch
     for order in orders:
         assert order.sort().values.tolist() == [*range(27)]
         for start in range(0, 27, 8):
