@@ -5,7 +5,7 @@ import re
 import shlex
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.__main__ import main
@@ -89,6 +89,7 @@ analyses = st.builds(
 
 
 @settings(max_examples=60, deadline=None)
+@example(request=RunRequest(DataRequest("-odd.npz"), seed=-1), analyze=())
 @given(request=runs, analyze=st.sampled_from([(), ("last",), ("last", "all"), ("0", "10")]))
 def test_a_run_request_survives_the_way_through_words(request: RunRequest, analyze: tuple[str, ...]) -> None:
     command = parse(arguments(request, analyze, "cpu"))
