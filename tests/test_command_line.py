@@ -179,8 +179,8 @@ def test_help_teaches_with_commands_that_work(words: str, capsys) -> None:
     assert "--job" not in text
     examples = re.findall(r"^  python -m engine (.*)$", text, re.MULTILINE)
     assert len(examples) >= 4
-    for example in examples:
-        parse(shlex.split(example))
+    for words_shown in examples:
+        parse(shlex.split(words_shown))
 
 
 def test_the_default_model_has_as_many_outputs_as_classes() -> None:
