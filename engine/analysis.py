@@ -4,11 +4,12 @@ import time
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor, nn
 
 from engine import covariances, moments, spectrum
+from engine.checks import check_layer, check_samples
 from engine.device import free_memory, plan, precision, resolve
 from engine.duality import dual, partners
 from engine.evaluators import Evaluator, Leading, Whole
@@ -22,7 +23,7 @@ from engine.result import Analysis, Provenance
 def analyze(
     model: nn.Module,
     inputs: Tensor,
-    targets: Int[Tensor, " n"],
+    targets: Tensor,
     layer: str,
     loss: str = "ce",
     batch_size: int = 50,
@@ -58,7 +59,9 @@ def analyze(
     where, working = resolve(device), precision(dtype)
     require(spectra >= 0, f"spectra is a number of samples from 0, not {spectra}.")
     require(bootstrap >= 0, f"bootstrap is a number of resamples from 0, not {bootstrap}.")
-    with _exact_products():
+    check_layer(model, layer, bias)
+    check_samples(inputs, targets)
+    with torch.inference_mode(False), _exact_products():
         tail = Tail(model, layer, inputs, targets, loss, device=where, dtype=working, bias=bias, curvature=curvature)
         d_out, d_in = tail.weight.shape
         d = d_out * d_in

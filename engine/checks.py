@@ -35,7 +35,7 @@ def linear_names(model: nn.Module) -> str:
     return ", ".join(name for name, m in model.named_modules() if isinstance(m, nn.Linear)) or "(none)"
 
 
-def check_layer(model: nn.Module, layer: str, bias: bool = False) -> None:
+def check_layer(model: Any, layer: str, bias: bool = False) -> None:
     """ValueError or TypeError unless `layer` is an nn.Linear of the model with weights of its own, and the
     model is in evaluation mode where that matters."""
     if not isinstance(model, nn.Module):

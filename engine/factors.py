@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from engine import losses
-from engine.checks import check_layer, check_samples, linear_names
+from engine.checks import linear_names
 from engine.progress import Progress, silent
 from engine.requests import require
 
@@ -69,7 +69,8 @@ class Tail:
     by one double backward pass along a random direction, and takes "full" only if it does. Forcing
     "gauss-newton" on a smooth tail gives the Gauss–Newton matrix, which is not the Hessian.
 
-    Raises ValueError or TypeError, with the remedy, for a layer that theory.md section 2 does not cover.
+    Raises ValueError, with the remedy, for a network that theory.md section 2 does not cover. What can be told
+    without running it, engine.checks has told before.
     """
 
     def __init__(
@@ -87,8 +88,6 @@ class Tail:
     ):
         losses.check(loss)
         require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
-        check_layer(model, layer, bias)
-        check_samples(inputs, targets)
         self.model = copy.deepcopy(model).to(device=device, dtype=dtype).requires_grad_(False)
         self.layer, self.loss, self.device, self.bias = layer, loss, device, bias
         linear = self.model.get_submodule(layer)
@@ -96,8 +95,8 @@ class Tail:
         self.linear = linear
         self.weight = torch.cat([linear.weight, linear.bias[:, None]], 1) if bias else linear.weight.clone()
         require(bool(torch.isfinite(self.weight).all()), f"Layer {layer!r} holds NaN or infinite weights.")
-        self.inputs = inputs.to(dtype) if inputs.is_floating_point() else inputs
-        self.targets = targets
+        self.inputs = inputs.to(dtype, copy=inputs.is_inference()) if inputs.is_floating_point() else inputs
+        self.targets = targets.clone() if targets.is_inference() else targets
         self._check_independence()
         self.classes = self._forward(self.inputs[:1])[2].shape[1]
         self._check_labels()
@@ -138,7 +137,7 @@ class Tail:
 
         handle = self.linear.register_forward_hook(cut)
         try:
-            with torch.inference_mode(False), torch.enable_grad():
+            with torch.enable_grad():
                 logits = self.model(inputs.to(self.device))
         finally:
             handle.remove()

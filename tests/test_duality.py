@@ -1,0 +1,119 @@
+"""Activity-weight duality: the exact identities, the minimal weight change, partners and first-order terms."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.duality import REDRAW, dual, minimal_weight_change, partners
+from engine.factors import Tail
+from tests.reference import twins
+from tests.reference.cases import CASES, LOSSES, case, lonely, silent
+
+CPU = torch.device("cpu")
+
+
+@given(d_out=st.integers(1, 5), d_in=st.integers(1, 6), seed=st.integers(0, 10_000))
+def test_the_weight_change_is_the_least_one(d_out, d_in, seed):
+    generator = torch.Generator().manual_seed(seed)
+    weight, a, change = (
+        torch.randn(*s, generator=generator, dtype=torch.float64) for s in ((d_out, d_in), (d_in,), (d_in,))
+    )
+    ours = minimal_weight_change(weight, a[None], change[None])[0]
+    twins.compare(ours, twins.minimal_weight_change(weight, a, change), 1e-8, "ΔW*")
+    twins.compare((weight + ours) @ a, weight @ (a + change), 1e-10, "(W + ΔW*) a = W a'")
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("name", CASES)
+def test_exact_duality_of_loss_and_gradient(name, loss):
+    """ℓ(a'; W) = ℓ(a; W + ΔW*) and g(a'; W) = g(a; W + ΔW*)(I + a Δaᵀ/‖a‖²) for samples of one label."""
+    c = case(name, n=6, seed=3)
+    if isinstance(c.model[0], torch.nn.Conv2d):
+        pytest.skip("the activity is changed by hand below, which needs the layer first")
+    a = twins.activities(c.model, c.layer, c.inputs)
+    a = a + 0.1  # no dead activity
+    start = [n for n, _ in c.model.named_children()].index(c.layer)
+    rest = c.model[start:]
+    weight = twins.layer_weight(c.model, c.layer)
+    value = twins.loss_of_weight(rest, c.layer, loss)
+    target = c.targets[0]
+    for p, q in ((0, 1), (2, 3), (4, 5)):
+        change = a[q] - a[p]
+        moved = weight + minimal_weight_change(weight, a[p : p + 1], change[None])[0]
+        twins.compare(value(moved.flatten(), a[p], target), value(weight.flatten(), a[q], target), 1e-12, "loss")
+        gradient = torch.func.grad(value)
+        here = gradient(moved.flatten(), a[p], target).view_as(weight)
+        there = gradient(weight.flatten(), a[q], target).view_as(weight)
+        factor = torch.eye(len(change), dtype=a.dtype) + torch.outer(a[p], change) / a[p].square().sum()
+        twins.compare(here @ factor, there, 1e-9, "gradient identity")
+
+
+def test_first_order_terms_are_the_derivative():
+    """g(a + tΔa) − g(a) = t (v + u) + O(t²): halving t quarters what is left."""
+    c = case("tanh", n=6, seed=5)
+    tail = Tail(c.model, c.layer, c.inputs, c.targets, "ce", device=CPU, dtype=torch.float64)
+    f = tail.factors()
+    d = dual(f, partners(f.activity, c.targets, None))
+    rest = c.model[[n for n, _ in c.model.named_children()].index(c.layer) :]
+    gradient = torch.func.grad(twins.loss_of_weight(rest, c.layer, "ce"))
+    w = f.weight.flatten()
+    for row, p in enumerate(d.index.tolist()):
+        v = torch.outer(d.pull[row], f.activity[p]).flatten()
+        u = torch.outer(f.delta[p], d.change[row]).flatten()
+        left = []
+        for t in (1e-3, 5e-4):
+            moved = gradient(w, f.activity[p] + t * d.change[row], c.targets[p])
+            left.append(float((moved - gradient(w, f.activity[p], c.targets[p]) - t * (v + u)).norm()))
+        assert left[1] < 0.3 * left[0], f"sample {p}: {left}"
+
+
+@given(n=st.integers(1, 40), classes=st.integers(1, 4), seed=st.integers(0, 1000))
+@settings(max_examples=30)
+def test_partners_in_the_whole_class(n, classes, seed):
+    generator = torch.Generator().manual_seed(seed)
+    a = torch.randn(n, 3, generator=generator, dtype=torch.float64)
+    a[: n // 4] = a[n // 4 : 2 * (n // 4)]  # duplicates: at distance 0, and still partners
+    targets = torch.randint(classes, (n,), generator=generator)
+    found = partners(a, targets, None)
+    expected = torch.tensor(twins.nearest_partner(a, targets))
+    for p in range(n):
+        if expected[p] < 0:
+            assert found[p] == -1
+        else:
+            assert found[p] != p
+            assert targets[found[p]] == targets[p]
+            distance = [(a[p] - a[int(q[p])]).norm() for q in (found, expected)]
+            twins.compare(distance[0], distance[1], 1e-12, f"distance of {p}'s partner")
+
+
+def test_anchors_are_redrawn_limited_and_blind_to_names():
+    generator = torch.Generator().manual_seed(0)
+    n, anchors = 4 * REDRAW + 10, 5
+    a = torch.randn(n, 3, generator=generator)
+    targets = torch.arange(n) % 3
+    found = partners(a, targets, anchors, seed=1)
+    assert bool((found != torch.arange(n)).all())
+    assert bool((targets[found] == targets).all())
+    draws = []
+    for block in range(0, n, REDRAW):
+        for label in range(3):
+            rows = [p for p in range(block, min(block + REDRAW, n)) if targets[p] == label]
+            pool = set(found[rows].tolist())
+            assert len(pool) <= anchors
+            draws.append(frozenset(pool))
+    assert len(set(draws)) > len(draws) // 2, "every block draws its own anchors"
+    renamed = (targets + 1) % 3
+    assert torch.equal(found, partners(a, renamed, anchors, seed=1))
+    assert not torch.equal(found, partners(a, targets, anchors, seed=2))
+    assert torch.equal(partners(a, targets, n), partners(a, targets, None)), "a pool of the whole class is the class"
+
+
+def test_samples_without_partner_or_activity_are_counted():
+    for c, reason in ((lonely(), "alone in its class"), (silent(), "zero activity")):
+        tail = Tail(c.model, c.layer, c.inputs, c.targets, "ce", device=CPU, dtype=torch.float64)
+        f = tail.factors()
+        d = dual(f, partners(f.activity, c.targets, None))
+        assert d.unpaired >= 1, reason
+        assert d.unpaired + len(d.index) == f.samples
+        assert len(c.inputs) // 2 not in d.index.tolist(), reason

@@ -1,0 +1,230 @@
+"""Per-sample factors against torch.func, the choice of curvature, and what is refused."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from engine import analyze
+from engine.checks import check_layer, check_samples
+from engine.factors import Tail
+from tests.reference import twins
+from tests.reference.cases import CASES, LOSSES, case, mlp
+
+
+def factors(c, loss, bias=False, curvature="auto", chunk=None):
+    where, double = torch.device("cpu"), torch.float64
+    tail = Tail(c.model, c.layer, c.inputs, c.targets, loss, device=where, dtype=double, bias=bias, curvature=curvature)
+    return tail.factors(chunk=chunk)
+
+
+def hessians(f):
+    """h_p = M_p ⊗ a aᵀ and g_p = δ_p ⊗ a_p from the factors, one sample at a time."""
+    m = torch.einsum("nr,nro,nrq->noq", f.curvature, f.vectors, f.vectors)
+    h = [torch.kron(m[p], torch.outer(f.activity[p], f.activity[p])) for p in range(f.samples)]
+    g = [torch.outer(f.delta[p], f.activity[p]).flatten() for p in range(f.samples)]
+    return torch.stack(g), torch.stack(h)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("name", CASES)
+def test_gradients_and_hessians_equal_torch_func(name, loss):
+    c = case(name, n=5, seed=1)
+    for bias in {False, c.bias}:
+        f = factors(c, loss, bias)
+        expected_g, expected_h = twins.per_sample(c.model, c.layer, c.inputs, c.targets, loss, bias)
+        g, h = hessians(f)
+        twins.compare(g, expected_g, 1e-10, f"g, bias {bias}")
+        twins.compare(h, expected_h, 1e-10, f"h, bias {bias}")
+        gram = f.vectors @ f.vectors.mT
+        twins.compare(gram, torch.eye(gram.shape[1]).expand_as(gram), 1e-10, "orthonormal e_m")
+        assert bool((f.curvature.abs().diff(dim=1) <= 1e-12).all()), "falling magnitude"
+
+
+@given(
+    widths=st.lists(st.integers(1, 5), min_size=3, max_size=4),
+    loss=st.sampled_from(LOSSES),
+    smooth=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=40)
+def test_random_networks(widths, loss, smooth, seed):
+    torch.manual_seed(seed)
+    model = mlp(tuple(widths), nn.Tanh if smooth else nn.ReLU, bias=True).double()
+    inputs, targets = torch.randn(3, widths[0], dtype=torch.float64), torch.randint(widths[-1], (3,))
+    c = case("relu")
+    c = type(c)("random", model, "fc2", inputs, targets, widths[-1], True, not smooth)
+    g, h = hessians(factors(c, loss))
+    expected_g, expected_h = twins.per_sample(model, "fc2", inputs, targets, loss)
+    twins.compare(g, expected_g, 1e-9, "g")
+    twins.compare(h, expected_h, 1e-9, "h")
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 4, 100])
+def test_a_chunk_enters_no_factor(chunk):
+    c = case("gelu", n=9)
+    one, other = factors(c, "mse"), factors(c, "mse", chunk=chunk)
+    for name in ("activity", "delta", "curvature", "loss", "correct"):
+        twins.compare(getattr(other, name), getattr(one, name), 1e-12, name)
+
+
+def test_the_curvature_is_chosen_and_can_be_forced():
+    relu, tanh = case("relu"), case("tanh")
+    assert factors(relu, "ce").kind == "gauss-newton"
+    assert factors(tanh, "ce").kind == "full"
+    expected = hessians(factors(relu, "ce"))[1]
+    twins.compare(hessians(factors(relu, "ce", curvature="full"))[1], expected, 1e-12, "full on a ReLU tail")
+    forced = hessians(factors(tanh, "ce", curvature="gauss-newton"))[1]
+    exact = twins.per_sample(tanh.model, tanh.layer, tanh.inputs, tanh.targets, "ce")[1]
+    assert float((forced - exact).abs().max() / exact.abs().max()) > 1e-3, "Gauss–Newton is not the Hessian here"
+
+
+def test_a_tail_curved_for_few_samples_is_found():
+    """The first 64 samples meet a linear piece, the last one the curved piece of softplus-like activation."""
+
+    class Late(nn.Module):
+        def forward(self, z):
+            return torch.where(z.abs() < 50, z, z + 0.01 * z**2)
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 3), Late(), nn.Linear(3, 2)).double()
+    inputs = torch.randn(70, 3, dtype=torch.float64)
+    inputs[-1] *= 1000
+    targets = torch.arange(70) % 2
+    c = case("relu")
+    c = type(c)("late", model, "0", inputs, targets, 2, True, False)
+    f = factors(c, "linear_mse", chunk=32)
+    assert f.kind == "full"
+    expected = twins.per_sample(model, "0", inputs[-1:], targets[-1:], "linear_mse")[1]
+    twins.compare(hessians(f)[1][-1:], expected, 1e-9, "h of the late sample")
+
+
+def test_in_place_tails_and_inference_mode():
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(4, 3), nn.ReLU(inplace=True), nn.Linear(3, 3), nn.ReLU(inplace=True), nn.Linear(3, 2)
+    )
+    model = model.double()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    inputs, targets = torch.randn(5, 4, dtype=torch.float64), torch.arange(5) % 2
+    c = type(case("relu"))("inplace", model, "2", inputs, targets, 2, True, True)
+    expected = twins.per_sample(model, "2", inputs, targets, "ce")[1]
+    twins.compare(hessians(factors(c, "ce"))[1], expected, 1e-10, "h")
+    with torch.inference_mode():
+        result = analyze(model, inputs * 1, targets, "2", dtype="float64", anchors_per_class=None)
+    twins.compare(result.eigenvalues[0], torch.linalg.eigvalsh(expected.mean(0))[-1], 1e-9, "H_11")
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    assert all(p.requires_grad and p.grad is None for p in model.parameters())
+
+
+class Shared(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False)
+        self.two.weight = self.one.weight
+
+    def forward(self, x):
+        return self.two(torch.relu(self.one(x)))
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(torch.relu(self.fc(x)))
+
+
+class Unused(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc, self.idle, self.cut = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(x) + self.cut(x).detach()
+
+
+class Sequence(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(2, 4)
+
+    def forward(self, x):
+        return self.fc(x.view(-1, 2, 2)).mean(1)
+
+
+class Mixing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.fc(x - x.mean(0))
+
+
+def normalised(**settings):
+    return nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4, **settings), nn.Linear(4, 4))
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "sentence"),
+    [
+        (lambda: Shared(), "one", "shared with two.weight"),
+        (lambda: Twice(), "fc", "used 2 times in one forward pass"),
+        (lambda: Unused(), "idle", "not on the path"),
+        (lambda: Unused().requires_grad_(), "cut", "does not depend on|not on the path|differentiable path"),
+        (lambda: Sequence(), "fc", "a sequence"),
+        (lambda: Mixing(), "fc", "changes with the other samples"),
+        (normalised, "0", "in training mode.*model.eval"),
+        (lambda: nn.Sequential(nn.Linear(4, 4), nn.Dropout()), "0", "Dropout '1' is in training mode"),
+        (lambda: normalised(track_running_stats=False).eval(), "0", "no running statistics"),
+        (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), "1", "is a ReLU; the engine studies nn.Linear"),
+        (lambda: nn.Sequential(nn.Linear(4, 4)), "fc9", "no layer 'fc9'; its linear layers are 0"),
+        (lambda: nn.Sequential(nn.Linear(4, 4), nn.Unflatten(1, (2, 2))), "0", "one row of logits per sample"),
+    ],
+)
+def test_layers_outside_the_theory_are_refused(model, layer, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        analyze(model(), torch.randn(6, 4), torch.arange(6) % 4, layer)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "sentence"),
+    [
+        ({"targets": torch.arange(6)}, ValueError, "run from 0 to 5 but the model has 4 outputs"),
+        ({"targets": torch.arange(5)}, ValueError, "6 inputs but 5 targets"),
+        ({"targets": torch.arange(6) - 1}, ValueError, "run from -1"),
+        ({"targets": torch.rand(6)}, TypeError, "whole-number class labels"),
+        ({"targets": torch.zeros(6, 4, dtype=torch.long)}, ValueError, "one label per sample"),
+        ({"inputs": torch.full((6, 4), torch.nan)}, ValueError, "NaN or infinity"),
+        ({"inputs": torch.empty(0, 4), "targets": torch.empty(0, dtype=torch.long)}, ValueError, "no samples"),
+        ({"loss": "hinge"}, ValueError, "no loss 'hinge'"),
+        ({"batch_size": 0}, ValueError, "a number from 1; not 0"),
+        ({"top_k": 17}, ValueError, "top_k must lie in 1 … 16"),
+        ({"anchors_per_class": 0}, ValueError, "anchors_per_class"),
+        ({"device": "tpu"}, ValueError, "is no device"),
+        ({"dtype": "float16"}, ValueError, "'float32' or 'float64'"),
+        ({"curvature": "exact"}, ValueError, "curvature is one of"),
+        ({"bias": True}, ValueError, "has no bias"),
+        ({"spectra": -1}, ValueError, "spectra"),
+        ({"bootstrap": -1}, ValueError, "bootstrap"),
+    ],
+)
+def test_wrong_arguments_are_told_what_is_possible(change, error, sentence):
+    good = {
+        "model": nn.Sequential(nn.Linear(4, 4, bias=False)),
+        "inputs": torch.randn(6, 4),
+        "targets": torch.arange(6) % 4,
+        "layer": "0",
+    }
+    with pytest.raises(error, match=sentence):
+        analyze(**(good | change))
+
+
+def test_wrong_types_are_told_what_is_possible():
+    with pytest.raises(TypeError, match="torch tensors, not list and Tensor"):
+        check_samples([1.0], torch.zeros(1, dtype=torch.long))
+    with pytest.raises(TypeError, match=r"torch.nn.Module, not str"):
+        check_layer("net", "0")
