@@ -192,7 +192,7 @@ def test_equal_widths_are_ordered_by_number_and_else_as_the_file_lists_them() ->
     _, rebuilt = rebuild(alphabetical)
     for name, weight in rebuilt.state_dict().items():
         assert torch.equal(weight, alphabetical[name])
-    listed = {"start.weight": torch.randn(4, 4), "hidden.weight": torch.randn(4, 4), "out.weight": torch.randn(2, 4)}
+    listed = {"start.weight": torch.randn(4, 4), "hidden.weight": torch.randn(4, 4), "top.weight": torch.randn(2, 4)}
     _, rebuilt = rebuild(listed)
     assert torch.equal(rebuilt.get_submodule("fc1").weight, listed["start.weight"])
 
