@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
-from scipy import stats
 
 from engine.requests import require
 
@@ -74,6 +73,8 @@ def theil_sen(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0
     """Median of all pairwise log-log slopes with its 95 % interval: γ without trust in outliers."""
     keep = fittable(x, y, floor)
     require(int(keep.sum()) >= 3, "Theil–Sen needs at least 3 directions above the noise floor.")
+    from scipy import stats  # a second to load: only for those who ask
+
     slope, _, low, high = stats.theilslopes(np.log10(y[keep]), np.log10(x[keep]))
     return float(slope), float(low), float(high)
 
@@ -95,6 +96,8 @@ def spearman(x: Float[ndarray, " k"], y: Float[ndarray, " k"]) -> float:
     """Rank correlation of C_ii and H_ii; NaN where one of them is constant."""
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
+    from scipy import stats
+
     return float(stats.spearmanr(x, y).statistic)
 
 

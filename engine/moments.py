@@ -76,7 +76,7 @@ class _Factor:
         d = a.shape[2]
         if a.shape[1] > 1:
             full = (a if self.weight is None else a * self.weight[rows][:, :, None]).mT @ b
-            if self.a is not self.b:
+            if self.sign < 0 or self.a is not self.b:
                 full = (full + self.sign * full.mT) / 2
             i, j = torch.triu_indices(d, d, device=a.device)
             return full.flatten(1).index_select(1, i * d + j)
@@ -86,7 +86,7 @@ class _Factor:
         for i in range(d):  # row i of the triangle; far quicker than gathering all index pairs at once
             row = product[:, end : end + d - i]
             torch.mul(a[:, i : i + 1], b[:, i:], out=row)
-            if self.a is not self.b:
+            if self.sign < 0 or self.a is not self.b:
                 row.addcmul_(b[:, i : i + 1], a[:, i:], value=self.sign).div_(2)
             end += d - i
         return product if self.weight is None else product.mul_(self.weight[rows])

@@ -18,7 +18,9 @@ def eigenpairs(matrix: Float[Tensor, "d d"]) -> tuple[Float[Tensor, " d"], Float
         values, vectors = torch.linalg.eigh(matrix.double())
     else:
         # SciPy's divide and conquer is about twice as fast on a CPU as torch's.
-        pair = scipy.linalg.eigh(matrix.double().numpy(), driver="evd", overwrite_a=True, check_finite=False)
+        pair = scipy.linalg.eigh(
+            matrix.to(torch.float64, copy=True).numpy(), driver="evd", overwrite_a=True, check_finite=False
+        )
         values, vectors = (torch.from_numpy(np.ascontiguousarray(z)) for z in pair)
     return values.flip(0), _fix_signs(vectors.flip(1))
 
@@ -27,7 +29,9 @@ def eigenvalues(matrix: Float[Tensor, "d d"]) -> Float[Tensor, " d"]:
     """Eigenvalues, descending, in float64."""
     if matrix.is_cuda:
         return torch.linalg.eigvalsh(matrix.double()).flip(0)
-    values = scipy.linalg.eigvalsh(matrix.double().numpy(), driver="evd", overwrite_a=True, check_finite=False)
+    values = scipy.linalg.eigvalsh(
+        matrix.to(torch.float64, copy=True).numpy(), driver="evd", overwrite_a=True, check_finite=False
+    )
     return torch.from_numpy(values[::-1].copy())
 
 
