@@ -16,7 +16,7 @@ def main() -> None:
     if view is None:
         controls.nothing_yet()
         return
-    with st.grid(3, min_column_width=220, gap="medium", vertical_alignment="bottom") as grid:
+    with st.grid(3, min_column_width=185, gap="medium", vertical_alignment="bottom") as grid:
         with grid.cell():
             name = controls.matrix(PAGE, view)
         with grid.cell():

@@ -4,6 +4,7 @@ Small enough for a test, complete enough for every page.
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 from numpy import ndarray
@@ -18,6 +19,7 @@ SIDE = 20
 SCALES: Mapping[str, float] = {"C": 0.02, "C_awd": 0.6, "E_h2": 3.0}
 
 
+@cache
 def analysis(gamma: float = 1.2, mixing: float = 0.1, seed: int = 0, accuracy: float = 1.0) -> Analysis:
     """H_ii falls over six decades; every matrix is scale · H_ii^γ, turned a little by `mixing`."""
     d = SIDE * SIDE

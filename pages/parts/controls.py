@@ -77,15 +77,17 @@ def matrix(page: str, view: "View", label: str = "Matrix") -> str:
 def matrices(page: str, view: "View") -> tuple[str, ...]:
     """Choice of several covariances."""
     names = view.analysis.names
-    wanted = tuple(n for n in selection.current().matrices or ("C", "C_awd") if n in names)
-    chosen = st.pills(
+    chosen = selection.current().matrices
+    # None pressed is a choice too.
+    wanted = tuple(n for n in (("C", "C_awd") if chosen is None else chosen) if n in names)
+    pressed = st.pills(
         "Covariances",
         names,
         selection_mode="multi",
         format_func=lambda name: f"${palette.LOOKS[name].tex}$",
         **bound(page, "matrices", wanted),
     )
-    return tuple(n for n in names if n in (chosen or ()))
+    return tuple(n for n in names if n in (pressed or ()))
 
 
 def window(page: str, view: "View", usual: int) -> tuple[int, int]:

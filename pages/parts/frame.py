@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from engine.library import Run
 
 LOGO = str(Path(__file__).with_name("logo.svg"))
+# Pixels: three heatmaps fit beside it on a screen of 1000.
+WIDTH = 240
 STYLE = Path(__file__).with_name("style.css")
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,7 +50,7 @@ def page(name: str) -> Iterator[None]:
     """
     entry = next(e for group in MENU.values() for e in group if e.name == name)
     title = "Gammascope" if name == "start" else f"{entry.label} · Gammascope"
-    st.set_page_config(page_title=title, page_icon=LOGO, layout="wide", initial_sidebar_state="expanded")
+    st.set_page_config(page_title=title, page_icon=LOGO, layout="wide", initial_sidebar_state=WIDTH)
     st.html(STYLE)
     with st.sidebar:
         _brand()

@@ -9,7 +9,9 @@ from numpy import ndarray
 from pages.parts import palette
 from pages.parts.palette import layout, log_tick
 
-HEIGHT = 360
+HEIGHT = 345
+# Labels of the colour bar stay this share of half its length apart.
+TICK_GAP = 0.3
 
 
 def symlog(values: ndarray, threshold: float) -> ndarray:
@@ -81,14 +83,20 @@ def covariance(block: ndarray, eigenvalues: ndarray) -> go.Figure:
         return _heatmap(block, eigenvalues, 1.0, {"tickvals": [0], "ticktext": ["0"]})
     # Linear below the smallest variance shown, which is at most seven decades below the largest.
     low = int(np.floor(np.log10(np.clip(smallest, largest * 1e-7, largest / 10))))
-    high = int(np.floor(np.log10(largest)))
-    exponents = np.arange(high, low, -max(1, (high - low) // 2))[:2]
+    limit = float(symlog(np.array(largest), 10.0**low))
+    exponents: list[int] = []
+    places = [1 + TICK_GAP]
+    for exponent in range(int(np.floor(np.log10(largest))), low, -1):
+        place = float(symlog(np.array(10.0**exponent), 10.0**low)) / limit
+        if TICK_GAP <= place <= places[-1] - TICK_GAP:
+            exponents.append(exponent)
+            places.append(place)
     ticks = [0.0, *(sign * 10.0**e for e in exponents for sign in (1, -1))]
-    text = ["0", *(f"{sign}{log_tick(int(e))}" for e in exponents for sign in ("", "−"))]
+    text = ["0", *(f"{sign}{log_tick(e)}" for e in exponents for sign in ("", "−"))]
     return _heatmap(
         symlog(block, 10.0**low),
         eigenvalues,
-        float(symlog(np.array(largest), 10.0**low)),
+        limit,
         {"tickvals": symlog(np.array(ticks), 10.0**low), "ticktext": text},
         customdata=block.astype(np.float32),
         hovertemplate="i = %{y}<br>j = %{x}<br><b>K<sub>ij</sub> = %{customdata:.3e}</b><extra></extra>",

@@ -88,26 +88,28 @@ def _agreement(fits: dict[str, Fit | None]) -> str:
 
 def three_heatmaps(view: View, name: str, k: int, seed: int) -> None:
     """K, R_real and R_rand side by side."""
-    a, look = view.analysis, LOOKS[name]
+    a, tex = view.analysis, LOOKS[name].tex
     grid = st.grid(3, min_column_width=CELL, gap="small")
     with grid.cell():
-        st.markdown(f"**$K$, noise in the axes of curvature** \\\n${look.tex}$ in the eigenbasis of $H$")
+        st.markdown("**$K$ – the noise**")
         draw(
             heatmaps.covariance(a.projected(name, k), a.eigenvalues),
             "K",
             f"K-{name}-{view.epoch}",
             f"Heatmap of the leading {k} by {k} block of {name} in the eigenbasis of H, symmetric-log colours.",
         )
+        st.caption(f"${tex}$ in the axes of curvature, strongest first.")
     with grid.cell():
-        st.markdown("**$R_\\mathrm{real}$, its correlations** \\\nnear zero off the diagonal: shared directions")
+        st.markdown("**$R_\\mathrm{real}$ – measured**")
         draw(
             heatmaps.correlation(a.correlation(name, k), a.eigenvalues, "R<sub>real</sub>"),
             "R_real",
             f"R-real-{name}-{view.epoch}",
             f"Heatmap of the correlation of {name} between {k} eigen-directions of H.",
         )
+        st.caption("The same as correlations: near 0 off the diagonal if directions are shared.")
     with grid.cell():
-        st.markdown("**$R_\\mathrm{rand}$, what chance would give** \\\nthe same spectrum, turned at random")
+        st.markdown("**$R_\\mathrm{rand}$ – by chance**")
         try:
             random = results.random_correlation(view.token, name, k, seed, a)
         except ValueError:
@@ -122,6 +124,7 @@ def three_heatmaps(view: View, name: str, k: int, seed: int) -> None:
             f"R-rand-{name}-{view.epoch}",
             "Heatmap of the correlation after a random rotation, on the same scale.",
         )
+        st.caption("What the same spectrum gives when it is turned at random.")
 
 
 def clouds(view: View, names: Sequence[str], first: int, last: int) -> list[figures.Cloud]:
