@@ -166,7 +166,7 @@ def test_spectra_are_those_of_the_per_sample_hessians():
     plain = result.suppress(keep=None)
     twins.compare(plain.hessian_diagonal, result.eigenvalues, 1e-6, "E[Σ κ α] = H_ii")
     twins.compare(plain.noise_diagonal, result.diagonal("E_h2"), 1e-6, "E[Σ κ² α] = E[h²]_ii")
-    lone = result.suppress(keep=1, tail=0, damp=0, homogenise=True)
+    lone = result.suppress(keep=1, tail=0.0, damp=0.0, homogenise=True)
     kappa = abs(result.spectra.kappa[:, 0])
     assert lone.stiff == np.mean(kappa >= 1e-3 * kappa.max())
     ratio = lone.noise_diagonal / lone.hessian_diagonal
