@@ -5,7 +5,7 @@ At most LIMIT points of a series are drawn, spread evenly in log space; fits are
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -70,42 +70,46 @@ def power_law(clouds: Sequence[Cloud], floor: float = 0.0, centred: bool = False
 
     centred: each cloud is divided by its centre, so that all pass through (1, 1) and only slopes differ.
     """
-    figure = go.Figure(layout=layout(height))
     clouds = [cloud for cloud in clouds if cloud.fitted(floor).any()]
     if not clouds:
-        return _nothing(figure, "No direction has both H<sub>ii</sub> above the noise floor and C<sub>ii</sub> > 0.")
-    seen = []
+        return _nothing("No direction has both H<sub>ii</sub> above the noise floor and C<sub>ii</sub> > 0.", height)
+    traces, seen = [], []
     for cloud in clouds:
         scale = cloud.centre(floor) if centred else np.ones(2)
-        inside = cloud.fitted(floor)
-        _points(figure, cloud, ~inside, scale, "not fitted", 0.2)
-        _points(figure, cloud, inside, scale, cloud.look.html, 0.75)
-        _fit(figure, cloud, inside, scale)
-        data = cloud.data(floor)
+        inside, data = cloud.fitted(floor), cloud.data(floor)
+        traces += _points(cloud, ~inside, scale, "not fitted", 0.2)
+        traces += _points(cloud, inside, scale, cloud.look.html, 0.75)
+        traces += _fit(cloud, inside, scale)
         seen.append(np.stack([cloud.x[data], cloud.y[data]]) / scale[:, None])
     both = np.concatenate(seen, axis=1)
     low, high = both.min(axis=1), both.max(axis=1)
-    _slopes(figure, np.ones(2) if centred else clouds[0].centre(floor), low, high)
+    traces += _slopes(np.ones(2) if centred else clouds[0].centre(floor), low, high)
     pad = 0.05 * np.log10(high / low) + 0.1
     bottom, top = np.log10(low) - pad, np.log10(high) + pad
+    rounding: dict[str, Any] = {}
     if floor > 0 and not centred and (clouds[0].x < floor).any():
         bottom[0] = np.log10(floor) - BELOW_FLOOR
-        _floor(figure, floor)
+        rounding = _floor(floor)
     over = " ÷ its mean" if centred else ""
-    figure.update_xaxes(log_axis(CURVATURE + over, float(top[0] - bottom[0]), range=[bottom[0], top[0]]))
-    figure.update_yaxes(
-        log_axis(f"noise variance C<sub>ii</sub>{over}", float(top[1] - bottom[1]), range=[bottom[1], top[1]])
+    wide, tall = top - bottom
+    return go.Figure(
+        traces,
+        layout(
+            height,
+            xaxis=log_axis(CURVATURE + over, wide, range=[bottom[0], top[0]]),
+            yaxis=log_axis(f"noise variance C<sub>ii</sub>{over}", tall, range=[bottom[1], top[1]]),
+            **rounding,
+        ),
     )
-    return figure
 
 
-def _points(figure: go.Figure, cloud: Cloud, shown: ndarray, scale: ndarray, label: str, opacity: float) -> None:
+def _points(cloud: Cloud, shown: ndarray, scale: ndarray, label: str, opacity: float) -> list[go.Scatter]:
     subset = np.flatnonzero(shown & (cloud.y > 0) & (cloud.x > 0))
     keep = subset[spread(cloud.x[subset])]
     if keep.size == 0:
-        return
+        return []
     html = cloud.look.html
-    figure.add_scatter(
+    points = go.Scatter(
         x=cloud.x[keep] / scale[0],
         y=cloud.y[keep] / scale[1],
         mode="markers",
@@ -118,26 +122,29 @@ def _points(figure: go.Figure, cloud: Cloud, shown: ndarray, scale: ndarray, lab
         hovertemplate=f"<b>{html}</b>, direction %{{customdata[0]:.0f}}<br>H<sub>ii</sub> = "
         "%{customdata[1]:.3e}<br>C<sub>ii</sub> = %{customdata[2]:.3e}<extra></extra>",
     )
+    return [points]
 
 
-def _fit(figure: go.Figure, cloud: Cloud, inside: ndarray, scale: ndarray) -> None:
+def _fit(cloud: Cloud, inside: ndarray, scale: ndarray) -> list[go.Scatter]:
     """The fitted line, and the legend entry that tells its exponent."""
-    look, legend = cloud.look, cloud.look.html
+    look, legend, lines = cloud.look, cloud.look.html, []
     if cloud.fit is not None:
         legend = f"{look.html}  γ = {cloud.fit.gamma:.2f}"
         ends = np.array([cloud.x[inside].max(), cloud.x[inside].min()])
-        figure.add_scatter(
-            x=ends / scale[0],
-            y=cloud.fit.line(ends) / scale[1],
-            mode="lines",
-            hoverinfo="skip",
-            line={"color": look.colour, "width": 2.5},
-            legendgroup=cloud.name,
-            showlegend=False,
-            name=f"fit of {look.html}",
-            meta=cloud.name,
-        )
-    figure.add_scatter(
+        lines = [
+            go.Scatter(
+                x=ends / scale[0],
+                y=cloud.fit.line(ends) / scale[1],
+                mode="lines",
+                hoverinfo="skip",
+                line={"color": look.colour, "width": 2.5},
+                legendgroup=cloud.name,
+                showlegend=False,
+                name=f"fit of {look.html}",
+                meta=cloud.name,
+            )
+        ]
+    entry = go.Scatter(
         x=[None],
         y=[None],
         mode="lines+markers",
@@ -146,41 +153,47 @@ def _fit(figure: go.Figure, cloud: Cloud, inside: ndarray, scale: ndarray) -> No
         line={"color": look.colour, "width": 2.5},
         marker={"symbol": look.marker, "size": 9},
     )
+    return [*lines, entry]
 
 
-def _slopes(figure: go.Figure, centre: ndarray, low: ndarray, high: ndarray) -> None:
+def _slopes(centre: ndarray, low: ndarray, high: ndarray) -> list[go.Scatter]:
     """Lines of slope 1 and 2 through the centre, cut where the data end."""
+    lines = []
     for slope, dash in SLOPES.items():
         # In decades from the centre: as far as both axes allow.
         reach = [np.log10(edge / centre) for edge in (low, high)]
         steps = (max(reach[0][0], reach[0][1] / slope), min(reach[1][0], reach[1][1] / slope))
-        figure.add_scatter(
-            x=[centre[0] * 10**s for s in steps],
-            y=[centre[1] * 10 ** (slope * s) for s in steps],
-            mode="lines",
-            line={"color": palette.QUIET, "width": 1.6, "dash": dash},
-            name=f"slope {slope}",
-            meta=f"slope {slope}",
-            hoverinfo="skip",
+        lines.append(
+            go.Scatter(
+                x=[centre[0] * 10**s for s in steps],
+                y=[centre[1] * 10 ** (slope * s) for s in steps],
+                mode="lines",
+                line={"color": palette.QUIET, "width": 1.6, "dash": dash},
+                name=f"slope {slope}",
+                meta=f"slope {slope}",
+                hoverinfo="skip",
+            )
         )
+    return lines
 
 
-def _floor(figure: go.Figure, floor: float) -> None:
-    figure.add_vrect(x0=floor * 1e-30, x1=floor, fillcolor=palette.SHADE, line_width=0, layer="below")
-    figure.add_annotation(
-        x=np.log10(floor),
-        y=0.99,
-        yref="paper",
-        text="rounding,<br>not data",
-        align="right",
-        showarrow=False,
-        xanchor="right",
-        yanchor="top",
-        xshift=-2,
-        font={"size": 11, "color": palette.QUIET},
-    )
+def _floor(floor: float) -> dict[str, Any]:
+    label = {
+        "x": float(np.log10(floor)),
+        "y": 0.99,
+        "yref": "paper",
+        "text": "rounding,<br>not data",
+        "align": "right",
+        "showarrow": False,
+        "xanchor": "right",
+        "yanchor": "top",
+        "xshift": -2,
+        "font": {"size": 11, "color": palette.QUIET},
+    }
+    return {"shapes": [palette.shade(floor * 1e-30, floor)], "annotations": [label]}
 
 
-def _nothing(figure: go.Figure, sentence: str) -> go.Figure:
-    figure.add_annotation(text=sentence, x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
-    return figure.update_xaxes(visible=False).update_yaxes(visible=False)
+def _nothing(sentence: str, height: int) -> go.Figure:
+    said = {"text": sentence, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+    hidden = {"visible": False}
+    return go.Figure(layout=layout(height, annotations=[said], xaxis=hidden, yaxis=hidden))

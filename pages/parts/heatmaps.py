@@ -35,6 +35,10 @@ def _heatmap(z: ndarray, eigenvalues: ndarray, limit: float, colorbar: dict[str,
         "tickangle": 0,
         "constrain": "domain",
         "automargin": True,
+        # A thin frame, since zero is transparent.
+        "mirror": True,
+        "showline": True,
+        "linecolor": palette.GRID,
     }
     bar = {
         "orientation": "h",
@@ -59,15 +63,9 @@ def _heatmap(z: ndarray, eigenvalues: ndarray, limit: float, colorbar: dict[str,
         hoverongaps=False,
         **more,
     )
-    figure = go.Figure(trace, layout(HEIGHT, margin={"l": 8, "r": 8, "t": 4, "b": 40}))
-    figure.update_xaxes(axis | {"title": {"text": "direction j", "standoff": 4}, "range": [-0.5, k - 0.5]})
-    figure.update_yaxes(
-        axis | {"title": {"text": "direction i", "standoff": 4}, "range": [k - 0.5, -0.5], "scaleanchor": "x"}
-    )
-    # A thin frame, since zero is transparent.
-    figure.update_xaxes(mirror=True, showline=True, linecolor=palette.GRID)
-    figure.update_yaxes(mirror=True, showline=True, linecolor=palette.GRID)
-    return figure
+    across = axis | {"title": {"text": "direction j", "standoff": 4}, "range": [-0.5, k - 0.5]}
+    down = axis | {"title": {"text": "direction i", "standoff": 4}, "range": [k - 0.5, -0.5], "scaleanchor": "x"}
+    return go.Figure(trace, layout(HEIGHT, margin={"l": 8, "r": 8, "t": 4, "b": 40}, xaxis=across, yaxis=down))
 
 
 def _tick_step(k: int) -> int:

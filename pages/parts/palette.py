@@ -105,3 +105,24 @@ def log_axis(title: str, decades: float, **more: Any) -> dict[str, Any]:
     """A logarithmic axis that spans so many decades, ticks at whole powers of ten."""
     step = 1 if decades <= 7 else 2 if decades <= 14 else 4
     return axis(title, type="log", dtick=step, exponentformat="power", **more)
+
+
+def line_across(y: float, **style: Any) -> dict[str, Any]:
+    """A horizontal line through the whole figure."""
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y, "line": style}
+
+
+def line_up(x: float, **style: Any) -> dict[str, Any]:
+    """A vertical line through the whole figure."""
+    return {"type": "line", "yref": "y domain", "y0": 0, "y1": 1, "x0": x, "x1": x, "line": style}
+
+
+def shade(x0: float, x1: float) -> dict[str, Any]:
+    """A shaded band between two places of the horizontal axis."""
+    band = {"type": "rect", "yref": "y domain", "y0": 0, "y1": 1, "x0": x0, "x1": x1}
+    return band | {"fillcolor": SHADE, "line": {"width": 0}, "layer": "below"}
+
+
+def bounds() -> list[dict[str, Any]]:
+    """The exponents 1 and 2, drawn as their slopes are."""
+    return [line_across(slope, color=QUIET, width=1.6, dash=dash) for slope, dash in SLOPES.items()]
