@@ -97,13 +97,13 @@ def analyze(
             )  # fmt: skip
         directions = basis.to(working).reshape(d_out, d_in, k)
         if work.dense and k == d:
-            source: Evaluator = Whole(combinations, means, basis, matrices)
+            source: Evaluator = Whole(combinations, means, values, basis, matrices)
         elif work.dense:
             v = basis.to(working)
-            source = Leading(combinations, means, basis, {m: v.T @ (x @ v) for m, x in matrices.items()})
+            source = Leading(combinations, means, values, basis, {m: v.T @ (x @ v) for m, x in matrices.items()})
         else:
             blocks = moments.project(described, directions, work.along, report)
-            source = Leading(combinations, means, basis, blocks)
+            source = Leading(combinations, means, values, basis, blocks)
         names = [name for name in combinations if name != "H"]
         diagonals = source.diagonals(report)
         squares = {name: source.square(name) for name in combinations}

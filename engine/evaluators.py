@@ -22,6 +22,7 @@ class Evaluator:
 
     combinations: Mapping[str, Combination]
     means: Mapping[str, Float[Tensor, " d"]]
+    eigenvalues: Float[Tensor, " k"]
     basis: Float[Tensor, "d k"]
     matrices: Mapping[str, Tensor]
 
@@ -29,20 +30,21 @@ class Evaluator:
         return {name: self.basis[:, :k].T @ mean for name, mean in self.means.items()}
 
     def _combine(self, name: str, matrices: Mapping[str, Tensor], means: Mapping[str, Tensor]) -> Float[Tensor, "s s"]:
-        working = next(iter(matrices.values())).dtype
-
-        def product(x: str, y: str) -> Tensor:
-            outer = torch.outer(means[x].to(working), means[y].to(working))
-            return outer if x == y else (outer + outer.T) / 2
-
-        return self.combinations[name].evaluate(matrices.__getitem__, product)
+        """The named matrix in the representation of the given moments and means, added up in place."""
+        combination, total = self.combinations[name], torch.zeros_like(next(iter(matrices.values())))
+        for scale, moment in combination.moments:
+            total.add_(matrices[moment], alpha=scale)
+        for scale, x, y in combination.means:
+            left, right = means[x].to(total.dtype), means[y].to(total.dtype)
+            total.addr_(left, right, alpha=scale / 2).addr_(right, left, alpha=scale / 2)
+        return total
 
     def diagonals(self, progress: Progress) -> dict[str, Float[ndarray, " k"]]:
         """diag(Vᵀ M V) of every named matrix."""
         k = self.basis.shape[1]
         means, own = self._means(k), {}
         for i, name in enumerate(self.matrices):
-            own[name] = self._moment_diagonal(name)
+            own[name] = self.eigenvalues if name == "h" else self._moment_diagonal(name)
             progress("projections", i + 1, len(self.matrices))
         return {
             name: c.evaluate(own.__getitem__, lambda x, y: means[x] * means[y]).cpu().numpy()

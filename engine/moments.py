@@ -71,25 +71,26 @@ class _Factor:
     weight: Float[Tensor, "n r"] | None
     sign: int  # 1 symmetric, −1 antisymmetric
 
-    def triangles(self, rows: slice) -> Float[Tensor, "n t"]:
+    def triangles(self, rows: slice, out: Float[Tensor, "n t"]) -> None:
+        """Writes them into `out`, t = d(d+1)/2 columns."""
         a, b = self.a[rows], self.b[rows]
-        d = a.shape[2]
+        d, symmetric = a.shape[2], self.sign > 0 and self.a is self.b
         if a.shape[1] > 1:
             full = (a if self.weight is None else a * self.weight[rows][:, :, None]).mT @ b
-            if self.sign < 0 or self.a is not self.b:
+            if not symmetric:
                 full = (full + self.sign * full.mT) / 2
             i, j = torch.triu_indices(d, d, device=a.device)
-            return full.flatten(1).index_select(1, i * d + j)
+            out.copy_(full.flatten(1).index_select(1, i * d + j))
+            return
         a, b = a[:, 0], b[:, 0]
-        product = a.new_empty(a.shape[0], d * (d + 1) // 2)
+        weighted = a if self.weight is None else a * self.weight[rows]
         end = 0
         for i in range(d):  # row i of the triangle; far quicker than gathering all index pairs at once
-            row = product[:, end : end + d - i]
-            torch.mul(a[:, i : i + 1], b[:, i:], out=row)
-            if self.sign < 0 or self.a is not self.b:
-                row.addcmul_(b[:, i : i + 1], a[:, i:], value=self.sign).div_(2)
+            row = out[:, end : end + d - i]
+            torch.mul(weighted[:, i : i + 1], b[:, i:], out=row)
+            if not symmetric:
+                row.addcmul_(b[:, i : i + 1], weighted[:, i:], value=self.sign).div_(2)
             end += d - i
-        return product if self.weight is None else product.mul_(self.weight[rows])
 
 
 def _products(moment: Moment) -> list[tuple[_Factor, tuple[Tensor, Tensor, int], float]]:
@@ -118,14 +119,18 @@ def dense(moments: Moments, chunk: int, progress: Progress = silent) -> dict[str
         n, d_in, d_out = first.shape[0], first.shape[1], stack[0][1].a.shape[2]
         t_out, t_in = d_out * (d_out + 1) // 2, d_in * (d_in + 1) // 2
         sums = torch.zeros(len(stack) * t_out, t_in, dtype=torch.float64, device=first.device)
+        lefts, others = (first.new_empty(min(chunk, n), width) for width in sums.shape)
         for rows in chunks(n, chunk):
-            lefts = torch.cat([left.triangles(rows) for _, left, _ in stack], dim=1)
-            sums += lefts.mT @ across.triangles(rows)
-            done += rows.stop - rows.start
+            size = rows.stop - rows.start
+            for (_, factor, _), columns in zip(stack, lefts[:size].split(t_out, dim=1), strict=True):
+                factor.triangles(rows, columns)
+            across.triangles(rows, others[:size])
+            sums += lefts[:size].mT @ others[:size]
+            done += size
             progress("moments", done, total)
         for (name, _, coefficient), triangle in zip(stack, sums.split(t_out), strict=True):
-            matrix = _unfold(triangle * (coefficient / n), d_out, d_in, sign).to(first.dtype)
-            result[name] = result[name] + matrix if name in result else matrix
+            matrix = _unfold((triangle * (coefficient / n)).to(first.dtype), d_out, d_in, sign)
+            result[name] = result[name].add_(matrix) if name in result else matrix
     return result
 
 

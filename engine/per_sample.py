@@ -34,8 +34,9 @@ def sample_spectra(
     second, leading = torch.zeros_like(first), []
     for rows in moments.chunks(n, chunk):
         alpha = side.along(directions, rows).square() / norm2[rows, None, None]
-        first += torch.einsum("nr,nrk->rk", kappa[rows], alpha)
-        second += torch.einsum("nr,nrk->rk", kappa[rows].square(), alpha)
+        powers = torch.stack([kappa[rows], kappa[rows].square()], dim=2)
+        both = torch.einsum("nrq,nrk->qrk", powers, alpha)
+        first, second = first + both[0], second + both[1]
         leading.append(alpha[:, 0])
         progress("spectra", rows.stop, n)
     return Spectra(
