@@ -110,10 +110,11 @@ LOSSES = {"ce": "cross‑entropy", "mse": "softmax MSE", "linear_mse": "linear M
 def settings(run: "Run") -> str:
     """How a run was trained, in one sentence."""
     training = run.request.training
+    device = run.device.upper() if run.device == "cpu" else run.device
     reached = int(run.history.epoch[-1]) if len(run.history) else 0
     return (
         f"{run.samples:,} samples, {reached} of {training.epochs} epochs, batches of {training.batch_size}, "
-        f"learning rate {training.learning_rate:g}, seed {run.request.seed}; on {run.device}. Key {run.key[:8]}."
+        f"learning rate {training.learning_rate:g}, seed {run.request.seed}, on {device}. Key {run.key[:8]}."
     )
 
 

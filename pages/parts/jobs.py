@@ -79,11 +79,15 @@ def _watch(job_id: str) -> None:
         )
 
 
-# The engine's stages of one analysis: what they mean, and where the bar stands while they last.
+# The engine's stages of one analysis in their order: what they mean, and where the bar then stands.
 STAGES = {
-    "moments": ("averaging over all samples", 0.0, 0.5),
-    "projections": ("turning to the axes of curvature", 0.5, 0.8),
-    "commutators": ("comparing with chance", 0.8, 1.0),
+    "factors": ("gradient and curvature of every sample", 0.0, 0.15),
+    "pairs": ("pairing each sample with its neighbour", 0.15, 0.25),
+    "moments": ("averaging over all samples", 0.25, 0.6),
+    "eigenvectors": ("finding the directions of curvature", 0.6, 0.7),
+    "projections": ("turning to the directions of curvature", 0.7, 0.85),
+    "spectra": ("keeping the curvatures of single samples", 0.85, 0.9),
+    "commutators": ("comparing with chance", 0.9, 1.0),
 }
 
 

@@ -1,0 +1,132 @@
+"""A dashboard of its own for a test, and a real Chromium to look at it."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import warnings
+from pathlib import Path
+
+import pytest
+
+from cache.jobs import Jobs
+
+ROOT = Path(__file__).parents[2]
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+MISSING = (
+    "NO CHROMIUM: the browser tests were not run. They drive the system's own Chromium: install it "
+    "(Debian: apt-get install chromium) and run them again."
+)
+PATIENCE_MS = 60_000
+SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
+
+
+class Dashboard:
+    """`streamlit run app.py` over one cache; stop() ends the server and every worker it started."""
+
+    def __init__(self, cache):
+        self.cache = Path(cache)
+        self.server = None
+
+    def start(self):
+        with socket.socket() as free:
+            free.bind(("localhost", 0))
+            port = free.getsockname()[1]
+        self.url = f"http://localhost:{port}"
+        self.server = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless=true"],
+            cwd=ROOT,
+            env=os.environ | {"GAMMASCOPE_CACHE": str(self.cache)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        give_up = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2)
+                return self
+            except OSError:
+                assert self.server.poll() is None, "the server ended before it answered"
+                assert time.monotonic() < give_up, "the server did not answer within 60 s"
+                time.sleep(0.1)
+
+    def stop_server(self):
+        self.server.terminate()
+        self.server.wait(timeout=30)
+
+    def stop(self):
+        self.stop_server()
+        jobs = Jobs(self.cache / "jobs")
+        for job in jobs.running():
+            jobs.kill(job)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The system's Chromium; without one the tests are skipped, and a warning says so."""
+    path = next((found for name in CHROMIUMS if (found := shutil.which(name))), None)
+    if path is None:
+        warnings.warn(MISSING, stacklevel=1)
+        pytest.skip(MISSING)
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        quiet = ("no-sandbox", "disable-gpu", "disable-quic", "disable-background-networking")
+        more = ("disable-component-update", "disable-sync")
+        browser = playwright.chromium.launch(executable_path=path, args=[f"--{flag}" for flag in (*quiet, *more)])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def window(chromium):
+    """Opens pages; each must stay without an exception until the test ends."""
+    contexts = []
+
+    def opened(url, width=1440, height=1000, scheme="light"):
+        context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(url)
+        return page
+
+    yield opened
+    for context in contexts:
+        for page in context.pages:
+            assert page.get_by_test_id("stException").count() == 0
+            assert not re.search(r"Traceback|Error:", page.inner_text("body"))
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """A dashboard over a small planted cache."""
+    from cache.store import Store
+    from tests.planted import fill
+
+    folder = tmp_path_factory.mktemp("planted")
+    fill(Store(folder), epochs=(0, 10, 50, 100))
+    dashboard = Dashboard(folder).start()
+    yield dashboard
+    dashboard.stop()
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """A dashboard over an empty cache: it starts the demo when it is first looked at."""
+    dashboard = Dashboard(tmp_path / "cache").start()
+    yield dashboard
+    dashboard.stop()
+
+
+def settle(page):
+    """Wait until the script has run and figures stand still."""
+    page.wait_for_selector(SETTLED)
+    page.wait_for_timeout(400)
+    page.wait_for_selector(SETTLED)
