@@ -44,13 +44,15 @@ def overview() -> None:
         with pair.cell():
             panels.power_law(view, ("C", "C_awd"), 0, window)
         with pair.cell():
-            st.markdown("**γ at every analysed epoch**")
+            controls.heading("γ along training", words.GAMMA, level=3)
             panels.gamma_over_epochs(view, ("C", "C_awd"), 0, window)
             ratio = view.analysis.traces["C_awd"] / view.analysis.traces["C"]
             st.markdown(words.SIZE + f" Here its trace is {ratio:.0f} times that of $C$.")
-    st.header("The training behind it")
+    controls.heading("The training behind it", words.ACCURACY)
     panels.training(view)
     st.caption(controls.provenance(view))
+    st.subheader("Look closer")
+    panels.doors()
 
 
 def expect() -> None:

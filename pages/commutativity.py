@@ -9,13 +9,14 @@ PAGE = "commutativity"
 
 def main() -> None:
     """The knobs, the three pictures, and two numbers beside what chance gives."""
-    from pages.parts import controls, panels, results, selection, words
+    from pages.parts import controls, jobs, panels, results, selection, words
 
     st.title("Do noise and curvature share their directions?")
     view = results.view()
     if view is None:
         controls.nothing_yet()
         return
+    jobs.progress_of(view.run.key)
     with st.grid(3, min_column_width=185, gap="medium", vertical_alignment="bottom") as grid:
         with grid.cell():
             name = controls.matrix(PAGE, view)

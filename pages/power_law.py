@@ -9,13 +9,14 @@ PAGE = "power_law"
 
 def main() -> None:
     """The knobs, the law with its fits, the numbers of each fit, and what the exponent hangs on."""
-    from pages.parts import controls, panels, results, words
+    from pages.parts import controls, jobs, panels, results, words
 
     st.title("By which power does noise grow with curvature?")
     view = results.view()
     if view is None:
         controls.nothing_yet()
         return
+    jobs.progress_of(view.run.key)
     names = controls.matrices(PAGE, view)
     left, right = st.columns(2, gap="large")
     with left:

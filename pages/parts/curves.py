@@ -259,7 +259,8 @@ def effective_curvature(eigenvalues: ndarray, curvature: ndarray, height: int = 
         hovertemplate="direction %{customdata}<br>H<sub>ii</sub> = %{x:.3e}<br>"
         "κ<sub>eff</sub> = %{y:.3e}<extra></extra>",
     )
-    edge = [float(x.min()), float(x.max())] if x.size else []
+    edge = [float(x.min()), float(x.max())] if x.size else [1.0, 1.0]
+    values = np.concatenate([curvature[keep], edge])
     bound = go.Scatter(
         x=edge,
         y=edge,
@@ -269,5 +270,7 @@ def effective_curvature(eigenvalues: ndarray, curvature: ndarray, height: int = 
         meta="bound",
         line={"color": palette.QUIET, "width": 1.6, "dash": SLOPES[2]},
     )
-    up = log_axis("effective curvature κ<sub>eff</sub>", 6)
-    return go.Figure([points, bound], layout(height, xaxis=log_axis(CURVATURE, 6), yaxis=up))
+    across = log_axis(CURVATURE, float(np.log10(edge[1] / edge[0])))
+    # Fewer labels than on a taller figure.
+    up = log_axis("effective curvature κ<sub>eff</sub>", 2 * float(np.log10(values.max() / values.min())))
+    return go.Figure([points, bound], layout(height, xaxis=across, yaxis=up))

@@ -9,7 +9,7 @@ from numpy import ndarray
 from pages.parts import palette
 from pages.parts.palette import layout, log_tick
 
-HEIGHT = 345
+HEIGHT = 365
 # Labels of the colour bar stay this share of half its length apart.
 TICK_GAP = 0.3
 

@@ -146,8 +146,11 @@ def power_law(view: View, names: Sequence[str], first: int, last: int, centred: 
         f"power-law-{view.epoch}",
         f"Log-log plot of the noise variance against curvature. {spoken}. Lines of slope 1 and 2 for comparison.",
     )
-    points = f"at most {figures.LIMIT} points of each are drawn, fits use all"
-    st.caption(f"Fitted: directions {first + 1} … {last} above the noise floor; {points}. {provenance(view)}")
+    counts = " and ".join(f"{c.fit.n:,} of ${c.look.tex}$" for c in drawn if c.fit is not None)
+    st.caption(
+        f"Fitted: {counts or 'none'} among directions {first + 1} … {last:,}, above the noise floor. "
+        f"At most {figures.LIMIT} points of each are drawn; fits use all. {provenance(view)}"
+    )
 
 
 def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -> None:
@@ -282,3 +285,23 @@ def effective_curvature(view: View) -> None:
         "Log-log plot of effective curvature against curvature, above its lower bound.",
     )
     st.caption(f"Flat would mean γ = 1; parallel to the dashed line, γ = 2. {provenance(view)}")
+
+
+def doors() -> None:
+    """Where to go on from the start page."""
+    with st.grid(2, min_column_width=300, gap="small"):
+        for file, title, sentence in (
+            (
+                "pages/commutativity.py",
+                "Look at the directions",
+                "Every covariance of the theory beside its random twin, with commutator and alignment.",
+            ),
+            (
+                "pages/power_law.py",
+                "Look at the power",
+                "Any set of covariances, any window of directions, and what lifts γ above 1.",
+            ),
+        ):
+            with st.container(border=True, height="stretch"):
+                st.page_link(file, label=f"**{title}**", icon=":material/arrow_forward:", icon_position="right")
+                st.caption(sentence)
