@@ -65,7 +65,10 @@ def _heatmap(z: ndarray, eigenvalues: ndarray, limit: float, colorbar: dict[str,
     )
     across = axis | {"title": {"text": "direction j", "standoff": 4}, "range": [-0.5, k - 0.5]}
     down = axis | {"title": {"text": "direction i", "standoff": 4}, "range": [k - 0.5, -0.5], "scaleanchor": "x"}
-    return go.Figure(trace, layout(HEIGHT, margin={"l": 8, "r": 8, "t": 4, "b": 40}, xaxis=across, yaxis=down))
+    # Beside the cells, not on them.
+    buttons = palette.BUTTONS | {"orientation": "v"}
+    margin = {"l": 8, "r": 8, "t": 4, "b": 40}
+    return go.Figure(trace, layout(HEIGHT, margin=margin, xaxis=across, yaxis=down, modebar=buttons))
 
 
 def _tick_step(k: int) -> int:

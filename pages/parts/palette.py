@@ -35,20 +35,22 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
     }
 )
 
-NEGATIVE, POSITIVE = "#2a6fc9", "#d3263b"
-QUIET = "#75808c"
-TRAIN, TEST = "#0e8796", "#b0852b"
-SHADE = "rgba(117,128,140,0.13)"
-GRID = "rgba(117,128,140,0.22)"
-
-# Slopes 1 and 2 are the same two lines in every figure.
-SLOPES: Mapping[int, str] = MappingProxyType({1: "dot", 2: "dash"})
-
 
 def faded(colour: str, alpha: float) -> str:
     """The colour #rrggbb with an opacity of 0 … 1."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha:g})"
+
+
+NEGATIVE, POSITIVE = "#2a6fc9", "#d3263b"
+QUIET = "#75808c"
+TRAIN, TEST = "#0e8796", "#b0852b"
+SHADE = "rgba(117,128,140,0.13)"
+BUTTONS = {"bgcolor": "rgba(0,0,0,0)", "color": faded(QUIET, 0.6), "activecolor": TRAIN}
+GRID = "rgba(117,128,140,0.22)"
+
+# Slopes 1 and 2 are the same two lines in every figure.
+SLOPES: Mapping[int, str] = MappingProxyType({1: "dot", 2: "dash"})
 
 
 # Zero is transparent and strength is opacity: nothing is drawn where there is nothing, in either theme.
@@ -82,11 +84,12 @@ def layout(height: int, **more: Any) -> dict[str, Any]:
     """What every figure has in common; keywords replace it."""
     base = {
         "height": height,
-        "margin": {"l": 8, "r": 12, "t": 36, "b": 8},
+        "margin": {"l": 8, "r": 12, "t": 54, "b": 8},
         "legend": {"orientation": "h", "x": 0, "y": 1.0, "xanchor": "left", "yanchor": "bottom", "font": {"size": 13}},
         "hoverlabel": {"font": {"size": 13}},
         "font": {"size": 13},
         "hovermode": "closest",
+        "modebar": BUTTONS,
     }
     return base | more
 
