@@ -66,7 +66,7 @@ def leading_eigenpairs(
     start = torch.randn(d, width, generator=generator, dtype=torch.float64).to(device)
     q = torch.linalg.qr(start)[0].to(dtype)
     worst = float("inf")
-    for attempt in range(restarts):
+    for _ in range(restarts):
         basis, image = q, apply(q)
         for _ in range(blocks - 1):
             room = d - basis.shape[1]
