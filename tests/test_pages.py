@@ -143,8 +143,8 @@ def test_the_start_page_draws_the_arrays_of_the_last_epoch(store, run):
     np.testing.assert_allclose(heat(at, "R_real"), wanted.correlation("C", 100), atol=1e-6)
     np.testing.assert_allclose(heat(at, "R_rand"), wanted.random_correlation("C", 100, seed=0), atol=1e-6)
     values = {m.label: m.value for m in at.metric}
-    assert values["Exponent γ of the noise"] == f"{wanted.fit('C').gamma:.2f}" == "1.20"
-    assert values["γ predicted by duality"] == f"{wanted.fit('C_awd').gamma:.2f}"
+    assert values["Noise exponent γ"] == f"{wanted.fit('C').gamma:.2f}" == "1.20"
+    assert values["Predicted exponent γ"] == f"{wanted.fit('C_awd').gamma:.2f}"
     assert values["Commutator error"] == f"{wanted.commutator('C'):.2f}"
     assert values["Alignment"] == f"{wanted.alignment('C'):.2f}"
 
@@ -157,7 +157,7 @@ def test_the_epoch_slider_moves_every_number_and_picture(store, run):
     wanted = result(store, run, 0)
     np.testing.assert_allclose(heat(at, "R_real"), wanted.correlation("C", 100), atol=1e-6)
     assert np.abs(heat(at, "R_real") - before).max() > 0.01
-    assert {m.label: m.value for m in at.metric}["Exponent γ of the noise"] == "1.00"
+    assert {m.label: m.value for m in at.metric}["Noise exponent γ"] == "1.00"
     assert url(at)["epoch"] == "0"
 
 

@@ -65,6 +65,7 @@ def _heatmap(z: ndarray, eigenvalues: ndarray, limit: float, colorbar: dict[str,
     )
     across = axis | {"title": {"text": "direction j", "standoff": 4}, "range": [-0.5, k - 0.5]}
     down = axis | {"title": {"text": "direction i", "standoff": 4}, "range": [k - 0.5, -0.5], "scaleanchor": "x"}
+    down["constraintoward"] = "top"
     # Beside the cells, not on them.
     buttons = palette.BUTTONS | {"orientation": "v"}
     margin = {"l": 8, "r": 8, "t": 4, "b": 40}

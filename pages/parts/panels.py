@@ -41,9 +41,9 @@ def headline(view: View) -> None:
     """The numbers that answer the question, each with its meaning in words."""
     a = view.analysis
     fits = {name: fit_or_none(a, name, usual_window(a)) for name in ("C", "C_awd")}
-    with st.grid(5, min_column_width=165, gap="small"):
-        card("C", "Exponent γ of the noise", _gamma(fits["C"]), _steepness(fits["C"]), words.GAMMA)
-        card("C_awd", "γ predicted by duality", _gamma(fits["C_awd"]), _agreement(fits), words.C_AWD)
+    with st.grid(5, min_column_width=190, gap="small"):
+        card("C", "Noise exponent γ", _gamma(fits["C"]), _steepness(fits["C"]), words.GAMMA)
+        card("C_awd", "Predicted exponent γ", _gamma(fits["C_awd"]), _agreement(fits), words.C_AWD)
         card(
             "commutator",
             "Commutator error",

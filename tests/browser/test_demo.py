@@ -32,7 +32,7 @@ def test_the_demo_from_an_empty_cache_to_its_results(empty, window, tmp_path, ca
     expect(page.get_by_text(re.compile("Training on real handwritten digits: epoch")).first).to_be_visible()
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
 
-    gamma = page.get_by_text("Exponent γ of the noise")
+    gamma = page.get_by_text("Noise exponent γ")
     expect(gamma).to_be_visible(timeout=FIRST_RESULTS_SECONDS * 1000)
     expect(page.locator(".js-plotly-plot .main-svg").nth(8)).to_be_visible()
     seconds = time.monotonic() - painted
@@ -68,9 +68,9 @@ def test_the_demo_from_an_empty_cache_to_its_results(empty, window, tmp_path, ca
     # A second launch shows everything at once; its picture is the README's.
     empty.stop_server()
     empty.start()
-    again = window(empty.url, height=1620)
+    again = window(empty.url, height=1660)
     start = time.monotonic()
-    expect(again.get_by_text("Exponent γ of the noise")).to_be_visible()
+    expect(again.get_by_text("Noise exponent γ")).to_be_visible()
     with capsys.disabled():
         print(f"Second launch: results {time.monotonic() - start:.1f} s after the address was opened.")
     settle(again)
