@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -361,3 +362,13 @@ def test_no_page_lets_data_write_html():
     for file in (ROOT / "app.py", *(ROOT / "pages").rglob("*.py")):
         assert "unsafe_allow_html" not in file.read_text()
     assert len((ROOT / "app.py").read_text().splitlines()) < 100
+
+
+def test_the_server_listens_here_only_and_tells_nobody():
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    assert config["server"]["address"] == "localhost"
+    assert set(config["server"]["allowedHosts"]) == {"localhost", "127.0.0.1"}
+    assert config["server"]["maxUploadSize"] <= 200
+    assert config["server"]["showEmailPrompt"] is False
+    assert config["browser"]["gatherUsageStats"] is False
+    assert config["client"]["showErrorDetails"] == "none"
