@@ -33,6 +33,7 @@ from engine.training import Step, train
 # The matrices whose spectrum and commutator curves are kept; the others' cost as much and are seldom asked for.
 WHOLE = ("C", "C_awd")
 BLOCK = 300
+RECORD_SECONDS = 0.3  # between two writes of the epochs so far: for the eye, the checkpoints hold the work
 
 
 def never() -> bool:
@@ -98,13 +99,19 @@ class Pipeline:
         self.store.write(("runs", run), record)
         # Products of small matrices gain nothing from more threads, and the same number of them everywhere
         # keeps a run's sums, and so its weights, the same.
+        shown = -math.inf
         with _threads(1 if request.model.kind == "mlp" else torch.get_num_threads()):
-            for step in steps:
-                self._keep(run, record, step)
-                self._tell("training", step.record.epoch, request.training.epochs)
+            try:
+                for step in steps:
+                    due = time.monotonic() > shown + RECORD_SECONDS
+                    self._keep(run, record, step, due)
+                    shown = time.monotonic() if due else shown
+                    self._tell("training", step.record.epoch, request.training.epochs)
+            finally:
+                self.store.write(("runs", run), record)
         return run
 
-    def _keep(self, run: str, record: dict[str, Any], step: Step) -> None:
+    def _keep(self, run: str, record: dict[str, Any], step: Step, due: bool) -> None:
         epoch = step.record.epoch
         # The checkpoint first: an epoch on record then has the weights it promises.
         if step.checkpoint is not None:
@@ -116,7 +123,8 @@ class Pipeline:
             record["records"].append(dataclasses.asdict(step.record))
         if step.end is not None:
             record |= {"finished": True, "end": step.end}
-        self.store.write(("runs", run), record)
+        if due or step.checkpoint is not None or step.end is not None:
+            self.store.write(("runs", run), record)
 
     def _record(self, run: str) -> dict[str, Any] | None:
         entry = self.store.read("runs", run)
@@ -182,17 +190,22 @@ class Pipeline:
             spectra=request.spectra,
             bootstrap=request.bootstrap,
         )
-        self._tell("commutators", 0, 1)
-        result = result.kept(WHOLE, BLOCK)
+        kept = result.kept((), BLOCK)
+        for i, matrix in enumerate(WHOLE):  # C first: a first look needs no more, and each takes seconds
+            self._tell("commutators", i, len(WHOLE))
+            kept = dataclasses.replace(kept, wholes={**kept.wholes, matrix: result.whole(matrix)})
+            self._write(run.key, name, request, kept)
+        return kept
+
+    def _write(self, run: str, name: str, request: AnalysisRequest, result: Analysis) -> None:
         arrays, meta = result.to_arrays()
         large = {k: a for k, a in arrays.items() if k.startswith("spectra/")}
         files = {"main": {k: a for k, a in arrays.items() if k not in large}}
         self.store.write(
-            ("runs", run.key, "analyses", name),
+            ("runs", run, "analyses", name),
             {"request": to_json(request), "result": meta, "created": time.time()},
             files | ({SPECTRA: large} if large else {}),
         )
-        return result
 
     def _checkpoint(self, run: Run, epoch: int) -> dict[str, Tensor]:
         weights = self._weights(run.key, epoch)
