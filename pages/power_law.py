@@ -9,7 +9,7 @@ PAGE = "power_law"
 
 def main() -> None:
     """The knobs, the law with its fits, the numbers of each fit, and what the exponent hangs on."""
-    from pages.parts import controls, jobs, panels, results, words
+    from pages.parts import controls, exponents, jobs, panels, results, words
 
     st.title("By which power does noise grow with curvature?")
     view = results.view()
@@ -30,16 +30,16 @@ def main() -> None:
     controls.heading("The law", words.H + words.C + words.GAMMA + words.FLOOR, "What the axes, lines and shades are")
     panels.power_law(view, names, first, last, centred)
     controls.heading("The fits in numbers", words.FITS, level=3)
-    panels.fits(view, names, first, last)
+    exponents.fits(view, names, first, last)
     st.markdown(words.SIZE)
 
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
             controls.heading("How many directions?", words.WINDOW, level=3)
-            panels.gamma_by_window(view, names, first, last)
+            exponents.gamma_by_window(view, names, first, last)
         with pair.cell():
             controls.heading("What lifts γ above 1?", words.EFFECTIVE, level=3)
-            panels.effective_curvature(view)
+            exponents.effective_curvature(view)
     controls.heading("How γ changed along training", words.GAMMA, level=3)
     panels.gamma_over_epochs(view, names, first, last)
     st.caption(controls.provenance(view))

@@ -1,9 +1,7 @@
 """Every page over a small planted cache: no exception, and each control changes what is drawn."""
 
 import json
-import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +10,6 @@ from streamlit.testing.v1 import AppTest
 
 from cache.store import Store
 from engine import library
-from pages.parts import selection
-from pages.parts.selection import Selection
 from tests.planted import add_analysis, fill
 from tests.test_figures import decode
 
@@ -328,47 +324,3 @@ def test_shifting_together_moves_the_clouds_onto_one_centre(run):
     for trace in chart(at, "power")["data"]:
         if trace.get("mode") == "markers" and trace["name"] != "not fitted":
             assert abs(np.log10(decode(trace["y"])).mean()) < 0.2
-
-
-# -- selection and imports --------------------------------------------------------------------------------
-
-
-def test_a_selection_survives_the_way_through_the_url():
-    chosen = Selection(
-        run="0123456789abcdef",
-        epoch=5,
-        layer="fc2",
-        matrix="C_hh",
-        matrices=("C", "E_h2"),
-        k=17,
-        window=(3, 400),
-        draw=2,
-        centred=True,
-    )
-    assert selection.from_url(selection.to_url(chosen)) == chosen
-    assert selection.from_url(selection.to_url(Selection())) == Selection()
-
-
-def test_the_dashboard_never_loads_torch():
-    code = (
-        "import sys\n"
-        "from pages.parts import controls, curves, figures, frame, heatmaps, jobs, panels, results, selection, words\n"
-        "sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
-
-
-def test_no_page_lets_data_write_html():
-    for file in (ROOT / "app.py", *(ROOT / "pages").rglob("*.py")):
-        assert "unsafe_allow_html" not in file.read_text()
-    assert len((ROOT / "app.py").read_text().splitlines()) < 100
-
-
-def test_the_server_listens_here_only_and_tells_nobody():
-    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
-    assert config["server"]["address"] == "localhost"
-    assert set(config["server"]["allowedHosts"]) == {"localhost", "127.0.0.1"}
-    assert config["server"]["maxUploadSize"] <= 200
-    assert config["server"]["showEmailPrompt"] is False
-    assert config["browser"]["gatherUsageStats"] is False
-    assert config["client"]["showErrorDetails"] == "none"
