@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.parts import demo
 from pages.parts.frame import page
 
 
@@ -67,5 +68,6 @@ def expect() -> None:
 
 
 with page("start"):
+    demo.start_on_an_empty_cache()
     introduction()
     overview()

@@ -4,40 +4,20 @@ import time
 
 import streamlit as st
 
-from cache.jobs import Job, Jobs
+from cache.jobs import Job
 from engine import library
-from engine.command_line import arguments
-from engine.requests import RunRequest
-from pages.parts import curves, results
+from pages.parts import curves, demo, results
 from pages.parts.controls import draw
 from pages.parts.frame import guarded
 
-DEMO = RunRequest()
 WATCH_SECONDS = 0.5
-
-
-def _jobs() -> Jobs:
-    return Jobs(results.store().root / "jobs")
-
-
-def _command() -> tuple[str, ...]:
-    """Train, analyse the last checkpoint, then all the others."""
-    return tuple(arguments(DEMO, ("last", "all")))
-
-
-def demo_job() -> Job | None:
-    """The newest job of the demo, at work or ended; found again after a restart of the server."""
-    return next((job for job in _jobs().jobs() if job.argv == _command()), None)
-
-
-def start_demo() -> Job:
-    """Start the demo; if it is already at work, that job."""
-    return _jobs().start(_command(), title="The demo: digits, 784-50-50-10, cross-entropy")
+# The curves grow by this many epochs at a time: each new drawing takes from the cores that the worker needs.
+STRIDE = 10
 
 
 def first_results() -> None:
     """What the start page shows while nothing is analysed: the demo starts by itself, once."""
-    job = demo_job() or start_demo()
+    job = demo.job() or demo.start()
     if job.running:
         _watch(job.id)
         return
@@ -47,7 +27,7 @@ def first_results() -> None:
     else:
         st.warning(job.message or "The demo has stopped.", icon=":material/info:")
     if st.button("Start the demo again", type="primary", icon=":material/replay:"):
-        start_demo()
+        demo.start()
         st.rerun()
     _log(job)
 
@@ -56,26 +36,27 @@ def first_results() -> None:
 @guarded
 def _watch(job_id: str) -> None:
     """Live curves and time left, until the first results are there."""
-    job = _jobs().job(job_id)
-    run = library.asked(results.store(), DEMO)
+    job = demo.jobs().job(job_id)
+    run = library.asked(results.store(), demo.DEMO)
     if job is None or not job.running or (run is not None and library.analyses(results.store(), run.key)):
         st.rerun()
         return
-    epochs = DEMO.training.epochs
+    epochs = demo.DEMO.training.epochs
     with st.container(border=True):
         head, button = st.columns([5, 1], vertical_alignment="center")
         head.markdown(f"**{_doing(job, run is not None and run.finished)}**")
         if button.button("Stop", icon=":material/stop:", width="stretch", disabled=job.stopping):
-            _jobs().cancel(job)
+            demo.jobs().cancel(job)
         st.progress(_fraction(job), text=_left(job))
         history = run.history if run is not None else library.History.of([])
-        columns = {name: getattr(history, name) for name in ("epoch", "train_loss", "train_accuracy")}
-        columns |= {name: getattr(history, name) for name in ("test_loss", "test_accuracy")}
+        shown = len(history) if len(history) < STRIDE else len(history) - len(history) % STRIDE
+        names = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+        columns = {name: getattr(history, name)[:shown] for name in names}
         draw(
             curves.training(columns, epochs),
             "live",
             "training",
-            f"Loss and accuracy up to epoch {int(history.epoch[-1]) if len(history) else 0} of {epochs}.",
+            f"Loss and accuracy up to epoch {int(history.epoch[shown - 1]) if shown else 0} of {epochs}.",
         )
 
 
@@ -123,7 +104,7 @@ def _left(job: Job) -> str:
 @guarded
 def filling(run: str, job_id: str, known: int) -> None:
     """One line while the other checkpoints are analysed; the page is drawn anew when one arrives."""
-    job = _jobs().job(job_id)
+    job = demo.jobs().job(job_id)
     made = len(results.store().list("runs", run, "analyses"))
     if made != known or job is None or not job.running:
         st.rerun()
@@ -135,13 +116,13 @@ def filling(run: str, job_id: str, known: int) -> None:
             width="stretch",
         )
         if st.button("Stop", type="tertiary", icon=":material/stop:", disabled=job.stopping):
-            _jobs().cancel(job)
+            demo.jobs().cancel(job)
 
 
 def progress_of(run: str) -> None:
     """The line above the results while the demo is still at work on this run, or why it ended early."""
-    job = demo_job()
-    found = library.asked(results.store(), DEMO)
+    job = demo.job()
+    found = library.asked(results.store(), demo.DEMO)
     if job is None or found is None or found.key != run:
         return
     if job.running:
@@ -150,7 +131,7 @@ def progress_of(run: str) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(job.message, width="stretch")
             if st.button("Go on", icon=":material/play_arrow:"):
-                start_demo()
+                demo.start()
                 st.rerun()
 
 
