@@ -16,6 +16,9 @@ from engine.covariances import Combination
 from engine.progress import Progress
 
 
+LEAF = 640  # below this size a product is too small to be worth cutting
+
+
 @dataclass(frozen=True, eq=False)
 class Evaluator:
     """Projects named matrices into the eigenbasis on demand (engine.result.Source)."""
@@ -70,7 +73,7 @@ class Whole(Evaluator):
     def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
         matrix = self.matrices[name]
         v = self.basis.to(matrix.dtype)
-        return ((matrix @ v) * v).sum(dim=0, dtype=torch.float64)
+        return _quadratic_forms(matrix, v)
 
     def square(self, name: str) -> float:
         return float(self._combine(name, self.matrices, self.means).square().sum(dtype=torch.float64))
@@ -101,3 +104,15 @@ class Leading(Evaluator):
 
     def spectrum(self, name: str) -> Float[ndarray, " k"]:
         return spectrum.eigenvalues(self._named(name)).cpu().numpy()
+
+
+def _quadratic_forms(matrix: Float[Tensor, "s s"], vectors: Float[Tensor, "s k"]) -> Float[Tensor, " k"]:
+    """v_iᵀ M v_i of a symmetric matrix, in float64. With M and v cut in halves, [A Bᵀ; B C] and [a; c], it is
+    aᵀAa + 2 cᵀBa + cᵀCc: each cut saves a quarter of what is left of the work."""
+    size = matrix.shape[0]
+    if size <= LEAF:
+        return ((matrix @ vectors) * vectors).sum(dim=0, dtype=torch.float64)
+    half = size // 2
+    upper, lower = vectors[:half], vectors[half:]
+    cross = ((matrix[half:, :half] @ upper) * lower).sum(dim=0, dtype=torch.float64)
+    return _quadratic_forms(matrix[:half, :half], upper) + 2 * cross + _quadratic_forms(matrix[half:, half:], lower)

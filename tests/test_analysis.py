@@ -222,3 +222,11 @@ def test_the_same_seed_gives_the_same_anchors():
     assert np.array_equal(a, b)
     assert not np.allclose(a, other)
     assert resolve("auto").type in ("cpu", "cuda")
+
+
+def test_quadratic_forms_of_matrices_large_enough_to_be_cut(monkeypatch):
+    whole = run(case("relu_bias"), "ce")
+    monkeypatch.setattr("engine.evaluators.LEAF", 3)
+    cut = run(case("relu_bias"), "ce")
+    for name in whole.names:
+        twins.compare(cut.diagonal(name), whole.diagonal(name), 1e-12, name)
