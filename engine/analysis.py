@@ -12,12 +12,13 @@ from engine import covariances, moments, spectrum
 from engine.checks import check_layer, check_samples
 from engine.device import free_memory, plan, precision, resolve
 from engine.duality import dual, partners
-from engine.evaluators import Evaluator, Leading, Whole
+from engine.evaluators import Leading, Whole
 from engine.factors import Tail
 from engine.per_sample import replicates, sample_spectra
 from engine.progress import Progress, silent
 from engine.requests import require
 from engine.result import Analysis, Provenance
+from engine.suppression import Spectra
 
 
 def analyze(
@@ -96,19 +97,26 @@ def analyze(
                 progress=report,
             )  # fmt: skip
         directions = basis.to(working).reshape(d_out, d_in, k)
+
+        def draw_spectra() -> Spectra | None:
+            if not spectra:
+                return None
+            with torch.inference_mode(False), _exact_products():
+                return sample_spectra(factors, directions, spectra, seed, work.along, report)
+
         if work.dense and k == d:
-            source: Evaluator = Whole(combinations, means, values, basis, matrices)
+            projected = matrices
         elif work.dense:
             v = basis.to(working)
-            source = Leading(combinations, means, values, basis, {m: v.T @ (x @ v) for m, x in matrices.items()})
+            projected = {name: v.T @ (matrix @ v) for name, matrix in matrices.items()}
         else:
-            blocks = moments.project(described, directions, work.along, report)
-            source = Leading(combinations, means, values, basis, blocks)
+            projected = moments.project(described, directions, work.along, report)
+        evaluator = Whole if work.dense and k == d else Leading
+        source = evaluator(combinations, means, values, basis, projected, draw_spectra)
         names = [name for name in combinations if name != "H"]
         diagonals = source.diagonals(report)
         squares = {name: source.square(name) for name in combinations}
 
-        kept_spectra = sample_spectra(factors, directions, spectra, seed, work.along, report) if spectra else None
         resampled = (
             replicates(factors, pairs, directions, combinations, bootstrap, seed, work.along, report)
             if bootstrap
@@ -122,7 +130,6 @@ def analyze(
             traces={name: float(diagonals[name].sum()) for name in combinations},
             squares=squares,
             noise_floor=noise_floor(working, eigenvalues),
-            spectra=kept_spectra,
             replicates=resampled,
             source=source,
             provenance=Provenance(

@@ -3,8 +3,9 @@
 What is not asked for (say, the commutator of every approximation) is not paid for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -14,7 +15,7 @@ from torch import Tensor
 from engine import spectrum
 from engine.covariances import Combination
 from engine.progress import Progress
-
+from engine.suppression import Spectra
 
 LEAF = 640  # below this size a product is too small to be worth cutting
 
@@ -28,6 +29,7 @@ class Evaluator:
     eigenvalues: Float[Tensor, " k"]
     basis: Float[Tensor, "d k"]
     matrices: Mapping[str, Tensor]
+    draw_spectra: Callable[[], Spectra | None]
 
     def _means(self, k: int) -> dict[str, Float[Tensor, " k"]]:
         return {name: self.basis[:, :k].T @ mean for name, mean in self.means.items()}
@@ -54,6 +56,14 @@ class Evaluator:
             for name, c in self.combinations.items()
         }
 
+    def spectra(self) -> Spectra | None:
+        """Per-sample spectra, computed when first asked for; None where none are kept."""
+        return self._spectra
+
+    @cached_property
+    def _spectra(self) -> Spectra | None:
+        return self.draw_spectra()
+
     def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
         raise NotImplementedError
 
@@ -70,17 +80,19 @@ class Evaluator:
 class Whole(Evaluator):
     """Moments as D × D matrices in the original coordinates; the basis is complete."""
 
+    @cached_property
+    def _directions(self) -> Float[Tensor, "d k"]:
+        return self.basis.to(self.matrices["h"].dtype)
+
     def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
-        matrix = self.matrices[name]
-        v = self.basis.to(matrix.dtype)
-        return _quadratic_forms(matrix, v)
+        return _quadratic_forms(self.matrices[name], self._directions)
 
     def square(self, name: str) -> float:
         return float(self._combine(name, self.matrices, self.means).square().sum(dtype=torch.float64))
 
     def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
         matrix = self._combine(name, self.matrices, self.means)
-        v = self.basis[:, :k].to(matrix.dtype)
+        v = self._directions[:, :k]
         return (v.T @ (matrix @ v)).double().cpu().numpy()
 
     def spectrum(self, name: str) -> Float[ndarray, " k"]:

@@ -145,7 +145,7 @@ def _unfold(t: Float[Tensor, "t_out t_in"], d_out: int, d_in: int, sign: int) ->
         return where.flatten(), (flip + sign * flip.mT.tril(-1)).flatten()
 
     (out, out_sign), (into, into_sign) = index(d_out), index(d_in)
-    full = t[out][:, into]
+    full = t.index_select(0, out).index_select(1, into)
     if sign < 0:
         full *= out_sign[:, None] * into_sign
     return full.view(d_out, d_out, d_in, d_in).transpose(1, 2).reshape(d_out * d_in, d_out * d_in)

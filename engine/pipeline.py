@@ -161,7 +161,7 @@ class Pipeline:
         run = library.find(self.store, request.run)
         name = key(request, run.fingerprint)
         cached = library.load_analysis(self.store, run.key, name, spectra=True)
-        if cached is not None:
+        if cached is not None and set(WHOLE) <= set(cached.wholes) and (cached.spectra or not request.spectra):
             return cached
         data = self.data(run.request.data)
         require(
@@ -190,11 +190,16 @@ class Pipeline:
             spectra=request.spectra,
             bootstrap=request.bootstrap,
         )
-        kept = result.kept((), BLOCK)
-        for i, matrix in enumerate(WHOLE):  # C first: a first look needs no more, and each takes seconds
-            self._tell("commutators", i, len(WHOLE))
-            kept = dataclasses.replace(kept, wholes={**kept.wholes, matrix: result.whole(matrix)})
-            self._write(run.key, name, request, kept)
+        # What a first look needs is kept first: the rest takes seconds more.
+        self._tell("commutators", 0, 1)
+        first = result.kept(WHOLE[:1], BLOCK)
+        self._write(run.key, name, request, first)
+        kept = dataclasses.replace(
+            first,
+            wholes={matrix: first.wholes.get(matrix) or result.whole(matrix) for matrix in WHOLE},
+            spectra=result.sample_spectra() if request.spectra else None,
+        )
+        self._write(run.key, name, request, kept)
         return kept
 
     def _write(self, run: str, name: str, request: AnalysisRequest, result: Analysis) -> None:

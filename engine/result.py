@@ -82,6 +82,8 @@ class Source(Protocol):
 
     def spectrum(self, name: str) -> Float[ndarray, " d"]: ...
 
+    def spectra(self) -> Spectra | None: ...
+
 
 @dataclass(frozen=True)
 class Analysis:
@@ -245,12 +247,19 @@ class Analysis:
     def suppress(self, **settings: Any) -> Suppressed:
         """Diagonals rebuilt from edited per-sample spectra: keep=1, tail=1e-5, stiff_ratio=1e-3,
         damp=1e-3, homogenise=False; see engine.suppression.suppress."""
+        return suppress(self.sample_spectra(), **settings)
+
+    def sample_spectra(self) -> Spectra:
+        """The spectra of single samples; computed now if the analysis is in memory."""
+        found = self.spectra
+        if found is None and self.source is not None:
+            found = self.source.spectra()
         require(
-            self.spectra is not None,
+            found is not None,
             "This analysis kept no per-sample spectra. Analyse again with spectra=2000 (samples to keep).",
         )
-        assert self.spectra is not None
-        return suppress(self.spectra, **settings)
+        assert found is not None
+        return found
 
     # -- keeping --------------------------------------------------------------------------------------
 

@@ -26,13 +26,11 @@ def eigenpairs(matrix: Float[Tensor, "d d"]) -> tuple[Float[Tensor, " d"], Float
 
 
 def eigenvalues(matrix: Float[Tensor, "d d"]) -> Float[Tensor, " d"]:
-    """Eigenvalues, descending, in float64."""
+    """Eigenvalues, descending, computed in the matrix's own precision: their errors are those of its entries."""
     if matrix.is_cuda:
-        return torch.linalg.eigvalsh(matrix.double()).flip(0)
-    values = scipy.linalg.eigvalsh(
-        matrix.to(torch.float64, copy=True).numpy(), driver="evd", overwrite_a=True, check_finite=False
-    )
-    return torch.from_numpy(values[::-1].copy())
+        return torch.linalg.eigvalsh(matrix).double().flip(0)
+    values = scipy.linalg.eigvalsh(matrix.numpy(), driver="evd", check_finite=False)
+    return torch.from_numpy(values[::-1].astype(np.float64))
 
 
 def _fix_signs(vectors: Float[Tensor, "d k"]) -> Float[Tensor, "d k"]:

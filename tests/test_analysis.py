@@ -102,7 +102,7 @@ def test_samples_in_any_order_and_chunk_give_the_same_numbers(monkeypatch):
         twins.compare(other.eigenvalues, one.eigenvalues, 1e-10, "H_ii")
         for name in one.names:
             twins.compare(other.diagonal(name), one.diagonal(name), 1e-9, name)
-        twins.compare(other.spectra.second, one.spectra.second, 1e-9, "spectra")
+        twins.compare(other.sample_spectra().second, one.sample_spectra().second, 1e-9, "spectra")
 
 
 def test_the_names_of_classes_do_not_matter():
@@ -161,13 +161,13 @@ def test_spectra_are_those_of_the_per_sample_hessians():
     result = run(c, "mse", spectra=100)
     _, h = twins.per_sample(c.model, c.layer, c.inputs, c.targets, "mse")
     expected_kappa = torch.stack([x[x.abs().argsort(descending=True)][:4] for x in torch.linalg.eigvalsh(h)])
-    ours = result.spectra.kappa[np.argsort(result.spectra.kappa[:, 0])]
+    ours = result.sample_spectra().kappa[np.argsort(result.sample_spectra().kappa[:, 0])]
     twins.compare(ours, expected_kappa[expected_kappa[:, 0].argsort()], 1e-9, "κ")
     plain = result.suppress(keep=None)
     twins.compare(plain.hessian_diagonal, result.eigenvalues, 1e-6, "E[Σ κ α] = H_ii")
     twins.compare(plain.noise_diagonal, result.diagonal("E_h2"), 1e-6, "E[Σ κ² α] = E[h²]_ii")
     lone = result.suppress(keep=1, tail=0.0, damp=0.0, homogenise=True)
-    kappa = abs(result.spectra.kappa[:, 0])
+    kappa = abs(result.sample_spectra().kappa[:, 0])
     assert lone.stiff == np.mean(kappa >= 1e-3 * kappa.max())
     ratio = lone.noise_diagonal / lone.hessian_diagonal
     twins.compare(ratio, np.full_like(ratio, ratio[0]), 1e-6, "one curvature left: γ = 1")

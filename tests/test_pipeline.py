@@ -325,3 +325,18 @@ def test_runs_that_are_not_there_are_named(store: Store, request_: RunRequest) -
         watched(store, Watch()).analyze(AnalysisRequest(key, 5))
     assert library.run(store, "nothing") is None
     assert library.load_analysis(store, key, "nothing") is None
+
+
+def test_an_analysis_ended_after_its_first_look_is_completed(store: Store, trained: str) -> None:
+    request = AnalysisRequest(trained, 6)
+    watch = Watch("spectra")
+    with pytest.raises(Stopped):
+        watched(store, watch).analyze(request)
+    (found,) = library.analyses(store, trained)
+    first = library.load_analysis(store, trained, found.key, spectra=True)
+    assert first is not None
+    assert first.spectra is None
+    assert first.random_correlation("C", 3).shape == (3, 3), "a first look shows R_rand"
+    whole = watched(store, Watch()).analyze(request)
+    assert whole.spectra is not None
+    assert set(whole.wholes) == {"C", "C_awd"}

@@ -55,6 +55,9 @@ class Matrices:
     def spectrum(self, name: str):
         return np.linalg.eigvalsh(self.blocks[name])[::-1].copy()
 
+    def spectra(self):
+        return None
+
 
 def provenance(**changes):
     values = dict(
