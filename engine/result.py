@@ -34,6 +34,9 @@ NAMES: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
+# 𝒩, the leading directions fitted unless the user says otherwise: the paper's for ten classes of digits.
+USUAL_WINDOW = 1000
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -133,9 +136,11 @@ class Analysis:
         return self.diagonals[name]
 
     def projected(self, name: str, k: int) -> Float[ndarray, "k k"]:
-        """K: leading k × k block of Vᵀ M V."""
+        """K: leading k × k block of Vᵀ M V; of "H" itself, its eigenvalues on the diagonal."""
         self.diagonal(name)
         self._check_k(k)
+        if name == "H":
+            return np.diag(self.eigenvalues[:k])
         kept = self.blocks.get(name)
         if kept is not None and kept.shape[0] >= k:
             return kept[:k, :k].astype(np.float64)
@@ -161,7 +166,7 @@ class Analysis:
     # -- commutation ----------------------------------------------------------------------------------
 
     def commutator(self, name: str, part: str = "whole", k: int | None = None) -> float:
-        """‖HM − MH‖_F / ‖HM‖_F. part "whole": all directions; "top": inside the leading k × k block;
+        """‖HM − MH‖_F / ‖HM‖_F. part "whole": all directions of the basis (D, or top_k); "top": inside the leading k × k block;
         "bulk": inside the block of directions k, k+1, …"""
         whole = self.whole(name)
         if part == "whole":

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from cache.progress import Pace, Progress
 from engine.diagnostics import Fit
-from engine.result import NAMES, Analysis
+from engine.result import NAMES, USUAL_WINDOW, Analysis
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 10.0
@@ -111,12 +111,13 @@ def table(result: Analysis) -> str:
         for name in result.names
         if (fit := _fit(result, name)) is not None and fit.interval is not None
     ]
-    return "\n".join([head, *lines, *intervals])
+    fitted = f"gamma: slope of log C_ii on log H_ii over the leading {min(USUAL_WINDOW, result.k):,} directions"
+    return "\n".join([head, fitted, *lines, *intervals])
 
 
 def _fit(result: Analysis, name: str) -> Fit | None:
     try:
-        return result.fit(name)
+        return result.fit(name, min(USUAL_WINDOW, result.k))
     except ValueError:
         return None
 

@@ -6,20 +6,18 @@ import numpy as np
 import streamlit as st
 
 from engine.diagnostics import Fit
-from engine.result import Analysis
+from engine.result import USUAL_WINDOW, Analysis
 from pages.parts import curves, figures, heatmaps, palette, results, words
 from pages.parts.controls import draw, provenance
 from pages.parts.palette import LOOKS
 from pages.parts.results import View
 
-# The paper's number of leading directions for digits (its Table of settings).
-WINDOW = 1000
 CELL = 195
 
 
 def usual_window(analysis: Analysis) -> int:
     """𝒩: leading directions fitted unless the user says otherwise."""
-    return min(WINDOW, analysis.k)
+    return min(USUAL_WINDOW, analysis.k)
 
 
 def fit_or_none(analysis: Analysis, name: str, last: int | None = None, first: int = 0) -> Fit | None:
