@@ -166,8 +166,8 @@ class Analysis:
     # -- commutation ----------------------------------------------------------------------------------
 
     def commutator(self, name: str, part: str = "whole", k: int | None = None) -> float:
-        """‖HM − MH‖_F / ‖HM‖_F. part "whole": all directions of the basis (D, or top_k); "top": inside the leading k × k block;
-        "bulk": inside the block of directions k, k+1, …"""
+        """‖HM − MH‖_F / ‖HM‖_F. part "whole": all directions of the basis (D, or top_k);
+        "top": inside the leading k × k block; "bulk": inside the block of directions k, k+1, …"""
         whole = self.whole(name)
         if part == "whole":
             return float(whole.top[-1])
