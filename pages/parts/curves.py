@@ -88,7 +88,7 @@ def over_epochs(
     shapes = palette.bounds()
     if marked is not None:
         shapes.append(line_up(float(np.log10(1 + marked)), color=palette.QUIET, width=1))
-    ticks = _apart(epochs)
+    ticks = apart(epochs)
     across = axis(
         "epoch (log scale)",
         tickangle=0,
@@ -98,7 +98,7 @@ def over_epochs(
     return go.Figure(traces, layout(height, xaxis=across, yaxis=_gamma_axis(series.values()), shapes=shapes))
 
 
-def _apart(epochs: Sequence[int], gap: float = 0.2) -> list[int]:
+def apart(epochs: Sequence[int], gap: float = 0.2) -> list[int]:
     """Epochs whose labels do not touch on a log axis; the last one is always among them."""
     kept: list[int] = []
     for epoch in sorted(epochs, reverse=True):

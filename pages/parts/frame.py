@@ -39,6 +39,7 @@ MENU: dict[str, tuple[Entry, ...]] = {
         Entry("commutativity", "pages/commutativity.py", "Commutativity", ":material/grid_on:"),
         Entry("power_law", "pages/power_law.py", "Power law", ":material/trending_up:"),
     ),
+    "Explain": (Entry("dynamics", "pages/dynamics.py", "Dynamics", ":material/timeline:"),),
 }
 
 

@@ -3,9 +3,12 @@
 Keyed on the store's own version tokens, so a new result is seen at once and an old one is never read twice.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 from numpy import ndarray
 
@@ -16,6 +19,8 @@ from engine.result import Analysis
 from pages.parts import selection
 
 HISTORY_ENTRIES, ANALYSIS_ENTRIES, DERIVED_ENTRIES = 32, 24, 64
+# A few numbers each: nine matrices at some twenty epochs, for several windows.
+COURSE_ENTRIES = 1024
 
 
 @dataclass(frozen=True)
@@ -132,3 +137,57 @@ def gammas(here: View, name: str, last: int | None = None, first: int = 0) -> li
     by_epoch = sorted(here.analysed, key=lambda a: a.request.epoch)
     root = store().root
     return [_gamma(root, (here.run.key, a.key), a.created, name, last, first) for a in by_epoch]
+
+
+@dataclass(frozen=True)
+class Course:
+    """One matrix along training: its numbers at each analysed epoch (e), NaN where undefined or not kept.
+    low, high: the bootstrap interval of γ; each *_random: the same measure of the matrix turned at random."""
+
+    gamma: ndarray
+    low: ndarray
+    high: ndarray
+    spearman: ndarray
+    commutator: ndarray
+    commutator_random: ndarray
+    alignment: ndarray
+    alignment_random: ndarray
+    norm: ndarray
+
+
+def _defined(number: Callable[[], float]) -> float:
+    try:
+        return number()
+    except ValueError:
+        return math.nan
+
+
+@st.cache_resource(max_entries=COURSE_ENTRIES, show_spinner=False)
+def _course(
+    root: Path, token: tuple[str, str], created: float, name: str, last: int | None, first: int
+) -> tuple[float, ...]:
+    found = _analysis(root, *token, created)
+    if found is None:
+        return (math.nan,) * len(fields(Course))
+    try:
+        fit = found.fit(name, last, first)
+        law = (fit.gamma, *(fit.interval or (math.nan, math.nan)))
+    except ValueError:
+        law = (math.nan,) * 3
+    return (
+        *law,
+        _defined(lambda: found.spearman(name, last)),
+        _defined(lambda: found.commutator(name)),
+        _defined(lambda: found.random_commutator(name)),
+        _defined(lambda: found.alignment(name)),
+        _defined(lambda: found.random_alignment(name)),
+        _defined(lambda: found.frobenius(name)),
+    )
+
+
+def course(here: View, name: str, last: int | None = None, first: int = 0) -> Course:
+    """A matrix along training; γ over directions first … last − 1, rank correlation over the leading `last`."""
+    by_epoch = sorted(here.analysed, key=lambda a: a.request.epoch)
+    root = store().root
+    rows = [_course(root, (here.run.key, a.key), a.created, name, last, first) for a in by_epoch]
+    return Course(*np.array(rows).T)

@@ -113,3 +113,47 @@ those of the window below the noise floor or with $C_{ii} \le 0$. The **95 % int
 training samples.
 **Rank correlation** is Spearman's, between $C_{ii}$ and $H_{ii}$: 1 if the order is the same.
 """
+
+LEARNED = r"""
+The **dash-dotted line** is the first epoch at which every training sample is classified correctly. The thin line is
+the epoch chosen above. Fig. 4 and 5 (a, e) of the paper: with cross-entropy γ rises along training, with squared error
+it stays near 1.
+"""
+
+SPEARMAN = r"""
+**Rank correlation**, Spearman's, of $C_{ii}$ and $H_{ii}$ over the leading $\mathcal N$ directions above the noise
+floor:
+
+$$\rho = \mathrm{corr}\big(\mathrm{rank}\,C_{ii},\ \mathrm{rank}\,H_{ii}\big).$$
+
+It is 1 if a sharper direction is always a noisier one, whatever the power; unrelated orders give 0. Fig. 4 and 5 (d)
+of the paper.
+"""
+
+NORMS = r"""
+**Frobenius norm**, the size of a matrix as a whole:
+
+$$\lVert M\rVert_F = \sqrt{\textstyle\sum_{ij} M_{ij}^2}.$$
+
+Where $C_{hh}$ comes close to $C_\mathrm{AWD}$, curvature alone carries the predicted noise. Fig. 4 and 5 (f) of the
+paper.
+"""
+
+PARTS = r"""
+**Three parts.** A sample's predicted gradient change is $v_p + u_p$: the curvature's part $v_p = h_p\,\Delta w_p$ and
+the activity's own part $u_p = \delta_p\,\Delta a_p^{\mathsf T}$. Their covariance therefore has three parts,
+
+$$C_\mathrm{AWD} = C_{hh} + C_{hg} + C_{gg},$$
+
+from $v v^{\mathsf T}$, from the cross terms $v u^{\mathsf T} + u v^{\mathsf T}$, and from $u u^{\mathsf T}$. Only the
+cross part can be negative. Fig. 4 and 5 (g) of the paper.
+"""
+
+APPROXIMATIONS = r"""
+**Three steps from $C_{hh}$ to the theorem.** *sd*: samples are independent; *wd*: the weight change is diagonal in each
+sample's own eigenbasis; *li*: it is locally isotropic, with the same variance $\sigma_w^2$ in every direction:
+
+$$C_{hh}^{sd+wd+li} = \frac{\sigma_w^2}{2B}\,\mathrm{E}[h^2].$$
+
+A step is good if it leaves the slope as it was. Fig. 4 and 5 (h) of the paper.
+"""
