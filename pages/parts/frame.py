@@ -39,7 +39,10 @@ MENU: dict[str, tuple[Entry, ...]] = {
         Entry("commutativity", "pages/commutativity.py", "Commutativity", ":material/grid_on:"),
         Entry("power_law", "pages/power_law.py", "Power law", ":material/trending_up:"),
     ),
-    "Explain": (Entry("dynamics", "pages/dynamics.py", "Dynamics", ":material/timeline:"),),
+    "Explain": (
+        Entry("dynamics", "pages/dynamics.py", "Dynamics", ":material/timeline:"),
+        Entry("suppression", "pages/suppression.py", "Suppression", ":material/filter_alt:"),
+    ),
 }
 
 

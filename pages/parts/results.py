@@ -16,9 +16,12 @@ from cache.store import Store
 from engine import library
 from engine.library import Analysed, Run
 from engine.result import Analysis
+from engine.suppression import Spectra, Suppressed, suppress
 from pages.parts import selection
 
 HISTORY_ENTRIES, ANALYSIS_ENTRIES, DERIVED_ENTRIES = 32, 24, 64
+# Spectra are large: about 20 MB for 2,000 samples and 2,500 directions.
+SPECTRA_ENTRIES = 6
 # A few numbers each: nine matrices at some twenty epochs, for several windows.
 COURSE_ENTRIES = 1024
 
@@ -191,3 +194,36 @@ def course(here: View, name: str, last: int | None = None, first: int = 0) -> Co
     root = store().root
     rows = [_course(root, (here.run.key, a.key), a.created, name, last, first) for a in by_epoch]
     return Course(*np.array(rows).T)
+
+
+@st.cache_resource(max_entries=SPECTRA_ENTRIES, show_spinner=False)
+def _spectra(root: Path, run: str, key: str, created: float) -> Spectra | None:
+    found = library.load_analysis(Store(root), run, key, spectra=True)
+    return None if found is None else found.spectra
+
+
+def spectra(here: View) -> Spectra | None:
+    """The kept per-sample spectra of the analysis in view; None if it kept none."""
+    return _spectra(store().root, *here.token, here.chosen.created)
+
+
+@st.cache_resource(max_entries=DERIVED_ENTRIES, show_spinner=False)
+def _suppressed(
+    root: Path,
+    token: tuple[str, str],
+    created: float,
+    keep: int | None,
+    tail: float,
+    stiff_ratio: float,
+    damp: float,
+    homogenise: bool,
+) -> Suppressed | None:
+    found = _spectra(root, *token, created)
+    return None if found is None else suppress(found, keep, tail, stiff_ratio, damp, homogenise)
+
+
+def suppressed(
+    here: View, keep: int | None, tail: float = 1.0, stiff: float = 0.0, damp: float = 1.0, homogenise: bool = False
+) -> Suppressed | None:
+    """Both diagonals after an edit of the spectra, keep=None: as measured; None where no spectra were kept."""
+    return _suppressed(store().root, here.token, here.chosen.created, keep, tail, stiff, damp, homogenise)

@@ -21,7 +21,8 @@ class Selection:
     """run: key of a run; epoch: of the checkpoint; matrix and matrices: names of covariances; k: leading
     directions shown; window: first and last
     direction of the fit, from 1; draw: seed of the random baseline; centred: whether
-    clouds are shifted onto each other. None: not chosen, the page takes what is there."""
+    clouds are shifted onto each other; keep, tail, stiff, damp, homogenise: the edit of the per-sample spectra,
+    see engine.suppression. None: not chosen, the page takes what is there."""
 
     run: str | None = None
     epoch: int | None = None
@@ -32,6 +33,11 @@ class Selection:
     window: tuple[int, int] | None = None
     draw: int | None = None
     centred: bool | None = None
+    keep: int | None = None
+    tail: float | None = None
+    stiff: float | None = None
+    damp: float | None = None
+    homogenise: bool | None = None
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -53,6 +59,17 @@ def _word(pattern: str) -> Callable[[str], str]:
     return read
 
 
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise ValueError(f"{value} is not in 0 … 1")
+    return value
+
+
+def _yes_or_no(text: str) -> bool:
+    return {"yes": True, "no": False}[text]
+
+
 def _window(text: str) -> tuple[int, int]:
     first, last = (_whole(1, 10**6)(part) for part in text.split(","))
     if first > last:
@@ -70,7 +87,12 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "k": _whole(1, 10**5),
     "window": _window,
     "draw": _whole(0, 10**6),
-    "centred": lambda text: {"yes": True, "no": False}[text],
+    "centred": _yes_or_no,
+    "keep": _whole(1, 10**4),
+    "tail": _share,
+    "stiff": _share,
+    "damp": _share,
+    "homogenise": _yes_or_no,
 }
 
 

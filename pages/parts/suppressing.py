@@ -1,0 +1,333 @@
+"""The knobs of suppression, and what an edit of the per-sample spectra does to noise and curvature."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+
+import numpy as np
+import streamlit as st
+from numpy import ndarray
+
+from engine.diagnostics import Fit, power_law
+from engine.suppression import Spectra, Suppressed
+from pages.parts import results, selection, spectra, words
+from pages.parts.controls import draw, provenance
+from pages.parts.panels import card
+from pages.parts.results import View
+from pages.parts.selection import bound
+from pages.parts.spectra import EDITED, MEASURED, Diagonals, percent
+
+FACTORS = (0.0, *(float(f"1e-{n}") for n in range(8, 0, -1)), 1.0)
+KNOBS = ("tail", "stiff", "damp")
+# A slope or γ this near to another is called the same.
+NEAR = 0.03
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One edit of the spectra, as engine.suppression.suppress takes it; Fig. 3 a, b unless told otherwise."""
+
+    keep: int = 1
+    tail: float = 1e-5
+    stiff: float = 1e-3
+    damp: float = 1e-3
+    homogenise: bool = False
+
+
+def presets(rank: int) -> Mapping[str, tuple[Edit, str]]:
+    """The settings of Fig. 3 by name, each with what it does."""
+    return MappingProxyType(
+        {
+            "As measured": (Edit(keep=rank), "Keep every curvature as it is."),
+            "Fig. 3 a, b: dominant only": (Edit(), "Keep the largest curvature of every sample, suppress the rest."),
+            "Fig. 3 c, d: replaced by their mean": (
+                Edit(homogenise=True),
+                "Keep the largest curvature only, and give all stiff samples the same one.",
+            ),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Diagonals before and after an edit, zero where H_ii is below the noise floor, and their fits over
+    directions first … last − 1; a fit is None where there are too few directions for one."""
+
+    edit: Edit
+    rank: int
+    old: Suppressed
+    new: Suppressed
+    data: ndarray
+    first: int
+    last: int
+
+    @property
+    def unchanged(self) -> bool:
+        return np.array_equal(self.old.noise_diagonal, self.new.noise_diagonal)
+
+    def of_data(self, diagonal: ndarray) -> ndarray:
+        return np.where(self.data, diagonal, 0.0)
+
+    def fit(self, x: ndarray, y: ndarray) -> Fit | None:
+        try:
+            return power_law(self.of_data(x)[self.first : self.last], y[self.first : self.last])
+        except ValueError:
+            return None
+
+    @property
+    def before(self) -> Fit | None:
+        return self.fit(self.old.hessian_diagonal, self.old.noise_diagonal)
+
+    @property
+    def after(self) -> Fit | None:
+        return self.fit(self.new.hessian_diagonal, self.new.noise_diagonal)
+
+    @property
+    def new_on_old(self) -> Fit | None:
+        return self.fit(self.old.noise_diagonal, self.new.noise_diagonal)
+
+
+def outcome(view: View, edit: Edit, rank: int, first: int, last: int) -> Outcome | None:
+    """What an edit does to the analysis in view; None where it kept no spectra."""
+    old = results.suppressed(view, None)
+    new = results.suppressed(view, **asdict(edit))
+    if old is None or new is None:
+        return None
+    a = view.analysis
+    return Outcome(edit, rank, old, new, a.eigenvalues > max(a.noise_floor, 0.0), first, last)
+
+
+# -- knobs ------------------------------------------------------------------------------------------------
+
+
+def factor_label(value: float, html: bool = False) -> str:
+    """0, 1 or a power of ten."""
+    if value in (0, 1):
+        return f"{value:g}"
+    power = str(round(np.log10(value)))
+    if html:
+        return f"10<sup>{power.replace('-', '−')}</sup>"
+    return "10" + power.translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def chosen(rank: int) -> Edit:
+    """The edit that is selected, as far as it can be had here."""
+    here, usual = selection.current(), Edit()
+    wanted = {
+        name: default if getattr(here, name) is None else getattr(here, name) for name, default in asdict(usual).items()
+    }
+    nearest = {name: FACTORS[int(np.abs(np.subtract(FACTORS, wanted[name])).argmin())] for name in KNOBS}
+    return Edit(**(wanted | nearest | {"keep": min(wanted["keep"], rank)}))
+
+
+def preset_buttons(page: str, rank: int) -> None:
+    """The settings of Fig. 3, one press each; the present one is filled."""
+    now = chosen(rank)
+    with st.container(horizontal=True, gap="small", key=f"{page}-presets"):
+        for place, (label, (edit, help_)) in enumerate(presets(rank).items()):
+            st.button(
+                label,
+                key=f"{page}.preset{place}",
+                type="primary" if edit == now else "secondary",
+                help=help_,
+                on_click=_choose,
+                args=(edit,),
+            )
+
+
+def _choose(edit: Edit) -> None:
+    selection.choose(**asdict(edit))
+
+
+def knobs(page: str, rank: int) -> Edit:
+    """Everything that can be turned, in two rows."""
+    now = chosen(rank)
+    with st.grid(4, min_column_width=170, gap="medium", vertical_alignment="bottom") as grid:
+        with grid.cell():
+            keep = st.slider(
+                "Eigenvalues kept, m",
+                1,
+                max(rank, 2),
+                disabled=rank < 2,
+                help="Of every sample, largest first; those beyond are multiplied by the tail factor.",
+                **bound(page, "keep", now.keep),
+            )
+        values = {}
+        for name, label, help_ in (
+            ("tail", "Tail factor", "Multiplies the eigenvalues that are not kept. The paper uses 10⁻⁵."),
+            ("stiff", "Stiff ratio", "A sample is stiff if its κ₁ reaches this share of the largest. The paper: 10⁻³."),
+            ("damp", "Damping", "Multiplies κ₁ of the samples that are not stiff. The paper uses 10⁻³."),
+        ):
+            with grid.cell():
+                values[name] = st.select_slider(
+                    label, FACTORS, format_func=factor_label, help=help_, **bound(page, name, getattr(now, name))
+                )
+    homogenise = st.toggle(
+        "Homogenise: replace κ₁ of the stiff samples by their mean", **bound(page, "homogenise", now.homogenise)
+    )
+    return Edit(min(int(keep), rank), homogenise=bool(homogenise), **values)
+
+
+# -- words ------------------------------------------------------------------------------------------------
+
+
+def sentence(o: Outcome) -> str:
+    """What the present setting shows."""
+    before, after, between = o.before, o.after, o.new_on_old
+    if o.unchanged:
+        known = "" if before is None else f" γ = {before.gamma:.2f}"
+        return f"Every curvature is as measured:{known}." if known else "Every curvature is as measured."
+    e = o.edit
+    if e.keep < o.rank and e.tail < 1:
+        kept = "only the dominant eigenvalue" if e.keep == 1 else f"the {e.keep} dominant eigenvalues"
+        said = f"Keeping {kept} of every sample"
+        said += " and giving the stiff ones the same curvature" if e.homogenise else ""
+    elif e.homogenise:
+        said = "Giving the stiff samples the same dominant curvature"
+    else:
+        said = "Damping the samples that are not stiff"
+    if before is None or after is None or between is None:
+        return f"{said} leaves too few directions for a slope."
+    if e.homogenise:
+        if abs(after.gamma - 1) < NEAR <= before.gamma - 1:
+            return f"{said} removes the superlinearity: γ falls from {before.gamma:.2f} to {after.gamma:.2f}."
+        return f"{said} takes γ from {before.gamma:.2f} to {after.gamma:.2f}."
+    if abs(between.gamma - 1) < NEAR and between.r2 > 0.99:
+        return f"{said} leaves the noise almost unchanged: slope {between.gamma:.2f}, R² {between.r2:.3f}."
+    return (
+        f"{said} changes the noise: slope {between.gamma:.2f} on the old one, R² {between.r2:.3f}; "
+        f"γ goes from {before.gamma:.2f} to {after.gamma:.2f}."
+    )
+
+
+def source(view: View, kept: Spectra) -> str:
+    """Which samples these numbers come from."""
+    n, total = kept.kappa.shape[0], view.analysis.provenance.samples
+    drawn = f"a random {n:,} of the {total:,} samples" if n < total else f"all {n:,} samples"
+    return f"From the kept spectra of {drawn}, so γ can differ a little from the other pages."
+
+
+def missing(view: View) -> None:
+    """What to do where no spectra were kept."""
+    request = view.chosen.request
+    others = [a.request.epoch for a in view.analysed if a.has_spectra]
+    there = f" Epochs that have them: {', '.join(map(str, sorted(others)))}." if others else ""
+    soon = " An analysis that is still at work brings them with its last step." if request.spectra else ""
+    st.info(
+        f"The analysis of epoch {view.epoch} holds no spectra of single samples, and suppression edits those."
+        f"{there}{soon} To make them, type",
+        icon=":material/hourglass_empty:",
+    )
+    count = request.spectra or 2000
+    st.code(
+        f"python -m engine analyze --run {view.run.key[:8]} --epoch {view.epoch} --layer {request.layer} "
+        f"--spectra {count}",
+        language="bash",
+    )
+
+
+# -- numbers and figures ----------------------------------------------------------------------------------
+
+
+def cards(o: Outcome, kept: Spectra) -> None:
+    """Slope of new on old, γ before and after, the share that is kept, the stiff samples."""
+    before, after, between = o.before, o.after, o.new_on_old
+    share = float(spectra.share(kept.second)[o.edit.keep - 1])
+    with st.grid(5, min_column_width=175, gap="small"):
+        card(
+            "slope",
+            "New on old C, slope",
+            _two(between),
+            "No fit here." if between is None else f"R² = {between.r2:.4f} over {between.n:,} directions.",
+            words.NEW_ON_OLD,
+        )
+        card("before", "γ before", _two(before), "All curvatures as measured.", words.GAMMA)
+        card("after", "γ after", _two(after), _moved(before, after), words.GAMMA + words.BOUNDS)
+        card(
+            "share",
+            "Noise that m carries",
+            percent(share),
+            f"Of E[κ²α], by the leading {o.edit.keep}." if o.edit.keep > 1 else "Of E[κ²α], by the dominant one.",
+            words.CARRIED,
+        )
+        card(
+            "stiff",
+            "Stiff samples",
+            percent(o.new.stiff),
+            f"Their κ₁ is at least {factor_label(o.edit.stiff)} of the largest.",
+            words.STIFF,
+        )
+
+
+def _two(fit: Fit | None) -> str:
+    return "—" if fit is None else f"{fit.gamma:.2f}"
+
+
+def _moved(before: Fit | None, after: Fit | None) -> str:
+    if before is None or after is None:
+        return "Too few directions lie above the noise floor."
+    change = f"{after.gamma - before.gamma:+.2f}".replace("-", "−")
+    return f"{change} by the edit."
+
+
+def new_on_old(view: View, o: Outcome) -> None:
+    """New C_ii against old."""
+    fit = o.new_on_old
+    old, new = (o.of_data(s.noise_diagonal) for s in (o.old, o.new))
+    draw(
+        spectra.new_on_old(old, new, fit, o.first, o.last),
+        "new_on_old",
+        "suppression-new-on-old",
+        "Log-log plot of the rebuilt noise against the measured one"
+        + (f", slope {fit.gamma:.2f}." if fit is not None else "."),
+    )
+    st.caption(f"On the dotted line nothing has changed. {provenance(view)}")
+
+
+def both(view: View, o: Outcome) -> None:
+    """C_ii on H_ii, before and after."""
+    old, new = (
+        Diagonals(name, o.of_data(s.hessian_diagonal), s.noise_diagonal, fit, o.first, o.last, style)
+        for name, s, fit, style in (("before", o.old, o.before, MEASURED), ("after", o.new, o.after, EDITED))
+    )
+    draw(
+        spectra.both(old, new),
+        "both",
+        "suppression-power-law",
+        f"Log-log plot of noise against curvature: exponent {_two(o.before)} as measured, {_two(o.after)} edited.",
+    )
+    st.caption(
+        f"Fitted: directions {o.first + 1} … {o.last:,} above the noise floor of the measured H. {provenance(view)}"
+    )
+
+
+def single_samples(view: View, o: Outcome, kept: Spectra) -> None:
+    """|κ_m| over the samples, as measured, and where the edit takes hold."""
+    threshold = o.edit.stiff * float(np.abs(kept.kappa[:, 0]).max(initial=0.0))
+    draw(
+        spectra.samples(
+            kept.kappa,
+            o.edit.keep,
+            factor_label(o.edit.tail, html=True),
+            threshold,
+            f"stiff above: {percent(o.new.stiff)} of samples",
+        ),
+        "samples",
+        "suppression-spectra",
+        "Per-sample curvatures by place: median, quantiles and some single samples, on a logarithmic scale.",
+    )
+    st.caption(
+        f"As measured. Shaded: multiplied by the tail factor. Below the red mark κ₁ is multiplied by "
+        f"{factor_label(o.edit.damp)}. Drawn down to 10⁻¹² of the largest. {provenance(view)}"
+    )
+
+
+def cumulative(view: View, o: Outcome, kept: Spectra) -> None:
+    """Cumulative share of E[κ²α] by m."""
+    draw(
+        spectra.cumulative(kept.second, o.edit.keep, factor_label(o.edit.tail, html=True)),
+        "cumulative",
+        "suppression-share",
+        "Share of the noise that the leading m eigenvalues of every sample carry, by m.",
+    )
+    st.caption(f"As measured, summed over all directions. Faint: beyond the eigenvalues kept. {provenance(view)}")

@@ -1,0 +1,56 @@
+"""Which curvatures of single samples the noise and its exponent hang on: edit them and see."""
+
+import streamlit as st
+
+from pages.parts.frame import page
+
+PAGE = "suppression"
+
+
+def main() -> None:
+    """The knobs, what they show in one sentence and five numbers, and four pictures of it."""
+    from pages.parts import controls, jobs, panels, results, suppressing, words
+
+    st.title("Which curvatures make the exponent?")
+    view = results.view()
+    if view is None:
+        controls.nothing_yet()
+        return
+    jobs.progress_of(view.run.key)
+    left, right = st.columns(2, gap="large")
+    with left:
+        controls.epoch(PAGE, view)
+    with right:
+        first, last = controls.window(PAGE, view, panels.usual_window(view.analysis))
+    kept = results.spectra(view)
+    if kept is None:
+        suppressing.missing(view)
+        return
+    rank = kept.kappa.shape[1]
+    controls.heading("The edit", words.SPECTRA + words.SUPPRESSION, "What is edited, and how")
+    suppressing.preset_buttons(PAGE, rank)
+    edit = suppressing.knobs(PAGE, rank)
+    outcome = suppressing.outcome(view, edit, rank, first, last)
+    if outcome is None:
+        suppressing.missing(view)
+        return
+    st.markdown(f"#### {suppressing.sentence(outcome)}")
+    suppressing.cards(outcome, kept)
+    st.caption(suppressing.source(view, kept))
+    with st.grid(2, min_column_width=400, gap="medium") as pair:
+        with pair.cell():
+            controls.heading("Is the noise still the same?", words.NEW_ON_OLD, level=3)
+            suppressing.new_on_old(view, outcome)
+        with pair.cell():
+            controls.heading("And its power law?", words.GAMMA + words.BOUNDS, level=3)
+            suppressing.both(view, outcome)
+        with pair.cell():
+            controls.heading("How single samples curve", words.SPECTRA + words.STIFF, level=3)
+            suppressing.single_samples(view, outcome, kept)
+        with pair.cell():
+            controls.heading("How few carry the noise", words.CARRIED, level=3)
+            suppressing.cumulative(view, outcome, kept)
+
+
+with page(PAGE):
+    main()
