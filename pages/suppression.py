@@ -9,7 +9,7 @@ PAGE = "suppression"
 
 def main() -> None:
     """The knobs, what they show in one sentence and five numbers, and four pictures of it."""
-    from pages.parts import controls, jobs, panels, results, suppressing, words
+    from pages.parts import controls, edits, jobs, panels, results, suppressing, words
 
     st.title("Which curvatures make the exponent?")
     view = results.view()
@@ -28,8 +28,8 @@ def main() -> None:
         return
     rank = kept.kappa.shape[1]
     controls.heading("The edit", words.SPECTRA + words.SUPPRESSION, "What is edited, and how")
-    suppressing.preset_buttons(PAGE, rank)
-    edit = suppressing.knobs(PAGE, rank)
+    edits.preset_buttons(PAGE, rank)
+    edit = edits.knobs(PAGE, rank)
     outcome = suppressing.outcome(view, edit, rank, first, last)
     if outcome is None:
         suppressing.missing(view)
@@ -40,10 +40,10 @@ def main() -> None:
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
             controls.heading("Is the noise still the same?", words.NEW_ON_OLD, level=3)
-            suppressing.new_on_old(view, outcome)
+            suppressing.new_on_old(view, outcome, kept)
         with pair.cell():
             controls.heading("And its power law?", words.GAMMA + words.BOUNDS, level=3)
-            suppressing.both(view, outcome)
+            suppressing.both(view, outcome, kept)
         with pair.cell():
             controls.heading("How single samples curve", words.SPECTRA + words.STIFF, level=3)
             suppressing.single_samples(view, outcome, kept)

@@ -141,7 +141,7 @@ def samples(kappa: ndarray, keep: int, factor: str, threshold: float, stiff: str
                 name=stiff,
                 meta="threshold",
                 hoverinfo="skip",
-                line={"color": palette.POSITIVE, "width": 2.5},
+                line={"color": palette.QUIET, "width": 4},
             )
         )
     low = max(float(levels[0].min()), top * 10.0**-DECADES)

@@ -1,8 +1,6 @@
-"""The knobs of suppression, and what an edit of the per-sample spectra does to noise and curvature."""
+"""What an edit of the per-sample spectra does to noise and curvature, in a sentence, numbers and figures."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from types import MappingProxyType
 
 import numpy as np
 import streamlit as st
@@ -10,42 +8,15 @@ from numpy import ndarray
 
 from engine.diagnostics import Fit, power_law
 from engine.suppression import Spectra, Suppressed
-from pages.parts import results, selection, spectra, words
+from pages.parts import results, spectra, words
 from pages.parts.controls import draw, provenance
+from pages.parts.edits import Edit, factor_label
 from pages.parts.panels import card
 from pages.parts.results import View
-from pages.parts.selection import bound
 from pages.parts.spectra import EDITED, MEASURED, Diagonals, percent
 
-FACTORS = (0.0, *(float(f"1e-{n}") for n in range(8, 0, -1)), 1.0)
-KNOBS = ("tail", "stiff", "damp")
 # A slope or γ this near to another is called the same.
 NEAR = 0.03
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One edit of the spectra, as engine.suppression.suppress takes it; Fig. 3 a, b unless told otherwise."""
-
-    keep: int = 1
-    tail: float = 1e-5
-    stiff: float = 1e-3
-    damp: float = 1e-3
-    homogenise: bool = False
-
-
-def presets(rank: int) -> Mapping[str, tuple[Edit, str]]:
-    """The settings of Fig. 3 by name, each with what it does."""
-    return MappingProxyType(
-        {
-            "As measured": (Edit(keep=rank), "Keep every curvature as it is."),
-            "Fig. 3 a, b: dominant only": (Edit(), "Keep the largest curvature of every sample, suppress the rest."),
-            "Fig. 3 c, d: replaced by their mean": (
-                Edit(homogenise=True),
-                "Keep the largest curvature only, and give all stiff samples the same one.",
-            ),
-        }
-    )
 
 
 @dataclass(frozen=True)
@@ -97,77 +68,6 @@ def outcome(view: View, edit: Edit, rank: int, first: int, last: int) -> Outcome
     return Outcome(edit, rank, old, new, a.eigenvalues > max(a.noise_floor, 0.0), first, last)
 
 
-# -- knobs ------------------------------------------------------------------------------------------------
-
-
-def factor_label(value: float, html: bool = False) -> str:
-    """0, 1 or a power of ten."""
-    if value in (0, 1):
-        return f"{value:g}"
-    power = str(round(np.log10(value)))
-    if html:
-        return f"10<sup>{power.replace('-', '−')}</sup>"
-    return "10" + power.translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
-def chosen(rank: int) -> Edit:
-    """The edit that is selected, as far as it can be had here."""
-    here, usual = selection.current(), Edit()
-    wanted = {
-        name: default if getattr(here, name) is None else getattr(here, name) for name, default in asdict(usual).items()
-    }
-    nearest = {name: FACTORS[int(np.abs(np.subtract(FACTORS, wanted[name])).argmin())] for name in KNOBS}
-    return Edit(**(wanted | nearest | {"keep": min(wanted["keep"], rank)}))
-
-
-def preset_buttons(page: str, rank: int) -> None:
-    """The settings of Fig. 3, one press each; the present one is filled."""
-    now = chosen(rank)
-    with st.container(horizontal=True, gap="small", key=f"{page}-presets"):
-        for place, (label, (edit, help_)) in enumerate(presets(rank).items()):
-            st.button(
-                label,
-                key=f"{page}.preset{place}",
-                type="primary" if edit == now else "secondary",
-                help=help_,
-                on_click=_choose,
-                args=(edit,),
-            )
-
-
-def _choose(edit: Edit) -> None:
-    selection.choose(**asdict(edit))
-
-
-def knobs(page: str, rank: int) -> Edit:
-    """Everything that can be turned, in two rows."""
-    now = chosen(rank)
-    with st.grid(4, min_column_width=170, gap="medium", vertical_alignment="bottom") as grid:
-        with grid.cell():
-            keep = st.slider(
-                "Eigenvalues kept, m",
-                1,
-                max(rank, 2),
-                disabled=rank < 2,
-                help="Of every sample, largest first; those beyond are multiplied by the tail factor.",
-                **bound(page, "keep", now.keep),
-            )
-        values = {}
-        for name, label, help_ in (
-            ("tail", "Tail factor", "Multiplies the eigenvalues that are not kept. The paper uses 10⁻⁵."),
-            ("stiff", "Stiff ratio", "A sample is stiff if its κ₁ reaches this share of the largest. The paper: 10⁻³."),
-            ("damp", "Damping", "Multiplies κ₁ of the samples that are not stiff. The paper uses 10⁻³."),
-        ):
-            with grid.cell():
-                values[name] = st.select_slider(
-                    label, FACTORS, format_func=factor_label, help=help_, **bound(page, name, getattr(now, name))
-                )
-    homogenise = st.toggle(
-        "Homogenise: replace κ₁ of the stiff samples by their mean", **bound(page, "homogenise", now.homogenise)
-    )
-    return Edit(min(int(keep), rank), homogenise=bool(homogenise), **values)
-
-
 # -- words ------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +105,12 @@ def source(view: View, kept: Spectra) -> str:
     n, total = kept.kappa.shape[0], view.analysis.provenance.samples
     drawn = f"a random {n:,} of the {total:,} samples" if n < total else f"all {n:,} samples"
     return f"From the kept spectra of {drawn}, so γ can differ a little from the other pages."
+
+
+def where(view: View, kept: Spectra) -> str:
+    """The provenance of a figure made from these spectra."""
+    part = f"spectra of {kept.kappa.shape[0]:,} of them"
+    return f"{provenance(view)} · {part.replace(' ', chr(0xA0))}"
 
 
 def missing(view: View) -> None:
@@ -270,7 +176,7 @@ def _moved(before: Fit | None, after: Fit | None) -> str:
     return f"{change} by the edit."
 
 
-def new_on_old(view: View, o: Outcome) -> None:
+def new_on_old(view: View, o: Outcome, kept: Spectra) -> None:
     """New C_ii against old."""
     fit = o.new_on_old
     old, new = (o.of_data(s.noise_diagonal) for s in (o.old, o.new))
@@ -281,10 +187,10 @@ def new_on_old(view: View, o: Outcome) -> None:
         "Log-log plot of the rebuilt noise against the measured one"
         + (f", slope {fit.gamma:.2f}." if fit is not None else "."),
     )
-    st.caption(f"On the dotted line nothing has changed. {provenance(view)}")
+    st.caption(f"On the dotted line nothing has changed. {where(view, kept)}")
 
 
-def both(view: View, o: Outcome) -> None:
+def both(view: View, o: Outcome, kept: Spectra) -> None:
     """C_ii on H_ii, before and after."""
     old, new = (
         Diagonals(name, o.of_data(s.hessian_diagonal), s.noise_diagonal, fit, o.first, o.last, style)
@@ -297,7 +203,7 @@ def both(view: View, o: Outcome) -> None:
         f"Log-log plot of noise against curvature: exponent {_two(o.before)} as measured, {_two(o.after)} edited.",
     )
     st.caption(
-        f"Fitted: directions {o.first + 1} … {o.last:,} above the noise floor of the measured H. {provenance(view)}"
+        f"Fitted: directions {o.first + 1} … {o.last:,} above the noise floor of the measured H. {where(view, kept)}"
     )
 
 
@@ -316,10 +222,18 @@ def single_samples(view: View, o: Outcome, kept: Spectra) -> None:
         "suppression-spectra",
         "Per-sample curvatures by place: median, quantiles and some single samples, on a logarithmic scale.",
     )
-    st.caption(
-        f"As measured. Shaded: multiplied by the tail factor. Below the red mark κ₁ is multiplied by "
-        f"{factor_label(o.edit.damp)}. Drawn down to 10⁻¹² of the largest. {provenance(view)}"
-    )
+    st.caption(f"As measured, drawn down to 10⁻¹² of the largest. {_taken(o)}{where(view, kept)}")
+
+
+def _taken(o: Outcome) -> str:
+    """Where the edit takes hold in the figure, as far as it does."""
+    e, said = o.edit, ""
+    if e.keep < o.rank:
+        said += "Shaded: multiplied by the tail factor. "
+    if e.stiff > 0 and (e.homogenise or e.keep < o.rank):
+        said += f"Below the mark κ₁ is multiplied by {factor_label(e.damp)}"
+        said += ", above it replaced by the mean. " if e.homogenise else ". "
+    return said
 
 
 def cumulative(view: View, o: Outcome, kept: Spectra) -> None:
@@ -330,4 +244,4 @@ def cumulative(view: View, o: Outcome, kept: Spectra) -> None:
         "suppression-share",
         "Share of the noise that the leading m eigenvalues of every sample carry, by m.",
     )
-    st.caption(f"As measured, summed over all directions. Faint: beyond the eigenvalues kept. {provenance(view)}")
+    st.caption(f"As measured, summed over all directions. Faint: beyond the eigenvalues kept. {where(view, kept)}")
