@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cache.store import Store
+from engine.library import checkpoint_name
 from pages.parts import dynamics_figures
 from pages.parts.dynamics_figures import Times
 from pages.parts.palette import LOOKS, TRAIN
@@ -74,7 +75,8 @@ def test_it_shows_the_last_epoch_with_its_provenance(run):
         *("gammas", "commutators", "alignments", "spearman", "norms", "training"),
         *("parts", "approximations"),
     }
-    assert sum(f"Run\u00a0{run[:8]}" in c.value and "epoch\u00a0100" in c.value for c in at.caption) >= 4
+    assert sum(f"Run\u00a0{run[:8]}" in c.value and "epoch\u00a0100" in c.value for c in at.caption) == 2
+    assert sum("4\u00a0epochs\u00a0(0\u00a0…\u00a0100)" in c.value for c in at.caption) == 5
 
 
 def test_exponents_are_those_of_each_analysis(store, run):
@@ -207,18 +209,26 @@ def test_loss_and_accuracy_are_those_of_the_history(store, run):
         np.testing.assert_allclose(decode(trace["x"]), np.log10(1 + np.arange(101)))
 
 
-def test_one_epoch_says_how_to_get_more_and_shows_the_rest(store):
+def test_one_epoch_of_several_says_how_to_get_more_and_shows_the_rest(store):
     run = planted(store, epochs=(100,))
+    store.write(("runs", run, "checkpoints", checkpoint_name(10)), {"epoch": 10})
     at = opened(PAGE)
     assert f"python -m engine analyze --run {run[:8]} --epoch all" in at.info[0].value
     charts = {c.proto.id.rsplit("-", 1)[1] for c in at.get("plotly_chart")}
     assert charts == {"training", "parts", "approximations"}
 
 
-def test_the_command_it_names_is_one_the_engine_takes():
+def test_a_run_of_one_checkpoint_says_how_to_train_one_of_several(store):
+    planted(store, epochs=(100,))
+    at = opened(PAGE)
+    assert "python -m engine train --checkpoints 0,1,10,30,100 --analyze all" in at.info[0].value
+
+
+def test_the_commands_it_names_are_ones_the_engine_takes():
     from engine.command_line import parse
 
     assert parse(["analyze", "--run", "dedd30c3", "--epoch", "all"])
+    assert parse(["train", "--checkpoints", "0,1,10,30,100", "--analyze", "all"])
 
 
 # -- its figures ------------------------------------------------------------------------------------------

@@ -175,10 +175,11 @@ def by_index(diagonals: Mapping[str, ndarray], data: int, height: int = 380) -> 
     """|C_ii| of each matrix against the index i of the eigen-direction; open symbols are negative.
 
     data: leading directions above the noise floor; the rest is shaded. POINTS of each are drawn, evenly in log i.
+    The first matrix is what the others are held against: larger and fainter, beneath them.
     """
     traces, seen = [], [np.zeros(0)]
     size = max((values.size for values in diagonals.values()), default=1)
-    for name, values in diagonals.items():
+    for number, (name, values) in enumerate(diagonals.items()):
         look = LOOKS[name]
         index = np.arange(1, values.size + 1)
         keep = spread(np.where(values != 0, index, 0).astype(float), POINTS)
@@ -194,8 +195,8 @@ def by_index(diagonals: Mapping[str, ndarray], data: int, height: int = 380) -> 
                 marker={
                     "color": look.colour,
                     "symbol": [f"{look.marker}-open" if n else look.marker for n in negative],
-                    "size": 6,
-                    "opacity": 0.75,
+                    "size": 6 if number else 11,
+                    "opacity": 0.75 if number else 0.45,
                 },
                 customdata=values[keep],
                 hovertemplate=f"<b>{look.html}</b>, direction %{{x}}<br>C<sub>ii</sub> = "

@@ -34,10 +34,19 @@ def several(view: View) -> bool:
     """Whether there is a course to draw; if not, say how to get one."""
     if len(view.epochs) > 1:
         return True
+    if len(view.run.checkpoints) > 1:
+        remedy = (
+            f"Type `python -m engine analyze --run {view.run.key[:8]} --epoch all` in a terminal to analyse every "
+            "checkpoint of this run; the curves appear here."
+        )
+    else:
+        remedy = (
+            "This run kept only one checkpoint: train again with, for instance, "
+            "`python -m engine train --checkpoints 0,1,10,30,100 --analyze all`."
+        )
     st.info(
-        f"Only epoch {view.epoch} is analysed, and one point makes no curve. Type "
-        f"`python -m engine analyze --run {view.run.key[:8]} --epoch all` in a terminal to analyse every checkpoint "
-        "of this run; the curves appear here. Loss, accuracy and the diagonals are shown already.",
+        f"Only epoch {view.epoch} is analysed, and one point makes no curve. {remedy} Loss, accuracy and the diagonals "
+        "are shown already.",
         icon=":material/timeline:",
     )
     return False
@@ -45,8 +54,8 @@ def several(view: View) -> bool:
 
 def _along(view: View) -> str:
     """Provenance of a curve over epochs."""
-    ends = f"{view.epochs[0]:,} … {view.epochs[-1]:,}"
-    return f"{len(view.epochs)} analysed epochs, {ends}. {provenance(view)}"
+    ends = f"{len(view.epochs)}\u00a0epochs\u00a0({view.epochs[0]}\u00a0…\u00a0{view.epochs[-1]})"
+    return provenance(view).replace(f"epoch\u00a0{view.epoch}", ends)
 
 
 def _courses(view: View, names: Sequence[str], first: int, last: int) -> dict[str, Course]:
@@ -85,16 +94,17 @@ def gammas(view: View, names: Sequence[str], first: int, last: int) -> None:
         if any(np.isfinite(c.low).any() for c in found.values())
         else ""
     )
-    st.markdown(f"Exponent, first to last epoch: {told or 'no fit at any epoch'}. {_milestone(view)}")
+    st.markdown(
+        f"From epoch {view.epochs[0]} to {view.epochs[-1]}: {told or 'no fit at any epoch'}. {_milestone(view)}"
+    )
     st.caption(f"Fitted: directions {first + 1} … {last:,} above the noise floor.{bars} {_along(view)}")
 
 
 def _change(name: str, gamma: ndarray) -> str:
-    there = np.flatnonzero(np.isfinite(gamma))
-    if not there.size:
+    if not np.isfinite(gamma).any():
         return ""
-    start, end = gamma[there[0]], gamma[there[-1]]
-    return f"${LOOKS[name].tex}$ **{start:.2f} → {end:.2f}**".replace("-", "−")
+    start, end = (f"{g:.2f}".replace("-", "−") if np.isfinite(g) else "no fit" for g in gamma[[0, -1]])
+    return f"${LOOKS[name].tex}$ **{start} → {end}**"
 
 
 def commutator(view: View, first: int, last: int) -> None:
@@ -115,7 +125,7 @@ def commutator(view: View, first: int, last: int) -> None:
         "commutator-over-epochs",
         "Commutator error of C and C_AWD with H over epochs, beside its value at random near 1.41.",
     )
-    st.caption("Only $C$ and $C_\\mathrm{AWD}$: of the others the whole matrix is not kept.")
+    st.caption(f"Only $C$ and $C_\\mathrm{{AWD}}$: of the others the whole matrix is not kept. {_along(view)}")
 
 
 def alignment(view: View, names: Sequence[str], first: int, last: int) -> None:
@@ -133,7 +143,7 @@ def alignment(view: View, names: Sequence[str], first: int, last: int) -> None:
         "alignment-over-epochs",
         "Alignment of each covariance with the eigenbasis of H over epochs, beside its value at random.",
     )
-    st.caption("1: the same directions as the curvature; dotted: the same spectrum turned at random.")
+    st.caption(f"1: the same directions as the curvature; dotted: the same spectrum turned at random. {_along(view)}")
 
 
 def spearman(view: View, names: Sequence[str], first: int, last: int) -> None:
@@ -149,7 +159,9 @@ def spearman(view: View, names: Sequence[str], first: int, last: int) -> None:
         "spearman-over-epochs",
         "Spearman's rank correlation of noise and curvature over epochs.",
     )
-    st.caption(f"1: the sharper a direction, the noisier, without exception. Leading {last:,} directions.")
+    st.caption(
+        f"1: the sharper a direction, the noisier, without exception. Leading {last:,} directions. {_along(view)}"
+    )
 
 
 def norms(view: View, first: int, last: int) -> None:
