@@ -172,8 +172,8 @@ def _two(fit: Fit | None) -> str:
 def _moved(before: Fit | None, after: Fit | None) -> str:
     if before is None or after is None:
         return "Too few directions lie above the noise floor."
-    change = f"{after.gamma - before.gamma:+.2f}".replace("-", "−")
-    return f"{change} by the edit."
+    change = after.gamma - before.gamma
+    return f"{change:+.2f} by the edit.".replace("-", "−") if abs(change) >= 0.005 else "As before."
 
 
 def new_on_old(view: View, o: Outcome, kept: Spectra) -> None:
@@ -244,4 +244,5 @@ def cumulative(view: View, o: Outcome, kept: Spectra) -> None:
         "suppression-share",
         "Share of the noise that the leading m eigenvalues of every sample carry, by m.",
     )
-    st.caption(f"As measured, summed over all directions. Faint: beyond the eigenvalues kept. {where(view, kept)}")
+    faint = "Faint: beyond the eigenvalues kept. " if o.edit.keep < o.rank else ""
+    st.caption(f"As measured, summed over all directions. {faint}{where(view, kept)}")
