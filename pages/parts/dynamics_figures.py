@@ -14,6 +14,8 @@ from pages.parts.palette import LOOKS, axis, faded, layout, line_up, log_axis
 
 # Points drawn of each diagonal: few enough that one does not hide the other.
 POINTS = 120
+# Pixels between the labels of an upright axis and its title: fractions need more than whole numbers.
+CLEAR = 18
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def gammas(
             up, down = high - series[trace.meta], series[trace.meta] - low
             trace.error_y = {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "width": 3}
     shapes = [*figure.layout.shapes, *times.marks()]
-    return figure.update_layout(xaxis=times.axis(), shapes=shapes, annotations=times.label())
+    figure.update_layout(xaxis=times.axis(), shapes=shapes, annotations=times.label())
+    return figure.update_yaxes(title_standoff=CLEAR)
 
 
 def lines(
@@ -93,7 +96,7 @@ def lines(
     chance: Mapping[str, ndarray] | None = None,
     log: bool = False,
     low: float | None = None,
-    height: int = 320,
+    height: int = 340,
 ) -> go.Figure:
     """A measure of each matrix over epochs, and dotted in the same colour what chance would give.
 
@@ -111,15 +114,9 @@ def lines(
     if chance:
         style = {"color": palette.QUIET, "width": 1.8, "dash": "dot"}
         traces.append(go.Scatter(x=[None], y=[None], mode="lines", name="turned at random", line=style))
-    return go.Figure(
-        traces,
-        layout(
-            height,
-            xaxis=times.axis(),
-            yaxis=_upright(title, [t.y for t in traces], log, low),
-            shapes=times.marks(),
-        ),
-    )
+    up = _upright(title, [t.y for t in traces], log, low)
+    figure = go.Figure(traces, layout(height, xaxis=times.axis(), yaxis=up, shapes=times.marks()))
+    return figure.update_yaxes(title_standoff=CLEAR)
 
 
 def _line(

@@ -169,9 +169,7 @@ def norms(view: View, first: int, last: int) -> None:
     present = [n for n in (*MEASURED, *PARTS, *APPROXIMATIONS) if n in view.analysis.names]
     found = _courses(view, present, first, last)
     draw(
-        dynamics_figures.lines(
-            times(view), {n: c.norm for n, c in found.items()}, "Frobenius norm", log=True, height=380
-        ),
+        dynamics_figures.lines(times(view), {n: c.norm for n, c in found.items()}, "Frobenius norm", log=True),
         "norms",
         "norms-over-epochs",
         "Frobenius norms over epochs on a logarithmic axis.",
