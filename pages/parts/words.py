@@ -162,8 +162,9 @@ SPECTRA = r"""
 **Curvatures of single samples.** The Hessian $h_p$ of one sample has a handful of eigenvalues $\kappa_m$ with
 eigenvectors $u_m$, numbered by size. With $\alpha_m = (u_m\cdot v_i)^2$, the share of $u_m$ that lies along $v_i$,
 
-$$H_{ii} = \mathrm{E}\Big[\sum_m \kappa_m\,\alpha_m\Big],\qquad
-C_{ii} \propto \mathrm{E}[h^2]_{ii} = \mathrm{E}\Big[\sum_m \kappa_m^2\,\alpha_m\Big].$$
+$$H_{ii} = \mathrm{E}\Big[\sum_m \kappa_m\,\alpha_m\Big],$$
+
+$$C_{ii} \propto \mathrm{E}[h^2]_{ii} = \mathrm{E}\Big[\sum_m \kappa_m^2\,\alpha_m\Big].$$
 """
 
 SUPPRESSION = r"""
