@@ -190,7 +190,7 @@ CARRIED = r"""
 **Share of the noise.** How much of $\sum_i \mathrm{E}[\kappa^2\alpha]$ over the directions kept the leading $m$
 eigenvalues carry, as measured:
 
-$$\frac{\sum_{m'\le m}\sum_i \mathrm{E}[\kappa_{m'}^2\,\alpha_{m'i}]}{\sum_{m'}\sum_i \mathrm{E}[\kappa_{m'}^2\,\alpha_{m'i}]} .$$
+$$\frac{\sum_{i,\,m'\le m} \mathrm{E}[\kappa_{m'}^2\alpha_{m'i}]}{\sum_{i,m'} \mathrm{E}[\kappa_{m'}^2\alpha_{m'i}]}.$$
 """
 
 NEW_ON_OLD = r"""
