@@ -40,7 +40,8 @@ class Dashboard:
         self.server = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless=true"],
             cwd=ROOT,
-            env=os.environ | {"GAMMASCOPE_CACHE": str(self.cache)},
+            # A user's server has all cores; the tests' own process is held to one thread (tests/conftest.py).
+            env={k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | {"GAMMASCOPE_CACHE": str(self.cache)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
