@@ -189,7 +189,11 @@ class Jobs:
     # -- inside ---------------------------------------------------------------------------------------
 
     def _launch(self, folder: Path, argv: tuple[str, ...], title: str, run: str) -> Job:
-        environment = os.environ | {"PYTHONUNBUFFERED": "1", "GAMMASCOPE_CACHE": str(self.root.parent)}
+        environment = os.environ | {
+            "PYTHONUNBUFFERED": "1",
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "GAMMASCOPE_CACHE": str(self.root.parent),
+        }
         try:
             with open(folder / "log.txt", "wb") as log:
                 process = subprocess.Popen(
