@@ -189,6 +189,7 @@ class Jobs:
     # -- inside ---------------------------------------------------------------------------------------
 
     def _launch(self, folder: Path, argv: tuple[str, ...], title: str, run: str) -> Job:
+        # Idle threads sleep: spinning ones take the cores that the other threads and the browser wait for.
         environment = os.environ | {
             "PYTHONUNBUFFERED": "1",
             "OMP_WAIT_POLICY": "PASSIVE",

@@ -41,8 +41,7 @@ USUAL_WINDOW = 1000
 @dataclass(frozen=True)
 class Provenance:
     """Where the numbers come from. dimension is D = d_out · d_in; unpaired counts samples without a
-    partner or without activity, left out of the AWD matrices; sigma_w2 is σ_w² of the theorem;
-    negative is the share of samples whose most negative curvature exceeds 1e-6 of the largest."""
+    partner or without activity, left out of the AWD matrices; sigma_w2 is σ_w² of the theorem."""
 
     layer: str
     loss: str
