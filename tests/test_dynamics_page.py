@@ -10,7 +10,7 @@ from pages.parts.dynamics_figures import Times
 from pages.parts.palette import LOOKS, TRAIN
 from tests.planted import analysis, fill
 from tests.test_figures import decode, traces
-from tests.test_pages import chart, fine, opened, result, url
+from tests.test_pages import chart, charts, fine, opened, result, url
 
 PAGE = "pages/dynamics.py"
 EPOCHS = (0, 10, 30, 100)
@@ -62,7 +62,7 @@ def each(store, run, measure):
 def test_without_results_it_says_what_to_press(store):
     at = opened(PAGE)
     assert "Open the start page" in at.info[0].value
-    assert not at.get("plotly_chart")
+    assert not charts(at)
 
 
 def test_it_shows_the_last_epoch_with_its_provenance(run):
@@ -70,8 +70,8 @@ def test_it_shows_the_last_epoch_with_its_provenance(run):
     assert at.title[0].value == "How does the law arise during training?"
     assert not at.warning
     assert not at.info
-    charts = {c.proto.id.rsplit("-", 1)[1] for c in at.get("plotly_chart")}
-    assert charts == {
+    drawn = set(charts(at))
+    assert drawn == {
         *("gammas", "commutators", "alignments", "spearman", "norms", "training"),
         *("parts", "approximations"),
     }
@@ -214,8 +214,8 @@ def test_one_epoch_of_several_says_how_to_get_more_and_shows_the_rest(store):
     store.write(("runs", run, "checkpoints", checkpoint_name(10)), {"epoch": 10})
     at = opened(PAGE)
     assert f"python -m engine analyze --run {run[:8]} --epoch all" in at.info[0].value
-    charts = {c.proto.id.rsplit("-", 1)[1] for c in at.get("plotly_chart")}
-    assert charts == {"training", "parts", "approximations"}
+    drawn = set(charts(at))
+    assert drawn == {"training", "parts", "approximations"}
 
 
 def test_a_run_of_one_checkpoint_says_how_to_train_one_of_several(store):

@@ -54,10 +54,15 @@ def url(at):
     return {k: v[0] if isinstance(v, list) else v for k, v in at.query_params.items()}
 
 
+def charts(at):
+    """The keys of all figures on the page."""
+    return [c.proto.id.rsplit("-", 1)[1] for c in at.get("plotly_chart")]
+
+
 def chart(at, key):
     """The figure under a key, as the browser gets it."""
     found = [c for c in at.get("plotly_chart") if c.proto.id.endswith(f"-{key}")]
-    assert len(found) == 1, [c.proto.id for c in at.get("plotly_chart")]
+    assert len(found) == 1, charts(at)
     return json.loads(found[0].proto.spec)
 
 
@@ -77,13 +82,13 @@ def result(store, run, epoch):
 def test_a_page_without_results_says_what_to_press(store, page):
     at = opened(page)
     assert "Open the start page" in at.info[0].value
-    assert not at.get("plotly_chart")
+    assert not charts(at)
 
 
 @pytest.mark.parametrize("page", ["app.py", *PAGES])
 def test_a_page_shows_the_last_epoch_with_its_provenance(run, page):
     at = opened(page)
-    assert at.get("plotly_chart")
+    assert charts(at)
     assert any(f"Run\u00a0{run[:8]}" in c.value and "epoch\u00a0100" in c.value for c in at.caption)
 
 
@@ -100,7 +105,7 @@ def test_a_deep_link_opens_what_it_names(run, page):
 )
 def test_a_link_to_what_is_not_there_opens_what_is(run, params):
     at = opened("pages/commutativity.py", **params)
-    assert at.get("plotly_chart")
+    assert charts(at)
 
 
 def test_the_nearest_epoch_is_shown_and_said_for_one_that_is_missing(run):
@@ -180,7 +185,7 @@ def test_with_one_epoch_the_slider_waits(store):
     fill(store, epochs=(100,))
     at = opened()
     assert at.slider[0].disabled
-    assert at.get("plotly_chart")
+    assert charts(at)
 
 
 def test_a_second_run_can_be_chosen(store, run):

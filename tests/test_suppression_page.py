@@ -12,7 +12,7 @@ from pages.parts import selection, spectra
 from pages.parts.selection import Selection
 from tests.planted import analysis, fill
 from tests.test_figures import decode, slope, traces
-from tests.test_pages import chart, fine, opened, url
+from tests.test_pages import chart, charts, fine, opened, url
 
 PAGE = "pages/suppression.py"
 RANK, SAMPLES = 4, 60
@@ -171,7 +171,7 @@ def test_an_analysis_without_spectra_says_so_and_what_to_type(bare):
     at = opened(PAGE)
     assert "holds no spectra of single samples" in at.info[0].value
     assert at.code[0].value == f"python -m engine analyze --run {run[:8]} --epoch 100 --layer fc2 --spectra 2000"
-    assert not at.get("plotly_chart")
+    assert not charts(at)
 
 
 def test_an_epoch_without_spectra_names_those_that_have_them(run):
@@ -190,7 +190,7 @@ def test_an_empty_cache_says_what_to_press(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("params", [{"keep": "99"}, {"keep": "0"}, {"tail": "nan"}, {"damp": "7"}, {"stiff": "3e-4"}])
 def test_a_link_with_what_cannot_be_opens_what_can(run, params):
-    assert opened(PAGE, **params).get("plotly_chart")
+    assert charts(opened(PAGE, **params))
 
 
 def test_too_narrow_a_window_is_a_sentence(run):

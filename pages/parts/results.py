@@ -104,8 +104,11 @@ def chosen_run() -> Run | None:
 def view() -> View | None:
     """What is selected, as far as it is there; None while the run has no analysis."""
     run = chosen_run()
-    if run is None:
-        return None
+    return None if run is None else view_of(run)
+
+
+def view_of(run: Run) -> View | None:
+    """A run at the selected epoch and layer, as far as they are there; None while it has no analysis."""
     made = analysed(run)
     layers = list(dict.fromkeys(a.request.layer for a in made))
     wanted = selection.current()

@@ -18,13 +18,15 @@ _KEY = "selection"
 
 @dataclass(frozen=True)
 class Selection:
-    """run: key of a run; epoch: of the checkpoint; matrix and matrices: names of covariances; k: leading
+    """run: key of a run; runs: other runs compared with it; direction: the one pointed at, from 1; epoch: of the checkpoint; matrix and matrices: names of covariances; k: leading
     directions shown; window: first and last
     direction of the fit, from 1; draw: seed of the random baseline; centred: whether
     clouds are shifted onto each other; keep, tail, stiff, damp, homogenise: the edit of the per-sample spectra,
     see engine.suppression. None: not chosen, the page takes what is there."""
 
     run: str | None = None
+    runs: tuple[str, ...] | None = None
+    direction: int | None = None
     epoch: int | None = None
     layer: str | None = None
     matrix: str | None = None
@@ -77,9 +79,12 @@ def _window(text: str) -> tuple[int, int]:
     return first, last
 
 
+_RUN = _word(r"[0-9a-f]{16}")
 _NAME = _word(r"[A-Za-z0-9_]{1,40}")
 _READERS: Mapping[str, Callable[[str], Any]] = {
-    "run": _word(r"[0-9a-f]{16}"),
+    "run": _RUN,
+    "runs": lambda text: tuple(_RUN(key) for key in text.split(",")),
+    "direction": _whole(1, 10**6),
     "epoch": _whole(0, 10**6),
     "layer": _word(r"[A-Za-z0-9_.]{1,80}"),
     "matrix": _NAME,
