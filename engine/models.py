@@ -13,12 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.requests import ACTIVATIONS, ModelRequest, require
+from engine.architectures import CNN_CHANNELS, CNN_HIDDEN, CNN_POOLED, check
+from engine.requests import ModelRequest, require
 
-KINDS = ("mlp", "cnn")
-CNN_CHANNELS = (32, 64, 128, 128)
-CNN_HIDDEN = 20
-_POOLED = (0, 1, 3)  # the convolutions with a pooling behind them
 _ACTIVATION = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 _POSSIBLE = (
     "Possible are a fully connected net (2-D weights that chain, each with or without a 1-D bias) and the "
@@ -55,7 +52,7 @@ class CNN(nn.Sequential):
         for i, (before, after) in enumerate(pairwise((channels, *CNN_CHANNELS))):
             layers[f"conv{i + 1}"] = nn.Conv2d(before, after, 3, padding=1)
             layers[f"act{i + 1}"] = act()
-            if i in _POOLED:
+            if i in CNN_POOLED:
                 layers[f"pool{i + 1}"] = nn.MaxPool2d(2)
         layers["average"] = nn.AdaptiveAvgPool2d(1)
         layers["flatten"] = nn.Flatten()
@@ -63,26 +60,6 @@ class CNN(nn.Sequential):
         layers["act5"] = act()
         layers["fc2"] = nn.Linear(CNN_HIDDEN, classes)
         super().__init__(layers)
-
-
-def check(request: ModelRequest) -> None:
-    """ValueError unless `request` describes a net that can be built."""
-    require(request.kind in KINDS, f"There is no architecture {request.kind!r}; choose one of {', '.join(KINDS)}.")
-    require(
-        request.activation in ACTIVATIONS,
-        f"There is no activation {request.activation!r}; choose one of {', '.join(ACTIVATIONS)}.",
-    )
-    widths = request.widths
-    require(
-        len(widths) >= 2 and all(w >= 1 for w in widths),
-        f"The widths {widths} describe no net; give the inputs, the hidden layers and the classes, "
-        "each at least 1, for example 784, 50, 50, 10.",
-    )
-    require(
-        request.kind != "cnn" or len(widths) == 2,
-        f"The CNN's widths are (channels, classes), for example (1, 10) or (3, 10); {widths} was given.",
-    )
-    require(widths[-1] >= 2, f"A classifier needs at least two outputs; the widths {widths} end in {widths[-1]}.")
 
 
 def build(request: ModelRequest, seed: int) -> nn.Module:
@@ -97,30 +74,6 @@ def build(request: ModelRequest, seed: int) -> nn.Module:
         if request.kind == "mlp":
             return MLP(request.widths, request.activation, request.bias)
         return CNN(request.widths[0], request.widths[-1], request.activation, request.bias)
-
-
-def linear_layers(model: nn.Module | ModelRequest) -> tuple[str, ...]:
-    """Names of the linear layers, from input to output."""
-    if isinstance(model, nn.Module):
-        return tuple(name for name, part in model.named_modules() if isinstance(part, nn.Linear))
-    count = 2 if model.kind == "cnn" else len(model.widths) - 1
-    return tuple(f"fc{i + 1}" for i in range(count))
-
-
-def studied_layer(request: ModelRequest) -> str:
-    """The paper's choice: the layer before the output layer (fc1 where there is only one)."""
-    names = linear_layers(request)
-    return names[max(len(names) - 2, 0)]
-
-
-def parameter_count(request: ModelRequest) -> int:
-    """Number of trained parameters, by arithmetic. ValueError: see `check`."""
-    check(request)
-    widths = request.widths
-    if request.kind == "mlp":
-        return sum(w * (v + request.bias) for v, w in pairwise(widths))
-    convolutions = sum(w * (9 * v + 1) for v, w in pairwise((widths[0], *CNN_CHANNELS)))
-    return convolutions + CNN_HIDDEN * (CNN_CHANNELS[-1] + request.bias) + widths[-1] * (CNN_HIDDEN + 1)
 
 
 def infer(state: Any, activation: str = "relu") -> ModelRequest:

@@ -21,10 +21,11 @@ from cache.progress import Stopped
 from cache.store import Store
 from engine import library
 from engine.analysis import analyze
+from engine.architectures import check_fit, studied_layer
 from engine.data import Dataset, load
 from engine.device import resolve
 from engine.library import SPECTRA, Run, checkpoint_name
-from engine.models import build, check, studied_layer
+from engine.models import build
 from engine.progress import Progress, silent
 from engine.requests import AnalysisRequest, DataRequest, RunRequest, key, require, to_json
 from engine.result import Analysis
@@ -69,7 +70,7 @@ class Pipeline:
         the last checkpoint before the gap to the same weights. Raises Stopped, and ValueError where the request
         cannot be met."""
         data = self.data(request.data)
-        _check_fit(request, data)
+        check_fit(request.model, data.shape, len(data.class_names), data.name)
         run = key(request, data.fingerprint)
         record = self._record(run)
         if record is not None and record["finished"] and not self._lost(run, record):
@@ -261,24 +262,6 @@ def _draw(available: int, wanted: int | None, seed: int) -> Tensor | slice:
         return slice(None)
     require(wanted >= 1, f"samples must be at least 1, not {wanted}.")
     return torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(available)[:wanted]))
-
-
-def _check_fit(request: RunRequest, data: Dataset) -> None:
-    """ValueError unless the network takes these inputs and answers with these classes."""
-    check(request.model)
-    widths, classes, shape = request.model.widths, len(data.class_names), tuple(data.train_x.shape[1:])
-    mlp = request.model.kind == "mlp"
-    require(
-        mlp or len(shape) == 3,
-        f"The CNN needs images, and the samples of {data.name} have shape {shape}. Choose a fully connected net.",
-    )
-    inputs = math.prod(shape) if mlp else shape[0]
-    fitting = "-".join(map(str, (inputs, *widths[1:-1], classes)))
-    require(
-        (widths[0], widths[-1]) == (inputs, classes),
-        f"The network takes {widths[0]} {'inputs' if mlp else 'channels'} and knows {widths[-1]} classes; "
-        f"{data.name} has {inputs} and {classes}. Give the model {'' if mlp else 'cnn:'}{fitting}.",
-    )
 
 
 @contextlib.contextmanager

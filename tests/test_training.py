@@ -13,7 +13,8 @@ from engine import losses, training
 from engine.data import Dataset, load
 from engine.models import build
 from engine.requests import LOSSES, DataRequest, ModelRequest, TrainingRequest
-from engine.training import learning_rate, train
+from engine.schedule import learning_rate
+from engine.training import train
 from tests.small import BRIEF, IMAGES, SMALL, assert_same, dataset, run
 
 
