@@ -56,14 +56,19 @@ def url(at):
 
 def charts(at):
     """The keys of all figures on the page."""
-    return [c.proto.id.rsplit("-", 1)[1] for c in at.get("plotly_chart")]
+    return [c.proto.id.rsplit("-", 1)[1] for c in at.get("bidi_component")]
+
+
+def sent(at, key):
+    """What the browser gets for the figure under a key."""
+    found = [c for c in at.get("bidi_component") if c.proto.id.endswith(f"-{key}")]
+    assert len(found) == 1, charts(at)
+    return json.loads(found[0].proto.bytes)
 
 
 def chart(at, key):
     """The figure under a key, as the browser gets it."""
-    found = [c for c in at.get("plotly_chart") if c.proto.id.endswith(f"-{key}")]
-    assert len(found) == 1, charts(at)
-    return json.loads(found[0].proto.spec)
+    return sent(at, key)["figure"]
 
 
 def heat(at, key):

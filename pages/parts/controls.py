@@ -1,17 +1,14 @@
 """The knobs that several pages have, and the way a figure is put on a page."""
 
-from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from pages.parts import palette, selection
+from pages.parts.plot import draw as draw
 from pages.parts.selection import bound
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
-    from numpy import ndarray
-
     from pages.parts.results import View
 
 SMALLEST_K, USUAL_K, LARGEST_K = 2, 100, 300
@@ -130,35 +127,6 @@ def nothing_yet() -> None:
 
 
 # -- figures ----------------------------------------------------------------------------------------------
-
-
-def draw(
-    figure: "go.Figure",
-    key: str,
-    filename: str,
-    alt: str,
-    *,
-    arrays: Callable[[], Mapping[str, "ndarray"]] | None = None,
-    code: Callable[[], str] | None = None,
-    on_click: Callable[[int], None] | None = None,
-    on_box: Callable[[float, float], None] | None = None,
-) -> None:
-    """Put a figure on the page: stretched, saved as SVG or PNG, and told in words to those who cannot see it.
-
-    arrays: the numbers behind it by name, all of them, for its download; code: the engine calls that reproduce
-    it; on_click: hears the direction (from 1) of a clicked point, its first customdata; on_box: the ends of a
-    horizontal range that was drawn as a box, in the axis's own numbers.
-    """
-    st.plotly_chart(
-        figure,
-        key=key,
-        alt=alt,
-        config={
-            "displaylogo": False,
-            "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
-            "toImageButtonOptions": {"format": "svg", "filename": f"gammascope-{filename}"},
-        },
-    )
 
 
 def provenance(view: "View") -> str:

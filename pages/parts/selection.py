@@ -18,11 +18,14 @@ _KEY = "selection"
 
 @dataclass(frozen=True)
 class Selection:
-    """run: key of a run; runs: other runs compared with it; direction: the one pointed at, from 1; epoch: of the checkpoint; matrix and matrices: names of covariances; k: leading
-    directions shown; window: first and last
-    direction of the fit, from 1; draw: seed of the random baseline; centred: whether
-    clouds are shifted onto each other; keep, tail, stiff, damp, homogenise: the edit of the per-sample spectra,
-    see engine.suppression. None: not chosen, the page takes what is there."""
+    """What is looked at; None: not chosen, the page takes what is there.
+
+    run: key of a run; runs: other runs compared with it; epoch: of the checkpoint; matrix and matrices: names of
+    covariances; k: leading directions shown; window: first and last direction of the fit, from 1; direction: the
+    one pointed at, from 1; draw: seed of the random baseline; centred: whether clouds are shifted onto each
+    other; keep, tail, stiff, damp, homogenise: the edit of the per-sample spectra, see engine.suppression;
+    large: type for a projector.
+    """
 
     run: str | None = None
     runs: tuple[str, ...] | None = None
@@ -40,6 +43,7 @@ class Selection:
     stiff: float | None = None
     damp: float | None = None
     homogenise: bool | None = None
+    large: bool | None = None
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -98,6 +102,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "stiff": _share,
     "damp": _share,
     "homogenise": _yes_or_no,
+    "large": _yes_or_no,
 }
 
 

@@ -1,0 +1,152 @@
+// A Plotly figure that is redrawn in place: zoom and hidden series stay, only what changed is painted.
+// data: UTF-8 JSON {figure: {data, layout, frames}, filename, alt, scale, box, library}.
+
+const ICONS = {
+  save: { width: 24, height: 24, path: "M12 15.6 6.9 10.5l1.5-1.5 2.5 2.5V3h2.2v8.5l2.5-2.5 1.5 1.5zM5 21q-.8 0-1.4-.6T3 19v-4h2v4h14v-4h2v4q0 .8-.6 1.4T19 21z" },
+  more: { width: 24, height: 24, path: "M3 3h18v18H3zm2 6h4V5H5zm6 0h8V5h-8zm-6 6h4v-4H5zm6 0h8v-4h-8zm-6 4h4v-2H5zm6 0h8v-2h-8z" },
+};
+
+function library(url) {
+  window.gammascopePlotly ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = url;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => reject(new Error("plotly.js could not be loaded"));
+    document.head.append(script);
+  });
+  return window.gammascopePlotly;
+}
+
+// The page's own colours and letters; the figures bring none.
+function template(element) {
+  const style = getComputedStyle(element);
+  const read = (name) => style.getPropertyValue(name).trim();
+  const colour = read("--st-text-color");
+  const axis = { gridcolor: read("--st-border-color"), automargin: true, zeroline: false };
+  return {
+    layout: {
+      font: { family: read("--st-font"), color: colour },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      hoverlabel: { bgcolor: read("--st-secondary-background-color"), bordercolor: read("--st-border-color"), font: { color: colour } },
+      xaxis: axis,
+      yaxis: axis,
+      modebar: { orientation: "h" },
+    },
+  };
+}
+
+// Large type: every font of the figure grows with the page's.
+function enlarge(node, scale) {
+  if (Array.isArray(node)) node.forEach((item) => enlarge(item, scale));
+  else if (node && typeof node === "object")
+    for (const [name, value] of Object.entries(node)) {
+      if (/font$/.test(name) && value?.size) value.size *= scale;
+      if (typeof value === "object") enlarge(value, scale);
+    }
+}
+
+function direction(point) {
+  if (point.data.type === "heatmap") return (point.data.meta?.rows ?? [])[point.pointNumber[0]] ?? point.pointNumber[0] + 1;
+  const told = Array.isArray(point.customdata) ? point.customdata[0] : point.customdata;
+  return Number.isFinite(told) ? Math.round(told) : null;
+}
+
+function save(element, format) {
+  const { filename } = element.gammascope;
+  const { width, height } = element._fullLayout;
+  // On paper of the page's own colour: a transparent picture with light letters is lost on a white slide.
+  const paper = getComputedStyle(element).getPropertyValue("--st-background-color").trim();
+  const figure = { data: element.data, layout: { ...element.layout, paper_bgcolor: paper, width, height } };
+  window.Plotly.downloadImage(figure, { format, filename, width, height, scale: format === "png" ? 2 : 1 });
+}
+
+function config(element) {
+  const more = { name: "more", title: "Numbers and code", icon: ICONS.more, click: () => element.tell("more", Date.now()) };
+  return {
+    displaylogo: false,
+    responsive: false,
+    modeBarButtonsToRemove: ["toImage", "lasso2d", "autoScale2d", ...(element.gammascope.box ? [] : ["select2d"])],
+    modeBarButtonsToAdd: [
+      { name: "svg", title: "Save as SVG", icon: ICONS.save, click: () => save(element, "svg") },
+      { name: "png", title: "Save as PNG", icon: ICONS.save, click: () => save(element, "png") },
+      ...(element.gammascope.more ? [more] : []),
+    ],
+  };
+}
+
+async function paint(element) {
+  if (element.busy) return;
+  element.busy = true;
+  try {
+    // What came in while one figure was painted is skipped but for the last.
+    while (element.wanted) {
+      const spec = element.wanted;
+      element.wanted = null;
+      element.gammascope = spec;
+      const Plotly = await library(spec.library);
+      if (!element.isConnected) return;
+      const { data, layout, frames } = spec.figure;
+      if (spec.scale !== 1) enlarge(layout, spec.scale), enlarge(data, spec.scale), (layout.height *= 1 + (spec.scale - 1) / 2);
+      layout.template = template(element);
+      layout.uirevision ??= "kept";
+      layout.width = element.clientWidth;
+      element.style.height = `${layout.height}px`;
+      // One and the same object: for another one plotly.js would build everything anew.
+      element.config ??= config(element);
+      await Plotly.react(element, { data, layout, frames, config: element.config });
+      if (!element.heard) listen(element);
+      element.dataset.painted = (Number(element.dataset.painted) || 0) + 1;
+    }
+  } finally {
+    element.busy = false;
+  }
+}
+
+function listen(element) {
+  element.heard = true;
+  element.on("plotly_click", ({ points }) => {
+    const told = points.length ? direction(points[0]) : null;
+    if (told !== null) element.tell("click", told);
+  });
+  element.on("plotly_selected", (event) => {
+    if (!event?.range?.x) return;
+    window.Plotly.relayout(element, { selections: [] });
+    element.tell("box", event.range.x);
+  });
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  let element = parentElement.querySelector(".gammascope-plot");
+  if (!element) {
+    element = document.createElement("div");
+    element.className = "gammascope-plot";
+    element.setAttribute("role", "img");
+    // The layout of the page and of a figure do not depend on each other: measuring letters in one is cheap.
+    element.style.contain = "strict";
+    parentElement.append(element);
+  }
+  const spec = JSON.parse(new TextDecoder().decode(data));
+  element.setAttribute("aria-label", spec.alt);
+  element.tell = setTriggerValue;
+  element.wanted = spec;
+  const repaint = () => {
+    if (!element.gammascope || element.busy) return;
+    window.Plotly?.relayout(element, { width: element.clientWidth, template: template(element) });
+  };
+  let width = element.clientWidth;
+  const watch = new ResizeObserver(() => {
+    if (element.clientWidth === width || !element.clientWidth) return;
+    width = element.clientWidth;
+    requestAnimationFrame(repaint);
+  });
+  watch.observe(element);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const turned = () => setTimeout(repaint, 300);
+  dark.addEventListener("change", turned);
+  paint(element);
+  return () => {
+    watch.disconnect();
+    dark.removeEventListener("change", turned);
+  };
+}
