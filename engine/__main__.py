@@ -1,4 +1,4 @@
-"""`python -m engine train …` and `python -m engine analyze …`: the dashboard's jobs without the dashboard."""
+"""`python -m engine train …` and its sisters: the dashboard's jobs without the dashboard."""
 
 import shlex
 import signal
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from cache.progress import Reporter, Stopped
 from cache.store import Store
-from engine.command_line import AnalyzeCommand, TrainCommand, parse
+from engine.command_line import AnalyzeCommand, CalibrateCommand, Command, TrainCommand, parse
 from engine.parser import PROGRAM
 from engine.requests import AnalysisRequest, RunRequest, require
 from engine.terminal import Ticker, table
@@ -39,6 +39,11 @@ class Session:
 
     def should_stop(self) -> bool:
         return self.reporter is not None and self.reporter.cancelled()
+
+    def progress_or_stop(self, stage: str, done: int, total: int) -> None:
+        self.progress(stage, done, total)
+        if self.should_stop():
+            raise Stopped
 
     def end(self, state: str, sentence: str) -> None:
         self.ticker.say(sentence)
@@ -74,7 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-def _work(command: TrainCommand | AnalyzeCommand, session: Session) -> str:
+def _work(command: Command, session: Session) -> str:
+    if isinstance(command, CalibrateCommand):
+        return _calibrate(command, session)
     # Imported here, so that --help and a mistyped flag answer at once.
     from engine.pipeline import Pipeline
 
@@ -122,6 +129,16 @@ def _analyze(pipeline: "Pipeline", command: AnalyzeCommand, session: Session) ->
         for epoch in jobs.chosen_epochs(command.epochs, run)
     ]
     return _each(pipeline, requests, session)
+
+
+def _calibrate(command: CalibrateCommand, session: Session) -> str:
+    from engine.calibration import calibrate
+
+    found = calibrate(Store(), command.device, session.progress_or_stop)
+    return (
+        f"Measured {found.device} of {found.host}: {found.product / 1e9:.0f} billion operations a second in products, "
+        f"{found.dense / 1e9:.0f} in training; {found.step * 1e6:.0f} µs per step and layer."
+    )
 
 
 def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Session) -> str:

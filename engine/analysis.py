@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from engine import covariances, moments, spectrum
 from engine.checks import check_layer, check_samples
-from engine.device import free_memory, plan, precision, resolve
+from engine.device import device_name, free_memory, plan, precision, resolve
 from engine.duality import dual, partners
 from engine.evaluators import Leading, Whole
 from engine.factors import Tail
@@ -136,7 +136,7 @@ def analyze(
                 layer=layer, loss=loss, samples=factors.samples, batch_size=batch_size, d_out=d_out,
                 d_in=d_in, anchors_per_class=anchors_per_class, unpaired=pairs.unpaired,
                 curvature=factors.kind, sigma_w2=pairs.sigma_w2(), mean_loss=float(factors.loss.double().mean()),
-                accuracy=float(factors.correct.double().mean()), dtype=dtype, device=_name(where),
+                accuracy=float(factors.correct.double().mean()), dtype=dtype, device=device_name(where),
                 seed=seed, seconds=time.perf_counter() - began, bias=bias,
             ),
         )  # fmt: skip
@@ -162,7 +162,3 @@ def noise_floor(dtype: torch.dtype, eigenvalues: Float[ndarray, " k"]) -> float:
     larger floor would discard most of the directions that the paper fits.
     """
     return torch.finfo(dtype).eps * float(np.abs(eigenvalues).max())
-
-
-def _name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

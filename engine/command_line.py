@@ -5,7 +5,7 @@ Nothing here imports torch: the dashboard uses `arguments` to start exactly the 
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,14 @@ class AnalyzeCommand:
         )
 
 
+@dataclass(frozen=True)
+class CalibrateCommand:
+    """`calibrate`: measure this machine's speeds, for the estimates of engine.cost."""
+
+    device: str = "auto"
+    job: str | None = None
+
+
 def default_model(data: DataRequest) -> ModelRequest:
     """The paper's fully connected network for a data set: 784-50-50-10 for digits, 3072-1000-50-50-10 for
     CIFAR-10, with as many outputs as classes are kept."""
@@ -57,10 +65,13 @@ def default_model(data: DataRequest) -> ModelRequest:
     return ModelRequest(widths=(*hidden, classes))
 
 
-def parse(argv: Sequence[str]) -> TrainCommand | AnalyzeCommand:
+Command = TrainCommand | AnalyzeCommand | CalibrateCommand
+
+
+def parse(argv: Sequence[str]) -> Command:
     """The command meant by argv; prints usage and raises SystemExit(2) if it is none."""
     words = commands()[0].parse_args(list(argv))
-    return _train_command(words) if words.command == "train" else _analyze_command(words)
+    return _READERS[words.command](words)
 
 
 def _train_command(words: argparse.Namespace) -> TrainCommand:
@@ -91,6 +102,17 @@ def _analyze_command(words: argparse.Namespace) -> AnalyzeCommand:
         words.download,
         words.job,
     )
+
+
+def _calibrate_command(words: argparse.Namespace) -> CalibrateCommand:
+    return CalibrateCommand(words.device, words.job)
+
+
+_READERS: Mapping[str, Callable[[argparse.Namespace], Command]] = {
+    "train": _train_command,
+    "analyze": _analyze_command,
+    "calibrate": _calibrate_command,
+}
 
 
 def arguments(request: RunRequest, analyze: tuple[str, ...] = (), device: str = "auto") -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
+from engine.cost import CHUNK_BYTES, DENSE_LIMIT, memory
 from engine.requests import require
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -24,6 +25,11 @@ def resolve(device: str) -> torch.device:
         "There is no CUDA device on this machine. Use device='auto' or 'cpu'.",
     )
     return found
+
+
+def device_name(device: torch.device) -> str:
+    """For a reader: "CPU", or the GPU's own name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
 def precision(name: str) -> torch.dtype:
@@ -51,42 +57,29 @@ class Plan:
     bytes: int
 
 
-CHUNK_BYTES = 256 * 2**20  # more makes no product faster
-DENSE_LIMIT = 4096  # weights up to which the dense way is also the faster one for a few directions
-
-
 def plan(*, n: int, d_out: int, d_in: int, rank: int, top_k: int | None, dtype: torch.dtype, free: int) -> Plan:
     """The plan for n samples of a layer d_out × d_in whose per-sample curvature has at most the given rank.
 
     Raises MemoryError, with the numbers and what to reduce, when neither way fits in 80 % of the free bytes.
     """
-    d, item, room = d_out * d_in, torch.finfo(dtype).bits // 8, free * 4 // 5
-    # Per sample: a, Δa, δ, two products with M, and the eigenpairs of M.
-    factors = n * (2 * d_in + 3 * d_out + rank * (d_out + 1)) * item
-    # Per sample laid along k directions: V_i a, and three products of the eigenvectors with it.
-    k = d if top_k is None else top_k * 5 // 4
-    along = (d_out * k + 3 * rank * k) * item
+    d, room = d_out * d_in, free * 4 // 5
+    size = memory(n, d_out, d_in, rank, top_k, torch.finfo(dtype).bits // 8)
     if top_k is None or d <= DENSE_LIMIT:
-        # Seven moments, their triangles in float64, and eight float64 matrices while H is diagonalised.
-        need = factors + d * d * (7 * item + 2 * 8 + 8 * 8)
-        triangles = 6 * d_out * (d_out + 1) // 2 + 3 * d_in * (d_in + 1) // 2
-        each = (triangles + 3 * d_out**2) * item
-        if need + max(each, along) <= room:
-            return Plan(True, _chunk(n, each, room - need), _chunk(n, along, room - need), need)
+        rest = room - size.dense
+        if max(size.triangles, size.along) <= rest:
+            return Plan(True, _chunk(n, size.triangles, rest), _chunk(n, size.along, rest), size.dense)
     if top_k is None:
         raise MemoryError(
-            f"The whole eigenbasis of a layer with {d:,} weights and {n:,} samples needs about {_gib(need)}, and "
-            f"{_gib(free)} are free. Set top_k (say 100) to compute the leading directions only."
+            f"The whole eigenbasis of a layer with {d:,} weights and {n:,} samples needs about {_gib(size.dense)}, "
+            f"and {_gib(free)} are free. Set top_k (say 100) to compute the leading directions only."
         )
-    # The Krylov basis and its image: twice four blocks a quarter wider than top_k, and as much in work space.
-    need = factors + d * k * 4 * 3 * 8
-    if need + along > room:
+    if size.projected + size.along > room:
         raise MemoryError(
-            f"{top_k} directions of a layer with {d:,} weights and {n:,} samples need about {_gib(need + along)}, and "
-            f"{_gib(free)} are free. Reduce top_k or the number of samples."
+            f"{top_k} directions of a layer with {d:,} weights and {n:,} samples need about "
+            f"{_gib(size.projected + size.along)}, and {_gib(free)} are free. Reduce top_k or the number of samples."
         )
-    fits = _chunk(n, along, room - need)
-    return Plan(False, fits, fits, need)
+    fits = _chunk(n, size.along, room - size.projected)
+    return Plan(False, fits, fits, size.projected)
 
 
 def _chunk(n: int, each: int, room: int) -> int:

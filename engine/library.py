@@ -1,10 +1,10 @@
 """What the cache holds, in the engine's terms: runs, their history, their checkpoints and analyses.
 
-Reads only, and imports no torch: pages ask here. engine.pipeline writes what is read here.
+Imports no torch: pages ask here. engine.pipeline writes the runs that are read here.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cache.store import Entry, Store
+from engine import cost
+from engine.cost import Calibration
 from engine.requests import AnalysisRequest, RunRequest, analysis_request, run_request
 from engine.result import Analysis
 
@@ -166,6 +168,34 @@ def load_analysis(store: Store, run: str, key: str, spectra: bool = False) -> An
         return Analysis.from_arrays(arrays, entry.meta["result"])
     except (KeyError, TypeError):
         return None
+
+
+def calibration(store: Store) -> Calibration | None:
+    """The speeds measured on this computer; None while there are none."""
+    entry = store.read("calibration")
+    try:
+        found = None if entry is None else Calibration(**entry.meta)
+    except TypeError:
+        return None
+    return found if found is not None and found.host == cost.host() else None
+
+
+def keep_calibration(store: Store, found: Calibration) -> None:
+    """Keep measured speeds; they replace the earlier ones."""
+    store.write(("calibration",), dataclasses.asdict(found))
+
+
+def epoch_seconds(runs: Iterable[Run], request: RunRequest, samples: int) -> float | None:
+    """What an epoch took in earlier runs of the same shape, the median; None where there is none."""
+    same = [
+        run.history.seconds[run.history.epoch > 0]
+        for run in runs
+        if run.samples == samples
+        and run.request.model == request.model
+        and run.request.training.batch_size == request.training.batch_size
+    ]
+    every = np.concatenate(same) if same else np.empty(0)
+    return float(np.median(every)) if every.size else None
 
 
 def _analysed(key: str, entry: Entry) -> Analysed | None:

@@ -106,6 +106,11 @@ Compare H and the covariances at a checkpoint. For every matrix the table shows:
   alignment   share of C on the diagonal in the eigenbasis of H, 0 to 1; beside it, at random"""
 
 
+_CALIBRATE = """\
+Measure this machine for about three seconds. The dashboard then says how long work will take before it is
+started."""
+
+
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Shows a default where there is one to show."""
 
@@ -122,9 +127,15 @@ def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     top = argparse.ArgumentParser(
         prog=PROGRAM, description=_ABOUT, epilog=_EXAMPLES, formatter_class=_Formatter, allow_abbrev=False
     )
-    adder = top.add_subparsers(dest="command", required=True, metavar="train | analyze")
+    known = (
+        ("train", _TRAIN, _add_train),
+        ("analyze", _ANALYZE, _add_analyze),
+        ("calibrate", _CALIBRATE, None),
+    )
+    names = " | ".join(name for name, _, _ in known)
+    adder = top.add_subparsers(dest="command", required=True, metavar=names)
     found = {}
-    for name, text, fill in (("train", _TRAIN, _add_train), ("analyze", _ANALYZE, _add_analyze)):
+    for name, text, fill in known:
         found[name] = adder.add_parser(
             name,
             help=text.split(". ")[0].replace("\n", " "),
@@ -133,11 +144,12 @@ def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
             formatter_class=_Formatter,
             allow_abbrev=False,
         )
-        fill(found[name])
+        if fill is not None:
+            fill(found[name])
+            found[name].add_argument("--download", action="store_true", help="fetch the data set if it is not here yet")
         found[name].add_argument(
             "--device", default="auto", help="auto, cpu, cuda or cuda:1; auto takes a GPU if there is one"
         )
-        found[name].add_argument("--download", action="store_true", help="fetch the data set if it is not here yet")
         found[name].add_argument("--job", help=argparse.SUPPRESS)
     return top, found
 

@@ -18,13 +18,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from engine import losses
+from engine.cost import EVALUATED_AT_ONCE
 from engine.data import Dataset
 from engine.device import resolve
 from engine.requests import TrainingRequest, require
 from engine.schedule import check, learning_rate
 
 MOMENTUM = "momentum/"
-EVALUATED_AT_ONCE = 1024  # samples: bounds the memory of an evaluation, and no number depends on it
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,104 @@
+"""engine.cost: counts against what the nets really do, and seconds that follow the calibration."""
+
+import dataclasses
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from cache.store import Store
+from engine import cost, library
+from engine.calibration import measure
+from engine.command_line import CalibrateCommand, parse
+from engine.cost import Calibration
+from engine.models import build
+from engine.requests import ModelRequest, RunRequest, TrainingRequest
+
+CALIBRATION = Calibration("CPU", cost.host(), 1.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
+NETS = [
+    (ModelRequest(), (784,), (28, 28)),
+    (ModelRequest(widths=(30, 20, 4)), (30,), (28, 28)),
+    (ModelRequest("cnn", (3, 10)), (3, 16, 20), (16, 20)),
+]
+
+
+@pytest.mark.parametrize(("net", "shape", "image"), NETS)
+def test_operations_are_those_torch_counts(net: ModelRequest, shape: tuple[int, ...], image: tuple[int, int]) -> None:
+    model, x = build(net, 0), torch.randn(6, *shape)
+    with FlopCounterMode(display=False) as counter:
+        loss = nn.functional.cross_entropy(model(x), torch.zeros(6, dtype=torch.long))
+    assert counter.get_total_flops() == pytest.approx(6 * cost.forward_operations(net, image), rel=1e-12)
+    with counter:
+        loss.backward()
+    parameters = sum(p.numel() for p in model.parameters())
+    counted = cost.step_operations(net, 6, image) - cost.UPDATE_OPERATIONS * parameters
+    assert counter.get_total_flops() + 6 * cost.forward_operations(net, image) == pytest.approx(counted, rel=1e-12)
+
+
+def test_training_is_linear_in_epochs_and_knows_better_sources() -> None:
+    request = RunRequest()
+    once = cost.training(request, 4500, calibration=CALIBRATION)
+    twice = dataclasses.replace(request, training=TrainingRequest(epochs=200))
+    assert cost.training(twice, 4500, calibration=CALIBRATION).seconds == pytest.approx(2 * once.seconds)
+    assert not once.measured
+    known = cost.training(request, 4500, calibration=CALIBRATION, epoch_seconds=0.25)
+    assert (known.seconds, known.measured) == (25.0, True)
+    assert cost.training(request, 4500).seconds is None
+    fast = dataclasses.replace(CALIBRATION, step=1e-5, dense=4e11)
+    assert cost.training(request, 4500, calibration=fast).seconds == pytest.approx(once.seconds / 10)
+    smaller = dataclasses.replace(request, training=TrainingRequest(batch_size=500))
+    assert cost.training(smaller, 4500, calibration=CALIBRATION).seconds < once.seconds
+    with pytest.raises(ValueError, match="at least 1 sample"):
+        cost.training(request, 0)
+
+
+def test_an_analysis_grows_with_its_layer_and_its_samples() -> None:
+    subject = cost.subject(ModelRequest(), "fc2")
+    assert (subject.d_out, subject.d_in, subject.rank, subject.dimension) == (50, 50, 10, 2500)
+    base = cost.analysis(subject, 4500, calibration=CALIBRATION)
+    more = cost.analysis(subject, 9000, calibration=CALIBRATION)
+    wider = cost.analysis(cost.subject(ModelRequest(widths=(784, 50, 60, 10)), "fc2"), 4500, calibration=CALIBRATION)
+    assert base.seconds < more.seconds < wider.seconds
+    assert base.bytes < more.bytes < wider.bytes
+    assert cost.analysis(subject, 4500).seconds is None
+    few = cost.analysis(cost.Subject(1000, 1000, 10, 10), 100, top_k=20, calibration=CALIBRATION)
+    assert few.bytes < 3 * 2**30
+    assert few.seconds < cost.analysis(cost.Subject(1000, 1000, 10, 10), 100, calibration=CALIBRATION).seconds
+
+
+def test_a_smooth_tail_has_full_rank() -> None:
+    smooth = ModelRequest(widths=(8, 7, 6, 3), activation="tanh")
+    assert cost.subject(smooth, "fc2").rank == 6
+    assert cost.subject(smooth, "fc3").rank == 3
+    with pytest.raises(ValueError, match="its linear layers are fc1, fc2, fc3"):
+        cost.subject(smooth, "fc9")
+
+
+def test_a_calibration_is_kept_for_its_own_computer(tmp_path) -> None:
+    store = Store(tmp_path)
+    assert library.calibration(store) is None
+    library.keep_calibration(store, CALIBRATION)
+    assert library.calibration(store) == CALIBRATION
+    library.keep_calibration(store, dataclasses.replace(CALIBRATION, host="another computer"))
+    assert library.calibration(store) is None
+    store.write(("calibration",), {"device": "CPU", "speed": 1})
+    assert library.calibration(store) is None
+
+
+def test_measuring_gives_speeds_and_can_be_stopped() -> None:
+    stages = []
+
+    def stop(stage: str, done: int, total: int) -> None:
+        stages.append(stage)
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure("cpu", stop)
+    assert stages == ["measuring small steps", "measuring large steps", "measuring convolutions"]
+    found = measure("cpu")
+    assert (found.device, found.host) == ("CPU", cost.host())
+    speeds = dataclasses.astuple(found)[3:]
+    assert all(value > 0 for value in speeds)
+    assert parse(["calibrate", "--device", "cpu"]) == CalibrateCommand("cpu")
