@@ -29,19 +29,36 @@ def plain_label(name: str) -> str:
 
 
 def epoch(page: str, view: "View") -> int:
-    """Slider over the epochs that are analysed."""
+    """Slider over the epochs that are analysed, with a step back and forth that keys reach too."""
     wanted = selection.current().epoch
     if len(view.epochs) < 2:
         st.slider(
             "Epoch", 0, max(view.epoch, 1), view.epoch, disabled=True, help="More epochs arrive as they are analysed."
         )
         return view.epoch
-    chosen = st.select_slider(
-        "Epoch",
-        options=view.epochs,
-        help="A checkpoint of training. 0 is the network before its first step.",
-        **bound(page, "epoch", view.epoch),
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False, key=f"{page}-epochs"):
+        chosen = st.select_slider(
+            "Epoch",
+            options=view.epochs,
+            help="A checkpoint of training. 0 is the network before its first step. Keys: P previous, N next.",
+            **bound(page, "epoch", view.epoch),
+        )
+        place = view.epochs.index(view.epoch)
+        for name, icon, key, to in (
+            ("Previous epoch", ":material/chevron_left:", "P", place - 1),
+            ("Next epoch", ":material/chevron_right:", "N", place + 1),
+        ):
+            there = 0 <= to < len(view.epochs)
+            st.button(
+                name,
+                icon=icon,
+                key=f"{page}.{key}",
+                shortcut=key,
+                type="tertiary",
+                disabled=not there,
+                on_click=selection.choose,
+                kwargs={"epoch": view.epochs[to]} if there else {},
+            )
     if wanted is not None and wanted not in view.epochs:
         st.caption(f"Epoch {wanted} is not analysed here; the nearest is shown.")
     return int(chosen)

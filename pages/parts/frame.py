@@ -56,6 +56,8 @@ def page(name: str) -> Iterator[None]:
     title = "Gammascope" if name == "start" else f"{entry.label} · Gammascope"
     st.set_page_config(page_title=title, page_icon=LOGO, layout="wide", initial_sidebar_state=WIDTH)
     st.html(STYLE)
+    if selection.current().large:
+        st.html(f"<style>html {{ font-size: {selection.LARGE:.0%} !important; }}</style>")
     with st.sidebar:
         _brand()
         _menu()
@@ -65,6 +67,7 @@ def page(name: str) -> Iterator[None]:
         yield
         with here:
             _selected(name)
+            _large_type(name)
 
 
 def _brand() -> None:
@@ -98,6 +101,14 @@ def _selected(name: str) -> None:
         st.caption("Run")
         st.markdown(f"**{describe(run)}**")
     st.caption(settings(run))
+
+
+def _large_type(name: str) -> None:
+    st.toggle(
+        "Large type",
+        help="For a projector: letters of pages and figures grow.",
+        **selection.bound(name, "large", bool(selection.current().large)),
+    )
 
 
 def describe(run: "Run") -> str:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).with_suffix(".js")
 STATIC = Path(__file__).parents[2] / "static"
-LARGE = 1.35
 
 
 def draw(
@@ -46,7 +45,7 @@ def draw(
     options = {
         "filename": filename,
         "alt": alt,
-        "scale": LARGE if selection.current().large else 1,
+        "scale": selection.LARGE if selection.current().large else 1,
         "box": on_box is not None,
         "more": arrays is not None or code is not None,
         "library": f"/app/static/{_library()}",

@@ -14,6 +14,8 @@ from typing import Any
 import streamlit as st
 
 _KEY = "selection"
+# Large type against the usual one.
+LARGE = 1.3
 
 
 @dataclass(frozen=True)
