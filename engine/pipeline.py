@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cache.progress import Stopped
 from cache.store import Store
@@ -155,28 +155,17 @@ class Pipeline:
     # -- analysis -------------------------------------------------------------------------------------
 
     def analyze(self, request: AnalysisRequest) -> Analysis:
-        """The analysis as it is kept: from the cache, or computed now.
-
-        A checkpoint lost to damage is trained again first. Raises Stopped, and ValueError where there is no
-        such run or checkpoint."""
+        """The analysis as it is kept: from the cache, or computed now. Errors: see `restore`."""
         run = library.find(self.store, request.run)
         name = key(request, run.fingerprint)
         cached = library.load_analysis(self.store, run.key, name, spectra=True)
         if cached is not None and set(WHOLE) <= set(cached.wholes) and (cached.spectra or not request.spectra):
             return cached
-        data = self.data(run.request.data)
-        require(
-            data.fingerprint == run.fingerprint,
-            f"The data {run.data_name} have changed since run {run.key} was trained. Train again on them.",
-        )
-        model = build(run.request.model, run.request.seed)
-        weights = self._checkpoint(run, request.epoch)
-        model.load_state_dict({k: v for k, v in weights.items() if not k.startswith("momentum/")})
-        chosen = _draw(len(data.train_x), request.samples, request.seed)
+        model, inputs, targets = self.restore(run.key, request.epoch, request.samples, request.seed)
         result = analyze(
             model,
-            data.train_x[chosen],
-            data.train_y[chosen],
+            inputs,
+            targets,
             layer=request.layer,
             loss=run.request.loss,
             batch_size=request.batch_size,
@@ -202,6 +191,26 @@ class Pipeline:
         )
         self._write(run.key, name, request, kept)
         return kept
+
+    def restore(
+        self, run: str, epoch: int, samples: int | None = None, seed: int = 0
+    ) -> tuple[nn.Module, Tensor, Tensor]:
+        """The network at a checkpoint, and the inputs (n, …) and targets (n,) that it is analysed on: the
+        run's training samples, or so many of them drawn with the seed.
+
+        A checkpoint lost to damage is trained again first. Raises Stopped, and ValueError where there is no
+        such run or checkpoint, or its data have changed."""
+        found = library.find(self.store, run)
+        data = self.data(found.request.data)
+        require(
+            data.fingerprint == found.fingerprint,
+            f"The data {found.data_name} have changed since run {found.key} was trained. Train again on them.",
+        )
+        model = build(found.request.model, found.request.seed)
+        weights = self._checkpoint(found, epoch)
+        model.load_state_dict({k: v for k, v in weights.items() if not k.startswith("momentum/")})
+        chosen = _draw(len(data.train_x), samples, seed)
+        return model.eval(), data.train_x[chosen], data.train_y[chosen]
 
     def _write(self, run: str, name: str, request: AnalysisRequest, result: Analysis) -> None:
         arrays, meta = result.to_arrays()
