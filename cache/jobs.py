@@ -3,6 +3,9 @@
 A job is a folder jobs/<id>/ with job.json (command, process), progress.json (written by the worker), log.txt
 (its output) and CANCEL (the wish to stop). Nothing about a job lives in this process: it survives a closed
 tab, a rerun and a restart of the server, and any process that reads the folder sees the same.
+
+Jobs queue: every worker is launched at once, and waits until all queued jobs that are older have ended
+(wait_for_turn). So the queue needs no daemon and no lock, and a job that is killed frees it.
 """
 
 import hashlib
@@ -21,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from cache.progress import Progress, read_progress
+from cache.progress import Progress, Stopped, read_progress
 from cache.store import replace_file
 
 # A process id whose process began at another time than recorded belongs to another process. The slack covers
@@ -29,17 +32,20 @@ from cache.store import replace_file
 START_SLACK_SECONDS = 2.0
 # A folder without job.json this long after it was made was left by a server that died just then.
 LAUNCH_SECONDS = 10.0
-STOP_SECONDS = 2.0
+STOP_SECONDS = 1.5  # then the process is ended, and the wish has taken hold within two seconds
+WAITING = "waiting"
+LOOK_SECONDS = 0.3
 LOG_TAIL_BYTES = 4000
-KEPT_JOBS = 50
+KEPT_JOBS, KEPT_HELPERS = 50, 10
 _ID = re.compile(r"[a-z0-9-]{1,100}")
 
 
 @dataclass(frozen=True)
 class Job:
     """One job as it is now. argv: arguments after `python -m engine`; created: seconds since the epoch;
-    run: key of the run it works on, if known; state and message as in progress: "running", "done", "failed"
-    or "cancelled", with a sentence for what went wrong; log: the end of its output."""
+    run: key of the run it works on, if known; queue: whether it waits for older jobs, and younger ones for it;
+    state and message as in progress: "running", "done", "failed" or "cancelled", with a sentence for what went
+    wrong; log: the end of its output."""
 
     id: str
     folder: Path
@@ -47,6 +53,7 @@ class Job:
     title: str
     created: float
     run: str
+    queue: bool
     pid: int
     started: float
     progress: Progress
@@ -58,6 +65,11 @@ class Job:
     @property
     def running(self) -> bool:
         return self.progress.state == "running"
+
+    @property
+    def waiting(self) -> bool:
+        """Whether older jobs are worked on first; progress.total says how many."""
+        return self.running and self.progress.stage == WAITING
 
     @property
     def message(self) -> str:
@@ -86,15 +98,17 @@ def _engine(argv: Sequence[str], folder: Path) -> list[str]:
 @dataclass(frozen=True)
 class Jobs:
     """The jobs whose records lie under `root`, the folder jobs of a store's root: its parent is the cache that
-    workers write to. The newest 50 are remembered. command: what is executed for argv in a job's folder."""
+    workers write to. The newest 50 are remembered, and the newest 10 that did not queue. command: what is
+    executed for argv in a job's folder."""
 
     root: Path
     command: Callable[[Sequence[str], Path], list[str]] = _engine
 
     # -- starting and stopping ------------------------------------------------------------------------
 
-    def start(self, argv: Sequence[str], title: str, run: str = "") -> Job:
-        """Start `python -m engine argv` at low priority, detached from this process.
+    def start(self, argv: Sequence[str], title: str, run: str = "", queue: bool = True) -> Job:
+        """Start `python -m engine argv` at low priority, detached from this process. queue: let older jobs end
+        first; False is for short help that someone waits for.
 
         If the same command is already running, that job is returned: making the folder is atomic, so two
         tabs that press at once start one process. OSError if no process can be started."""
@@ -112,26 +126,26 @@ class Jobs:
                 folder.mkdir()
             except FileExistsError:
                 continue
-            for old in self.jobs()[KEPT_JOBS:]:
-                if not old.running:
-                    self.delete(old)
-            return self._launch(folder, argv, title, run)
+            self._forget()
+            return self._launch(folder, argv, title, run, queue)
 
     def cancel(self, job: Job, grace: float = STOP_SECONDS) -> None:
         """Ask a job to stop; after `grace` seconds it is killed with all its children. What it had finished
         stays. Returns at once."""
-        if not self._alive(job.pid, job.started):
+        current = self.job(job.id)
+        if current is None or not current.running:
             return
         (job.folder / "CANCEL").touch()
-        killer = threading.Timer(grace, self.kill, [job])
+        killer = threading.Timer(grace, self.kill, [current])
         killer.daemon = True
         killer.start()
 
     def kill(self, job: Job) -> None:
         """End a job's processes now, if they are still its own."""
-        if self._alive(job.pid, job.started):
+        current = self.job(job.id) or job
+        if self._alive(current.pid, current.started):
             try:
-                os.killpg(job.pid, signal.SIGKILL)
+                os.killpg(current.pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 return
 
@@ -152,8 +166,18 @@ class Jobs:
         return tuple(sorted((job for job in found if job is not None), key=lambda j: j.created, reverse=True))
 
     def running(self) -> tuple[Job, ...]:
-        """The jobs at work now, newest first."""
-        return tuple(job for job in self.jobs() if job.running)
+        """The jobs that have not ended, newest first. Cheap where there is none: an end is told by one file."""
+        if not self.root.is_dir():
+            return ()
+        told = ((folder, read_progress(folder)) for folder in self.root.iterdir() if folder.is_dir())
+        open_ = (self.job(folder.name) for folder, last in told if last is None or last.state == "running")
+        found = (job for job in open_ if job is not None and job.running)
+        return tuple(sorted(found, key=lambda j: j.created, reverse=True))
+
+    def ahead(self, job: Job) -> tuple[Job, ...]:
+        """The queued jobs that have not ended and are older than this one, oldest first."""
+        older = (j for j in self.running() if j.queue and j.id != job.id and _place(j) < _place(job))
+        return tuple(sorted(older, key=_place))
 
     def job(self, id: str) -> Job | None:
         """One job as it is now; None if there is none of that id."""
@@ -173,29 +197,40 @@ class Jobs:
                 title=str(record["title"]),
                 created=float(record["created"]),
                 run=str(record["run"]),
+                queue=bool(record.get("queue", True)),
                 pid=int(record["pid"]),
                 started=float(record["started"]),
                 progress=Progress(),
             )
         except FileNotFoundError:
-            young = time.time() - created < LAUNCH_SECONDS
-            state = Progress() if young else Progress(state="failed", message="It was never started. Start it again.")
-            return Job(folder.name, folder, (), "Starting" if young else "Not started", created, "", 0, 0.0, state)
+            job = Job(folder.name, folder, (), "Starting", 0.0, "", True, 0, created, Progress())
         except (OSError, ValueError, KeyError, TypeError):
             state = Progress(state="failed", message="Its record is damaged. Start it again.")
-            return Job(folder.name, folder, (), "Unreadable job", created, "", 0, 0.0, state)
+            return Job(folder.name, folder, (), "Unreadable job", created, "", False, 0, 0.0, state)
         return replace(job, progress=self._state(job))
 
     # -- inside ---------------------------------------------------------------------------------------
 
-    def _launch(self, folder: Path, argv: tuple[str, ...], title: str, run: str) -> Job:
+    def _forget(self) -> None:
+        """Make room for one more."""
+        jobs = self.jobs()
+        queued, helpers = [j for j in jobs if j.queue], [j for j in jobs if not j.queue]
+        for old in (*queued[KEPT_JOBS - 1 :], *helpers[KEPT_HELPERS - 1 :]):
+            if not old.running:
+                self.delete(old)
+
+    def _launch(self, folder: Path, argv: tuple[str, ...], title: str, run: str, queue: bool) -> Job:
         # Idle threads sleep: spinning ones take the cores that the other threads and the browser wait for.
         environment = os.environ | {
             "PYTHONUNBUFFERED": "1",
             "OMP_WAIT_POLICY": "PASSIVE",
             "GAMMASCOPE_CACHE": str(self.root.parent),
         }
+        now = time.time()
+        record = {"argv": argv, "title": title, "created": now, "run": run, "queue": queue, "pid": 0, "started": now}
         try:
+            # Before the process: it finds its place in the queue by this record.
+            replace_file(folder / "job.json", json.dumps(record).encode())
             with open(folder / "log.txt", "wb") as log:
                 process = subprocess.Popen(
                     _nice(self.command(argv, folder)),
@@ -206,14 +241,7 @@ class Jobs:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
-            record = {
-                "argv": argv,
-                "title": title,
-                "created": time.time(),
-                "run": run,
-                "pid": process.pid,
-                "started": psutil.Process(process.pid).create_time(),
-            }
+            record |= {"pid": process.pid, "started": psutil.Process(process.pid).create_time()}
             replace_file(folder / "job.json", json.dumps(record).encode())
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)
@@ -237,6 +265,10 @@ class Jobs:
             return False
 
     def _state(self, job: Job) -> Progress:
+        if job.pid == 0:  # its process is not yet on record
+            if time.time() - job.started < LAUNCH_SECONDS:
+                return Progress()
+            return Progress(state="failed", message="It was never started. Start it again.")
         # Looked at first: a worker that ends in between has written its last word by then.
         alive = self._alive(job.pid, job.started)
         progress = read_progress(job.folder) or Progress()
@@ -247,6 +279,37 @@ class Jobs:
                 progress, state="cancelled", seconds_left=None, message="Stopped. What was finished is kept."
             )
         return replace(progress, state="failed", seconds_left=None, message=_obituary(job))
+
+
+def wait_for_turn(
+    folder: Path, tell: Callable[[str, int, int], None], should_stop: Callable[[], bool], look: float = LOOK_SECONDS
+) -> None:
+    """In a worker, before it does anything: sleep while older jobs of the queue have not ended.
+
+    tell(stage, done, total) hears "waiting", 0 and how many they are whenever that changes; Stopped is raised
+    when should_stop() says so, or when the job's record is gone or was given up. A folder without a record is
+    nobody's job and does not wait."""
+    if not (folder / "job.json").exists():
+        return
+    jobs, told = Jobs(folder.parent), 0
+    while True:
+        own = jobs.job(folder.name)
+        if should_stop() or own is None or not own.running:
+            raise Stopped
+        if own.pid and not own.queue:
+            return
+        before = len(jobs.ahead(own))
+        if own.pid and not before:
+            return
+        if before and before != told:
+            told = before
+            tell(WAITING, 0, before)
+        time.sleep(look)
+
+
+def _place(job: Job) -> tuple[float, str]:
+    """Where a job stands in the queue."""
+    return job.created, job.id
 
 
 def _nice(command: list[str]) -> list[str]:

@@ -66,13 +66,14 @@ class Reporter:
         self._clock = clock
         self._pace = Pace(clock)
         self._written = -WRITE_SECONDS
-        self._stage = ""
+        self._stage = ("", 0)
 
     def progress(self, stage: str, done: int, total: int) -> None:
         """Tell how far a stage is."""
         now = self._pace.update(stage, done, total)
-        if stage != self._stage or done >= total or self._clock() - self._written >= WRITE_SECONDS:
-            self._stage = stage
+        fresh = (stage, total) != self._stage
+        if fresh or done >= total or self._clock() - self._written >= WRITE_SECONDS:
+            self._stage = stage, total
             self._write(now)
 
     def cancelled(self) -> bool:

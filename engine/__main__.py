@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from cache.jobs import wait_for_turn
 from cache.progress import Reporter, Stopped
 from cache.store import Store
 from engine.command_line import AnalyzeCommand, CalibrateCommand, Command, TrainCommand, parse
@@ -59,6 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # A worker is asked to end by SIGTERM as a person asks by Ctrl-C.
         signal.signal(signal.SIGTERM, _interrupt)
+        if command.job is not None:
+            wait_for_turn(Path(command.job), session.progress, session.should_stop)
         session.progress("starting", 0, 1)
         session.end("done", _work(command, session))
         return DONE
