@@ -71,6 +71,11 @@ def chart(at, key):
     return sent(at, key)["figure"]
 
 
+def button(at, label):
+    """The button with this label."""
+    return next(b for b in at.button if b.label == label)
+
+
 def heat(at, key):
     return decode(chart(at, key)["data"][0]["z"])
 
@@ -274,10 +279,32 @@ def test_alignment_is_shown_for_every_matrix_beside_chance(store, run):
     np.testing.assert_allclose(decode(ticks["x"]), [wanted.random_alignment(n) for n in wanted.names])
 
 
+@pytest.mark.parametrize("page", ["app.py", *PAGES])
+def test_keys_step_from_epoch_to_epoch(run, page):
+    at = opened(page, epoch="10")
+    button(at, "Previous epoch").click().run()
+    fine(at)
+    assert url(at)["epoch"] == "0"
+    assert button(at, "Previous epoch").disabled
+    for _ in range(2):
+        button(at, "Next epoch").click().run()
+    assert url(at)["epoch"] == "100"
+    assert button(at, "Next epoch").disabled
+
+
+def test_large_type_enlarges_figures_and_stays_in_the_link(run):
+    at = opened()
+    assert sent(at, "R_real")["scale"] == 1
+    at.toggle(key="start.large").set_value(True).run()
+    fine(at)
+    assert sent(at, "R_real")["scale"] > 1.2
+    assert url(at)["large"] == "yes"
+
+
 def test_a_new_draw_changes_only_the_random_picture(run):
     at = opened("pages/commutativity.py")
     real, random = heat(at, "R_real"), heat(at, "R_rand")
-    at.button[0].click().run()
+    button(at, "New random draw").click().run()
     fine(at)
     np.testing.assert_array_equal(heat(at, "R_real"), real)
     assert np.abs(heat(at, "R_rand") - random).max() > 0.01

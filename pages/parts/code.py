@@ -1,0 +1,46 @@
+"""The engine calls behind a figure, as Python that runs by itself and gives the same numbers."""
+
+from dataclasses import asdict, fields
+
+from engine.requests import AnalysisRequest
+from pages.parts.results import View
+
+# Settings of an analysis that engine.analyze takes under the same name.
+_SETTINGS = ("batch_size", "anchors_per_class", "top_k", "dtype", "bias", "curvature", "bootstrap", "seed")
+
+
+def one(view: View, *lines: str) -> str:
+    """Restore the checkpoint in view, analyse it anew, and put questions to the result."""
+    asked = view.chosen.request
+    usual = {f.name: f.default for f in fields(AnalysisRequest)}
+    drawn = f", samples={asked.samples}, seed={asked.seed}" if asked.samples is not None else ""
+    settings = {name: asdict(asked)[name] for name in _SETTINGS}
+    told = {name: value for name, value in settings.items() if value != usual[name] or name == "batch_size"}
+    words = {"layer": asked.layer, "loss": view.run.request.loss} | told
+    return "\n".join(
+        (
+            "from cache.store import Store",
+            "from engine import analyze",
+            "from engine.pipeline import Pipeline",
+            "",
+            f'model, inputs, targets = Pipeline(Store()).restore("{view.run.key}", epoch={asked.epoch}{drawn})',
+            f"result = analyze(model, inputs, targets, {', '.join(f'{n}={v!r}' for n, v in words.items())})",
+            *lines,
+        )
+    )
+
+
+def along(view: View, *lines: str) -> str:
+    """Read the analyses of a run from the cache, one epoch after the other, and put questions to each."""
+    return "\n".join(
+        (
+            "from cache.store import Store",
+            "from engine import library",
+            "",
+            "store = Store()",
+            f'for made in library.analyses(store, "{view.run.key}"):',
+            f'    if made.request.layer == "{view.chosen.request.layer}":',
+            f'        result = library.load_analysis(store, "{view.run.key}", made.key)',
+            *(f"        {line}" for line in lines),
+        )
+    )
