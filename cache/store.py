@@ -4,6 +4,7 @@ An entry is the files directly in one folder: manifest.json and array files; sub
 that deleting a run deletes its checkpoints and analyses:
 
     runs/<run>/manifest.json
+    runs/<run>/label/manifest.json
     runs/<run>/checkpoints/00005/manifest.json  main-<sha>.safetensors
     runs/<run>/analyses/<key>/manifest.json     main-<sha>.safetensors  spectra-<sha>.safetensors
 
@@ -141,17 +142,24 @@ class Store:
         replace_file(folder / MANIFEST, json.dumps(body | {"digest": digest}, indent=1, sort_keys=True).encode())
         self._sweep(folder, keep={MANIFEST, *(f.filename for f in files)})
 
-    def delete(self, *parts: str) -> None:
-        """Remove an entry and all below it; nothing happens if there is none."""
+    def delete(self, *parts: str) -> bool:
+        """Remove an entry and all below it; whether there was one. Of several that delete it one hears yes."""
         folder = self._folder(parts)
         # Renamed first: a reader sees the entry or none, never half of it.
         trash = self.root / f".trash-{secrets.token_hex(8)}"
         try:
             os.replace(folder, trash)
         except FileNotFoundError:
-            return
+            return False
         for path in self.root.glob(".trash-*"):
             shutil.rmtree(path, ignore_errors=True)
+        return True
+
+    def sweep(self, *parts: str) -> None:
+        """Remove files of older versions of an entry that no reader can still hold; the next write would too."""
+        entry = self.read(*parts)
+        if entry is not None:
+            self._sweep(self._folder(parts), keep={MANIFEST, *(file.filename for file in entry.files)})
 
     # -- reading --------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """What the cache holds, in the engine's terms: runs, their history, their checkpoints and analyses.
 
-Imports no torch: pages ask here. engine.pipeline writes the runs that are read here.
+Imports no torch: pages ask here. engine.pipeline writes the runs that are read here; only the names that users
+give to them are written here.
 """
 
 import dataclasses
@@ -15,10 +16,12 @@ from numpy import ndarray
 from cache.store import Entry, Store
 from engine import cost
 from engine.cost import Calibration
-from engine.requests import AnalysisRequest, RunRequest, analysis_request, run_request
+from engine.requests import AnalysisRequest, RunRequest, analysis_request, require, run_request
 from engine.result import Analysis
 
 SPECTRA = "spectra"
+# Characters of a name: what a menu shows in one line.
+LABEL_LENGTH = 60
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class History:
 @dataclass(frozen=True)
 class Run:
     """One training run. finished: whether it reached its end, which `end` tells in a sentence; an unfinished
-    one is at work or was interrupted. checkpoints: epochs whose weights are kept. fingerprint: of the data."""
+    one is at work or was interrupted. checkpoints: epochs whose weights are kept. fingerprint: of the data.
+    label: the name its user gave it, empty without one."""
 
     key: str
     request: RunRequest
@@ -62,6 +66,7 @@ class Run:
     end: str
     history: History
     checkpoints: tuple[int, ...]
+    label: str = ""
 
     @property
     def last_epoch(self) -> int:
@@ -110,10 +115,33 @@ def run(store: Store, key: str) -> Run | None:
             end=meta["end"],
             history=History.of(meta["records"]),
             checkpoints=tuple(int(name) for name in store.list("runs", key, "checkpoints")),
+            label=label(store, key),
         )
     except (KeyError, TypeError, ValueError):
         # Written by another version of this program: not damaged, but not ours to read.
         return None
+
+
+def label(store: Store, run: str) -> str:
+    """The name a user gave to a run; empty without one."""
+    entry = store.read("runs", run, "label")
+    return "" if entry is None else str(entry.meta.get("label", ""))
+
+
+def rename(store: Store, run: str, name: str) -> None:
+    """Give a run a name; an empty one takes it back. ValueError if it is too long or there is no such run.
+
+    It is an entry of its own below the run's, so a worker that keeps writing the run's record never loses it."""
+    name = " ".join(name.split())
+    require(
+        len(name) <= LABEL_LENGTH,
+        f"This name has {len(name)} characters; {LABEL_LENGTH} fit on a line. Choose a shorter one.",
+    )
+    require(store.read("runs", run) is not None, f"There is no run {run} any more. Reload the page.")
+    if name:
+        store.write(("runs", run, "label"), {"label": name})
+    else:
+        store.delete("runs", run, "label")
 
 
 def find(store: Store, beginning: str | None = None) -> Run:

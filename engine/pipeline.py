@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from cache.progress import Stopped
 from cache.store import Store
-from engine import library
+from engine import housekeeping, library
 from engine.analysis import analyze
 from engine.architectures import check_fit, studied_layer
 from engine.data import Dataset, load
@@ -190,6 +190,7 @@ class Pipeline:
             spectra=result.sample_spectra() if request.spectra else None,
         )
         self._write(run.key, name, request, kept)
+        housekeeping.make_room(self.store, spare=(run.key, name))
         return kept
 
     def restore(

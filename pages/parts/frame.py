@@ -2,7 +2,10 @@
 
 import functools
 import logging
-from collections.abc import Callable, Iterator
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +46,7 @@ MENU: dict[str, tuple[Entry, ...]] = {
         Entry("dynamics", "pages/dynamics.py", "Dynamics", ":material/timeline:"),
         Entry("suppression", "pages/suppression.py", "Suppression", ":material/filter_alt:"),
     ),
+    "Keep": (Entry("runs", "pages/runs.py", "Runs", ":material/folder_open:"),),
 }
 
 
@@ -93,14 +97,13 @@ def _selected(name: str) -> None:
         return
     st.divider()
     if len(runs) > 1:
-        labels = {r.key: r for r in runs}
-        st.selectbox(
-            "Run", list(labels), format_func=lambda key: describe(labels[key]), **selection.bound(name, "run", run.key)
-        )
+        told = names(runs)
+        st.selectbox("Run", list(told), format_func=told.__getitem__, **selection.bound(name, "run", run.key))
     else:
         st.caption("Run")
-        st.markdown(f"**{describe(run)}**")
-    st.caption(settings(run))
+        st.markdown(f"**{escaped(describe(run))}**")
+    what = f"{makeup(run)}. " if run.label or len(runs) > 1 else ""
+    st.caption(escaped(what + settings(run)))
 
 
 def _large_type(name: str) -> None:
@@ -112,10 +115,40 @@ def _large_type(name: str) -> None:
 
 
 def describe(run: "Run") -> str:
+    """A run by the name its user gave it, else in a few words."""
+    return run.label or makeup(run)
+
+
+def names(runs: "Sequence[Run]") -> dict[str, str]:
+    """What to call each of several runs, by key: as described, and where two are called the same also by what
+    tells them apart: the seed, then when they were made, then the key."""
+    found = {run.key: describe(run) for run in runs}
+    for more in (
+        lambda run: f"seed {run.request.seed}",
+        lambda run: time.strftime("%d %b %H:%M", time.localtime(run.created)),
+        lambda run: run.key[:8],
+    ):
+        count = Counter(found.values())
+        found = {r.key: f"{found[r.key]}, {more(r)}" if count[found[r.key]] > 1 else found[r.key] for r in runs}
+    return found
+
+
+def escaped(text: str) -> str:
+    """Text of a user's as Markdown that shows it letter by letter."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
+def makeup(run: "Run") -> str:
     """A run in a few words: data, network, loss."""
+    return ", ".join(
+        (DATA.get(run.data_name, run.data_name), network(run), LOSSES.get(run.request.loss, run.request.loss))
+    )
+
+
+def network(run: "Run") -> str:
+    """The network of a run by kind and widths."""
     widths = "‑".join(map(str, run.request.model.widths))
-    kind = widths if run.request.model.kind == "mlp" else f"CNN {widths}"
-    return f"{DATA.get(run.data_name, run.data_name)}, {kind}, {LOSSES.get(run.request.loss, run.request.loss)}"
+    return widths if run.request.model.kind == "mlp" else f"CNN {widths}"
 
 
 DATA = {"mnist5k": "MNIST (5,000 digits)", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}

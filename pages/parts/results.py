@@ -15,7 +15,7 @@ from numpy import ndarray
 from cache.store import Store
 from engine import library
 from engine.library import Analysed, Run
-from engine.result import Analysis
+from engine.result import USUAL_WINDOW, Analysis
 from engine.suppression import Spectra, Suppressed, suppress
 from pages.parts import selection
 
@@ -143,6 +143,17 @@ def gammas(here: View, name: str, last: int | None = None, first: int = 0) -> li
     by_epoch = sorted(here.analysed, key=lambda a: a.request.epoch)
     root = store().root
     return [_gamma(root, (here.run.key, a.key), a.created, name, last, first) for a in by_epoch]
+
+
+def last_gamma(run: Run, name: str) -> tuple[int, float]:
+    """The last analysed epoch of a run and γ of a matrix there, over the usual window; −1 and NaN without any."""
+    made = analysed(run)
+    # The layer that is shown first, as in view_of.
+    mine = [a for a in made if a.request.layer == made[0].request.layer]
+    if not mine:
+        return -1, math.nan
+    last = max(mine, key=lambda a: a.request.epoch)
+    return last.request.epoch, _gamma(store().root, (run.key, last.key), last.created, name, USUAL_WINDOW, 0)
 
 
 @dataclass(frozen=True)
