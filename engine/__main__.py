@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from cache.jobs import wait_for_turn
 from cache.progress import Reporter, Stopped
 from cache.store import Store
-from engine.command_line import AnalyzeCommand, CalibrateCommand, Command, TrainCommand, parse
+from engine.command_line import AnalyzeCommand, CalibrateCommand, Command, PreviewCommand, TrainCommand, parse
 from engine.parser import PROGRAM
 from engine.requests import AnalysisRequest, RunRequest, require
 from engine.terminal import Ticker, table
@@ -85,6 +85,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _work(command: Command, session: Session) -> str:
     if isinstance(command, CalibrateCommand):
         return _calibrate(command, session)
+    if isinstance(command, PreviewCommand):
+        return _preview(command, session)
     # Imported here, so that --help and a mistyped flag answer at once.
     from engine.pipeline import Pipeline
 
@@ -141,6 +143,16 @@ def _calibrate(command: CalibrateCommand, session: Session) -> str:
     return (
         f"Measured {found.device} of {found.host}: {found.product / 1e9:.0f} billion operations a second in products, "
         f"{found.dense / 1e9:.0f} in training; {found.step * 1e6:.0f} µs per step and layer."
+    )
+
+
+def _preview(command: PreviewCommand, session: Session) -> str:
+    from engine import preview
+
+    found = preview.make(Store(), command.data, session.progress_or_stop, command.download)
+    return (
+        f"{command.data}: {sum(found.train):,} samples to train with and {sum(found.test):,} to test on, in "
+        f"{len(found.class_names)} classes, each of shape {' × '.join(map(str, found.shape))}."
     )
 
 

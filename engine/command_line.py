@@ -57,6 +57,16 @@ class CalibrateCommand:
     job: str | None = None
 
 
+@dataclass(frozen=True)
+class PreviewCommand:
+    """`preview`: look at a data set, by name or path; fetch it where that is allowed."""
+
+    data: str
+    device: str = "auto"
+    download: bool = False
+    job: str | None = None
+
+
 def default_model(data: DataRequest) -> ModelRequest:
     """The paper's fully connected network for a data set: 784-50-50-10 for digits, 3072-1000-50-50-10 for
     CIFAR-10, with as many outputs as classes are kept."""
@@ -65,7 +75,7 @@ def default_model(data: DataRequest) -> ModelRequest:
     return ModelRequest(widths=(*hidden, classes))
 
 
-Command = TrainCommand | AnalyzeCommand | CalibrateCommand
+Command = TrainCommand | AnalyzeCommand | CalibrateCommand | PreviewCommand
 
 
 def parse(argv: Sequence[str]) -> Command:
@@ -108,10 +118,15 @@ def _calibrate_command(words: argparse.Namespace) -> CalibrateCommand:
     return CalibrateCommand(words.device, words.job)
 
 
+def _preview_command(words: argparse.Namespace) -> PreviewCommand:
+    return PreviewCommand(words.data, words.device, words.download, words.job)
+
+
 _READERS: Mapping[str, Callable[[argparse.Namespace], Command]] = {
     "train": _train_command,
     "analyze": _analyze_command,
     "calibrate": _calibrate_command,
+    "preview": _preview_command,
 }
 
 

@@ -111,6 +111,10 @@ Measure this machine for about three seconds. The dashboard then says how long w
 started."""
 
 
+_PREVIEW = """\
+Look at a data set: its classes and some of its samples. With --download it is fetched first."""
+
+
 class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Shows a default where there is one to show."""
 
@@ -131,6 +135,7 @@ def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
         ("train", _TRAIN, _add_train),
         ("analyze", _ANALYZE, _add_analyze),
         ("calibrate", _CALIBRATE, None),
+        ("preview", _PREVIEW, _add_preview),
     )
     names = " | ".join(name for name, _, _ in known)
     adder = top.add_subparsers(dest="command", required=True, metavar=names)
@@ -187,6 +192,10 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
         metavar="EPOCHS",
         help="analyse afterwards: last, all or numbers such as last,0,10; alone: last, then the others",
     )
+
+
+def _add_preview(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--data", default=DataRequest().name, help=f"{', '.join(DATASETS)} or the path of an .npz file")
 
 
 def _add_analyze(sub: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ or scaled (engine.data does that), or a ValueError / FileNotFoundError of one se
 """
 
 import gzip
+import os
 import tempfile
 import urllib.request
 import zipfile
@@ -15,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.progress import Progress
-from engine.requests import require
+from engine.progress import Progress, silent
+from engine.requests import DATASETS, require
 
 DIGITS = tuple("0123456789")
 TEST_PER_CLASS = 50  # of mnist5k's 500 per class
@@ -37,6 +38,25 @@ class RawData:
     test_x: np.ndarray
     test_y: np.ndarray
     class_names: tuple[str, ...]
+
+
+def data_folder() -> Path:
+    """Where torchvision's files lie: environment variable GAMMASCOPE_DATA, else cache/contents/data."""
+    named = os.environ.get("GAMMASCOPE_DATA")
+    return Path(named) if named else Path(__file__).parents[1] / "cache" / "contents" / "data"
+
+
+def read(name: str, progress: Progress = silent, download: bool = False, folder: Path | None = None) -> RawData:
+    """The samples of a named data set or of an .npz file, as stored; see engine.data.load."""
+    if name == "mnist5k":
+        return mnist5k()
+    if name in DATASETS:
+        return torchvision_set(name, Path(folder or data_folder()), download, progress)
+    require(
+        name.endswith(".npz"),
+        f"There is no data set {name!r}; choose one of {', '.join(DATASETS)}, or the path of an .npz file.",
+    )
+    return npz(Path(name))
 
 
 def mnist5k() -> RawData:

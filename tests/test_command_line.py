@@ -150,7 +150,7 @@ def test_words_that_switch_off() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("", "train | analyze | calibrate"),
+        ("", "train | analyze | calibrate | preview"),
         ("paint", "invalid choice: 'paint'"),
         ("train --loss hinge", "invalid choice: 'hinge'"),
         ("train --model 784", "give widths from input to classes such as 784-50-50-10"),
@@ -169,7 +169,7 @@ def test_wrong_usage_is_code_2_and_says_what_is_possible(words: str, sentence: s
     assert sentence in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", ["-h", "train -h", "analyze -h", "calibrate -h"])
+@pytest.mark.parametrize("words", ["-h", "train -h", "analyze -h", "calibrate -h", "preview -h"])
 def test_help_teaches_with_commands_that_work(words: str, capsys) -> None:
     with pytest.raises(SystemExit) as exit:
         main(words.split())
