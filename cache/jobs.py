@@ -53,10 +53,10 @@ class Job:
     title: str
     created: float
     run: str
-    queue: bool
     pid: int
     started: float
     progress: Progress
+    queue: bool = True
 
     @property
     def state(self) -> str:
@@ -197,16 +197,16 @@ class Jobs:
                 title=str(record["title"]),
                 created=float(record["created"]),
                 run=str(record["run"]),
-                queue=bool(record.get("queue", True)),
                 pid=int(record["pid"]),
                 started=float(record["started"]),
                 progress=Progress(),
+                queue=bool(record.get("queue", True)),
             )
         except FileNotFoundError:
-            job = Job(folder.name, folder, (), "Starting", 0.0, "", True, 0, created, Progress())
+            job = Job(folder.name, folder, (), "Starting", 0.0, "", 0, created, Progress())
         except (OSError, ValueError, KeyError, TypeError):
             state = Progress(state="failed", message="Its record is damaged. Start it again.")
-            return Job(folder.name, folder, (), "Unreadable job", created, "", False, 0, 0.0, state)
+            return Job(folder.name, folder, (), "Unreadable job", created, "", 0, 0.0, state, queue=False)
         return replace(job, progress=self._state(job))
 
     # -- inside ---------------------------------------------------------------------------------------
