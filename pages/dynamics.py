@@ -1,4 +1,6 @@
-"""How the power law comes about while the network learns: Fig. 4 and 5 of the paper for one run."""
+"""How the power law comes about while the network learns: Fig. 4 and 5 of the paper, for one run or two."""
+
+from functools import partial
 
 import streamlit as st
 
@@ -9,7 +11,9 @@ PAGE = "dynamics"
 
 def main() -> None:
     """The exponents over epochs, every measure beside them, and the diagonals at one epoch."""
-    from pages.parts import controls, dynamics_panels, jobs, panels, results, words
+    from pages.parts import beside, controls, jobs, panels, results, words
+    from pages.parts import dynamics_diagonals as diagonals
+    from pages.parts import dynamics_panels as over
 
     st.title("How does the law arise during training?")
     view = results.view()
@@ -18,41 +22,45 @@ def main() -> None:
         return
     jobs.progress_of(view.run.key)
     names = controls.matrices(PAGE, view)
-    left, right = st.columns(2, gap="large")
-    with left:
-        controls.epoch(PAGE, view)
-    with right:
-        first, last = controls.window(PAGE, view, panels.usual_window(view.analysis))
-    if dynamics_panels.several(view):
-        if names:
-            controls.heading("The exponent", words.GAMMA + words.LEARNED)
-            dynamics_panels.gammas(view, names, first, last)
-        else:
-            st.info("Press at least one covariance above to see its course.", icon=":material/touch_app:")
-        with st.grid(2, min_column_width=400, gap="medium") as grid:
-            with grid.cell():
-                controls.heading("Do noise and curvature commute?", words.COMMUTATOR, level=3)
-                dynamics_panels.commutator(view, first, last)
-            if names:
+    with st.grid(3, min_column_width=220, gap="medium", vertical_alignment="bottom") as knobs:
+        with knobs.cell():
+            controls.epoch(PAGE, view)
+        with knobs.cell():
+            first, last = controls.window(PAGE, view, panels.usual_window(view.analysis))
+        with knobs.cell():
+            views = beside.views(PAGE, view)
+    along = {name: one for name, one in views.items() if over.several(one)}
+    if along and names:
+        controls.heading("The exponent", words.GAMMA + words.LEARNED)
+        over.show(along, "gammas", partial(over.gammas, names, first, last))
+    elif along:
+        st.info("Press at least one covariance above to see its course.", icon=":material/touch_app:")
+    smaller: tuple[tuple[str, str, str, over.Build], ...] = (
+        ("Do noise and curvature commute?", words.COMMUTATOR, "commutators", over.commutator),
+        ("Do they share directions?", words.ALIGNMENT, "alignments", partial(over.alignment, names)),
+        ("Do they share the order?", words.SPEARMAN, "spearman", partial(over.spearman, names, last)),
+        ("How large are they?", words.NORMS, "norms", over.norms),
+    )
+    # Two runs fill a row; of one run two panels do.
+    columns = 3 - len(views)
+    with st.grid(columns, min_column_width=400, gap="medium") as grid:
+        for title, definition, key, panel in smaller if along else ():
+            # These two are of the covariances pressed.
+            if names or key not in ("alignments", "spearman"):
                 with grid.cell():
-                    controls.heading("Do they share directions?", words.ALIGNMENT, level=3)
-                    dynamics_panels.alignment(view, names, first, last)
-                with grid.cell():
-                    controls.heading("Do they share the order?", words.SPEARMAN, level=3)
-                    dynamics_panels.spearman(view, names, first, last)
-            with grid.cell():
-                controls.heading("How large are they?", words.NORMS, level=3)
-                dynamics_panels.norms(view, first, last)
+                    controls.heading(title, definition, level=3)
+                    over.show(along, key, panel)
     controls.heading("Loss and accuracy", words.ACCURACY + words.LEARNED, level=3)
-    dynamics_panels.training(view)
-    controls.heading(f"Direction by direction, at epoch {view.epoch}", words.PARTS + words.APPROXIMATIONS)
-    with st.grid(2, min_column_width=400, gap="medium") as pair:
+    over.show(views, "training", over.training)
+    epochs = " and ".join(str(epoch) for epoch in dict.fromkeys(one.epoch for one in views.values()))
+    controls.heading(f"Direction by direction, at epoch {epochs}", words.PARTS + words.APPROXIMATIONS)
+    with st.grid(columns, min_column_width=400, gap="medium") as pair:
         with pair.cell():
             controls.heading("The parts of the prediction", words.PARTS, level=3)
-            dynamics_panels.parts(view, last)
+            over.show(views, "parts", partial(diagonals.parts, last))
         with pair.cell():
             controls.heading("Its approximations", words.APPROXIMATIONS, level=3)
-            dynamics_panels.approximations(view, last)
+            over.show(views, "approximations", partial(diagonals.approximations, last))
 
 
 with page(PAGE):

@@ -1,13 +1,20 @@
 """The dynamics page over a planted run: what is drawn is what the analyses say, at every epoch."""
 
+import contextlib
+import dataclasses
+import io
+
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from cache.store import Store
+from engine import library
 from engine.library import checkpoint_name
-from pages.parts import dynamics_figures
+from pages.parts import dynamics_figures, dynamics_panels, results
 from pages.parts.dynamics_figures import Times
 from pages.parts.palette import LOOKS, TRAIN
+from pages.parts.results import Course
 from tests.planted import analysis, fill
 from tests.test_figures import decode, traces
 from tests.test_pages import chart, charts, fine, opened, result, url
@@ -231,6 +238,118 @@ def test_the_commands_it_names_are_ones_the_engine_takes():
     assert parse(["train", "--checkpoints", "0,1,10,30,100", "--analyze", "all"])
 
 
+# -- two runs ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other(store):
+    """A second run, of fewer epochs, with smaller norms."""
+    key = fill(store, epochs=(0, 10, 50), seed=1)
+    for made in library.analyses(store, key):
+        parts = ("runs", key, "analyses", made.key)
+        entry = store.read(*parts)
+        meta = dict(entry.meta)
+        meta["result"] = meta["result"] | {"squares": {n: v / 1e6 for n, v in meta["result"]["squares"].items()}}
+        store.write(parts, meta, {"main": entry.arrays()})
+    return key
+
+
+def test_a_second_run_is_drawn_beside_the_first_in_every_panel(store, run, other):
+    at = opened(PAGE, run=run)
+    first = set(charts(at))
+    assert len(first) == 8
+    second = next(s for s in at.selectbox if s.label == "Beside it")
+    second.set_value(other).run()
+    fine(at)
+    assert url(at)["runs"] == other
+    assert set(charts(at)) == first | {f"{key}_beside" for key in first}
+    epochs = (0, 10, 50)
+    drawn = by_name(at, "gammas_beside")["C"]
+    np.testing.assert_allclose(decode(drawn["y"]), [result(store, other, e).fit("C").gamma for e in epochs])
+    np.testing.assert_allclose(
+        decode(by_name(at, "norms_beside")["C"]["y"]), [result(store, other, e).frobenius("C") for e in epochs]
+    )
+    for key in (run, other):
+        assert any(f"Run\u00a0{key[:8]}" in c.value for c in at.caption)
+    assert any("at epoch 100 and 50" in m.value for m in at.markdown)
+    second = next(s for s in at.selectbox if s.label == "Beside it")
+    second.set_value(None).run()
+    fine(at)
+    assert set(charts(at)) == first
+    assert "runs" not in url(at)
+
+
+def test_both_runs_are_drawn_on_the_same_axes(run, other):
+    at = opened(PAGE, run=run, runs=other)
+    for key in charts(at):
+        if key.endswith("_beside"):
+            continue
+        left, right = (chart(at, k)["layout"] for k in (key, f"{key}_beside"))
+        for axis in ("xaxis", "yaxis", "xaxis2", "yaxis2"):
+            assert left.get(axis, {}).get("range") == right.get(axis, {}).get("range"), (key, axis)
+    low, high = chart(at, "norms")["layout"]["yaxis"]["range"]
+    for key in ("norms", "norms_beside"):
+        for trace in chart(at, key)["data"]:
+            assert low < np.log10(decode(trace["y"])).min()
+            assert np.log10(decode(trace["y"])).max() < high
+
+
+def test_the_compared_runs_behind_the_first_stay(store, run, other):
+    third = fill(store, epochs=(0, 10), seed=2)
+    at = opened(PAGE, run=run, runs=f"{other},{third}")
+    second = next(s for s in at.selectbox if s.label == "Beside it")
+    assert second.value == other
+    second.set_value(third).run()
+    assert url(at)["runs"] == third
+    second = next(s for s in at.selectbox if s.label == "Beside it")
+    second.set_value(other).run()
+    assert url(at)["runs"] == other
+
+
+def test_a_second_run_that_is_not_analysed_is_told(store, run):
+    bare = fill(store, epochs=(), seed=1)
+    at = opened(PAGE, run=run, runs=bare)
+    assert any("Nothing of it is analysed yet" in c.value for c in at.caption)
+    assert len(charts(at)) == 8
+
+
+def test_bars_come_from_the_standard_error_where_no_bootstrap_was_kept(store, run):
+    at = opened(PAGE)
+    assert any("standard errors of the fit" in c.value and "no bootstrap was kept" in c.value for c in at.caption)
+    trace = by_name(at, "gammas")["C"]
+    wanted = each(store, run, lambda a: dynamics_panels.WIDTH * a.fit("C").stderr)
+    np.testing.assert_allclose(decode(trace["error_y"]["array"]), wanted, atol=1e-12)
+
+
+def test_bars_are_bootstrapped_where_that_was_kept():
+    nan = np.full(2, np.nan)
+    half = Course(*[np.array([1.0, 1.1])] * len(dataclasses.fields(Course)))
+    half = dataclasses.replace(
+        half, stderr=np.array([0.1, 0.1]), low=np.array([np.nan, 0.9]), high=np.array([np.nan, 1.5])
+    )
+    low, high = dynamics_panels.interval(half)
+    np.testing.assert_allclose(low, [1 - 0.196, 0.9])
+    np.testing.assert_allclose(high, [1 + 0.196, 1.5])
+    assert "where kept, else" in dynamics_panels._bars({"C": half})
+    kept = dataclasses.replace(half, low=half.gamma)
+    assert dynamics_panels._bars({"C": kept}) == "Bars: 95 % bootstrap intervals over training samples."
+    assert "no bootstrap" in dynamics_panels._bars({"C": dataclasses.replace(half, low=nan)})
+
+
+def test_the_numbers_and_code_of_a_panel_are_those_drawn(store, run):
+    view = results.view_of(library.find(store, run))
+    panel = dynamics_panels.gammas(("C", "C_awd"), 4, 60, view)
+    arrays = panel.arrays()
+    np.testing.assert_allclose(arrays["C_gamma"], each(store, run, lambda a: a.fit("C", 60, 4).gamma))
+    assert arrays["epoch"].tolist() == list(EPOCHS)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(panel.code(), {})
+    printed = [line.split() for line in out.getvalue().splitlines()]
+    assert len(printed) == 2 * len(EPOCHS)
+    assert f"gamma={arrays['C_gamma'][-1]}" in " ".join(printed[-2])
+
+
 # -- its figures ------------------------------------------------------------------------------------------
 
 TIMES = Times((0, 10, 100), 10, 37)
@@ -298,3 +417,22 @@ def test_rounding_does_not_take_the_height_of_the_diagonals():
 
 def test_nothing_above_the_floor_is_an_empty_figure_not_an_error():
     assert dynamics_figures.by_index({"C_hh": np.zeros(5)}, 0).data[0].x.size == 0
+
+
+def test_shared_axes_reach_over_all_data_linear_or_logarithmic():
+    figures = [
+        go.Figure(go.Scatter(x=[0, 1], y=values), {"xaxis": {"range": ends}, "yaxis": {"type": "log"}})
+        for values, ends in (([1e-3, 1], [0, 1]), ([np.nan, 100], [-1, 0.5]))
+    ]
+    dynamics_figures.share(figures)
+    for figure in figures:
+        assert figure.layout.xaxis.range == (-1, 1)
+        low, high = figure.layout.yaxis.range
+        assert -3.5 < low < -3
+        assert 2 < high < 2.5
+
+
+def test_one_figure_alone_keeps_its_axes():
+    figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1]), {"yaxis": {"title": {"text": "y"}}})
+    dynamics_figures.share([figure])
+    assert figure.layout.yaxis.range is None

@@ -207,3 +207,31 @@ def by_index(diagonals: Mapping[str, ndarray], data: int, height: int = 380) -> 
     up = log_axis("variance |C<sub>ii</sub>|", top - bottom, range=[bottom - 0.5, top + 0.4])
     shapes = [palette.shade(data + 0.5, 10 * size)] if data < size else []
     return go.Figure(traces, layout(height, xaxis=across, yaxis=up, shapes=shapes))
+
+
+def share(figures: Sequence[go.Figure]) -> None:
+    """Give each axis of several figures of one kind the same range, so that equal heights are equal numbers."""
+    for letter in ("x", "y"):
+        for number in ("", "2"):
+            name = f"{letter}axis{number}"
+            alike = [figure for figure in figures if name in figure.layout]
+            known = [ends for figure in alike if (ends := _ends(figure, name, letter + number)) is not None]
+            if len(known) > 1:
+                both = [min(low for low, _ in known), max(high for _, high in known)]
+                for figure in alike:
+                    figure.layout[name].range = both
+
+
+def _ends(figure: go.Figure, name: str, anchor: str) -> tuple[float, float] | None:
+    """The range of an axis: as it is set, else around the data drawn on it; None where there are none."""
+    across = figure.layout[name]
+    if across.range is not None:
+        return across.range
+    letter = anchor[0]
+    drawn = [t[letter] for t in figure.data if (t[f"{letter}axis"] or letter) == anchor and t[letter] is not None]
+    values = np.concatenate([np.asarray(v, float) for v in drawn]) if drawn else np.zeros(0)
+    values = np.log10(values[values > 0]) if across.type == "log" else values[np.isfinite(values)]
+    if not values.size:
+        return None
+    pad = 0.06 * float(np.ptp(values)) or 0.1
+    return float(values.min()) - pad, float(values.max()) + pad

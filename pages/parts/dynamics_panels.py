@@ -1,21 +1,68 @@
-"""One run along training, as the dynamics page shows it: each panel with its words and its provenance."""
+"""One run along training, or two beside each other: each panel of the dynamics page with its words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import plotly.graph_objects as go
 import streamlit as st
 from numpy import ndarray
 
-from pages.parts import dynamics_figures, results
+from pages.parts import code, dynamics_figures, results
 from pages.parts.controls import draw, provenance
 from pages.parts.dynamics_figures import Times
-from pages.parts.palette import LOOKS, number
+from pages.parts.frame import escaped
+from pages.parts.palette import LOOKS
 from pages.parts.results import Course, View
 
 MEASURED = ("C", "C_awd")
 PARTS = ("C_hh", "C_hg", "C_gg")
 APPROXIMATIONS = ("C_hh_sd", "C_hh_sd_wd", "C_hh_sd_wd_li")
 COLUMNS = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+# Standard errors to either side of γ that hold 95 % of a normal distribution.
+WIDTH = 1.96
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One figure of one run: what it shows in words, its provenance, its numbers and the calls that make them."""
+
+    figure: go.Figure
+    alt: str
+    caption: str
+    arrays: Callable[[], Mapping[str, ndarray]]
+    code: Callable[[], str]
+    said: str = ""
+
+
+# Of a view its panel, or a sentence that says why there is none.
+Build = Callable[[View], Panel | str]
+
+
+def show(views: Mapping[str, View], key: str, panel: Build) -> None:
+    """One panel of each run, by its name, on the same axes; a sentence stands where there is none."""
+    built = [panel(view) for view in views.values()]
+    dynamics_figures.share([one.figure for one in built if isinstance(one, Panel)])
+    for place, (cell, name, one) in enumerate(zip(_cells(len(views)), views, built, strict=True)):
+        with cell:
+            if len(views) > 1:
+                st.markdown(f"**{escaped(name)}**")
+            if isinstance(one, str):
+                st.info(one, icon=":material/info:")
+                continue
+            here = f"{key}_beside" if place else key
+            draw(one.figure, here, f"{key}-{views[name].run.key[:8]}", one.alt, arrays=one.arrays, code=one.code)
+            if one.said:
+                st.markdown(one.said)
+            st.caption(one.caption)
+
+
+def _cells(count: int) -> Sequence:
+    return st.columns(count, gap="medium") if count > 1 else [st.container()]
+
+
+# -- what is known of a run ---------------------------------------------------------------------------------
 
 
 def learned(view: View) -> int | None:
@@ -45,8 +92,8 @@ def several(view: View) -> bool:
             "`python -m engine train --checkpoints 0,1,10,30,100 --analyze all`."
         )
     st.info(
-        f"Only epoch {view.epoch} is analysed, and one point makes no curve. {remedy} Loss, accuracy and the diagonals "
-        "are shown already.",
+        f"Of run {view.run.key[:8]} only epoch {view.epoch} is analysed, and one point makes no curve. {remedy} "
+        "Loss, accuracy and the diagonals are shown already.",
         icon=":material/timeline:",
     )
     return False
@@ -58,11 +105,8 @@ def _along(view: View) -> str:
     return provenance(view).replace(f"epoch\u00a0{view.epoch}", ends)
 
 
-def _courses(view: View, names: Sequence[str], first: int, last: int) -> dict[str, Course]:
-    return {name: results.course(view, name, last, first) for name in names}
-
-
-def _milestone(view: View) -> str:
+def milestone(view: View) -> str:
+    """When every training sample was right, in a sentence."""
     epoch = learned(view)
     if epoch is not None:
         return f"Every training sample is right for the first time at epoch {epoch} (dash-dotted line)."
@@ -77,27 +121,56 @@ def _milestone(view: View) -> str:
     )
 
 
-def gammas(view: View, names: Sequence[str], first: int, last: int) -> None:
+# -- over epochs --------------------------------------------------------------------------------------------
+
+
+def _courses(view: View, names: Sequence[str], last: int | None = None, first: int = 0) -> dict[str, Course]:
+    return {n: results.course(view, n, last, first) for n in names if n in view.analysis.names}
+
+
+def _columns(view: View, found: Mapping[str, Course], *measures: str) -> dict[str, ndarray]:
+    """The numbers of a panel over epochs, by matrix and measure."""
+    columns = {f"{name}_{measure}": getattr(course, measure) for name, course in found.items() for measure in measures}
+    return {"epoch": np.array(view.epochs)} | columns
+
+
+def _calls(view: View, names: Sequence[str], *questions: str) -> Callable[[], str]:
+    """Code that asks each analysed epoch the same about some matrices; {} stands for a name."""
+    asked = [f"result.{question}" for question in questions]
+    told = ", ".join(question.replace("{}", "name") for question in asked)
+    return partial(code.along, view, f"for name in {tuple(names)!r}:", f"    print(made.request.epoch, name, {told})")
+
+
+def gammas(names: Sequence[str], first: int, last: int, view: View) -> Panel:
     """γ over epochs, and what became of it in a sentence."""
-    found = _courses(view, names, first, last)
-    draw(
-        dynamics_figures.gammas(
-            times(view), {n: c.gamma for n, c in found.items()}, {n: (c.low, c.high) for n, c in found.items()}
-        ),
-        "gammas",
-        "gamma-over-epochs",
-        "The exponent of each covariance at each analysed epoch, between the bounds 1 and 2.",
+    found = _courses(view, names, last, first)
+    figure = dynamics_figures.gammas(
+        times(view), {n: c.gamma for n, c in found.items()}, {n: interval(c) for n, c in found.items()}
     )
     told = "; ".join(filter(None, (_change(n, c.gamma) for n, c in found.items())))
-    bars = (
-        " Bars: 95 % bootstrap intervals over training samples."
-        if any(np.isfinite(c.low).any() for c in found.values())
-        else ""
+    return Panel(
+        figure,
+        "The exponent of each covariance at each analysed epoch, between the bounds 1 and 2.",
+        f"Fitted: directions {first + 1} … {last:,} above the noise floor. {_bars(found)} {_along(view)}",
+        lambda: _columns(view, found, "gamma", "stderr", "low", "high"),
+        _calls(view, names, f"fit({{}}, {last}, {first})"),
+        f"From epoch {view.epochs[0]} to {view.epochs[-1]}: {told or 'no fit at any epoch'}. {milestone(view)}",
     )
-    st.markdown(
-        f"From epoch {view.epochs[0]} to {view.epochs[-1]}: {told or 'no fit at any epoch'}. {_milestone(view)}"
-    )
-    st.caption(f"Fitted: directions {first + 1} … {last:,} above the noise floor.{bars} {_along(view)}")
+
+
+def interval(course: Course) -> tuple[ndarray, ndarray]:
+    """Both ends of the 95 % interval of γ: bootstrapped where that was kept, else from the standard error."""
+    kept, reach = np.isfinite(course.low), WIDTH * course.stderr
+    return np.where(kept, course.low, course.gamma - reach), np.where(kept, course.high, course.gamma + reach)
+
+
+def _bars(found: Mapping[str, Course]) -> str:
+    kept = np.concatenate([np.isfinite(c.low) for c in found.values()] or [np.zeros(1, bool)])
+    bootstrap = "95 % bootstrap intervals over training samples"
+    errors = f"± {WIDTH} standard errors of the fit, as if residuals were independent"
+    if kept.all():
+        return f"Bars: {bootstrap}."
+    return f"Bars: {bootstrap} where kept, else {errors}." if kept.any() else f"Bars: {errors}; no bootstrap was kept."
 
 
 def _change(name: str, gamma: ndarray) -> str:
@@ -107,13 +180,12 @@ def _change(name: str, gamma: ndarray) -> str:
     return f"${LOOKS[name].tex}$ **{start} → {end}**"
 
 
-def commutator(view: View, first: int, last: int) -> None:
+def commutator(view: View) -> Panel | str:
     """Commutator errors beside what chance would give, of the matrices whose whole was kept."""
-    found = {n: c for n, c in _courses(view, MEASURED, first, last).items() if np.isfinite(c.commutator).any()}
+    found = {n: c for n, c in _courses(view, MEASURED).items() if np.isfinite(c.commutator).any()}
     if not found:
-        st.info("This analysis kept no whole matrix, so there is no commutator error.", icon=":material/info:")
-        return
-    draw(
+        return "This analysis kept no whole matrix, so there is no commutator error."
+    return Panel(
         dynamics_figures.lines(
             times(view),
             {n: c.commutator for n, c in found.items()},
@@ -121,17 +193,17 @@ def commutator(view: View, first: int, last: int) -> None:
             {n: c.commutator_random for n, c in found.items()},
             low=0,
         ),
-        "commutators",
-        "commutator-over-epochs",
         "Commutator error of C and C_AWD with H over epochs, beside its value at random near 1.41.",
+        f"Only $C$ and $C_\\mathrm{{AWD}}$: of the others the whole matrix is not kept. {_along(view)}",
+        lambda: _columns(view, found, "commutator", "commutator_random"),
+        _calls(view, tuple(found), "commutator({})", "random_commutator({})"),
     )
-    st.caption(f"Only $C$ and $C_\\mathrm{{AWD}}$: of the others the whole matrix is not kept. {_along(view)}")
 
 
-def alignment(view: View, names: Sequence[str], first: int, last: int) -> None:
+def alignment(names: Sequence[str], view: View) -> Panel:
     """Alignment beside chance."""
-    found = _courses(view, names, first, last)
-    draw(
+    found = _courses(view, names)
+    return Panel(
         dynamics_figures.lines(
             times(view),
             {n: c.alignment for n, c in found.items()},
@@ -139,116 +211,52 @@ def alignment(view: View, names: Sequence[str], first: int, last: int) -> None:
             {n: c.alignment_random for n, c in found.items()},
             low=0,
         ),
-        "alignments",
-        "alignment-over-epochs",
         "Alignment of each covariance with the eigenbasis of H over epochs, beside its value at random.",
+        f"1: the same directions as the curvature; dotted: the same spectrum turned at random. {_along(view)}",
+        lambda: _columns(view, found, "alignment", "alignment_random"),
+        _calls(view, names, "alignment({})", "random_alignment({})"),
     )
-    st.caption(f"1: the same directions as the curvature; dotted: the same spectrum turned at random. {_along(view)}")
 
 
-def spearman(view: View, names: Sequence[str], first: int, last: int) -> None:
+def spearman(names: Sequence[str], last: int, view: View) -> Panel:
     """Rank correlation of C_ii and H_ii."""
-    found = _courses(view, names, first, last)
-    draw(
-        dynamics_figures.lines(
-            times(view),
-            {n: c.spearman for n, c in found.items()},
-            "rank correlation of C<sub>ii</sub> and H<sub>ii</sub>",
-        ),
-        "spearman",
-        "spearman-over-epochs",
+    found = _courses(view, names, last)
+    title = "rank correlation of C<sub>ii</sub> and H<sub>ii</sub>"
+    return Panel(
+        dynamics_figures.lines(times(view), {n: c.spearman for n, c in found.items()}, title),
         "Spearman's rank correlation of noise and curvature over epochs.",
-    )
-    st.caption(
-        f"1: the sharper a direction, the noisier, without exception. Leading {last:,} directions. {_along(view)}"
+        f"1: the sharper a direction, the noisier, without exception. Leading {last:,} directions. {_along(view)}",
+        lambda: _columns(view, found, "spearman"),
+        _calls(view, names, f"spearman({{}}, {last})"),
     )
 
 
-def norms(view: View, first: int, last: int) -> None:
+def norms(view: View) -> Panel:
     """Sizes of the measured noise, of what duality predicts, its parts and its approximations."""
-    present = [n for n in (*MEASURED, *PARTS, *APPROXIMATIONS) if n in view.analysis.names]
-    found = _courses(view, present, first, last)
-    draw(
+    found = _courses(view, (*MEASURED, *PARTS, *APPROXIMATIONS))
+    return Panel(
         dynamics_figures.lines(times(view), {n: c.norm for n, c in found.items()}, "Frobenius norm", log=True),
-        "norms",
-        "norms-over-epochs",
         "Frobenius norms over epochs on a logarithmic axis.",
+        _along(view),
+        lambda: _columns(view, found, "norm"),
+        _calls(view, tuple(found), "frobenius({})"),
     )
-    st.caption(_along(view))
 
 
-def training(view: View) -> None:
+def training(view: View) -> Panel | str:
     """Loss and accuracy on the epoch axis of the other panels."""
     history = view.run.history
     if not len(history):
-        st.info("This run has no history of loss and accuracy.", icon=":material/info:")
-        return
-    draw(
-        dynamics_figures.training(times(view), {name: getattr(history, name) for name in COLUMNS}),
-        "training",
-        "training",
+        return "This run has no history of loss and accuracy."
+    columns = {name: getattr(history, name) for name in COLUMNS}
+    return Panel(
+        dynamics_figures.training(times(view), columns),
         "Loss and accuracy over the epochs of training.",
+        f"{milestone(view)} Run {view.run.key[:8]}, every epoch of its history.",
+        lambda: columns,
+        lambda: (
+            "from cache.store import Store\nfrom engine import library\n\n"
+            f'history = library.find(Store(), "{view.run.key}").history\n'
+            "print(history.epoch, history.train_loss, history.train_accuracy)"
+        ),
     )
-    st.caption(f"{_milestone(view)} Run {view.run.key[:8]}, every epoch of its history.")
-
-
-def parts(view: View, last: int) -> None:
-    """Diagonals of the three parts against their sum, by index."""
-    names = _diagonals(view, PARTS, "parts", "The diagonals of the three parts of C_AWD, and their sum, by index.")
-    a = view.analysis
-    total = a.diagonal("C_awd")[:last].sum()
-    shares = ", ".join(f"${LOOKS[n].tex}$ {a.diagonal(n)[:last].sum() / total:.1%}" for n in names if n in PARTS)
-    st.caption(
-        f"Of the variance of $C_\\mathrm{{AWD}}$ in directions 1 … {last:,}: {shares.replace('-', '−')}. "
-        f"{_signs(view)} {_shaded(view)} {provenance(view)}"
-    )
-
-
-def approximations(view: View, last: int) -> None:
-    """Diagonals of the approximations of C_hh against C_awd, by index."""
-    names = _diagonals(
-        view, APPROXIMATIONS, "approximations", "The diagonals of the approximations, and of C_AWD, by index."
-    )
-    a = view.analysis
-    data = slice(0, max(min(last, _data(view)), 1))
-    ratios = ", ".join(
-        f"${LOOKS[n].tex}$ {number(float(np.median(a.diagonal(n)[data] / a.diagonal('C_awd')[data])), 2)}"
-        for n in names
-        if n in APPROXIMATIONS
-    )
-    st.caption(
-        f"Size beside $C_\\mathrm{{AWD}}$, median over directions 1 … {data.stop:,}: {ratios}. "
-        f"Parallel curves share γ. {_shaded(view)} {provenance(view)}"
-    )
-
-
-def _diagonals(view: View, wanted: Sequence[str], key: str, alt: str) -> list[str]:
-    names = [n for n in ("C_awd", *wanted) if n in view.analysis.names]
-    draw(
-        dynamics_figures.by_index({n: view.analysis.diagonal(n) for n in names}, _data(view)),
-        key,
-        f"{key}-{view.epoch}",
-        alt,
-    )
-    return names
-
-
-def _data(view: View) -> int:
-    """Leading directions above the noise floor."""
-    return int((view.analysis.eigenvalues > view.analysis.noise_floor).sum())
-
-
-def _shaded(view: View) -> str:
-    below = view.analysis.k - _data(view)
-    return f"Shaded: {below:,} directions below the noise floor." if below else ""
-
-
-def _signs(view: View) -> str:
-    a = view.analysis
-    if "C_hg" not in a.names:
-        return ""
-    cross = a.diagonal("C_hg")[: _data(view)]
-    negative = int((cross < 0).sum())
-    if not negative:
-        return f"$C_{{hg}}$ is positive in all {cross.size:,} directions above the noise floor."
-    return f"$C_{{hg}}$ is drawn by its magnitude: it is negative in {negative:,} of {cross.size:,} directions (open)."

@@ -159,9 +159,11 @@ def last_gamma(run: Run, name: str) -> tuple[int, float]:
 @dataclass(frozen=True)
 class Course:
     """One matrix along training: its numbers at each analysed epoch (e), NaN where undefined or not kept.
-    low, high: the bootstrap interval of γ; each *_random: the same measure of the matrix turned at random."""
+    stderr: standard error of γ; low, high: its bootstrap interval; each *_random: the same measure of the matrix
+    turned at random."""
 
     gamma: ndarray
+    stderr: ndarray
     low: ndarray
     high: ndarray
     spearman: ndarray
@@ -188,9 +190,9 @@ def _course(
         return (math.nan,) * len(fields(Course))
     try:
         fit = found.fit(name, last, first)
-        law = (fit.gamma, *(fit.interval or (math.nan, math.nan)))
+        law = (fit.gamma, fit.stderr, *(fit.interval or (math.nan, math.nan)))
     except ValueError:
-        law = (math.nan,) * 3
+        law = (math.nan,) * 4
     return (
         *law,
         _defined(lambda: found.spearman(name, last)),
