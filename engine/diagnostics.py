@@ -6,10 +6,13 @@ Notation of theory.md section 4: H_ii are the eigenvalues of H, K = Vᵀ C V is 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from engine.requests import require
+
+ROWS = 64  # worked on at a time, so that they stay in the processor's cache
+BINS = 200  # of |R_ij| from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -129,21 +132,24 @@ class CommutatorCurves:
 
 def commutator_curves(h: Float[ndarray, " k"], block: Float[ndarray, "k k"]) -> CommutatorCurves:
     """In H's eigenbasis [H, K]_ij = (h_i − h_j) K_ij and (HK)_ij = h_i K_ij, so every block's error is a
-    ratio of partial sums; O(k²)."""
-    square = block**2
+    ratio of partial sums; O(k²), for symmetric K."""
+    k = h.size
+    square = h**2
+    own = square * np.diag(block) ** 2
+    # What row i adds to both sums, over the columns before it and over those after it.
+    error, norm = np.zeros((2, 2, k))
+    for start in range(0, k, ROWS):
+        rows = slice(start, start + ROWS)
+        for side, columns, part in ((0, slice(0, start + ROWS), np.tril), (1, slice(start, k), np.triu)):
+            weight = part(block[rows, columns] ** 2, start - 1 if side == 0 else 1)
+            error[side, rows] = 2 * (np.subtract.outer(h[rows], h[columns]) ** 2 * weight).sum(axis=1)
+            norm[side, rows] = square[rows] * weight.sum(axis=1) + weight @ square[columns] + own[rows]
 
-    def leading(terms: Float[ndarray, "k k"]) -> Float[ndarray, " k"]:
-        """Sum over the leading j × j block for every j."""
-        lower = np.tril(terms).sum(axis=1)
-        upper = np.triu(terms, 1).sum(axis=0)
-        return np.cumsum(lower + upper)
+    def ratio(side: int, order: slice) -> Float[ndarray, " k"]:
+        above, below = np.cumsum(error[side, order]), np.cumsum(norm[side, order])
+        return np.sqrt(np.divide(above, below, out=np.full_like(below, np.nan), where=below > 0))
 
-    def ratio(flip: slice) -> Float[ndarray, " k"]:
-        g, s = h[flip], square[flip, flip]
-        error, norm = leading(np.subtract.outer(g, g) ** 2 * s), leading(g[:, None] ** 2 * s)
-        return np.sqrt(np.divide(error, norm, out=np.full_like(norm, np.nan), where=norm > 0))
-
-    return CommutatorCurves(top=ratio(slice(None)), bulk=ratio(slice(None, None, -1))[::-1].copy())
+    return CommutatorCurves(top=ratio(0, slice(None)), bulk=ratio(1, slice(None, None, -1))[::-1].copy())
 
 
 def _haar_second_moments(trace: float, square: float, d: int) -> tuple[float, float]:
@@ -183,16 +189,48 @@ def random_alignment(trace: float, square: float, d: int) -> float:
     return d * (p + 2 * q) / square if square > 0 else float("nan")
 
 
-def haar_columns(d: int, k: int, seed: int) -> Float[ndarray, "d k"]:
-    """The first k columns of a Haar-random orthogonal d × d matrix: thin QR of a Gaussian, signs fixed
-    by the diagonal of R (without that the law is not Haar)."""
-    require(1 <= k <= d, f"k must lie in 1 … {d}, not {k}.")
-    q, r = np.linalg.qr(np.random.default_rng(seed).standard_normal((d, k)))
-    return q * np.where(np.diag(r) < 0, -1.0, 1.0)
+def random_block(spectrum: Float[ndarray, " d"], k: int, seed: int) -> Float[ndarray, "k k"]:
+    """Leading k × k block of Q Λ Qᵀ, Q Haar-random on O(d); O(d k²), never d × d.
+
+    k Haar columns are X = G L⁻ᵀ, G Gaussian (d × k) and L Lᵀ = GᵀG: Gram–Schmidt, so its law is the rotation's.
+    The block is Xᵀ Λ X = L⁻¹ (Gᵀ Λ G) L⁻ᵀ.
+    """
+    require(1 <= k <= spectrum.size, f"k must lie in 1 … {spectrum.size}, not {k}.")
+    g = np.random.default_rng(seed).standard_normal((spectrum.size, k))
+    lower = np.linalg.cholesky(g.T @ g)
+    half = np.linalg.solve(lower, (g * spectrum[:, None]).T @ g)
+    return np.linalg.solve(lower, half.T)
 
 
 def random_correlation(spectrum: Float[ndarray, " d"], k: int, seed: int) -> Float[ndarray, "k k"]:
-    """R_rand: leading k × k block of the correlation of Q Λ Qᵀ. Rows of Q restricted to the block are
-    k Haar columns X transposed, so the block is Xᵀ Λ X: O(d k²), never d × d."""
-    x = haar_columns(spectrum.size, k, seed)
-    return correlation((x * spectrum[:, None]).T @ x)
+    """R_rand: the correlation of a random block."""
+    return correlation(random_block(spectrum, k, seed))
+
+
+@dataclass(frozen=True)
+class OffDiagonal:
+    """Sizes |R_ij| of the pairs i < j of a correlation matrix that are defined, for every leading j × j block
+    (entry j − 1): rms = sqrt(⟨R_ij²⟩), NaN without a pair, and counts[j − 1, b], the pairs with
+    b ≤ BINS · |R_ij| < b + 1 (|R_ij| = 1 belongs to the last bin)."""
+
+    rms: Float[ndarray, " k"]
+    counts: Int[ndarray, "k bins"]
+
+
+def off_diagonal(r: Float[ndarray, "k k"]) -> OffDiagonal:
+    """How large the correlations between different directions are."""
+    k = r.shape[0]
+    i, j = np.triu_indices(k, 1)
+    size = np.abs(r[i, j])
+    defined = np.isfinite(size)
+    size, j = size[defined], j[defined]
+    squares, pairs = (np.cumsum(np.bincount(j, w, minlength=k)) for w in (size**2, np.ones_like(size)))
+    bins = np.minimum((size * BINS).astype(np.int64), BINS - 1)
+    counts = np.bincount(j * BINS + bins, minlength=k * BINS).reshape(k, BINS).cumsum(axis=0)
+    rms = np.sqrt(np.divide(squares, pairs, out=np.full(k, np.nan), where=pairs > 0))
+    return OffDiagonal(rms, counts.astype(np.int32))
+
+
+def p_value(real: float, random: Float[ndarray, " s"]) -> float:
+    """Chance that a random draw is at least as small as the real value: (1 + #{random ≤ real}) / (1 + s)."""
+    return (1 + int((random <= real).sum())) / (1 + random.size)

@@ -31,9 +31,9 @@ from engine.requests import AnalysisRequest, DataRequest, RunRequest, key, requi
 from engine.result import Analysis
 from engine.training import Step, train
 
-# The matrices whose spectrum and commutator curves are kept; the others' cost as much and are seldom asked for.
-WHOLE = ("C", "C_awd")
-BLOCK = 300
+# Directions of which the block is kept: of every matrix, and of those that are looked at most closely.
+BLOCK, WIDE = 300, 1000
+CLOSELY = ("C", "C_awd")
 RECORD_SECONDS = 0.3  # between two writes of the epochs so far: for the eye, the checkpoints hold the work
 
 
@@ -159,7 +159,7 @@ class Pipeline:
         run = library.find(self.store, request.run)
         name = key(request, run.fingerprint)
         cached = library.load_analysis(self.store, run.key, name, spectra=True)
-        if cached is not None and set(WHOLE) <= set(cached.wholes) and (cached.spectra or not request.spectra):
+        if cached is not None and set(cached.names) <= set(cached.wholes) and (cached.spectra or not request.spectra):
             return cached
         model, inputs, targets = self.restore(run.key, request.epoch, request.samples, request.seed)
         result = analyze(
@@ -181,14 +181,17 @@ class Pipeline:
             bootstrap=request.bootstrap,
         )
         # What a first look needs is kept first: the rest takes seconds more.
-        self._tell("commutators", 0, 1)
-        first = result.kept(WHOLE[:1], BLOCK)
+        first = result.kept(("C",), BLOCK)
         self._write(run.key, name, request, first)
-        kept = dataclasses.replace(
-            first,
-            wholes={matrix: first.wholes.get(matrix) or result.whole(matrix) for matrix in WHOLE},
-            spectra=result.sample_spectra() if request.spectra else None,
-        )
+        spectra = result.sample_spectra() if request.spectra else None
+        wholes = {}
+        for done, matrix in enumerate(result.names):
+            self._tell("commutators", done, len(result.names))
+            wholes[matrix] = first.wholes.get(matrix) or result.whole(matrix)
+        wide = min(WIDE, result.k)
+        closely = {m: result.projected(m, wide).astype(np.float32) for m in CLOSELY if m in result.names}
+        blocks = {**first.blocks, **closely}
+        kept = dataclasses.replace(first, blocks=blocks, wholes=wholes, spectra=spectra)
         self._write(run.key, name, request, kept)
         housekeeping.make_room(self.store, spare=(run.key, name))
         return kept

@@ -256,6 +256,16 @@ def test_commutator_curves_are_the_errors_of_every_leading_and_trailing_block(k,
         compare(curves.bulk[j], expected, 1e-9, f"block from {j}")
 
 
+def test_commutator_curves_go_on_beyond_the_rows_worked_on_at_a_time():
+    k = 2 * diagnostics.ROWS + 7
+    h, block = falling(k, 6.0, 3), random_psd(k, 4)
+    curves = diagnostics.commutator_curves(h, block)
+    for j in (1, 63, 64, 65, 128, k):
+        compare(curves.top[j - 1], twins.commutator_error(np.diag(h[:j]), block[:j, :j]), 1e-10, f"leading {j}")
+    for j in (0, 63, 64, 65, k - 1):
+        compare(curves.bulk[j], twins.commutator_error(np.diag(h[j:]), block[j:, j:]), 1e-10, f"block from {j}")
+
+
 def test_commutator_curves_do_not_depend_on_the_basis():
     """The whole-space entries are the error of the matrices themselves, in any coordinates."""
     h_matrix, c_matrix = symmetric(falling(8, 3.0, 0), 1), random_psd(8, 2)
@@ -358,47 +368,39 @@ def test_alignment():
 
 @quick
 @given(d=st.integers(1, 12), data=st.data(), seed=seeds)
-def test_haar_columns_are_those_of_gram_schmidt(d, data, seed):
-    """Gram–Schmidt needs no choice of signs: agreement proves orthonormality and the sign convention."""
+def test_a_random_block_is_that_of_gram_schmidt(d, data, seed):
+    """The twin orthogonalises column by column and multiplies out the whole sandwich."""
     k = data.draw(st.integers(1, d))
-    columns = diagnostics.haar_columns(d, k, seed)
-    assert columns.shape == (d, k)
-    compare(columns.T @ columns, np.eye(k), 1e-13, "XᵀX")
-    compare(columns, twins.haar(d, seed, k), 1e-8, "columns")
-    assert (diagnostics.haar_columns(d, k, seed) == columns).all()
-    assert d == 1 or (diagnostics.haar_columns(d, k, seed + 1) != columns).any()
+    spectrum = falling(d, 3.0, seed) if d > 1 else np.array([0.7])
+    x = twins.haar(d, seed, k)
+    block = diagnostics.random_block(spectrum, k, seed)
+    compare(block, x.T @ np.diag(spectrum) @ x, 1e-6, "block")
+    compare(diagnostics.random_correlation(spectrum, k, seed), twins.correlation(block), 1e-12, "R_rand")
+    assert (diagnostics.random_block(spectrum, k, seed) == block).all()
+    assert d == 1 or (diagnostics.random_block(spectrum, k, seed + 1) != block).any()
 
 
-def test_haar_columns_have_the_moments_of_the_law():
-    d, draws = 5, 4000
-    q = np.stack([diagnostics.haar_columns(d, 2, seed) for seed in range(draws)])
-    error = 4 / np.sqrt(draws)
-    assert np.abs(q.mean(0)).max() < error * np.sqrt(1 / d)
-    fourth = 3 / (d * (d + 2))
-    assert np.abs((q**2).mean(0) - 1 / d).max() < error * np.sqrt(fourth - 1 / d**2)
-    assert abs((q[:, 0, 0] ** 4).mean() - fourth) < error * np.std(q[:, 0, 0] ** 4)
-    across = q[:, 0, 0] ** 2 * q[:, 1, 1] ** 2
-    assert abs(across.mean() - (d + 1) / (d * (d - 1) * (d + 2))) < error * across.std()
+def test_random_blocks_have_the_moments_of_the_rotation():
+    """E[B_ij B_kl] = p δ_ij δ_kl + q (δ_ik δ_jl + δ_il δ_jk) and E[B] = (tr Λ / d) 1, in closed form."""
+    spectrum, draws = np.array([1.0, 0.4, 0.2, 0.05, -0.1]), 4000
+    d, trace, square = spectrum.size, spectrum.sum(), (spectrum**2).sum()
+    q = (d * square - trace**2) / (d * (d - 1) * (d + 2))
+    p = (trace**2 - 2 * q * d) / d**2
+    b = np.stack([diagnostics.random_block(spectrum, 2, seed) for seed in range(draws)])
+    for drawn, wanted in (
+        (b[:, 0, 0], trace / d),
+        (b[:, 0, 1], 0.0),
+        (b[:, 0, 0] ** 2, p + 2 * q),
+        (b[:, 0, 0] * b[:, 1, 1], p),
+        (b[:, 0, 1] ** 2, q),
+    ):
+        assert abs(drawn.mean() - wanted) < 4 * drawn.std() / np.sqrt(draws)
 
 
 @pytest.mark.parametrize("k", [0, 6, -1])
-def test_haar_columns_refuse_more_columns_than_there_are(k):
+def test_a_random_block_refuses_more_directions_than_there_are(k):
     with pytest.raises(ValueError, match=rf"k must lie in 1 … 5, not {k}\."):
-        diagnostics.haar_columns(5, k, 0)
-
-
-@quick
-@given(d=st.integers(2, 10), data=st.data(), seed=seeds)
-def test_random_correlation_is_a_block_of_the_whole_rotation(d, data, seed):
-    """With Q whose first k rows are the columns drawn, Q Λ Qᵀ has exactly this leading block."""
-    k = data.draw(st.integers(1, d))
-    spectrum = falling(d, 3.0, seed)
-    columns = diagnostics.haar_columns(d, k, seed)
-    rest = np.linalg.svd(columns, full_matrices=True)[0][:, k:]
-    q = np.concatenate([columns, rest], 1).T
-    compare(q @ q.T, np.eye(d), 1e-12, "completed rotation")
-    expected = twins.correlation(q @ np.diag(spectrum) @ q.T)[:k, :k]
-    compare(diagnostics.random_correlation(spectrum, k, seed), expected, 1e-10, "R_rand")
+        diagnostics.random_block(np.ones(5), k, 0)
 
 
 def test_random_correlation_has_the_law_of_the_whole_rotation():
@@ -408,3 +410,42 @@ def test_random_correlation_has_the_law_of_the_whole_rotation():
     whole = np.array([twins.correlation(symmetric(spectrum, s)[2:, 2:])[0, 1] ** 2 for s in range(draws)])
     assert abs(ours.mean() - whole.mean()) < 4 * np.hypot(ours.std(), whole.std()) / np.sqrt(draws)
     compare(np.quantile(ours, [0.25, 0.5, 0.75]), np.quantile(whole, [0.25, 0.5, 0.75]), 0.06, "quartiles")
+
+
+# -- off the diagonal ---------------------------------------------------------------------------------
+
+
+@quick
+@given(k=st.integers(1, 12), seed=seeds, hole=st.booleans())
+def test_sizes_off_the_diagonal_are_those_of_every_leading_block(k, seed, hole):
+    r = diagnostics.correlation(random_psd(k, seed))
+    if hole:
+        r[0, :] = r[:, 0] = np.nan
+    found = diagnostics.off_diagonal(r)
+    for j in range(1, k + 1):
+        pairs = [abs(r[a, b]) for a in range(j) for b in range(a) if not np.isnan(r[a, b])]
+        assert found.counts[j - 1].sum() == len(pairs)
+        for bin_ in range(diagnostics.BINS):
+            low, high = bin_ / diagnostics.BINS, (bin_ + 1) / diagnostics.BINS
+            last = bin_ == diagnostics.BINS - 1
+            assert found.counts[j - 1, bin_] == sum(low <= p and (p < high or last) for p in pairs)
+        if pairs:
+            compare(found.rms[j - 1], np.sqrt(np.mean(np.square(pairs))), 1e-12, f"rms of the leading {j}")
+        else:
+            assert np.isnan(found.rms[j - 1])
+
+
+def test_a_p_value_counts_the_draws_that_are_as_small():
+    draws = np.array([0.3, 0.1, 0.2, 0.4])
+    assert [diagnostics.p_value(x, draws) for x in (0.05, 0.2, 1.0)] == [1 / 5, 3 / 5, 1.0]
+
+
+def test_the_p_value_of_a_random_matrix_is_uniform():
+    """A test that is right rejects what has no preferred direction as often as it says."""
+    spectrum, draws = falling(30, 3.0, 0), 19
+    values = np.array(
+        [diagnostics.off_diagonal(diagnostics.random_correlation(spectrum, 4, s)).rms[-1] for s in range(200 * 20)]
+    ).reshape(200, 20)
+    p = np.array([diagnostics.p_value(row[0], row[1 : draws + 1]) for row in values])
+    for level in (0.1, 0.25, 0.5, 0.75):
+        assert abs((p <= level).mean() - level) < 4 * np.sqrt(level * (1 - level) / p.size)

@@ -339,4 +339,5 @@ def test_an_analysis_ended_after_its_first_look_is_completed(store: Store, train
     assert first.random_correlation("C", 3).shape == (3, 3), "a first look shows R_rand"
     whole = watched(store, Watch()).analyze(request)
     assert whole.spectra is not None
-    assert set(whole.wholes) == {"C", "C_awd"}
+    assert set(whole.wholes) == set(whole.names)
+    assert {whole.blocks[name].shape for name in whole.names} == {(20, 20)}

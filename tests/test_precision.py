@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from engine import analyze
+from engine import analyze, diagnostics
 from tests.reference import twins
 from tests.reference.cases import mlp
 
@@ -53,3 +53,19 @@ def test_float32_diagonals_agree_with_float64():
     top = slice(0, 60)
     twins.compare(np.log10(coarse.diagonal("C")[top]), np.log10(fine.diagonal("C")[top]), 1e-4, "C_ii")
     twins.compare(coarse.fit("C").gamma, fine.fit("C", top_k=coarse.fit("C").n).gamma, 1e-2, "γ")
+
+
+def test_spectra_in_float32_are_enough_for_the_random_baseline():
+    """R_rand of every matrix and the sizes off its diagonal, from float32 and from float64 spectra."""
+    model, inputs, targets = trained(samples=400)
+    coarse, fine = (
+        analyze(model, inputs, targets, "fc2", dtype=d, anchors_per_class=None) for d in ("float32", "float64")
+    )
+    for name in fine.names:
+        for seed in (0, 1):
+            ours, exact = (a.random_correlation(name, 60, seed) for a in (coarse, fine))
+            # The cross part is indefinite: where its variance is negative there is no correlation.
+            assert np.array_equal(np.isnan(ours), np.isnan(exact)), name
+            assert np.nanmax(np.abs(ours - exact)) < 1e-4, name
+            sizes = [diagnostics.off_diagonal(r).rms[-1] for r in (ours, exact)]
+            assert abs(sizes[0] - sizes[1]) < 1e-5, name

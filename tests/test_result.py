@@ -173,7 +173,7 @@ def test_random_baselines_are_means_over_rotations_of_what_is_kept(k):
     draws = 4000
     errors, norms, aligned = (np.empty(draws) for _ in range(3))
     for s in range(draws):
-        q = diagnostics.haar_columns(k, k, s)
+        q = twins.haar(k, s, k)
         x = q @ block @ q.T
         product = values[:, None] * x
         errors[s], norms[s] = np.sum((product - product.T) ** 2), np.sum(product**2)
