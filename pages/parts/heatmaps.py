@@ -1,5 +1,6 @@
 """Square pictures of matrices: arrays in, go.Figure out, zero transparent on any background."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,61 @@ from pages.parts.palette import layout, log_tick
 HEIGHT = 365
 # Labels of the colour bar stay this share of half its length apart.
 TICK_GAP = 0.3
+# Cells on a side that are sent in single precision, and in percent; above, means over blocks in so many cells.
+EXACT, PERCENT, MEANS = 300, 600, 330
+STOPS = 40
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Directions start … stop − 1 (from 0) of a matrix, `step` of them to a cell."""
+
+    start: int
+    stop: int
+    step: int = 1
+
+    @property
+    def edges(self) -> ndarray:
+        """First direction of every cell."""
+        return np.arange(self.start, self.stop, self.step)
+
+    def cells(self, block: ndarray) -> ndarray:
+        """The part of the block that is shown; means over step × step entries, those that are defined."""
+        part = block[self.start : self.stop, self.start : self.stop]
+        if self.step == 1:
+            return part
+        at = self.edges - self.start
+        known = np.isfinite(part)
+        total, count = (
+            np.add.reduceat(np.add.reduceat(z, at, axis=0), at, axis=1)
+            for z in (np.where(known, part, 0.0), known.astype(float))
+        )
+        return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+
+    def labels(self, eigenvalues: ndarray) -> list[str]:
+        """A cell's directions and their curvature: k words in the axis instead of k² numbers in the cells."""
+        if self.step == 1:
+            return [f"{i + 1} (H = {palette.number(eigenvalues[i])})" for i in self.edges]
+        ends = np.minimum(self.edges + self.step, self.stop)
+        return [f"{i + 1} … {j} (H from {palette.number(eigenvalues[i])})" for i, j in zip(self.edges, ends, strict=True)]
+
+    def direction(self, cell: int) -> int:
+        """The first direction (from 1) of a row's cell (from 1)."""
+        return self.start + (cell - 1) * self.step + 1
+
+    def place(self, direction: int) -> int | None:
+        """The row's cell (from 0) of a direction (from 1); None if it is not shown."""
+        inside = self.start < direction <= self.stop
+        return (direction - 1 - self.start) // self.step if inside else None
+
+
+def raster(k: int, window: int | None = None) -> Raster:
+    """The leading k directions as finely as can be drawn at once; window: from this direction (from 0) on, one
+    cell each."""
+    if window is not None:
+        start = max(min(window, k - EXACT), 0)
+        return Raster(start, min(start + EXACT, k))
+    return Raster(0, k, 1 if k <= PERCENT else round(k / MEANS))
 
 
 def symlog(values: ndarray, threshold: float) -> ndarray:
@@ -19,16 +75,127 @@ def symlog(values: ndarray, threshold: float) -> ndarray:
     return np.sign(values) * np.log10(1 + np.abs(values) / threshold)
 
 
-def _heatmap(z: ndarray, eigenvalues: ndarray, limit: float, colorbar: dict[str, Any], **more: Any) -> go.Figure:
-    """A square of k × k cells whose hover names the directions and their curvatures."""
-    k = z.shape[0]
-    # The curvature of a direction travels in its axis label: k words instead of k² numbers.
-    names = [f"{i} (H = {palette.number(h)})" for i, h in enumerate(eigenvalues[:k], start=1)]
-    ticks = sorted({0, *(t - 1 for t in range(_tick_step(k), k + 1, _tick_step(k)))})
+@dataclass(frozen=True)
+class Scale:
+    """Symmetric-log colours from −largest to largest, linear below 10^low."""
+
+    largest: float
+    low: int
+
+    @property
+    def limit(self) -> float:
+        return float(symlog(np.array(self.largest), 10.0**self.low))
+
+    def stops(self) -> list[tuple[float, str]]:
+        """Colours by value, so that the cells carry their values and nothing else."""
+        strength = np.linspace(1, 0, STOPS + 1)
+        value = (10 ** (strength * self.limit) - 1) * 10.0**self.low / self.largest
+        pairs = list(zip(value.tolist(), strength.tolist(), strict=True))
+        return [
+            *((0.5 - 0.5 * min(x, 1.0), palette.faded(palette.NEGATIVE, s**0.8)) for x, s in pairs),
+            *((0.5 + 0.5 * min(x, 1.0), palette.faded(palette.POSITIVE, s**0.8)) for x, s in reversed(pairs)),
+        ]
+
+    def bar(self) -> dict[str, Any]:
+        """Ticks at values of K, as far apart as their labels need."""
+        exponents: list[int] = []
+        places = [1 + TICK_GAP]
+        for exponent in range(int(np.floor(np.log10(self.largest))), self.low, -1):
+            place = float(symlog(np.array(10.0**exponent), 10.0**self.low)) / self.limit
+            if TICK_GAP <= place <= places[-1] - TICK_GAP:
+                exponents.append(exponent)
+                places.append(place)
+        ticks = [0.0, *(sign * 10.0**e for e in exponents for sign in (1, -1))]
+        text = ["0", *(f"{sign}{log_tick(e)}" for e in exponents for sign in ("", "−"))]
+        return {"tickvals": symlog(np.array(ticks), 10.0**self.low), "ticktext": text}
+
+
+def scale(*blocks: ndarray) -> Scale:
+    """One scale for all of these blocks: linear below the smallest variance shown, which is at most seven decades
+    below the largest entry."""
+    largest = max(float(np.abs(block).max(initial=0.0)) for block in blocks)
+    if largest == 0:
+        return Scale(1.0, -1)
+    variances = np.concatenate([np.diag(block) for block in blocks])
+    smallest = float(variances[variances > 0].min(initial=np.inf))
+    return Scale(largest, int(np.floor(np.log10(np.clip(smallest, largest * 1e-7, largest / 10)))))
+
+
+BAR = {
+    "orientation": "h",
+    "thickness": 9,
+    "len": 0.94,
+    "y": 0.0,
+    "yref": "container",
+    "yanchor": "bottom",
+    "outlinewidth": 0,
+    "ticks": "outside",
+    "ticklen": 3,
+    "tickfont": {"size": 12},
+}
+CORRELATIONS = {"tickvals": [-1, -0.5, 0, 0.5, 1], "ticktext": ["−1", "−0.5", "0", "0.5", "1"]}
+
+
+def covariance_traces(cells: ndarray, labels: list[str], colours: Scale, **bar: Any) -> list[Any]:
+    """The cells of K with their values, and the colour bar: its ticks are values, its length their symlog."""
+    cells_ = go.Heatmap(
+        z=cells.astype(np.float32),
+        x=labels,
+        y=labels,
+        zmin=-colours.largest,
+        zmax=colours.largest,
+        colorscale=colours.stops(),
+        showscale=False,
+        hoverongaps=False,
+        hovertemplate="i = %{y}<br>j = %{x}<br><b>K<sub>ij</sub> = %{z:.3e}</b><extra></extra>",
+    )
+    marker = {
+        "color": [0],
+        "cmin": -colours.limit,
+        "cmax": colours.limit,
+        "colorscale": palette.DIVERGING,
+        "showscale": True,
+        "colorbar": BAR | colours.bar() | bar,
+    }
+    return [cells_, go.Scatter(x=[None], y=[None], mode="markers", marker=marker, showlegend=False, hoverinfo="skip")]
+
+
+def correlation_trace(cells: ndarray, labels: list[str], symbol: str, **bar: Any) -> go.Heatmap:
+    """The cells of R; many of them are sent in whole percent."""
+    percent = cells.shape[0] > EXACT + MEANS // 10 and bool(np.isfinite(cells).all())
+    z = in_percent(cells) if percent else cells.astype(np.float32)
+    limit = 100 if percent else 1
+    ticks = CORRELATIONS | {"tickvals": [limit * t for t in CORRELATIONS["tickvals"]]}  # type: ignore[operator]
+    return go.Heatmap(
+        z=z,
+        x=labels,
+        y=labels,
+        zmin=-limit,
+        zmax=limit,
+        colorscale=palette.DIVERGING,
+        colorbar=BAR | ticks | bar,
+        hoverongaps=False,
+        hovertemplate=f"i = %{{y}}<br>j = %{{x}}<br><b>{symbol} = %{{z{'}%' if percent else ':.3f}'}</b><extra></extra>",
+    )
+
+
+def in_percent(cells: ndarray) -> ndarray:
+    """R in whole percent, one byte each."""
+    return np.rint(100 * cells).astype(np.int8)
+
+
+def axes(shown: Raster, labels: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both axes of a square of cells, the first direction at the top left."""
+    count = len(labels)
+    step = next(s for s in (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 10**9) if (shown.stop - shown.start) / s <= 5)
+    ticked = [shown.start + 1, *range((shown.start // step + 1) * step, shown.stop + 1, step)]
+    if len(ticked) > 2 and ticked[1] - ticked[0] < step / 2 and ticked[0] > 1:
+        del ticked[1]
+    places = {t: shown.place(t) or 0 for t in ticked}
     axis = {
         "type": "category",
-        "tickvals": [names[t] for t in ticks],
-        "ticktext": [str(t + 1) for t in ticks],
+        "tickvals": [labels[p] for p in places.values()],
+        "ticktext": [str(t) for t in places],
         "showgrid": False,
         "ticks": "outside",
         "ticklen": 4,
@@ -40,77 +207,45 @@ def _heatmap(z: ndarray, eigenvalues: ndarray, limit: float, colorbar: dict[str,
         "showline": True,
         "linecolor": palette.GRID,
     }
-    bar = {
-        "orientation": "h",
-        "thickness": 9,
-        "len": 0.94,
-        "y": 0.0,
-        "yref": "container",
-        "yanchor": "bottom",
-        "outlinewidth": 0,
-        "ticks": "outside",
-        "ticklen": 3,
-        "tickfont": {"size": 12},
-    }
-    trace = go.Heatmap(
-        z=z.astype(np.float32),
-        x=names,
-        y=names,
-        zmin=-limit,
-        zmax=limit,
-        colorscale=palette.DIVERGING,
-        colorbar=bar | colorbar,
-        hoverongaps=False,
-        **more,
-    )
-    across = axis | {"title": {"text": "direction j", "standoff": 4}, "range": [-0.5, k - 0.5]}
-    down = axis | {"title": {"text": "direction i", "standoff": 4}, "range": [k - 0.5, -0.5], "scaleanchor": "x"}
-    down["constraintoward"] = "top"
+    across = axis | {"title": {"text": "direction j", "standoff": 4}, "range": [-0.5, count - 0.5]}
+    down = axis | {"title": {"text": "direction i", "standoff": 4}, "range": [count - 0.5, -0.5], "scaleanchor": "x"}
+    return across, down | {"constraintoward": "top"}
+
+
+def cross(shown: Raster, marked: int | None, count: int) -> list[dict[str, Any]]:
+    """Row and column of the direction that is pointed at, framed."""
+    place = None if marked is None else shown.place(marked)
+    if place is None:
+        return []
+    line = {"type": "rect", "line": {"color": palette.MARK, "width": 1.2}}
+    near, whole = (place - 0.5, place + 0.5), (-0.5, count - 0.5)
+    return [
+        line | dict(zip(("x0", "x1", "y0", "y1"), (*a, *b), strict=True)) for a, b in ((near, whole), (whole, near))
+    ]
+
+
+def _square(traces: list[Any], shown: Raster, labels: list[str], marked: int | None) -> go.Figure:
+    across, down = axes(shown, labels)
     # Beside the cells, not on them.
     buttons = palette.BUTTONS | {"orientation": "v"}
     margin = {"l": 8, "r": 8, "t": 4, "b": 40}
-    return go.Figure(trace, layout(HEIGHT, margin=margin, xaxis=across, yaxis=down, modebar=buttons))
+    shapes = cross(shown, marked, len(labels))
+    return go.Figure(traces, layout(HEIGHT, margin=margin, xaxis=across, yaxis=down, modebar=buttons, shapes=shapes))
 
 
-def _tick_step(k: int) -> int:
-    return next(step for step in (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 10**9) if k / step <= 5)
+def covariance(
+    block: ndarray, eigenvalues: ndarray, shown: Raster | None = None, marked: int | None = None
+) -> go.Figure:
+    """K on a symmetric-log colour scale whose ticks are values of K; marked: a direction, from 1."""
+    shown = shown or raster(block.shape[0])
+    labels, cells = shown.labels(eigenvalues), shown.cells(block)
+    return _square(covariance_traces(cells, labels, scale(cells)), shown, labels, marked)
 
 
-def covariance(block: ndarray, eigenvalues: ndarray) -> go.Figure:
-    """K on a symmetric-log colour scale whose ticks are values of K."""
-    largest = float(np.abs(block).max(initial=0.0))
-    diagonal = np.diag(block)
-    smallest = float(diagonal[diagonal > 0].min(initial=np.inf))
-    if largest == 0:
-        return _heatmap(block, eigenvalues, 1.0, {"tickvals": [0], "ticktext": ["0"]})
-    # Linear below the smallest variance shown, which is at most seven decades below the largest.
-    low = int(np.floor(np.log10(np.clip(smallest, largest * 1e-7, largest / 10))))
-    limit = float(symlog(np.array(largest), 10.0**low))
-    exponents: list[int] = []
-    places = [1 + TICK_GAP]
-    for exponent in range(int(np.floor(np.log10(largest))), low, -1):
-        place = float(symlog(np.array(10.0**exponent), 10.0**low)) / limit
-        if TICK_GAP <= place <= places[-1] - TICK_GAP:
-            exponents.append(exponent)
-            places.append(place)
-    ticks = [0.0, *(sign * 10.0**e for e in exponents for sign in (1, -1))]
-    text = ["0", *(f"{sign}{log_tick(e)}" for e in exponents for sign in ("", "−"))]
-    return _heatmap(
-        symlog(block, 10.0**low),
-        eigenvalues,
-        limit,
-        {"tickvals": symlog(np.array(ticks), 10.0**low), "ticktext": text},
-        customdata=block.astype(np.float32),
-        hovertemplate="i = %{y}<br>j = %{x}<br><b>K<sub>ij</sub> = %{customdata:.3e}</b><extra></extra>",
-    )
-
-
-def correlation(block: ndarray, eigenvalues: ndarray, symbol: str = "R") -> go.Figure:
+def correlation(
+    block: ndarray, eigenvalues: ndarray, symbol: str = "R", shown: Raster | None = None, marked: int | None = None
+) -> go.Figure:
     """A correlation matrix, −1 … 1 around 0: the same scale for the real and the random one."""
-    return _heatmap(
-        block,
-        eigenvalues,
-        1.0,
-        {"tickvals": [-1, -0.5, 0, 0.5, 1], "ticktext": ["−1", "−0.5", "0", "0.5", "1"]},
-        hovertemplate=f"i = %{{y}}<br>j = %{{x}}<br><b>{symbol} = %{{z:.3f}}</b><extra></extra>",
-    )
+    shown = shown or raster(block.shape[0])
+    labels = shown.labels(eigenvalues)
+    return _square([correlation_trace(shown.cells(block), labels, symbol)], shown, labels, marked)

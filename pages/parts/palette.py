@@ -44,6 +44,8 @@ def faded(colour: str, alpha: float) -> str:
 
 NEGATIVE, POSITIVE = "#2a6fc9", "#d3263b"
 QUIET = "#75808c"
+# The direction that is pointed at, in every figure.
+MARK = "#e6178f"
 TRAIN, TEST = "#0e8796", "#b0852b"
 SHADE = "rgba(117,128,140,0.13)"
 BUTTONS = {"bgcolor": "rgba(0,0,0,0)", "color": faded(QUIET, 0.6), "activecolor": TRAIN}
