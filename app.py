@@ -18,7 +18,7 @@ def introduction() -> None:
 
 def overview() -> None:
     """The results of one checkpoint, from the answer down to its evidence."""
-    from pages.parts import controls, jobs, panels, results, selection, words
+    from pages.parts import controls, directions, jobs, panels, results, selection, words
 
     view = results.view()
     if view is None:
@@ -35,7 +35,7 @@ def overview() -> None:
 
     about = words.H + words.C + words.K + words.R
     controls.heading("Do noise and curvature share their directions?", about, "What K and R are")
-    panels.three_heatmaps(view, "C", k, seed=selection.current().draw or 0)
+    directions.three_heatmaps(view, "C", k, seed=selection.current().draw or 0)
     st.caption(controls.provenance(view))
 
     about = words.GAMMA + words.C_AWD + words.FLOOR

@@ -6,7 +6,7 @@ Notation of theory.md section 4: H_ii are the eigenvalues of H, K = Vᵀ C V is 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
 from engine.requests import require
@@ -214,7 +214,7 @@ class OffDiagonal:
     b ≤ BINS · |R_ij| < b + 1 (|R_ij| = 1 belongs to the last bin)."""
 
     rms: Float[ndarray, " k"]
-    counts: Int[ndarray, "k bins"]
+    counts: Integer[ndarray, "k bins"]
 
 
 def off_diagonal(r: Float[ndarray, "k k"]) -> OffDiagonal:

@@ -9,24 +9,37 @@ PAGE = "commutativity"
 
 def main() -> None:
     """The knobs, the three pictures, and two numbers beside what chance gives."""
-    from pages.parts import controls, jobs, panels, results, selection, words
+    from pages.parts import controls, directions, heatmaps, pointing, selection, words
+    from pages.parts.animation import MOST
 
-    st.title("Do noise and curvature share their directions?")
-    view = results.view()
+    view = controls.opening("Do noise and curvature share their directions?")
     if view is None:
-        controls.nothing_yet()
         return
-    jobs.progress_of(view.run.key)
     with st.grid(3, min_column_width=185, gap="medium", vertical_alignment="bottom") as grid:
         with grid.cell():
             name = controls.matrix(PAGE, view)
         with grid.cell():
             controls.epoch(PAGE, view)
         with grid.cell():
-            k = controls.top_k(PAGE, view)
+            kept = view.analysis.blocks.get(name)
+            most = controls.LARGEST_K if kept is None else kept.shape[0]
+            k = min(controls.top_k(PAGE, view, most), most)
     draw = selection.current().draw or 0
     controls.heading("Three pictures of one matrix", words.H + words.C + words.K + words.R, "What H, C, K and R are")
-    panels.three_heatmaps(view, name, k, draw)
+    moving, shown = False, heatmaps.raster(k)
+    if len(view.epochs) > 1 and k <= MOST:
+        moving = st.toggle(
+            "Play through the epochs",
+            key=f"{PAGE}.play",
+            help="All analysed epochs inside one figure, with a slider and a play button of its own.",
+        )
+    elif shown.step > 1:
+        shown = directions.resolution(PAGE, k)
+    if moving:
+        directions.play(view, name, k, draw)
+    else:
+        directions.three_heatmaps(view, name, k, draw, shown)
+    pointing.line(view, (name,))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Random draw {draw + 1}. {controls.provenance(view)}", width="stretch")
         if st.button("New random draw", icon=":material/casino:", help="Turn the same spectrum at random once more."):
@@ -35,12 +48,13 @@ def main() -> None:
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
             controls.heading("Less than chance?", words.OFF_DIAGONAL, level=3)
-            panels.off_diagonal(view, name, k, draw)
+            complete = directions.off_diagonal_test(view, name, k)
         with pair.cell():
             controls.heading("Do they commute?", words.COMMUTATOR, level=3)
-            panels.commutator(view, name, k)
+            directions.commutator(view, name, k)
     controls.heading("Which covariances are diagonal in the eigenbasis of H?", words.ALIGNMENT, level=3)
-    panels.alignment(view)
+    directions.alignment(view)
+    complete()
 
 
 with page(PAGE):

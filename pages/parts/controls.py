@@ -64,10 +64,18 @@ def epoch(page: str, view: "View") -> int:
     return int(chosen)
 
 
-def top_k(page: str, view: "View", largest: int = LARGEST_K) -> int:
-    """Slider over the number of leading directions shown."""
-    most = min(largest, view.analysis.k)
+def top_k(page: str, view: "View", beyond: int = LARGEST_K) -> int:
+    """Slider over the number of leading directions shown; beyond: how far it reaches when that is asked for."""
     wanted = selection.current().k or USUAL_K
+
+    def nearer() -> None:
+        selection.choose(k=min(wanted, LARGEST_K))
+
+    if beyond > LARGEST_K:
+        far = st.toggle(
+            f"Up to {beyond:,} directions", value=wanted > LARGEST_K, key=f"{page}.beyond", on_change=nearer
+        )
+    most = min(beyond if beyond > LARGEST_K and far else LARGEST_K, view.analysis.k)
     return st.slider(
         "Leading directions shown, k",
         SMALLEST_K,
@@ -131,6 +139,19 @@ def centred(page: str) -> bool:
         **bound(page, "centred", bool(selection.current().centred)),
     )
     return bool(chosen)
+
+
+def opening(title: str) -> "View | None":
+    """The beginning of a page: its title and what is selected; without results what to press, and None."""
+    from pages.parts import jobs, results
+
+    st.title(title)
+    view = results.view()
+    if view is None:
+        nothing_yet()
+    else:
+        jobs.progress_of(view.run.key)
+    return view
 
 
 def nothing_yet() -> None:

@@ -183,33 +183,63 @@ def _names() -> dict[str, Any]:
 
 
 def off_diagonal(real: ndarray, random: ndarray | None, colour: str, height: int = 230) -> go.Figure:
-    """How often a correlation |R_ij| between different directions has which size: measured, and by chance."""
-    parts = [("by chance", random, palette.QUIET, 0.35), ("measured", real, colour, 0.75)]
-    sizes = {label: off_diagonal_sizes(block) for label, block, _, _ in parts if block is not None}
-    edge = max((float(np.quantile(v, 0.999)) for v in sizes.values() if v.size), default=1.0) or 1.0
-    edges = np.linspace(0, min(1.0, edge), 41)
-    traces = [
+    """How often a correlation |R_ij| between different directions has which size: measured as bars, and over the
+    random draws their median and the band of 5 … 95 %.
+
+    real: pairs by size, in equal bins from 0 to 1 (b); random: the same for each draw (s, b).
+    """
+    every = real + (0 if random is None else random.sum(axis=0))
+    # As far as all but a thousandth of the pairs reach, in some forty bars.
+    reach = int(np.searchsorted(np.cumsum(every), 0.999 * every.sum())) + 1
+    group = -(-reach // 40)
+    bars = -(-reach // group)
+
+    def share(counts: ndarray) -> ndarray:
+        padded = np.zeros((*counts.shape[:-1], bars * group))
+        padded[..., : min(real.size, bars * group)] = counts[..., : bars * group]
+        joined = padded.reshape(*counts.shape[:-1], bars, group).sum(axis=-1)
+        return joined / np.maximum(counts.sum(axis=-1, keepdims=True), 1)
+
+    width = group / real.size
+    x = (np.arange(bars) + 0.5) * width
+    traces: list[Any] = [
         go.Bar(
-            x=(edges[1:] + edges[:-1]) / 2,
-            y=np.histogram(np.clip(sizes[label], 0, edges[-1]), edges)[0] / sizes[label].size,
-            width=edges[1],
-            name=label,
-            meta=label,
-            marker={"color": tint, "opacity": opacity, "line": {"width": 0}},
-            hovertemplate=f"{label}: %{{y:.1%}} of pairs near |R| = %{{x:.3f}}<extra></extra>",
+            x=x,
+            y=share(real),
+            width=width,
+            name="measured",
+            meta="measured",
+            marker={"color": colour, "opacity": 0.75, "line": {"width": 0}},
+            hovertemplate="measured: %{y:.1%} of pairs near |R| = %{x:.3f}<extra></extra>",
         )
-        for label, _, tint, opacity in parts
-        if label in sizes and sizes[label].size
     ]
-    across = axis("size of the correlation |R<sub>ij</sub>|, i ≠ j", range=[0, edges[-1]])
-    up = axis("share of pairs", tickformat=".0%")
-    return go.Figure(traces, layout(height, barmode="overlay", bargap=0, xaxis=across, yaxis=up))
-
-
-def off_diagonal_sizes(block: ndarray) -> ndarray:
-    """|R_ij| of the pairs i < j that are defined."""
-    upper = np.abs(block[np.triu_indices(block.shape[0], 1)])
-    return upper[np.isfinite(upper)]
+    if random is not None:
+        low, middle, high = np.quantile(share(random), [0.05, 0.5, 0.95], axis=0)
+        traces += [
+            go.Scatter(
+                x=np.concatenate([x, x[::-1]]),
+                y=np.concatenate([high, low[::-1]]),
+                fill="toself",
+                fillcolor=faded(palette.QUIET, 0.35),
+                mode="lines",
+                line={"width": 0},
+                name=f"5 … 95 % of {len(random)} draws",
+                meta="band",
+                hoverinfo="skip",
+            ),
+            go.Scatter(
+                x=x,
+                y=middle,
+                mode="lines",
+                name="by chance",
+                meta="by chance",
+                line={"color": palette.QUIET, "width": 2, "dash": "dot"},
+                hovertemplate="by chance: %{y:.1%} of pairs near |R| = %{x:.3f}<extra></extra>",
+            ),
+        ]
+    across = axis("size of the correlation |R<sub>ij</sub>|, i ≠ j", range=[0, bars * width])
+    up = axis("share of pairs", tickformat=".0%", rangemode="tozero")
+    return go.Figure(traces, layout(height, bargap=0, xaxis=across, yaxis=up))
 
 
 def gamma_by_window(curves: Mapping[str, ndarray], first: int, last: int, height: int = 300) -> go.Figure:

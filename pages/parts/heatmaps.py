@@ -1,5 +1,6 @@
 """Square pictures of matrices: arrays in, go.Figure out, zero transparent on any background."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,16 +45,19 @@ class Raster:
         )
         return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
+    def common(self, eigenvalues: ndarray) -> dict[str, Any]:
+        """What every picture on this raster has: names of its cells, and the direction that a click on a row means."""
+        labels = self.labels(eigenvalues)
+        return {"x": labels, "y": labels, "meta": {"rows": (self.edges + 1).tolist()}, "hoverongaps": False}
+
     def labels(self, eigenvalues: ndarray) -> list[str]:
         """A cell's directions and their curvature: k words in the axis instead of k² numbers in the cells."""
         if self.step == 1:
             return [f"{i + 1} (H = {palette.number(eigenvalues[i])})" for i in self.edges]
         ends = np.minimum(self.edges + self.step, self.stop)
-        return [f"{i + 1} … {j} (H from {palette.number(eigenvalues[i])})" for i, j in zip(self.edges, ends, strict=True)]
-
-    def direction(self, cell: int) -> int:
-        """The first direction (from 1) of a row's cell (from 1)."""
-        return self.start + (cell - 1) * self.step + 1
+        return [
+            f"{i + 1} … {j} (H from {palette.number(eigenvalues[i])})" for i, j in zip(self.edges, ends, strict=True)
+        ]
 
     def place(self, direction: int) -> int | None:
         """The row's cell (from 0) of a direction (from 1); None if it is not shown."""
@@ -133,21 +137,19 @@ BAR = {
     "ticklen": 3,
     "tickfont": {"size": 12},
 }
-CORRELATIONS = {"tickvals": [-1, -0.5, 0, 0.5, 1], "ticktext": ["−1", "−0.5", "0", "0.5", "1"]}
+CORRELATIONS = {-1.0: "−1", -0.5: "−0.5", 0.0: "0", 0.5: "0.5", 1.0: "1"}
 
 
-def covariance_traces(cells: ndarray, labels: list[str], colours: Scale, **bar: Any) -> list[Any]:
+def covariance_traces(cells: ndarray, colours: Scale, common: dict[str, Any], **bar: Any) -> list[Any]:
     """The cells of K with their values, and the colour bar: its ticks are values, its length their symlog."""
-    cells_ = go.Heatmap(
+    values = go.Heatmap(
         z=cells.astype(np.float32),
-        x=labels,
-        y=labels,
         zmin=-colours.largest,
         zmax=colours.largest,
         colorscale=colours.stops(),
         showscale=False,
-        hoverongaps=False,
         hovertemplate="i = %{y}<br>j = %{x}<br><b>K<sub>ij</sub> = %{z:.3e}</b><extra></extra>",
+        **common,
     )
     marker = {
         "color": [0],
@@ -157,34 +159,31 @@ def covariance_traces(cells: ndarray, labels: list[str], colours: Scale, **bar: 
         "showscale": True,
         "colorbar": BAR | colours.bar() | bar,
     }
-    return [cells_, go.Scatter(x=[None], y=[None], mode="markers", marker=marker, showlegend=False, hoverinfo="skip")]
+    return [values, go.Scatter(x=[None], y=[None], mode="markers", marker=marker, showlegend=False, hoverinfo="skip")]
 
 
-def correlation_trace(cells: ndarray, labels: list[str], symbol: str, **bar: Any) -> go.Heatmap:
-    """The cells of R; many of them are sent in whole percent."""
-    percent = cells.shape[0] > EXACT + MEANS // 10 and bool(np.isfinite(cells).all())
-    z = in_percent(cells) if percent else cells.astype(np.float32)
-    limit = 100 if percent else 1
-    ticks = CORRELATIONS | {"tickvals": [limit * t for t in CORRELATIONS["tickvals"]]}  # type: ignore[operator]
+def correlation_trace(
+    cells: ndarray, symbol: str, common: dict[str, Any], percent: bool = False, **bar: Any
+) -> go.Heatmap:
+    """The cells of R, in single precision or, one byte each, in whole percent."""
+    limit, unit = (100, "%{z}%") if percent else (1, "%{z:.3f}")
     return go.Heatmap(
-        z=z,
-        x=labels,
-        y=labels,
+        z=correlation_cells(cells, percent),
         zmin=-limit,
         zmax=limit,
         colorscale=palette.DIVERGING,
-        colorbar=BAR | ticks | bar,
-        hoverongaps=False,
-        hovertemplate=f"i = %{{y}}<br>j = %{{x}}<br><b>{symbol} = %{{z{'}%' if percent else ':.3f}'}</b><extra></extra>",
+        colorbar=BAR | {"tickvals": [limit * t for t in CORRELATIONS], "ticktext": list(CORRELATIONS.values())} | bar,
+        hovertemplate=f"i = %{{y}}<br>j = %{{x}}<br><b>{symbol} = {unit}</b><extra></extra>",
+        **common,
     )
 
 
-def in_percent(cells: ndarray) -> ndarray:
-    """R in whole percent, one byte each."""
-    return np.rint(100 * cells).astype(np.int8)
+def correlation_cells(cells: ndarray, percent: bool) -> ndarray:
+    """R in single precision, or in whole percent."""
+    return np.rint(100 * cells).astype(np.int8) if percent else cells.astype(np.float32)
 
 
-def axes(shown: Raster, labels: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+def axes(shown: Raster, labels: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both axes of a square of cells, the first direction at the top left."""
     count = len(labels)
     step = next(s for s in (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 10**9) if (shown.stop - shown.start) / s <= 5)
@@ -224,13 +223,15 @@ def cross(shown: Raster, marked: int | None, count: int) -> list[dict[str, Any]]
     ]
 
 
-def _square(traces: list[Any], shown: Raster, labels: list[str], marked: int | None) -> go.Figure:
+def _square(traces: list[Any], shown: Raster, marked: int | None) -> go.Figure:
+    labels = traces[0].x
     across, down = axes(shown, labels)
     # Beside the cells, not on them.
     buttons = palette.BUTTONS | {"orientation": "v"}
-    margin = {"l": 8, "r": 8, "t": 4, "b": 40}
-    shapes = cross(shown, marked, len(labels))
-    return go.Figure(traces, layout(HEIGHT, margin=margin, xaxis=across, yaxis=down, modebar=buttons, shapes=shapes))
+    look = {"margin": {"l": 8, "r": 8, "t": 4, "b": 40}, "modebar": buttons, "showlegend": False}
+    # One stays zoomed in while the same directions are shown.
+    kept = {"uirevision": f"{shown.start} {shown.step}", "shapes": cross(shown, marked, len(labels))}
+    return go.Figure(traces, layout(HEIGHT, xaxis=across, yaxis=down, **look, **kept))
 
 
 def covariance(
@@ -238,8 +239,8 @@ def covariance(
 ) -> go.Figure:
     """K on a symmetric-log colour scale whose ticks are values of K; marked: a direction, from 1."""
     shown = shown or raster(block.shape[0])
-    labels, cells = shown.labels(eigenvalues), shown.cells(block)
-    return _square(covariance_traces(cells, labels, scale(cells)), shown, labels, marked)
+    cells = shown.cells(block)
+    return _square(covariance_traces(cells, scale(cells), shown.common(eigenvalues)), shown, marked)
 
 
 def correlation(
@@ -247,5 +248,7 @@ def correlation(
 ) -> go.Figure:
     """A correlation matrix, −1 … 1 around 0: the same scale for the real and the random one."""
     shown = shown or raster(block.shape[0])
-    labels = shown.labels(eigenvalues)
-    return _square([correlation_trace(shown.cells(block), labels, symbol)], shown, labels, marked)
+    cells = shown.cells(block)
+    # A byte holds no mark for what is undefined.
+    percent = shown.step == 1 and len(cells) > EXACT and bool(np.isfinite(cells).all())
+    return _square([correlation_trace(cells, symbol, shown.common(eigenvalues), percent)], shown, marked)

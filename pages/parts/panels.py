@@ -7,9 +7,8 @@ import streamlit as st
 
 from engine.diagnostics import Fit
 from engine.result import USUAL_WINDOW, Analysis
-from pages.parts import curves, figures, heatmaps, palette, results, words
+from pages.parts import curves, figures, palette, results, words
 from pages.parts.controls import draw, provenance
-from pages.parts.palette import LOOKS
 from pages.parts.results import View
 
 CELL = 195
@@ -84,47 +83,6 @@ def _agreement(fits: dict[str, Fit | None]) -> str:
     return f"Predicted from activity–weight duality; {abs(measured.gamma - predicted.gamma):.2f} from the measured one."
 
 
-def three_heatmaps(view: View, name: str, k: int, seed: int) -> None:
-    """K, R_real and R_rand side by side."""
-    a, tex = view.analysis, LOOKS[name].tex
-    grid = st.grid(3, min_column_width=CELL, gap="small")
-    with grid.cell():
-        st.markdown("**$K$ – the noise**")
-        draw(
-            heatmaps.covariance(a.projected(name, k), a.eigenvalues),
-            "K",
-            f"K-{name}-{view.epoch}",
-            f"Heatmap of the leading {k} by {k} block of {name} in the eigenbasis of H, symmetric-log colours.",
-        )
-        st.caption(f"${tex}$ in the axes of curvature, strongest first.")
-    with grid.cell():
-        st.markdown("**$R_\\mathrm{real}$ – measured**")
-        draw(
-            heatmaps.correlation(a.correlation(name, k), a.eigenvalues, "R<sub>real</sub>"),
-            "R_real",
-            f"R-real-{name}-{view.epoch}",
-            f"Heatmap of the correlation of {name} between {k} eigen-directions of H.",
-        )
-        st.caption("The same as correlations: near 0 off the diagonal if directions are shared.")
-    with grid.cell():
-        st.markdown("**$R_\\mathrm{rand}$ – by chance**")
-        try:
-            random = results.random_correlation(view.token, name, k, seed, a)
-        except ValueError:
-            st.info(
-                "The spectrum of this matrix was not kept, so there is no random twin of it. C and C_AWD have one.",
-                icon=":material/info:",
-            )
-            return
-        draw(
-            heatmaps.correlation(random, a.eigenvalues, "R<sub>rand</sub>"),
-            "R_rand",
-            f"R-rand-{name}-{view.epoch}",
-            "Heatmap of the correlation after a random rotation, on the same scale.",
-        )
-        st.caption("What the same spectrum gives when it is turned at random.")
-
-
 def clouds(view: View, names: Sequence[str], first: int, last: int) -> list[figures.Cloud]:
     """Diagonals and fits of some matrices, ready to be drawn."""
     a = view.analysis
@@ -173,64 +131,6 @@ def training(view: View, height: int = 300) -> None:
         "training",
         "Loss and accuracy over the epochs of training.",
     )
-
-
-def off_diagonal(view: View, name: str, k: int, seed: int) -> None:
-    """Sizes of the correlations between directions, measured and by chance, and their ratio in words."""
-    real = view.analysis.correlation(name, k)
-    try:
-        random = results.random_correlation(view.token, name, k, seed, view.analysis)
-    except ValueError:
-        random = None
-    rms = [
-        float(np.sqrt(np.mean(curves.off_diagonal_sizes(block) ** 2))) for block in (real, random) if block is not None
-    ]
-    draw(
-        curves.off_diagonal(real, random, LOOKS[name].colour),
-        "off_diagonal",
-        f"off-diagonal-{name}-{view.epoch}",
-        "Histogram of the correlations between different directions, measured and by chance.",
-    )
-    said = f"Root mean square {rms[0]:.3f}"
-    if len(rms) == 2 and rms[0] > 0:
-        said += f", by chance {rms[1]:.3f}: {rms[1] / rms[0]:.1f} times as strong"
-    st.caption(f"{said}. {provenance(view)}")
-
-
-def commutator(view: View, name: str, k: int) -> None:
-    """How far H and the matrix are from commuting: everywhere, inside the leading block, and in the rest."""
-    a = view.analysis
-    rows = {"all directions": a.commutator(name)}
-    if k < a.k:
-        rows |= {f"leading {k}": a.commutator(name, "top", k), "the rest": a.commutator(name, "bulk", k)}
-    chance = a.random_commutator(name)
-    draw(
-        curves.meter(
-            rows,
-            chance,
-            f"turned at random: {chance:.2f}",
-            "commutator error",
-            LOOKS[name].colour,
-            1.1 * max(chance, 1),
-        ),
-        "commutator",
-        f"commutator-{name}-{view.epoch}",
-        f"Commutator errors: {', '.join(f'{part} {v:.2f}' for part, v in rows.items())}; at random {chance:.2f}.",
-    )
-    st.caption(provenance(view))
-
-
-def alignment(view: View) -> None:
-    """Alignment of every matrix with the eigenbasis of H; each has its own value at random."""
-    a = view.analysis
-    values = {name: (a.alignment(name), a.random_alignment(name)) for name in a.names}
-    draw(
-        curves.alignments(values),
-        "alignment",
-        f"alignment-{view.epoch}",
-        "Alignment: " + ", ".join(f"{name} {value:.2f}" for name, (value, _) in values.items()),
-    )
-    st.caption(provenance(view))
 
 
 def doors() -> None:

@@ -1,0 +1,270 @@
+"""Whether a covariance shares its directions with the curvature: pictures, meters, and a test against chance."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import streamlit as st
+from numpy import ndarray
+
+from engine.diagnostics import OffDiagonal, off_diagonal, p_value
+from pages.parts import animation, curves, heatmaps, panels, pointing, results
+from pages.parts.controls import draw, provenance
+from pages.parts.heatmaps import Raster
+from pages.parts.palette import LOOKS
+from pages.parts.results import DRAWS, TESTED, View
+
+CELL = 195
+STEP = 0.15  # seconds of work between two signs of life, each a moment at which a moved knob is heard
+
+
+def random_twin(view: View, name: str, k: int, seed: int) -> ndarray | None:
+    """R_rand, or None where the spectrum was not kept."""
+    try:
+        return results.random_correlation(view, name, k, seed)
+    except ValueError:
+        return None
+
+
+def no_twin(view: View, name: str) -> None:
+    """What to say where R_rand should be."""
+    st.info(
+        f"This analysis kept no spectrum of ${LOOKS[name].tex}$, so there is no random twin of it yet. One that is "
+        "still at work brings it with its last step; an older one has it when it is made again.",
+        icon=":material/info:",
+    )
+
+
+def three_heatmaps(view: View, name: str, k: int, seed: int, shown: Raster | None = None) -> None:
+    """K, R_real and R_rand side by side; shown: the cells, the leading k directions unless told otherwise."""
+    a, tex, marked = view.analysis, LOOKS[name].tex, pointing.pointed(view)
+    shown = shown or heatmaps.raster(k)
+    block, real, random = a.projected(name, k), a.correlation(name, k), random_twin(view, name, k, seed)
+    grid = st.grid(3, min_column_width=CELL, gap="small")
+
+    def picture(key: str, title: str, matrix: ndarray, alt: str, words: str) -> None:
+        st.markdown(title)
+        figure = (
+            heatmaps.covariance(matrix, a.eigenvalues, shown, marked)
+            if key == "K"
+            else heatmaps.correlation(matrix, a.eigenvalues, f"R<sub>{key[2:]}</sub>", shown, marked)
+        )
+        draw(
+            figure,
+            key,
+            f"{key.replace('_', '-')}-{name}-{view.epoch}",
+            alt,
+            arrays=lambda: {key: matrix, "H": a.eigenvalues[:k]},
+            on_click=pointing.at,
+        )
+        st.caption(words)
+
+    with grid.cell():
+        picture(
+            "K",
+            "**$K$ – the noise**",
+            block,
+            f"Heatmap of the leading {k} by {k} block of {name} in the eigenbasis of H, symmetric-log colours.",
+            f"${tex}$ in the axes of curvature, strongest first.",
+        )
+    with grid.cell():
+        picture(
+            "R_real",
+            "**$R_\\mathrm{real}$ – measured**",
+            real,
+            f"Heatmap of the correlation of {name} between {k} eigen-directions of H.",
+            "The same as correlations: near 0 off the diagonal if directions are shared.",
+        )
+    with grid.cell():
+        if random is None:
+            st.markdown("**$R_\\mathrm{rand}$ – by chance**")
+            no_twin(view, name)
+        else:
+            picture(
+                "R_rand",
+                "**$R_\\mathrm{rand}$ – by chance**",
+                random,
+                "Heatmap of the correlation after a random rotation, on the same scale.",
+                "What the same spectrum gives when it is turned at random.",
+            )
+    if shown.step > 1:
+        st.caption(
+            f":material/grid_view: {k:,} × {k:,} entries are shown as means over {shown.step} × {shown.step} of them. "
+            "“Cell by cell” above shows a part of them as they are."
+        )
+
+
+def resolution(page: str, k: int) -> Raster:
+    """How much of a large matrix is shown: all of it as means, or a part of it cell by cell."""
+    left, right = st.columns([1, 2], gap="large", vertical_alignment="center")
+    with left:
+        cell_by_cell = st.toggle(
+            "Cell by cell",
+            key=f"{page}.cells",
+            help=f"A window of {heatmaps.EXACT} directions as they are, in place of means over all {k:,}.",
+        )
+    if not cell_by_cell:
+        return heatmaps.raster(k)
+    with right:
+        start = st.slider("First direction of the window", 1, k - heatmaps.EXACT + 1, key=f"{page}.from")
+    return heatmaps.raster(k, start - 1)
+
+
+def play(view: View, name: str, k: int, seed: int) -> None:
+    """K and R_real at every analysed epoch, one after the other inside one figure, beside R_rand."""
+    frames = _frames(view, name, k)
+    random = random_twin(view, name, k, seed)
+    draw(
+        animation.play(frames, view.epoch, random, view.analysis.eigenvalues),
+        "play",
+        f"epochs-{name}",
+        f"K and R of {name} for the leading {k} directions at epochs {', '.join(str(f.epoch) for f in frames)}, "
+        "one after the other.",
+        arrays=lambda: {
+            "epoch": np.array([f.epoch for f in frames]),
+            "K": np.stack([f.block for f in frames]),
+            "R_real": np.stack([f.correlation for f in frames]),
+            **({} if random is None else {"R_rand": random}),
+        },
+        on_click=pointing.at,
+    )
+    few = f" Of {len(view.epochs)} epochs {len(frames)} are shown." if len(frames) < len(view.epochs) else ""
+    fewer = f" At most {animation.MOST} directions are shown here." if k == animation.MOST else ""
+    st.caption(
+        "Each epoch in its own eigenbasis of H; one colour scale for all of them. "
+        f"$R_\\mathrm{{rand}}$ is of epoch {view.epoch}.{few}{fewer} {provenance(view)}"
+    )
+
+
+def _frames(view: View, name: str, k: int) -> list[animation.Frame]:
+    frames = []
+    by_epoch = {made.request.epoch: made for made in view.analysed}
+    for epoch in animation.fewer(view.epochs):
+        a = results.analysis(view.run.key, by_epoch[epoch])
+        if a is None:
+            continue
+        fit = panels.fit_or_none(a, name, panels.usual_window(a))
+        numbers = [] if fit is None else [f"γ = {fit.gamma:.2f}"]
+        if name in a.wholes:
+            numbers.append(f"commutator error {a.commutator(name):.2f}, by chance {a.random_commutator(name):.2f}")
+        frames.append(animation.Frame(epoch, a.projected(name, k), a.correlation(name, k), " · ".join(numbers)))
+    return frames
+
+
+# -- against chance ---------------------------------------------------------------------------------------
+
+
+def verdict(real: float, random: ndarray) -> str:
+    """A test against chance, in words."""
+    draws, as_small = random.size, int((random <= real).sum())
+    p = p_value(real, random)
+    if as_small == 0:
+        return f"None of {draws} random rotations was as close to diagonal: p ≤ {p:.2g}."
+    if as_small == draws:
+        return f"Each of {draws} random rotations was at least as close to diagonal: nothing is shared (p = 1)."
+    return f"{as_small} of {draws} random rotations were at least as close to diagonal: p = {p:.2g}."
+
+
+def off_diagonal_test(view: View, name: str, k: int) -> Callable[[], None]:
+    """Sizes of the correlations between directions beside those of many random twins. What is at hand is drawn at
+    once; the returned function makes the missing draws, and is called when the rest of the page stands."""
+    tested = min(k, TESTED)
+    real = off_diagonal(view.analysis.correlation(name, tested))
+    place = st.empty()
+    try:
+        chance = results.chance(view, name, tested)
+    except ValueError:
+        with place.container():
+            _off_diagonal(view, name, tested, real, [])
+            no_twin(view, name)
+        return lambda: None
+
+    def told() -> None:
+        with place.container():
+            _off_diagonal(view, name, tested, real, chance.drawn)
+
+    def complete() -> None:
+        while not chance.complete:
+            place.progress(
+                len(chance.drawn) / DRAWS, f"Turning ${LOOKS[name].tex}$ at random: {len(chance.drawn)} of {DRAWS}"
+            )
+            pause = time.monotonic() + STEP
+            while not chance.complete and time.monotonic() < pause:
+                chance.draw()
+        told()
+
+    if not chance.complete:
+        return complete
+    told()
+    return lambda: None
+
+
+def _off_diagonal(view: View, name: str, k: int, real: OffDiagonal, drawn: list[OffDiagonal]) -> None:
+    measured = float(real.rms[k - 1])
+    random = np.array([d.rms[k - 1] for d in drawn])
+    counts = np.array([d.counts[k - 1] for d in drawn])
+    held: Mapping[str, ndarray] = {"rms_real": np.array([measured]), "counts_real": real.counts[k - 1]}
+    if drawn:
+        held = {**held, "rms_random": random, "counts_random": counts}
+    draw(
+        curves.off_diagonal(real.counts[k - 1], counts if drawn else None, LOOKS[name].colour),
+        "off_diagonal",
+        f"off-diagonal-{name}-{view.epoch}",
+        "Histogram of the correlations between different directions, measured and by chance.",
+        arrays=lambda: held,
+    )
+    if not np.isfinite(measured):
+        st.caption(f"No two of these directions have a variance. {provenance(view)}")
+        return
+    said = f"Root mean square {measured:.3f}"
+    if drawn:
+        st.markdown(f"**{verdict(measured, random)}**")
+        said += f", by chance {np.median(random):.3f} ({random.min():.3f} … {random.max():.3f})"
+    st.caption(f"{said}, over the leading {k} directions. {provenance(view)}")
+
+
+def commutator(view: View, name: str, k: int) -> None:
+    """How far H and the matrix are from commuting: everywhere, inside the leading block, and in the rest."""
+    a = view.analysis
+    chance = a.random_commutator(name)
+    try:
+        rows = {"all directions": a.commutator(name)}
+        if k < a.k:
+            rows |= {f"leading {k}": a.commutator(name, "top", k), "the rest": a.commutator(name, "bulk", k)}
+    except ValueError:
+        no_twin(view, name)
+        return
+    whole = a.whole(name)
+    draw(
+        curves.meter(
+            rows,
+            chance,
+            f"turned at random: {chance:.2f}",
+            "commutator error",
+            LOOKS[name].colour,
+            1.1 * max(chance, 1),
+        ),
+        "commutator",
+        f"commutator-{name}-{view.epoch}",
+        f"Commutator errors: {', '.join(f'{part} {v:.2f}' for part, v in rows.items())}; at random {chance:.2f}.",
+        arrays=lambda: {"leading": whole.top, "rest": whole.bulk, "random": np.array([chance])},
+    )
+    st.caption(provenance(view))
+
+
+def alignment(view: View) -> None:
+    """Alignment of every matrix with the eigenbasis of H; each has its own value at random."""
+    a = view.analysis
+    values = {name: (a.alignment(name), a.random_alignment(name)) for name in a.names}
+    draw(
+        curves.alignments(values),
+        "alignment",
+        f"alignment-{view.epoch}",
+        "Alignment: " + ", ".join(f"{name} {value:.2f}" for name, (value, _) in values.items()),
+        arrays=lambda: {
+            "matrix": np.array(list(values)),
+            "alignment": np.array([v for v, _ in values.values()]),
+            "random": np.array([r for _, r in values.values()]),
+        },
+    )
+    st.caption(provenance(view))
