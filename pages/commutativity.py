@@ -20,25 +20,24 @@ def main() -> None:
             name = controls.matrix(PAGE, view)
         with grid.cell():
             controls.epoch(PAGE, view)
-        with grid.cell():
-            kept = view.analysis.blocks.get(name)
-            most = controls.LARGEST_K if kept is None else kept.shape[0]
-            k = min(controls.top_k(PAGE, view, most), most)
+        slider = grid.cell()
     draw = selection.current().draw or 0
     controls.heading("Three pictures of one matrix", words.H + words.C + words.K + words.R, "What H, C, K and R are")
-    moving, shown = False, heatmaps.raster(k)
-    if len(view.epochs) > 1 and k <= MOST:
-        moving = st.toggle(
+    with st.container(horizontal=True, gap="large"):
+        moving = len(view.epochs) > 1 and st.toggle(
             "Play through the epochs",
             key=f"{PAGE}.play",
             help="All analysed epochs inside one figure, with a slider and a play button of its own.",
         )
-    elif shown.step > 1:
-        shown = directions.resolution(PAGE, k)
+        kept = view.analysis.blocks.get(name)
+        most = controls.reach(PAGE, controls.LARGEST_K if kept is None else kept.shape[0])
+    with slider:
+        k = controls.top_k(PAGE, view, most)
     if moving:
-        directions.play(view, name, k, draw)
+        directions.play(view, name, min(k, MOST), draw)
     else:
-        directions.three_heatmaps(view, name, k, draw, shown)
+        shown = heatmaps.raster(k)
+        directions.three_heatmaps(view, name, k, draw, directions.resolution(PAGE, k) if shown.step > 1 else shown)
     pointing.line(view, (name,))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Random draw {draw + 1}. {controls.provenance(view)}", width="stretch")

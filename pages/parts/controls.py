@@ -64,18 +64,23 @@ def epoch(page: str, view: "View") -> int:
     return int(chosen)
 
 
-def top_k(page: str, view: "View", beyond: int = LARGEST_K) -> int:
-    """Slider over the number of leading directions shown; beyond: how far it reaches when that is asked for."""
+def reach(page: str, kept: int) -> int:
+    """How far the slider over directions goes: to LARGEST_K, or on demand to all that are kept."""
+    if kept <= LARGEST_K:
+        return LARGEST_K
     wanted = selection.current().k or USUAL_K
 
     def nearer() -> None:
         selection.choose(k=min(wanted, LARGEST_K))
 
-    if beyond > LARGEST_K:
-        far = st.toggle(
-            f"Up to {beyond:,} directions", value=wanted > LARGEST_K, key=f"{page}.beyond", on_change=nearer
-        )
-    most = min(beyond if beyond > LARGEST_K and far else LARGEST_K, view.analysis.k)
+    far = st.toggle(f"Up to {kept:,} directions", value=wanted > LARGEST_K, key=f"{page}.far", on_change=nearer)
+    return kept if far else LARGEST_K
+
+
+def top_k(page: str, view: "View", largest: int = LARGEST_K) -> int:
+    """Slider over the number of leading directions shown."""
+    most = min(largest, view.analysis.k)
+    wanted = selection.current().k or USUAL_K
     return st.slider(
         "Leading directions shown, k",
         SMALLEST_K,

@@ -93,11 +93,12 @@ class Scale:
     def stops(self) -> list[tuple[float, str]]:
         """Colours by value, so that the cells carry their values and nothing else."""
         strength = np.linspace(1, 0, STOPS + 1)
-        value = (10 ** (strength * self.limit) - 1) * 10.0**self.low / self.largest
-        pairs = list(zip(value.tolist(), strength.tolist(), strict=True))
+        value = 10 ** (strength * self.limit) - 1
+        # plotly.js takes a scale that reaches from 0 to 1 exactly, or none.
+        pairs = list(zip((value / value[0]).tolist(), strength.tolist(), strict=True))
         return [
-            *((0.5 - 0.5 * min(x, 1.0), palette.faded(palette.NEGATIVE, s**0.8)) for x, s in pairs),
-            *((0.5 + 0.5 * min(x, 1.0), palette.faded(palette.POSITIVE, s**0.8)) for x, s in reversed(pairs)),
+            *((0.5 - 0.5 * x, palette.faded(palette.NEGATIVE, s**0.8)) for x, s in pairs),
+            *((0.5 + 0.5 * x, palette.faded(palette.POSITIVE, s**0.8)) for x, s in reversed(pairs)),
         ]
 
     def bar(self) -> dict[str, Any]:
