@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from engine import diagnostics
@@ -36,6 +36,8 @@ NAMES: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 # 𝒩, the leading directions fitted unless the user says otherwise: the paper's for ten classes of digits.
 USUAL_WINDOW = 1000
+# Directions kept to be checked, and how far above the noise floor: below, the check would compare roundings.
+PROBES, PROBE_FLOOR = 8, 100
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,14 @@ class Whole:
     bulk: Float[ndarray, " k"]
 
 
+@dataclass(frozen=True)
+class Probes:
+    """Some eigenvectors that are kept so that their numbers can be checked: their places, from 0, and columns."""
+
+    index: Int[ndarray, " j"]
+    vectors: Float[ndarray, "d j"]
+
+
 @runtime_checkable
 class Source(Protocol):
     """Projects matrices on demand, while the analysis is still in memory."""
@@ -107,6 +117,7 @@ class Analysis:
     blocks: Mapping[str, Float[ndarray, "b b"]] = field(default_factory=dict)
     wholes: Mapping[str, Whole] = field(default_factory=dict)
     spectra: Spectra | None = None
+    probes: Probes | None = None
     replicates: Mapping[str, Float[ndarray, "s j"]] = field(default_factory=dict)
     source: Source | None = field(default=None, repr=False, compare=False)
 
@@ -269,15 +280,27 @@ class Analysis:
 
     def kept(self, names: Iterable[str], block: int = 300) -> "Analysis":
         """The part worth a place in the cache: blocks of every matrix up to `block` directions,
-        whole-matrix numbers of `names`, no basis, nothing that needs the source."""
+        whole-matrix numbers of `names`, a few eigenvectors to check, nothing that needs the source."""
         size = min(block, self.k)
         return dataclasses.replace(
             self,
             blocks={name: self.projected(name, size).astype(np.float32) for name in self.names},
             wholes={name: self.whole(name) for name in names},
+            probes=self._probes(),
             basis=None,
             source=None,
         )
+
+    def _probes(self) -> Probes | None:
+        """Eigenvectors at places drawn evenly in the logarithm, the first among them, above the noise floor."""
+        if self.basis is None:
+            return self.probes
+        data = int((self.eigenvalues > PROBE_FLOOR * self.noise_floor).sum())
+        if data == 0:
+            return None
+        drawn = np.random.default_rng(self.provenance.seed).uniform(0, np.log(data), PROBES - 1)
+        index = np.unique([0, *np.exp(drawn).astype(np.int64)])
+        return Probes(index, self.basis[:, index].astype(np.float64))
 
     def to_arrays(self) -> tuple[dict[str, ndarray], dict[str, Any]]:
         """Arrays by path-like name, and the rest as JSON values."""
@@ -288,6 +311,8 @@ class Analysis:
             arrays |= {f"{group}/{name}": value for name, value in getattr(self, group).items()}
         for name, whole in self.wholes.items():
             arrays |= {f"wholes/{name}/{f.name}": getattr(whole, f.name) for f in dataclasses.fields(Whole)}
+        if self.probes is not None:
+            arrays |= {f"probes/{f.name}": getattr(self.probes, f.name) for f in dataclasses.fields(Probes)}
         if self.spectra is not None:
             arrays |= {f"spectra/{f.name}": getattr(self.spectra, f.name) for f in dataclasses.fields(Spectra)}
         meta = {
@@ -307,7 +332,7 @@ class Analysis:
 
         wholes = group("wholes/")
         names = {path.split("/")[0] for path in wholes}
-        spectra = group("spectra/")
+        spectra, probes = group("spectra/"), group("probes/")
         return cls(
             eigenvalues=arrays["eigenvalues"],
             basis=arrays.get("basis"),
@@ -319,6 +344,7 @@ class Analysis:
                 for name in sorted(names)
             },
             spectra=Spectra(**spectra) if spectra else None,
+            probes=Probes(**probes) if probes else None,
             provenance=Provenance(**meta["provenance"]),
             traces=meta["traces"],
             squares=meta["squares"],
