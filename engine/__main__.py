@@ -4,6 +4,7 @@ import shlex
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,10 +13,18 @@ from typing import TYPE_CHECKING, NoReturn
 from cache.jobs import wait_for_turn
 from cache.progress import Reporter, Stopped
 from cache.store import Store
-from engine.command_line import AnalyzeCommand, CalibrateCommand, Command, PreviewCommand, TrainCommand, parse
+from engine.command_line import (
+    AnalyzeCommand,
+    CalibrateCommand,
+    CheckCommand,
+    Command,
+    PreviewCommand,
+    TrainCommand,
+    parse,
+)
 from engine.parser import PROGRAM
 from engine.requests import AnalysisRequest, RunRequest, require
-from engine.terminal import Ticker, table
+from engine.terminal import Ticker, checked, table
 
 if TYPE_CHECKING:
     from engine.pipeline import Pipeline
@@ -55,6 +64,8 @@ class Session:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 failed, 130 interrupted (2, wrong usage, exits)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    # Of torch about torch: nothing a reader of this terminal could act on.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.")
     command = parse(words)
     session = Session(Ticker(sys.stderr), None if command.job is None else Reporter(Path(command.job)))
     try:
@@ -93,6 +104,8 @@ def _work(command: Command, session: Session) -> str:
     pipeline = Pipeline(Store(), command.device, session.progress, session.should_stop, command.download)
     if isinstance(command, TrainCommand):
         return _train(pipeline, command, session)
+    if isinstance(command, CheckCommand):
+        return _check(pipeline, command, session)
     return _analyze(pipeline, command, session)
 
 
@@ -134,6 +147,21 @@ def _analyze(pipeline: "Pipeline", command: AnalyzeCommand, session: Session) ->
         for epoch in jobs.chosen_epochs(command.epochs, run)
     ]
     return _each(pipeline, requests, session)
+
+
+def _check(pipeline: "Pipeline", command: CheckCommand, session: Session) -> str:
+    from engine import library
+    from engine import pipeline as jobs
+
+    run = library.find(pipeline.store, command.run)
+    layer = command.layer or jobs.default_analysis(run, run.last_epoch).layer
+    worst = 0.0
+    for epoch in jobs.chosen_epochs(command.epochs, run):
+        checks = pipeline.check(run.key, epoch, layer)
+        session.ticker.close()
+        print(f"\nrun {run.key}, epoch {epoch}, layer {layer}\n{checked(checks)}", flush=True)
+        worst = max(worst, *(check.error for check in checks if len(check.directions) == 1))
+    return f"Done: the largest relative error of a diagonal number is {worst:.1e}."
 
 
 def _calibrate(command: CalibrateCommand, session: Session) -> str:

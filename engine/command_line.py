@@ -50,6 +50,18 @@ class AnalyzeCommand:
 
 
 @dataclass(frozen=True)
+class CheckCommand:
+    """`check`: which analyses to compute once more by brute force (run and layer as in AnalyzeCommand)."""
+
+    run: str | None
+    epochs: tuple[str, ...]
+    layer: str | None
+    device: str = "auto"
+    download: bool = False
+    job: str | None = None
+
+
+@dataclass(frozen=True)
 class CalibrateCommand:
     """`calibrate`: measure this machine's speeds, for the estimates of engine.cost."""
 
@@ -75,7 +87,7 @@ def default_model(data: DataRequest) -> ModelRequest:
     return ModelRequest(widths=(*hidden, classes))
 
 
-Command = TrainCommand | AnalyzeCommand | CalibrateCommand | PreviewCommand
+Command = TrainCommand | AnalyzeCommand | CheckCommand | CalibrateCommand | PreviewCommand
 
 
 def parse(argv: Sequence[str]) -> Command:
@@ -122,9 +134,14 @@ def _preview_command(words: argparse.Namespace) -> PreviewCommand:
     return PreviewCommand(words.data, words.device, words.download, words.job)
 
 
+def _check_command(words: argparse.Namespace) -> CheckCommand:
+    return CheckCommand(words.run, words.epoch, words.layer, words.device, words.download, words.job)
+
+
 _READERS: Mapping[str, Callable[[argparse.Namespace], Command]] = {
     "train": _train_command,
     "analyze": _analyze_command,
+    "check": _check_command,
     "calibrate": _calibrate_command,
     "preview": _preview_command,
 }

@@ -17,9 +17,11 @@ from cache.store import Entry, Store
 from engine import cost
 from engine.cost import Calibration
 from engine.requests import AnalysisRequest, RunRequest, analysis_request, require, run_request
-from engine.result import Analysis
+from engine.result import Analysis, Check
 
 SPECTRA = "spectra"
+# The entry below an analysis that holds its check.
+CHECK = "check"
 # Characters of a name: what a menu shows in one line.
 LABEL_LENGTH = 60
 
@@ -224,6 +226,14 @@ def epoch_seconds(runs: Iterable[Run], request: RunRequest, samples: int) -> flo
     ]
     every = np.concatenate(same) if same else np.empty(0)
     return float(np.median(every)) if every.size else None
+
+
+def checks(store: Store, run: str, analysis: str) -> tuple[Check, ...]:
+    """What the last check of an analysis found, number by number; nothing if it was never checked."""
+    entry = store.read("runs", run, "analyses", analysis, CHECK)
+    if entry is None:
+        return ()
+    return tuple(Check(**{**found, "directions": tuple(found["directions"])}) for found in entry.meta["checks"])
 
 
 def _analysed(key: str, entry: Entry) -> Analysed | None:

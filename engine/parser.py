@@ -106,6 +106,10 @@ Compare H and the covariances at a checkpoint. For every matrix the table shows:
   alignment   share of C on the diagonal in the eigenbasis of H, 0 to 1; beside it, at random"""
 
 
+_CHECK = """\
+Compute some numbers of an analysis once more, in float64, by differentiating the network's loss along a few
+directions and nothing else, and tell the relative errors."""
+
 _CALIBRATE = """\
 Measure this machine for about three seconds. The dashboard then says how long work will take before it is
 started."""
@@ -134,6 +138,7 @@ def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     known = (
         ("train", _TRAIN, _add_train),
         ("analyze", _ANALYZE, _add_analyze),
+        ("check", _CHECK, _add_check),
         ("calibrate", _CALIBRATE, None),
         ("preview", _PREVIEW, _add_preview),
     )
@@ -219,3 +224,9 @@ def _add_analyze(sub: argparse.ArgumentParser) -> None:
     add("--spectra", type=int, default=request.spectra, help="samples whose spectra are kept; 0: none")
     add("--bootstrap", type=int, default=request.bootstrap, help="resamples for intervals; 0: none")
     add("--seed", type=int, default=request.seed, help="draws anchors, samples and resamples")
+
+
+def _add_check(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--run", help="the beginning of a run's key; left out: the newest")
+    sub.add_argument("--epoch", type=_epochs, default=("last",), help="last, all or analysed checkpoints such as 0,10")
+    sub.add_argument("--layer", help="name of a linear layer; left out: the one the paper studies")

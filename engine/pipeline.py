@@ -28,8 +28,9 @@ from engine.library import SPECTRA, Run, checkpoint_name
 from engine.models import build
 from engine.progress import Progress, silent
 from engine.requests import AnalysisRequest, DataRequest, RunRequest, key, require, to_json
-from engine.result import Analysis
+from engine.result import Analysis, Check
 from engine.training import Step, train
+from engine.verify import verify
 
 # Directions of which the block is kept: of every matrix, and of those that are looked at most closely.
 BLOCK, WIDE = 300, 1000
@@ -159,7 +160,7 @@ class Pipeline:
         run = library.find(self.store, request.run)
         name = key(request, run.fingerprint)
         cached = library.load_analysis(self.store, run.key, name, spectra=True)
-        if cached is not None and set(cached.names) <= set(cached.wholes) and (cached.spectra or not request.spectra):
+        if cached is not None and self._complete(cached, request):
             return cached
         model, inputs, targets = self.restore(run.key, request.epoch, request.samples, request.seed)
         result = analyze(
@@ -195,6 +196,31 @@ class Pipeline:
         self._write(run.key, name, request, kept)
         housekeeping.make_room(self.store, spare=(run.key, name))
         return kept
+
+    @staticmethod
+    def _complete(kept: Analysis, request: AnalysisRequest) -> bool:
+        """Whether an entry holds all that is kept of an analysis: not so after an interruption."""
+        spectra = kept.spectra is not None or not request.spectra
+        return spectra and kept.probes is not None and set(kept.names) <= set(kept.wholes)
+
+    def check(self, run: str, epoch: int, layer: str) -> tuple[Check, ...]:
+        """Some numbers of the newest analysis of this checkpoint and layer once more, by brute force, kept
+        beside it; see engine.verify. ValueError where there is none, and as `restore`."""
+        found = library.find(self.store, run)
+        made = [
+            a for a in library.analyses(self.store, found.key) if (a.request.epoch, a.request.layer) == (epoch, layer)
+        ]
+        require(bool(made), f"Epoch {epoch} of run {found.key}, layer {layer}, is not analysed. Analyse it first.")
+        kept = library.load_analysis(self.store, found.key, made[-1].key)
+        if kept is None:
+            raise ValueError(f"The analysis of epoch {epoch} of run {found.key} was damaged. Analyse it again.")
+        model, inputs, targets = self.restore(found.key, epoch, made[-1].request.samples, made[-1].request.seed)
+        checks = verify(model, inputs, targets, kept, self._tell)
+        self.store.write(
+            ("runs", found.key, "analyses", made[-1].key, library.CHECK),
+            {"checks": [dataclasses.asdict(check) for check in checks]},
+        )
+        return checks
 
     def restore(
         self, run: str, epoch: int, samples: int | None = None, seed: int = 0

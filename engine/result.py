@@ -86,6 +86,21 @@ class Probes:
     vectors: Float[ndarray, "d j"]
 
 
+@dataclass(frozen=True)
+class Check:
+    """One number of an analysis: its symbol, the directions it belongs to (from 1), its value there and anew."""
+
+    symbol: str
+    directions: tuple[int, ...]
+    kept: float
+    anew: float
+
+    @property
+    def error(self) -> float:
+        """|kept − anew| / |anew|."""
+        return abs(self.kept - self.anew) / abs(self.anew) if self.anew else float(self.kept != 0)
+
+
 @runtime_checkable
 class Source(Protocol):
     """Projects matrices on demand, while the analysis is still in memory."""
@@ -296,9 +311,7 @@ class Analysis:
         if self.basis is None:
             return self.probes
         data = int((self.eigenvalues > PROBE_FLOOR * self.noise_floor).sum())
-        if data == 0:
-            return None
-        drawn = np.random.default_rng(self.provenance.seed).uniform(0, np.log(data), PROBES - 1)
+        drawn = np.random.default_rng(self.provenance.seed).uniform(0, np.log(max(data, 1)), PROBES - 1)
         index = np.unique([0, *np.exp(drawn).astype(np.int64)])
         return Probes(index, self.basis[:, index].astype(np.float64))
 

@@ -2,13 +2,13 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from cache.progress import Pace, Progress
 from engine.diagnostics import Fit
-from engine.result import NAMES, USUAL_WINDOW, Analysis
+from engine.result import NAMES, USUAL_WINDOW, Analysis, Check
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 10.0
@@ -99,13 +99,7 @@ def table(result: Analysis) -> str:
     )
     titles = ("matrix", "gamma", "stderr", "R2", "n", "commutator", "random", "alignment", "random")
     rows = [titles, *(_row(result, name) for name in result.names)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(titles))]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
+    lines = _aligned(rows)
     intervals = [
         f"gamma of {NAMES[name][0]}: 95 % bootstrap interval {fit.interval[0]:.3f} … {fit.interval[1]:.3f}"
         for name in result.names
@@ -113,6 +107,31 @@ def table(result: Analysis) -> str:
     ]
     fitted = f"gamma: slope of log C_ii on log H_ii over the leading {min(USUAL_WINDOW, result.k):,} directions"
     return "\n".join([head, fitted, *lines, *intervals])
+
+
+def checked(checks: Sequence[Check]) -> str:
+    """The outcome of a check, a number a line."""
+    rows = [("number", "as analysed", "by brute force", "relative error")]
+    rows += [
+        (
+            f"{'H' if c.symbol == 'H' else NAMES[c.symbol][0]}[{', '.join(map(str, c.directions))}]",
+            f"{c.kept:.6e}",
+            f"{c.anew:.6e}",
+            f"{c.error:.1e}",
+        )
+        for c in checks
+    ]
+    return "\n".join(_aligned(rows))
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
 
 
 def _fit(result: Analysis, name: str) -> Fit | None:

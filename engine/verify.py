@@ -13,7 +13,6 @@ so the sums over all samples give H_ii, C_ii, the C_AWD,ii that duality predicts
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -26,24 +25,9 @@ from engine import losses
 from engine.duality import minimal_weight_change, partners
 from engine.progress import Progress, silent
 from engine.requests import require
-from engine.result import Analysis
+from engine.result import Analysis, Check
 
 CHUNK = 256
-
-
-@dataclass(frozen=True)
-class Check:
-    """One number of an analysis: its symbol, the directions it belongs to (from 1), its value there and anew."""
-
-    symbol: str
-    directions: tuple[int, ...]
-    kept: float
-    anew: float
-
-    @property
-    def error(self) -> float:
-        """|kept − anew| / |anew|."""
-        return abs(self.kept - self.anew) / abs(self.anew) if self.anew else float(self.kept != 0)
 
 
 def verify(
@@ -64,7 +48,7 @@ def verify(
     )
     model = copy.deepcopy(model).cpu().double().eval().requires_grad_(False)
     targets = targets.cpu()
-    linear = model.get_submodule(about.layer)
+    linear = _linear(model, about.layer)
     activity = _activity(model, linear, inputs, progress)
     if about.bias:
         activity = torch.cat([activity, activity.new_ones(len(activity), 1)], dim=1)
@@ -104,6 +88,12 @@ def _checks(
     return checks
 
 
+def _linear(model: nn.Module, layer: str) -> nn.Linear:
+    found = model.get_submodule(layer)
+    assert isinstance(found, nn.Linear), "an analysis is of a linear layer"
+    return found
+
+
 def _activity(model: nn.Module, linear: nn.Module, inputs: Tensor, progress: Progress) -> Float[Tensor, "n d_in"]:
     seen: list[Tensor] = []
     handle = linear.register_forward_hook(lambda _, args, __: seen.append(args[0].clone()))
@@ -127,7 +117,7 @@ def _along(
     change: Float[Tensor, "n d_in"],
 ) -> Float[Tensor, "j n 4"]:
     """g_p·V, Vᵀh_pV, v_p·V and u_p·V of every direction and sample."""
-    linear = model.get_submodule(layer)
+    linear = _linear(model, layer)
     width = linear.weight.shape[1]
 
     def one(direction: Tensor, x: Tensor, y: Tensor, dual_change: Tensor, activity_change: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ def analysed(case, loss="ce", dtype="float64", **more):
 
 
 @pytest.mark.parametrize("loss", cases.LOSSES)
-@pytest.mark.parametrize("name", (*cases.CASES, "lonely", "silent"))
+@pytest.mark.parametrize("name", [*cases.CASES, "lonely", "silent"])
 def test_sound_numbers_are_confirmed(name, loss):
     case = {"lonely": cases.lonely, "silent": cases.silent}.get(name, lambda: cases.case(name))()
     result = analysed(case, loss)

@@ -56,12 +56,16 @@ def epoch(page: str, view: "View") -> int:
                 shortcut=key,
                 type="tertiary",
                 disabled=not there,
-                on_click=selection.choose,
-                kwargs={"epoch": view.epochs[to]} if there else {},
+                on_click=_step,
+                args=(view.epochs[to] if there else view.epoch,),
             )
     if wanted is not None and wanted not in view.epochs:
         st.caption(f"Epoch {wanted} is not analysed here; the nearest is shown.")
     return int(chosen)
+
+
+def _step(epoch: int) -> None:
+    selection.choose(epoch=epoch)
 
 
 def reach(page: str, kept: int) -> int:

@@ -72,6 +72,7 @@ def page(name: str) -> Iterator[None]:
         with here:
             _selected(name)
             _large_type(name)
+            _check(name)
 
 
 def _brand() -> None:
@@ -104,6 +105,12 @@ def _selected(name: str) -> None:
         st.markdown(f"**{escaped(describe(run))}**")
     what = f"{makeup(run)}. " if run.label or len(runs) > 1 else ""
     st.caption(escaped(what + settings(run)))
+
+
+def _check(name: str) -> None:
+    from pages.parts import checking
+
+    checking.button(name)
 
 
 def _large_type(name: str) -> None:
