@@ -18,6 +18,8 @@ from engine.command_line import (
     CalibrateCommand,
     CheckCommand,
     Command,
+    InspectCommand,
+    LoadCommand,
     PreviewCommand,
     TrainCommand,
     parse,
@@ -101,11 +103,15 @@ def _work(command: Command, session: Session) -> str:
     # Imported here, so that --help and a mistyped flag answer at once.
     from engine.pipeline import Pipeline
 
+    if isinstance(command, InspectCommand):
+        return _inspect(command, session)
     pipeline = Pipeline(Store(), command.device, session.progress, session.should_stop, command.download)
     if isinstance(command, TrainCommand):
         return _train(pipeline, command, session)
     if isinstance(command, CheckCommand):
         return _check(pipeline, command, session)
+    if isinstance(command, LoadCommand):
+        return _load(pipeline, command, session)
     return _analyze(pipeline, command, session)
 
 
@@ -182,6 +188,43 @@ def _preview(command: PreviewCommand, session: Session) -> str:
         f"{command.data}: {sum(found.train):,} samples to train with and {sum(found.test):,} to test on, in "
         f"{len(found.class_names)} classes, each of shape {' × '.join(map(str, found.shape))}."
     )
+
+
+def _inspect(command: InspectCommand, session: Session) -> str:
+    from engine.inspection import to_json
+    from engine.loading import inspect
+
+    found = inspect([Path(name) for name in command.files], progress=session.progress)
+    session.ticker.close()
+    print(to_json(found), flush=True)
+    return found.why or f"{len(found.digests)} read: {found.parameters:,} parameters in each."
+
+
+def _load(pipeline: "Pipeline", command: LoadCommand, session: Session) -> str:
+    from engine import library, loading
+    from engine import pipeline as jobs
+    from engine.files import epochs
+
+    files = [Path(name).expanduser().resolve() for name in command.files]
+    found = loading.inspect(files, command.request.model.activation, session.progress)
+    request, order = loading.asked(_located(command.request), found, command.epochs or epochs(command.files))
+    key = pipeline.load(request, [files[i] for i in order])
+    run = library.find(pipeline.store, key)
+    history = run.history
+    sentence = (
+        f"Run {key}: {run.end} At epoch {run.last_epoch}: train loss {history.train_loss[-1]:.3g}, accuracy "
+        f"{history.train_accuracy[-1]:.2%}."
+    )
+    session.finished = sentence
+    if not command.analyze:
+        return f"{sentence} Analyse it: {PROGRAM} analyze --run {key}"
+    session.ticker.say(sentence)
+    usual = jobs.default_analysis(run, run.last_epoch)
+    requests = [
+        replace(command.settings, run=key, epoch=e, layer=command.layer or usual.layer, batch_size=usual.batch_size)
+        for e in jobs.chosen_epochs(command.analyze, run)
+    ]
+    return _each(pipeline, requests, session)
 
 
 def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Session) -> str:

@@ -5,12 +5,32 @@ engine.models builds it. Source: paper.md, Settings.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from engine.requests import ACTIVATIONS, ModelRequest, require
 
 KINDS = ("mlp", "cnn")
+# torchvision's architectures that weights can be loaded into, by the name of their output layer.
+TORCHVISION = {
+    "fc": (
+        *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "wide_resnet50_2", "wide_resnet101_2"),
+        *("resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d"),
+        *("shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0"),
+    ),
+    "classifier": ("densenet121", "densenet161", "densenet169", "densenet201"),
+    "classifier.1": (
+        *("mobilenet_v2", "mnasnet0_5", "mnasnet0_75", "mnasnet1_0", "mnasnet1_3"),
+        *("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3", "efficientnet_b4"),
+        *("efficientnet_v2_s", "efficientnet_v2_m"),
+    ),
+    "classifier.2": ("convnext_tiny", "convnext_small", "convnext_base"),
+    "classifier.3": ("mobilenet_v3_small", "mobilenet_v3_large"),
+    "classifier.6": ("alexnet", *(f"vgg{depth}{norm}" for depth in (11, 13, 16, 19) for norm in ("", "_bn"))),
+    "head": ("swin_t", "swin_s", "swin_b"),
+    "heads.head": ("vit_b_16", "vit_b_32"),
+}
 CNN_CHANNELS = (32, 64, 128, 128)
 CNN_HIDDEN = 20
 CNN_POOLED = (0, 1, 3)  # the convolutions with a pooling behind them
@@ -44,7 +64,12 @@ class Layer:
 
 def check(request: ModelRequest) -> None:
     """ValueError unless `request` describes a net that can be built."""
-    require(request.kind in KINDS, f"There is no architecture {request.kind!r}; choose one of {', '.join(KINDS)}.")
+    foreign = [kind for kinds in TORCHVISION.values() for kind in kinds]
+    require(
+        request.kind in KINDS or request.kind in foreign,
+        f"There is no architecture {request.kind!r}; choose one of {', '.join(KINDS)}, or load weights of one of "
+        f"torchvision's such as {', '.join(foreign[:3])}.",
+    )
     require(
         request.activation in ACTIVATIONS,
         f"There is no activation {request.activation!r}; choose one of {', '.join(ACTIVATIONS)}.",
@@ -56,8 +81,8 @@ def check(request: ModelRequest) -> None:
         "each at least 1, for example 784, 50, 50, 10.",
     )
     require(
-        request.kind != "cnn" or len(widths) == 2,
-        f"The CNN's widths are (channels, classes), for example (1, 10) or (3, 10); {widths} was given.",
+        request.kind == "mlp" or len(widths) == 2,
+        f"The widths of a {request.kind} are (channels, classes), for example (1, 10) or (3, 10); {widths} was given.",
     )
     require(widths[-1] >= 2, f"A classifier needs at least two outputs; the widths {widths} end in {widths[-1]}.")
 
@@ -76,10 +101,11 @@ def check_fit(request: ModelRequest, shape: tuple[int, ...], classes: int, data:
     mlp = request.kind == "mlp"
     require(
         mlp or len(shape) == 3,
-        f"The CNN needs images, and the samples of {data} have shape {shape}. Choose a fully connected net.",
+        f"{'The CNN' if request.kind == 'cnn' else request.kind} needs images, and the samples of {data} have shape "
+        f"{shape}. Choose a fully connected net.",
     )
     require(
-        mlp or min(shape[1:]) >= CNN_SMALLEST,
+        request.kind != "cnn" or min(shape[1:]) >= CNN_SMALLEST,
         f"The CNN needs images of at least {CNN_SMALLEST} × {CNN_SMALLEST} pixels, and those of {data} have "
         f"{' × '.join(map(str, shape[1:]))}. Choose a fully connected net.",
     )
@@ -88,26 +114,39 @@ def check_fit(request: ModelRequest, shape: tuple[int, ...], classes: int, data:
         (request.widths[0], request.widths[-1]) == (right[0], right[-1]),
         f"The network takes {request.widths[0]} {'inputs' if mlp else 'channels'} and knows {request.widths[-1]} "
         f"classes; {data} has {right[0]} and {right[-1]}. Give the model "
-        f"{'' if mlp else 'cnn:'}{'-'.join(map(str, right))}.",
+        f"{'' if mlp else request.kind + ':'}{'-'.join(map(str, right))}, or choose other data.",
     )
 
 
+def linear_shapes(request: ModelRequest) -> dict[str, tuple[int, int]]:
+    """(outputs, inputs) of the linear layers of an "mlp" or "cnn", by name, from input to output."""
+    return {part.name: (part.width, part.inputs) for part in layers(request) if not part.convolution}
+
+
 def linear_layers(request: ModelRequest) -> tuple[str, ...]:
-    """Names of the linear layers, from input to output."""
-    count = 2 if request.kind == "cnn" else len(request.widths) - 1
-    return tuple(f"fc{i + 1}" for i in range(count))
+    """Names of the linear layers of an "mlp" or "cnn", from input to output."""
+    return tuple(linear_shapes(request))
+
+
+def usual_layer(names: Sequence[str]) -> str:
+    """The paper's choice among linear layers from input to output: the one before the output layer (the output layer
+    where there is no other)."""
+    return names[max(len(names) - 2, 0)]
 
 
 def studied_layer(request: ModelRequest) -> str:
-    """The paper's choice: the layer before the output layer (fc1 where there is only one)."""
-    names = linear_layers(request)
-    return names[max(len(names) - 2, 0)]
+    """The paper's choice in an "mlp" or "cnn"."""
+    return usual_layer(linear_layers(request))
 
 
 def layers(request: ModelRequest, image: tuple[int, int] = (28, 28)) -> tuple[Layer, ...]:
     """All layers with weights, from input to output; image: height and width, where there are convolutions.
     ValueError: see `check`."""
     check(request)
+    require(
+        request.kind in KINDS,
+        f"{request.kind} is torchvision's: its layers are known once its weights are read.",
+    )
     widths, bias = request.widths, request.bias
     if request.kind == "mlp":
         return tuple(Layer(f"fc{i + 1}", v, w, 1, bias) for i, (v, w) in enumerate(pairwise(widths)))

@@ -79,6 +79,31 @@ class PreviewCommand:
     job: str | None = None
 
 
+@dataclass(frozen=True)
+class LoadCommand:
+    """`load`: files of weights and their epochs (none: from their names); of `request` the data, the loss, the
+    activation and the batch size are given, network and weights are read from the files. analyze and settings as
+    in TrainCommand and AnalyzeCommand."""
+
+    files: tuple[str, ...]
+    epochs: tuple[int, ...]
+    request: RunRequest
+    analyze: tuple[str, ...]
+    layer: str | None
+    settings: AnalysisRequest
+    device: str = "auto"
+    download: bool = False
+    job: str | None = None
+
+
+@dataclass(frozen=True)
+class InspectCommand:
+    """`inspect`: which files of weights."""
+
+    files: tuple[str, ...]
+    job: None = None
+
+
 def default_model(data: DataRequest) -> ModelRequest:
     """The paper's fully connected network for a data set: 784-50-50-10 for digits, 3072-1000-50-50-10 for
     CIFAR-10, with as many outputs as classes are kept."""
@@ -87,7 +112,9 @@ def default_model(data: DataRequest) -> ModelRequest:
     return ModelRequest(widths=(*hidden, classes))
 
 
-Command = TrainCommand | AnalyzeCommand | CheckCommand | CalibrateCommand | PreviewCommand
+Command = (
+    TrainCommand | AnalyzeCommand | LoadCommand | InspectCommand | CheckCommand | CalibrateCommand | PreviewCommand
+)
 
 
 def parse(argv: Sequence[str]) -> Command:
@@ -96,8 +123,34 @@ def parse(argv: Sequence[str]) -> Command:
     return _READERS[words.command](words)
 
 
+def _data(words: argparse.Namespace) -> DataRequest:
+    return DataRequest(words.data, words.classes, words.per_class, words.label_noise, words.scaling, words.data_seed)
+
+
+def _load_command(words: argparse.Namespace) -> LoadCommand:
+    training = TrainingRequest(batch_size=words.batch_size)
+    request = RunRequest(_data(words), ModelRequest(activation=words.activation), words.loss, training)
+    return LoadCommand(
+        tuple(words.files),
+        words.epochs,
+        request,
+        words.analyze,
+        words.layer,
+        _settings(words),
+        words.device,
+        words.download,
+        words.job,
+    )
+
+
+def _settings(words: argparse.Namespace) -> AnalysisRequest:
+    own = {"run": "", "epoch": 0, "layer": "", "batch_size": 0, "anchors_per_class": words.anchors}
+    rest = {f.name for f in dataclasses.fields(AnalysisRequest)} - set(own)
+    return AnalysisRequest(**own, **{name: getattr(words, name) for name in rest})
+
+
 def _train_command(words: argparse.Namespace) -> TrainCommand:
-    data = DataRequest(words.data, words.classes, words.per_class, words.label_noise, words.scaling, words.data_seed)
+    data = _data(words)
     model = default_model(data)
     if words.model is not None:
         kind, widths = words.model
@@ -111,15 +164,12 @@ def _train_command(words: argparse.Namespace) -> TrainCommand:
 
 
 def _analyze_command(words: argparse.Namespace) -> AnalyzeCommand:
-    own = {"run": "", "epoch": 0, "layer": "", "batch_size": 0, "anchors_per_class": words.anchors}
-    rest = {f.name for f in dataclasses.fields(AnalysisRequest)} - set(own)
-    settings = AnalysisRequest(**own, **{name: getattr(words, name) for name in rest})
     return AnalyzeCommand(
         words.run,
         words.epoch,
         words.layer,
         words.batch_size,
-        settings,
+        _settings(words),
         words.device,
         words.download,
         words.job,
@@ -142,6 +192,8 @@ _READERS: Mapping[str, Callable[[argparse.Namespace], Command]] = {
     "train": _train_command,
     "analyze": _analyze_command,
     "check": _check_command,
+    "load": _load_command,
+    "inspect": lambda words: InspectCommand(tuple(words.files)),
     "calibrate": _calibrate_command,
     "preview": _preview_command,
 }
@@ -166,6 +218,20 @@ def arguments(request: RunRequest, analyze: tuple[str, ...] = (), device: str = 
     return ["train", *_words("train", values)]
 
 
+def load_arguments(request: RunRequest, files: Sequence[str], epochs: Sequence[int], device: str = "auto") -> list[str]:
+    """The words after `python -m engine` that load these files, in this order, as the checkpoints of these epochs."""
+    values = dataclasses.asdict(request.data) | {
+        "data": request.data.name,
+        "data_seed": request.data.seed,
+        "activation": request.model.activation,
+        "loss": request.loss,
+        "batch_size": request.training.batch_size,
+        "epochs": tuple(epochs),
+        "device": device,
+    }
+    return ["load", *files, *_words("load", values)]
+
+
 def analyze_arguments(request: AnalysisRequest, device: str = "auto") -> list[str]:
     """The words after `python -m engine` that make this analysis."""
     values = dataclasses.asdict(request)
@@ -177,7 +243,7 @@ def _words(command: str, values: dict[str, Any]) -> list[str]:
     words = []
     for action in commands()[1][command]._actions:
         value = values.get(action.dest, action.default)
-        if value == action.default:
+        if value == action.default or not action.option_strings:
             continue
         flag = action.option_strings[0]
         if value is True:

@@ -1,5 +1,7 @@
 """Where and how precisely the engine computes, and whether the work fits."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
@@ -88,3 +90,14 @@ def _chunk(n: int, each: int, room: int) -> int:
 
 def _gib(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Inside the block, torch computes on the CPU with this many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

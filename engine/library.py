@@ -6,7 +6,7 @@ give to them are written here.
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from cache.store import Entry, Store
 from engine import cost
+from engine.architectures import linear_shapes
 from engine.cost import Calibration
 from engine.requests import AnalysisRequest, RunRequest, analysis_request, require, run_request
 from engine.result import Analysis, Check
@@ -54,7 +55,8 @@ class History:
 class Run:
     """One training run. finished: whether it reached its end, which `end` tells in a sentence; an unfinished
     one is at work or was interrupted. checkpoints: epochs whose weights are kept. fingerprint: of the data.
-    label: the name its user gave it, empty without one."""
+    label: the name its user gave it, empty without one. layers: (outputs, inputs) of the linear layers that can be
+    studied, by name."""
 
     key: str
     request: RunRequest
@@ -69,6 +71,7 @@ class Run:
     history: History
     checkpoints: tuple[int, ...]
     label: str = ""
+    layers: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def last_epoch(self) -> int:
@@ -104,9 +107,10 @@ def run(store: Store, key: str) -> Run | None:
         return None
     meta = entry.meta
     try:
+        request = run_request(dict(meta["request"]))
         return Run(
             key=key,
-            request=run_request(dict(meta["request"])),
+            request=request,
             fingerprint=meta["fingerprint"],
             data_name=meta["data_name"],
             class_names=tuple(meta["class_names"]),
@@ -118,6 +122,7 @@ def run(store: Store, key: str) -> Run | None:
             history=History.of(meta["records"]),
             checkpoints=tuple(int(name) for name in store.list("runs", key, "checkpoints")),
             label=label(store, key),
+            layers=_layers(meta, request),
         )
     except (KeyError, TypeError, ValueError):
         # Written by another version of this program: not damaged, but not ours to read.
@@ -144,6 +149,12 @@ def rename(store: Store, run: str, name: str) -> None:
         store.write(("runs", run, "label"), {"label": name})
     else:
         store.delete("runs", run, "label")
+
+
+def _layers(meta: Mapping[str, Any], request: RunRequest) -> dict[str, tuple[int, int]]:
+    if "layers" not in meta:  # written before layers were kept
+        return linear_shapes(request.model)
+    return {name: (width, inputs) for name, (width, inputs) in meta["layers"].items()}
 
 
 def find(store: Store, beginning: str | None = None) -> Run:

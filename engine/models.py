@@ -1,7 +1,7 @@
 """Architectures: build one from its description, and find the description of bare weights.
 
-Both are plain sequences whose linear layers are named fc1, fc2, …, so that a layer's downstream
-part is the rest of the sequence. Source: paper.md, Settings.
+Those trained here are plain sequences whose linear layers are named fc1, fc2, …, so that a layer's downstream
+part is the rest of the sequence (source: paper.md, Settings). Others are torchvision's: engine.vision.
 """
 
 import re
@@ -13,13 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.architectures import CNN_CHANNELS, CNN_HIDDEN, CNN_POOLED, check
+from engine import vision
+from engine.architectures import CNN_CHANNELS, CNN_HIDDEN, CNN_POOLED, KINDS, check, linear_shapes
 from engine.requests import ModelRequest, require
+from engine.weights import unwrap
 
 _ACTIVATION = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 _POSSIBLE = (
-    "Possible are a fully connected net (2-D weights that chain, each with or without a 1-D bias) and the "
-    "paper's CNN (four 3×3 convolutions to 32, 64, 128, 128 channels, then linear 128 → 20 → classes)"
+    "Possible are a fully connected net (2-D weights that chain, each with or without a 1-D bias), the "
+    "paper's CNN (four 3×3 convolutions to 32, 64, 128, 128 channels, then linear 128 → 20 → classes), and "
+    "torchvision's architectures, unchanged but for channels and classes"
 )
 
 
@@ -73,17 +76,26 @@ def build(request: ModelRequest, seed: int) -> nn.Module:
         torch.default_generator.manual_seed(seed)
         if request.kind == "mlp":
             return MLP(request.widths, request.activation, request.bias)
-        return CNN(request.widths[0], request.widths[-1], request.activation, request.bias)
+        channels, classes = request.widths
+        if request.kind == "cnn":
+            return CNN(channels, classes, request.activation, request.bias)
+        return vision.build(request.kind, channels, classes)
+
+
+def layer_shapes(request: ModelRequest) -> dict[str, tuple[int, int]]:
+    """(outputs, inputs) of the linear layers that can be studied, fed one vector per sample, by name, from input to
+    output."""
+    return linear_shapes(request) if request.kind in KINDS else vision.layer_shapes(request)
 
 
 def infer(state: Any, activation: str = "relu") -> ModelRequest:
-    """The description of the net whose weights these are, by their shapes; names may differ.
+    """The description of the net whose weights these are, by their shapes; names may differ, but for torchvision's.
 
-    state: what a file of weights held: a state dict, also nested under "state_dict", "model_state_dict" or
-    "model", or a run's checkpoint.
+    state: what a file of weights held: a state dict, also nested or with prefixes (engine.weights.unwrap), or a
+    run's checkpoint.
     Shapes do not tell the activation: it is the caller's. ValueError says what was found and what is possible.
     """
-    return _read(state, activation)[0]
+    return _recognise(unwrap(state), activation)[0]
 
 
 def rebuild(state: Any, activation: str = "relu") -> tuple[ModelRequest, nn.Module]:
@@ -91,7 +103,10 @@ def rebuild(state: Any, activation: str = "relu") -> tuple[ModelRequest, nn.Modu
 
     Where only some layers have a bias the others get a zero one: the same function.
     """
-    request, layers = _read(state, activation)
+    tensors = unwrap(state)
+    request, layers = _recognise(tensors, activation)
+    if request.kind not in KINDS:
+        return request, vision.restore(request, tensors)
     model = build(request, seed=0)
     slots = [part for part in model.modules() if isinstance(part, nn.Linear | nn.Conv2d)]
     with torch.no_grad():
@@ -105,9 +120,19 @@ def rebuild(state: Any, activation: str = "relu") -> tuple[ModelRequest, nn.Modu
 _Layer = tuple[Tensor, Tensor | None]  # weight and bias
 
 
-def _read(state: Any, activation: str) -> tuple[ModelRequest, list[_Layer]]:
-    """The description, and the layers from input to output."""
-    tensors = _unwrap(state)
+def _recognise(tensors: Mapping[str, Tensor], activation: str) -> tuple[ModelRequest, list[_Layer]]:
+    """The description, and for a net of this program's own kinds the layers from input to output."""
+    try:
+        return _read(tensors, activation)
+    except ValueError as error:
+        try:
+            return vision.infer(tensors), []
+        except ValueError as other:
+            raise ValueError(f"{error} {other}".strip()) from error
+
+
+def _read(tensors: Mapping[str, Tensor], activation: str) -> tuple[ModelRequest, list[_Layer]]:
+    """The description by shapes, and the layers from input to output."""
     found = ", ".join(f"{name} {'×'.join(map(str, t.shape)) or 'scalar'}" for name, t in [*tensors.items()][:12])
     layers = {
         name.removesuffix("weight"): (t, tensors.get(name.removesuffix("weight") + "bias"))
@@ -127,25 +152,6 @@ def _read(state: Any, activation: str) -> tuple[ModelRequest, list[_Layer]]:
             check(request)
             return request, chain
     raise ValueError(f"The shapes do not chain from layer to layer. {_POSSIBLE}; found: {found}.")
-
-
-def _unwrap(state: Any) -> dict[str, Tensor]:
-    """The tensors of one state dict, without nesting and without a run's momentum buffers."""
-    require(
-        isinstance(state, Mapping),
-        f"A state dict (names → tensors) is needed, not a {type(state).__name__}: save model.state_dict().",
-    )
-    for name in ("state_dict", "model_state_dict", "model"):
-        if isinstance(state.get(name), Mapping):
-            return _unwrap(state[name])
-    others = [str(name) for name, t in state.items() if not isinstance(t, Tensor)]
-    require(
-        not others,
-        f"A state dict holds tensors only, but {', '.join(others[:5])} is none: save model.state_dict().",
-    )
-    tensors = {str(name): t for name, t in state.items() if not str(name).startswith("momentum/")}
-    require(bool(tensors), f"The file holds no weights. {_POSSIBLE}.")
-    return tensors
 
 
 def _orders(stems: list[str]) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+from collections.abc import Callable
 
 from engine.requests import (
     ACTIVATIONS,
@@ -87,6 +88,8 @@ examples:
   {PROGRAM} analyze
         the last checkpoint of the newest run
   {PROGRAM} analyze --run 3f2a --epoch all --bootstrap 200
+  {PROGRAM} load epoch_0.pt epoch_10.pt --activation tanh --analyze
+        checkpoints of your own, trained on the 5,000 digits
 
 Results are kept in cache/contents, or in the folder of environment variable GAMMASCOPE_CACHE. The
 dashboard shows them as they arrive, and work that was interrupted goes on when the command is repeated.
@@ -104,6 +107,14 @@ Compare H and the covariances at a checkpoint. For every matrix the table shows:
               it; theory: 1 where all samples share one curvature, 2 where theirs is aligned with H
   commutator  |HC - CH| / |HC|: 0 if they share eigenvectors; beside it, the same for C turned at random
   alignment   share of C on the diagonal in the eigenbasis of H, 0 to 1; beside it, at random"""
+
+_LOAD = """\
+Take checkpoints that were trained elsewhere as a run: state dicts in .safetensors, .pt or .pth. Their network
+is read from the shapes; its activation cannot be. Loss and accuracy are measured: check that they are what you
+trained to. Several files are the epochs of one training."""
+
+_INSPECT = """\
+Say as JSON what files of weights hold: tensors, the network they belong to, and the layers to study."""
 
 
 _CHECK = """\
@@ -138,6 +149,8 @@ def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     known = (
         ("train", _TRAIN, _add_train),
         ("analyze", _ANALYZE, _add_analyze),
+        ("load", _LOAD, _add_load),
+        ("inspect", _INSPECT, _add_inspect),
         ("check", _CHECK, _add_check),
         ("calibrate", _CALIBRATE, None),
         ("preview", _PREVIEW, _add_preview),
@@ -156,6 +169,9 @@ def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
         )
         if fill is not None:
             fill(found[name])
+        if name == "inspect":
+            continue
+        if fill is not None:
             found[name].add_argument("--download", action="store_true", help="fetch the data set if it is not here yet")
         found[name].add_argument(
             "--device", default="auto", help="auto, cpu, cuda or cuda:1; auto takes a GPU if there is one"
@@ -165,14 +181,9 @@ def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
 
 
 def _add_train(sub: argparse.ArgumentParser) -> None:
-    run, data, training, model = RunRequest(), DataRequest(), TrainingRequest(), ModelRequest()
+    run, training, model = RunRequest(), TrainingRequest(), ModelRequest()
     add = sub.add_argument
-    add("--data", default=data.name, help=f"{', '.join(DATASETS)} or the path of an .npz file")
-    add("--classes", type=_classes, default=None, help="labels to keep, such as 0,1,2, or all")
-    add("--per-class", type=count_or_all, help="training samples per class, or all")
-    add("--label-noise", type=float, default=data.label_noise, help="share of labels made wrong, 0 to 1")
-    add("--scaling", default=data.scaling, choices=("paper", "unit", "none"), help="of the pixels")
-    add("--data-seed", type=int, default=data.seed, help="draws the samples and the wrong labels")
+    _add_data(add)
     add("--model", type=_model, help="widths such as 784-50-50-10, or cnn; left out: the paper's for the data")
     add("--activation", default=model.activation, choices=ACTIVATIONS, help="between the layers")
     add("--bias", action="store_true", help="give the layers a bias")
@@ -188,6 +199,45 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
     add("--stop-loss", type=value_or_off, default=training.stop_loss, help="enough at 100%% accuracy, or off")
     add("--checkpoints", type=_numbers, default=training.checkpoints, help="epochs kept, beside the last")
     add("--seed", type=int, default=run.seed, help="of the weights and the batch order")
+    _add_epochs_to_analyze(add)
+
+
+def _add_analyze(sub: argparse.ArgumentParser) -> None:
+    add = sub.add_argument
+    add("--run", help="the beginning of a run's key; left out: the newest")
+    add("--epoch", type=_epochs, default=("last",), help="last, all or checkpoints such as 0,10")
+    add("--batch-size", type=int, help="B of the covariance; left out: the run's own")
+    _add_settings(add)
+
+
+def _add_load(sub: argparse.ArgumentParser) -> None:
+    add = sub.add_argument
+    add("files", nargs="+", metavar="FILE", help="of weights: .safetensors, .pt or .pth")
+    _add_data(add)
+    add("--activation", default=ModelRequest.activation, choices=ACTIVATIONS, help="between the layers")
+    add("--loss", default=RunRequest.loss, choices=LOSSES, help="cross-entropy; squares after or without a softmax")
+    add("--epochs", type=_numbers, default=(), help="of the files, such as 0,10,20; left out: from their names")
+    add("--batch-size", type=int, default=TrainingRequest.batch_size, help="B it was trained with")
+    _add_epochs_to_analyze(add)
+    _add_settings(add)
+
+
+def _add_inspect(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("files", nargs="+", metavar="FILE", help="of weights: .safetensors, .pt or .pth")
+
+
+def _add_data(add: Callable[..., object]) -> None:
+    """The data set and what is taken of it."""
+    data = DataRequest()
+    add("--data", default=data.name, help=f"{', '.join(DATASETS)} or the path of an .npz file")
+    add("--classes", type=_classes, default=None, help="labels to keep, such as 0,1,2, or all")
+    add("--per-class", type=count_or_all, help="training samples per class, or all")
+    add("--label-noise", type=float, default=data.label_noise, help="share of labels made wrong, 0 to 1")
+    add("--scaling", default=data.scaling, choices=("paper", "unit", "none"), help="of the pixels")
+    add("--data-seed", type=int, default=data.seed, help="draws the samples and the wrong labels")
+
+
+def _add_epochs_to_analyze(add: Callable[..., object]) -> None:
     add(
         "--analyze",
         type=_epochs,
@@ -203,13 +253,10 @@ def _add_preview(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--data", default=DataRequest().name, help=f"{', '.join(DATASETS)} or the path of an .npz file")
 
 
-def _add_analyze(sub: argparse.ArgumentParser) -> None:
+def _add_settings(add: Callable[..., object]) -> None:
+    """How an analysis is made."""
     request = AnalysisRequest("", 0)
-    add = sub.add_argument
-    add("--run", help="the beginning of a run's key; left out: the newest")
-    add("--epoch", type=_epochs, default=("last",), help="last, all or checkpoints such as 0,10")
     add("--layer", help="name of a linear layer; left out: the one the paper studies")
-    add("--batch-size", type=int, help="B of the covariance; left out: the run's own")
     add(
         "--anchors",
         type=count_or_all,
@@ -218,11 +265,11 @@ def _add_analyze(sub: argparse.ArgumentParser) -> None:
     )
     add("--top-k", type=count_or_all, default=None, help="leading eigen-directions of H, or all")
     add("--dtype", default=request.dtype, choices=DTYPES, help="precision of the per-sample factors")
-    add("--bias", action="store_true", help="include the layer's bias")
     add("--curvature", default=request.curvature, choices=CURVATURES, help="of the network after the layer")
     add("--samples", type=count_or_all, default=None, help="training samples used, or all")
     add("--spectra", type=int, default=request.spectra, help="samples whose spectra are kept; 0: none")
     add("--bootstrap", type=int, default=request.bootstrap, help="resamples for intervals; 0: none")
+    add("--bias", action="store_true", help="include the layer's bias")
     add("--seed", type=int, default=request.seed, help="draws anchors, samples and resamples")
 
 

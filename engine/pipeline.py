@@ -5,12 +5,12 @@ Both the command line and the dashboard's worker go through here, so both leave 
 loses at most the work since the last checkpoint.
 """
 
-import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,16 @@ from cache.progress import Stopped
 from cache.store import Store
 from engine import housekeeping, library
 from engine.analysis import analyze
-from engine.architectures import check_fit, studied_layer
+from engine.architectures import check_fit, usual_layer
 from engine.data import Dataset, load
-from engine.device import resolve
+from engine.device import resolve, threads
 from engine.library import SPECTRA, Run, checkpoint_name
-from engine.models import build
+from engine.loading import steps
+from engine.models import build, layer_shapes
 from engine.progress import Progress, silent
 from engine.requests import AnalysisRequest, DataRequest, RunRequest, key, require, to_json
 from engine.result import Analysis, Check
-from engine.training import Step, train
+from engine.training import MOMENTUM, Step, train
 from engine.verify import verify
 
 # Directions of which the block is kept: of every matrix, and of those that are looked at most closely.
@@ -76,18 +77,7 @@ class Pipeline:
         record = self._record(run)
         if record is not None and record["finished"] and not self._lost(run, record):
             return run
-        if record is None:
-            record = {
-                "request": to_json(request),
-                "fingerprint": data.fingerprint,
-                "data_name": data.name,
-                "class_names": list(data.class_names),
-                "samples": len(data.train_x),
-                "device": str(resolve(self.device)),
-                "created": time.time(),
-                "kept": [],
-                "records": [],
-            }
+        record = record or self._begun(request, data)
         start = self._start(run, record)
         reached = -1 if start is None else start[0]
         record |= {
@@ -97,21 +87,61 @@ class Pipeline:
         }
         model = build(request.model, request.seed)
         # Its settings are checked here: a request that cannot be met leaves no run behind.
-        steps = train(model, data, request.loss, request.training, request.seed, self.device, start)
+        epochs = train(model, data, request.loss, request.training, request.seed, self.device, start)
         self.store.write(("runs", run), record)
+        self._follow(run, record, epochs, "training", request)
+        return run
+
+    def load(self, request: RunRequest, files: Sequence[Path]) -> str:
+        """Keep checkpoints that were trained elsewhere as a run, with their measured loss and accuracy; its key.
+
+        files: one for each of request.training.checkpoints, whose tensors have the SHA-256 of request.weights
+        (engine.loading.asked). A loaded run costs nothing again. Raises Stopped, and ValueError where network,
+        files and data do not fit."""
+        data = self.data(request.data)
+        check_fit(request.model, data.shape, len(data.class_names), data.name)
+        run = key(request, data.fingerprint)
+        record = self._record(run)
+        if record is None or not record["finished"] or self._lost(run, record):
+            record = self._begun(request, data)
+            self._follow(run, record, steps(request, files, data, self.device), "measuring", request)
+        return run
+
+    def _begun(self, request: RunRequest, data: Dataset) -> dict[str, Any]:
+        """The record of a run before its first epoch."""
+        return {
+            "request": to_json(request),
+            "fingerprint": data.fingerprint,
+            "data_name": data.name,
+            "class_names": list(data.class_names),
+            "samples": len(data.train_x),
+            "layers": layer_shapes(request.model),
+            "device": str(resolve(self.device)),
+            "created": time.time(),
+            "finished": False,
+            "end": "",
+            "kept": [],
+            "records": [],
+        }
+
+    def _follow(
+        self, run: str, record: dict[str, Any], epochs: Iterator[Step], stage: str, request: RunRequest
+    ) -> None:
+        """Keep each step, and tell how far it is."""
         # Products of small matrices gain nothing from more threads, and the same number of them everywhere
         # keeps a run's sums, and so its weights, the same.
         shown = -math.inf
-        with _threads(1 if request.model.kind == "mlp" else torch.get_num_threads()):
+        with threads(1 if request.model.kind == "mlp" else torch.get_num_threads()):
             try:
-                for step in steps:
+                for step in epochs:
                     due = time.monotonic() > shown + RECORD_SECONDS
                     self._keep(run, record, step, due)
                     shown = time.monotonic() if due else shown
-                    self._tell("training", step.record.epoch, request.training.epochs)
+                    self._tell(stage, step.record.epoch, request.training.epochs)
             finally:
-                self.store.write(("runs", run), record)
-        return run
+                # Weights that do not fit leave no run behind.
+                if record["records"]:
+                    self.store.write(("runs", run), record)
 
     def _keep(self, run: str, record: dict[str, Any], step: Step, due: bool) -> None:
         epoch = step.record.epoch
@@ -238,7 +268,7 @@ class Pipeline:
         )
         model = build(found.request.model, found.request.seed)
         weights = self._checkpoint(found, epoch)
-        model.load_state_dict({k: v for k, v in weights.items() if not k.startswith("momentum/")})
+        model.load_state_dict({k: v for k, v in weights.items() if not k.startswith(MOMENTUM)})
         chosen = _draw(len(data.train_x), samples, seed)
         return model.eval(), data.train_x[chosen], data.train_y[chosen]
 
@@ -255,6 +285,11 @@ class Pipeline:
     def _checkpoint(self, run: Run, epoch: int) -> dict[str, Tensor]:
         weights = self._weights(run.key, epoch)
         if weights is None and epoch in (self._record(run.key) or {}).get("kept", ()):
+            require(
+                not run.request.weights,
+                f"The checkpoint of epoch {epoch} of run {run.key} is damaged or lost, and it was trained elsewhere: "
+                "load its file again.",
+            )
             self.train(run.request)
             weights = self._weights(run.key, epoch)
         if weights is None:
@@ -269,8 +304,7 @@ class Pipeline:
 
 def default_analysis(run: Run, epoch: int) -> AnalysisRequest:
     """The analysis a run gets unasked: the layer the paper studies, the batch size it was trained with."""
-    layer = studied_layer(run.request.model)
-    return AnalysisRequest(run.key, epoch, layer, run.request.training.batch_size)
+    return AnalysisRequest(run.key, epoch, usual_layer(list(run.layers)), run.request.training.batch_size)
 
 
 def chosen_epochs(words: Iterable[str], run: Run) -> tuple[int, ...]:
@@ -301,13 +335,3 @@ def _draw(available: int, wanted: int | None, seed: int) -> Tensor | slice:
         return slice(None)
     require(wanted >= 1, f"samples must be at least 1, not {wanted}.")
     return torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(available)[:wanted]))
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

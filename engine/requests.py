@@ -52,6 +52,8 @@ class ModelRequest:
     kind "mlp": fully connected, `widths` from input to classes; layers are named fc1, fc2, ….
     kind "cnn": the paper's CNN for images with widths[0] channels and widths[-1] classes;
     its linear layers are fc1 (128 → 20, no bias) and fc2 (20 → classes).
+    Any other kind is the name of one of torchvision's (engine.architectures.TORCHVISION), widths (channels,
+    classes); activation and bias are then its own, and it is loaded, not trained here.
     """
 
     kind: str = "mlp"
@@ -78,13 +80,19 @@ class TrainingRequest:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """One training run: its key names the run in the cache."""
+    """One training run: its key names the run in the cache.
+
+    weights: SHA-256 of the tensors of each checkpoint that was trained elsewhere, in the order of
+    training.checkpoints, their epochs; of `training` only these and the batch size then mean anything. Empty: trained
+    here.
+    """
 
     data: DataRequest = field(default_factory=DataRequest)
     model: ModelRequest = field(default_factory=ModelRequest)
     loss: str = "ce"
     training: TrainingRequest = field(default_factory=TrainingRequest)
     seed: int = 0
+    weights: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,11 @@ class AnalysisRequest:
 
 def to_json(request: Any) -> dict[str, Any]:
     """The request as plain JSON values."""
-    return json.loads(json.dumps(dataclasses.asdict(request)))
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(request)))
+    # Left out where empty: the keys of runs trained before there was this setting stay theirs.
+    if values.get("weights") == []:
+        del values["weights"]
+    return values
 
 
 def key(request: Any, fingerprint: str = "") -> str:

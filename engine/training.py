@@ -33,7 +33,7 @@ class EpochRecord:
 
     Losses are means over samples, accuracies fractions, all evaluated with the epoch's final weights; those of
     the test part are None without one. learning_rate: the rate the epoch was trained with (epoch 0: the rate
-    epoch 1 will have). seconds: wall time of the epoch, evaluation included.
+    epoch 1 will have), None where it was trained elsewhere. seconds: wall time of the epoch, evaluation included.
     """
 
     epoch: int
@@ -41,7 +41,7 @@ class EpochRecord:
     train_accuracy: float
     test_loss: float | None
     test_accuracy: float | None
-    learning_rate: float
+    learning_rate: float | None
     seconds: float
 
 
@@ -86,6 +86,14 @@ def train(
         first, checkpoint = start
         run.restore(checkpoint)
     return _steps(run, request, first)
+
+
+def evaluate(model: nn.Module, data: Dataset, loss: str, epoch: int, device: str = "auto") -> EpochRecord:
+    """Loss and accuracy of a model as it is, moved to `device`. ValueError: loss, device, or a model that does not
+    fit the data."""
+    losses.check(loss)
+    run = _Run(model, data, loss, TrainingRequest(), 0, resolve(device))
+    return run.evaluate(epoch, None, time.perf_counter())
 
 
 def _steps(run: "_Run", request: TrainingRequest, first: int) -> Iterator[Step]:
@@ -204,7 +212,7 @@ class _Run:
             step = self.momentum
         torch._foreach_add_(self.parameters, step, alpha=-rate)
 
-    def evaluate(self, epoch: int, rate: float, began: float) -> EpochRecord:
+    def evaluate(self, epoch: int, rate: float | None, began: float) -> EpochRecord:
         """Loss and accuracy of the weights as they are."""
         train_loss, train_accuracy = self._mean(*self.train)
         test_loss, test_accuracy = self._mean(*self.test) if len(self.test[1]) else (None, None)

@@ -80,7 +80,7 @@ def test_train_and_analyze_leave_their_results_in_the_cache(store: Store, train:
         ("train --data nowhere.npz", "nowhere.npz"),
         ("train --learning-rate 0 --data {data} --model 6-3", "The learning rate is a number above 0; 0.0 was given."),
         ("train --device abacus --data {data} --model 6-3", "'abacus' is no device"),
-        ("train --data {data}", "Give the model 6-50-50-3."),
+        ("train --data {data}", "Give the model 6-50-50-3, or choose other data."),
         ("train --data {data} --analyze 7", "Epoch 7 is to be analysed, but no checkpoint of it is planned."),
     ],
 )

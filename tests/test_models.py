@@ -217,7 +217,7 @@ W = torch.ones
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ({}, "holds no weights. Possible are a fully connected net"),
+        ({}, "holds no weights. Save the weights alone"),
         (W(2, 3), "not a Tensor: save model.state_dict"),
         ({"fc1.weight": W(4, 3), "epoch": 7}, "tensors only, but epoch is none"),
         ({"a.weight": W(4, 3), "b.weight": W(2, 5)}, "do not chain.*found: a.weight 4×3, b.weight 2×5"),

@@ -155,7 +155,8 @@ def makeup(run: "Run") -> str:
 def network(run: "Run") -> str:
     """The network of a run by kind and widths."""
     widths = "‑".join(map(str, run.request.model.widths))
-    return widths if run.request.model.kind == "mlp" else f"CNN {widths}"
+    kind = {"mlp": "", "cnn": "CNN "}.get(run.request.model.kind, f"{run.request.model.kind} ")
+    return kind + widths
 
 
 DATA = {"mnist5k": "MNIST (5,000 digits)", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
@@ -165,6 +166,11 @@ LOSSES = {"ce": "cross‑entropy", "mse": "softmax MSE", "linear_mse": "linear M
 def settings(run: "Run") -> str:
     """How a run was trained, in one sentence."""
     training = run.request.training
+    if run.request.weights:
+        return (
+            f"{run.samples:,} samples; loaded, not trained here: {len(run.request.weights)} checkpoints, batches of "
+            f"{training.batch_size}. Key {run.key[:8]}."
+        )
     device = run.device.upper() if run.device == "cpu" else run.device
     reached = int(run.history.epoch[-1]) if len(run.history) else 0
     return (
