@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import psutil
 import torch
 
 from cache.store import Store
@@ -28,8 +29,8 @@ TRIANGLE = 1275  # of a layer 50 × 50
 ADDED = 4_000_000  # numbers
 
 
-def measure(device: str = "auto", progress: Progress = silent) -> Calibration:
-    """Measure this machine; progress may raise to stop."""
+def measure(device: str = "auto", progress: Progress = silent, start: float = 0.0) -> Calibration:
+    """Measure this machine; progress may raise to stop. start: seconds this process took to wake up."""
     where = resolve(device)
     stages = ("small steps", "large steps", "convolutions", "products", "eigenvectors", "samples", "sums")
     found = []
@@ -42,6 +43,7 @@ def measure(device: str = "auto", progress: Progress = silent) -> Calibration:
         device=device_name(where),
         host=cost.host(),
         created=time.time(),
+        start=start,
         step=step,
         dense=dense,
         convolution=_work(IMAGES, 64, 16) / convolution,
@@ -53,8 +55,8 @@ def measure(device: str = "auto", progress: Progress = silent) -> Calibration:
 
 
 def calibrate(store: Store, device: str = "auto", progress: Progress = silent) -> Calibration:
-    """Measure this machine and keep what was found for the estimates of engine.cost."""
-    found = measure(device, progress)
+    """Measure this machine, in a process started for it, and keep what was found for engine.cost's estimates."""
+    found = measure(device, progress, start=time.time() - psutil.Process().create_time())
     library.keep_calibration(store, found)
     return found
 

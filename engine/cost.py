@@ -34,14 +34,15 @@ PROCESS_BYTES = 400 * 2**20  # Python and torch, before any work
 @dataclass(frozen=True)
 class Calibration:
     """Speeds of one machine. device: what was measured, by name; host: the computer; created: seconds since
-    the epoch. step: seconds that a step of SGD takes per layer beside its arithmetic; dense and convolution:
-    operations a second in training; product: operations a second of a float32 matrix product; eigen: seconds
-    per D³ of an eigen-decomposition in float64; factors: seconds per sample of engine.factors with 10 classes
-    and 50 outputs; traffic: bytes a second of adding arrays."""
+    the epoch. start: seconds until a worker is awake; step: seconds that a step of SGD takes per layer beside its
+    arithmetic; dense and convolution: operations a second in training; product: operations a second of a float32
+    matrix product; eigen: seconds per D³ of an eigen-decomposition in float64; factors: seconds per sample of
+    engine.factors with 10 classes and 50 outputs; traffic: bytes a second of adding arrays."""
 
     device: str
     host: str
     created: float
+    start: float
     step: float
     dense: float
     convolution: float

@@ -39,7 +39,7 @@ class Preview:
 
 def read(store: Store, name: str) -> Preview | None:
     """The preview of a data set, by name or path; None while there is none."""
-    entry = store.read(*_place(name))
+    entry = store.read(*place(name))
     arrays = None if entry is None else entry.arrays()
     if entry is None or arrays is None:
         return None
@@ -64,13 +64,14 @@ def make(store: Store, name: str, progress: Progress = silent, download: bool = 
     shape = [x.shape[1]] if x.ndim == 2 else [x.shape[3] if x.ndim == 4 else 1, x.shape[1], x.shape[2]]
     images = _images(raw)
     meta = {"name": name, "class_names": list(raw.class_names), "shape": shape, **counts}
-    store.write(_place(name), meta, {"main": {} if images is None else {"images": images}})
+    store.write(place(name), meta, {"main": {} if images is None else {"images": images}})
     found = read(store, name)
     assert found is not None
     return found
 
 
-def _place(name: str) -> tuple[str, str]:
+def place(name: str) -> tuple[str, str]:
+    """Where the store keeps the preview of a data set."""
     return "previews", key(DataRequest(name))
 
 

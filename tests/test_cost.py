@@ -15,7 +15,7 @@ from engine.cost import Calibration
 from engine.models import build
 from engine.requests import ModelRequest, RunRequest, TrainingRequest
 
-CALIBRATION = Calibration("CPU", cost.host(), 1.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
+CALIBRATION = Calibration("CPU", cost.host(), 1.0, 2.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
 NETS = [
     (ModelRequest(), (784,), (28, 28)),
     (ModelRequest(widths=(30, 20, 4)), (30,), (28, 28)),
@@ -97,8 +97,8 @@ def test_measuring_gives_speeds_and_can_be_stopped() -> None:
     with pytest.raises(KeyboardInterrupt):
         measure("cpu", stop)
     assert stages == ["measuring small steps", "measuring large steps", "measuring convolutions"]
-    found = measure("cpu")
-    assert (found.device, found.host) == ("CPU", cost.host())
-    speeds = dataclasses.astuple(found)[3:]
+    found = measure("cpu", start=2.5)
+    assert (found.device, found.host, found.start) == ("CPU", cost.host(), 2.5)
+    speeds = dataclasses.astuple(found)[4:]
     assert all(value > 0 for value in speeds)
     assert parse(["calibrate", "--device", "cpu"]) == CalibrateCommand("cpu")

@@ -25,7 +25,7 @@ def start() -> Job:
 
 def start_on_an_empty_cache() -> None:
     """The demo starts by itself, once, where there is nothing to show."""
-    if not Store().list("runs") and job() is None:
+    if not Store().list("runs") and job() is None and not jobs().running():
         start()
 
 

@@ -37,7 +37,10 @@ class Entry:
 
 
 MENU: dict[str, tuple[Entry, ...]] = {
-    "Begin": (Entry("start", "app.py", "Start", ":material/play_circle:"),),
+    "Begin": (
+        Entry("start", "app.py", "Start", ":material/play_circle:"),
+        Entry("train", "pages/train.py", "Train", ":material/model_training:"),
+    ),
     "Look": (
         Entry("commutativity", "pages/commutativity.py", "Commutativity", ":material/grid_on:"),
         Entry("power_law", "pages/power_law.py", "Power law", ":material/trending_up:"),
@@ -70,6 +73,7 @@ def page(name: str) -> Iterator[None]:
         selection.publish()
         yield
         with here:
+            _at_work(name)
             _selected(name)
             _large_type(name)
             _check(name)
@@ -86,6 +90,14 @@ def _menu() -> None:
         st.caption(title)
         for entry in entries:
             st.page_link(entry.file, label=entry.label, icon=entry.icon, width="stretch")
+
+
+def _at_work(name: str) -> None:
+    """What is being trained or analysed, in a line; the Train page tells it at length."""
+    from pages.parts import jobs
+
+    if name != "train":
+        jobs.in_short()
 
 
 def _selected(name: str) -> None:

@@ -1,11 +1,19 @@
-"""The demo: start it once, watch it, stop it. It runs in a process of its own and outlives this one."""
+"""Jobs on the pages: watched, stopped, gone on with. They run in processes of their own and outlive this one."""
 
+import contextlib
+import io
+import re
 import time
+from functools import lru_cache
 
 import streamlit as st
 
-from cache.jobs import Job
+from cache.jobs import Job, Jobs
 from engine import library
+from engine.command_line import AnalyzeCommand, Command, TrainCommand, parse
+from engine.library import Run
+from engine.requests import RunRequest
+from engine.terminal import duration
 from pages.parts import curves, demo, results
 from pages.parts.controls import draw
 from pages.parts.frame import guarded
@@ -15,50 +23,46 @@ WATCH_SECONDS = 0.5
 STRIDE = 10
 
 
-def first_results() -> None:
-    """What the start page shows while nothing is analysed: the demo starts by itself, once."""
-    job = demo.job() or demo.start()
-    if job.running:
-        _watch(job.id)
-        return
-    if job.state == "done":
-        # Its results were deleted since, or damaged and set aside.
-        st.info("The demo's results are no longer in the cache. Start it again to make them anew.")
-    else:
-        st.warning(job.message or "The demo has stopped.", icon=":material/info:")
-    if st.button("Start the demo again", type="primary", icon=":material/replay:"):
-        demo.start()
-        st.rerun()
-    _log(job)
+def jobs() -> Jobs:
+    """The jobs of this cache."""
+    return demo.jobs()
 
 
-@st.fragment(run_every=WATCH_SECONDS)
-@guarded
-def _watch(job_id: str) -> None:
-    """Live curves and time left, until the first results are there."""
-    job = demo.jobs().job(job_id)
-    run = library.asked(results.store(), demo.DEMO)
-    if job is None or not job.running or (run is not None and library.analyses(results.store(), run.key)):
-        st.rerun()
-        return
-    epochs = demo.DEMO.training.epochs
-    with st.container(border=True):
-        head, button = st.columns([5, 1], vertical_alignment="center")
-        head.markdown(f"**{_doing(job, run is not None and run.finished)}**")
-        if button.button("Stop", icon=":material/stop:", width="stretch", disabled=job.stopping):
-            demo.jobs().cancel(job)
-        st.progress(_fraction(job), text=_left(job))
-        history = run.history if run is not None else library.History.of([])
-        shown = len(history) if len(history) < STRIDE else len(history) - len(history) % STRIDE
-        names = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
-        columns = {name: getattr(history, name)[:shown] for name in names}
-        draw(
-            curves.training(columns, epochs),
-            "live",
-            "training",
-            f"Loss and accuracy up to epoch {int(history.epoch[shown - 1]) if shown else 0} of {epochs}.",
-        )
+# -- what a job is about ----------------------------------------------------------------------------------
 
+
+@lru_cache(maxsize=256)
+def command(argv: tuple[str, ...]) -> Command | None:
+    """The command a job was started with; None where this version knows no such words."""
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            return parse(argv)
+    except SystemExit:
+        return None
+
+
+def request_of(job: Job) -> RunRequest | None:
+    """The run a job trains, if it trains one."""
+    found = command(job.argv)
+    return found.request if isinstance(found, TrainCommand) else None
+
+
+def run_of(job: Job) -> Run | None:
+    """The run a job works on, once there is one."""
+    found = command(job.argv)
+    if isinstance(found, TrainCommand):
+        return next((run for run in results.runs() if run.request == found.request), None)
+    key = found.run if isinstance(found, AnalyzeCommand) else job.run
+    return next((run for run in results.runs() if key and run.key.startswith(key)), None)
+
+
+def working() -> Job | None:
+    """The job of the queue that is at work now, or about to be."""
+    queued = sorted((job for job in jobs().running() if job.queue), key=lambda j: (j.waiting, j.created))
+    return queued[0] if queued else None
+
+
+# -- what it is doing, in words ---------------------------------------------------------------------------
 
 # The engine's stages of one analysis in their order: what they mean, and where the bar then stands.
 STAGES = {
@@ -70,41 +74,169 @@ STAGES = {
     "spectra": ("keeping the curvatures of single samples", 0.85, 0.9),
     "commutators": ("comparing with chance", 0.9, 1.0),
 }
+_ANALYSING = re.compile(r"analysing epoch (\d+)(?: \((\d+) of (\d+)\))?: (.*)")
 
 
-def _doing(job: Job, trained: bool) -> str:
+def doing(job: Job) -> str:
+    """What a job is doing now, in words."""
+    stage, progress = job.progress.stage, job.progress
     if job.stopping:
         return "Stopping …"
-    if job.progress.stage == "training":
-        return f"Training on real handwritten digits: epoch {job.progress.done} of {job.progress.total}"
-    if trained:
-        return f"Trained. Now measuring curvature and noise at the last epoch: {_stage(job)}"
-    return "Reading the digits …" if job.progress.stage == "loading data" else "Waking the engine …"
+    if job.waiting:
+        return f"Waiting for {progress.total} job{'s' if progress.total > 1 else ''} before it"
+    if stage == "training":
+        return f"Training: epoch {progress.done} of {progress.total}"
+    if stage == "starting":
+        return "Waking the engine …"
+    if stage == "loading data":
+        return "Reading the data …"
+    if found := _ANALYSING.fullmatch(stage):
+        epoch, place, count, part = found.groups()
+        of = f", {place} of {count}" if count else ""
+        return f"Measuring curvature and noise at epoch {epoch}{of}: {_part(part)}"
+    return f"{_part(stage).capitalize()} …"
 
 
-def _stage(job: Job) -> str:
-    """The present stage in words; the engine says “analysing epoch 100 (1 of 10): moments”."""
-    stage = job.progress.stage.rsplit(": ", 1)[-1]
+def _part(stage: str) -> str:
     return STAGES[stage][0] if stage in STAGES else stage
 
 
-def _fraction(job: Job) -> float:
-    _, low, high = STAGES.get(job.progress.stage.rsplit(": ", 1)[-1], ("", 0.0, 1.0))
-    return low + (high - low) * job.progress.fraction
+def fraction(job: Job) -> float:
+    """How far it is with training, or with its analyses."""
+    found = _ANALYSING.fullmatch(job.progress.stage)
+    if found is None:
+        return job.progress.fraction
+    _, low, high = STAGES.get(found[4], ("", 0.0, 1.0))
+    one = low + (high - low) * job.progress.fraction
+    return (int(found[2]) - 1 + one) / int(found[3]) if found[3] else one
 
 
-def _left(job: Job) -> str:
+def left(job: Job) -> str:
+    """How long the present step still takes, as far as that is known."""
     seconds = job.progress.seconds_left
     if seconds is None or job.progress.total < 2:
-        return f"{time.time() - job.created:.0f} s so far"
-    return f"about {max(1, round(seconds))} s left of this step"
+        return f"{duration(time.time() - job.created)} so far"
+    return f"about {duration(max(1, seconds))} left of this step"
+
+
+# -- one job at work --------------------------------------------------------------------------------------
+
+
+def card(job: Job) -> None:
+    """A job at work: what it does, how far it is, its curves while it trains, and the way to stop it."""
+    run, request = run_of(job), request_of(job)
+    with st.container(border=True):
+        head, button = st.columns([5, 1], vertical_alignment="center")
+        head.markdown(f"**{doing(job)}**")
+        head.caption(job.title)
+        if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch", disabled=job.stopping):
+            jobs().cancel(job)
+        st.progress(fraction(job), text=left(job))
+        if request is not None:
+            live(run, request)
+
+
+def live(run: Run | None, request: RunRequest) -> None:
+    """Loss and accuracy as far as they are known."""
+    epochs = request.training.epochs
+    history = run.history if run is not None else library.History.of([])
+    few = len(history) < STRIDE or (run is not None and run.finished)
+    shown = len(history) if few else len(history) - len(history) % STRIDE
+    names = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+    columns = {name: getattr(history, name)[:shown] for name in names}
+    draw(
+        curves.training(columns, epochs, height=250),
+        "live",
+        "training",
+        f"Loss and accuracy up to epoch {int(history.epoch[shown - 1]) if shown else 0} of {epochs}.",
+        arrays=lambda: columns,
+    )
+
+
+def log(job: Job) -> None:
+    """The worker's output, one click away."""
+    text = job.log()
+    if text.strip():
+        with st.expander("What the worker said", icon=":material/terminal:"):
+            st.code(text, language=None)
+
+
+@st.fragment(run_every=WATCH_SECONDS)
+@guarded
+def expect(ids: tuple[str, ...]) -> None:
+    """Short help that someone waits for, one line each; the page is drawn anew when one has ended."""
+    found = [jobs().job(id) for id in ids]
+    if any(job is None or not job.running for job in found):
+        st.rerun()
+        return
+    for job in found:
+        assert job is not None
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if job.progress.total > 1:
+                st.progress(job.progress.fraction, text=f"{job.title} {left(job)}")
+                if st.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", disabled=job.stopping):
+                    jobs().cancel(job)
+            else:
+                st.caption(f":material/hourglass_top: {job.title}")
+
+
+# -- the start page ---------------------------------------------------------------------------------------
+
+
+def first_results() -> None:
+    """What the start page shows while nothing is analysed: the job that brings something, or how to start one."""
+    job = working()
+    if job is not None:
+        _until_results(job.id)
+        return
+    job = demo.job()
+    if job is None or job.state == "done":
+        # The results were deleted since, or damaged and set aside, or no run is analysed yet.
+        st.info("Nothing is analysed yet. Start the demo, or train a network of your own on the Train page.")
+    else:
+        st.warning(job.message or "The demo has stopped.", icon=":material/info:")
+    if st.button("Start the demo again" if job else "Start the demo", type="primary", icon=":material/replay:"):
+        demo.start()
+        st.rerun()
+    if job is not None:
+        log(job)
+
+
+@st.fragment(run_every=WATCH_SECONDS)
+@guarded
+def _until_results(job_id: str) -> None:
+    """Live curves and time left, until the first results are there."""
+    job = jobs().job(job_id)
+    if job is None or not job.running or any(results.analysed(run) for run in results.runs()):
+        st.rerun()
+        return
+    card(job)
+
+
+# -- above the results of a run ---------------------------------------------------------------------------
+
+
+def progress_of(run: str) -> None:
+    """The line above the results of a run while a job is at work on it, or why its last one ended early."""
+    about = [(job, own) for job in jobs().jobs() if job.queue and (own := run_of(job)) is not None and own.key == run]
+    if not about:
+        return
+    job, own = next((pair for pair in reversed(about) if pair[0].running), about[0])
+    if job.running:
+        filling(run, job.id, len(results.store().list("runs", run, "analyses")))
+    elif job.state in ("failed", "cancelled") and len(results.analysed(own)) < len(own.checkpoints):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(job.message, width="stretch")
+            if st.button("Go on", icon=":material/play_arrow:"):
+                go_on(job)
+                st.rerun()
 
 
 @st.fragment(run_every=1.0)
 @guarded
 def filling(run: str, job_id: str, known: int) -> None:
-    """One line while the other checkpoints are analysed; the page is drawn anew when one arrives."""
-    job = demo.jobs().job(job_id)
+    """One line while other checkpoints are analysed; the page is drawn anew when one arrives."""
+    job = jobs().job(job_id)
     made = len(results.store().list("runs", run, "analyses"))
     if made != known or job is None or not job.running:
         st.rerun()
@@ -112,31 +244,44 @@ def filling(run: str, job_id: str, known: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             f":material/hourglass_top: The other checkpoints are being analysed and join the epoch slider: "
-            f"{made} ready, now {_stage(job)}.",
+            f"{made} ready. {doing(job)}.",
             width="stretch",
         )
         if st.button("Stop", type="tertiary", icon=":material/stop:", disabled=job.stopping):
-            demo.jobs().cancel(job)
+            jobs().cancel(job)
 
 
-def progress_of(run: str) -> None:
-    """The line above the results while the demo is still at work on this run, or why it ended early."""
-    job = demo.job()
-    found = library.asked(results.store(), demo.DEMO)
-    if job is None or found is None or found.key != run:
+def go_on(job: Job) -> Job:
+    """The same command once more: what is finished costs nothing."""
+    return jobs().start(job.argv, job.title, job.run, job.queue)
+
+
+# -- in the sidebar ---------------------------------------------------------------------------------------
+
+
+def in_short() -> None:
+    """One line on every page while something is at work; where nothing is, nothing is drawn or watched."""
+    job = working()
+    if job is not None:
+        _in_short(job.id)
+
+
+@st.fragment(run_every=1.0)
+@guarded
+def _in_short(job_id: str) -> None:
+    job = jobs().job(job_id)
+    if job is None or not job.running:
+        st.rerun()
         return
-    if job.running:
-        filling(run, job.id, len(results.store().list("runs", run, "analyses")))
-    elif job.state in ("failed", "cancelled") and len(results.analysed(found)) < len(found.checkpoints):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(job.message, width="stretch")
-            if st.button("Go on", icon=":material/play_arrow:"):
-                demo.start()
-                st.rerun()
-
-
-def _log(job: Job) -> None:
-    text = job.log()
-    if text.strip():
-        with st.expander("What the worker said", icon=":material/terminal:"):
-            st.code(text, language=None)
+    queued = sum(other.waiting for other in jobs().running())
+    seconds = job.progress.seconds_left
+    about = f", {duration(max(1, seconds))} left" if seconds is not None and job.progress.total > 1 else ""
+    what = "Training" if job.progress.stage == "training" else "Stopping" if job.stopping else "At work"
+    more = f" · {queued} waiting" if queued and not job.waiting else ""
+    st.page_link(
+        "pages/train.py",
+        label=f"{what} … {fraction(job):.0%}{about}{more}",
+        icon=":material/progress_activity:",
+        help=job.title,
+        width="stretch",
+    )

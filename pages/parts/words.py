@@ -212,3 +212,22 @@ $$g_p\cdot v_i = \partial_s\,\ell_p(W + s\,v_i),\qquad v_i^{\mathsf T} h_p\, v_i
 Their averages must be $H_{ii}$ and $C_{ii}$; a second small change, the dual one, gives $C_\mathrm{AWD}$. Numbers kept
 in float32 agree to about $10^{-6}$; off the diagonal, where $C_{ij}$ nearly cancels, to fewer digits.
 """
+
+DATA = r"""
+**Training samples** are what the loss and every matrix are averaged over; unseen ones only measure how well the network
+has learnt. Fewer samples per class train and analyse faster. With *label noise* a share of the labels is wrong, which
+keeps the loss and the noise alive.
+"""
+
+NETWORK = r"""
+**The studied layer** is the one before the last, as in the paper: its weights $W$, $d_\mathrm{out} \times
+d_\mathrm{in}$, are the directions of all matrices, $D = d_\mathrm{out}\,d_\mathrm{in}$ of them. $H$ and $C$ are
+$D \times D$, and their eigenvectors cost time as $D^3$.
+"""
+
+COST = r"""
+**Arithmetic and a measurement.** Operations and bytes follow from the shapes: a step of SGD costs about 6 operations
+per weight and sample, an analysis $16\,N\,t_\mathrm{out}\,t_\mathrm{in}$ with $t = d(d+1)/2$ for the moments and some
+$D^3$ for eigenvectors. How many operations a second this machine makes was measured once, for some seconds. Where runs
+of the same shape are kept, their own seconds per epoch are taken instead.
+"""

@@ -1,0 +1,122 @@
+"""All jobs of the queue on the Train page: the one at work, those that wait, and how the others ended."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from cache.jobs import Job
+from engine.command_line import TrainCommand, arguments
+from engine.library import Run
+from engine.requests import RunRequest
+from pages.parts import frame, results, selection
+from pages.parts.frame import escaped, guarded
+from pages.parts.jobs import WATCH_SECONDS, card, command, doing, go_on, jobs, log, request_of, run_of, working
+
+SHOWN = 6
+_ENDS = {
+    "done": (":material/check_circle:", "green", "Done"),
+    "failed": (":material/error:", "red", "Failed"),
+    "cancelled": (":material/do_not_disturb_on:", "gray", "Stopped"),
+}
+
+
+def title(request: RunRequest) -> str:
+    """A run that is asked for, in a few words."""
+    data, model = request.data, request.model
+    name = frame.DATA.get(data.name, "own data")
+    classes = "" if data.classes is None else f", {len(data.classes)} classes"
+    net = "CNN" if model.kind == "cnn" else "‑".join(map(str, model.widths))
+    return f"{name}{classes}, {net}, {frame.LOSSES[request.loss]}, seed {request.seed}"
+
+
+def start(request: RunRequest, analyze: tuple[str, ...]) -> Job:
+    """Queue a run with the analyses after it."""
+    return jobs().start(arguments(request, analyze), title(request))
+
+
+def queue() -> None:
+    """The job at work and those that wait. Watched only while there are any."""
+    open_ = sorted((job for job in jobs().running() if job.queue), key=lambda job: job.created)
+    if open_:
+        _queue(tuple(job.id for job in open_))
+
+
+def ended() -> None:
+    """How the others ended, and what can be done with them."""
+    found = [job for job in jobs().jobs() if job.queue and not job.running]
+    if not found:
+        st.caption("Nothing has ended yet. What you start is found here later, also if you close the page meanwhile.")
+        return
+    st.subheader("Ended")
+    for job in found[:SHOWN]:
+        _ended(job)
+    if len(found) > SHOWN:
+        with st.expander(f"{len(found) - SHOWN} older ones"):
+            for job in found[SHOWN:]:
+                _ended(job)
+
+
+@st.fragment(run_every=WATCH_SECONDS)
+@guarded
+def _queue(ids: tuple[str, ...]) -> None:
+    """The job at work and those that wait; drawn anew as a page when one of them ends."""
+    found = [jobs().job(id) for id in ids]
+    if any(job is None or not job.running for job in found):
+        st.rerun()
+        return
+    now = working()
+    st.subheader("At work")
+    for job in found:
+        if job is not None and now is not None and job.id == now.id:
+            card(job)
+    waiting = [job for job in found if job is not None and (now is None or job.id != now.id)]
+    if waiting:
+        st.subheader("In the queue")
+    for place, job in enumerate(waiting, 1):
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{place}.** {escaped(job.title)}  \n:gray[{doing(job)}]", width="stretch")
+            if st.button("Cancel", key=f"cancel-{job.id}", icon=":material/close:", disabled=job.stopping):
+                jobs().cancel(job)
+
+
+def _ended(job: Job) -> None:
+    icon, colour, word = _ENDS[job.state]
+    run, request = run_of(job), request_of(job)
+    with st.container(border=True):
+        st.markdown(f":{colour}[{icon} **{word}**] {escaped(job.title)}")
+        if job.message:
+            st.caption(escaped(job.message))
+        with st.container(horizontal=True, key=f"ended-{job.id}"):
+            if run is not None and results.analysed(run):
+                look_at(run, f"look-{job.id}")
+            if job.state != "done" and st.button("Go on", key=f"go-{job.id}", icon=":material/play_arrow:"):
+                go_on(job)
+                jobs().delete(job)
+                st.rerun()
+            if request is not None and st.button(
+                "Again with another seed", key=f"again-{job.id}", icon=":material/casino:"
+            ):
+                asked = command(job.argv)
+                assert isinstance(asked, TrainCommand)
+                start(replace(request, seed=_fresh(request)), asked.analyze)
+                st.rerun()
+            if st.button("Forget", key=f"forget-{job.id}", icon=":material/delete:", type="tertiary"):
+                jobs().delete(job)
+                st.rerun()
+        log(job)
+
+
+def look_at(run: Run, key: str) -> None:
+    """A way to the results of a run."""
+    if st.button("Look at it", key=key, icon=":material/visibility:"):
+        selection.choose(run=run.key, epoch=None, layer=None)
+        st.switch_page("app.py")
+
+
+def _fresh(request: RunRequest) -> int:
+    """The next seed that was not yet asked for."""
+    taken = {run.request for run in results.runs()} | {request_of(job) for job in jobs().jobs()}
+    seed = request.seed + 1
+    while replace(request, seed=seed) in taken:
+        seed += 1
+    return seed
