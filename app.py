@@ -18,7 +18,7 @@ def introduction() -> None:
 
 def overview() -> None:
     """The results of one checkpoint, from the answer down to its evidence."""
-    from pages.parts import controls, directions, jobs, panels, results, selection, words
+    from pages.parts import controls, directions, exponents, jobs, panels, results, selection, words
 
     view = results.view()
     if view is None:
@@ -43,7 +43,7 @@ def overview() -> None:
     window = panels.usual_window(view.analysis)
     with st.grid(2, min_column_width=420, gap="medium") as pair:
         with pair.cell():
-            panels.power_law(view, ("C", "C_awd"), 0, window)
+            exponents.law(view, exponents.clouds({"": view}, ("C", "C_awd"), 0, window), boxes=False)
         with pair.cell():
             controls.heading("γ along training", words.GAMMA, level=3)
             panels.gamma_over_epochs(view, ("C", "C_awd"), 0, window)

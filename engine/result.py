@@ -260,9 +260,10 @@ class Analysis:
         fit = diagnostics.power_law(x, y, self.noise_floor)
         return dataclasses.replace(fit, interval=self._interval(name, first, first + x.size))
 
-    def theil_sen(self, name: str, top_k: int | None = None) -> tuple[float, float, float]:
-        """Median pairwise slope and its 95 % interval: a robust second opinion on γ."""
-        return diagnostics.theil_sen(*self._window(name, top_k), self.noise_floor)
+    def theil_sen(self, name: str, top_k: int | None = None, first: int = 0) -> tuple[float, float, float]:
+        """Median pairwise slope and its 95 % interval over the window of fit: a robust second opinion on γ."""
+        x, y = (z[first:] for z in self._window(name, top_k))
+        return diagnostics.theil_sen(x, y, self.noise_floor)
 
     def gamma_by_window(self, name: str) -> Float[ndarray, " k"]:
         """γ over the first 𝒩 directions for every 𝒩 = 1 … k; NaN where undefined."""

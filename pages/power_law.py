@@ -9,15 +9,13 @@ PAGE = "power_law"
 
 def main() -> None:
     """The knobs, the law with its fits, the numbers of each fit, and what the exponent hangs on."""
-    from pages.parts import controls, exponents, jobs, panels, results, words
+    from pages.parts import controls, exponents, panels, pointing, words
 
-    st.title("By which power does noise grow with curvature?")
-    view = results.view()
+    view = controls.opening("By which power does noise grow with curvature?")
     if view is None:
-        controls.nothing_yet()
         return
-    jobs.progress_of(view.run.key)
     names = controls.matrices(PAGE, view)
+    there = exponents.views(PAGE, view)
     left, right = st.columns(2, gap="large")
     with left:
         controls.epoch(PAGE, view)
@@ -27,22 +25,28 @@ def main() -> None:
         st.info("Press at least one covariance above to see its power law.", icon=":material/touch_app:")
         return
     centred = controls.centred(PAGE)
+    drawn = exponents.clouds(there, names, first, last)
     controls.heading("The law", words.H + words.C + words.GAMMA + words.FLOOR, "What the axes, lines and shades are")
-    panels.power_law(view, names, first, last, centred)
+    exponents.law(view, drawn, centred)
+    pointing.line(view, names)
     controls.heading("The fits in numbers", words.FITS, level=3)
-    exponents.fits(view, names, first, last)
+    exponents.fits(PAGE, there, names, first, last)
     st.markdown(words.SIZE)
 
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
+            controls.heading("Is it one power?", words.RESIDUALS, level=3)
+            exponents.residuals(view, drawn)
+        with pair.cell():
             controls.heading("How many directions?", words.WINDOW, level=3)
-            exponents.gamma_by_window(view, names, first, last)
+            exponents.gamma_by_window(view, drawn, first, last)
         with pair.cell():
             controls.heading("What lifts γ above 1?", words.EFFECTIVE, level=3)
             exponents.effective_curvature(view)
-    controls.heading("How γ changed along training", words.GAMMA, level=3)
-    panels.gamma_over_epochs(view, names, first, last)
-    st.caption(controls.provenance(view))
+        with pair.cell():
+            controls.heading("How γ changed along training", words.GAMMA, level=3)
+            panels.gamma_over_epochs(view, names, first, last)
+            st.caption(controls.provenance(view))
 
 
 with page(PAGE):

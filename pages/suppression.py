@@ -9,14 +9,11 @@ PAGE = "suppression"
 
 def main() -> None:
     """The knobs, what they show in one sentence and five numbers, and four pictures of it."""
-    from pages.parts import controls, edits, jobs, panels, results, suppressing, words
+    from pages.parts import controls, edits, panels, pointing, results, suppressing, words
 
-    st.title("Which curvatures make the exponent?")
-    view = results.view()
+    view = controls.opening("Which curvatures make the exponent?")
     if view is None:
-        controls.nothing_yet()
         return
-    jobs.progress_of(view.run.key)
     left, right = st.columns(2, gap="large")
     with left:
         controls.epoch(PAGE, view)
@@ -37,6 +34,7 @@ def main() -> None:
     st.markdown(f"#### {suppressing.sentence(outcome)}")
     suppressing.cards(outcome, kept)
     st.caption(suppressing.source(view, kept))
+    pointing.line(view, ())
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
             controls.heading("Is the noise still the same?", words.NEW_ON_OLD, level=3)

@@ -1,6 +1,7 @@
 """What is drawn is what was given: data, slopes, scales and colours of every figure."""
 
 import base64
+import dataclasses
 import itertools
 import json
 import tomllib
@@ -9,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine import diagnostics
 from engine.result import NAMES
-from pages.parts import curves, figures, heatmaps, palette, words
+from pages.parts import animation, curves, exponent_figures, figures, heatmaps, palette, words
+from pages.parts.animation import Frame
 from pages.parts.figures import Cloud
 from tests.planted import analysis
 
@@ -177,11 +180,12 @@ def test_a_hover_names_the_curvature_of_its_direction():
 
 
 def clouds(**window):
-    return [Cloud(n, RESULT.eigenvalues, RESULT.diagonal(n), RESULT.fit(n), **window) for n in ("C", "C_awd")]
+    more = {"floor": RESULT.noise_floor} | window
+    return [Cloud(n, RESULT.eigenvalues, RESULT.diagonal(n), RESULT.fit(n), **more) for n in ("C", "C_awd")]
 
 
 def test_points_are_the_diagonals_in_the_matrix_colour():
-    figure = figures.power_law(clouds(), RESULT.noise_floor)
+    figure = figures.power_law(clouds())
     for name in ("C", "C_awd"):
         drawn = 0
         for trace in traces(figure, mode="markers", meta=name):
@@ -195,13 +199,13 @@ def test_points_are_the_diagonals_in_the_matrix_colour():
 
 @pytest.mark.parametrize("centred", [False, True])
 def test_slopes_1_and_2_have_slope_1_and_2_through_the_data(centred):
-    figure = figures.power_law(clouds(), RESULT.noise_floor, centred=centred)
+    figure = figures.power_law(clouds(), centred)
     for wanted, dash in ((1, "dot"), (2, "dash")):
         (trace,) = traces(figure, meta=f"slope {wanted}")
         assert slope(trace) == pytest.approx(wanted, abs=1e-9)
         assert trace["line"]["dash"] == dash
         # At the centre of the first cloud the line passes through its fit.
-        inside = clouds()[0].fitted(RESULT.noise_floor)
+        inside = clouds()[0].fitted
         scale = np.array([10 ** np.log10(z[inside]).mean() for z in (RESULT.eigenvalues, RESULT.diagonal("C"))])
         centre = np.ones(2) if centred else scale
         assert np.log10(decode(trace["y"])[0] / centre[1]) == pytest.approx(
@@ -211,7 +215,7 @@ def test_slopes_1_and_2_have_slope_1_and_2_through_the_data(centred):
 
 @pytest.mark.parametrize("centred", [False, True])
 def test_fits_have_the_exponent_their_legend_says(centred):
-    figure = figures.power_law(clouds(), RESULT.noise_floor, centred=centred)
+    figure = figures.power_law(clouds(), centred)
     legends = " ".join(t.get("name", "") for t in traces(figure, mode="lines+markers"))
     for name, gamma in (("C", 1.2), ("C_awd", 1.18)):
         fit = next(t for t in traces(figure, mode="lines", meta=name))
@@ -220,7 +224,7 @@ def test_fits_have_the_exponent_their_legend_says(centred):
 
 
 def test_a_window_parts_the_fitted_points_from_the_others():
-    figure = figures.power_law(clouds(first=50, last=150), RESULT.noise_floor)
+    figure = figures.power_law(clouds(first=50, last=150))
     shown = {t["name"]: decode(t["customdata"])[:, 0] for t in traces(figure, mode="markers", meta="C")}
     assert shown["C"].min() == 51
     assert shown["C"].max() == 150
@@ -228,7 +232,7 @@ def test_a_window_parts_the_fitted_points_from_the_others():
 
 
 def test_the_noise_floor_is_shaded_up_to_its_value():
-    figure = figures.power_law(clouds(), RESULT.noise_floor)
+    figure = figures.power_law(clouds())
     assert [s["x1"] for s in json.loads(figure.to_json())["layout"]["shapes"]] == [RESULT.noise_floor]
 
 
@@ -288,13 +292,139 @@ def test_a_meter_shows_values_beside_chance():
 
 def test_gamma_by_window_and_effective_curvature_draw_what_they_are_given():
     gamma = RESULT.gamma_by_window("C")
-    (trace,) = traces(curves.gamma_by_window({"C": gamma}, 0, 100), meta="C")
+    figure = exponent_figures.gamma_by_window(clouds()[:1], 0, 100, marked=17)
+    (trace,) = traces(figure, meta="C")
     np.testing.assert_array_equal(decode(trace["y"]), gamma[decode(trace["x"]).astype(int) - 1])
+    assert [s.x0 for s in figure.layout.shapes if s.line.color == palette.MARK] == [17]
     kappa = RESULT.effective_curvature()
-    figure = curves.effective_curvature(RESULT.eigenvalues, kappa)
+    figure = exponent_figures.effective_curvature(RESULT.eigenvalues, kappa, marked=17)
     (points,) = traces(figure, meta="E_h2")
     np.testing.assert_array_equal(decode(points["y"]), kappa[decode(points["customdata"]) - 1])
     assert slope(traces(figure, meta="bound")[0]) == pytest.approx(1)
+    assert ringed(figure) == [(RESULT.eigenvalues[16], kappa[16])]
+
+
+def ringed(figure):
+    (trace,) = traces(figure, meta="marked")
+    return list(zip(decode(trace["x"]).tolist(), decode(trace["y"]).tolist(), strict=True))
+
+
+def test_a_ring_is_drawn_around_the_direction_of_the_run_in_view_alone():
+    own, other = clouds(), dataclasses.replace(clouds()[0], run=1, label="the other")
+    wanted = [(c.x[6], c.y[6]) for c in own]
+    assert ringed(figures.power_law([*own, other], marked=7)) == wanted
+    centred = ringed(figures.power_law(own, centred=True, marked=7))
+    np.testing.assert_allclose(centred, [np.array(w) / c.centre for w, c in zip(wanted, own, strict=True)])
+    assert not figures.ring([np.ones(3)], [np.ones(3)], 4)
+    assert not figures.ring([np.zeros(3)], [np.ones(3)], 2)
+
+
+def test_runs_keep_the_colour_of_the_covariance_and_have_a_marker_a_dash_and_a_name_each():
+    both = [dataclasses.replace(clouds()[0], run=n, label=f"run <{n}>") for n in range(4)]
+    figure = figures.power_law(both)
+    points = [t for t in traces(figure, mode="markers", meta="C") if t["name"] != "not fitted"]
+    assert {t["marker"]["color"] for t in points} == {palette.LOOKS["C"].colour}
+    assert len({t["marker"]["symbol"] for t in points}) == 4
+    fits = traces(figure, mode="lines", meta="C")
+    assert len({t["line"]["dash"] for t in fits}) == 4
+    assert not {t["line"]["dash"] for t in fits} & set(palette.SLOPES.values())
+    names = [t["name"] for t in traces(figure, mode="lines+markers")]
+    assert names == [f"C  γ = 1.20  ·  run &lt;{n}&gt;" for n in range(4)]
+
+
+def test_residuals_are_the_distances_from_the_fit_in_decades():
+    (cloud,) = clouds(first=5, last=200)[:1]
+    bent = dataclasses.replace(cloud, y=cloud.y * 10 ** (0.05 * np.log10(cloud.x) ** 2))
+    for c in (cloud, bent):
+        fit = diagnostics.power_law(c.x[5:200], c.y[5:200], c.floor)
+        c = dataclasses.replace(c, fit=fit)
+        figure = exponent_figures.residuals([c], marked=9)
+        (points,) = traces(figure, meta="C")
+        index = decode(points["customdata"]) - 1
+        assert (index.min(), index.max()) == (5, 199)
+        expected = np.log10(c.y) - fit.gamma * np.log10(c.x) - fit.intercept
+        np.testing.assert_allclose(decode(points["y"]), expected[index], atol=1e-12)
+        ((x, y),) = ringed(figure)
+        assert (x, y) == (c.x[8], pytest.approx(expected[8]))
+        median = decode(traces(figure, meta="C median")[0]["y"])
+        # A straight law leaves nothing, a bent one a bend.
+        ends, middle = median[[0, -1]].min(), median[median.size // 2]
+        assert (ends - middle > 0.02) == (c.y is bent.y)
+
+
+def test_a_running_median_is_that_of_neighbouring_groups():
+    x, y = np.array([3.0, 1.0, 2.0, 4.0] * 4), np.arange(16.0)
+    across, up = exponent_figures.running_median(x, y)
+    order = np.argsort(-x)
+    assert up.tolist() == [np.median(y[order[:8]]), np.median(y[order[8:]])]
+    assert across.tolist() == [3.5, 1.5]
+
+
+# -- off the diagonal, and through the epochs -------------------------------------------------------------
+
+
+def test_sizes_off_the_diagonal_are_shares_of_pairs_and_a_band_over_draws():
+    real = diagnostics.off_diagonal(RESULT.correlation("C", 50)).counts[-1]
+    random = np.stack([diagnostics.off_diagonal(RESULT.random_correlation("C", 50, s)).counts[-1] for s in range(20)])
+    figure = curves.off_diagonal(real, random, "#d9730d")
+    (bars,) = traces(figure, meta="measured")
+    assert decode(bars["y"]).sum() == pytest.approx(1)
+    (middle,) = traces(figure, meta="by chance")
+    (band,) = traces(figure, meta="band")
+    high, low = np.split(decode(band["y"]), 2)
+    assert np.all(low[::-1] <= decode(middle["y"]))
+    assert np.all(decode(middle["y"]) <= high)
+    # The mean size, read off the bars, is that of the matrix, to half a bar.
+    x = decode(bars["x"])
+    upper = np.abs(RESULT.correlation("C", 50)[np.triu_indices(50, 1)])
+    assert x @ decode(bars["y"]) == pytest.approx(upper.mean(), abs=bars["width"] / 2)
+    alone = curves.off_diagonal(real, None, "#d9730d")
+    assert [t["meta"] for t in traces(alone)] == ["measured"]
+
+
+def frames(epochs=(0, 10, 100), k=12):
+    found = [analysis(gamma=1 + 0.1 * np.log10(1 + e), seed=e) for e in epochs]
+    return [
+        Frame(e, a.projected("C", k), a.correlation("C", k), f"γ = {a.fit('C').gamma:.2f}")
+        for e, a in zip(epochs, found, strict=True)
+    ]
+
+
+def test_the_epochs_are_frames_of_one_figure_on_one_scale():
+    shown = frames()
+    random = RESULT.random_correlation("C", 12)
+    figure = json.loads(animation.play(shown, 10, random, RESULT.eigenvalues).to_json())
+    heat = [t for t in figure["data"] if t["type"] == "heatmap"]
+    assert len(heat) == 3
+    np.testing.assert_allclose(decode(heat[0]["z"]), shown[1].block, rtol=1e-6)
+    np.testing.assert_allclose(decode(heat[2]["z"]), random, atol=1e-6)
+    assert figure["layout"]["title"]["text"] == shown[1].title
+    assert [f["name"] for f in figure["frames"]] == ["0", "10", "100"]
+    largest = max(np.abs(f.block).max() for f in shown)
+    assert heat[0]["zmax"] == pytest.approx(largest)
+    for made, wanted in zip(figure["frames"], shown, strict=True):
+        k_cells, r_cells = (decode(t["z"]) for t in made["data"])
+        np.testing.assert_allclose(k_cells, wanted.block, rtol=1e-6)
+        np.testing.assert_array_equal(r_cells, np.rint(100 * wanted.correlation))
+        assert [figure["data"][t]["type"] for t in made["traces"]] == ["heatmap", "heatmap"]
+        assert f"Epoch {wanted.epoch}" in made["layout"]["title"]["text"]
+        assert wanted.numbers in made["layout"]["title"]["text"]
+    (slider,) = figure["layout"]["sliders"]
+    assert slider["active"] == 1
+    assert [s["label"] for s in slider["steps"]] == ["0", "10", "100"]
+    play, pause = figure["layout"]["updatemenus"][0]["buttons"]
+    assert play["args"][0] is None
+    assert pause["args"][0] == [None]
+
+
+def test_the_frames_stay_small():
+    assert animation.fewer(range(5)) == [0, 1, 2, 3, 4]
+    few = animation.fewer(range(100))
+    assert (len(few), few[0], few[-1]) == (animation.FRAMES, 0, 99)
+    k = animation.MOST
+    one = Frame(0, large(k), np.tanh(large(k)), "")
+    many = [dataclasses.replace(one, epoch=e) for e in range(animation.FRAMES)]
+    assert len(animation.play(many, 0, one.correlation, np.ones(k)).to_json()) < 2e6
 
 
 # -- one colour per meaning -------------------------------------------------------------------------------

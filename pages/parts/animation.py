@@ -13,7 +13,7 @@ from pages.parts.heatmaps import Raster
 from pages.parts.palette import layout
 
 # Directions, and epochs: together below two megabytes.
-MOST, FRAMES = 100, 24
+MOST, FRAMES = 100, 22
 HOLD = 700  # milliseconds an epoch stays
 HEIGHT = 470
 GAP = 0.08

@@ -8,8 +8,7 @@ import plotly.graph_objects as go
 from numpy import ndarray
 
 from pages.parts import palette
-from pages.parts.figures import spread
-from pages.parts.palette import CURVATURE, LOOKS, SLOPES, axis, faded, layout, line_up, log_axis
+from pages.parts.palette import LOOKS, axis, faded, layout, line_up, log_axis
 
 BARS = {"l": 8, "r": 16, "t": 28, "b": 8}
 
@@ -95,7 +94,7 @@ def over_epochs(
         tickvals=[float(np.log10(1 + e)) for e in ticks],
         ticktext=[str(e) for e in ticks],
     )
-    return go.Figure(traces, layout(height, xaxis=across, yaxis=_gamma_axis(series.values()), shapes=shapes))
+    return go.Figure(traces, layout(height, xaxis=across, yaxis=gamma_axis(series.values()), shapes=shapes))
 
 
 def apart(epochs: Sequence[int], gap: float = 0.2) -> list[int]:
@@ -107,7 +106,7 @@ def apart(epochs: Sequence[int], gap: float = 0.2) -> list[int]:
     return kept[::-1]
 
 
-def _gamma_axis(values: Iterable[ndarray]) -> dict[str, Any]:
+def gamma_axis(values: Iterable[ndarray]) -> dict[str, Any]:
     """Both bounds of the theory are in view, and the data as far as a slope means anything."""
     seen = np.concatenate([np.array([0.9, 2.1]), *(np.asarray(v, dtype=float) for v in values)])
     seen = seen[np.isfinite(seen)]
@@ -240,67 +239,3 @@ def off_diagonal(real: ndarray, random: ndarray | None, colour: str, height: int
     across = axis("size of the correlation |R<sub>ij</sub>|, i ≠ j", range=[0, bars * width])
     up = axis("share of pairs", tickformat=".0%", rangemode="tozero")
     return go.Figure(traces, layout(height, bargap=0, xaxis=across, yaxis=up))
-
-
-def gamma_by_window(curves: Mapping[str, ndarray], first: int, last: int, height: int = 300) -> go.Figure:
-    """γ fitted over the first 𝒩 directions, for every 𝒩; the present window is shaded."""
-    traces = []
-    for name, gamma in curves.items():
-        count = np.arange(1, gamma.size + 1)
-        # Fits over a handful of points swing wildly and would hide the rest.
-        usable = np.isfinite(gamma) & (count >= min(20, gamma.size))
-        keep = spread(np.where(usable, count, 0.0))
-        look = LOOKS[name]
-        traces.append(
-            go.Scatter(
-                x=count[keep],
-                y=gamma[keep],
-                mode="lines",
-                name=look.html,
-                meta=name,
-                line={"color": look.colour, "width": 2.2},
-                hovertemplate=f"<b>{look.html}</b>, first %{{x}} directions<br>γ = %{{y:.3f}}<extra></extra>",
-            )
-        )
-    return go.Figure(
-        traces,
-        layout(
-            height,
-            xaxis=log_axis("number 𝒩 of leading directions fitted", 4),
-            yaxis=_gamma_axis(curves.values()),
-            shapes=[*palette.bounds(), palette.shade(max(first, 1), max(last, 2))],
-        ),
-    )
-
-
-def effective_curvature(eigenvalues: ndarray, curvature: ndarray, height: int = 300) -> go.Figure:
-    """κ_eff = E[h²]_ii / H_ii against H_ii; it cannot lie below the line κ_eff = H_ii."""
-    both = np.isfinite(curvature) & (eigenvalues > 0) & (np.nan_to_num(curvature) > 0)
-    keep = spread(np.where(both, eigenvalues, 0.0))
-    x, look = eigenvalues[keep], LOOKS["E_h2"]
-    points = go.Scatter(
-        x=x,
-        y=curvature[keep],
-        mode="markers",
-        name="κ<sub>eff</sub>",
-        meta="E_h2",
-        marker={"color": look.colour, "symbol": look.marker, "size": 6, "opacity": 0.75},
-        customdata=keep + 1,
-        hovertemplate="direction %{customdata}<br>H<sub>ii</sub> = %{x:.3e}<br>"
-        "κ<sub>eff</sub> = %{y:.3e}<extra></extra>",
-    )
-    edge = [float(x.min()), float(x.max())] if x.size else [1.0, 1.0]
-    values = np.concatenate([curvature[keep], edge])
-    bound = go.Scatter(
-        x=edge,
-        y=edge,
-        mode="lines",
-        name="lower bound H<sub>ii</sub>",
-        hoverinfo="skip",
-        meta="bound",
-        line={"color": palette.QUIET, "width": 1.6, "dash": SLOPES[2]},
-    )
-    across = log_axis(CURVATURE, float(np.log10(edge[1] / edge[0])))
-    # Fewer labels than on a taller figure.
-    up = log_axis("effective curvature κ<sub>eff</sub>", 2 * float(np.log10(values.max() / values.min())))
-    return go.Figure([points, bound], layout(height, xaxis=across, yaxis=up))

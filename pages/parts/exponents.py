@@ -1,51 +1,181 @@
-"""What an exponent hangs on, as the power-law page shows it: its numbers, its window, its cause."""
+"""The exponent, as the power-law page shows it: the law, its numbers, its residuals, its window, its cause."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
+import numpy as np
 import streamlit as st
+from numpy import ndarray
 
-from pages.parts import curves
+from pages.parts import exponent_figures, figures, pointing, results, selection
 from pages.parts.controls import draw, provenance
+from pages.parts.exponent_figures import residuals_of
+from pages.parts.figures import RUNS, Cloud
+from pages.parts.frame import escaped, names
 from pages.parts.palette import LOOKS
+from pages.parts.panels import fit_or_none
 from pages.parts.results import View
 
 
-def fits(view: View, names: Sequence[str], first: int, last: int) -> None:
-    """The numbers of each fit."""
-    a = view.analysis
-    rows = []
-    for name in names:
-        try:
-            fit = a.fit(name, last, first)
-        except ValueError as error:
-            st.warning(f"{LOOKS[name].tex}: {error}")
-            continue
-        interval = "—" if fit.interval is None else f"{fit.interval[0]:.3f} … {fit.interval[1]:.3f}"
-        rows.append(
-            f"| ${LOOKS[name].tex}$ | **{fit.gamma:.3f}** | ± {fit.stderr:.3f} | {interval} | {fit.r2:.4f} | "
-            f"{fit.n:,} | {fit.discarded:,} | {a.spearman(name, last):.4f} |"
+def views(page: str, view: View) -> dict[str, View]:
+    """The view given, and those of other runs that are chosen, each by the name of its run."""
+    runs = {run.key: run for run in results.runs()}
+    told = names(tuple(runs.values()))
+    found = {told[view.run.key]: view}
+    others = {key: name for key, name in told.items() if key != view.run.key}
+    if not others:
+        return found
+    chosen = tuple(key for key in selection.current().runs or () if key in others)[: len(RUNS) - 1]
+    pressed = st.multiselect(
+        "Other runs in the same figure",
+        list(others),
+        format_func=others.__getitem__,
+        max_selections=len(RUNS) - 1,
+        placeholder="none",
+        help="The same covariances of other runs, at the same epoch or the nearest that is analysed.",
+        **selection.bound(page, "runs", chosen),
+    )
+    for key in pressed:
+        other = results.view_of(runs[key])
+        if other is None:
+            st.caption(f"Nothing of {escaped(others[key])} is analysed yet.")
+        else:
+            found[others[key]] = other
+    return found
+
+
+def clouds(there: Mapping[str, View], matrices: Sequence[str], first: int, last: int) -> list[Cloud]:
+    """Diagonals and fits of some matrices of one or more runs, ready to be drawn."""
+    return [
+        Cloud(
+            name,
+            view.analysis.eigenvalues,
+            view.analysis.diagonal(name),
+            fit_or_none(view.analysis, name, last, first),
+            first,
+            last,
+            view.analysis.noise_floor,
+            place,
+            run if len(there) > 1 else "",
         )
+        for place, (run, view) in enumerate(there.items())
+        for name in matrices
+        if name in view.analysis.names
+    ]
+
+
+def _arrays(drawn: Sequence[Cloud]) -> dict[str, ndarray]:
+    """The diagonals behind a figure, those of other runs numbered."""
+    found: dict[str, ndarray] = {}
+    for cloud in drawn:
+        end = f"_run{cloud.run + 1}" if cloud.run else ""
+        found |= {f"H{end}": cloud.x, f"{cloud.name}{end}": cloud.y}
+    return found
+
+
+def _boxed(view: View, scale: float, low: float, high: float) -> None:
+    """Fit the directions whose curvature lies in a box that was drawn."""
+    inside = np.flatnonzero((view.analysis.eigenvalues >= low * scale) & (view.analysis.eigenvalues <= high * scale))
+    if inside.size:
+        selection.choose(window=(int(inside[0]) + 1, int(inside[-1]) + 1))
+
+
+def law(view: View, drawn: Sequence[Cloud], centred: bool = False, boxes: bool = True) -> None:
+    """Log-log C_ii on H_ii with fits and slopes; a box drawn in it becomes the window if `boxes`."""
+    spoken = "; ".join(
+        f"{c.name}{f' of {c.label}' if c.label else ''} has exponent {c.fit.gamma:.2f}"
+        for c in drawn
+        if c.fit is not None
+    )
+    shown = next((c for c in drawn if c.fitted.any()), None)
+    scale = float(shown.centre[0]) if centred and shown is not None else 1.0
+    draw(
+        figures.power_law(drawn, centred, marked=pointing.pointed(view)),
+        "power",
+        f"power-law-{view.epoch}",
+        f"Log-log plot of the noise variance against curvature. {spoken}. Lines of slope 1 and 2 for comparison.",
+        arrays=lambda: _arrays(drawn),
+        on_click=pointing.at,
+        on_box=partial(_boxed, view, scale) if boxes else None,
+    )
+    counts = " and ".join(f"{c.fit.n:,} of ${c.look.tex}$" for c in drawn if c.fit is not None and c.run == 0)
+    first, last = (drawn[0].first, drawn[0].last or drawn[0].x.size) if drawn else (0, 0)
+    box = " Draw a box in the figure to fit what is in it." if boxes else ""
+    st.caption(
+        f"Fitted: {counts or 'none'} among directions {first + 1} … {last:,}, above the noise floor.{box} "
+        f"At most {figures.LIMIT} points of each are drawn; fits use all. {provenance(view)}"
+    )
+
+
+def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: int, last: int) -> None:
+    """The numbers of each fit."""
+    robust = st.session_state.get(f"{page}.robust", False)
+    rows = []
+    for run, view in there.items():
+        a = view.analysis
+        for name in matrices:
+            if name not in a.names:
+                continue
+            try:
+                fit = a.fit(name, last, first)
+            except ValueError as error:
+                st.warning(f"{LOOKS[name].tex}: {error}")
+                continue
+            interval = "—" if fit.interval is None else f"{fit.interval[0]:.3f} … {fit.interval[1]:.3f}"
+            row = f"| {escaped(run)} " if len(there) > 1 else ""
+            row += f"| ${LOOKS[name].tex}$ | **{fit.gamma:.3f}** | ± {fit.stderr:.3f} | {interval} "
+            if robust:
+                slope, low, high = results.theil_sen(view, name, last, first)
+                row += f"| {slope:.3f} ({low:.3f} … {high:.3f}) "
+            rows.append(row + f"| {fit.r2:.4f} | {fit.n:,} | {fit.discarded:,} | {a.spearman(name, last):.4f} |")
     if not rows:
         return
-    head = (
-        "| covariance | γ | standard error | 95 % interval | R² | directions fitted, n | left out | rank correlation |"
+    columns = ["covariance", "γ", "standard error", "95 % interval"]
+    columns = ["run"] * (len(there) > 1) + columns + ["γ by Theil–Sen"] * robust
+    columns += ["R²", "directions fitted, n", "left out", "rank correlation"]
+    left = 1 + (len(there) > 1)
+    rule = "|:--" * left + "|--:" * (len(columns) - left) + "|"
+    st.markdown("\n".join([f"| {' | '.join(columns)} |", rule, *rows]))
+    st.toggle(
+        "Second opinion: Theil–Sen",
+        key=f"{page}.robust",
+        help="The median of the slopes of all pairs of directions and its 95 % interval: γ without trust in outliers.",
     )
-    st.markdown("\n".join([head, "|:--|--:|--:|--:|--:|--:|--:|--:|", *rows]))
-    if all(a.replicates.get(name) is None for name in names):
+    if all(v.analysis.replicates.get(name) is None for v in there.values() for name in matrices):
         st.caption(
             "The standard error assumes independent residuals. A 95 % interval over training samples appears when "
             "the analysis was made with a bootstrap: `python -m engine analyze --bootstrap 200`."
         )
 
 
-def gamma_by_window(view: View, names: Sequence[str], first: int, last: int) -> None:
-    """γ over the first 𝒩 directions, for every 𝒩."""
-    series = {name: view.analysis.gamma_by_window(name) for name in names}
+def residuals(view: View, drawn: Sequence[Cloud]) -> None:
+    """Distances from the fitted lines, and their running median."""
     draw(
-        curves.gamma_by_window(series, first, last),
+        exponent_figures.residuals(drawn, pointing.pointed(view)),
+        "residuals",
+        f"residuals-{view.epoch}",
+        "Distances of the directions from the fitted line in decades, against curvature, with their running median.",
+        arrays=lambda: (
+            _arrays(drawn) | {f"residual_{c.name}{f'_run{c.run + 1}' if c.run else ''}": residuals_of(c) for c in drawn}
+        ),
+        on_click=pointing.at,
+        on_box=partial(_boxed, view, 1.0),
+    )
+    st.caption(f"Flat along zero: one power holds over the whole window. {provenance(view)}")
+
+
+def gamma_by_window(view: View, drawn: Sequence[Cloud], first: int, last: int) -> None:
+    """γ over the first 𝒩 directions, for every 𝒩."""
+    draw(
+        exponent_figures.gamma_by_window(drawn, first, last, pointing.pointed(view)),
         "gamma_by_window",
         "gamma-by-window",
         "The exponent as a function of the number of leading directions fitted.",
+        arrays=lambda: {
+            f"gamma_{c.name}{f'_run{c.run + 1}' if c.run else ''}": exponent_figures.by_window(c.x, c.y, c.floor)
+            for c in drawn
+        },
+        on_click=pointing.at,
     )
     st.caption(f"Shaded: the present window. {provenance(view)}")
 
@@ -53,10 +183,13 @@ def gamma_by_window(view: View, names: Sequence[str], first: int, last: int) -> 
 def effective_curvature(view: View) -> None:
     """κ_eff against H_ii, and what its slope says."""
     a = view.analysis
+    curvature = a.effective_curvature()
     draw(
-        curves.effective_curvature(a.eigenvalues, a.effective_curvature()),
+        exponent_figures.effective_curvature(a.eigenvalues, curvature, pointing.pointed(view)),
         "effective",
         f"effective-{view.epoch}",
         "Log-log plot of effective curvature against curvature, above its lower bound.",
+        arrays=lambda: {"H": a.eigenvalues, "kappa_eff": curvature},
+        on_click=pointing.at,
     )
     st.caption(f"Flat would mean γ = 1; parallel to the dashed line, γ = 2. {provenance(view)}")

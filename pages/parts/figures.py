@@ -5,6 +5,8 @@ At most LIMIT points of a series are drawn, spread evenly in log space; fits are
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,9 +37,17 @@ def spread(values: ndarray, limit: int = LIMIT) -> ndarray:
     return np.sort(positive[order[np.unique(nearer)]])
 
 
+# How the runs of one figure are told apart, the one in view first: what is added to a marker, and the line's dash.
+RUNS = (("", "solid"), ("-open", "longdash"), ("-open-dot", "dashdot"), ("-dot", "longdashdot"))
+
+
 @dataclass(frozen=True)
 class Cloud:
-    """C_ii of one matrix against H_ii; directions first … last − 1 above the noise floor were fitted."""
+    """C_ii of one matrix against H_ii; directions first … last − 1 above the noise floor were fitted.
+
+    run: the place of its run among those drawn, label: that run's name, where there are several; style: a look
+    other than the matrix's own.
+    """
 
     name: str
     x: ndarray
@@ -45,57 +55,85 @@ class Cloud:
     fit: "Fit | None" = None
     first: int = 0
     last: int | None = None
+    floor: float = 0.0
+    run: int = 0
+    label: str = ""
+    style: Look | None = None
 
     @property
     def look(self) -> Look:
-        return LOOKS[self.name]
+        return self.style or LOOKS[self.name]
 
-    def data(self, floor: float) -> ndarray:
+    @property
+    def marker(self) -> str:
+        return self.look.marker + RUNS[self.run][0]
+
+    @property
+    def line(self) -> dict[str, Any]:
+        return {"color": self.look.colour, "width": 2.5, "dash": RUNS[self.run][1]}
+
+    @property
+    def group(self) -> str:
+        return f"{self.name} {self.run}"
+
+    @property
+    def legend(self) -> str:
+        exponent = "" if self.fit is None else f"  γ = {self.fit.gamma:.2f}"
+        return self.look.html + exponent + (f"  ·  {escape(self.label)}" if self.label else "")
+
+    @cached_property
+    def data(self) -> ndarray:
         """Whether a direction can be drawn on log axes and is more than rounding."""
-        return (self.x > max(floor, 0.0)) & (self.y > 0)
+        return (self.x > max(self.floor, 0.0)) & (self.y > 0)
 
-    def fitted(self, floor: float) -> ndarray:
+    @cached_property
+    def fitted(self) -> ndarray:
         """Whether it also lies in the window."""
         index = np.arange(self.x.size)
-        return (index >= self.first) & (index < (self.x.size if self.last is None else self.last)) & self.data(floor)
+        return (index >= self.first) & (index < (self.x.size if self.last is None else self.last)) & self.data
 
-    def centre(self, floor: float) -> ndarray:
+    @cached_property
+    def centre(self) -> ndarray:
         """Geometric means of H_ii and C_ii over the fitted directions: every least-squares line passes there."""
-        inside = self.fitted(floor)
-        return np.array([10 ** np.log10(z[inside]).mean() for z in (self.x, self.y)])
+        return np.array([10 ** np.log10(z[self.fitted]).mean() for z in (self.x, self.y)])
 
 
-def power_law(clouds: Sequence[Cloud], floor: float = 0.0, centred: bool = False, height: int = 470) -> go.Figure:
+def power_law(
+    clouds: Sequence[Cloud], centred: bool = False, height: int = 470, marked: int | None = None
+) -> go.Figure:
     """Log-log C_ii on H_ii with fits, slope 1 (dotted) and slope 2 (dashed) through the centre of the first cloud.
 
-    centred: each cloud is divided by its centre, so that all pass through (1, 1) and only slopes differ.
+    centred: each cloud is divided by its centre, so that all pass through (1, 1) and only slopes differ; marked:
+    a direction (from 1) that is ringed.
     """
-    clouds = [cloud for cloud in clouds if cloud.fitted(floor).any()]
+    clouds = [cloud for cloud in clouds if cloud.fitted.any()]
     if not clouds:
-        return _nothing("No direction has both H<sub>ii</sub> above the noise floor and C<sub>ii</sub> > 0.", height)
+        return nothing("No direction has both H<sub>ii</sub> above the noise floor and C<sub>ii</sub> > 0.", height)
     traces, seen = [], []
     for cloud in clouds:
-        scale = cloud.centre(floor) if centred else np.ones(2)
-        inside, data = cloud.fitted(floor), cloud.data(floor)
-        traces += _points(cloud, ~inside, scale, "not fitted", 0.2)
-        traces += _points(cloud, inside, scale, cloud.look.html, 0.75)
-        traces += _fit(cloud, inside, scale)
-        seen.append(np.stack([cloud.x[data], cloud.y[data]]) / scale[:, None])
+        scale = cloud.centre if centred else np.ones(2)
+        traces += _points(cloud, ~cloud.fitted, scale, "not fitted", 0.2)
+        traces += _points(cloud, cloud.fitted, scale, cloud.look.html, 0.75)
+        traces += _fit(cloud, scale)
+        seen.append(np.stack([cloud.x[cloud.data], cloud.y[cloud.data]]) / scale[:, None])
     both = np.concatenate(seen, axis=1)
     low, high = both.min(axis=1), both.max(axis=1)
-    traces += _slopes(np.ones(2) if centred else clouds[0].centre(floor), low, high)
+    traces += _slopes(np.ones(2) if centred else clouds[0].centre, low, high)
+    own = [(c, c.centre if centred else np.ones(2)) for c in clouds if c.run == 0]
+    traces += ring([c.x / scale[0] for c, scale in own], [c.y / scale[1] for c, scale in own], marked)
     pad = 0.05 * np.log10(high / low) + 0.1
     bottom, top = np.log10(low) - pad, np.log10(high) + pad
     rounding: dict[str, Any] = {}
+    floor = clouds[0].floor
     if floor > 0 and not centred and (clouds[0].x < floor).any():
-        bottom[0] = np.log10(floor) - BELOW_FLOOR
-        rounding = _floor(floor)
+        bottom[0] = min(bottom[0], np.log10(floor) - BELOW_FLOOR)
+        rounding = below_floor(floor)
     over = " ÷ its mean" if centred else ""
     wide, tall = top - bottom
     return go.Figure(
         traces,
         layout(
-            height,
+            **_room(clouds, height),
             xaxis=log_axis(CURVATURE + over, wide, range=[bottom[0], top[0]]),
             yaxis=log_axis(f"noise variance C<sub>ii</sub>{over}", tall, range=[bottom[1], top[1]]),
             **rounding,
@@ -103,44 +141,80 @@ def power_law(clouds: Sequence[Cloud], floor: float = 0.0, centred: bool = False
     )
 
 
+def _room(clouds: Sequence[Cloud], height: int) -> dict[str, Any]:
+    """Height and legend: on top, or with the names of several runs below, two to a row."""
+    if not any(cloud.label for cloud in clouds):
+        return {"height": height}
+    below = 22 * -(-(len(clouds) + len(SLOPES)) // 2) + 12
+    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": 0, "yref": "container", "yanchor": "bottom"}
+    legend |= {"entrywidth": 0.49, "entrywidthmode": "fraction", "font": {"size": 13}}
+    margin = {"l": 8, "r": 12, "t": 34, "b": below + 40}
+    return {"height": height + below, "legend": legend, "margin": margin}
+
+
+def ring(xs: Sequence[ndarray], ys: Sequence[ndarray], marked: int | None) -> list[go.Scatter]:
+    """A ring around a direction (from 1), in each of the series that can show it."""
+    if marked is None:
+        return []
+    points = [(x[marked - 1], y[marked - 1]) for x, y in zip(xs, ys, strict=True) if marked <= x.size]
+    points = [(x, y) for x, y in points if x > 0 and np.isfinite(y)]
+    if not points:
+        return []
+    across, up = zip(*points, strict=True)
+    look = {"symbol": "circle-open", "size": 16, "color": palette.MARK, "line": {"width": 3}}
+    return [
+        go.Scatter(
+            x=across,
+            y=up,
+            mode="markers",
+            name=f"direction {marked}",
+            meta="marked",
+            showlegend=False,
+            marker=look,
+            customdata=[[marked]] * len(points),
+            hoverinfo="skip",
+        )
+    ]
+
+
 def _points(cloud: Cloud, shown: ndarray, scale: ndarray, label: str, opacity: float) -> list[go.Scatter]:
     subset = np.flatnonzero(shown & (cloud.y > 0) & (cloud.x > 0))
     keep = subset[spread(cloud.x[subset])]
     if keep.size == 0:
         return []
-    html = cloud.look.html
+    told = f"<br>{escape(cloud.label)}" if cloud.label else ""
     points = go.Scatter(
         x=cloud.x[keep] / scale[0],
         y=cloud.y[keep] / scale[1],
         mode="markers",
         name=label,
-        legendgroup=cloud.name,
+        legendgroup=cloud.group,
         showlegend=False,
         meta=cloud.name,
-        marker={"color": cloud.look.colour, "symbol": cloud.look.marker, "size": 6, "opacity": opacity},
+        marker={"color": cloud.look.colour, "symbol": cloud.marker, "size": 6, "opacity": opacity},
         customdata=np.stack([keep + 1, cloud.x[keep], cloud.y[keep]], axis=1),
-        hovertemplate=f"<b>{html}</b>, direction %{{customdata[0]:.0f}}<br>H<sub>ii</sub> = "
-        "%{customdata[1]:.3e}<br>C<sub>ii</sub> = %{customdata[2]:.3e}<extra></extra>",
+        hovertemplate=f"<b>{cloud.look.html}</b>, direction %{{customdata[0]:.0f}}<br>H<sub>ii</sub> = "
+        f"%{{customdata[1]:.3e}}<br>C<sub>ii</sub> = %{{customdata[2]:.3e}}{told}<extra></extra>",
     )
     return [points]
 
 
-def _fit(cloud: Cloud, inside: ndarray, scale: ndarray) -> list[go.Scatter]:
+def _fit(cloud: Cloud, scale: ndarray) -> list[go.Scatter]:
     """The fitted line, and the legend entry that tells its exponent."""
-    look, legend, lines = cloud.look, cloud.look.html, []
+    lines = []
     if cloud.fit is not None:
-        legend = f"{look.html}  γ = {cloud.fit.gamma:.2f}"
-        ends = np.array([cloud.x[inside].max(), cloud.x[inside].min()])
+        inside = cloud.x[cloud.fitted]
+        ends = np.array([inside.max(), inside.min()])
         lines = [
             go.Scatter(
                 x=ends / scale[0],
                 y=cloud.fit.line(ends) / scale[1],
                 mode="lines",
                 hoverinfo="skip",
-                line={"color": look.colour, "width": 2.5},
-                legendgroup=cloud.name,
+                line=cloud.line,
+                legendgroup=cloud.group,
                 showlegend=False,
-                name=f"fit of {look.html}",
+                name=f"fit of {cloud.look.html}",
                 meta=cloud.name,
             )
         ]
@@ -148,10 +222,10 @@ def _fit(cloud: Cloud, inside: ndarray, scale: ndarray) -> list[go.Scatter]:
         x=[None],
         y=[None],
         mode="lines+markers",
-        name=legend,
-        legendgroup=cloud.name,
-        line={"color": look.colour, "width": 2.5},
-        marker={"symbol": look.marker, "size": 9},
+        name=cloud.legend,
+        legendgroup=cloud.group,
+        line=cloud.line,
+        marker={"symbol": cloud.marker, "size": 9},
     )
     return [*lines, entry]
 
@@ -177,7 +251,8 @@ def _slopes(centre: ndarray, low: ndarray, high: ndarray) -> list[go.Scatter]:
     return lines
 
 
-def _floor(floor: float) -> dict[str, Any]:
+def below_floor(floor: float) -> dict[str, Any]:
+    """What lies below the noise floor, shaded."""
     label = {
         "x": float(np.log10(floor)),
         "y": 0.99,
@@ -193,7 +268,8 @@ def _floor(floor: float) -> dict[str, Any]:
     return {"shapes": [palette.shade(floor * 1e-30, floor)], "annotations": [label]}
 
 
-def _nothing(sentence: str, height: int) -> go.Figure:
+def nothing(sentence: str, height: int) -> go.Figure:
+    """A sentence in place of a figure."""
     said = {"text": sentence, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
     hidden = {"visible": False}
     return go.Figure(layout=layout(height, annotations=[said], xaxis=hidden, yaxis=hidden))

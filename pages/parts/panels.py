@@ -7,8 +7,8 @@ import streamlit as st
 
 from engine.diagnostics import Fit
 from engine.result import USUAL_WINDOW, Analysis
-from pages.parts import curves, figures, palette, results, words
-from pages.parts.controls import draw, provenance
+from pages.parts import curves, palette, results, words
+from pages.parts.controls import draw
 from pages.parts.results import View
 
 CELL = 195
@@ -83,32 +83,6 @@ def _agreement(fits: dict[str, Fit | None]) -> str:
     return f"Predicted from activity–weight duality; {abs(measured.gamma - predicted.gamma):.2f} from the measured one."
 
 
-def clouds(view: View, names: Sequence[str], first: int, last: int) -> list[figures.Cloud]:
-    """Diagonals and fits of some matrices, ready to be drawn."""
-    a = view.analysis
-    return [
-        figures.Cloud(name, a.eigenvalues, a.diagonal(name), fit_or_none(a, name, last, first), first, last)
-        for name in names
-    ]
-
-
-def power_law(view: View, names: Sequence[str], first: int, last: int, centred: bool = False) -> None:
-    """Log-log C_ii on H_ii with fits and slopes."""
-    drawn = clouds(view, names, first, last)
-    spoken = "; ".join(f"{c.name} has exponent {c.fit.gamma:.2f}" for c in drawn if c.fit is not None)
-    draw(
-        figures.power_law(drawn, view.analysis.noise_floor, centred),
-        "power",
-        f"power-law-{view.epoch}",
-        f"Log-log plot of the noise variance against curvature. {spoken}. Lines of slope 1 and 2 for comparison.",
-    )
-    counts = " and ".join(f"{c.fit.n:,} of ${c.look.tex}$" for c in drawn if c.fit is not None)
-    st.caption(
-        f"Fitted: {counts or 'none'} among directions {first + 1} … {last:,}, above the noise floor. "
-        f"At most {figures.LIMIT} points of each are drawn; fits use all. {provenance(view)}"
-    )
-
-
 def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -> None:
     """γ at every analysed epoch."""
     series = {name: np.array(results.gammas(view, name, last, first)) for name in names}
@@ -117,6 +91,7 @@ def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -
         "gammas",
         "gamma-over-epochs",
         "The exponent at each analysed epoch, between the bounds 1 and 2.",
+        arrays=lambda: {"epoch": np.array(view.epochs)} | series,
     )
 
 
@@ -130,6 +105,7 @@ def training(view: View, height: int = 300) -> None:
         "training",
         "training",
         "Loss and accuracy over the epochs of training.",
+        arrays=lambda: columns,
     )
 
 

@@ -207,6 +207,19 @@ def last_gamma(run: Run, name: str) -> tuple[int, float]:
     return last.request.epoch, _gamma(store().root, (run.key, last.key), last.created, name, USUAL_WINDOW, 0)
 
 
+@st.cache_resource(max_entries=DERIVED_ENTRIES, show_spinner=False)
+def _theil_sen(
+    root: Path, token: tuple[str, str], created: float, name: str, last: int, first: int
+) -> tuple[float, float, float]:
+    found = _analysis(root, *token, created)
+    return (math.nan,) * 3 if found is None else found.theil_sen(name, last, first)
+
+
+def theil_sen(here: View, name: str, last: int, first: int = 0) -> tuple[float, float, float]:
+    """γ as the median of all pairwise slopes, and its 95 % interval."""
+    return _theil_sen(store().root, here.token, here.chosen.created, name, last, first)
+
+
 @dataclass(frozen=True)
 class Course:
     """One matrix along training: its numbers at each analysed epoch (e), NaN where undefined or not kept.

@@ -1,13 +1,14 @@
 """Figures of suppression: arrays in, go.Figure out. What was measured is grey, what the edit makes of it teal."""
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy import ndarray
 
 from pages.parts import figures, palette
+from pages.parts.figures import Cloud
 from pages.parts.palette import LOOKS, SLOPES, Look, axis, faded, layout, log_axis
 
 if TYPE_CHECKING:
@@ -21,27 +22,22 @@ SINGLE = 8
 DECADES = 12
 
 
-@dataclass(frozen=True)
-class Diagonals(figures.Cloud):
-    """E[h²]_ii against E[h]_ii, as measured or edited."""
-
-    style: Look = EDITED
-
-    @property
-    def look(self) -> Look:
-        return self.style
-
-
-def both(old: Diagonals, new: Diagonals, height: int = 420) -> go.Figure:
+def both(old: Cloud, new: Cloud, marked: int | None = None, height: int = 420) -> go.Figure:
     """C_ii on H_ii before and after the edit, each with its fit, and slopes 1 and 2 through the measured cloud."""
-    figure = figures.power_law([old, new], height=height)
+    figure = figures.power_law([old, new], height=height, marked=marked)
     if figure.data:
         figure.update_yaxes(title_text=NOISE)
     return figure
 
 
 def new_on_old(
-    old: ndarray, new: ndarray, fit: "Fit | None", first: int = 0, last: int | None = None, height: int = 420
+    old: ndarray,
+    new: ndarray,
+    fit: "Fit | None",
+    first: int = 0,
+    last: int | None = None,
+    marked: int | None = None,
+    height: int = 420,
 ) -> go.Figure:
     """New C_ii against old C_ii of directions first … last − 1, on one scale; dotted: unchanged."""
     index = np.arange(old.size)
@@ -85,6 +81,7 @@ def new_on_old(
                 line={"color": EDITED.colour, "width": 2.5},
             )
         )
+    traces += figures.ring([old], [np.where(new > 0, new, np.nan)], marked)
     wide, tall = (float(np.log10(z.max() / z.min())) for z in (ends, np.concatenate([ends, new[inside]])))
     return go.Figure(traces, layout(height, xaxis=log_axis(f"old {NOISE}", wide), yaxis=log_axis(f"new {NOISE}", tall)))
 
@@ -165,30 +162,46 @@ def share(second: ndarray) -> ndarray:
     return np.cumsum(each) / total if total > 0 else np.zeros_like(each)
 
 
-def cumulative(second: ndarray, keep: int, factor: str, height: int = 340) -> go.Figure:
-    """Which share of E[κ²α], summed over the directions, the m leading eigenvalues carry."""
+def cumulative(second: ndarray, keep: int, factor: str, marked: int | None = None, height: int = 340) -> go.Figure:
+    """Which share of E[κ²α], summed over the directions, the m leading eigenvalues carry; and of one direction."""
     values = share(second)
     m = np.arange(1, values.size + 1)
-    bars = go.Bar(
-        x=m,
-        y=values,
-        meta="share",
-        width=0.62,
-        marker={"color": [faded(EDITED.colour, 0.85 if i <= keep else 0.3) for i in m], "line": {"width": 0}},
-        # Where all is near 100 % only what is kept is told.
-        text=[percent(v) if v < 0.999 or i == keep else "" for i, v in zip(m, values, strict=True)],
-        textposition="outside",
-        constraintext="none",
-        textangle=0,
-        cliponaxis=False,
-        hovertemplate="the leading %{x}: %{y:.4%}<extra></extra>",
-    )
+    traces: list[Any] = [
+        go.Bar(
+            x=m,
+            y=values,
+            meta="share",
+            width=0.62,
+            name="all directions",
+            showlegend=False,
+            marker={"color": [faded(EDITED.colour, 0.85 if i <= keep else 0.3) for i in m], "line": {"width": 0}},
+            # Where all is near 100 % only what is kept is told.
+            text=[percent(v) if v < 0.999 or i == keep else "" for i, v in zip(m, values, strict=True)],
+            textposition="outside",
+            constraintext="none",
+            textangle=0,
+            cliponaxis=False,
+            hovertemplate="the leading %{x}: %{y:.4%}<extra></extra>",
+        )
+    ]
+    if marked is not None and marked <= second.shape[1]:
+        traces.append(
+            go.Scatter(
+                x=m,
+                y=share(second[:, marked - 1 : marked]),
+                mode="lines+markers",
+                name=f"direction {marked:,} alone",
+                meta="marked",
+                line={"color": palette.MARK, "width": 2},
+                marker={"size": 7},
+                hovertemplate=f"direction {marked:,}, the leading %{{x}}: %{{y:.4%}}<extra></extra>",
+            )
+        )
     shapes, notes = _beyond(keep, m.size, factor)
     return go.Figure(
-        bars,
+        traces,
         layout(
             height,
-            showlegend=False,
             xaxis=_numbers(m.size),
             yaxis=axis("share of E[κ²α]", tickformat=".0%", range=[0, 1.3], tickvals=[0, 0.25, 0.5, 0.75, 1]),
             shapes=shapes,

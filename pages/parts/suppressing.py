@@ -8,12 +8,13 @@ from numpy import ndarray
 
 from engine.diagnostics import Fit, power_law
 from engine.suppression import Spectra, Suppressed
-from pages.parts import results, spectra, words
+from pages.parts import pointing, results, spectra, words
 from pages.parts.controls import draw, provenance
 from pages.parts.edits import Edit, factor_label
+from pages.parts.figures import Cloud
 from pages.parts.panels import card
 from pages.parts.results import View
-from pages.parts.spectra import EDITED, MEASURED, Diagonals, percent
+from pages.parts.spectra import EDITED, MEASURED, percent
 
 # A slope or γ this near to another is called the same.
 NEAR = 0.03
@@ -181,11 +182,13 @@ def new_on_old(view: View, o: Outcome, kept: Spectra) -> None:
     fit = o.new_on_old
     old, new = (o.of_data(s.noise_diagonal) for s in (o.old, o.new))
     draw(
-        spectra.new_on_old(old, new, fit, o.first, o.last),
+        spectra.new_on_old(old, new, fit, o.first, o.last, pointing.pointed(view)),
         "new_on_old",
         "suppression-new-on-old",
         "Log-log plot of the rebuilt noise against the measured one"
         + (f", slope {fit.gamma:.2f}." if fit is not None else "."),
+        arrays=lambda: {"C_old": o.old.noise_diagonal, "C_new": o.new.noise_diagonal, "is_data": o.data},
+        on_click=pointing.at,
     )
     st.caption(f"On the dotted line nothing has changed. {where(view, kept)}")
 
@@ -193,14 +196,22 @@ def new_on_old(view: View, o: Outcome, kept: Spectra) -> None:
 def both(view: View, o: Outcome, kept: Spectra) -> None:
     """C_ii on H_ii, before and after."""
     old, new = (
-        Diagonals(name, o.of_data(s.hessian_diagonal), s.noise_diagonal, fit, o.first, o.last, style)
+        Cloud(name, o.of_data(s.hessian_diagonal), s.noise_diagonal, fit, o.first, o.last, style=style)
         for name, s, fit, style in (("before", o.old, o.before, MEASURED), ("after", o.new, o.after, EDITED))
     )
     draw(
-        spectra.both(old, new),
+        spectra.both(old, new, pointing.pointed(view)),
         "both",
         "suppression-power-law",
         f"Log-log plot of noise against curvature: exponent {_two(o.before)} as measured, {_two(o.after)} edited.",
+        arrays=lambda: {
+            "H_old": o.old.hessian_diagonal,
+            "C_old": o.old.noise_diagonal,
+            "H_new": o.new.hessian_diagonal,
+            "C_new": o.new.noise_diagonal,
+            "is_data": o.data,
+        },
+        on_click=pointing.at,
     )
     st.caption(
         f"Fitted: directions {o.first + 1} … {o.last:,} above the noise floor of the measured H. {where(view, kept)}"
@@ -221,6 +232,7 @@ def single_samples(view: View, o: Outcome, kept: Spectra) -> None:
         "samples",
         "suppression-spectra",
         "Per-sample curvatures by place: median, quantiles and some single samples, on a logarithmic scale.",
+        arrays=lambda: {"kappa": kept.kappa},
     )
     st.caption(f"As measured, drawn down to 10⁻¹² of the largest. {_taken(o)}{where(view, kept)}")
 
@@ -239,10 +251,11 @@ def _taken(o: Outcome) -> str:
 def cumulative(view: View, o: Outcome, kept: Spectra) -> None:
     """Cumulative share of E[κ²α] by m."""
     draw(
-        spectra.cumulative(kept.second, o.edit.keep, factor_label(o.edit.tail, html=True)),
+        spectra.cumulative(kept.second, o.edit.keep, factor_label(o.edit.tail, html=True), pointing.pointed(view)),
         "cumulative",
         "suppression-share",
         "Share of the noise that the leading m eigenvalues of every sample carry, by m.",
+        arrays=lambda: {"share": spectra.share(kept.second), "second": kept.second},
     )
     faint = "Faint: beyond the eigenvalues kept. " if o.edit.keep < o.rank else ""
     st.caption(f"As measured, summed over all directions. {faint}{where(view, kept)}")

@@ -85,6 +85,15 @@ WINDOW = r"""
 curve is flat.
 """
 
+RESIDUALS = r"""
+**Residuals.** How far each fitted direction lies from its line,
+
+$$\log_{10} C_{ii} - \left(\gamma\,\log_{10} H_{ii} + \text{intercept}\right),$$
+
+in decades. The thick line is their running median. Where one power holds it stays at zero; a bend, or slopes that
+differ between sharp and flat directions, bends it too.
+"""
+
 EFFECTIVE = r"""
 **Effective curvature.** The mean curvature of the samples along direction $i$, weighted by curvature itself:
 
