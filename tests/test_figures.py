@@ -352,12 +352,19 @@ def test_residuals_are_the_distances_from_the_fit_in_decades():
         assert (ends - middle > 0.02) == (c.y is bent.y)
 
 
-def test_a_running_median_is_that_of_neighbouring_groups():
-    x, y = np.array([3.0, 1.0, 2.0, 4.0] * 4), np.arange(16.0)
+def test_a_running_median_is_that_of_stretches_in_log_x():
+    rng = np.random.default_rng(0)
+    x = 10 ** rng.uniform(-6, 0, 500)
+    y = np.log10(x) ** 2 + rng.normal(0, 0.01, 500)
     across, up = exponent_figures.running_median(x, y)
-    order = np.argsort(-x)
-    assert up.tolist() == [np.median(y[order[:8]]), np.median(y[order[8:]])]
-    assert across.tolist() == [3.5, 1.5]
+    assert 25 <= across.size <= exponent_figures.GROUPS
+    assert np.all(np.diff(across) < 0)
+    np.testing.assert_allclose(up, np.log10(across) ** 2, atol=0.15)
+    few = exponent_figures.running_median(np.array([1.0, 0.1, 1e-4]), np.array([1.0, 2.0, 9.0]))
+    assert [z.tolist() for z in few] == [[0.1], [2.0]]
+    # Each point is in one stretch: medians of stretches of four lie between their second and third.
+    x, y = 10.0 ** -np.arange(8), np.arange(8.0)
+    assert exponent_figures.running_median(x, y)[1].tolist() == [1.5, 5.5]
 
 
 # -- off the diagonal, and through the epochs -------------------------------------------------------------

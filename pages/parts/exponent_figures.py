@@ -14,8 +14,8 @@ from pages.parts.palette import CURVATURE, LOOKS, SLOPES, axis, layout, line_up,
 
 # Fits over a handful of points swing wildly and would hide the rest.
 FEWEST = 20
-# The running median is taken over so many groups of directions.
-GROUPS = 30
+# A running median has so many stretches, and at least so many points in each.
+GROUPS, FEW = 30, 4
 
 
 def residuals_of(cloud: Cloud) -> ndarray:
@@ -28,10 +28,17 @@ def residuals_of(cloud: Cloud) -> ndarray:
 
 
 def running_median(x: ndarray, y: ndarray) -> tuple[ndarray, ndarray]:
-    """Medians of both over neighbouring groups of equal size, along falling x."""
+    """Medians of both along falling x, over stretches of equal length in log x, longer where they would hold fewer
+    than FEW points."""
     order = np.argsort(-x)
-    groups = np.array_split(order, min(GROUPS, max(1, x.size // 8)))
-    return np.array([np.median(x[g]) for g in groups]), np.array([np.median(y[g]) for g in groups])
+    x, y = x[order], y[order]
+    depth = np.log(x[0] / x)
+    stretch = np.minimum(GROUPS * depth / max(depth[-1], 1e-12), GROUPS - 1).astype(int)
+    ends: list[int] = []
+    for end in np.flatnonzero(np.diff(stretch)) + 1:
+        if end - (ends[-1] if ends else 0) >= FEW and x.size - end >= FEW:
+            ends.append(int(end))
+    return tuple(np.array([np.median(part) for part in np.split(z, ends)]) for z in (x, y))  # type: ignore[return-value]
 
 
 def residuals(clouds: Sequence[Cloud], marked: int | None = None, height: int = 300) -> go.Figure:

@@ -30,14 +30,22 @@ def line(view: View, names: tuple[str, ...]) -> None:
         st.caption("Click a point or a cell: its direction is then marked in every figure, on this page and the next.")
         return
     a = view.analysis
-    variances = (f"${LOOKS[n].tex}_{{ii}}$ = {palette.number(a.diagonal(n)[direction - 1])}" for n in names)
-    if "C" in a.names:
-        louder = int((a.diagonal("C") > a.diagonal("C")[direction - 1]).sum())
-        order = f"the sharpest but {direction - 1:,} and the noisiest but {louder:,} of {a.k:,}"
-    else:
-        order = f"the sharpest but {direction - 1:,} of {a.k:,}"
-    below = " Its curvature is below the noise floor." if a.eigenvalues[direction - 1] <= a.noise_floor else ""
-    values = ", ".join((f"$H_{{ii}}$ = {palette.number(a.eigenvalues[direction - 1])}", *variances))
+    i = direction - 1
+    values = ", ".join(f"${_symbol(name)}_{{ii}}$ = {palette.number(a.diagonal(name)[i])}" for name in ("H", *names))
+    louder = f" and {ordinal(1 + int((a.diagonal('C') > a.diagonal('C')[i]).sum()))} noisiest" if "C" in a.names else ""
+    place = f"the {ordinal(direction)} sharpest{louder} of {a.k:,} directions."
+    below = " Its curvature is below the noise floor." if a.eigenvalues[i] <= a.noise_floor else ""
     with st.container(horizontal=True, vertical_alignment="center", key="pointed"):
-        st.markdown(f":material/my_location: **Direction {direction:,}**: {values}; {order}.{below}", width="content")
+        st.markdown(f":material/my_location: **Direction {direction:,}**: {values}; {place}{below}", width="content")
         st.button("Clear", key="pointed.clear", icon=":material/close:", type="tertiary", on_click=away)
+
+
+def _symbol(name: str) -> str:
+    tex = LOOKS[name].tex
+    return f"({tex})" if "_" in tex else tex
+
+
+def ordinal(n: int) -> str:
+    """1st, 2nd, 3rd, 4th …"""
+    ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n:,}{ending}"
