@@ -265,15 +265,15 @@ class Jobs:
             return False
 
     def _state(self, job: Job) -> Progress:
-        if job.pid == 0:  # its process is not yet on record
-            if time.time() - job.started < LAUNCH_SECONDS:
-                return Progress()
-            return Progress(state="failed", message="It was never started. Start it again.")
         # Looked at first: a worker that ends in between has written its last word by then.
         alive = self._alive(job.pid, job.started)
         progress = read_progress(job.folder) or Progress()
         if progress.state != "running" or alive:
             return progress
+        if job.pid == 0:  # its process is not yet on record
+            if time.time() - job.started < LAUNCH_SECONDS:
+                return progress
+            return Progress(state="failed", message="It was never started. Start it again.")
         if (job.folder / "CANCEL").exists():
             return replace(
                 progress, state="cancelled", seconds_left=None, message="Stopped. What was finished is kept."

@@ -1,6 +1,7 @@
 """All jobs of the queue on the Train page: the one at work, those that wait, and how the others ended."""
 
 from dataclasses import replace
+from typing import Literal
 
 import streamlit as st
 
@@ -13,6 +14,7 @@ from pages.parts.frame import escaped, guarded
 from pages.parts.jobs import WATCH_SECONDS, card, command, doing, go_on, jobs, log, request_of, run_of, working
 
 SHOWN = 6
+_WATCHED = "train.watched"  # jobs this session has seen at work
 _ENDS = {
     "done": (":material/check_circle:", "green", "Done"),
     "failed": (":material/error:", "red", "Failed"),
@@ -35,19 +37,29 @@ def start(request: RunRequest, analyze: tuple[str, ...]) -> Job:
 
 
 def queue() -> None:
-    """The job at work and those that wait. Watched only while there are any."""
-    open_ = sorted((job for job in jobs().running() if job.queue), key=lambda job: job.created)
+    """The job at work and those that wait, watched only while there are any; and what was watched and has ended."""
+    everything = [job for job in jobs().jobs() if job.queue]
+    open_ = sorted((job for job in everything if job.running), key=lambda job: job.created)
+    watched = {job.id for job in open_} | st.session_state.get(_WATCHED, set())
+    st.session_state[_WATCHED] = watched
+    for job in everything:
+        if job.id in watched and not job.running:
+            _ended(job)
+            break
     if open_:
         _queue(tuple(job.id for job in open_))
 
 
 def ended() -> None:
-    """How the others ended, and what can be done with them."""
+    """How jobs ended, and what can be done with them; the one shown above is not repeated."""
     found = [job for job in jobs().jobs() if job.queue and not job.running]
+    above = next((job for job in found if job.id in st.session_state.get(_WATCHED, ())), None)
+    found = [job for job in found if above is None or job.id != above.id]
     if not found:
-        st.caption("Nothing has ended yet. What you start is found here later, also if you close the page meanwhile.")
+        if above is None:
+            st.caption("What you start goes on if you close this page, and is found here when it has ended.")
         return
-    st.subheader("Ended")
+    st.subheader("Earlier jobs")
     for job in found[:SHOWN]:
         _ended(job)
     if len(found) > SHOWN:
@@ -88,7 +100,7 @@ def _ended(job: Job) -> None:
             st.caption(escaped(job.message))
         with st.container(horizontal=True, key=f"ended-{job.id}"):
             if run is not None and results.analysed(run):
-                look_at(run, f"look-{job.id}")
+                look_at(run, f"look-{job.id}", primary=True)
             if job.state != "done" and st.button("Go on", key=f"go-{job.id}", icon=":material/play_arrow:"):
                 go_on(job)
                 jobs().delete(job)
@@ -106,9 +118,10 @@ def _ended(job: Job) -> None:
         log(job)
 
 
-def look_at(run: Run, key: str) -> None:
+def look_at(run: Run, key: str, primary: bool = False) -> None:
     """A way to the results of a run."""
-    if st.button("Look at it", key=key, icon=":material/visibility:"):
+    kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
+    if st.button("Look at it", key=key, icon=":material/visibility:", type=kind):
         selection.choose(run=run.key, epoch=None, layer=None)
         st.switch_page("app.py")
 

@@ -116,7 +116,7 @@ def left(job: Job) -> str:
     seconds = job.progress.seconds_left
     if seconds is None or job.progress.total < 2:
         return f"{duration(time.time() - job.created)} so far"
-    return f"about {duration(max(1, seconds))} left of this step"
+    return f"about {duration(max(1.0, seconds))} left of this step"
 
 
 # -- one job at work --------------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ def _in_short(job_id: str) -> None:
         return
     queued = sum(other.waiting for other in jobs().running())
     seconds = job.progress.seconds_left
-    about = f", {duration(max(1, seconds))} left" if seconds is not None and job.progress.total > 1 else ""
+    about = f", {duration(max(1.0, seconds))} left" if seconds is not None and job.progress.total > 1 else ""
     what = "Training" if job.progress.stage == "training" else "Stopping" if job.stopping else "At work"
     more = f" · {queued} waiting" if queued and not job.waiting else ""
     st.page_link(

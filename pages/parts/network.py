@@ -95,7 +95,7 @@ def network(model: ModelRequest, studied: str, image: tuple[int, int] = (28, 28)
         traces,
         palette.layout(
             height,
-            margin={"l": 4, "r": 4, "t": 8, "b": 8},
+            margin={"l": 4, "r": 4, "t": 34, "b": 4},
             xaxis=hidden | {"range": [-0.45, len(layers) + 0.45]},
             yaxis=hidden | {"range": [-0.75, 0.7]},
             annotations=notes,

@@ -111,6 +111,7 @@ def _data(preview: Preview | None) -> None:
     most = max(preview.train, default=1) if preview is not None else None
     first.number_input(
         "Samples per class",
+        value=None,
         min_value=1,
         step=50,
         placeholder="all",
@@ -233,13 +234,13 @@ def _sgd() -> None:
         )  # fmt: skip
         second.number_input("Last rate / first rate", 0.0, 1.0, step=0.01, format="%.4g", **bound("final_rate_ratio"))
         third.number_input(
-            "Clip the gradient at", min_value=0.0, step=1.0, placeholder="off", format="%.4g",
+            "Clip the gradient at", value=None, min_value=0.0, step=1.0, placeholder="off", format="%.4g",
             help="Norm of the whole gradient. Empty: off.", **bound("clip_norm"),
         )  # fmt: skip
         first.number_input("Momentum", 0.0, 1.0, step=0.1, format="%.3g", **bound("momentum"))
         second.number_input("Weight decay", min_value=0.0, step=1e-4, format="%.4g", **bound("weight_decay"))
         third.number_input(
-            "Stop below loss", min_value=0.0, step=1e-5, placeholder="off", format="%.2e",
+            "Stop below loss", value=None, min_value=0.0, step=1e-5, placeholder="off", format="%.2e",
             help="Training ends when every sample is right and the loss lies below. Empty: off.", **bound("stop_loss"),
         )  # fmt: skip
         left, right = st.columns([2, 1])

@@ -175,9 +175,11 @@ def costs(request: RunRequest, found: Preview, analyses: int) -> None:
             with grid.cell():
                 st.metric(label, value, help=help_)
     if speeds is not None:
-        source = "earlier runs of the same shape" if train.measured else speeds.host
+        basis = f"Estimated for {speeds.host}"
+        if train.measured:
+            basis = f"Training as in earlier runs of the same shape, the rest estimated for {speeds.host}"
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(f"Estimated for {source}; expect a factor of two.", width="stretch")
+            st.caption(f"{basis}; expect a factor of two.", width="stretch")
             _measure_again()
 
 
@@ -198,6 +200,6 @@ def _total(train: Cost, one: Cost, analyses: int, speeds: Calibration | None) ->
 def rounded(seconds: float) -> float:
     """Two digits: an estimate knows no more. At least one second."""
     if seconds < 60:
-        return max(1, round(seconds))
+        return max(1.0, float(round(seconds)))
     step = 10 if seconds < 600 else 60 if seconds < 7200 else 600
-    return step * round(seconds / step)
+    return float(step * round(seconds / step))

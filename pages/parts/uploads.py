@@ -20,7 +20,7 @@ def keep(content: bytes, label: str) -> str:
     path = folder / f"own-{hashlib.sha256(content).hexdigest()[:12]}.npz"
     if not path.exists():
         replace_file(path, content)
-    replace_file(path.with_suffix(".name"), label[:80].encode())
+    replace_file(path.with_suffix(".name"), Path(label.replace("\\", "/")).name[-80:].encode())
     return str(path)
 
 
