@@ -48,7 +48,8 @@ function enlarge(node, scale) {
 
 function direction(point) {
   if (point.data.type === "heatmap") return (point.data.meta?.rows ?? [])[point.pointNumber[0]] ?? point.pointNumber[0] + 1;
-  const told = Array.isArray(point.customdata) ? point.customdata[0] : point.customdata;
+  // A row is an array, plain or typed, or one number.
+  const told = point.customdata?.length === undefined ? point.customdata : point.customdata[0];
   return Number.isFinite(told) ? Math.round(told) : null;
 }
 
@@ -66,7 +67,7 @@ function config(element) {
   return {
     displaylogo: false,
     responsive: false,
-    modeBarButtonsToRemove: ["toImage", "lasso2d", "autoScale2d", ...(element.gammascope.box ? [] : ["select2d"])],
+    modeBarButtonsToRemove: ["toImage", "sendChartToCloud", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", ...(element.gammascope.box ? [] : ["select2d"])],
     modeBarButtonsToAdd: [
       { name: "svg", title: "Save as SVG", icon: ICONS.save, click: () => save(element, "svg") },
       { name: "png", title: "Save as PNG", icon: ICONS.save, click: () => save(element, "png") },
