@@ -17,6 +17,14 @@ from cache.jobs import Jobs
 
 ROOT = Path(__file__).parents[2]
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 MISSING = (
     "NO CHROMIUM: the browser tests were not run. They drive the system's own Chromium: install it "
     "(Debian: apt-get install chromium) and run them again."
@@ -66,10 +74,15 @@ class Dashboard:
             jobs.kill(job)
 
 
+def find_chromium():
+    """Path of the system's Chromium, if there is one."""
+    return next((found for name in CHROMIUMS if (found := shutil.which(name))), None)
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """The system's Chromium; without one the tests are skipped, and a warning says so."""
-    path = next((found for name in CHROMIUMS if (found := shutil.which(name))), None)
+    path = find_chromium()
     if path is None:
         warnings.warn(MISSING, stacklevel=1)
         pytest.skip(MISSING)
@@ -77,9 +90,7 @@ def chromium():
 
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        quiet = ("no-sandbox", "disable-gpu", "disable-quic", "disable-background-networking")
-        more = ("disable-component-update", "disable-sync")
-        browser = playwright.chromium.launch(executable_path=path, args=[f"--{flag}" for flag in (*quiet, *more)])
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
 
