@@ -1,9 +1,14 @@
 """The front door: what this is, the demo at work, and its results at a glance."""
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from pages.parts import demo
-from pages.parts.frame import page
+from pages.parts.frame import guarded, page
+
+if TYPE_CHECKING:
+    from pages.parts.results import View
 
 
 def introduction() -> None:
@@ -18,7 +23,7 @@ def introduction() -> None:
 
 def overview() -> None:
     """The results of one checkpoint, from the answer down to its evidence."""
-    from pages.parts import controls, directions, exponents, jobs, panels, results, selection, words
+    from pages.parts import controls, exponents, jobs, panels, results, words
 
     view = results.view()
     if view is None:
@@ -26,17 +31,12 @@ def overview() -> None:
         expect()
         return
     jobs.progress_of(view.run.key)
-    left, right = st.columns(2, gap="large")
-    with left:
-        controls.epoch("start", view)
-    with right:
-        k = controls.top_k("start", view)
+    controls.epoch("start", view)
     panels.headline(view)
 
     about = words.H + words.C + words.K + words.R
     controls.heading("Do noise and curvature share their directions?", about, "What K and R are")
-    directions.three_heatmaps(view, "C", k, seed=selection.current().draw or 0)
-    st.caption(controls.provenance(view))
+    pictures(view)
 
     about = words.GAMMA + words.C_AWD + words.FLOOR
     controls.heading("By which power does noise grow with curvature?", about, "What γ, C_AWD and the lines are")
@@ -54,6 +54,18 @@ def overview() -> None:
     st.caption(controls.provenance(view))
     st.subheader("Look closer")
     panels.doors()
+
+
+@st.fragment
+@guarded
+def pictures(view: "View") -> None:
+    """The slider over directions, and what alone it moves."""
+    from pages.parts import controls, directions, selection
+
+    with st.container(width=420):
+        k = controls.top_k("start", view)
+    directions.three_heatmaps(view, "C", k, seed=selection.current().draw or 0)
+    st.caption(controls.provenance(view))
 
 
 def expect() -> None:
