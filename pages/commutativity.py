@@ -1,29 +1,44 @@
 """Whether the curvature and a covariance share their eigenvectors, against chance."""
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
-from pages.parts.frame import page
+from pages.parts.frame import guarded, page
+
+if TYPE_CHECKING:
+    from pages.parts.results import View
 
 PAGE = "commutativity"
 
 
 def main() -> None:
-    """The knobs, the three pictures, and two numbers beside what chance gives."""
-    from pages.parts import controls, directions, heatmaps, pointing, selection, words
-    from pages.parts.animation import MOST
+    """The knobs, the pictures, and numbers beside what chance gives."""
+    from pages.parts import controls, directions, words
 
     view = controls.opening("Do noise and curvature share their directions?")
     if view is None:
         return
-    with st.grid(3, min_column_width=185, gap="medium", vertical_alignment="bottom") as grid:
-        with grid.cell():
-            name = controls.matrix(PAGE, view)
-        with grid.cell():
-            controls.epoch(PAGE, view)
-        slider = grid.cell()
-    draw = selection.current().draw or 0
+    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
+    with left:
+        name = controls.matrix(PAGE, view)
+    with right:
+        controls.epoch(PAGE, view)
+    leading(view, name)
+    controls.heading("Which covariances are diagonal in the eigenbasis of H?", words.ALIGNMENT, level=3)
+    directions.alignment(view)
+
+
+@st.fragment
+@guarded
+def leading(view: "View", name: str) -> None:
+    """All that hangs on the number of leading directions: its knob moves nothing else."""
+    from pages.parts import controls, directions, heatmaps, pointing, selection, words
+    from pages.parts.animation import MOST
+
     controls.heading("Three pictures of one matrix", words.H + words.C + words.K + words.R, "What H, C, K and R are")
-    with st.container(horizontal=True, gap="large"):
+    left, right = st.columns(2, gap="large", vertical_alignment="center")
+    with right, st.container(horizontal=True, gap="medium"):
         moving = len(view.epochs) > 1 and st.toggle(
             "Play through the epochs",
             key=f"{PAGE}.play",
@@ -31,19 +46,27 @@ def main() -> None:
         )
         kept = view.analysis.blocks.get(name)
         most = controls.reach(PAGE, controls.LARGEST_K if kept is None else kept.shape[0])
-    with slider:
+    with left:
         k = controls.top_k(PAGE, view, most)
+    draw = selection.current().draw or 0
     if moving:
         directions.play(view, name, min(k, MOST), draw)
     else:
         shown = heatmaps.raster(k)
         directions.three_heatmaps(view, name, k, draw, directions.resolution(PAGE, k) if shown.step > 1 else shown)
     pointing.line(view, (name,))
+
+    def turn_again() -> None:
+        selection.choose(draw=draw + 1)
+
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Random draw {draw + 1}. {controls.provenance(view)}", width="stretch")
-        if st.button("New random draw", icon=":material/casino:", help="Turn the same spectrum at random once more."):
-            selection.choose(draw=draw + 1)
-            st.rerun()
+        st.button(
+            "New random draw",
+            icon=":material/casino:",
+            help="Turn the same spectrum at random once more.",
+            on_click=turn_again,
+        )
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
             controls.heading("Less than chance?", words.OFF_DIAGONAL, level=3)
@@ -51,8 +74,6 @@ def main() -> None:
         with pair.cell():
             controls.heading("Do they commute?", words.COMMUTATOR, level=3)
             directions.commutator(view, name, k)
-    controls.heading("Which covariances are diagonal in the eigenbasis of H?", words.ALIGNMENT, level=3)
-    directions.alignment(view)
     complete()
 
 

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from engine import diagnostics
@@ -82,6 +83,19 @@ def test_the_ticks_of_k_stand_where_their_value_has_its_colour():
         share = (place - marker["cmin"]) / (marker["cmax"] - marker["cmin"])
         assert np.interp(share, *zip(*stops, strict=True)) == pytest.approx(strength(trace, value), abs=0.02)
         assert np.sign(place) == sign
+
+
+@pytest.mark.parametrize("made", ["K", "R", "play", "sizes", "meter"])
+def test_what_is_drawn_unchecked_while_a_knob_moves_is_what_plotly_takes(made):
+    figure = {
+        "K": lambda: heatmaps.covariance(RESULT.projected("C", 20), RESULT.eigenvalues, marked=3),
+        "R": lambda: heatmaps.correlation(RESULT.correlation("C", 20), RESULT.eigenvalues, marked=3),
+        "play": lambda: animation.play(frames(), 10, RESULT.random_correlation("C", 12), RESULT.eigenvalues),
+        "sizes": lambda: curves.off_diagonal(np.arange(200), np.ones((9, 200), int), "#d9730d"),
+        "meter": lambda: curves.meter({"all": 0.2}, 1.4, "chance", "error", "#d9730d", 1.6),
+    }[made]()
+    # Checks every word, and raises at one it does not know.
+    assert len(go.Figure(json.loads(figure.to_json())).data) == len(figure.data)
 
 
 # -- large matrices ---------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def play(frames: Sequence[Frame], present: int, random: ndarray | None, eigenval
     # Curvatures differ from epoch to epoch, so the cells are named by their direction alone.
     common = shown.common(eigenvalues) | {"x": (names := [str(i + 1) for i in range(k)]), "y": names}
     titles = ["<i>K</i> – the noise", "<i>R</i><sub>real</sub> – measured"]
-    pictures: list[list[Any]] = [
+    pictures: list[list[dict[str, Any]]] = [
         heatmaps.covariance_traces(frames[now].block, colours, common),
         [heatmaps.correlation_trace(frames[now].correlation, "R<sub>real</sub>", common, whole)],
     ]
@@ -72,10 +72,10 @@ def play(frames: Sequence[Frame], present: int, random: ndarray | None, eigenval
             | {"yanchor": "bottom", "showarrow": False, "font": {"size": 14}}
         )
         for trace in picture:
-            trace.update(xaxis=f"x{end}", yaxis=f"y{end}")
+            trace |= {"xaxis": f"x{end}", "yaxis": f"y{end}"}
         bar = {"x": left + width / 2, "xanchor": "center", "len": width * 0.94, "y": -0.16, "yref": "paper"}
         last = picture[-1]
-        (last.marker if isinstance(last, go.Scatter) else last).colorbar.update(bar | {"yanchor": "top"})
+        last.get("marker", last)["colorbar"] |= bar | {"yanchor": "top"}
         traces += picture
     at_once = {"mode": "immediate", "transition": {"duration": 0}}
     steps = [

@@ -127,8 +127,8 @@ def meter(
         "xanchor": "right" if chance > top / 2 else "left",
         "font": {"size": 12, "color": palette.QUIET},
     }
-    return go.Figure(
-        _bars(list(rows), list(rows.values()), faded(colour, 0.85), width=0.56),
+    return palette.figure(
+        [_bars(list(rows), list(rows.values()), faded(colour, 0.85), width=0.56)],
         layout(
             height,
             showlegend=False,
@@ -160,20 +160,22 @@ def alignments(values: Mapping[str, tuple[float, float]], height: int = 300) -> 
     )
 
 
-def _bars(labels: list[str], values: list[float], colour: str | list[str], width: float = 0.6, **more: Any) -> go.Bar:
-    return go.Bar(
-        x=values,
-        y=labels,
-        orientation="h",
-        width=width,
-        name="measured",
-        marker={"color": colour, "line": {"width": 0}},
-        text=[f"{v:.2f}" for v in values],
-        textposition="outside",
-        cliponaxis=False,
-        hovertemplate="%{y}: %{x:.4f}<extra></extra>",
-        **more,
-    )
+def _bars(
+    labels: list[str], values: list[float], colour: str | list[str], width: float = 0.6, **more: Any
+) -> dict[str, Any]:
+    return more | {
+        "type": "bar",
+        "x": values,
+        "y": labels,
+        "orientation": "h",
+        "width": width,
+        "name": "measured",
+        "marker": {"color": colour, "line": {"width": 0}},
+        "text": [f"{v:.2f}" for v in values],
+        "textposition": "outside",
+        "cliponaxis": False,
+        "hovertemplate": "%{y}: %{x:.4f}<extra></extra>",
+    }
 
 
 def _names() -> dict[str, Any]:
@@ -201,41 +203,43 @@ def off_diagonal(real: ndarray, random: ndarray | None, colour: str, height: int
 
     width = group / real.size
     x = (np.arange(bars) + 0.5) * width
-    traces: list[Any] = [
-        go.Bar(
-            x=x,
-            y=share(real),
-            width=width,
-            name="measured",
-            meta="measured",
-            marker={"color": colour, "opacity": 0.75, "line": {"width": 0}},
-            hovertemplate="measured: %{y:.1%} of pairs near |R| = %{x:.3f}<extra></extra>",
-        )
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "bar",
+            "x": x,
+            "y": share(real),
+            "width": width,
+            "name": "measured",
+            "meta": "measured",
+            "marker": {"color": colour, "opacity": 0.75, "line": {"width": 0}},
+            "hovertemplate": "measured: %{y:.1%} of pairs near |R| = %{x:.3f}<extra></extra>",
+        }
     ]
     if random is not None:
         low, middle, high = np.quantile(share(random), [0.05, 0.5, 0.95], axis=0)
+        line = {"type": "scatter", "mode": "lines"}
         traces += [
-            go.Scatter(
-                x=np.concatenate([x, x[::-1]]),
-                y=np.concatenate([high, low[::-1]]),
-                fill="toself",
-                fillcolor=faded(palette.QUIET, 0.35),
-                mode="lines",
-                line={"width": 0},
-                name=f"5 … 95 % of {len(random)} draws",
-                meta="band",
-                hoverinfo="skip",
-            ),
-            go.Scatter(
-                x=x,
-                y=middle,
-                mode="lines",
-                name="by chance",
-                meta="by chance",
-                line={"color": palette.QUIET, "width": 2, "dash": "dot"},
-                hovertemplate="by chance: %{y:.1%} of pairs near |R| = %{x:.3f}<extra></extra>",
-            ),
+            line
+            | {
+                "x": np.concatenate([x, x[::-1]]),
+                "y": np.concatenate([high, low[::-1]]),
+                "fill": "toself",
+                "fillcolor": faded(palette.QUIET, 0.35),
+                "line": {"width": 0},
+                "name": f"5 … 95 % of {len(random)} draws",
+                "meta": "band",
+                "hoverinfo": "skip",
+            },
+            line
+            | {
+                "x": x,
+                "y": middle,
+                "name": "by chance",
+                "meta": "by chance",
+                "line": {"color": palette.QUIET, "width": 2, "dash": "dot"},
+                "hovertemplate": "by chance: %{y:.1%} of pairs near |R| = %{x:.3f}<extra></extra>",
+            },
         ]
     across = axis("size of the correlation |R<sub>ij</sub>|, i ≠ j", range=[0, bars * width])
     up = axis("share of pairs", tickformat=".0%", rangemode="tozero")
-    return go.Figure(traces, layout(height, bargap=0, xaxis=across, yaxis=up))
+    return palette.figure(traces, layout(height, bargap=0, xaxis=across, yaxis=up))

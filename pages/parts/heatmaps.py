@@ -141,17 +141,17 @@ BAR = {
 CORRELATIONS = {-1.0: "−1", -0.5: "−0.5", 0.0: "0", 0.5: "0.5", 1.0: "1"}
 
 
-def covariance_traces(cells: ndarray, colours: Scale, common: dict[str, Any], **bar: Any) -> list[Any]:
+def covariance_traces(cells: ndarray, colours: Scale, common: dict[str, Any], **bar: Any) -> list[dict[str, Any]]:
     """The cells of K with their values, and the colour bar: its ticks are values, its length their symlog."""
-    values = go.Heatmap(
-        z=cells.astype(np.float32),
-        zmin=-colours.largest,
-        zmax=colours.largest,
-        colorscale=colours.stops(),
-        showscale=False,
-        hovertemplate="i = %{y}<br>j = %{x}<br><b>K<sub>ij</sub> = %{z:.3e}</b><extra></extra>",
-        **common,
-    )
+    values = {
+        "type": "heatmap",
+        "z": cells.astype(np.float32),
+        "zmin": -colours.largest,
+        "zmax": colours.largest,
+        "colorscale": colours.stops(),
+        "showscale": False,
+        "hovertemplate": "i = %{y}<br>j = %{x}<br><b>K<sub>ij</sub> = %{z:.3e}</b><extra></extra>",
+    }
     marker = {
         "color": [0],
         "cmin": -colours.limit,
@@ -160,23 +160,25 @@ def covariance_traces(cells: ndarray, colours: Scale, common: dict[str, Any], **
         "showscale": True,
         "colorbar": BAR | colours.bar() | bar,
     }
-    return [values, go.Scatter(x=[None], y=[None], mode="markers", marker=marker, showlegend=False, hoverinfo="skip")]
+    ruler = {"type": "scatter", "x": [None], "y": [None], "mode": "markers", "marker": marker, "hoverinfo": "skip"}
+    return [values | common, ruler]
 
 
 def correlation_trace(
     cells: ndarray, symbol: str, common: dict[str, Any], percent: bool = False, **bar: Any
-) -> go.Heatmap:
+) -> dict[str, Any]:
     """The cells of R, in single precision or, one byte each, in whole percent."""
     limit, unit = (100, "%{z}%") if percent else (1, "%{z:.3f}")
-    return go.Heatmap(
-        z=correlation_cells(cells, percent),
-        zmin=-limit,
-        zmax=limit,
-        colorscale=palette.DIVERGING,
-        colorbar=BAR | {"tickvals": [limit * t for t in CORRELATIONS], "ticktext": list(CORRELATIONS.values())} | bar,
-        hovertemplate=f"i = %{{y}}<br>j = %{{x}}<br><b>{symbol} = {unit}</b><extra></extra>",
-        **common,
-    )
+    ticks = {"tickvals": [limit * t for t in CORRELATIONS], "ticktext": list(CORRELATIONS.values())}
+    return common | {
+        "type": "heatmap",
+        "z": correlation_cells(cells, percent),
+        "zmin": -limit,
+        "zmax": limit,
+        "colorscale": palette.DIVERGING,
+        "colorbar": BAR | ticks | bar,
+        "hovertemplate": f"i = %{{y}}<br>j = %{{x}}<br><b>{symbol} = {unit}</b><extra></extra>",
+    }
 
 
 def correlation_cells(cells: ndarray, percent: bool) -> ndarray:
@@ -224,15 +226,15 @@ def cross(shown: Raster, marked: int | None, count: int) -> list[dict[str, Any]]
     ]
 
 
-def _square(traces: list[Any], shown: Raster, marked: int | None) -> go.Figure:
-    labels = traces[0].x
+def _square(traces: list[dict[str, Any]], shown: Raster, marked: int | None) -> go.Figure:
+    labels = traces[0]["x"]
     across, down = axes(shown, labels)
     # Beside the cells, not on them.
     buttons = palette.BUTTONS | {"orientation": "v"}
     look = {"margin": {"l": 8, "r": 8, "t": 4, "b": 40}, "modebar": buttons, "showlegend": False}
     # One stays zoomed in while the same directions are shown.
     kept = {"uirevision": f"{shown.start} {shown.step}", "shapes": cross(shown, marked, len(labels))}
-    return go.Figure(traces, layout(HEIGHT, xaxis=across, yaxis=down, **look, **kept))
+    return palette.figure(traces, layout(HEIGHT, xaxis=across, yaxis=down, **look, **kept))
 
 
 def covariance(
