@@ -3,6 +3,7 @@
 
 const ICONS = {
   save: { width: 24, height: 24, path: "M12 15.6 6.9 10.5l1.5-1.5 2.5 2.5V3h2.2v8.5l2.5-2.5 1.5 1.5zM5 21q-.8 0-1.4-.6T3 19v-4h2v4h14v-4h2v4q0 .8-.6 1.4T19 21z" },
+  whole: { width: 24, height: 24, path: "M3 3h7v2H5v5H3zm11 0h7v7h-2V5h-5zM3 14h2v5h5v2H3zm16 0h2v7h-7v-2h5z" },
   more: { width: 24, height: 24, path: "M3 3h18v18H3zm2 6h4V5H5zm6 0h8V5h-8zm-6 6h4v-4H5zm6 0h8v-4h-8zm-6 4h4v-2H5zm6 0h8v-2h-8z" },
 };
 
@@ -62,13 +63,35 @@ function save(element, format) {
   window.Plotly.downloadImage(figure, { format, filename, width, height, scale: format === "png" ? 2 : 1 });
 }
 
+// Where a figure was zoomed into stays, though its data and their ranges change; until it is shown whole again.
+function keep(element, event) {
+  for (const name of Object.keys(event)) {
+    const axis = /^([xy]axis\d*)\.range/.exec(name)?.[1];
+    if (axis && !element.whole) element.zoomed[axis] = [...element.layout[axis].range];
+  }
+}
+
+async function whole(element) {
+  const ranges = {};
+  for (const axis of Object.keys(element.zoomed)) {
+    const range = element.ranges[axis];
+    Object.assign(ranges, range ? { [`${axis}.range`]: [...range] } : { [`${axis}.autorange`]: true });
+  }
+  element.zoomed = {};
+  element.whole = true;
+  await window.Plotly.relayout(element, ranges);
+  element.whole = false;
+}
+
 function config(element) {
   const more = { name: "more", title: "Numbers and code", icon: ICONS.more, click: () => element.tell("more", Date.now()) };
   return {
     displaylogo: false,
     responsive: false,
-    modeBarButtonsToRemove: ["toImage", "sendChartToCloud", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", ...(element.gammascope.box ? [] : ["select2d"])],
+    doubleClick: false,
+    modeBarButtonsToRemove: ["toImage", "resetScale2d", "sendChartToCloud", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", ...(element.gammascope.box ? [] : ["select2d"])],
     modeBarButtonsToAdd: [
+      { name: "whole", title: "Show it whole", icon: ICONS.whole, click: () => whole(element) },
       { name: "svg", title: "Save as SVG", icon: ICONS.save, click: () => save(element, "svg") },
       { name: "png", title: "Save as PNG", icon: ICONS.save, click: () => save(element, "png") },
       ...(element.gammascope.more ? [more] : []),
@@ -91,6 +114,11 @@ async function paint(element) {
       if (spec.scale !== 1) enlarge(layout, spec.scale), enlarge(data, spec.scale), (layout.height *= 1 + (spec.scale - 1) / 2);
       layout.template = template(element);
       layout.uirevision ??= "kept";
+      element.ranges = {};
+      for (const axis of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
+        element.ranges[axis] = layout[axis].range;
+        if (element.zoomed[axis]) Object.assign(layout[axis], { range: [...element.zoomed[axis]], autorange: false });
+      }
       layout.width = element.clientWidth;
       element.style.height = `${layout.height}px`;
       // One and the same object: for another one plotly.js would build everything anew.
@@ -106,6 +134,8 @@ async function paint(element) {
 
 function listen(element) {
   element.heard = true;
+  element.on("plotly_relayout", (event) => keep(element, event));
+  element.on("plotly_doubleclick", () => whole(element));
   element.on("plotly_click", ({ points }) => {
     const told = points.length ? direction(points[0]) : null;
     if (told !== null) element.tell("click", told);
@@ -123,6 +153,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     element = document.createElement("div");
     element.className = "gammascope-plot";
     element.setAttribute("role", "img");
+    element.zoomed = {};
     // The layout of the page and of a figure do not depend on each other: measuring letters in one is cheap.
     element.style.contain = "strict";
     parentElement.append(element);

@@ -1,0 +1,129 @@
+"""A figure in a real browser: redrawn in place, saved as a picture, taken away as numbers, stepped by keys."""
+
+import io
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import expect
+
+from cache.store import Store
+from engine import library
+from tests.browser.conftest import settle
+
+pytestmark = pytest.mark.browser
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def plot(page, key):
+    """The element plotly.js draws in; painted at least once."""
+    found = page.locator(f".st-key-{key} .gammascope-plot[data-painted]")
+    expect(found).to_be_visible()
+    return found
+
+
+def press(page, key, name):
+    """A button of the figure's bar, which shows while the pointer is over it."""
+    plot(page, key).hover()
+    page.locator(f".st-key-{key} .modebar-btn[data-title='{name}']").click()
+
+
+def shown(page, key):
+    """Ends of both axes as they are drawn."""
+    return plot(page, key).evaluate("e => [...e._fullLayout.xaxis.range, ...e._fullLayout.yaxis.range]")
+
+
+def test_zoom_stays_when_the_data_change(planted, window):
+    page = window(f"{planted.url}/power_law?epoch=50")
+    settle(page)
+    whole = shown(page, "power")
+    box = plot(page, "power").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 200, y + 100, steps=4)
+    page.mouse.up()
+    zoomed = shown(page, "power")
+    assert zoomed != whole
+    element = plot(page, "power").element_handle()
+    page.keyboard.press("n")
+    expect(page).to_have_url(re.compile("epoch=100"))
+    settle(page)
+    assert shown(page, "power") == zoomed
+    # The very same element: nothing was mounted anew.
+    assert plot(page, "power").element_handle().evaluate("(e, old) => e === old", element)
+    page.mouse.dblclick(x, y)
+    page.wait_for_timeout(300)
+    at_100 = shown(page, "power")
+    assert at_100[1] - at_100[0] > 1.5 * (zoomed[1] - zoomed[0])
+    page.reload()
+    settle(page)
+    assert shown(page, "power") == at_100
+
+
+def test_keys_step_through_the_epochs(planted, window):
+    page = window(f"{planted.url}/commutativity?epoch=10")
+    settle(page)
+    page.keyboard.press("p")
+    expect(page).to_have_url(re.compile(r"epoch=0\b"))
+    settle(page)
+    page.keyboard.press("n")
+    expect(page).to_have_url(re.compile(r"epoch=10\b"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_figure_is_saved_as_svg_and_png(planted, window, scheme):
+    page = window(f"{planted.url}/power_law", scheme=scheme)
+    settle(page)
+    with page.expect_download() as svg:
+        press(page, "power", "Save as SVG")
+    assert svg.value.suggested_filename == "gammascope-power-law-100.svg"
+    text = svg.value.path().read_text(encoding="utf-8")
+    assert text.startswith("<svg")
+    assert "slope 2" in text
+    # Letters can be read on the paper they are on.
+    paper = re.search(r'<rect x="0" y="0"[^>]*fill: rgb\(([^)]*)\); fill-opacity: 1', text)
+    assert paper is not None
+    brightness = sum(float(n) for n in paper[1].split(",")[:3])
+    assert brightness > 600 if scheme == "light" else brightness < 120
+    with page.expect_download() as png:
+        press(page, "power", "Save as PNG")
+    assert png.value.path().read_bytes().startswith(PNG)
+
+
+def test_the_numbers_of_a_figure_are_those_of_the_engine(planted, window):
+    page = window(f"{planted.url}/commutativity?epoch=50&k=40")
+    settle(page)
+    press(page, "R_real", "Numbers and code")
+    dialog = page.get_by_role("dialog")
+    with page.expect_download() as saved:
+        dialog.get_by_role("button", name="Numbers as NPZ").click()
+    store = Store(planted.cache)
+    (run,) = store.list("runs")
+    (made,) = [a for a in library.analyses(store, run) if a.request.epoch == 50]
+    wanted = library.load_analysis(store, run, made.key)
+    with np.load(io.BytesIO(saved.value.path().read_bytes()), allow_pickle=False) as read:
+        np.testing.assert_allclose(read["R_real"], wanted.correlation("C", 40))
+        np.testing.assert_allclose(read["H"], wanted.eigenvalues[:40])
+    with page.expect_download() as saved:
+        dialog.get_by_role("button", name="Numbers as CSV").click()
+    table = pd.read_csv(saved.value.path())
+    np.testing.assert_allclose(table["R_real[1]"], wanted.correlation("C", 40)[:, 0])
+
+
+def test_large_type_enlarges_letters_and_figures(planted, window):
+    page = window(f"{planted.url}/power_law")
+    settle(page)
+
+    def sizes():
+        title = page.get_by_role("heading", level=1).evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+        return np.array([title, plot(page, "power").evaluate("e => e._fullLayout.xaxis.title.font.size")])
+
+    before = sizes()
+    page.get_by_test_id("stSidebar").get_by_text("Large type").click()
+    expect(page).to_have_url(re.compile("large=yes"))
+    settle(page)
+    assert (sizes() > 1.2 * before).all()
+    wider = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth")
+    assert wider <= 0
