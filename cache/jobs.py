@@ -224,6 +224,7 @@ class Jobs:
         environment = os.environ | {
             "PYTHONUNBUFFERED": "1",
             "OMP_WAIT_POLICY": "PASSIVE",
+            "OPENBLAS_THREAD_TIMEOUT": "4",
             "GAMMASCOPE_CACHE": str(self.root.parent),
         }
         now = time.time()
