@@ -193,10 +193,12 @@ def provenance(view: "View") -> str:
 
 def heading(title: str, definition: str, label: str = "What this is", level: int = 2) -> None:
     """A heading with its explanation at hand."""
+    from pages.parts import live, results
+
     key = "heading-" + "".join(c if c.isalnum() else "-" for c in title.lower())
     with st.container(
         key=key, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", wrap=False
     ):
         st.markdown(f"{'#' * level} {title}", width="stretch")
         with st.popover(label, icon=":material/help:", type="tertiary", wrap=False):
-            st.markdown(definition)
+            st.markdown(live.fill(definition, results.present()))

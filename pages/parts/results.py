@@ -30,6 +30,7 @@ DRAWN_ENTRIES, CHANCE_ENTRIES = 24, 8
 SIZES, DRAWS, TESTED = (100, 300), 99, 300
 # A few numbers each: nine matrices at some twenty epochs, for several windows.
 COURSE_ENTRIES = 1024
+_PRESENT = "present view"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,14 @@ def chosen_run() -> Run | None:
 def view() -> View | None:
     """What is selected, as far as it is there; None while the run has no analysis."""
     run = chosen_run()
-    return None if run is None else view_of(run)
+    found = None if run is None else view_of(run)
+    st.session_state[_PRESENT] = found
+    return found
+
+
+def present() -> View | None:
+    """The view this page was last drawn for, without a look at the disk."""
+    return st.session_state.get(_PRESENT)
 
 
 def view_of(run: Run) -> View | None:

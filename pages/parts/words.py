@@ -7,6 +7,9 @@ $$H = \mathrm{E}_p[\,h_p\,],\qquad h_p = \nabla_w^2\,\ell_p .$$
 
 Its eigenvectors $v_1, v_2, \dots$ are directions in weight space; $H_{ii}$ says how sharply the loss bends along
 $v_i$. Most of a network's directions are almost flat.
+
+Here $N = ⟦samples⟧$, $H_{11} = ⟦H_1⟧$, and the tenth direction already has $⟦H_10⟧$ of
+$\mathrm{tr}\,H = ⟦trace_H⟧$.
 """
 
 C = r"""
@@ -16,6 +19,8 @@ $$C = \tfrac1B\left(\mathrm{E}_p[g_p g_p^{\mathsf T}] - \bar g\,\bar g^{\mathsf 
 
 with $g_p = \nabla_w\,\ell_p$ the gradient of one sample and $\bar g$ their mean.
 $C_{ii} = v_i^{\mathsf T} C\, v_i$ is the variance of the noise along direction $i$.
+
+Here $B = ⟦batch⟧$, $C_{11} = ⟦C_1⟧$, $\mathrm{tr}\,C = ⟦trace_C⟧$.
 """
 
 C_AWD = r"""
@@ -24,6 +29,9 @@ layer's input $a$ by $\Delta a$. The smallest change of weights with the same ef
 $\Delta W^* = (W\Delta a)\,a^{\mathsf T}/\lVert a\rVert^2$: activity–weight duality. To first order the gradient then
 changes by $v_p + u_p$, where $v_p = h_p\,\Delta w_p$ is the curvature's part. $C_\mathrm{AWD}$ is the covariance
 built from these changes alone. It explains *why* noise follows curvature: $v_p$ carries $h_p$.
+
+Here $⟦paired⟧$ of $⟦samples⟧$ samples have a partner; $\mathrm{tr}\,C_\mathrm{AWD} = ⟦trace_C_awd⟧$. Fig. 2 b of the
+paper.
 """
 
 K = r"""
@@ -33,6 +41,8 @@ $$K = V^{\mathsf T} C\, V,\qquad V = [\,v_1\; v_2\; \dots\,].$$
 
 Row and column $i$ belong to eigen-direction $i$ of $H$. If $C$ and $H$ shared all eigenvectors, $K$ would be
 diagonal. Colours are symmetric-logarithmic (the colour bar's ticks are values of $K$), since $K$ spans many decades.
+
+Here, for $⟦symbol⟧$: $K_{11} = ⟦K_11⟧$, $K_{12} = ⟦K_12⟧$. Fig. 1 a of the paper.
 """
 
 R = r"""
@@ -42,6 +52,12 @@ $$R_{ij} = \frac{K_{ij}}{\sqrt{K_{ii}K_{jj}}}\;\in[-1, 1].$$
 
 **R_rand** is what chance would give: a matrix with the very same eigenvalues as $C$, turned at random,
 $Q\Lambda Q^{\mathsf T}$ with $Q$ Haar-distributed. Both use one colour scale.
+
+Here
+
+$$R_{12} = \frac{⟦K_12⟧}{\sqrt{⟦K_11⟧\times ⟦K_22⟧}} = ⟦R_12⟧ .$$
+
+Fig. 1 b, c of the paper.
 """
 
 GAMMA = r"""
@@ -51,6 +67,12 @@ $\log_{10} H_{ii}$ by least squares over the leading $\mathcal N$ directions tha
 $\gamma = 1$ would mean that noise is proportional to curvature. The theory bounds $1 \le \gamma \le 2$, since
 $H_{ii}^2 \le \mathrm{E}[h^2]_{ii} \le \kappa_{\max} H_{ii}$ where the curvature $\kappa$ of single
 samples is not negative.
+
+Here
+
+$$\log_{10} C_{ii} \approx ⟦gamma⟧\,\log_{10} H_{ii}\; ⟦intercept⟧,\qquad n = ⟦directions⟧ .$$
+
+Fig. 2 and Table 1 of the paper.
 """
 
 COMMUTATOR = r"""
@@ -60,6 +82,8 @@ $$\frac{\lVert HC - CH\rVert_F}{\lVert HC\rVert_F}.$$
 
 It is 0 when they do, and near $\sqrt2$ when one of them is turned at random; the random value is computed for these
 very spectra, in closed form. *Top k* looks inside the leading block, *rest* inside the block that remains.
+
+Here, for $⟦symbol⟧$, it is $⟦commutator⟧$; at random $⟦commutator_random⟧$. Fig. 4 and 5 (b) of the paper.
 """
 
 ALIGNMENT = r"""
@@ -68,16 +92,26 @@ ALIGNMENT = r"""
 $$\frac{\sum_i K_{ii}^2}{\lVert K\rVert_F^2}.$$
 
 It is 1 when $C$ is diagonal there. The value at random is what the same spectrum gives in a random basis.
+
+Here, for $⟦symbol⟧$,
+
+$$\frac{⟦diagonal_square⟧}{⟦square⟧} = ⟦alignment⟧,\qquad\text{at random } ⟦alignment_random⟧ .$$
+
+Fig. 4 and 5 (c) of the paper.
 """
 
 ACCURACY = r"""
 **Accuracy** of the trained network at this epoch. The power law is a statement about networks near the end of
 training, where nearly every training sample is classified correctly.
+
+Here $⟦accuracy⟧\,\%$ of the training samples are right; their mean loss is $⟦loss⟧$.
 """
 
 FLOOR = r"""
-**Noise floor.** Eigenvalues below $\varepsilon\, D\, H_{11}$ of the working precision are rounding, not data. They are
-shaded, and left out of every fit.
+**Noise floor.** Eigenvalues below $\varepsilon\, H_{11}$, the rounding of the working precision at the largest of them,
+are not data. They are shaded, and left out of every fit.
+
+Here it is $⟦floor⟧$.
 """
 
 WINDOW = r"""
@@ -101,6 +135,8 @@ $$\kappa_\mathrm{eff}(i) = \frac{(V^{\mathsf T}\,\mathrm{E}[h^2]\,V)_{ii}}{H_{ii
 
 If it were the same in every direction, γ would be 1. Its slope is what lifts γ above 1: sharp directions are made by
 sharp samples. It cannot lie below $H_{ii}$ (dashed).
+
+Here $\kappa_\mathrm{eff}(1) = ⟦E_h2_1⟧ / ⟦H_1⟧ = ⟦effective_1⟧$.
 """
 
 SIZE = r"""
@@ -113,6 +149,8 @@ OFF_DIAGONAL = r"""
 If $C$ had nothing to do with $H$, they would look like those of R_rand. The smaller they are beside chance, the more
 nearly the two matrices share their eigenvectors. Summed up as a root mean square,
 $\sqrt{\langle R_{ij}^2\rangle_{i\neq j}}$.
+
+Here, for $⟦symbol⟧$, it is $⟦rms⟧$ over the directions shown.
 """
 
 FITS = r"""
@@ -137,6 +175,8 @@ $$\rho = \mathrm{corr}\big(\mathrm{rank}\,C_{ii},\ \mathrm{rank}\,H_{ii}\big).$$
 
 It is 1 if a sharper direction is always a noisier one, whatever the power; unrelated orders give 0. Fig. 4 and 5 (d)
 of the paper.
+
+Here, for $C$, $\rho = ⟦spearman⟧$.
 """
 
 NORMS = r"""
@@ -146,6 +186,8 @@ $$\lVert M\rVert_F = \sqrt{\textstyle\sum_{ij} M_{ij}^2}.$$
 
 Where $C_{hh}$ comes close to $C_\mathrm{AWD}$, curvature alone carries the predicted noise. Fig. 4 and 5 (f) of the
 paper.
+
+Here $\lVert C\rVert_F = ⟦norm_C⟧$ and $\lVert C_\mathrm{AWD}\rVert_F = ⟦norm_C_awd⟧$.
 """
 
 PARTS = r"""
@@ -156,6 +198,8 @@ $$C_\mathrm{AWD} = C_{hh} + C_{hg} + C_{gg},$$
 
 from $v v^{\mathsf T}$, from the cross terms $v u^{\mathsf T} + u v^{\mathsf T}$, and from $u u^{\mathsf T}$. Only the
 cross part can be negative. Fig. 4 and 5 (g) of the paper.
+
+Here the three carry $⟦share_hh⟧\,\%$, $⟦share_hg⟧\,\%$ and $⟦share_gg⟧\,\%$ of the trace.
 """
 
 APPROXIMATIONS = r"""
@@ -165,6 +209,8 @@ sample's own eigenbasis; *li*: it is locally isotropic, with the same variance $
 $$C_{hh}^{sd+wd+li} = \frac{\sigma_w^2}{2B}\,\mathrm{E}[h^2].$$
 
 A step is good if it leaves the slope as it was. Fig. 4 and 5 (h) of the paper.
+
+Here $\sigma_w^2 = ⟦sigma_w2⟧$ and $B = ⟦batch⟧$.
 """
 
 SPECTRA = r"""
