@@ -8,7 +8,7 @@ $$H = \mathrm{E}_p[\,h_p\,],\qquad h_p = \nabla_w^2\,\ell_p .$$
 Its eigenvectors $v_1, v_2, \dots$ are directions in weight space; $H_{ii}$ says how sharply the loss bends along
 $v_i$. Most of a network's directions are almost flat.
 
-Here $N = ⟦samples⟧$, $H_{11} = ⟦H_1⟧$, and the tenth direction already has $⟦H_10⟧$ of
+Here $N = ⟦samples⟧$, $H_{11} = ⟦H_1⟧$, $H_{10,10} = ⟦H_10⟧$, and their sum over all directions is
 $\mathrm{tr}\,H = ⟦trace_H⟧$.
 """
 
