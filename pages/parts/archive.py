@@ -1,8 +1,6 @@
 """A run as one zip: settings, history, diagonals and checkpoints in formats that any program reads."""
 
-import csv
 import dataclasses
-import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -17,6 +15,7 @@ from engine import library
 from engine.library import History, Run
 from engine.requests import to_json
 from engine.result import Analysis
+from pages.parts.takeaway import csv, npz
 
 README = """{name}
 
@@ -47,16 +46,14 @@ def _entries(store: Store, run: Run) -> Iterator[tuple[str, bytes]]:
     record = store.read("runs", run.key)
     if record is not None:
         yield "manifest.json", _json(record.meta)
-    yield "history.csv", _csv({f.name: getattr(run.history, f.name) for f in dataclasses.fields(History)})
+    yield "history.csv", _table({f.name: getattr(run.history, f.name) for f in dataclasses.fields(History)})
     for made in library.analyses(store, run.key):
         found = library.load_analysis(store, run.key, made.key)
         if found is not None:
             stem = f"diagonals/epoch-{made.request.epoch:05d}-{made.request.layer}-{made.key[:8]}"
             arrays = diagonals(found)
-            yield f"{stem}.csv", _csv({"direction": np.arange(1, found.k + 1)} | arrays)
-            packed = io.BytesIO()
-            np.savez_compressed(packed, allow_pickle=False, **arrays)
-            yield f"{stem}.npz", packed.getvalue()
+            yield f"{stem}.csv", _table({"direction": np.arange(1, found.k + 1)} | arrays)
+            yield f"{stem}.npz", npz(arrays)
     for epoch in run.checkpoints:
         entry = store.read("runs", run.key, "checkpoints", library.checkpoint_name(epoch))
         weights = None if entry is None else entry.arrays()
@@ -69,14 +66,9 @@ def diagonals(analysis: Analysis) -> dict[str, ndarray]:
     return {"H": analysis.eigenvalues} | {name: analysis.diagonal(name) for name in analysis.names}
 
 
+def _table(columns: Mapping[str, ndarray]) -> bytes:
+    return csv(columns).encode()
+
+
 def _json(value: object) -> bytes:
     return json.dumps(value, indent=1, sort_keys=True).encode()
-
-
-def _csv(columns: Mapping[str, ndarray]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    # A Python number is written with all its digits.
-    writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
-    return text.getvalue().encode()

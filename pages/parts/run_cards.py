@@ -13,6 +13,7 @@ from engine.housekeeping import Removable
 from engine.library import Run
 from pages.parts import archive, results, selection
 from pages.parts.frame import describe, escaped, guarded, makeup, names, settings
+from pages.parts.results import View
 
 
 def card(run: Run, runs: Sequence[Run]) -> None:
@@ -47,6 +48,19 @@ def card(run: Run, runs: Sequence[Run]) -> None:
                 icon=":material/folder_zip:",
                 help="A zip with settings, history, diagonals of every analysed epoch and all checkpoints.",
             )
+            view = results.view_of(run)
+            st.download_button(
+                "Report",
+                data=partial(_report, view),
+                file_name=f"gammascope-{key[:8]}-epoch-{view.epoch if view else 0}.html",
+                mime="text/html",
+                on_click="ignore",
+                key=f"runs.report-{key}",
+                icon=":material/article:",
+                disabled=view is None,
+                help="One HTML file with every figure, table and definition; it opens anywhere, without a network."
+                + (f" At epoch {view.epoch}, and over all epochs." if view else ""),
+            )
             if st.button("Delete run", key=f"runs.delete-{key}", icon=":material/delete:"):
                 _delete_run(run, made)
         _analyses(run, made)
@@ -67,6 +81,12 @@ def _zip(run: Run) -> io.BytesIO:
     file = io.BytesIO()
     archive.write(results.store(), run, file)
     return file
+
+
+def _report(view: View | None) -> str:
+    from pages.parts import report
+
+    return "" if view is None else report.html(view)
 
 
 def _analyses(run: Run, made: Sequence[Removable]) -> None:
