@@ -36,7 +36,7 @@ def main() -> None:
     elif along:
         st.info("Press at least one covariance above to see its course.", icon=":material/touch_app:")
     smaller: tuple[tuple[str, str, str, over.Build], ...] = (
-        ("Do noise and curvature commute?", words.COMMUTATOR, "commutators", over.commutator),
+        ("Do noise and curvature commute?", words.COMMUTATOR, "commutators", partial(over.commutator, names)),
         ("Do they share directions?", words.ALIGNMENT, "alignments", partial(over.alignment, names)),
         ("Do they share the order?", words.SPEARMAN, "spearman", partial(over.spearman, names, last)),
         ("How large are they?", words.NORMS, "norms", over.norms),

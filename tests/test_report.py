@@ -125,7 +125,7 @@ def test_it_is_one_whole_page_with_every_figure(page):
             for name in ("C", "C_awd")
             for part in ("K", "R-real", "R-rand", "off-diagonal", "commutator")
         ),
-        *("alignment", "power-law", "power-approximations", "gamma-by-window", "effective"),
+        *("alignment", "power-law", "power-approximations", "residuals", "gamma-by-window", "effective"),
         *("gammas", "commutators", "alignments", "spearman", "norms", "training", "parts", "approximations"),
         *("suppressed-1", "suppressed-law-1", "suppressed-2", "suppressed-law-2", "samples", "cumulative"),
     }
@@ -151,8 +151,8 @@ def test_a_name_stays_a_name(page):
 def test_heatmaps_and_meters_hold_the_engines_arrays(store, run, page):
     figures, a = read(page).figures, result(store, run, 100)
     for name in ("C", "C_awd"):
-        (trace,) = figures[f"K-{name}"]["data"]
-        np.testing.assert_allclose(decode(trace["customdata"]), a.projected(name, 100), rtol=1e-6)
+        trace = figures[f"K-{name}"]["data"][0]
+        np.testing.assert_allclose(decode(trace["z"]), a.projected(name, 100), rtol=1e-6)
         (trace,) = figures[f"R-real-{name}"]["data"]
         np.testing.assert_allclose(decode(trace["z"]), a.correlation(name, 100), atol=1e-6)
         (trace,) = figures[f"R-rand-{name}"]["data"]
@@ -218,7 +218,7 @@ def test_suppression_holds_the_edited_diagonals(store, run, page):
     np.testing.assert_allclose(decode(points["x"]), old.noise_diagonal[index])
     np.testing.assert_allclose(decode(points["y"]), new.noise_diagonal[index])
     shares = np.cumsum(a.spectra.second.sum(axis=1)) / a.spectra.second.sum()
-    np.testing.assert_allclose(decode(by_name(figures["cumulative"])["share"]["y"]), shares)
+    np.testing.assert_allclose(decode(by_name(figures["cumulative"])["share"]["y"]), shares, rtol=1e-6)
 
 
 def test_one_epoch_without_spectra_gives_a_shorter_report(store):

@@ -180,11 +180,14 @@ def _change(name: str, gamma: ndarray) -> str:
     return f"${LOOKS[name].tex}$ **{start} → {end}**"
 
 
-def commutator(view: View) -> Panel | str:
-    """Commutator errors beside what chance would give, of the matrices whose whole was kept."""
-    found = {n: c for n, c in _courses(view, MEASURED).items() if np.isfinite(c.commutator).any()}
+def commutator(names: Sequence[str], view: View) -> Panel | str:
+    """Commutator errors beside what chance would give, of C, C_AWD and those matrices whose whole was kept."""
+    asked = _courses(view, tuple(dict.fromkeys((*MEASURED, *names))))
+    found = {n: c for n, c in asked.items() if np.isfinite(c.commutator).any()}
     if not found:
         return "This analysis kept no whole matrix, so there is no commutator error."
+    missing = ", ".join(f"${LOOKS[n].tex}$" for n in asked if n not in found)
+    said = f"Of {missing} the whole matrix is not kept. " if missing else ""
     return Panel(
         dynamics_figures.lines(
             times(view),
@@ -194,7 +197,7 @@ def commutator(view: View) -> Panel | str:
             low=0,
         ),
         "Commutator error of C and C_AWD with H over epochs, beside its value at random near 1.41.",
-        f"Only $C$ and $C_\\mathrm{{AWD}}$: of the others the whole matrix is not kept. {_along(view)}",
+        f"0: the same eigenvectors; dotted: the same spectrum turned at random. {said}{_along(view)}",
         lambda: _columns(view, found, "commutator", "commutator_random"),
         _calls(view, tuple(found), "commutator({})", "random_commutator({})"),
     )

@@ -34,7 +34,7 @@ CHAPTERS: Sequence[tuple[str, str, str, Chapter]] = (
     (
         "power",
         "By which power does noise grow with curvature?",
-        words.GAMMA + words.FLOOR + words.FITS + words.WINDOW + words.EFFECTIVE + words.SIZE,
+        words.GAMMA + words.FLOOR + words.FITS + words.RESIDUALS + words.WINDOW + words.EFFECTIVE + words.SIZE,
         report_figures.power_law,
     ),
     (

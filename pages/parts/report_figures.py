@@ -6,15 +6,31 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.parts import curves, dynamics_diagonals, dynamics_panels, figures, heatmaps, results, spectra, suppressing
+from engine.diagnostics import off_diagonal
+from pages.parts import (
+    curves,
+    directions,
+    dynamics_diagonals,
+    dynamics_panels,
+    exponent_figures,
+    exponents,
+    figures,
+    heatmaps,
+    results,
+    spectra,
+    suppressing,
+)
 from pages.parts.controls import provenance
 from pages.parts.dynamics_panels import APPROXIMATIONS, MEASURED, Panel
 from pages.parts.edits import Edit, factor_label, presets
+from pages.parts.figures import Cloud
 from pages.parts.palette import LOOKS
-from pages.parts.panels import fit_or_none
 from pages.parts.results import View
-from pages.parts.spectra import EDITED, Diagonals
+from pages.parts.spectra import EDITED
 from pages.parts.spectra import MEASURED as AS_MEASURED
+
+# Random rotations beside one measured matrix: p = 1/20 is the smallest they can tell.
+DRAWS = 19
 
 
 @dataclass(frozen=True)
@@ -44,7 +60,7 @@ def commutativity(frame: Frame) -> Iterator[Picture]:
     a, k, where = frame.view.analysis, frame.k, provenance(frame.view)
     for name in MEASURED:
         tex, colour = LOOKS[name].tex, LOOKS[name].colour
-        real, random = a.correlation(name, k), _random(frame, name)
+        real, random = a.correlation(name, k), directions.random_twin(frame.view, name, k, 0)
         yield Picture(
             f"K-{name}",
             f"$K$ of ${tex}$, the noise",
@@ -67,13 +83,7 @@ def commutativity(frame: Frame) -> Iterator[Picture]:
                 "Correlations after a random rotation, on the same scale.",
                 "What the same spectrum gives when it is turned at random.",
             )
-        yield Picture(
-            f"off-diagonal-{name}",
-            f"Off the diagonal of ${tex}$",
-            curves.off_diagonal(real, random, colour),
-            "Histogram of the correlations between different directions, measured and by chance.",
-            f"How often a correlation between different directions has which size. {where}",
-        )
+        yield _off_diagonal(frame, name)
         if name in a.wholes:
             chance = a.random_commutator(name)
             rows = {"all directions": a.commutator(name)}
@@ -98,11 +108,21 @@ def commutativity(frame: Frame) -> Iterator[Picture]:
     )
 
 
-def _random(frame: Frame, name: str) -> np.ndarray | None:
-    try:
-        return results.random_correlation(frame.view.token, name, frame.k, 0, frame.view.analysis)
-    except ValueError:
-        return None
+def _off_diagonal(frame: Frame, name: str) -> Picture:
+    """How strongly different directions are correlated, measured and in many random draws."""
+    a, k = frame.view.analysis, frame.k
+    real, counts, said = off_diagonal(a.correlation(name, k)), None, ""
+    if name in a.wholes:
+        drawn = [off_diagonal(a.random_correlation(name, k, seed)) for seed in range(DRAWS)]
+        counts = np.array([one.counts[k - 1] for one in drawn])
+        said = f"**{directions.verdict(float(real.rms[k - 1]), np.array([one.rms[k - 1] for one in drawn]))}** "
+    return Picture(
+        f"off-diagonal-{name}",
+        f"Off the diagonal of ${LOOKS[name].tex}$",
+        curves.off_diagonal(real.counts[k - 1], counts, LOOKS[name].colour),
+        "Histogram of the correlations between different directions, measured and by chance.",
+        f"{said}How often a correlation between two different directions has which size. {provenance(frame.view)}",
+    )
 
 
 def power_law(frame: Frame) -> Iterator[Picture]:
@@ -113,23 +133,27 @@ def power_law(frame: Frame) -> Iterator[Picture]:
         ("power-law", "Measured and predicted", MEASURED),
         ("power-approximations", "The prediction's steps to the theorem", ("C_hh", *APPROXIMATIONS, "E_h2")),
     ):
-        clouds = [
-            figures.Cloud(n, a.eigenvalues, a.diagonal(n), fit_or_none(a, n, last, first), first, last)
-            for n in names
-            if n in a.names
-        ]
         yield Picture(
             key,
             title,
-            figures.power_law(clouds, a.noise_floor),
+            figures.power_law(exponents.clouds({"": frame.view}, names, first, last)),
             "Log-log plot of the noise variance against curvature, with fits and lines of slope 1 and 2.",
             where,
             wide=True,
         )
+    clouds = exponents.clouds({"": frame.view}, MEASURED, first, last)
+    yield Picture(
+        "residuals",
+        "Does one power hold over the whole window?",
+        exponent_figures.residuals(clouds),
+        "Distances of the directions from the fitted line in decades, against curvature, with their running median.",
+        f"Flat along zero: it does. {where}",
+        wide=True,
+    )
     yield Picture(
         "gamma-by-window",
         "How many directions?",
-        curves.gamma_by_window({n: a.gamma_by_window(n) for n in MEASURED}, first, last),
+        exponent_figures.gamma_by_window(clouds, first, last),
         "The exponent as a function of the number of leading directions fitted.",
         f"Shaded: the directions fitted above. {provenance(frame.view)}",
     )
@@ -137,7 +161,7 @@ def power_law(frame: Frame) -> Iterator[Picture]:
         yield Picture(
             "effective",
             "What lifts γ above 1?",
-            curves.effective_curvature(a.eigenvalues, a.effective_curvature()),
+            exponent_figures.effective_curvature(a.eigenvalues, a.effective_curvature()),
             "Log-log plot of effective curvature against curvature, above its lower bound.",
             f"Flat would mean γ = 1; parallel to the dashed line, γ = 2. {provenance(frame.view)}",
         )
@@ -150,7 +174,7 @@ def dynamics(frame: Frame) -> Iterator[Picture]:
     if len(view.epochs) > 1:
         built = (
             ("gammas", "The exponent", dynamics_panels.gammas(view.analysis.names, first, last, view)),
-            ("commutators", "Do noise and curvature commute?", dynamics_panels.commutator(view)),
+            ("commutators", "Do noise and curvature commute?", dynamics_panels.commutator(MEASURED, view)),
             ("alignments", "Do they share directions?", dynamics_panels.alignment(MEASURED, view)),
             ("spearman", "Do they share the order?", dynamics_panels.spearman(MEASURED, last, view)),
             ("norms", "How large are they?", dynamics_panels.norms(view)),
@@ -186,7 +210,9 @@ def suppression(frame: Frame) -> Iterator[Picture]:
             said,
         )
         before, after = (
-            Diagonals(name, outcome.of_data(s.hessian_diagonal), s.noise_diagonal, fit, frame.first, frame.last, style)
+            Cloud(
+                name, outcome.of_data(s.hessian_diagonal), s.noise_diagonal, fit, frame.first, frame.last, style=style
+            )
             for name, s, fit, style in (
                 ("before", outcome.old, outcome.before, AS_MEASURED),
                 ("after", outcome.new, outcome.after, EDITED),
