@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from cache.jobs import Job
+from cache.progress import Progress
 from cache.store import Store
 from engine import housekeeping, library
-from pages.parts import frame, run_table
+from pages.parts import frame, run_cards, run_table
 from tests.planted import fill
 from tests.test_pages import ROOT, fine, opened, url
 
@@ -188,21 +190,35 @@ def test_single_analyses_are_deleted_only_after_a_second_yes(store, run):
         (("train", "--analyze", "last,all"), True),
         (("train", "--seed", "7"), False),
         (("analyze", "--run", "RUN", "--epoch", "10"), True),
-        (("analyze", "--epoch", "all"), True),
-        (("paint", "it"), True),
+        (("analyze", "--run", "0000", "--epoch", "10"), False),
     ],
 )
-def test_what_a_job_works_on_is_not_deleted(store, run, monkeypatch, argv, works):
-    from cache.jobs import Job, Jobs
-    from cache.progress import Progress
+def test_the_job_that_works_on_a_run_is_known(store, run, monkeypatch, argv, works):
+    job = at_work(store, tuple(run[:6] if word == "RUN" else word for word in argv))
+    monkeypatch.setattr("cache.jobs.Jobs.running", lambda _: (job,))
+    assert (run_cards.working(library.find(store, run)) is job) is works
 
-    argv = tuple(run[:6] if word == "RUN" else word for word in argv)
-    job = Job("j-0001", store.root, argv, "A long job", 0.0, "", 1, 0.0, Progress())
-    monkeypatch.setattr(Jobs, "running", lambda self: (job,))
+
+def at_work(store, argv):
+    return Job("j-0001", store.root, argv, "A long job", 0.0, "", 1, 0.0, Progress())
+
+
+def test_what_a_job_works_on_is_not_deleted(store, run, monkeypatch):
+    monkeypatch.setattr(run_cards, "working", lambda _: at_work(store, ()))
     at = opened(PAGE)
     pressed(at, "Delete run")
-    assert at.button(key="runs.yes").disabled is works
-    assert ("is at work on this run" in "".join(w.value for w in at.warning)) is works
+    assert at.button(key="runs.yes").disabled
+    assert "is at work on this run" in at.warning[0].value
+
+
+def test_a_job_that_began_after_the_question_was_asked_is_heard(store, run, monkeypatch):
+    at = opened(PAGE)
+    pressed(at, "Delete run")
+    monkeypatch.setattr(run_cards, "working", lambda _: at_work(store, ()))
+    at.button(key="runs.yes").click().run()
+    fine(at)
+    assert "is at work on this run" in at.warning[0].value
+    assert store.read("runs", run) is not None
 
 
 # -- room -------------------------------------------------------------------------------------------------

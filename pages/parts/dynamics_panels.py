@@ -196,7 +196,7 @@ def commutator(names: Sequence[str], view: View) -> Panel | str:
             {n: c.commutator_random for n, c in found.items()},
             low=0,
         ),
-        "Commutator error of C and C_AWD with H over epochs, beside its value at random near 1.41.",
+        "Commutator error of covariances with H over epochs, beside its value at random near 1.41.",
         f"0: the same eigenvectors; dotted: the same spectrum turned at random. {said}{_along(view)}",
         lambda: _columns(view, found, "commutator", "commutator_random"),
         _calls(view, tuple(found), "commutator({})", "random_commutator({})"),

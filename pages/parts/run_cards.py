@@ -6,12 +6,12 @@ from functools import partial
 
 import streamlit as st
 
-from cache.jobs import Job, Jobs
+from cache.jobs import Job
 from engine import housekeeping, library
-from engine.command_line import AnalyzeCommand, TrainCommand, parse
 from engine.housekeeping import Removable
 from engine.library import Run
-from pages.parts import archive, results, selection
+from engine.requests import require
+from pages.parts import archive, jobs, results, selection
 from pages.parts.frame import describe, escaped, guarded, makeup, names, settings
 from pages.parts.results import View
 
@@ -160,10 +160,22 @@ def _forget_analyses(run: Run, chosen: Sequence[Removable]) -> None:
 
 def _agreement(run: Run, label: str, deed: Callable[[], None]) -> None:
     """The two buttons of a dialog; the deed is refused while a job works on the run."""
+    refusal = _refusal(run)
+    if refusal:
+        st.warning(refusal)
+
+    def checked() -> None:
+        # A job may have begun since the question was asked.
+        require(not (now := _refusal(run)), now)
+        deed()
+
+    confirm("Keep", label, checked, disabled=bool(refusal))
+
+
+def _refusal(run: Run) -> str:
+    """Why nothing of a run is deleted now; empty if it may be."""
     job = working(run)
-    if job is not None:
-        st.warning(f"“{escaped(job.title)}” is at work on this run. Stop it first, or wait for its end.")
-    confirm("Keep", label, deed, disabled=job is not None)
+    return f"“{escaped(job.title)}” is at work on this run. Stop it first, or wait for its end." if job else ""
 
 
 def confirm(no: str, yes: str, deed: Callable[[], None], disabled: bool = False) -> None:
@@ -176,23 +188,8 @@ def confirm(no: str, yes: str, deed: Callable[[], None], disabled: bool = False)
 
 
 def working(run: Run) -> Job | None:
-    """A job that works on the run, if there is one."""
-    return next((job for job in Jobs(results.store().root / "jobs").running() if _means(job, run)), None)
-
-
-def _means(job: Job, run: Run) -> bool:
-    if job.run:
-        return job.run == run.key
-    try:
-        command = parse(job.argv)
-    except SystemExit:
-        # Another version's command: better too careful.
-        return True
-    if isinstance(command, TrainCommand):
-        return command.request == run.request
-    if isinstance(command, AnalyzeCommand):
-        return library.find(results.store(), command.run).key == run.key
-    return True
+    """A job that works on the run or waits to, if there is one."""
+    return next((job for job in jobs.jobs().running() if (of := jobs.run_of(job)) and of.key == run.key), None)
 
 
 def _counted(count: int, one: str, many: str) -> str:
