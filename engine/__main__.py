@@ -201,13 +201,13 @@ def _inspect(command: InspectCommand, session: Session) -> str:
 
 
 def _load(pipeline: "Pipeline", command: LoadCommand, session: Session) -> str:
-    from engine import library, loading
+    from engine import inspection, library, loading
     from engine import pipeline as jobs
     from engine.files import epochs
 
     files = [Path(name).expanduser().resolve() for name in command.files]
     found = loading.inspect(files, command.request.model.activation, session.progress)
-    request, order = loading.asked(_located(command.request), found, command.epochs or epochs(command.files))
+    request, order = inspection.asked(_located(command.request), found, command.epochs or epochs(command.files))
     key = pipeline.load(request, [files[i] for i in order])
     run = library.find(pipeline.store, key)
     history = run.history

@@ -232,10 +232,11 @@ def load_arguments(request: RunRequest, files: Sequence[str], epochs: Sequence[i
     return ["load", *files, *_words("load", values)]
 
 
-def analyze_arguments(request: AnalysisRequest, device: str = "auto") -> list[str]:
-    """The words after `python -m engine` that make this analysis."""
+def analyze_arguments(request: AnalysisRequest, device: str = "auto", epochs: tuple[str, ...] = ()) -> list[str]:
+    """The words after `python -m engine` that make this analysis, or the same one at these epochs instead of its
+    own ("last", "all" or numbers)."""
     values = dataclasses.asdict(request)
-    values |= {"anchors": request.anchors_per_class, "epoch": (str(request.epoch),), "device": device}
+    values |= {"anchors": request.anchors_per_class, "epoch": epochs or (str(request.epoch),), "device": device}
     return ["analyze", *_words("analyze", values)]
 
 

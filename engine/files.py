@@ -58,7 +58,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
         f"{folder} holds {len(found)} files of weights, more than the {MOST_FILES} that make one series. Put those "
         "you mean into a folder of their own.",
     )
-    return tuple(sorted(found, key=lambda p: _natural(p.name)))
+    return tuple(sorted(found, key=lambda p: natural(p.name)))
 
 
 def epochs(names: Sequence[str]) -> tuple[int, ...]:
@@ -77,5 +77,6 @@ def epochs(names: Sequence[str]) -> tuple[int, ...]:
     return tuple(range(len(stems)))
 
 
-def _natural(name: str) -> list[tuple[int, int, str]]:
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """A key that sorts names as people do: epoch_2 before epoch_10."""
     return [(0, int(word), "") if word.isdecimal() else (1, 0, word) for word in re.split(r"(\d+)", name)]

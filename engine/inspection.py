@@ -1,10 +1,11 @@
 """What a series of files of weights holds, as plain values. Imports no torch: pages read what a worker found."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from engine.requests import ModelRequest
+from engine.requests import ModelRequest, RunRequest, require
 
 
 @dataclass(frozen=True)
@@ -48,3 +49,21 @@ def from_json(text: str) -> Inspection:
         layers={name: (shape[0], shape[1]) for name, shape in values.pop("layers").items()},
         **values,
     )
+
+
+def asked(request: RunRequest, found: Inspection, epochs: Sequence[int]) -> tuple[RunRequest, tuple[int, ...]]:
+    """The run that these files are, and the order of the files by epoch. ValueError where they make none."""
+    require(
+        len(epochs) == len(found.digests),
+        f"There are {len(found.digests)} files but {len(epochs)} epochs. Give one epoch for each file.",
+    )
+    require(min(epochs) >= 0, f"Epochs are counted from 0; {min(epochs)} was given.")
+    twice = sorted({e for e in epochs if list(epochs).count(e) > 1})
+    require(not twice, f"Epoch {', '.join(map(str, twice))} was given to several files. Give each file its own epoch.")
+    if found.model is None:
+        raise ValueError(found.why)
+    order = tuple(sorted(range(len(epochs)), key=lambda i: epochs[i]))
+    kept = tuple(epochs[i] for i in order)
+    training = replace(request.training, checkpoints=kept, epochs=kept[-1])
+    weights = tuple(found.digests[i] for i in order)
+    return replace(request, model=found.model, training=training, weights=weights), order

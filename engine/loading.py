@@ -1,6 +1,5 @@
 """Checkpoints trained elsewhere: what their files hold, and their epochs as training would have told them."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -39,24 +38,6 @@ def inspect(files: Sequence[Path], activation: str = "relu", progress: Progress 
     except ValueError as error:
         return Inspection(tuple(digests), listed, None, str(error), {}, "", floating)
     return Inspection(tuple(digests), listed, model, why, layers, usual_layer(list(layers)), floating)
-
-
-def asked(request: RunRequest, found: Inspection, epochs: Sequence[int]) -> tuple[RunRequest, tuple[int, ...]]:
-    """The run that these files are, and the order of the files by epoch. ValueError where they make none."""
-    require(
-        len(epochs) == len(found.digests),
-        f"There are {len(found.digests)} files but {len(epochs)} epochs. Give one epoch for each file.",
-    )
-    require(min(epochs) >= 0, f"Epochs are counted from 0; {min(epochs)} was given.")
-    twice = sorted({e for e in epochs if list(epochs).count(e) > 1})
-    require(not twice, f"Epoch {', '.join(map(str, twice))} was given to several files. Give each file its own epoch.")
-    if found.model is None:
-        raise ValueError(found.why)
-    order = tuple(sorted(range(len(epochs)), key=lambda i: epochs[i]))
-    kept = tuple(epochs[i] for i in order)
-    training = dataclasses.replace(request.training, checkpoints=kept, epochs=kept[-1])
-    weights = tuple(found.digests[i] for i in order)
-    return dataclasses.replace(request, model=found.model, training=training, weights=weights), order
 
 
 def steps(request: RunRequest, files: Sequence[Path], data: Dataset, device: str) -> Iterator[Step]:

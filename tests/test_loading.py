@@ -15,8 +15,8 @@ from engine.__main__ import main
 from engine.architectures import usual_layer
 from engine.command_line import LoadCommand, load_arguments, parse
 from engine.data import load
-from engine.inspection import from_json, to_json
-from engine.loading import asked, inspect
+from engine.inspection import asked, from_json, to_json
+from engine.loading import inspect
 from engine.models import build, infer, layer_shapes, rebuild
 from engine.pipeline import Pipeline
 from engine.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest, key

@@ -40,6 +40,7 @@ MENU: dict[str, tuple[Entry, ...]] = {
     "Begin": (
         Entry("start", "app.py", "Start", ":material/play_circle:"),
         Entry("train", "pages/train.py", "Train", ":material/model_training:"),
+        Entry("load", "pages/load.py", "Load", ":material/upload_file:"),
     ),
     "Look": (
         Entry("commutativity", "pages/commutativity.py", "Commutativity", ":material/grid_on:"),
@@ -115,6 +116,14 @@ def _selected(name: str) -> None:
     else:
         st.caption("Run")
         st.markdown(f"**{escaped(describe(run))}**")
+    layers = results.layers(run)
+    if len(layers) > 1:
+        st.selectbox(
+            "Layer",
+            layers,
+            help="The fully connected layer whose weights are studied. This run has several that are analysed.",
+            **selection.bound(name, "layer", results.chosen_layer(run)),
+        )
     what = f"{makeup(run)}. " if run.label or len(runs) > 1 else ""
     st.caption(escaped(what + settings(run)))
 
@@ -179,10 +188,9 @@ def settings(run: "Run") -> str:
     """How a run was trained, in one sentence."""
     training = run.request.training
     if run.request.weights:
-        return (
-            f"{run.samples:,} samples; loaded, not trained here: {len(run.request.weights)} checkpoints, batches of "
-            f"{training.batch_size}. Key {run.key[:8]}."
-        )
+        count = len(run.request.weights)
+        kept = f"{count} checkpoints" if count > 1 else "1 checkpoint"
+        return f"{run.samples:,} samples; {kept} that came from files, trained elsewhere. Key {run.key[:8]}."
     device = run.device.upper() if run.device == "cpu" else run.device
     reached = int(run.history.epoch[-1]) if len(run.history) else 0
     return (

@@ -108,6 +108,17 @@ def chosen_run() -> Run | None:
     return next((run for run in found if analysed(run)), found[0] if found else None)
 
 
+def layers(run: Run) -> tuple[str, ...]:
+    """The layers of a run that are analysed."""
+    return tuple(dict.fromkeys(a.request.layer for a in analysed(run)))
+
+
+def chosen_layer(run: Run) -> str | None:
+    """The selected layer, else the first one that is analysed."""
+    found, wanted = layers(run), selection.current().layer
+    return wanted if wanted in found else next(iter(found), None)
+
+
 def view() -> View | None:
     """What is selected, as far as it is there; None while the run has no analysis."""
     run = chosen_run()
@@ -123,11 +134,8 @@ def present() -> View | None:
 
 def view_of(run: Run) -> View | None:
     """A run at the selected epoch and layer, as far as they are there; None while it has no analysis."""
-    made = analysed(run)
-    layers = list(dict.fromkeys(a.request.layer for a in made))
-    wanted = selection.current()
-    layer = wanted.layer if wanted.layer in layers else next(iter(layers), None)
-    made = tuple(a for a in made if a.request.layer == layer)
+    wanted, layer = selection.current(), chosen_layer(run)
+    made = tuple(a for a in analysed(run) if a.request.layer == layer)
     # The wanted epoch or the nearest there is; the last one if none is wanted. A damaged entry is passed over.
     goal = wanted.epoch if wanted.epoch is not None else 10**9
     for candidate in sorted(made, key=lambda a: (abs(a.request.epoch - goal), -a.request.epoch)):

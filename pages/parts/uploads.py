@@ -1,9 +1,11 @@
-"""A user's own .npz files: kept in the cache under the hash of their content, never under their names."""
+"""A user's own files, data and weights: kept in the cache under the hash of their content, never under their names."""
 
 import hashlib
 from pathlib import Path
 
 from cache.store import replace_file
+from engine.files import SUFFIXES
+from engine.requests import require
 from pages.parts import results
 
 MEGABYTES = 100
@@ -14,10 +16,25 @@ def _folder() -> Path:
 
 
 def keep(content: bytes, label: str) -> str:
-    """Keep a file; its path, by which a data request names it. What is in it the engine's reader says later."""
+    """Keep data; the path, by which a data request names them. What is in it the engine's reader says later."""
+    return _keep(content, label, f"own-{_short(content)}.npz")
+
+
+def keep_weights(content: bytes, label: str) -> str:
+    """Keep a file of weights; its path. ValueError unless its name ends as one of those that can be read."""
+    suffix = Path(label).suffix.lower()
+    require(suffix in SUFFIXES, f"{label} is no file of weights: they end in {', '.join(SUFFIXES)}.")
+    return _keep(content, label, f"weights-{_short(content)}{suffix}")
+
+
+def _short(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _keep(content: bytes, label: str, name: str) -> str:
     folder = _folder()
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"own-{hashlib.sha256(content).hexdigest()[:12]}.npz"
+    path = folder / name
     if not path.exists():
         replace_file(path, content)
     replace_file(path.with_suffix(".name"), Path(label.replace("\\", "/")).name[-80:].encode())

@@ -286,3 +286,27 @@ per weight and sample, an analysis $16\,N\,t_\mathrm{out}\,t_\mathrm{in}$ with $
 $D^3$ for eigenvectors. How many operations a second this machine makes was measured once, for some seconds. Where runs
 of the same shape are kept, their own seconds per epoch are taken instead.
 """
+
+LOADED = r"""
+**From shapes and names.** 2-D weights that chain from layer to layer are a fully connected network; the paper’s CNN and
+torchvision’s architectures are recognised by the shape of every tensor. Shapes do not tell the activation between the
+layers: that is yours to say.
+"""
+
+LOADED_DATA = r"""
+**$H$ and $C$ belong to a loss on data**, not to weights alone: they are averages over its training
+samples. Choose what the network was trained on, with the pixels scaled as they were then.
+"""
+
+SANITY = r"""
+**The accuracy is the proof.** Wrong data, another scaling of the pixels, another activation or another order of the
+classes all leave a network that runs without complaint and knows nothing. So loss and accuracy are measured first, for
+every checkpoint, exactly as training would have told them. If they are those you remember, the numbers that follow are
+about your network.
+"""
+
+MEASURE = r"""
+For one fully connected layer: the Hessian $H$ of the mean loss in its weights, the covariance $C$ of the gradient of
+$B$ samples, and the covariance $C_\mathrm{AWD}$ that activity–weight duality predicts, all in the eigenvectors of $H$.
+$H_{ii}$ and $C_{ii}$ then show the exponent $\gamma$ of $C_{ii} \propto H_{ii}^{\,\gamma}$.
+"""

@@ -1,0 +1,163 @@
+"""How a loaded network is measured: which layer, on what, at what cost; the same commands that a person can type."""
+
+import shlex
+
+import streamlit as st
+
+from engine import cost
+from engine.architectures import KINDS, usual_layer
+from engine.command_line import analyze_arguments
+from engine.cost import Subject
+from engine.library import Run
+from engine.parser import DTYPES, PROGRAM
+from engine.requests import AnalysisRequest
+from engine.terminal import duration
+from pages.parts import frame, job_panel, jobs, results, train_side, words
+from pages.parts.controls import heading
+from pages.parts.load_form import bound, change, current
+
+# Beyond so many weights the whole eigenbasis takes minutes to hours.
+WHOLE, LEADING = 4096, 300
+_WHICH = {"last": "the last checkpoint", "all": "every checkpoint"}
+_PRECISION = {"float32": "float32, quicker", "float64": "float64, exact"}
+
+
+def measure(run: Run) -> None:
+    """The settings of the analysis with their cost, the start, and the way to the figures."""
+    heading("Measure curvature and noise", words.MEASURE, "What is computed")
+    if current().layer not in run.layers:
+        change(layer=usual_layer(list(run.layers)))
+    left, right = st.columns([11, 9], gap="large")
+    with left, st.container(border=True):
+        _settings(run)
+    request, epochs = _request(run)
+    with right:
+        _costs(run, request, epochs)
+        argv = tuple(analyze_arguments(request, epochs=epochs))
+        job = next((job for job in jobs.jobs().running() if job.argv == argv), None)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button(
+                "Measure", type="primary", icon=":material/play_arrow:", key="loading.measure", disabled=job is not None
+            ):
+                jobs.jobs().start(argv, f"Analysing {frame.describe(run)}", run.key)
+                st.rerun()
+            if results.analysed(run):
+                job_panel.look_at(run, "loading.look")
+        with st.expander("The command that does the same", icon=":material/terminal:"):
+            st.code(f"{PROGRAM} {shlex.join(argv)}", language="bash", wrap_lines=True)
+
+
+def _settings(run: Run) -> None:
+    form = current()
+    first, second = st.columns(2)
+    first.selectbox(
+        "Layer",
+        list(run.layers),
+        format_func=lambda name: f"{name} ({run.layers[name][0]} × {run.layers[name][1]})",
+        help="Linear layers that are fed one vector per sample. The paper studies the one before the last.",
+        **bound("layer"),
+    )
+    second.number_input(
+        "Batch size B",
+        min_value=1,
+        help="Of the SGD whose noise is studied: C is the covariance of the gradient of B samples.",
+        **bound("batch_size"),
+    )
+    third, fourth = st.columns(2)
+    third.number_input(
+        "Samples",
+        value=None,
+        min_value=2,
+        max_value=run.samples,
+        step=500,
+        placeholder=f"all {run.samples:,}",
+        help="Training samples that H and C are averaged over, drawn at random. Empty: all.",
+        **bound("samples"),
+    )
+    d = dimension(run, form.layer or "")
+    fourth.number_input(
+        "Leading directions",
+        value=None,
+        min_value=2,
+        max_value=d,
+        step=100,
+        placeholder=f"all {d:,}" if d <= WHOLE else f"{LEADING}",
+        help=f"Eigenvectors of H that are kept, sharpest first. Empty: all where D is at most {WHOLE:,}, else "
+        f"{LEADING}: the whole basis takes time as D³.",
+        **bound("top_k"),
+    )
+    fifth, sixth = st.columns(2)
+    fifth.segmented_control("Precision", DTYPES, format_func=_PRECISION.__getitem__, required=True, **bound("dtype"))
+    sixth.number_input(
+        "Resamples for intervals",
+        min_value=0,
+        step=100,
+        help="How often the samples are redrawn for the intervals of γ. 0: no intervals.",
+        **bound("bootstrap"),
+    )
+    if len(run.checkpoints) > 1:
+        st.segmented_control(
+            "Checkpoints",
+            list(_WHICH),
+            format_func=_WHICH.__getitem__,
+            required=True,
+            help="Every checkpoint becomes a place on the epoch slider; the last is measured first.",
+            **bound("which"),
+        )
+
+
+def dimension(run: Run, layer: str) -> int:
+    """D, the weights of a layer."""
+    width, inputs = run.layers[layer]
+    return width * inputs
+
+
+def _request(run: Run) -> tuple[AnalysisRequest, tuple[str, ...]]:
+    """The analysis asked for, and at which epochs."""
+    form = current()
+    layer = form.layer or ""
+    d = dimension(run, layer)
+    top_k = min(form.top_k, d) if form.top_k else None if d <= WHOLE else LEADING
+    samples = form.samples if form.samples and form.samples < run.samples else None
+    request = AnalysisRequest(
+        run.key, run.last_epoch, layer, form.batch_size, top_k=top_k, dtype=form.dtype, bootstrap=form.bootstrap,
+        samples=samples,
+    )  # fmt: skip
+    several = form.which == "all" and len(run.checkpoints) > 1
+    return request, ("last", "all") if several else ("last",)
+
+
+def _costs(run: Run, request: AnalysisRequest, epochs: tuple[str, ...]) -> None:
+    """Memory and time, before anything is started."""
+    speeds = train_side.calibration()
+    found = cost.analysis(
+        _subject(run, request.layer),
+        request.samples or run.samples,
+        top_k=request.top_k,
+        bootstrap=request.bootstrap,
+        dtype=request.dtype,
+        calibration=speeds,
+    )
+    count = len(run.checkpoints) if "all" in epochs else 1
+    with st.grid(3, min_column_width=110, gap="small") as grid:
+        for label, value, help_ in (
+            ("D", f"{dimension(run, request.layer):,}", "Weights of the studied layer: H and C are D × D."),
+            ("Memory", f"{found.bytes / 2**30:.1f} GiB", "Of the worker at its peak, about."),
+            ("Time", _time(found.seconds, count), f"For {count} checkpoint{'s' if count > 1 else ''}."),
+        ):
+            with grid.cell():
+                st.metric(label, value, help=help_)
+
+
+def _time(seconds: float | None, count: int) -> str:
+    return "—" if seconds is None else f"≈ {duration(train_side.rounded(seconds * count))}"
+
+
+def _subject(run: Run, layer: str) -> Subject:
+    model = run.request.model
+    if model.kind in KINDS:
+        preview = train_side.known(run.request.data.name)
+        return cost.subject(model, layer, preview.image if preview is not None and model.kind == "cnn" else (28, 28))
+    width, inputs = run.layers[layer]
+    classes = model.widths[-1]
+    return Subject(width, inputs, classes, min(classes, width))
