@@ -14,8 +14,10 @@ from engine import diagnostics
 from engine.library import checkpoint_name
 from engine.requests import AnalysisRequest, RunRequest, key, to_json
 from engine.result import NAMES, Analysis, Provenance, Whole
+from engine.suppression import Spectra
 
 SIDE = 20
+RANK, SAMPLES = 4, 60
 SCALES: Mapping[str, float] = {"C": 0.02, "C_awd": 0.6, "E_h2": 3.0}
 
 
@@ -115,3 +117,25 @@ def add_analysis(store: Store, run: str, epoch: int) -> None:
         {"request": to_json(request), "created": float(epoch), "result": meta},
         {"main": arrays},
     )
+
+
+def planted_spectra(k: int, seed: int = 0, sign: float = 1.0) -> Spectra:
+    """Sharp samples point along sharp directions, so that γ > 1; the tail falls fast."""
+    rng = np.random.default_rng(seed)
+    leading = 10 ** rng.uniform(-4, 1, SAMPLES)
+    kappa = leading[:, None] * np.array([1.0, 0.2 * sign, 0.05, 0.01])
+    # One weight a sample and direction; steeper over the directions where the sample is sharper.
+    fall = 10 ** np.linspace(0, -4, k)
+    alignment = fall ** (0.8 + 0.1 * np.log10(leading))[:, None] * rng.uniform(0.9, 1.1, (SAMPLES, k)) / k
+    others = [np.roll(alignment, m, axis=0) for m in range(RANK)]
+    first, second = (np.stack([(kappa[:, m] ** p) @ others[m] / SAMPLES for m in range(RANK)]) for p in (1, 2))
+    return Spectra(kappa, alignment, first, second)
+
+
+def add_spectra(store: Store, run: str, epoch: int) -> None:
+    """Give the planted analysis of this epoch its per-sample spectra."""
+    path = ("runs", run, "analyses", key(AnalysisRequest(run=run, epoch=epoch)))
+    entry = store.read(*path)
+    assert entry is not None
+    large = {f"spectra/{name}": value for name, value in vars(planted_spectra(analysis().k)).items()}
+    store.write(path, dict(entry.meta), {"main": entry.arrays(), "spectra": large})

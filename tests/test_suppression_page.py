@@ -4,35 +4,19 @@ import numpy as np
 import pytest
 
 from cache.store import Store
-from engine import library
 from engine.diagnostics import power_law
-from engine.requests import AnalysisRequest, key, to_json
-from engine.suppression import Spectra, suppress
+from engine.suppression import suppress
 from pages.parts import selection, spectra
 from pages.parts.selection import Selection
-from tests.planted import analysis, fill
+from tests.planted import RANK, SAMPLES, add_spectra, analysis, fill, planted_spectra
 from tests.test_figures import decode, slope, traces
 from tests.test_pages import chart, charts, fine, opened, url
 
 PAGE = "pages/suppression.py"
-RANK, SAMPLES = 4, 60
 USUAL = {"keep": 1, "tail": 1e-5, "stiff_ratio": 1e-3, "damp": 1e-3, "homogenise": False}
 
 
-def planted(k, seed=0, sign=1.0):
-    """Sharp samples point along sharp directions, so that γ > 1; the tail falls fast."""
-    rng = np.random.default_rng(seed)
-    leading = 10 ** rng.uniform(-4, 1, SAMPLES)
-    kappa = leading[:, None] * np.array([1.0, 0.2 * sign, 0.05, 0.01])
-    # One weight a sample and direction; steeper over the directions where the sample is sharper.
-    fall = 10 ** np.linspace(0, -4, k)
-    alignment = fall ** (0.8 + 0.1 * np.log10(leading))[:, None] * rng.uniform(0.9, 1.1, (SAMPLES, k)) / k
-    others = [np.roll(alignment, m, axis=0) for m in range(RANK)]
-    first, second = (np.stack([(kappa[:, m] ** p) @ others[m] / SAMPLES for m in range(RANK)]) for p in (1, 2))
-    return Spectra(kappa, alignment, first, second)
-
-
-KEPT = planted(analysis().k)
+KEPT = planted_spectra(analysis().k)
 
 
 @pytest.fixture
@@ -47,13 +31,7 @@ def bare(tmp_path, monkeypatch):
 def run(bare):
     """Spectra at the last epoch only."""
     store, run = bare
-    request = AnalysisRequest(run=run, epoch=100)
-    path = ("runs", run, "analyses", key(request))
-    entry = store.read(*path)
-    large = {f"spectra/{name}": value for name, value in vars(KEPT).items()}
-    store.write(path, dict(entry.meta), {"main": entry.arrays(), "spectra": large})
-    assert library.load_analysis(store, run, key(request), spectra=True).spectra is not None
-    assert to_json(request) == entry.meta["request"]
+    add_spectra(store, run, 100)
     return run
 
 
@@ -230,7 +208,7 @@ def test_new_on_old_of_nothing_is_empty():
 
 
 def test_the_spectra_show_quantiles_of_the_size_single_samples_and_the_edit():
-    signed = planted(40, sign=-1.0).kappa
+    signed = planted_spectra(40, sign=-1.0).kappa
     figure = spectra.samples(signed, 2, "10", 0.5, "stiff above")
     (median,) = traces(figure, meta="median")
     np.testing.assert_allclose(decode(median["y"]), np.median(np.abs(signed), axis=0))

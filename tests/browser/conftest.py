@@ -120,11 +120,11 @@ def window(chromium):
 def planted(tmp_path_factory):
     """A dashboard over a small planted cache."""
     from cache.store import Store
-    from tests.planted import fill
+    from tests.planted import add_spectra, fill
 
-    folder = tmp_path_factory.mktemp("planted")
-    fill(Store(folder), epochs=(0, 10, 50, 100))
-    dashboard = Dashboard(folder).start()
+    store = Store(tmp_path_factory.mktemp("planted"))
+    add_spectra(store, fill(store, epochs=(0, 10, 50, 100)), 100)
+    dashboard = Dashboard(store.root).start()
     yield dashboard
     dashboard.stop()
 
