@@ -54,7 +54,7 @@ def test_a_page_looks_as_it_was_judged(planted, window, name, scheme):
     found = picture(window, f"{planted.url}/{'' if name == 'start' else name}", scheme)
     path = REFERENCES / f"{name}-{scheme}.png"
     if os.environ.get("GAMMASCOPE_SCREENSHOTS"):
-        found.quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+        found.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
         return
     wanted = Image.open(path).convert("RGB")
     assert abs(found.height - wanted.height) <= LONGER * wanted.height, f"{found.height} rows, {wanted.height} before"
