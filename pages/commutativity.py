@@ -34,7 +34,6 @@ def main() -> None:
 def leading(view: "View", name: str) -> None:
     """All that hangs on the number of leading directions: its knob moves nothing else."""
     from pages.parts import controls, directions, heatmaps, pointing, selection, words
-    from pages.parts.animation import MOST
 
     controls.heading("Three pictures of one matrix", words.H + words.C + words.K + words.R, "What H, C, K and R are")
     left, right = st.columns(2, gap="large", vertical_alignment="center")
@@ -50,11 +49,11 @@ def leading(view: "View", name: str) -> None:
         k = controls.top_k(PAGE, view, most)
     draw = selection.current().draw or 0
     if moving:
-        directions.play(view, name, min(k, MOST), draw)
+        directions.play(view, name, k, draw)
     else:
         shown = heatmaps.raster(k)
         directions.three_heatmaps(view, name, k, draw, directions.resolution(PAGE, k) if shown.step > 1 else shown)
-    pointing.line(view, (name,))
+    pointing.line(view, (name,), k)
 
     def turn_again() -> None:
         selection.choose(draw=draw + 1)

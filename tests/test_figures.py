@@ -90,7 +90,7 @@ def test_what_is_drawn_unchecked_while_a_knob_moves_is_what_plotly_takes(made):
     figure = {
         "K": lambda: heatmaps.covariance(RESULT.projected("C", 20), RESULT.eigenvalues, marked=3),
         "R": lambda: heatmaps.correlation(RESULT.correlation("C", 20), RESULT.eigenvalues, marked=3),
-        "play": lambda: animation.play(frames(), 10, RESULT.random_correlation("C", 12), RESULT.eigenvalues),
+        "play": lambda: animation.play(frames(), 10, RESULT.random_correlation("C", 12), marked=3),
         "sizes": lambda: curves.off_diagonal(np.arange(200), np.ones((9, 200), int), "#d9730d"),
         "meter": lambda: curves.meter({"all": 0.2}, 1.4, "chance", "error", "#d9730d", 1.6),
     }[made]()
@@ -414,7 +414,7 @@ def frames(epochs=(0, 10, 100), k=12):
 def test_the_epochs_are_frames_of_one_figure_on_one_scale():
     shown = frames()
     random = RESULT.random_correlation("C", 12)
-    figure = json.loads(animation.play(shown, 10, random, RESULT.eigenvalues).to_json())
+    figure = json.loads(animation.play(shown, 10, random, marked=5).to_json())
     heat = [t for t in figure["data"] if t["type"] == "heatmap"]
     assert len(heat) == 3
     np.testing.assert_allclose(decode(heat[0]["z"]), shown[1].block, rtol=1e-6)
@@ -430,6 +430,9 @@ def test_the_epochs_are_frames_of_one_figure_on_one_scale():
         assert [figure["data"][t]["type"] for t in made["traces"]] == ["heatmap", "heatmap"]
         assert f"Epoch {wanted.epoch}" in made["layout"]["title"]["text"]
         assert wanted.numbers in made["layout"]["title"]["text"]
+    assert {(s["xref"], s["x0"]) for s in figure["layout"]["shapes"]} == {
+        (f"x{end}", x) for end in ("", "2", "3") for x in (-0.5, 3.5)
+    }
     (slider,) = figure["layout"]["sliders"]
     assert slider["active"] == 1
     assert [s["label"] for s in slider["steps"]] == ["0", "10", "100"]
@@ -445,7 +448,7 @@ def test_the_frames_stay_small():
     k = animation.MOST
     one = Frame(0, large(k), np.tanh(large(k)), "")
     many = [dataclasses.replace(one, epoch=e) for e in range(animation.FRAMES)]
-    assert len(animation.play(many, 0, one.correlation, np.ones(k)).to_json()) < 2e6
+    assert len(animation.play(many, 0, one.correlation).to_json()) < 2e6
 
 
 # -- one colour per meaning -------------------------------------------------------------------------------

@@ -285,6 +285,11 @@ def test_one_direction_is_marked_in_every_figure_of_both_pages_until_it_is_clear
     assert said(at, "Click a point or a cell")
 
 
+def test_a_direction_beyond_the_pictures_is_said(run):
+    assert said(opened(COMMUTATIVITY, direction="51", k="50"), "It is beyond the 50 shown.")
+    assert not said(opened(COMMUTATIVITY, direction="50", k="50"), "It is beyond")
+
+
 def test_a_direction_this_analysis_does_not_have_is_not_marked(run):
     at = opened(POWER_LAW, direction="5000")
     assert not marked(at, "power")

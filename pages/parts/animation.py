@@ -15,7 +15,7 @@ from pages.parts.palette import layout
 # Directions, and epochs: together below two megabytes.
 MOST, FRAMES = 100, 22
 HOLD = 700  # milliseconds an epoch stays
-HEIGHT = 470
+HEIGHT = 540
 GAP = 0.08
 
 
@@ -39,8 +39,8 @@ def fewer(epochs: Sequence[int]) -> list[int]:
     return [epochs[p] for p in places]
 
 
-def play(frames: Sequence[Frame], present: int, random: ndarray | None, eigenvalues: ndarray) -> go.Figure:
-    """All frames, the present epoch first; eigenvalues: those of the present epoch."""
+def play(frames: Sequence[Frame], present: int, random: ndarray | None, marked: int | None = None) -> go.Figure:
+    """All frames, the present epoch first; marked: a direction (from 1), framed in every picture."""
     k = frames[0].block.shape[0]
     shown = Raster(0, k)
     # A byte holds no mark for what is undefined.
@@ -48,7 +48,8 @@ def play(frames: Sequence[Frame], present: int, random: ndarray | None, eigenval
     colours = heatmaps.scale(*(f.block for f in frames))
     now = next((place for place, f in enumerate(frames) if f.epoch == present), len(frames) - 1)
     # Curvatures differ from epoch to epoch, so the cells are named by their direction alone.
-    common = shown.common(eigenvalues) | {"x": (names := [str(i + 1) for i in range(k)]), "y": names}
+    names = [str(i + 1) for i in range(k)]
+    common = shown.common(names)
     titles = ["<i>K</i> – the noise", "<i>R</i><sub>real</sub> – measured"]
     pictures: list[list[dict[str, Any]]] = [
         heatmaps.covariance_traces(frames[now].block, colours, common),
@@ -60,7 +61,7 @@ def play(frames: Sequence[Frame], present: int, random: ndarray | None, eigenval
     width = (1 - GAP * (len(pictures) - 1)) / len(pictures)
     traces: list[Any] = []
     places: dict[str, Any] = {}
-    notes = []
+    notes, shapes = [], []
     for n, (title, picture) in enumerate(zip(titles, pictures, strict=True), start=1):
         left = (n - 1) * (width + GAP)
         across, down = heatmaps.axes(shown, names)
@@ -71,6 +72,7 @@ def play(frames: Sequence[Frame], present: int, random: ndarray | None, eigenval
             {"text": title, "x": left, "y": 1.01, "xref": "paper", "yref": "paper", "xanchor": "left"}
             | {"yanchor": "bottom", "showarrow": False, "font": {"size": 14}}
         )
+        shapes += [shape | {"xref": f"x{end}", "yref": f"y{end}"} for shape in heatmaps.cross(shown, marked, k)]
         for trace in picture:
             trace |= {"xaxis": f"x{end}", "yaxis": f"y{end}"}
         bar = {"x": left + width / 2, "xanchor": "center", "len": width * 0.94, "y": -0.16, "yref": "paper"}
@@ -96,6 +98,8 @@ def play(frames: Sequence[Frame], present: int, random: ndarray | None, eigenval
         "yanchor": "top",
         "pad": {"t": 118},
         "tickcolor": palette.QUIET,
+        "bgcolor": palette.TRAIN,
+        "activebgcolor": palette.TRAIN,
         "bordercolor": palette.GRID,
         "font": {"size": 12},
     }
@@ -139,6 +143,7 @@ def play(frames: Sequence[Frame], present: int, random: ndarray | None, eigenval
             margin={"l": 8, "r": 8, "t": 62, "b": 190},
             showlegend=False,
             annotations=notes,
+            shapes=shapes,
             sliders=[slider],
             updatemenus=[buttons],
             **places,

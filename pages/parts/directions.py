@@ -110,12 +110,13 @@ def resolution(page: str, k: int) -> Raster:
     return heatmaps.raster(k, start - 1)
 
 
-def play(view: View, name: str, k: int, seed: int) -> None:
+def play(view: View, name: str, wanted: int, seed: int) -> None:
     """K and R_real at every analysed epoch, one after the other inside one figure, beside R_rand."""
+    k = min(wanted, animation.MOST)
     frames = _frames(view, name, k)
     random = random_twin(view, name, k, seed)
     draw(
-        animation.play(frames, view.epoch, random, view.analysis.eigenvalues),
+        animation.play(frames, view.epoch, random, pointing.pointed(view)),
         "play",
         f"epochs-{name}",
         f"K and R of {name} for the leading {k} directions at epochs {', '.join(str(f.epoch) for f in frames)}, "
@@ -129,7 +130,7 @@ def play(view: View, name: str, k: int, seed: int) -> None:
         on_click=pointing.at,
     )
     few = f" Of {len(view.epochs)} epochs {len(frames)} are shown." if len(frames) < len(view.epochs) else ""
-    fewer = f" At most {animation.MOST} directions are shown here." if k == animation.MOST else ""
+    fewer = f" At most {animation.MOST} directions are shown here." if wanted > k else ""
     st.caption(
         "Each epoch in its own eigenbasis of H; one colour scale for all of them. "
         f"$R_\\mathrm{{rand}}$ is of epoch {view.epoch}.{few}{fewer} {provenance(view)}"

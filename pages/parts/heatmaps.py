@@ -45,9 +45,8 @@ class Raster:
         )
         return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
-    def common(self, eigenvalues: ndarray) -> dict[str, Any]:
+    def common(self, labels: list[str]) -> dict[str, Any]:
         """What every picture on this raster has: names of its cells, and the direction that a click on a row means."""
-        labels = self.labels(eigenvalues)
         return {"x": labels, "y": labels, "meta": {"rows": (self.edges + 1).tolist()}, "hoverongaps": False}
 
     def labels(self, eigenvalues: ndarray) -> list[str]:
@@ -243,7 +242,7 @@ def covariance(
     """K on a symmetric-log colour scale whose ticks are values of K; marked: a direction, from 1."""
     shown = shown or raster(block.shape[0])
     cells = shown.cells(block)
-    return _square(covariance_traces(cells, scale(cells), shown.common(eigenvalues)), shown, marked)
+    return _square(covariance_traces(cells, scale(cells), shown.common(shown.labels(eigenvalues))), shown, marked)
 
 
 def correlation(
@@ -254,4 +253,4 @@ def correlation(
     cells = shown.cells(block)
     # A byte holds no mark for what is undefined.
     percent = shown.step == 1 and len(cells) > EXACT and bool(np.isfinite(cells).all())
-    return _square([correlation_trace(cells, symbol, shown.common(eigenvalues), percent)], shown, marked)
+    return _square([correlation_trace(cells, symbol, shown.common(shown.labels(eigenvalues)), percent)], shown, marked)

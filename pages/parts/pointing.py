@@ -23,8 +23,9 @@ def pointed(view: View) -> int | None:
     return direction if direction is not None and direction <= view.analysis.k else None
 
 
-def line(view: View, names: tuple[str, ...]) -> None:
-    """What is known of the direction pointed at, and a way to let it go; how to point at one where none is."""
+def line(view: View, names: tuple[str, ...], shown: int | None = None) -> None:
+    """What is known of the direction pointed at, and a way to let it go; how to point at one where none is.
+    shown: leading directions that the page's pictures have."""
     direction = pointed(view)
     if direction is None:
         st.caption("Click a point or a cell: its direction is then marked in every figure, on this page and the next.")
@@ -35,8 +36,11 @@ def line(view: View, names: tuple[str, ...]) -> None:
     louder = f" and {ordinal(1 + int((a.diagonal('C') > a.diagonal('C')[i]).sum()))} noisiest" if "C" in a.names else ""
     place = f"the {ordinal(direction)} sharpest{louder} of {a.k:,} directions."
     below = " Its curvature is below the noise floor." if a.eigenvalues[i] <= a.noise_floor else ""
+    beyond = f" It is beyond the {shown:,} shown." if shown is not None and direction > shown else ""
     with st.container(horizontal=True, vertical_alignment="center", key="pointed"):
-        st.markdown(f":material/my_location: **Direction {direction:,}**: {values}; {place}{below}", width="content")
+        st.markdown(
+            f":material/my_location: **Direction {direction:,}**: {values}; {place}{below}{beyond}", width="content"
+        )
         st.button("Clear", key="pointed.clear", icon=":material/close:", type="tertiary", on_click=away)
 
 

@@ -52,3 +52,83 @@ def test_an_explanation_shows_its_formulas(planted, window):
     formulas = page.locator("[data-testid=stPopoverBody] .katex")
     expect(formulas.first).to_be_visible()
     assert page.locator(".katex-error").count() == 0
+
+
+def figure(page, key):
+    return page.locator(f".st-key-{key} .gammascope-plot")
+
+
+def centre_of(page, locator, across=0.5, down=0.5):
+    locator.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    box = locator.bounding_box()
+    return box["x"] + across * box["width"], box["y"] + down * box["height"]
+
+
+def test_the_epochs_play_inside_the_figure(planted, window):
+    page = window(f"{planted.url}/commutativity?k=30")
+    settle(page)
+    page.get_by_text("Play through the epochs").click()
+    plot = figure(page, "play")
+    title = plot.locator(".gtitle")
+    expect(title).to_contain_text("Epoch 100")
+    settle(page)
+    seen = page.evaluate(
+        """() => { const plot = document.querySelector('.st-key-play .gammascope-plot');
+        window.seen = []; plot.on('plotly_animatingframe', (e) => window.seen.push(e.name)); }"""
+    )
+    assert seen is None
+    plot.locator(".updatemenu-button").first.click()
+    page.wait_for_function("window.seen.length >= 4", timeout=30_000)
+    assert page.evaluate("window.seen.slice(0, 4)") == ["0", "10", "50", "100"]
+    expect(title).to_contain_text("Epoch 100")
+    # By hand: the first step of the figure's own slider.
+    plot.locator(".slider-rail-touch-rect").click(position={"x": 3, "y": 10})
+    expect(title).to_contain_text("Epoch 0")
+    expect(title).to_contain_text("γ = 1.00")
+
+
+def test_a_point_clicked_is_marked_here_and_on_the_other_page(planted, window):
+    page = window(f"{planted.url}/power_law?matrices=C&k=200")
+    settle(page)
+    points = figure(page, "power").locator(".scatterlayer .trace").nth(1).locator(".point").nth(100)
+    page.mouse.click(*centre_of(page, points))
+    expect(page.get_by_text(re.compile(r"Direction \d+:"))).to_be_visible()
+    expect(page).to_have_url(re.compile(r"direction=\d+"))
+    direction = int(re.search(r"direction=(\d+)", page.url)[1])
+    settle(page)
+    for key in ("power", "residuals", "effective"):
+        names = page.evaluate(f"document.querySelector('.st-key-{key} .gammascope-plot').data.map((t) => t.name)")
+        assert f"direction {direction}" in names, key
+    page.get_by_test_id("stSidebar").get_by_text("Commutativity").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("share their directions")
+    settle(page)
+    shapes = "document.querySelector('.st-key-K .gammascope-plot').layout.shapes.map((s) => s.x0)"
+    assert sorted(page.evaluate(shapes)) == sorted([-0.5, direction - 1.5])
+    # A cell points at its row (to a pixel), and Clear lets go.
+    page.mouse.click(*centre_of(page, figure(page, "R_real").locator(".nsewdrag"), down=61 / 400))
+    expect(page).to_have_url(re.compile(r"direction=(29|30|31|32)\b"))
+    settle(page)
+    page.get_by_role("button", name="Clear").click()
+    expect(page).not_to_have_url(re.compile("direction="))
+
+
+def test_a_box_drawn_in_the_law_becomes_the_window(planted, window):
+    page = window(f"{planted.url}/power_law?matrices=C")
+    settle(page)
+    plot = figure(page, "power")
+    plot.hover()
+    plot.locator("[data-title='Box Select']").click()
+    area = plot.locator(".nsewdrag").first
+    page.mouse.move(*centre_of(page, area, 0.5, 0.1))
+    page.mouse.down()
+    page.mouse.move(*centre_of(page, area, 0.7, 0.5), steps=5)
+    page.mouse.move(*centre_of(page, area, 0.8, 0.9), steps=5)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"window=\d+%2C\d+"))
+    first, last = (int(n) for n in re.search(r"window=(\d+)%2C(\d+)", page.url).groups())
+    assert 1 < first < last < 400
+    settle(page)
+    expect(page.get_by_text(f"among directions {first} … {last}")).to_be_visible()
+    handles = [page.get_by_role("slider").nth(n).input_value() for n in range(page.get_by_role("slider").count())]
+    assert {str(first), str(last)} <= set(handles)
