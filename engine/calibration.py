@@ -25,7 +25,7 @@ from engine.training import train
 ROUNDS = 3
 SMALL, LARGE, IMAGES = ModelRequest(), ModelRequest(widths=(3072, 500, 50, 50, 10)), ModelRequest("cnn", (1, 10))
 SIDE = 1000  # of the eigenproblem: a smaller one would measure how busy the machine is
-TRIANGLE = 1275  # of a layer 50 × 50
+SQUARE = 1600  # of the product
 ADDED = 4_000_000  # numbers
 
 
@@ -46,8 +46,8 @@ def measure(device: str = "auto", progress: Progress = silent, start: float = 0.
         start=start,
         step=step,
         dense=dense,
-        convolution=_work(IMAGES, 64, 16) / convolution,
-        product=2 * 2048 * TRIANGLE**2 / product,
+        convolution=_work(IMAGES, 64, 32) / convolution,
+        product=2 * SQUARE**3 / product,
         eigen=eigen / SIDE**3,
         factors=factors / 512,
         traffic=3 * 4 * ADDED / traffic,
@@ -119,12 +119,12 @@ def _large(where: torch.device) -> float:
 
 
 def _convolution(where: torch.device) -> float:
-    return _epoch(IMAGES, (1, 28, 28), 64, 16, where)
+    return _epoch(IMAGES, (1, 28, 28), 64, 32, where)
 
 
 def _product(where: torch.device) -> float:
-    tall = torch.rand(2048, TRIANGLE, device=where)
-    return _best(lambda: tall.T @ tall, where)
+    square = torch.rand(SQUARE, SQUARE, device=where)
+    return _best(lambda: square.T @ square, where)
 
 
 def _eigen(where: torch.device) -> float:
