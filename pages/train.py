@@ -9,7 +9,7 @@ PAGE = "train"
 
 def main() -> None:
     """The form on the left, what it means on the right, what is at work above and what has ended below."""
-    from pages.parts import controls, job_panel, train_controls, train_side, words
+    from pages.parts import controls, job_panel, train_controls, train_side, train_start, words
 
     st.title("Train a network")
     job_panel.queue()
@@ -25,13 +25,13 @@ def main() -> None:
             train_side.look(form.data)
             request = None
         else:
-            request = train_controls.checked(form, preview)
+            request = train_start.checked(form, preview)
             if request is not None:
                 train_side.samples(preview, form)
-                controls.heading("The network", words.NETWORK, "Which layer is studied", level=3)
+                controls.heading("The network", words.NETWORK, "What is studied", level=3)
                 train_side.drawn(request, preview)
-                train_side.costs(request, preview, train_controls.analyses(form, request))
-        train_controls.start(form, request)
+                train_side.costs(request, preview, train_start.analyses(form, request))
+        train_start.start(form, request)
     job_panel.ended()
 
 

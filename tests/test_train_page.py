@@ -242,7 +242,11 @@ def test_the_cost_follows_the_form(started):
     assert found["Training"] == f"≈ {round(seconds)} s"
     set_value(at, "number_input", "epochs", 200)
     assert metrics(at)["Training"] == f"≈ {round(2 * seconds)} s"
-    assert metrics(at)["All"] > found["All"]
+    one = cost.analysis(cost.subject(ModelRequest(), "fc2"), 4500, calibration=CALIBRATION).seconds
+    # Checkpoints 0, 1, 2, 5, 10, 20, 30, 50, 70, 100 and the last one.
+    assert metrics(at)["All"] == "≈ " + train_duration(CALIBRATION.start + 2 * seconds + 11 * one)
+    set_value(at, "button_group", "analyze", "none")
+    assert metrics(at)["All"] == "≈ " + train_duration(CALIBRATION.start + 2 * seconds)
     set_value(at, "text_input", "widths", "784-20-20-10")
     assert metrics(at)["D"] == "400"
     assert metrics(at)["One analysis"] == "≈ 1 s"
@@ -305,8 +309,21 @@ def test_data_that_are_not_here_can_be_downloaded(started, message, said):
     set_value(at, "selectbox", "data", "mnist")
     assert said in at.warning[0].value.replace("\\", "")
     assert not started
+    assert [b.label for b in at.button if b.key == "train.digits"] == ["Use the 5,000 digits"]
     at.button(key="train.download").click().run()
     assert started == [(("preview", "--data", "mnist", "--download"), False)]
+
+
+def test_data_that_are_not_here_give_way_to_those_that_are(started):
+    argv = ("preview", "--data", "cifar10")
+    write_job(Store().root / "jobs", "gone", argv, "t", 0, queue=False, state="failed", message="It is not here.")
+    at = opened(PAGE)
+    set_value(at, "button_group", "preset", "CIFAR-10 MLP, CE")
+    at.button(key="train.digits").click().run()
+    fine(at)
+    request = asked(at, started).request
+    assert (request.data, request.model.widths) == (DataRequest(), (784, 1000, 50, 50, 10))
+    assert request.training == preset("CIFAR-10 MLP, CE").request.training
 
 
 def test_an_own_file_is_kept_under_its_hash(started, tmp_path):

@@ -11,7 +11,19 @@ from engine.library import Run
 from engine.requests import RunRequest
 from pages.parts import frame, results, selection
 from pages.parts.frame import escaped, guarded
-from pages.parts.jobs import WATCH_SECONDS, card, command, doing, go_on, jobs, log, request_of, run_of, working
+from pages.parts.jobs import (
+    WATCH_SECONDS,
+    card,
+    command,
+    doing,
+    go_on,
+    jobs,
+    log,
+    request_of,
+    run_of,
+    sentence,
+    working,
+)
 
 SHOWN = 6
 _WATCHED = "train.watched"  # jobs this session has seen at work
@@ -44,7 +56,7 @@ def queue() -> None:
     st.session_state[_WATCHED] = watched
     for job in everything:
         if job.id in watched and not job.running:
-            _ended(job)
+            _ended(job, fresh=True)
             break
     if open_:
         _queue(tuple(job.id for job in open_))
@@ -91,16 +103,16 @@ def _queue(ids: tuple[str, ...]) -> None:
                 jobs().cancel(job)
 
 
-def _ended(job: Job) -> None:
+def _ended(job: Job, fresh: bool = False) -> None:
     icon, colour, word = _ENDS[job.state]
     run, request = run_of(job), request_of(job)
     with st.container(border=True):
         st.markdown(f":{colour}[{icon} **{word}**] {escaped(job.title)}")
         if job.message:
-            st.caption(escaped(job.message))
+            st.caption(escaped(sentence(job)))
         with st.container(horizontal=True, key=f"ended-{job.id}"):
             if run is not None and results.analysed(run):
-                look_at(run, f"look-{job.id}", primary=True)
+                look_at(run, f"look-{job.id}", primary=fresh)
             if job.state != "done" and st.button("Go on", key=f"go-{job.id}", icon=":material/play_arrow:"):
                 go_on(job)
                 jobs().delete(job)

@@ -101,6 +101,14 @@ def _part(stage: str) -> str:
     return STAGES[stage][0] if stage in STAGES else stage
 
 
+_FOR_TERMINALS = re.compile(r" (See them in the dashboard|Go on with|Analyse it): .*$", re.DOTALL)
+
+
+def sentence(job: Job) -> str:
+    """How a job ended, without the command that a terminal's user would type next."""
+    return _FOR_TERMINALS.sub("", job.message)
+
+
 def fraction(job: Job) -> float:
     """How far it is with training, or with its analyses."""
     found = _ANALYSING.fullmatch(job.progress.stage)
@@ -194,7 +202,7 @@ def first_results() -> None:
         # The results were deleted since, or damaged and set aside, or no run is analysed yet.
         st.info("Nothing is analysed yet. Start the demo, or train a network of your own on the Train page.")
     else:
-        st.warning(job.message or "The demo has stopped.", icon=":material/info:")
+        st.warning(sentence(job) or "The demo has stopped.", icon=":material/info:")
     if st.button("Start the demo again" if job else "Start the demo", type="primary", icon=":material/replay:"):
         demo.start()
         st.rerun()
@@ -226,7 +234,7 @@ def progress_of(run: str) -> None:
         filling(run, job.id, len(results.store().list("runs", run, "analyses")))
     elif job.state in ("failed", "cancelled") and len(results.analysed(own)) < len(own.checkpoints):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption(job.message, width="stretch")
+            st.caption(sentence(job), width="stretch")
             if st.button("Go on", icon=":material/play_arrow:"):
                 go_on(job)
                 st.rerun()

@@ -1,17 +1,15 @@
 """The widgets of the Train page's form, section by section."""
 
-import shlex
 from dataclasses import replace
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from engine.command_line import arguments
-from engine.parser import PROGRAM
 from engine.presets import CLASSES, presets
 from engine.preview import Preview
-from engine.requests import ACTIVATIONS, DATASETS, LOSSES, RunRequest
+from engine.requests import ACTIVATIONS, DATASETS, LOSSES
 from engine.subset import SCALINGS
-from pages.parts import frame, job_panel, results, train_form, uploads
+from pages.parts import frame, train_form, uploads
 from pages.parts.frame import escaped
 from pages.parts.train_form import ANALYZE, Form, bound, put
 from pages.parts.train_form import current as current
@@ -107,7 +105,7 @@ def _data(preview: Preview | None) -> None:
         _upload()
     if preview is not None:
         _classes(preview)
-    first, second, third = st.columns(3)
+    first, second, third = _cells(3)
     most = max(preview.train, default=1) if preview is not None else None
     first.number_input(
         "Samples per class",
@@ -130,6 +128,12 @@ def _data(preview: Preview | None) -> None:
         help="As in the paper: 0 … 1, and for CIFAR-10 less the mean, divided by the deviation of each channel.",
         **bound("scaling"),
     )
+
+
+def _cells(columns: int, count: int | None = None) -> list[DeltaGenerator]:
+    """So many cells side by side, fewer in a row where the page is narrow."""
+    with st.grid(columns, min_column_width=124, gap="small", vertical_alignment="bottom") as grid:
+        return [grid.cell() for _ in range(count or columns)]
 
 
 def _upload() -> None:
@@ -211,7 +215,7 @@ def _model(preview: Preview | None) -> None:
         st.caption(
             "Four 3 × 3 convolutions to 32, 64, 128, 128 channels, then 128 → 20 → classes; 128 → 20 is studied."
         )
-    left, middle, right = st.columns(3, vertical_alignment="bottom")
+    left, middle, right = _cells(3)
     left.selectbox("Activation", ACTIVATIONS, **bound("activation"))
     middle.selectbox("Loss", LOSSES, format_func=frame.LOSSES.__getitem__, **bound("loss"))
     right.toggle("Bias", help="The paper’s networks have none.", **bound("bias"))
@@ -219,7 +223,7 @@ def _model(preview: Preview | None) -> None:
 
 def _sgd() -> None:
     st.markdown("**Stochastic gradient descent**")
-    first, second, third, fourth = st.columns(4)
+    first, second, third, fourth = _cells(4)
     first.number_input("Epochs", min_value=0, step=10, **bound("epochs"))
     second.number_input("Batch size B", min_value=1, step=10, **bound("batch_size"))
     third.number_input("Learning rate", min_value=0.0, step=0.01, format="%.4g", **bound("learning_rate"))
@@ -227,7 +231,7 @@ def _sgd() -> None:
         "Seed", min_value=0, step=1, help="Of the first weights and the order of batches.", **bound("seed")
     )
     with st.expander("More: schedule, clipping, momentum, when to stop, what to keep"):
-        first, second, third = st.columns(3)
+        first, second, third, fourth, fifth, sixth = _cells(3, 6)
         first.number_input(
             "Cosine over … epochs", min_value=1, step=50,
             help="The learning rate falls along half a cosine over so many epochs.", **bound("cosine_epochs"),
@@ -237,9 +241,9 @@ def _sgd() -> None:
             "Clip the gradient at", value=None, min_value=0.0, step=1.0, placeholder="off", format="%.4g",
             help="Norm of the whole gradient. Empty: off.", **bound("clip_norm"),
         )  # fmt: skip
-        first.number_input("Momentum", 0.0, 1.0, step=0.1, format="%.3g", **bound("momentum"))
-        second.number_input("Weight decay", min_value=0.0, step=1e-4, format="%.4g", **bound("weight_decay"))
-        third.number_input(
+        fourth.number_input("Momentum", 0.0, 1.0, step=0.1, format="%.3g", **bound("momentum"))
+        fifth.number_input("Weight decay", min_value=0.0, step=1e-4, format="%.4g", **bound("weight_decay"))
+        sixth.number_input(
             "Stop below loss", value=None, min_value=0.0, step=1e-5, placeholder="off", format="%.2e",
             help="Training ends when every sample is right and the loss lies below. Empty: off.", **bound("stop_loss"),
         )  # fmt: skip
@@ -250,53 +254,3 @@ def _sgd() -> None:
         right.number_input(
             "Data seed", min_value=0, step=1, help="Draws the samples and the wrong labels.", **bound("data_seed")
         )
-
-
-# -- the start --------------------------------------------------------------------------------------------
-
-
-def checked(form: Form, preview: Preview) -> RunRequest | None:
-    """The request, or the sentence that says what does not fit together."""
-    try:
-        return train_form.request(form, preview)
-    except ValueError as error:
-        st.warning(escaped(str(error)), icon=":material/rule:")
-    fitted = train_form.fitted(form, preview)
-    if fitted != form and form.kind == "mlp":
-        st.button(
-            f"Use {fitted.widths}", icon=":material/auto_fix_high:", key="train.fit", on_click=put, args=(fitted,)
-        )
-    return None
-
-
-def analyses(form: Form, request: RunRequest) -> int:
-    """How many checkpoints will be analysed."""
-    if form.analyze != "all":
-        return len(ANALYZE[form.analyze])
-    last = request.training.epochs
-    return len({last, *(e for e in request.training.checkpoints if e <= last)})
-
-
-def start(form: Form, request: RunRequest | None) -> None:
-    """The button, and the same as a command."""
-    done = None if request is None else next((r for r in results.runs() if r.request == request and r.finished), None)
-    label = "Start" if done is None else "Start the missing analyses"
-    pressed = st.button(
-        label,
-        type="primary",
-        icon=":material/play_arrow:",
-        disabled=request is None,
-        width="stretch",
-        key="train.start",
-    )
-    if request is None:
-        return
-    if pressed:
-        job_panel.start(request, ANALYZE[form.analyze])
-        st.rerun()
-    if done is not None:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.caption("This very run is trained already.", width="stretch")
-            job_panel.look_at(done, "train.look_at")
-    with st.expander("The same from a terminal", icon=":material/terminal:"):
-        st.code(f"{PROGRAM} {shlex.join(arguments(request, ANALYZE[form.analyze]))}", language="bash", wrap_lines=True)

@@ -1,5 +1,6 @@
 """The live side of the Train page: the data as pictures, the network drawn, and what it all will cost."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from cache.store import Store
 from engine import architectures, cost, library, preview, subset
 from engine.cost import Calibration, Cost
 from engine.preview import Preview
-from engine.requests import DATASETS, RunRequest
+from engine.requests import DATASETS, DataRequest, RunRequest
 from engine.terminal import duration
 from pages.parts import frame, jobs, network, results, train_form, words
 from pages.parts.controls import draw, heading
@@ -54,7 +55,15 @@ def look(name: str) -> None:
         if st.button("Look again", icon=":material/refresh:", key="train.look"):
             _ask(name)
             st.rerun()
+        if name in DATASETS:
+            st.button("Use the 5,000 digits", icon=":material/inventory_2:", key="train.digits", on_click=_use_digits)
     jobs.log(job)
+
+
+def _use_digits() -> None:
+    """What is set, on the data that need no download."""
+    form = replace(train_form.current(), data=DataRequest().name, per_class=None)
+    train_form.put(train_form.fitted(form, known(form.data)))
 
 
 def _newest(what: str, name: str) -> Job | None:
@@ -93,7 +102,7 @@ def samples(found: Preview, form: Form) -> None:
         with st.container(key="train-samples"), st.grid(5, min_column_width=72, gap="xsmall") as grid:
             for c, words_ in list(zip(classes, counted, strict=True))[:SHOWN_CLASSES]:
                 with grid.cell():
-                    st.image(_strip(found.images[c]), caption=words_, width="stretch")
+                    st.image(_strip(found.images[c]), caption=words_, width="stretch", alt=f"Samples of class {words_}")
     if len(classes) > SHOWN_CLASSES:
         st.caption(f"The first {SHOWN_CLASSES} of {len(classes)} classes.")
 
@@ -153,7 +162,7 @@ def _measure_again() -> None:
 
 def costs(request: RunRequest, found: Preview, analyses: int) -> None:
     """Parameters, D, memory and time, before anything is started."""
-    heading("Before you start", words.COST, "Where these numbers come from", level=3)
+    heading("What it costs", words.COST, "How it is known", level=3)
     speeds = calibration()
     classes = subset.chosen_classes(request.data, found.train)
     count, unseen = subset.samples(request.data, found.train), sum(found.test[c] for c in classes)
@@ -163,7 +172,7 @@ def costs(request: RunRequest, found: Preview, analyses: int) -> None:
     train = cost.training(request, count, image=found.image, unseen=unseen, calibration=speeds, epoch_seconds=before)
     one = cost.analysis(subject, count, calibration=speeds)
     memory = max(train.bytes, one.bytes if analyses else 0)
-    with st.grid(3, min_column_width=110, gap="small") as grid:
+    with st.container(key="train-costs"), st.grid(3, min_column_width=110, gap="small") as grid:
         for label, value, help_ in (
             ("Parameters", f"{architectures.parameter_count(request.model):,}", "All that is trained."),
             ("D", f"{subject.dimension:,}", f"Weights of the studied layer, {subject.d_out} × {subject.d_in}."),
@@ -198,8 +207,6 @@ def _total(train: Cost, one: Cost, analyses: int, speeds: Calibration | None) ->
 
 
 def rounded(seconds: float) -> float:
-    """Two digits: an estimate knows no more. At least one second."""
-    if seconds < 60:
-        return max(1.0, float(round(seconds)))
-    step = 10 if seconds < 600 else 60 if seconds < 7200 else 600
-    return float(step * round(seconds / step))
+    """As an estimate deserves: whole seconds, minutes or half hours. At least one second."""
+    step = 1 if seconds < 60 else 60 if seconds < 5400 else 1800
+    return max(1.0, float(step * round(seconds / step)))
