@@ -109,11 +109,11 @@ def _unpickled(path: Path) -> Any:
             _check_size(path.name, sum(part.file_size for part in archive.infolist()))
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        named = re.search(r"(?:GLOBAL|class|callable|type) '?([A-Za-z_][\w.]*\.\w+)", str(error))
-        what = f" ({named[1]})" if named else ""
-        raise ValueError(
-            f"it holds pickled Python objects{what} beside tensors, and these would run code when read. {_SAVE}"
-        ) from error
     except Exception as error:
+        refused = re.search(r"(?:GLOBAL|class|callable|type) '?([A-Za-z_][\w.]*\.\w+)", str(error))
+        if isinstance(error, pickle.UnpicklingError) and refused:
+            raise ValueError(
+                f"it holds pickled Python objects ({refused[1]}) beside tensors, and these would run code when read. "
+                f"{_SAVE}"
+            ) from error
         raise ValueError(f"it is damaged, incomplete or no state dict of PyTorch. {_SAVE}") from error

@@ -107,9 +107,9 @@ def fill(store: Store, epochs: tuple[int, ...] = (0, 10, 100), finished: bool = 
     return run
 
 
-def add_analysis(store: Store, run: str, epoch: int) -> None:
+def add_analysis(store: Store, run: str, epoch: int, layer: str = "fc2") -> None:
     """One more planted analysis; γ rises from 1 to 1.2 along training."""
-    request = AnalysisRequest(run=run, epoch=epoch)
+    request = AnalysisRequest(run=run, epoch=epoch, layer=layer)
     result = analysis(gamma=1 + 0.1 * np.log10(1 + epoch), seed=epoch)
     arrays, meta = result.to_arrays()
     store.write(

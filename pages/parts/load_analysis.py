@@ -1,6 +1,7 @@
 """How a loaded network is measured: which layer, on what, at what cost; the same commands that a person can type."""
 
 import shlex
+from typing import Literal
 
 import streamlit as st
 
@@ -36,8 +37,10 @@ def measure(run: Run) -> None:
         argv = tuple(analyze_arguments(request, epochs=epochs))
         job = next((job for job in jobs.jobs().running() if job.argv == argv), None)
         with st.container(horizontal=True, vertical_alignment="center"):
+            done = bool(results.analysed(run))
+            kind: Literal["primary", "secondary"] = "secondary" if done else "primary"
             if st.button(
-                "Measure", type="primary", icon=":material/play_arrow:", key="loading.measure", disabled=job is not None
+                "Measure", type=kind, icon=":material/play_arrow:", key="loading.measure", disabled=job is not None
             ):
                 jobs.jobs().start(argv, f"Analysing {frame.describe(run)}", run.key)
                 st.rerun()

@@ -30,7 +30,7 @@ def checked(found: Inspection) -> Run | None:
         return None
     preview = train_side.known(current().data)
     with right:
-        load_found.data(preview)
+        load_found.told(model, preview)
     if preview is None:
         train_side.look(current().data)
         return None

@@ -45,20 +45,6 @@ def confirmed(found: Inspection) -> ModelRequest | None:
             arrays=lambda: {"widths": np.array(model.widths)},
         )
     _layers(found)
-    if own:
-        st.segmented_control(
-            "Activation between the layers",
-            ACTIVATIONS,
-            required=True,
-            help="Weights do not tell it: choose what you trained with. A wrong one shows in the accuracy.",
-            **bound("activation"),
-        )
-    if len(form.files) > 1:
-        st.text_input(
-            "Epochs of the files",
-            help="Read from their names. One for each file, in this order: " + escaped(", ".join(form.names)),
-            **bound("epochs"),
-        )
     _tensors(found)
     return model
 
@@ -86,8 +72,9 @@ def _tensors(found: Inspection) -> None:
 # -- the data ---------------------------------------------------------------------------------------------
 
 
-def data(preview: Preview | None) -> None:
-    heading("The data it was trained on", words.LOADED_DATA, "Why they are needed", level=3)
+def told(model: ModelRequest, preview: Preview | None) -> None:
+    """What the weights do not tell: data, scaling, activation, loss, epochs."""
+    heading("How it was trained", words.LOADED_DATA, "Why this is asked", level=3)
     own, form = uploads.known(), current()
     names = [*DATASETS, *own]
 
@@ -113,6 +100,14 @@ def data(preview: Preview | None) -> None:
         "divided by the deviation of each channel.",
         **bound("scaling"),
     )
+    if model.kind in KINDS:
+        st.segmented_control(
+            "Activation between the layers",
+            ACTIVATIONS,
+            required=True,
+            help="Weights do not tell it: choose what you trained with. A wrong one shows in the accuracy.",
+            **bound("activation"),
+        )
     third, fourth = st.columns(2)
     third.selectbox("Loss", LOSSES, format_func=frame.LOSSES.__getitem__, **bound("loss"))
     fourth.number_input(
@@ -124,6 +119,12 @@ def data(preview: Preview | None) -> None:
         help="Empty: all. Fewer make the check and the analysis of a large network quicker.",
         **bound("per_class"),
     )
+    if len(form.files) > 1:
+        st.text_input(
+            "Epochs of the files",
+            help="Read from their names. One for each file, in this order: " + escaped(", ".join(form.names)),
+            **bound("epochs"),
+        )
 
 
 def _own_data() -> None:

@@ -37,7 +37,8 @@ def chosen() -> Run | None:
     else:
         _upload()
     names = current().names
-    if names:
+    # The uploader shows its own files, until the page is left.
+    if names and not (way == "upload" and st.session_state.get("loading.upload")):
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         st.caption(f":material/description: Chosen: {escaped(', '.join(names[:SHOWN]))}{more}.")
     return None
@@ -72,7 +73,7 @@ def _upload() -> None:
                 st.warning(escaped(refused), icon=":material/info:")
         with right:
             st.markdown("**How to save weights in PyTorch**")
-            st.code('torch.save(model.state_dict(), f"epoch_{epoch}.pt")', language="python")
+            st.code('torch.save(model.state_dict(), f"epoch_{epoch}.pt")', language="python", wrap_lines=True)
             st.caption(
                 "Or safetensors. Several files, one for each epoch, become the epoch axis. Only tensors are read: a "
                 "file that holds a whole pickled model is refused, since reading it would run whatever code is in it."

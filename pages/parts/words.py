@@ -294,8 +294,9 @@ layers: that is yours to say.
 """
 
 LOADED_DATA = r"""
-**$H$ and $C$ belong to a loss on data**, not to weights alone: they are averages over its training
-samples. Choose what the network was trained on, with the pixels scaled as they were then.
+**$H$ and $C$ belong to a loss on data**, not to weights alone: they are averages over its training samples. Choose what
+the network was trained on, with the pixels scaled as they were then, and what stood between its layers. The accuracy
+below tells whether the choice is right.
 """
 
 SANITY = r"""
