@@ -23,7 +23,7 @@ def introduction() -> None:
 
 def overview() -> None:
     """The results of one checkpoint, from the answer down to its evidence."""
-    from pages.parts import controls, exponents, jobs, panels, results, words
+    from pages.parts import controls, doors, exponents, jobs, panels, results, words
 
     view = results.view()
     if view is None:
@@ -52,8 +52,7 @@ def overview() -> None:
     controls.heading("The training behind it", words.ACCURACY)
     panels.training(view)
     st.caption(controls.provenance(view))
-    st.subheader("Look closer")
-    panels.doors()
+    doors.show(view)
 
 
 @st.fragment

@@ -361,3 +361,28 @@ def test_shifting_together_moves_the_clouds_onto_one_centre(run):
     for trace in chart(at, "power")["data"]:
         if trace.get("mode") == "markers" and trace["name"] != "not fitted":
             assert abs(np.log10(decode(trace["y"])).mean()) < 0.2
+
+
+def test_the_start_page_has_three_doors(run):
+    at = opened()
+    links = {link.proto.label: link.proto.page for link in at.get("page_link")}
+    assert {"**Train a network**", "**Load a network**", "**Look closer**"} <= set(links)
+
+
+@pytest.mark.parametrize(
+    ("question", "title", "chosen"),
+    [
+        ("Was it so before training?", "share their directions", {"epoch": "0"}),
+        ("Which curvatures make the exponent?", "Which curvatures", {"keep": "1", "homogenise": "no"}),
+        ("What if all sharp samples were equally sharp?", "Which curvatures", {"keep": "1", "homogenise": "yes"}),
+        ("Does the prediction share the directions too?", "share their directions", {"matrix": "C_awd"}),
+    ],
+)
+def test_an_experiment_sets_its_selection_and_opens_its_page(run, question, title, chosen):
+    at = opened()
+    place = [m.value for m in at.markdown if m.value.startswith("**") and m.value.split("**")[1].endswith("?")]
+    tried = next(i for i, text in enumerate(place) if question in text)
+    at.button(key=f"start.try{tried}").click().run()
+    fine(at)
+    assert title in at.title[0].value
+    assert chosen.items() <= url(at).items()

@@ -107,23 +107,3 @@ def training(view: View, height: int = 300) -> None:
         "Loss and accuracy over the epochs of training.",
         arrays=lambda: columns,
     )
-
-
-def doors() -> None:
-    """Where to go on from the start page."""
-    with st.grid(2, min_column_width=300, gap="small"):
-        for file, title, sentence in (
-            (
-                "pages/commutativity.py",
-                "Look at the directions",
-                "Every covariance of the theory beside its random twin, with commutator and alignment.",
-            ),
-            (
-                "pages/power_law.py",
-                "Look at the power",
-                "Any set of covariances, any window of directions, and what lifts γ above 1.",
-            ),
-        ):
-            with st.container(border=True, height="stretch"):
-                st.page_link(file, label=f"**{title}**", icon=":material/arrow_forward:", icon_position="right")
-                st.caption(sentence)
