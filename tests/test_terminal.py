@@ -38,5 +38,5 @@ def test_progress_is_sparse_in_a_log() -> None:
 
 
 def test_durations_read_as_said() -> None:
-    spoken = {0.2: "0 s", 59.4: "59 s", 60.0: "1 min", 200.0: "3 min 20 s", 7500.0: "2 h 5 min"}
+    spoken = {0.2: "0 s", 59.4: "59 s", 60.0: "1 min", 200.0: "3 min 20 s", 7500.0: "2 h 5 min", 7200.0: "2 h"}
     assert {seconds: duration(seconds) for seconds in spoken} == spoken

@@ -373,7 +373,8 @@ def test_other_pages_tell_it_in_one_line(started):
     write_job(root, "second", ("train",), "two", os.getpid(), created=2.0, stage="waiting", total=1)
     at = opened("pages/power_law.py")
     (line,) = [link.proto.label for link in at.sidebar.get("page_link") if "…" in link.proto.label]
-    assert line == "Training … 43%, 20 s left · 1 waiting"
+    assert line == "Training … 43%, 20 s left"
+    assert "1 more in the queue" in [c.value for c in at.sidebar.caption]
 
 
 def test_ended_jobs_say_how_and_offer_what_can_be_done(started):
@@ -401,6 +402,24 @@ def test_ended_jobs_say_how_and_offer_what_can_be_done(started):
     at.button(key="forget-good").click().run()
     assert not (root / "good").exists()
     assert run in [r.key for r in library.runs(Store())]
+
+
+def test_what_ended_while_it_was_watched_is_shown_on_top(started):
+    root = Store().root / "jobs"
+    work = {"stage": "training", "done": 12, "total": 30}
+    write_job(root, "old", TINY, "An old one", 0, created=9.0, state="done", message="Done.")
+    job = write_job(root, "first", TINY, "Tiny one", os.getpid(), created=1.0, **work)
+    at = opened(PAGE)
+    assert "1 at work or in the queue" in " ".join(c.value for c in at.caption)
+    (job.folder / "progress.json").write_text(json.dumps({"state": "failed", "message": "It broke. Go on with: x y"}))
+    at.run()
+    fine(at)
+    said = [m.value for m in at.markdown]
+    (place,) = [i for i, words in enumerate(said) if "Tiny one" in words]
+    (earlier,) = [i for i, words in enumerate(said) if "An old one" in words]
+    assert place < said.index("**Data**") < earlier
+    assert "It broke" in said[place]
+    assert "Go on with" not in said[place]
 
 
 def test_look_at_it_selects_the_run(started):

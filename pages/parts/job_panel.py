@@ -26,7 +26,7 @@ from pages.parts.jobs import (
 )
 
 SHOWN = 6
-_WATCHED = "train.watched"  # jobs this session has seen at work
+_OPEN, _JUST = "train.open", "train.just"  # jobs seen at work or waiting, and the one that ended last
 _ENDS = {
     "done": (":material/check_circle:", "green", "Done"),
     "failed": (":material/error:", "red", "Failed"),
@@ -49,27 +49,25 @@ def start(request: RunRequest, analyze: tuple[str, ...]) -> Job:
 
 
 def queue() -> None:
-    """The job at work and those that wait, watched only while there are any; and what was watched and has ended."""
-    everything = [job for job in jobs().jobs() if job.queue]
-    open_ = sorted((job for job in everything if job.running), key=lambda job: job.created)
-    watched = {job.id for job in open_} | st.session_state.get(_WATCHED, set())
-    st.session_state[_WATCHED] = watched
-    for job in everything:
-        if job.id in watched and not job.running:
-            _ended(job, fresh=True)
-            break
+    """The job at work and those that wait, watched only while there are any; and what has just ended."""
+    everything = {job.id: job for job in jobs().jobs() if job.queue}
+    open_ = sorted((job for job in everything.values() if job.running), key=lambda job: job.created)
+    for id in st.session_state.get(_OPEN, ()):
+        if id in everything and not everything[id].running:
+            st.session_state[_JUST] = id
+    st.session_state[_OPEN] = tuple(job.id for job in open_)
+    just = everything.get(st.session_state.get(_JUST, ""))
+    if just is not None:
+        _ended(just, fresh=True)
     if open_:
         _queue(tuple(job.id for job in open_))
 
 
 def ended() -> None:
     """How jobs ended, and what can be done with them; the one shown above is not repeated."""
-    found = [job for job in jobs().jobs() if job.queue and not job.running]
-    above = next((job for job in found if job.id in st.session_state.get(_WATCHED, ())), None)
-    found = [job for job in found if above is None or job.id != above.id]
+    just = st.session_state.get(_JUST)
+    found = [job for job in jobs().jobs() if job.queue and not job.running and job.id != just]
     if not found:
-        if above is None:
-            st.caption("What you start goes on if you close this page, and is found here when it has ended.")
         return
     st.subheader("Earlier jobs")
     for job in found[:SHOWN]:
@@ -106,10 +104,9 @@ def _queue(ids: tuple[str, ...]) -> None:
 def _ended(job: Job, fresh: bool = False) -> None:
     icon, colour, word = _ENDS[job.state]
     run, request = run_of(job), request_of(job)
-    with st.container(border=True):
-        st.markdown(f":{colour}[{icon} **{word}**] {escaped(job.title)}")
-        if job.message:
-            st.caption(escaped(sentence(job)))
+    with st.container(border=True, gap="small"):
+        said = f"  \n:gray[{escaped(sentence(job))}]" if job.message else ""
+        st.markdown(f":{colour}[{icon} **{word}**] {escaped(job.title)}{said}")
         with st.container(horizontal=True, key=f"ended-{job.id}"):
             if run is not None and results.analysed(run):
                 look_at(run, f"look-{job.id}", primary=fresh)
@@ -124,10 +121,10 @@ def _ended(job: Job, fresh: bool = False) -> None:
                 assert isinstance(asked, TrainCommand)
                 start(replace(request, seed=_fresh(request)), asked.analyze)
                 st.rerun()
+            log(job, beside=True)
             if st.button("Forget", key=f"forget-{job.id}", icon=":material/delete:", type="tertiary"):
                 jobs().delete(job)
                 st.rerun()
-        log(job)
 
 
 def look_at(run: Run, key: str, primary: bool = False) -> None:

@@ -161,11 +161,12 @@ def live(run: Run | None, request: RunRequest) -> None:
     )
 
 
-def log(job: Job) -> None:
-    """The worker's output, one click away."""
+def log(job: Job, beside: bool = False) -> None:
+    """The worker's output, one click away; beside: as one button among others."""
     text = job.log()
     if text.strip():
-        with st.expander("What the worker said", icon=":material/terminal:"):
+        place = st.popover if beside else st.expander
+        with place("What the worker said", icon=":material/terminal:"):
             st.code(text, language=None)
 
 
@@ -281,15 +282,23 @@ def _in_short(job_id: str) -> None:
     if job is None or not job.running:
         st.rerun()
         return
-    queued = sum(other.waiting for other in jobs().running())
     seconds = job.progress.seconds_left
-    about = f", {duration(max(1.0, seconds))} left" if seconds is not None and job.progress.total > 1 else ""
-    what = "Training" if job.progress.stage == "training" else "Stopping" if job.stopping else "At work"
-    more = f" · {queued} waiting" if queued and not job.waiting else ""
-    st.page_link(
-        "pages/train.py",
-        label=f"{what} … {fraction(job):.0%}{about}{more}",
-        icon=":material/progress_activity:",
-        help=job.title,
-        width="stretch",
-    )
+    about = f", {_roughly(seconds)} left" if seconds is not None and job.progress.total > 1 else ""
+    what = "Stopping" if job.stopping else "Training" if job.progress.stage == "training" else "At work"
+    with st.container(key="work", gap="xxsmall"):
+        st.page_link(
+            "pages/train.py",
+            label=f"{what} … {fraction(job):.0%}{about}",
+            icon=":material/progress_activity:",
+            help=job.title,
+            width="stretch",
+        )
+        waiting = sum(other.waiting for other in jobs().running() if other.id != job.id)
+        if waiting:
+            st.caption(f"{waiting} more in the queue")
+
+
+def _roughly(seconds: float) -> str:
+    """Time left in as few letters as it deserves."""
+    step = 1 if seconds < 60 else 60 if seconds < 3600 else 3600
+    return duration(max(1.0, float(step * round(seconds / step))))

@@ -132,7 +132,7 @@ def _data(preview: Preview | None) -> None:
 
 def _cells(columns: int, count: int | None = None) -> list[DeltaGenerator]:
     """So many cells side by side, fewer in a row where the page is narrow."""
-    with st.grid(columns, min_column_width=124, gap="small", vertical_alignment="bottom") as grid:
+    with st.grid(columns, min_column_width=112, gap="small", vertical_alignment="bottom") as grid:
         return [grid.cell() for _ in range(count or columns)]
 
 

@@ -8,7 +8,7 @@ from engine.command_line import arguments
 from engine.parser import PROGRAM
 from engine.preview import Preview
 from engine.requests import RunRequest
-from pages.parts import job_panel, results, train_form
+from pages.parts import job_panel, jobs, results, train_form
 from pages.parts.frame import escaped
 from pages.parts.train_form import ANALYZE, Form, put
 
@@ -50,8 +50,15 @@ def start(form: Form, request: RunRequest | None) -> None:
     if request is None:
         return
     if pressed:
-        job_panel.start(request, ANALYZE[form.analyze])
+        job = job_panel.start(request, ANALYZE[form.analyze])
+        st.toast(
+            f"{escaped(job.title)}: it is at work, or in the queue, at the top of this page.",
+            icon=":material/arrow_upward:",
+        )
         st.rerun()
+    at_work = sum(job.queue for job in jobs.jobs().running())
+    if at_work:
+        st.caption(f":material/arrow_upward: {at_work} at work or in the queue, at the top of this page.")
     if done is not None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption("This very run is trained already.", width="stretch")
