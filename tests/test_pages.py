@@ -118,6 +118,15 @@ def test_a_link_to_what_is_not_there_opens_what_is(run, params):
     assert charts(at)
 
 
+def test_what_a_link_names_and_is_not_here_is_said_kindly(run):
+    at = opened("pages/commutativity.py", run="0" * 16, runs="1" * 16, layer="fc9")
+    told = [i.value for i in at.info]
+    assert any("run 00000000 and 11111111, which this machine does not have" in t for t in told)
+    assert any("Layer fc9 is not analysed in this run; fc2 is shown." in t for t in told)
+    assert charts(at)
+    assert not [i for i in opened("pages/commutativity.py", run=run).info if "link" in i.value]
+
+
 def test_the_nearest_epoch_is_shown_and_said_for_one_that_is_missing(run):
     at = opened(epoch="7")
     assert at.select_slider[0].value == 10

@@ -72,6 +72,7 @@ def page(name: str) -> Iterator[None]:
         here = st.container()
     with sentences():
         selection.publish()
+        _missing()
         yield
         with here:
             _at_work(name)
@@ -91,6 +92,17 @@ def _menu() -> None:
         st.caption(title)
         for entry in entries:
             st.page_link(entry.file, label=entry.label, icon=entry.icon, width="stretch")
+
+
+def _missing() -> None:
+    """What a copied link names that this cache does not hold."""
+    wanted = selection.current()
+    if wanted.run is None and wanted.runs is None and wanted.layer is None:
+        return
+    from pages.parts import results
+
+    for sentence in results.missing(wanted):
+        st.info(sentence, icon=":material/link_off:")
 
 
 def _at_work(name: str) -> None:

@@ -119,6 +119,25 @@ def chosen_layer(run: Run) -> str | None:
     return wanted if wanted in found else next(iter(found), None)
 
 
+def missing(wanted: selection.Selection) -> tuple[str, ...]:
+    """Sentences for runs and a layer that are selected and are not here; none in an empty cache."""
+    here = {run.key for run in runs()}
+    if not here:
+        return ()
+    sentences = []
+    lost = [key for key in (wanted.run, *(wanted.runs or ())) if key is not None and key not in here]
+    if lost:
+        named = " and ".join(key[:8] for key in lost)
+        sentences.append(
+            f"This link shows run {named}, which this machine does not have. What is here is shown instead; the link "
+            "works where it was made."
+        )
+    run = chosen_run()
+    if wanted.layer is not None and run is not None and layers(run) and wanted.layer not in layers(run):
+        sentences.append(f"Layer {wanted.layer} is not analysed in this run; {chosen_layer(run)} is shown.")
+    return tuple(sentences)
+
+
 def view() -> View | None:
     """What is selected, as far as it is there; None while the run has no analysis."""
     run = chosen_run()
