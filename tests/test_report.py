@@ -17,7 +17,7 @@ from engine import library
 from engine.library import checkpoint_name
 from engine.requests import run_request
 from engine.suppression import Spectra, suppress
-from pages.parts import archive, prose, report, results, words
+from pages.parts import archive, live, prose, report, results, words
 from tests.planted import fill
 from tests.test_figures import decode
 
@@ -131,6 +131,7 @@ def test_it_is_one_whole_page_with_every_figure(page):
     }
     assert page.count("<math") > 100
     assert "\\" not in "".join(reader.text)
+    assert "⟦" not in page
     assert "$" not in "".join(reader.text)
 
 
@@ -245,7 +246,7 @@ def test_the_commands_it_gives_are_those_of_this_run(view, page):
 
 @pytest.mark.parametrize("name", [n for n in dir(words) if n.isupper()])
 def test_every_definition_becomes_html_with_mathml(name):
-    text = getattr(words, name)
+    text = live.fill(getattr(words, name), None)
     markup = prose.blocks(text)
     read(markup)
     assert markup.count("<math") == len(re.findall(r"\$\$.+?\$\$|\$.+?\$", text, re.S))

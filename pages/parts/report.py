@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from engine.command_line import analyze_arguments, arguments
 from engine.result import NAMES
-from pages.parts import prose, report_figures, results, run_facts, words
+from pages.parts import live, prose, report_figures, results, run_facts, selection, words
 from pages.parts.controls import provenance
 from pages.parts.dynamics_panels import WIDTH, interval, milestone
 from pages.parts.frame import describe, makeup
@@ -59,9 +59,11 @@ def html(view: View) -> str:
     to load anything."""
     from plotly.offline import get_plotlyjs
 
-    frame = Frame(view, 0, usual_window(view.analysis), min(HEATMAP, view.analysis.k))
+    # As the definitions take it, so that both tell the same numbers.
+    first, last = selection.current().window or (1, usual_window(view.analysis))
+    frame = Frame(view, first - 1, min(last, view.analysis.k), min(HEATMAP, view.analysis.k))
     title = f"{describe(view.run)}, epoch {view.epoch}"
-    chapters = [(key, name, about, list(chapter(frame))) for key, name, about, chapter in CHAPTERS]
+    chapters = [(key, name, live.fill(about, view), list(chapter(frame))) for key, name, about, chapter in CHAPTERS]
     chapters = [chapter for chapter in chapters if chapter[3]]
     return "\n".join(
         (

@@ -2,9 +2,11 @@
 
 import io
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
 from cache.jobs import Job
 from engine import housekeeping, library
@@ -51,7 +53,7 @@ def card(run: Run, runs: Sequence[Run]) -> None:
             view = results.view_of(run)
             st.download_button(
                 "Report",
-                data=partial(_report, view),
+                data=_report(view),
                 file_name=f"gammascope-{key[:8]}-epoch-{view.epoch if view else 0}.html",
                 mime="text/html",
                 on_click="ignore",
@@ -83,10 +85,17 @@ def _zip(run: Run) -> io.BytesIO:
     return file
 
 
-def _report(view: View | None) -> str:
-    from pages.parts import report
+def _report(view: View | None) -> Callable[[], str]:
+    """Writes the report when it is asked for, in a thread that knows this session's selection."""
+    session = get_script_run_ctx()
 
-    return "" if view is None else report.html(view)
+    def written() -> str:
+        from pages.parts import report
+
+        with ThreadPoolExecutor(1, initializer=add_script_run_ctx, initargs=(None, session)) as aside:
+            return "" if view is None else aside.submit(report.html, view).result()
+
+    return written
 
 
 def _analyses(run: Run, made: Sequence[Removable]) -> None:

@@ -1,0 +1,102 @@
+"""Keeping house in a real browser: names, files to take along, two runs side by side, and leave taken for good."""
+
+import io
+import zipfile
+
+import pytest
+from playwright.sync_api import expect
+
+from cache.store import Store
+from engine import library
+from tests.browser.conftest import Dashboard, settle
+from tests.planted import fill
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """A dashboard over two planted runs, the second one shorter."""
+    folder = tmp_path_factory.mktemp("two")
+    store = Store(folder)
+    dashboard = Dashboard(folder)
+    dashboard.first, dashboard.second = fill(store, (0, 10, 100)), fill(store, (0, 10, 50), seed=1)
+    yield dashboard.start()
+    dashboard.stop()
+
+
+def saved(page, name, path):
+    """What the download button of this name gives."""
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=name).first.click()
+    waiting.value.save_as(path)
+    return waiting.value.suggested_filename
+
+
+def test_two_runs_stand_beside_each_other_on_the_same_axes(two, window):
+    page = window(f"{two.url}/dynamics?run={two.first}&runs={two.second}")
+    settle(page)
+    plots = page.locator(".js-plotly-plot")
+    expect(plots).to_have_count(16)
+    ranges = plots.evaluate_all("all => all.map(plot => plot._fullLayout.yaxis.range)")
+    assert ranges[0::2] == ranges[1::2]
+    left, right = plots.nth(0).bounding_box(), plots.nth(1).bounding_box()
+    assert abs(left["y"] - right["y"]) < 2
+    assert left["x"] + left["width"] <= right["x"]
+
+
+def test_the_report_opens_offline_from_a_file(two, window, chromium, tmp_path):
+    page = window(f"{two.url}/runs?run={two.first}")
+    settle(page)
+    path = tmp_path / "report.html"
+    assert saved(page, "Report", path).endswith("epoch-100.html")
+    context = chromium.new_context(offline=True, color_scheme="dark")
+    offline, said, asked = context.new_page(), [], []
+    offline.on("console", lambda message: said.append(message.text))
+    offline.on("pageerror", lambda error: said.append(str(error)))
+    offline.on("request", lambda request: asked.append(request.url))
+    offline.goto(path.as_uri())
+    offline.wait_for_selector("html[data-drawn=yes]", timeout=120_000)
+    figures = offline.locator("figure")
+    assert figures.count() > 15
+    assert offline.locator(".js-plotly-plot .main-svg").count() >= figures.count()
+    # Every formula has a size, so it was drawn.
+    offline.locator("details").evaluate_all("all => all.forEach(one => { one.open = true; })")
+    heights = offline.locator("math").evaluate_all("all => all.map(one => one.getBoundingClientRect().height)")
+    assert min(heights) > 5
+    assert offline.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not said
+    assert asked == [path.as_uri()]
+    context.close()
+
+
+def test_a_run_is_named_taken_along_and_deleted(two, window, tmp_path):
+    page = window(f"{two.url}/runs?run={two.second}")
+    settle(page)
+    box = page.get_by_role("textbox", name="Name")
+    box.fill("the short one")
+    box.press("Enter")
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("heading", name="the short one")).to_be_visible()
+    expect(page.get_by_test_id("stSidebar").get_by_role("combobox")).to_have_value("the short one")
+    assert library.label(Store(two.cache), two.second) == "the short one"
+
+    settle(page)
+    path = tmp_path / "run.zip"
+    saved(page, "Export", path)
+    with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as packed:
+        assert any(name.endswith("history.csv") for name in packed.namelist())
+
+    page.get_by_role("button", name="Delete run").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("3 checkpoints and 3 analyses")
+    dialog.get_by_role("button", name="Keep").click()
+    expect(dialog).to_have_count(0)
+    assert library.run(Store(two.cache), two.second) is not None
+    page.get_by_role("button", name="Delete run").click()
+    dialog.get_by_role("button", name="Delete the run").click()
+    expect(dialog).to_have_count(0)
+    settle(page)
+    assert library.run(Store(two.cache), two.second) is None
+    expect(page.get_by_role("heading", name="the short one")).to_have_count(0)
+    assert library.run(Store(two.cache), two.first) is not None
