@@ -79,6 +79,12 @@ def test_the_demo_from_an_empty_cache_to_its_results(empty, window, tmp_path, ca
     again.screenshot(path=picture)
     assert picture.stat().st_size > 50_000
 
+    # Its numbers stand a check by brute force.
+    again.get_by_role("button", name="Check these numbers").click()
+    dialog = again.get_by_role("dialog")
+    dialog.get_by_role("button", name="Check now").click()
+    expect(dialog).to_contain_text("numbers agree", timeout=FIRST_RESULTS_SECONDS * 1000)
+
 
 def test_stop_takes_hold_within_seconds_and_leaves_a_way_on(empty, window):
     page = window(empty.url)
