@@ -69,13 +69,13 @@ def pictures(view: "View") -> None:
 
 def expect() -> None:
     """What will appear, while it is being made."""
-    from pages.parts import words
+    from pages.parts import live, words
 
     st.subheader("What you will see")
     grid = st.grid(3, min_column_width=260, gap="small", border=True)
     for text in (words.H, words.C, words.C_AWD):
         with grid.cell():
-            st.markdown(text)
+            st.markdown(live.fill(text, None))
 
 
 with page("start"):

@@ -7,7 +7,7 @@ import streamlit as st
 
 from engine.diagnostics import Fit
 from engine.result import USUAL_WINDOW, Analysis
-from pages.parts import curves, palette, results, words
+from pages.parts import curves, live, palette, results, words
 from pages.parts.controls import draw
 from pages.parts.results import View
 
@@ -30,7 +30,7 @@ def fit_or_none(analysis: Analysis, name: str, last: int | None = None, first: i
 def card(key: str, label: str, value: str, sentence: str, definition: str) -> None:
     """One number: what it is called, what it is, what it means, and behind the mark how it is defined."""
     with st.container(border=True, height="stretch", gap="xsmall", key=f"card-{key}"):
-        st.metric(label, value, help=definition)
+        st.metric(label, value, help=live.fill(definition, results.present()))
         st.caption(sentence)
 
 
