@@ -75,9 +75,8 @@ def bound(field: str) -> dict[str, Any]:
     def changed() -> None:
         change(**{field: st.session_state[key]})
 
-    wanted = getattr(current(), field)
-    if key not in st.session_state or st.session_state[key] != wanted:
-        st.session_state[key] = wanted
+    # Told in every run: the browser may never see a run that another one overtakes.
+    st.session_state[key] = getattr(current(), field)
     return {"key": key, "on_change": changed}
 
 

@@ -3,17 +3,23 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from engine.architectures import KINDS
 from engine.library import Run
 from pages.parts import results
 from pages.parts.frame import DATA, LOSSES, network
 
+# What is not known of weights that came from files.
+OF_TRAINING = (
+    *("Batch size B", "Learning rate", "Cosine annealing", "Gradient norm clipped at", "Momentum", "Weight decay"),
+    *("Stops at a training loss of", "Seed"),
+)
 SCALINGS = {"paper": "as in the paper", "unit": "0 … 1", "none": "none"}
 
 
 def settings(run: Run) -> Mapping[str, str]:
     """Every setting of a run by its name, in the order of a form."""
     data, model, training = run.request.data, run.request.model, run.request.training
-    return {
+    told = {
         "Data": DATA.get(run.data_name, run.data_name),
         "Classes": ", ".join(run.class_names),
         "Training samples": f"{run.samples:,}",
@@ -37,6 +43,11 @@ def settings(run: Run) -> Mapping[str, str]:
         "Seed": str(run.request.seed),
         "Device": run.device,
     }
+    if run.request.weights:
+        told |= dict.fromkeys(OF_TRAINING, "trained elsewhere")
+    if model.kind not in KINDS:
+        told |= {"Activation": "its own", "Biases": "its own"}
+    return told
 
 
 def reached(run: Run) -> int:
