@@ -252,6 +252,22 @@ def test_the_cost_follows_the_form(started):
     assert metrics(at)["One analysis"] == "≈ 1 s"
 
 
+def test_too_much_memory_is_said_before_the_start(started):
+    at = opened(PAGE)
+    assert not at.warning
+    set_value(at, "text_input", "widths", "784-900-900-10")
+    assert metrics(at)["D"] == "810,000"
+    assert "more memory than the" in at.warning[0].value
+
+
+def test_the_axis_of_a_long_training_grows_with_it():
+    from pages.parts.jobs import horizon
+
+    long = RunRequest(training=TrainingRequest(epochs=3000))
+    assert [horizon(e, long) for e in (0, 100, 101, 499, 1999, 2001, 3000)] == [100, 100, 200, 500, 2000, 3000, 3000]
+    assert horizon(0, RunRequest(training=TrainingRequest(epochs=30))) == 30
+
+
 def test_earlier_runs_are_the_better_source(started):
     store = Store()
     fill(store)

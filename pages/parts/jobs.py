@@ -6,6 +6,7 @@ import re
 import time
 from functools import lru_cache
 
+import numpy as np
 import streamlit as st
 
 from cache.jobs import Job, Jobs
@@ -21,6 +22,7 @@ from pages.parts.frame import guarded
 WATCH_SECONDS = 0.5
 # The curves grow by this many epochs at a time: each new drawing takes from the cores that the worker needs.
 STRIDE = 10
+POINTS = 300
 
 
 def jobs() -> Jobs:
@@ -146,19 +148,26 @@ def card(job: Job) -> None:
 
 def live(run: Run | None, request: RunRequest) -> None:
     """Loss and accuracy as far as they are known."""
-    epochs = request.training.epochs
     history = run.history if run is not None else library.History.of([])
     few = len(history) < STRIDE or (run is not None and run.finished)
     shown = len(history) if few else len(history) - len(history) % STRIDE
     names = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
     columns = {name: getattr(history, name)[:shown] for name in names}
+    drawn = np.unique(np.linspace(0, shown - 1, POINTS).astype(int)) if shown > POINTS else np.arange(shown)
+    last = int(history.epoch[shown - 1]) if shown else 0
     draw(
-        curves.training(columns, epochs, height=250),
+        curves.training({name: c[drawn] for name, c in columns.items()}, horizon(last, request), height=250),
         "live",
         "training",
-        f"Loss and accuracy up to epoch {int(history.epoch[shown - 1]) if shown else 0} of {epochs}.",
+        f"Loss and accuracy up to epoch {last} of {request.training.epochs}.",
         arrays=lambda: columns,
     )
+
+
+def horizon(epoch: int, request: RunRequest) -> int:
+    """How far the epoch axis reaches: to the end, but in a long training not far beyond what there is."""
+    steps = (m * 10**e for e in range(2, 9) for m in (1, 2, 5))
+    return min(request.training.epochs, next(step for step in steps if step >= epoch))
 
 
 def log(job: Job, beside: bool = False) -> None:

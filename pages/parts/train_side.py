@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import streamlit as st
 from numpy import ndarray
 
@@ -183,6 +184,12 @@ def costs(request: RunRequest, found: Preview, analyses: int) -> None:
         ):
             with grid.cell():
                 st.metric(label, value, help=help_)
+    free = psutil.virtual_memory().available
+    if memory > free:
+        st.warning(
+            f"That is more memory than the {_size(free)} that are free now. Take fewer samples, or a smaller network.",
+            icon=":material/memory:",
+        )
     if speeds is not None:
         basis = f"Estimated for {speeds.host}"
         if train.measured:
