@@ -22,7 +22,7 @@ def main() -> None:
     with right, st.container(key="train-side"):
         controls.heading("The data", words.DATA, "What is trained on", level=3)
         if preview is None:
-            train_side.look(form.data)
+            train_side.look(form.data, train_side.use_digits)
             request = None
         else:
             request = train_start.checked(form, preview)

@@ -11,19 +11,8 @@ from engine.library import Run
 from engine.requests import RunRequest
 from pages.parts import frame, results, selection
 from pages.parts.frame import escaped, guarded
-from pages.parts.jobs import (
-    WATCH_SECONDS,
-    card,
-    command,
-    doing,
-    go_on,
-    jobs,
-    log,
-    request_of,
-    run_of,
-    sentence,
-    working,
-)
+from pages.parts.job_words import command, doing, request_of, run_of, sentence
+from pages.parts.jobs import WATCH_SECONDS, card, go_on, jobs, log, working
 
 SHOWN = 6
 _OPEN, _JUST = "train.open", "train.just"  # jobs seen at work or waiting, and the one that ended last

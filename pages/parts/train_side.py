@@ -1,5 +1,6 @@
 """The live side of the Train page: the data as pictures, the network drawn, and what it all will cost."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from engine.cost import Calibration, Cost
 from engine.preview import Preview
 from engine.requests import DATASETS, DataRequest, RunRequest
 from engine.terminal import duration
-from pages.parts import frame, jobs, network, results, train_form, words
+from pages.parts import frame, job_words, jobs, network, results, train_form, words
 from pages.parts.controls import draw, heading
 from pages.parts.frame import escaped
 from pages.parts.train_form import Form
@@ -37,8 +38,9 @@ def known(name: str) -> Preview | None:
     return _preview(here.root, name, here.version(*preview.place(name)))
 
 
-def look(name: str) -> None:
-    """Where there is no preview yet: have it made, or say why it cannot be and what to do."""
+def look(name: str, instead: Callable[[], None] | None = None) -> None:
+    """Where there is no preview yet: have it made, or say why it cannot be and what to do. instead: takes the digits
+    that need no download."""
     job = _newest("preview", name)
     if job is None:
         job = _ask(name)
@@ -56,12 +58,12 @@ def look(name: str) -> None:
         if st.button("Look again", icon=":material/refresh:", key="train.look"):
             _ask(name)
             st.rerun()
-        if name in DATASETS:
-            st.button("Use the 5,000 digits", icon=":material/inventory_2:", key="train.digits", on_click=_use_digits)
+        if name in DATASETS and instead is not None:
+            st.button("Use the 5,000 digits", icon=":material/inventory_2:", key="train.digits", on_click=instead)
     jobs.log(job)
 
 
-def _use_digits() -> None:
+def use_digits() -> None:
     """What is set, on the data that need no download."""
     form = replace(train_form.current(), data=DataRequest().name, per_class=None)
     train_form.put(train_form.fitted(form, known(form.data)))
@@ -69,7 +71,7 @@ def _use_digits() -> None:
 
 def _newest(what: str, name: str) -> Job | None:
     found = (job for job in jobs.jobs().jobs() if job.argv[:1] == (what,))
-    return next((job for job in found if getattr(jobs.command(job.argv), "data", name) == name), None)
+    return next((job for job in found if getattr(job_words.command(job.argv), "data", name) == name), None)
 
 
 def _ask(name: str, download: bool = False) -> Job:
