@@ -1,30 +1,48 @@
 """By which power a covariance grows with the curvature, and how far that statement holds."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
-from pages.parts.frame import page
+from pages.parts.frame import guarded, page
+
+if TYPE_CHECKING:
+    from pages.parts.results import View
 
 PAGE = "power_law"
 
 
 def main() -> None:
     """The knobs, the law with its fits, the numbers of each fit, and what the exponent hangs on."""
-    from pages.parts import controls, exponents, panels, pointing, words
+    from pages.parts import controls, exponents
 
     view = controls.opening("By which power does noise grow with curvature?")
     if view is None:
         return
     names = controls.matrices(PAGE, view)
-    there = exponents.views(PAGE, view)
-    left, right = st.columns(2, gap="large")
+    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
     with left:
         controls.epoch(PAGE, view)
     with right:
-        first, last = controls.window(PAGE, view, panels.usual_window(view.analysis))
-    if not names:
+        there = exponents.views(PAGE, view)
+    if names:
+        fitted(view, there, names)
+    else:
         st.info("Press at least one covariance above to see its power law.", icon=":material/touch_app:")
-        return
-    centred = controls.centred(PAGE)
+
+
+@st.fragment
+@guarded
+def fitted(view: "View", there: Mapping[str, "View"], names: tuple[str, ...]) -> None:
+    """All that hangs on the window of directions: its knob moves nothing else."""
+    from pages.parts import controls, exponents, panels, pointing, words
+
+    left, right = st.columns(2, gap="large")
+    with left:
+        first, last = controls.window(PAGE, view, panels.usual_window(view.analysis))
+    with right:
+        centred = controls.centred(PAGE)
     drawn = exponents.clouds(there, names, first, last)
     controls.heading("The law", words.H + words.C + words.GAMMA + words.FLOOR, "What the axes, lines and shades are")
     exponents.law(view, drawn, centred)

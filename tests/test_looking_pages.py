@@ -296,6 +296,14 @@ def test_a_direction_this_analysis_does_not_have_is_not_marked(run):
     assert said(at, "Click a point or a cell")
 
 
+def test_runs_are_called_by_what_tells_them_apart():
+    assert exponents.apart(["digits, 4-5, CE", "digits, 4-5, MSE"]) == ["CE", "MSE"]
+    assert exponents.apart(["digits, CE, seed 0", "digits, CE, seed 1"]) == ["seed 0", "seed 1"]
+    assert exponents.apart(["digits, CE", "digits, CE, seed 1"]) == ["digits, CE", "digits, CE, seed 1"]
+    assert exponents.apart(["mine", "digits, CE"]) == ["mine", "digits, CE"]
+    assert exponents.apart(["alone"]) == ["alone"]
+
+
 def test_ordinals():
     assert [pointing.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 101, 112, 1023)] == (
         ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "101st", "112th", "1,023rd"]

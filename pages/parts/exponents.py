@@ -21,10 +21,10 @@ def views(page: str, view: View) -> dict[str, View]:
     """The view given, and those of other runs that are chosen, each by the name of its run."""
     runs = {run.key: run for run in results.runs()}
     told = names(tuple(runs.values()))
-    found = {told[view.run.key]: view}
+    drawn = {view.run.key: view}
     others = {key: name for key, name in told.items() if key != view.run.key}
     if not others:
-        return found
+        return {told[view.run.key]: view}
     chosen = tuple(key for key in selection.current().runs or () if key in others)[: len(RUNS) - 1]
     pressed = st.multiselect(
         "Other runs in the same figure",
@@ -40,8 +40,17 @@ def views(page: str, view: View) -> dict[str, View]:
         if other is None:
             st.caption(f"Nothing of {escaped(others[key])} is analysed yet.")
         else:
-            found[others[key]] = other
-    return found
+            drawn[key] = other
+    short = apart([told[key] for key in drawn])
+    return dict(zip(short, drawn.values(), strict=True))
+
+
+def apart(names: Sequence[str]) -> list[str]:
+    """Names of several runs without the parts that all of them share, as long as something is left of each."""
+    parts = [name.split(", ") for name in names]
+    shared = set(parts[0]).intersection(*parts)
+    short = [", ".join(p for p in part if p not in shared) for part in parts]
+    return short if all(short) and len(set(short)) == len(names) else list(names)
 
 
 def clouds(there: Mapping[str, View], matrices: Sequence[str], first: int, last: int) -> list[Cloud]:
