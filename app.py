@@ -43,7 +43,7 @@ def overview() -> None:
     window = panels.usual_window(view.analysis)
     with st.grid(2, min_column_width=420, gap="medium") as pair:
         with pair.cell():
-            exponents.law(view, exponents.clouds({"": view}, ("C", "C_awd"), 0, window), boxes=False)
+            exponents.law({"": view}, exponents.clouds({"": view}, ("C", "C_awd"), 0, window), boxes=False)
         with pair.cell():
             controls.heading("γ along training", words.GAMMA, level=3)
             panels.gamma_over_epochs(view, ("C", "C_awd"), 0, window)

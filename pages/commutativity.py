@@ -33,7 +33,7 @@ def main() -> None:
 @guarded
 def leading(view: "View", name: str) -> None:
     """All that hangs on the number of leading directions: its knob moves nothing else."""
-    from pages.parts import controls, directions, heatmaps, pointing, selection, words
+    from pages.parts import chance, controls, directions, heatmaps, pointing, selection, words
 
     controls.heading("Three pictures of one matrix", words.H + words.C + words.K + words.R, "What H, C, K and R are")
     left, right = st.columns(2, gap="large", vertical_alignment="center")
@@ -69,7 +69,7 @@ def leading(view: "View", name: str) -> None:
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
             controls.heading("Less than chance?", words.OFF_DIAGONAL, level=3)
-            complete = directions.off_diagonal_test(view, name, k)
+            complete = chance.off_diagonal_test(view, name, k)
         with pair.cell():
             controls.heading("Do they commute?", words.COMMUTATOR, level=3)
             directions.commutator(view, name, k)

@@ -45,7 +45,7 @@ def fitted(view: "View", there: Mapping[str, "View"], names: tuple[str, ...]) ->
         centred = controls.centred(PAGE)
     drawn = exponents.clouds(there, names, first, last)
     controls.heading("The law", words.H + words.C + words.GAMMA + words.FLOOR, "What the axes, lines and shades are")
-    exponents.law(view, drawn, centred)
+    exponents.law(there, drawn, centred)
     pointing.line(view, names)
     controls.heading("The fits in numbers", words.FITS, level=3)
     exponents.fits(PAGE, there, names, first, last)
@@ -54,10 +54,10 @@ def fitted(view: "View", there: Mapping[str, "View"], names: tuple[str, ...]) ->
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
             controls.heading("Is it one power?", words.RESIDUALS, level=3)
-            exponents.residuals(view, drawn)
+            exponents.residuals(there, drawn)
         with pair.cell():
             controls.heading("How many directions?", words.WINDOW, level=3)
-            exponents.gamma_by_window(view, drawn, first, last)
+            exponents.gamma_by_window(there, drawn, first, last)
         with pair.cell():
             controls.heading("What lifts γ above 1?", words.EFFECTIVE, level=3)
             exponents.effective_curvature(view)

@@ -9,8 +9,9 @@ from cache.store import Store
 from engine import diagnostics, library
 from engine.requests import AnalysisRequest, key, to_json
 from engine.result import Whole
-from pages.parts import exponents, pointing, results, selection
-from tests.planted import analysis, fill
+from pages.parts import chance, directions, exponents, panels, pointing, results, selection, suppressing
+from pages.parts.edits import Edit
+from tests.planted import add_spectra, analysis, fill
 from tests.test_figures import decode
 from tests.test_pages import chart, charts, fine, heat, opened, result, url
 
@@ -98,12 +99,10 @@ def test_moving_k_looks_at_more_of_the_same_draws(run):
 
 
 def test_a_verdict_tells_its_p_value():
-    from pages.parts.directions import verdict
-
     draws = np.linspace(0.1, 1, 99)
-    assert verdict(0.05, draws) == "None of 99 random rotations was as close to diagonal: p ≤ 0.01."
-    assert verdict(0.1, draws) == "1 of 99 random rotations were at least as close to diagonal: p = 0.02."
-    assert "p = 1" in verdict(2.0, draws)
+    assert chance.verdict(0.05, draws) == "None of 99 random rotations was as close to diagonal: p ≤ 0.01."
+    assert chance.verdict(0.1, draws) == "1 of 99 random rotations were at least as close to diagonal: p = 0.02."
+    assert "p = 1" in chance.verdict(2.0, draws)
 
 
 def test_playing_replaces_the_pictures_by_frames_of_every_epoch(store, run):
@@ -243,7 +242,7 @@ def test_a_box_becomes_the_window_of_the_directions_in_it(run, monkeypatch, cent
     view = results.view_of(results.runs()[0])
     monkeypatch.setattr(pointing, "pointed", lambda _: None)
     drawn = exponents.clouds({"": view}, ("C",), 0, 200)
-    exponents.law(view, drawn, centred)
+    exponents.law({"": view}, drawn, centred)
     figure, more = heard["power"]
     h = view.analysis.eigenvalues
     # In the axis's own numbers: where directions 31 and 90 are drawn.
@@ -308,3 +307,66 @@ def test_ordinals():
     assert [pointing.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 101, 112, 1023)] == (
         ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "101st", "112th", "1,023rd"]
     )
+
+
+# -- what one takes away ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """Every figure that is drawn, by key: its numbers and its code."""
+    found = {}
+
+    def draw(figure, key, *_, arrays, code, **more):
+        found[key] = (arrays(), code())
+
+    for module in (chance, directions, exponents, panels, suppressing):
+        monkeypatch.setattr(module, "draw", draw)
+    return found
+
+
+def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, monkeypatch, taken, capsys):
+    """The one thing left out is the analysis itself, which tests/test_code.py runs: here it is the planted one."""
+    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
+    store = Store(tmp_path)
+    add_spectra(store, fill(store), 100)
+    view = results.view_of(results.runs()[0])
+    kept = results.spectra(view)
+    there = {"": view}
+    drawn = exponents.clouds(there, ("C", "C_awd"), 2, 200)
+    directions.three_heatmaps(view, "C", 40, 3)
+    directions.play(view, "C", 40, 3)
+    chance.off_diagonal_test(view, "C", 40)()
+    directions.commutator(view, "C", 40)
+    directions.alignment(view)
+    exponents.law(there, drawn)
+    exponents.residuals(there, drawn)
+    exponents.gamma_by_window(there, drawn, 2, 200)
+    exponents.effective_curvature(view)
+    panels.gamma_over_epochs(view, ("C",), 2, 200)
+    panels.training(view)
+    rank = kept.kappa.shape[1]
+    outcome = suppressing.outcome(view, Edit(keep=2, tail=0.1, homogenise=True), rank, 0, 400)
+    for figure in (suppressing.new_on_old, suppressing.both, suppressing.single_samples, suppressing.cumulative):
+        figure(view, outcome, kept)
+    assert len(taken) == 17
+
+    whole = dataclasses.replace(view.analysis, spectra=kept)
+    monkeypatch.setattr("engine.analyze", lambda *_, **__: whole)
+    monkeypatch.setattr("engine.pipeline.Pipeline.restore", lambda *_, **__: (None, None, None))
+    compared = 0
+    for key_, (arrays, text) in taken.items():
+        names = {}
+        exec(text, names)
+        for name, wanted in arrays.items():
+            if name in names and wanted.dtype.kind != "U":
+                # A course along training leaves its last epoch; below the noise floor there is no residual.
+                got, wanted = np.atleast_1d(names[name]), wanted[-1] if key_ == "play" else wanted
+                defined = np.isfinite(wanted)
+                np.testing.assert_allclose(
+                    got[defined], wanted[defined], rtol=1e-5, atol=1e-6, err_msg=f"{key_} {name}"
+                )
+                compared += 1
+        assert "print" in text or set(names) & set(arrays), key_
+    assert compared > 30
+    assert f"100 C {view.analysis.fit('C', 200, 2).gamma}" in capsys.readouterr().out

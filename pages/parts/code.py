@@ -6,7 +6,7 @@ from engine.requests import AnalysisRequest
 from pages.parts.results import View
 
 # Settings of an analysis that engine.analyze takes under the same name.
-_SETTINGS = ("batch_size", "anchors_per_class", "top_k", "dtype", "bias", "curvature", "bootstrap", "seed")
+_SETTINGS = ("batch_size", "anchors_per_class", "top_k", "dtype", "bias", "curvature", "spectra", "bootstrap", "seed")
 
 
 def one(view: View, *lines: str) -> str:
@@ -42,5 +42,19 @@ def along(view: View, *lines: str) -> str:
             f'    if made.request.layer == "{view.chosen.request.layer}":',
             f'        result = library.load_analysis(store, "{view.run.key}", made.key)',
             *(f"        {line}" for line in lines),
+        )
+    )
+
+
+def history(view: View) -> str:
+    """Read what was recorded while a run was trained."""
+    return "\n".join(
+        (
+            "from cache.store import Store",
+            "from engine import library",
+            "",
+            f'history = library.find(Store(), "{view.run.key}").history',
+            "epoch, train_loss, train_accuracy = history.epoch, history.train_loss, history.train_accuracy",
+            "test_loss, test_accuracy = history.test_loss, history.test_accuracy",
         )
     )

@@ -1,21 +1,16 @@
-"""Whether a covariance shares its directions with the curvature: pictures, meters, and a test against chance."""
-
-import time
-from collections.abc import Callable, Mapping
+"""Whether a covariance shares its directions with the curvature: its pictures, and meters beside chance."""
 
 import numpy as np
 import streamlit as st
 from numpy import ndarray
 
-from engine.diagnostics import OffDiagonal, off_diagonal, p_value
-from pages.parts import animation, curves, heatmaps, panels, pointing, results
+from pages.parts import animation, code, curves, heatmaps, panels, pointing, results
 from pages.parts.controls import draw, provenance
 from pages.parts.heatmaps import Raster
 from pages.parts.palette import LOOKS
-from pages.parts.results import DRAWS, TESTED, View
+from pages.parts.results import View
 
 CELL = 195
-STEP = 0.15  # seconds of work between two signs of life, each a moment at which a moved knob is heard
 
 
 def random_twin(view: View, name: str, k: int, seed: int) -> ndarray | None:
@@ -42,6 +37,12 @@ def three_heatmaps(view: View, name: str, k: int, seed: int, shown: Raster | Non
     block, real, random = a.projected(name, k), a.correlation(name, k), random_twin(view, name, k, seed)
     grid = st.grid(3, min_column_width=CELL, gap="small")
 
+    asked = {
+        "K": f'result.projected("{name}", {k})',
+        "R_real": f'result.correlation("{name}", {k})',
+        "R_rand": f'result.random_correlation("{name}", {results.drawn_size(view, k)}, seed={seed})[:{k}, :{k}]',
+    }
+
     def picture(key: str, title: str, matrix: ndarray, alt: str, words: str) -> None:
         st.markdown(title)
         figure = (
@@ -55,6 +56,7 @@ def three_heatmaps(view: View, name: str, k: int, seed: int, shown: Raster | Non
             f"{key.replace('_', '-')}-{name}-{view.epoch}",
             alt,
             arrays=lambda: {key: matrix, "H": a.eigenvalues[:k]},
+            code=lambda: code.one(view, f"H = result.eigenvalues[:{k}]", f"{key} = {asked[key]}"),
             on_click=pointing.at,
         )
         st.caption(words)
@@ -127,6 +129,11 @@ def play(view: View, name: str, wanted: int, seed: int) -> None:
             "R_real": np.stack([f.correlation for f in frames]),
             **({} if random is None else {"R_rand": random}),
         },
+        code=lambda: code.along(
+            view,
+            f'K, R_real = result.projected("{name}", {k}), result.correlation("{name}", {k})',
+            f'print(made.request.epoch, result.fit("{name}").gamma, result.commutator("{name}"))',
+        ),
         on_click=pointing.at,
     )
     few = f" Of {len(view.epochs)} epochs {len(frames)} are shown." if len(frames) < len(view.epochs) else ""
@@ -150,78 +157,6 @@ def _frames(view: View, name: str, k: int) -> list[animation.Frame]:
             numbers.append(f"commutator error {a.commutator(name):.2f}, by chance {a.random_commutator(name):.2f}")
         frames.append(animation.Frame(epoch, a.projected(name, k), a.correlation(name, k), " · ".join(numbers)))
     return frames
-
-
-# -- against chance ---------------------------------------------------------------------------------------
-
-
-def verdict(real: float, random: ndarray) -> str:
-    """A test against chance, in words."""
-    draws, as_small = random.size, int((random <= real).sum())
-    p = p_value(real, random)
-    if as_small == 0:
-        return f"None of {draws} random rotations was as close to diagonal: p ≤ {p:.2g}."
-    if as_small == draws:
-        return f"Each of {draws} random rotations was at least as close to diagonal: nothing is shared (p = 1)."
-    return f"{as_small} of {draws} random rotations were at least as close to diagonal: p = {p:.2g}."
-
-
-def off_diagonal_test(view: View, name: str, k: int) -> Callable[[], None]:
-    """Sizes of the correlations between directions beside those of many random twins. What is at hand is drawn at
-    once; the returned function makes the missing draws, and is called when the rest of the page stands."""
-    tested = min(k, TESTED)
-    real = off_diagonal(view.analysis.correlation(name, tested))
-    place = st.empty()
-    try:
-        chance = results.chance(view, name, tested)
-    except ValueError:
-        with place.container():
-            _off_diagonal(view, name, tested, real, [])
-            no_twin(view, name)
-        return lambda: None
-
-    def told() -> None:
-        with place.container():
-            _off_diagonal(view, name, tested, real, chance.drawn)
-
-    def complete() -> None:
-        while not chance.complete:
-            place.progress(
-                len(chance.drawn) / DRAWS, f"Turning ${LOOKS[name].tex}$ at random: {len(chance.drawn)} of {DRAWS}"
-            )
-            pause = time.monotonic() + STEP
-            while not chance.complete and time.monotonic() < pause:
-                chance.draw()
-        told()
-
-    if not chance.complete:
-        return complete
-    told()
-    return lambda: None
-
-
-def _off_diagonal(view: View, name: str, k: int, real: OffDiagonal, drawn: list[OffDiagonal]) -> None:
-    measured = float(real.rms[k - 1])
-    random = np.array([d.rms[k - 1] for d in drawn])
-    counts = np.array([d.counts[k - 1] for d in drawn])
-    held: Mapping[str, ndarray] = {"rms_real": np.array([measured]), "counts_real": real.counts[k - 1]}
-    if drawn:
-        held = {**held, "rms_random": random, "counts_random": counts}
-    draw(
-        curves.off_diagonal(real.counts[k - 1], counts if drawn else None, LOOKS[name].colour),
-        "off_diagonal",
-        f"off-diagonal-{name}-{view.epoch}",
-        "Histogram of the correlations between different directions, measured and by chance.",
-        arrays=lambda: held,
-    )
-    if not np.isfinite(measured):
-        st.caption(f"No two of these directions have a variance. {provenance(view)}")
-        return
-    said = f"Root mean square {measured:.3f}"
-    if drawn:
-        st.markdown(f"**{verdict(measured, random)}**")
-        said += f", by chance {np.median(random):.3f} ({random.min():.3f} … {random.max():.3f})"
-    st.caption(f"{said}, over the leading {k} directions. {provenance(view)}")
 
 
 def commutator(view: View, name: str, k: int) -> None:
@@ -249,6 +184,11 @@ def commutator(view: View, name: str, k: int) -> None:
         f"commutator-{name}-{view.epoch}",
         f"Commutator errors: {', '.join(f'{part} {v:.2f}' for part, v in rows.items())}; at random {chance:.2f}.",
         arrays=lambda: {"leading": whole.top, "rest": whole.bulk, "random": np.array([chance])},
+        code=lambda: code.one(
+            view,
+            f'leading, rest = result.whole("{name}").top, result.whole("{name}").bulk',
+            f'random = [result.random_commutator("{name}")]',
+        ),
     )
     st.caption(provenance(view))
 
@@ -267,5 +207,10 @@ def alignment(view: View) -> None:
             "alignment": np.array([v for v, _ in values.values()]),
             "random": np.array([r for _, r in values.values()]),
         },
+        code=lambda: code.one(
+            view,
+            "alignment = [result.alignment(name) for name in result.names]",
+            "random = [result.random_alignment(name) for name in result.names]",
+        ),
     )
     st.caption(provenance(view))

@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 from numpy import ndarray
 
-from pages.parts import exponent_figures, figures, pointing, results, selection
+from pages.parts import code, exponent_figures, figures, pointing, results, selection
 from pages.parts.controls import draw, provenance
 from pages.parts.exponent_figures import residuals_of
 from pages.parts.figures import RUNS, Cloud
@@ -77,9 +77,28 @@ def _arrays(drawn: Sequence[Cloud]) -> dict[str, ndarray]:
     """The diagonals behind a figure, those of other runs numbered."""
     found: dict[str, ndarray] = {}
     for cloud in drawn:
-        end = f"_run{cloud.run + 1}" if cloud.run else ""
+        end = _end(cloud.run)
         found |= {f"H{end}": cloud.x, f"{cloud.name}{end}": cloud.y}
     return found
+
+
+def _code(there: Mapping[str, View], drawn: Sequence[Cloud], *lines: str) -> str:
+    """The same questions to each run: {name} stands for a matrix, {end} for the run's number, {window} for the
+    arguments of a fit."""
+    texts = []
+    for place, view in enumerate(there.values()):
+        end = _end(place)
+        told = [f"H{end} = result.eigenvalues"]
+        for cloud in (c for c in drawn if c.run == place):
+            window = f'"{cloud.name}", {cloud.last}, {cloud.first}'
+            asked = (line.format(name=cloud.name, end=end, window=window) for line in lines)
+            told += [line for line in asked if line not in told]
+        texts.append(code.one(view, *told))
+    return "\n\n".join(texts)
+
+
+def _end(run: int) -> str:
+    return f"_run{run + 1}" if run else ""
 
 
 def _boxed(view: View, scale: float, low: float, high: float) -> None:
@@ -89,8 +108,9 @@ def _boxed(view: View, scale: float, low: float, high: float) -> None:
         selection.choose(window=(int(inside[0]) + 1, int(inside[-1]) + 1))
 
 
-def law(view: View, drawn: Sequence[Cloud], centred: bool = False, boxes: bool = True) -> None:
+def law(there: Mapping[str, View], drawn: Sequence[Cloud], centred: bool = False, boxes: bool = True) -> None:
     """Log-log C_ii on H_ii with fits and slopes; a box drawn in it becomes the window if `boxes`."""
+    view = next(iter(there.values()))
     spoken = "; ".join(
         f"{c.name}{f' of {c.label}' if c.label else ''} has exponent {c.fit.gamma:.2f}"
         for c in drawn
@@ -104,6 +124,9 @@ def law(view: View, drawn: Sequence[Cloud], centred: bool = False, boxes: bool =
         f"power-law-{view.epoch}",
         f"Log-log plot of the noise variance against curvature. {spoken}. Lines of slope 1 and 2 for comparison.",
         arrays=lambda: _arrays(drawn),
+        code=lambda: _code(
+            there, drawn, '{name}{end} = result.diagonal("{name}")', "fit_{name}{end} = result.fit({window})"
+        ),
         on_click=pointing.at,
         on_box=partial(_boxed, view, scale) if boxes else None,
     )
@@ -157,15 +180,21 @@ def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: i
         )
 
 
-def residuals(view: View, drawn: Sequence[Cloud]) -> None:
+def residuals(there: Mapping[str, View], drawn: Sequence[Cloud]) -> None:
     """Distances from the fitted lines, and their running median."""
+    view = next(iter(there.values()))
     draw(
         exponent_figures.residuals(drawn, pointing.pointed(view)),
         "residuals",
         f"residuals-{view.epoch}",
         "Distances of the directions from the fitted line in decades, against curvature, with their running median.",
-        arrays=lambda: (
-            _arrays(drawn) | {f"residual_{c.name}{f'_run{c.run + 1}' if c.run else ''}": residuals_of(c) for c in drawn}
+        arrays=lambda: _arrays(drawn) | {f"residual_{c.name}{_end(c.run)}": residuals_of(c) for c in drawn},
+        code=lambda: _code(
+            there,
+            drawn,
+            "import numpy as np",
+            '{name}{end} = result.diagonal("{name}")',
+            "residual_{name}{end} = np.log10({name}{end} / result.fit({window}).line(H{end}))",
         ),
         on_click=pointing.at,
         on_box=partial(_boxed, view, 1.0),
@@ -173,17 +202,16 @@ def residuals(view: View, drawn: Sequence[Cloud]) -> None:
     st.caption(f"Flat along zero: one power holds over the whole window. {provenance(view)}")
 
 
-def gamma_by_window(view: View, drawn: Sequence[Cloud], first: int, last: int) -> None:
+def gamma_by_window(there: Mapping[str, View], drawn: Sequence[Cloud], first: int, last: int) -> None:
     """γ over the first 𝒩 directions, for every 𝒩."""
+    view = next(iter(there.values()))
     draw(
         exponent_figures.gamma_by_window(drawn, first, last, pointing.pointed(view)),
         "gamma_by_window",
         "gamma-by-window",
         "The exponent as a function of the number of leading directions fitted.",
-        arrays=lambda: {
-            f"gamma_{c.name}{f'_run{c.run + 1}' if c.run else ''}": exponent_figures.by_window(c.x, c.y, c.floor)
-            for c in drawn
-        },
+        arrays=lambda: {f"gamma_{c.name}{_end(c.run)}": exponent_figures.by_window(c.x, c.y, c.floor) for c in drawn},
+        code=lambda: _code(there, drawn, 'gamma_{name}{end} = result.gamma_by_window("{name}")'),
         on_click=pointing.at,
     )
     st.caption(f"Shaded: the present window. {provenance(view)}")
@@ -199,6 +227,7 @@ def effective_curvature(view: View) -> None:
         f"effective-{view.epoch}",
         "Log-log plot of effective curvature against curvature, above its lower bound.",
         arrays=lambda: {"H": a.eigenvalues, "kappa_eff": curvature},
+        code=lambda: code.one(view, "H, kappa_eff = result.eigenvalues, result.effective_curvature()"),
         on_click=pointing.at,
     )
     st.caption(f"Flat would mean γ = 1; parallel to the dashed line, γ = 2. {provenance(view)}")

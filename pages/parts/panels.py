@@ -7,7 +7,7 @@ import streamlit as st
 
 from engine.diagnostics import Fit
 from engine.result import USUAL_WINDOW, Analysis
-from pages.parts import curves, live, palette, results, words
+from pages.parts import code, curves, live, palette, results, words
 from pages.parts.controls import draw
 from pages.parts.results import View
 
@@ -92,6 +92,11 @@ def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -
         "gamma-over-epochs",
         "The exponent at each analysed epoch, between the bounds 1 and 2.",
         arrays=lambda: {"epoch": np.array(view.epochs)} | series,
+        code=lambda: code.along(
+            view,
+            f"for name in {tuple(names)!r}:",
+            f"    print(made.request.epoch, name, result.fit(name, {last}, {first}).gamma)",
+        ),
     )
 
 
@@ -106,4 +111,5 @@ def training(view: View, height: int = 300) -> None:
         "training",
         "Loss and accuracy over the epochs of training.",
         arrays=lambda: columns,
+        code=lambda: code.history(view),
     )

@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from engine.diagnostics import off_diagonal
 from pages.parts import (
+    chance,
     curves,
     directions,
     dynamics_diagonals,
@@ -115,7 +116,7 @@ def _off_diagonal(frame: Frame, name: str) -> Picture:
     if name in a.wholes:
         drawn = [off_diagonal(a.random_correlation(name, k, seed)) for seed in range(DRAWS)]
         counts = np.array([one.counts[k - 1] for one in drawn])
-        said = f"**{directions.verdict(float(real.rms[k - 1]), np.array([one.rms[k - 1] for one in drawn]))}** "
+        said = f"**{chance.verdict(float(real.rms[k - 1]), np.array([one.rms[k - 1] for one in drawn]))}** "
     return Picture(
         f"off-diagonal-{name}",
         f"Off the diagonal of ${LOOKS[name].tex}$",

@@ -167,7 +167,7 @@ def view_of(run: Run) -> View | None:
 def random_correlation(here: View, name: str, k: int, seed: int) -> ndarray:
     """R_rand of one draw, the leading k directions; ValueError where the matrix's spectrum was not kept."""
     # A draw is made a few sizes long, and moving k looks at more or less of the same one.
-    return _random_correlation(store().root, here.token, here.chosen.created, name, _size(here, k), seed)[:k, :k]
+    return _random_correlation(store().root, here.token, here.chosen.created, name, drawn_size(here, k), seed)[:k, :k]
 
 
 @st.cache_resource(max_entries=DRAWN_ENTRIES, show_spinner=False)
@@ -178,7 +178,8 @@ def _random_correlation(root: Path, token: tuple[str, str], created: float, name
     return found.random_correlation(name, k, seed).astype(np.float32)
 
 
-def _size(here: View, k: int) -> int:
+def drawn_size(here: View, k: int) -> int:
+    """How many directions a random draw has of which k are looked at."""
     return min(next((size for size in SIZES if k <= size), k), here.analysis.k)
 
 
@@ -206,7 +207,7 @@ class Chance:
 def chance(here: View, name: str, k: int) -> Chance:
     """Random twins of a matrix that have at least k leading directions, at most TESTED; ValueError where its
     spectrum was not kept."""
-    size = _size(here, min(k, TESTED))
+    size = drawn_size(here, min(k, TESTED))
     return _chance(store().root, here.token, here.chosen.created, name, size, here.analysis.whole(name).spectrum)
 
 

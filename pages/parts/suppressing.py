@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from engine.diagnostics import Fit, power_law
 from engine.suppression import Spectra, Suppressed
-from pages.parts import pointing, results, spectra, words
+from pages.parts import code, pointing, results, spectra, words
 from pages.parts.controls import draw, provenance
 from pages.parts.edits import Edit, factor_label
 from pages.parts.figures import Cloud
@@ -177,6 +177,18 @@ def _moved(before: Fit | None, after: Fit | None) -> str:
     return f"{change:+.2f} by the edit.".replace("-", "−") if abs(change) >= 0.005 else "As before."
 
 
+def _code(view: View, edit: Edit) -> str:
+    """Both diagonals before and after the edit."""
+    settings = f"keep={edit.keep}, tail={edit.tail:g}, stiff_ratio={edit.stiff:g}, damp={edit.damp:g}"
+    return code.one(
+        view,
+        "old = result.suppress(keep=None)",
+        f"new = result.suppress({settings}, homogenise={edit.homogenise})",
+        "H_old, C_old = old.hessian_diagonal, old.noise_diagonal",
+        "H_new, C_new = new.hessian_diagonal, new.noise_diagonal",
+    )
+
+
 def new_on_old(view: View, o: Outcome, kept: Spectra) -> None:
     """New C_ii against old."""
     fit = o.new_on_old
@@ -188,6 +200,7 @@ def new_on_old(view: View, o: Outcome, kept: Spectra) -> None:
         "Log-log plot of the rebuilt noise against the measured one"
         + (f", slope {fit.gamma:.2f}." if fit is not None else "."),
         arrays=lambda: {"C_old": o.old.noise_diagonal, "C_new": o.new.noise_diagonal, "is_data": o.data},
+        code=lambda: _code(view, o.edit),
         on_click=pointing.at,
     )
     st.caption(f"On the dotted line nothing has changed. {where(view, kept)}")
@@ -211,6 +224,7 @@ def both(view: View, o: Outcome, kept: Spectra) -> None:
             "C_new": o.new.noise_diagonal,
             "is_data": o.data,
         },
+        code=lambda: _code(view, o.edit),
         on_click=pointing.at,
     )
     st.caption(
@@ -233,6 +247,7 @@ def single_samples(view: View, o: Outcome, kept: Spectra) -> None:
         "suppression-spectra",
         "Per-sample curvatures by place: median, quantiles and some single samples, on a logarithmic scale.",
         arrays=lambda: {"kappa": kept.kappa},
+        code=lambda: code.one(view, "kappa = result.sample_spectra().kappa"),
     )
     st.caption(f"As measured, drawn down to 10⁻¹² of the largest. {_taken(o)}{where(view, kept)}")
 
@@ -256,6 +271,11 @@ def cumulative(view: View, o: Outcome, kept: Spectra) -> None:
         "suppression-share",
         "Share of the noise that the leading m eigenvalues of every sample carry, by m.",
         arrays=lambda: {"share": spectra.share(kept.second), "second": kept.second},
+        code=lambda: code.one(
+            view,
+            "second = result.sample_spectra().second",
+            "share = second.sum(axis=1).cumsum() / second.sum()",
+        ),
     )
     faint = "Faint: beyond the eigenvalues kept. " if o.edit.keep < o.rank else ""
     st.caption(f"As measured, summed over all directions. {faint}{where(view, kept)}")
