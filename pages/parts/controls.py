@@ -143,7 +143,7 @@ def centred(page: str) -> bool:
     chosen = st.segmented_control(
         "Heights",
         [False, True],
-        format_func=lambda shifted: "shifted together, to compare slopes" if shifted else "as measured",
+        format_func=lambda shifted: "shifted together" if shifted else "as measured",
         required=True,
         **bound(page, "centred", bool(selection.current().centred)),
     )

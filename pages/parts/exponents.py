@@ -155,16 +155,16 @@ def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: i
                 continue
             interval = "—" if fit.interval is None else f"{fit.interval[0]:.3f} … {fit.interval[1]:.3f}"
             row = f"| {escaped(run)} " if len(there) > 1 else ""
-            row += f"| ${LOOKS[name].tex}$ | **{fit.gamma:.3f}** | ± {fit.stderr:.3f} | {interval} "
+            row += f"| ${LOOKS[name].tex}$ | **{fit.gamma:.3f}** ± {fit.stderr:.3f} | {interval} "
             if robust:
                 slope, low, high = results.theil_sen(view, name, last, first)
                 row += f"| {slope:.3f} ({low:.3f} … {high:.3f}) "
             rows.append(row + f"| {fit.r2:.4f} | {fit.n:,} | {fit.discarded:,} | {a.spearman(name, last):.4f} |")
     if not rows:
         return
-    columns = ["covariance", "γ", "standard error", "95 % interval"]
+    columns = ["covariance", "γ ± standard error", "95 % interval"]
     columns = ["run"] * (len(there) > 1) + columns + ["γ by Theil–Sen"] * robust
-    columns += ["R²", "directions fitted, n", "left out", "rank correlation"]
+    columns += ["R²", "directions, n", "left out", "rank correlation"]
     left = 1 + (len(there) > 1)
     rule = "|:--" * left + "|--:" * (len(columns) - left) + "|"
     st.markdown("\n".join([f"| {' | '.join(columns)} |", rule, *rows]))
