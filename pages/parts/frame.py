@@ -22,6 +22,7 @@ LOGO = str(Path(__file__).with_name("logo.svg"))
 # Pixels: three heatmaps fit beside it on a screen of 1000.
 WIDTH = 240
 STYLE = Path(__file__).with_name("style.css")
+_NAMES = "names of runs"
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -124,6 +125,10 @@ def _selected(name: str) -> None:
     st.divider()
     if len(runs) > 1:
         told = names(runs)
+        if st.session_state.get(_NAMES) != told:
+            # A choice made in other words would go on being shown in them.
+            st.session_state[_NAMES] = told
+            st.session_state.pop(f"{name}.run", None)
         st.selectbox("Run", list(told), format_func=told.__getitem__, **selection.bound(name, "run", run.key))
     else:
         st.caption("Run")

@@ -40,7 +40,7 @@ def table(runs: Sequence[Run]) -> tuple[Run, ...]:
             "Accuracy": st.column_config.NumberColumn(format="percent", help="On the training samples, last epoch."),
             "γ, C": st.column_config.NumberColumn(format="%.2f", help="At the last analysed epoch."),
             "γ, C_AWD": st.column_config.NumberColumn(format="%.2f", help="At the last analysed epoch."),
-            "Made": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm"),
+            "Made": st.column_config.DatetimeColumn(format="D MMM YY, HH:mm"),
         },
     )
     st.caption("Press the boxes at the left: the chosen runs are shown below, and compared on the other pages.")

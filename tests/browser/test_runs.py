@@ -3,11 +3,13 @@
 import io
 import zipfile
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
 from cache.store import Store
 from engine import library
+from engine.library import checkpoint_name
 from tests.browser.conftest import Dashboard, settle
 from tests.planted import fill
 
@@ -21,6 +23,9 @@ def two(tmp_path_factory):
     store = Store(folder)
     dashboard = Dashboard(folder)
     dashboard.first, dashboard.second = fill(store, (0, 10, 100)), fill(store, (0, 10, 50), seed=1)
+    for epoch in (0, 10, 50):
+        weights = {"fc2.weight": np.full((3, 4), epoch, np.float32)}
+        store.write(("runs", dashboard.second, "checkpoints", checkpoint_name(epoch)), {}, {"main": weights})
     yield dashboard.start()
     dashboard.stop()
 
@@ -85,7 +90,8 @@ def test_a_run_is_named_taken_along_and_deleted(two, window, tmp_path):
     path = tmp_path / "run.zip"
     saved(page, "Export", path)
     with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as packed:
-        assert any(name.endswith("history.csv") for name in packed.namelist())
+        names = {name.split("/", 1)[1] for name in packed.namelist()}
+        assert {"history.csv", "checkpoints/epoch-00050.safetensors"} <= names
 
     page.get_by_role("button", name="Delete run").click()
     dialog = page.get_by_role("dialog")
