@@ -167,7 +167,7 @@ def interval(course: Course) -> tuple[ndarray, ndarray]:
 def _bars(found: Mapping[str, Course]) -> str:
     kept = np.concatenate([np.isfinite(c.low) for c in found.values()] or [np.zeros(1, bool)])
     bootstrap = "95 % bootstrap intervals over training samples"
-    errors = f"± {WIDTH} standard errors of the fit, as if residuals were independent"
+    errors = f"±\u00a0{WIDTH} standard errors of the fit, as if residuals were independent"
     if kept.all():
         return f"Bars: {bootstrap}."
     return f"Bars: {bootstrap} where kept, else {errors}." if kept.any() else f"Bars: {errors}; no bootstrap was kept."

@@ -56,14 +56,14 @@ def _row(run: Run) -> dict[str, object]:
         "Network": network(run),
         "Loss": LOSSES.get(run.request.loss, run.request.loss),
         "Seed": run.request.seed,
-        "Epochs": f"{run_facts.reached(run)} of {run.request.training.epochs}",
         "Accuracy": run_facts.accuracy(run),
         "Course": course[:: -(-len(course) // POINTS) or 1].tolist(),
         "γ, C": results.last_gamma(run, "C")[1],
         "γ, C_AWD": results.last_gamma(run, "C_awd")[1],
+        "On disk": housekeeping.words(here.size("runs", run.key)),
+        "Epochs": f"{run_facts.reached(run)} of {run.request.training.epochs}",
         "Checkpoints": len(run.checkpoints),
         "Analyses": len(here.list("runs", run.key, "analyses")),
-        "On disk": housekeeping.words(here.size("runs", run.key)),
         "Made": pd.Timestamp.fromtimestamp(run.created),
     }
 
