@@ -80,6 +80,11 @@ def set_value(at, kind: str, field: str, value):
     fine(at)
 
 
+def press(at, name: str) -> None:
+    at.button(key=f"train.preset.{name}").click().run()
+    fine(at)
+
+
 # -- the form ---------------------------------------------------------------------------------------------
 
 
@@ -153,10 +158,7 @@ def test_a_preset_fills_the_whole_form(started, name):
     plant(Store(), data, replace(DIGITS, name=data, train=(6000,) * 10, shape=sizes[data]))
     at = opened(PAGE)
     set_value(at, "number_input", "momentum", 0.5)
-    if found.prominent:
-        set_value(at, "button_group", "preset", name)
-    else:
-        set_value(at, "selectbox", "more", name)
+    press(at, name)
     command = asked(at, started)
     assert (command.request, command.analyze) == (found.request, found.analyze)
     if found.window:
@@ -166,12 +168,12 @@ def test_a_preset_fills_the_whole_form(started, name):
 def test_a_preset_with_fewer_classes_is_the_papers_own(started):
     plant(Store(), "cifar10", replace(DIGITS, name="cifar10", train=(5000,) * 10, shape=(3, 32, 32)))
     at = opened(PAGE)
-    set_value(at, "button_group", "preset", "CNN")
+    press(at, "CNN")
     set_value(at, "button_group", "first", 3)
-    assert at.button_group(key="train.preset").value == "CNN"
+    assert any(c.value.startswith("CNN: ") for c in at.caption)
     assert asked(at, started).request == preset("CNN").run(3)
     set_value(at, "number_input", "epochs", 99)
-    assert at.button_group(key="train.preset").value is None
+    assert any(c.value.startswith("Your own settings") for c in at.caption)
 
 
 def test_the_form_survives_a_change_of_page(started):
@@ -334,7 +336,7 @@ def test_data_that_are_not_here_give_way_to_those_that_are(started):
     argv = ("preview", "--data", "cifar10")
     write_job(Store().root / "jobs", "gone", argv, "t", 0, queue=False, state="failed", message="It is not here.")
     at = opened(PAGE)
-    set_value(at, "button_group", "preset", "CIFAR-10 MLP, CE")
+    press(at, "CIFAR-10 MLP, CE")
     at.button(key="train.digits").click().run()
     fine(at)
     request = asked(at, started).request
@@ -436,6 +438,17 @@ def test_what_ended_while_it_was_watched_is_shown_on_top(started):
     assert place < said.index("**Data**") < earlier
     assert "It broke" in said[place]
     assert "Go on with" not in said[place]
+
+
+def test_older_jobs_are_a_press_away(started):
+    root = Store().root / "jobs"
+    for i in range(9):
+        write_job(root, f"j{i}", TINY, f"Number {i}", 0, created=1.0 + i, state="done", message="Done.")
+    at = opened(PAGE)
+    shown = [m.value for m in at.markdown if "Number" in m.value]
+    assert ["Number 8" in shown[0], "Number 3" in shown[-1], len(shown)] == [True, True, 6]
+    at.toggle(key="train.older").set_value(True).run()
+    assert len([m for m in at.markdown if "Number" in m.value]) == 9
 
 
 def test_look_at_it_selects_the_run(started):

@@ -1,5 +1,6 @@
 """All jobs of the queue on the Train page: the one at work, those that wait, and how the others ended."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -47,7 +48,7 @@ def queue() -> None:
     st.session_state[_OPEN] = tuple(job.id for job in open_)
     just = everything.get(st.session_state.get(_JUST, ""))
     if just is not None:
-        _ended(just, fresh=True)
+        _ended(just, results.runs(), fresh=True)
     if open_:
         _queue(tuple(job.id for job in open_))
 
@@ -59,28 +60,27 @@ def ended() -> None:
     if not found:
         return
     st.subheader("Earlier jobs")
+    runs = results.runs()
     for job in found[:SHOWN]:
-        _ended(job)
-    if len(found) > SHOWN:
-        with st.expander(f"{len(found) - SHOWN} older ones"):
-            for job in found[SHOWN:]:
-                _ended(job)
+        _ended(job, runs)
+    if len(found) > SHOWN and st.toggle(f"{len(found) - SHOWN} older ones", key="train.older"):
+        for job in found[SHOWN:]:
+            _ended(job, runs)
 
 
 @st.fragment(run_every=WATCH_SECONDS)
 @guarded
 def _queue(ids: tuple[str, ...]) -> None:
-    """The job at work and those that wait; drawn anew as a page when one of them ends."""
-    found = [jobs().job(id) for id in ids]
-    if any(job is None or not job.running for job in found):
+    """The job at work and those that wait; the page is drawn anew when one ends, or is started elsewhere."""
+    found = sorted((job for job in jobs().running() if job.queue), key=lambda job: job.created)
+    if tuple(job.id for job in found) != ids:
         st.rerun()
         return
     now = working()
     st.subheader("At work")
-    for job in found:
-        if job is not None and now is not None and job.id == now.id:
-            card(job)
-    waiting = [job for job in found if job is not None and (now is None or job.id != now.id)]
+    if now is not None:
+        card(now)
+    waiting = [job for job in found if now is None or job.id != now.id]
     if waiting:
         st.subheader("In the queue")
     for place, job in enumerate(waiting, 1):
@@ -90,9 +90,9 @@ def _queue(ids: tuple[str, ...]) -> None:
                 jobs().cancel(job)
 
 
-def _ended(job: Job, fresh: bool = False) -> None:
+def _ended(job: Job, runs: Sequence[Run], fresh: bool = False) -> None:
     icon, colour, word = _ENDS[job.state]
-    run, request = run_of(job), request_of(job)
+    run, request = run_of(job, runs), request_of(job)
     with st.container(border=True, gap="small"):
         said = f"  \n:gray[{escaped(sentence(job))}]" if job.message else ""
         st.markdown(f":{colour}[{icon} **{word}**] {escaped(job.title)}{said}")

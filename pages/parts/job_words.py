@@ -4,6 +4,7 @@ import contextlib
 import io
 import re
 import time
+from collections.abc import Iterable
 from functools import lru_cache
 
 from cache.jobs import Job
@@ -11,7 +12,6 @@ from engine.command_line import AnalyzeCommand, Command, TrainCommand, parse
 from engine.library import Run
 from engine.requests import RunRequest
 from engine.terminal import duration
-from pages.parts import results
 
 # -- what a job is about ----------------------------------------------------------------------------------
 
@@ -32,13 +32,18 @@ def request_of(job: Job) -> RunRequest | None:
     return found.request if isinstance(found, TrainCommand) else None
 
 
-def run_of(job: Job) -> Run | None:
-    """The run a job works on, once there is one."""
+def works_on(job: Job, run: Run) -> bool:
+    """Whether a job trains or analyses this run."""
     found = command(job.argv)
     if isinstance(found, TrainCommand):
-        return next((run for run in results.runs() if run.request == found.request), None)
+        return found.request == run.request
     key = found.run if isinstance(found, AnalyzeCommand) else job.run
-    return next((run for run in results.runs() if key and run.key.startswith(key)), None)
+    return bool(key) and run.key.startswith(str(key))
+
+
+def run_of(job: Job, runs: Iterable[Run]) -> Run | None:
+    """The one of these runs a job works on, once there is one."""
+    return next((run for run in runs if works_on(job, run)), None)
 
 
 # -- what it is doing, in words ---------------------------------------------------------------------------

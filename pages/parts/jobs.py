@@ -11,7 +11,7 @@ from engine.terminal import duration
 from pages.parts import curves, demo, results
 from pages.parts.controls import draw
 from pages.parts.frame import guarded
-from pages.parts.job_words import doing, fraction, left, request_of, run_of, sentence
+from pages.parts.job_words import doing, fraction, left, request_of, run_of, sentence, works_on
 
 WATCH_SECONDS = 0.5
 # The curves grow by this many epochs at a time: each new drawing takes from the cores that the worker needs.
@@ -35,7 +35,7 @@ def working() -> Job | None:
 
 def card(job: Job) -> None:
     """A job at work: what it does, how far it is, its curves while it trains, and the way to stop it."""
-    run, request = run_of(job), request_of(job)
+    run, request = run_of(job, results.runs()), request_of(job)
     with st.container(border=True):
         head, button = st.columns([5, 1], vertical_alignment="center")
         head.markdown(f"**{doing(job)}**")
@@ -137,13 +137,17 @@ def _until_results(job_id: str) -> None:
 
 def progress_of(run: str) -> None:
     """The line above the results of a run while a job is at work on it, or why its last one ended early."""
-    about = [(job, own) for job in jobs().jobs() if job.queue and (own := run_of(job)) is not None and own.key == run]
-    if not about:
+    own = next((found for found in results.runs() if found.key == run), None)
+    if own is None:
         return
-    job, own = next((pair for pair in reversed(about) if pair[0].running), about[0])
-    if job.running:
-        filling(run, job.id, len(results.store().list("runs", run, "analyses")))
-    elif job.state in ("failed", "cancelled") and len(results.analysed(own)) < len(own.checkpoints):
+    now = [job for job in jobs().running() if job.queue and works_on(job, own)]
+    if now:
+        filling(run, now[-1].id, len(results.store().list("runs", run, "analyses")))
+        return
+    if len(results.analysed(own)) >= len(own.checkpoints):
+        return
+    job = next((job for job in jobs().jobs() if job.queue and works_on(job, own)), None)
+    if job is not None and job.state in ("failed", "cancelled"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(sentence(job), width="stretch")
             if st.button("Go on", icon=":material/play_arrow:"):

@@ -15,6 +15,7 @@ from engine.library import Run
 from engine.requests import require
 from pages.parts import archive, jobs, results, selection
 from pages.parts.frame import describe, escaped, guarded, makeup, names, settings
+from pages.parts.job_words import works_on
 from pages.parts.results import View
 
 
@@ -198,7 +199,7 @@ def confirm(no: str, yes: str, deed: Callable[[], None], disabled: bool = False)
 
 def working(run: Run) -> Job | None:
     """A job that works on the run or waits to, if there is one."""
-    return next((job for job in jobs.jobs().running() if (of := jobs.run_of(job)) and of.key == run.key), None)
+    return next((job for job in jobs.jobs().running() if works_on(job, run)), None)
 
 
 def _counted(count: int, one: str, many: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from engine.presets import CLASSES, presets
+from engine.presets import CLASSES, Preset, presets
 from engine.preview import Preview
 from engine.requests import ACTIVATIONS, DATASETS, LOSSES
 from engine.subset import SCALINGS
@@ -30,35 +30,37 @@ def _put_fitted(form: Form) -> None:
 
 
 def preset() -> None:
-    """One press fills the form; it stays pressed while the form is as the preset has it."""
+    """One press fills the form; the name stays marked while the form is as the preset has it.
+
+    Buttons, which hold no value: a choice that the script takes back when a field is edited would be sent once more
+    by a browser that has not heard of it, and undo the edit."""
     found = train_form.matching(current())
-    prominent = [p.name for p in presets() if p.prominent]
-    others = [p.name for p in presets() if not p.prominent]
     name = found[0].name if found else None
 
-    def pressed(key: str) -> None:
-        chosen = next((p for p in presets() if p.name == st.session_state[key]), None)
-        if chosen is not None:
-            put(train_form.of(chosen.request, chosen.analyze))
+    def offer(chosen: Preset) -> None:
+        st.button(
+            chosen.name,
+            key=f"train.preset.{chosen.name}",
+            type="primary" if chosen.name == name else "secondary",
+            on_click=put,
+            args=(train_form.of(chosen.request, chosen.analyze),),
+        )
 
-    def shown(key: str, names: list[str]) -> str:
-        st.session_state[key] = name if name in names else None
-        return key
-
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        key = shown("train.preset", prominent)
-        st.pills("Start from", prominent, key=key, on_change=pressed, args=(key,), width="content")
-        key = shown("train.more", others)
-        st.selectbox(
-            "More of the paper’s", others, index=None, placeholder="choose", key=key, on_change=pressed, args=(key,),
-            width=230,
-        )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("Start from", width="content")
+        for one in presets():
+            if one.prominent:
+                offer(one)
+        with st.popover("More of the paper’s"):
+            for one in presets():
+                if not one.prominent:
+                    offer(one)
     if found is None:
         st.caption("Your own settings. A preset fills the whole form.")
         return
     window = found[0].window.get(found[1])
     fits = f" The paper fits the leading 𝒩 = {window:,} directions for {found[1]} classes." if window else ""
-    st.caption(found[0].note + fits)
+    st.caption(f"{found[0].name}: {found[0].note}{fits}")
 
 
 # -- the sections -----------------------------------------------------------------------------------------

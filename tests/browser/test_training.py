@@ -21,7 +21,7 @@ def filled(window, dashboard, epochs: int | None = None):
     page = window(f"{dashboard.url}/train", height=1300)
     start = page.get_by_role("button", name="Start", exact=True)
     expect(start).to_be_enabled(timeout=PATIENCE)
-    page.get_by_text("tiny, 5 seconds").click()
+    page.get_by_role("button", name="tiny, 5 seconds").click()
     expect(page.get_by_role("textbox", name="Widths from input to classes")).to_have_value("784-20-20-10")
     settle(page)
     if epochs is not None:
