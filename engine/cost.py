@@ -227,10 +227,10 @@ def analysis(
     elif whole:
         products += 7 * 2.0 * d * k * (d + k)
     side = d if whole and k == d else k
-    # Two whole matrices in the eigenbasis with their spectra, and the leading block of every one.
-    products += 2 * 4.0 * side**3 + KEPT * 2.0 * side**2 * min(BLOCK, k)
-    eigen += 2 * VALUES_SHARE * side**3
-    moved += 12.0 * 6 * (2 * KEPT + 1) * side**2 + 2 * 8 * 40.0 * side**2
+    # Every matrix in the eigenbasis with its spectrum and its commutators, and its leading block.
+    products += KEPT * (4.0 * side**3 + 2.0 * side**2 * min(BLOCK, k))
+    eigen += KEPT * VALUES_SHARE * side**3
+    moved += 12.0 * 6 * (2 * KEPT + 1) * side**2 + KEPT * 8 * 4.0 * side**2
     drawn = min(spectra, n)
     products += drawn * along
     moved += 10.0 * item * drawn * rank * k

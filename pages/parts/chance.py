@@ -10,7 +10,6 @@ from numpy import ndarray
 from engine.diagnostics import OffDiagonal, off_diagonal, p_value
 from pages.parts import code, curves, results
 from pages.parts.controls import draw, provenance
-from pages.parts.directions import no_twin
 from pages.parts.palette import LOOKS
 from pages.parts.results import DRAWS, TESTED, View
 
@@ -39,21 +38,27 @@ def off_diagonal_test(view: View, name: str, k: int) -> Callable[[], None]:
     except ValueError:
         with place.container():
             _off_diagonal(view, name, tested, real, [])
-            no_twin(view, name)
+            st.caption("Without its spectrum there is no random twin to compare it with.")
         return lambda: None
 
     def told() -> None:
         with place.container():
             _off_diagonal(view, name, tested, real, chance.drawn)
 
+    def progress() -> tuple[float, str]:
+        made = len(chance.drawn)
+        return made / DRAWS, f"Turning ${LOOKS[name].tex}$ at random: {made} of {DRAWS}"
+
     def complete() -> None:
+        # The figure's own height, so that nothing below it moves when it comes.
+        with place.container():
+            bar = st.progress(*progress())
+            st.skeleton(curves.LOW)
         while not chance.complete:
-            place.progress(
-                len(chance.drawn) / DRAWS, f"Turning ${LOOKS[name].tex}$ at random: {len(chance.drawn)} of {DRAWS}"
-            )
             pause = time.monotonic() + STEP
             while not chance.complete and time.monotonic() < pause:
                 chance.draw()
+            bar.progress(*progress())
         told()
 
     if not chance.complete:

@@ -10,6 +10,7 @@ from numpy import ndarray
 from pages.parts import palette
 from pages.parts.palette import LOOKS, axis, faded, layout, line_up, log_axis
 
+LOW = 230
 BARS = {"l": 8, "r": 16, "t": 28, "b": 8}
 
 
@@ -114,7 +115,7 @@ def gamma_axis(values: Iterable[ndarray]) -> dict[str, Any]:
 
 
 def meter(
-    rows: Mapping[str, float], chance: float, chance_label: str, title: str, colour: str, top: float, height: int = 230
+    rows: Mapping[str, float], chance: float, chance_label: str, title: str, colour: str, top: float, height: int = LOW
 ) -> go.Figure:
     """Bars of one measure beside the value that chance alone would give."""
     label = {
@@ -183,7 +184,7 @@ def _names() -> dict[str, Any]:
     return {"automargin": True, "autorange": "reversed", "showgrid": False, "ticksuffix": "  "}
 
 
-def off_diagonal(real: ndarray, random: ndarray | None, colour: str, height: int = 230) -> go.Figure:
+def off_diagonal(real: ndarray, random: ndarray | None, colour: str, height: int = LOW) -> go.Figure:
     """How often a correlation |R_ij| between different directions has which size: measured as bars, and over the
     random draws their median and the band of 5 … 95 %.
 

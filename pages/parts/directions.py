@@ -168,7 +168,7 @@ def commutator(view: View, name: str, k: int) -> None:
         if k < a.k:
             rows |= {f"leading {k}": a.commutator(name, "top", k), "the rest": a.commutator(name, "bulk", k)}
     except ValueError:
-        no_twin(view, name)
+        st.caption("The commutator of a matrix is kept with its spectrum.")
         return
     whole = a.whole(name)
     draw(
