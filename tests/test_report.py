@@ -292,3 +292,24 @@ def test_a_zip_holds_the_run_in_open_formats(store, run):
         weights = load(found[f"checkpoints/epoch-{checkpoint_name(epoch)}.safetensors"])
         np.testing.assert_array_equal(weights["fc2.weight"], np.full((3, 4), epoch, np.float32))
     assert b"load_file" in found["README.txt"]
+
+
+# -- a run from files -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def loaded(store):
+    """A planted run whose weights were trained elsewhere: no history, no training."""
+    key = fill(store, (100,))
+    meta = dict(store.read("runs", key).meta)
+    request = dict(meta["request"]) | {"weights": ["0" * 64]}
+    store.write(("runs", key), meta | {"request": request, "records": []})
+    return library.find(store, key)
+
+
+def test_a_run_from_files_is_not_told_to_be_trained(loaded):
+    page = report.html(results.view_of(loaded))
+    text = "|".join(read(page).text)
+    assert "Loading the same files brings it back" in text
+    assert "engine train" not in text
+    assert "100 of 100" not in text

@@ -219,9 +219,11 @@ def _again(view: View) -> str:
     """The commands that make this run and this analysis."""
     import shlex
 
-    lines = (arguments(view.run.request), analyze_arguments(view.chosen.request))
+    # Weights from files have no command that trains them.
+    train = [] if view.run.request.weights else [arguments(view.run.request)]
+    lines = [*train, analyze_arguments(view.chosen.request)]
     told = "\n".join(f"python -m engine {shlex.join(line)}" for line in lines)
     return (
-        '<section id="again"><h2>To have it again</h2><p>The same settings on the same data give the same run '
-        f"(key {view.run.key}, data {escape(view.run.fingerprint[:16])}):</p><pre>{escape(told)}</pre></section>"
+        f'<section id="again"><h2>To have it again</h2><p>{run_facts.again(view.run)} Key of the run {view.run.key}, '
+        f"of its data {escape(view.run.fingerprint[:16])}.</p><pre>{escape(told)}</pre></section>"
     )

@@ -13,7 +13,7 @@ from engine import housekeeping, library
 from engine.housekeeping import Removable
 from engine.library import Run
 from engine.requests import require
-from pages.parts import archive, jobs, results, selection
+from pages.parts import archive, jobs, results, run_facts, selection
 from pages.parts.frame import describe, escaped, guarded, makeup, names, settings
 from pages.parts.job_words import works_on
 from pages.parts.results import View
@@ -135,8 +135,8 @@ def _delete_run(run: Run, made: Sequence[Removable]) -> None:
     st.markdown(
         f"**{escaped(describe(run))}** (key {run.key[:8]}) with its "
         f"{_counted(len(run.checkpoints), 'checkpoint', 'checkpoints')} and "
-        f"{_counted(len(made), 'analysis', 'analyses')} leaves the cache: {size}. This cannot be undone; training "
-        "again with the same settings makes the same run anew."
+        f"{_counted(len(made), 'analysis', 'analyses')} leaves the cache: {size}. This cannot be undone. "
+        f"{run_facts.again(run)}"
     )
     _agreement(run, "Delete the run", partial(_forget_run, run))
 

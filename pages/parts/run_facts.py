@@ -31,7 +31,7 @@ def settings(run: Run) -> Mapping[str, str]:
         "Activation": {"relu": "ReLU", "gelu": "GELU"}.get(model.activation, model.activation),
         "Biases": "yes" if model.bias else "no",
         "Loss": LOSSES.get(run.request.loss, run.request.loss),
-        "Epochs": f"{reached(run):,} of {training.epochs:,}",
+        "Epochs": epochs(run),
         "Batch size B": f"{training.batch_size:,}",
         "Learning rate": f"{training.learning_rate:g}",
         "Cosine annealing": f"over {training.cosine_epochs:,} epochs to × {training.final_rate_ratio:g}",
@@ -53,6 +53,18 @@ def settings(run: Run) -> Mapping[str, str]:
 def reached(run: Run) -> int:
     """The last epoch on record; 0 before the first."""
     return int(run.history.epoch[-1]) if len(run.history) else 0
+
+
+def epochs(run: Run) -> str:
+    """How far training came of what was asked for."""
+    return "trained elsewhere" if run.request.weights else f"{reached(run):,} of {run.request.training.epochs:,}"
+
+
+def again(run: Run) -> str:
+    """How to have a run back once it is deleted, in a sentence."""
+    if run.request.weights:
+        return "Loading the same files brings it back."
+    return "Training again with the same settings makes the same run anew."
 
 
 def accuracy(run: Run) -> float:

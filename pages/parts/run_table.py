@@ -61,7 +61,7 @@ def _row(run: Run) -> dict[str, object]:
         "γ, C": results.last_gamma(run, "C")[1],
         "γ, C_AWD": results.last_gamma(run, "C_awd")[1],
         "On disk": housekeeping.words(here.size("runs", run.key)),
-        "Epochs": f"{run_facts.reached(run)} of {run.request.training.epochs}",
+        "Epochs": run_facts.epochs(run),
         "Checkpoints": len(run.checkpoints),
         "Analyses": len(here.list("runs", run.key, "analyses")),
         "Made": pd.Timestamp.fromtimestamp(run.created),
