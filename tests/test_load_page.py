@@ -15,6 +15,7 @@ from engine.requests import AnalysisRequest
 from pages.parts import load_check
 from tests.planted import add_analysis, fill
 from tests.test_pages import button, charts, fine, opened, url
+from tests.test_pipeline import write_data
 from tests.test_train_page import CALIBRATION, DIGITS, plant, write_job
 
 PAGE = "pages/load.py"
@@ -54,7 +55,7 @@ def started(store, monkeypatch):
 
     def start(self, argv, title, run="", queue=True):
         noted.append(tuple(argv))
-        code = main(argv) if argv[0] == "load" else 0
+        code = main(argv) if argv[0] in ("load", "preview") else 0
         state = "failed" if code else "done"
         return write_job(self.root, f"noted-{len(noted)}", argv, title, 0, queue, state=state, message="It failed.")
 
@@ -142,6 +143,22 @@ def test_fewer_classes_must_fit_the_network(started, store, tmp_path):
     assert not [b for b in at.button if b.label == "Measure its accuracy"]
 
 
+def test_own_data_are_taken_for_the_check(started, store, tmp_path):
+    write_data(tmp_path / "three.npz")
+    net = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    at = uploaded([saved(tmp_path / "net.pt", net)])
+    assert "MNIST (5,000 digits) has 784 and 10" in at.warning[0].value
+    content = (tmp_path / "three.npz").read_bytes()
+    at.file_uploader(key="loading.own").set_value(("my three.npz", content, "application/zip")).run()
+    at.run()
+    fine(at)
+    assert at.selectbox(key="loading.data").options[-1] == "my three.npz"
+    button(at, "Measure its accuracy").click().run()
+    fine(at)
+    run = library.find(store)
+    assert (run.samples, run.class_names) == (120, ("0", "1", "2"))
+
+
 def test_the_wrong_number_of_epochs_is_a_sentence(started, store, tmp_path):
     at = uploaded([saved(tmp_path / f"epoch_{e}.pt", digits_net(e)) for e in (0, 1)])
     for typed, sentence in (("1", "2 files but 1 epochs"), ("1, 1", "Epoch 1 was given"), ("a", "no list of epochs")):
@@ -180,17 +197,16 @@ def test_reading_happens_in_a_process_of_its_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "guessing", "untrained", "kind", "words"),
+    ("accuracy", "guessing", "kind", "words"),
     [
-        (0.11, 0.1, False, "warning", "11.0% is what guessing gives (10.0%): the network does not recognise"),
-        (0.11, 0.1, True, "info", "For a network before training"),
-        (0.62, 0.6, False, "warning", "what guessing gives (60.0%)"),
-        (0.6, 0.1, False, "info", "above guessing"),
-        (0.97, 0.1, False, "success", "97.0%: the network recognises"),
+        (0.11, 0.1, "warning", "11.0% is what guessing gives (10.0%). Unless the network is untrained"),
+        (0.62, 0.6, "warning", "what guessing gives (60.0%)"),
+        (0.6, 0.1, "info", "above guessing"),
+        (0.97, 0.1, "success", "97.0%: the network recognises"),
     ],
 )
-def test_an_accuracy_in_words(accuracy, guessing, untrained, kind, words):
-    found = load_check.verdict(accuracy, guessing, untrained)
+def test_an_accuracy_in_words(accuracy, guessing, kind, words):
+    found = load_check.verdict(accuracy, guessing)
     assert found[0] == kind
     assert words in found[1]
 

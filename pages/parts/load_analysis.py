@@ -20,7 +20,6 @@ from pages.parts.load_form import bound, change, current
 # Beyond so many weights the whole eigenbasis takes minutes to hours.
 WHOLE, LEADING = 4096, 300
 _WHICH = {"last": "the last checkpoint", "all": "every checkpoint"}
-_PRECISION = {"float32": "float32, quicker", "float64": "float64, exact"}
 
 
 def measure(run: Run) -> None:
@@ -90,7 +89,9 @@ def _settings(run: Run) -> None:
         **bound("top_k"),
     )
     fifth, sixth = st.columns(2)
-    fifth.segmented_control("Precision", DTYPES, format_func=_PRECISION.__getitem__, required=True, **bound("dtype"))
+    fifth.segmented_control(
+        "Precision", DTYPES, required=True, help="float32 is quicker, float64 exact to many digits.", **bound("dtype")
+    )
     sixth.number_input(
         "Resamples for intervals",
         min_value=0,

@@ -23,7 +23,7 @@ NEAR_CHANCE = 0.05
 
 def checked(found: Inspection) -> Run | None:
     """The network, the data, and what it scores on them. The run once that is measured."""
-    left, right = st.columns([11, 9], gap="large")
+    left, right = st.columns(2, gap="large")
     with left:
         model = load_found.confirmed(found)
     if model is None:
@@ -75,16 +75,13 @@ def start(request: RunRequest, files: Sequence[str]) -> None:
     jobs.jobs().start(argv, f"Measuring the accuracy of {load_form.title(current())} …", queue=False)
 
 
-def verdict(accuracy: float, guessing: float, untrained: bool) -> tuple[str, str]:
+def verdict(accuracy: float, guessing: float) -> tuple[str, str]:
     """What an accuracy says, as ("success" | "info" | "warning", sentence); guessing: the share that always naming the
     most frequent class would get right."""
     if accuracy < guessing + NEAR_CHANCE:
-        told = f"{accuracy:.1%} is what guessing gives ({guessing:.1%})"
-        if untrained:
-            return "info", f"{told}. For a network before training that is as it should be."
         return "warning", (
-            f"{told}: the network does not recognise these samples. Is the scaling of the pixels another one, the "
-            "activation, or the order of the classes?"
+            f"{accuracy:.1%} is what guessing gives ({guessing:.1%}). Unless the network is untrained: is the scaling "
+            "of the pixels another one, the activation, or the order of the classes?"
         )
     if accuracy < 0.8:
         return "info", (
@@ -98,7 +95,7 @@ def _score(run: Run, guessing: float, found: Inspection) -> None:
     """The accuracy of the last checkpoint in words, and the series as a curve."""
     history = run.history
     epoch, accuracy = int(history.epoch[-1]), float(history.train_accuracy[-1])
-    kind, sentence = verdict(accuracy, guessing, epoch == 0 and len(history) == 1)
+    kind, sentence = verdict(accuracy, guessing)
     with st.grid(4, min_column_width=150, gap="small") as grid:
         for label, value in (
             ("Accuracy", f"{accuracy:.1%}"),

@@ -87,7 +87,7 @@ def told(model: ModelRequest, preview: Preview | None) -> None:
         "Data set", names, format_func=lambda n: frame.DATA.get(n, own.get(n, "own file")), key="loading.data",
         on_change=changed,
     )  # fmt: skip
-    with second.popover("Use your own", icon=":material/upload_file:", width="stretch"):
+    with second.popover("Your own", icon=":material/upload_file:", width="stretch"):
         _own_data()
     if preview is not None:
         _classes(preview)
