@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 from numpy import ndarray
+from threadpoolctl import threadpool_limits
 
 from cache.store import Store
 from engine import diagnostics, library
@@ -172,6 +173,7 @@ def random_correlation(here: View, name: str, k: int, seed: int) -> ndarray:
 
 @st.cache_resource(max_entries=DRAWN_ENTRIES, show_spinner=False)
 def _random_correlation(root: Path, token: tuple[str, str], created: float, name: str, k: int, seed: int) -> ndarray:
+    one_thread()
     found = _analysis(root, *token, created)
     if found is None:
         raise ValueError("This analysis was damaged. Analyse the checkpoint again.")
@@ -181,6 +183,13 @@ def _random_correlation(root: Path, token: tuple[str, str], created: float, name
 def drawn_size(here: View, k: int) -> int:
     """How many directions a random draw has of which k are looked at."""
     return min(next((size for size in SIZES if k <= size), k), here.analysis.k)
+
+
+@st.cache_resource(show_spinner=False)
+def one_thread() -> None:
+    """Hold this process's matrix products to one thread: several spin while they wait for each other, and take the
+    cores that the browser needs. Beside other work on two cores a draw then costs a fifth of the processor's time."""
+    threadpool_limits(limits=1, user_api="blas")
 
 
 @dataclass(frozen=True)
@@ -198,6 +207,7 @@ class Chance:
 
     def draw(self) -> None:
         """One more."""
+        one_thread()
         with self.lock:
             if not self.complete:
                 made = off_diagonal(diagnostics.random_correlation(self.spectrum, self.k, len(self.drawn)))
