@@ -9,7 +9,7 @@ from cache.store import Store
 from engine import diagnostics, library
 from engine.requests import AnalysisRequest, key, to_json
 from engine.result import Whole
-from pages.parts import chance, directions, exponents, panels, pointing, results, selection, suppressing
+from pages.parts import chance, directions, draws, exponents, panels, pointing, results, selection, suppressing
 from pages.parts.edits import Edit
 from tests.planted import add_spectra, analysis, fill
 from tests.test_figures import decode
@@ -91,10 +91,10 @@ def test_the_sizes_are_tested_against_99_draws_of_the_law(store, run):
 def test_moving_k_looks_at_more_of_the_same_draws(run):
     at = opened(COMMUTATIVITY, k="40")
     small = heat(at, "R_rand")
-    view_of_100 = results.chance(results.view_of(results.runs()[0]), "C", 40)
+    view_of_100 = draws.chance(results.view_of(results.runs()[0]), "C", 40)
     press(at, "slider", "Leading directions", 80)
     np.testing.assert_array_equal(heat(at, "R_rand")[:40, :40], small)
-    assert results.chance(results.view_of(results.runs()[0]), "C", 80) is view_of_100
+    assert draws.chance(results.view_of(results.runs()[0]), "C", 80) is view_of_100
     assert view_of_100.complete
 
 

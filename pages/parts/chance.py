@@ -8,10 +8,11 @@ import streamlit as st
 from numpy import ndarray
 
 from engine.diagnostics import OffDiagonal, off_diagonal, p_value
-from pages.parts import code, curves, results
+from pages.parts import code, curves, draws
 from pages.parts.controls import draw, provenance
+from pages.parts.draws import DRAWS, TESTED
 from pages.parts.palette import LOOKS
-from pages.parts.results import DRAWS, TESTED, View
+from pages.parts.results import View
 
 STEP = 0.15  # seconds of work between two signs of life, each a moment at which a moved knob is heard
 
@@ -34,7 +35,7 @@ def off_diagonal_test(view: View, name: str, k: int) -> Callable[[], None]:
     real = off_diagonal(view.analysis.correlation(name, tested))
     place = st.empty()
     try:
-        chance = results.chance(view, name, tested)
+        chance = draws.chance(view, name, tested)
     except ValueError:
         with place.container():
             _off_diagonal(view, name, tested, real, [])
@@ -85,8 +86,8 @@ def _off_diagonal(view: View, name: str, k: int, real: OffDiagonal, drawn: list[
             "import numpy as np",
             "from engine.diagnostics import off_diagonal, p_value",
             f'rms_real = off_diagonal(result.correlation("{name}", {k})).rms[-1]',
-            f'draws = (result.random_correlation("{name}", {results.drawn_size(view, k)}, s) for s in range({DRAWS}))',
-            f"rms_random = np.array([off_diagonal(draw).rms[{k - 1}] for draw in draws])",
+            f'drawn = (result.random_correlation("{name}", {draws.drawn_size(view, k)}, s) for s in range({DRAWS}))',
+            f"rms_random = np.array([off_diagonal(draw).rms[{k - 1}] for draw in drawn])",
             "p = p_value(rms_real, rms_random)",
         ),
     )

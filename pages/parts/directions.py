@@ -4,7 +4,7 @@ import numpy as np
 import streamlit as st
 from numpy import ndarray
 
-from pages.parts import animation, code, curves, heatmaps, panels, pointing, results
+from pages.parts import animation, code, curves, draws, heatmaps, panels, pointing, results
 from pages.parts.controls import draw, provenance
 from pages.parts.heatmaps import Raster
 from pages.parts.palette import LOOKS
@@ -16,7 +16,7 @@ CELL = 195
 def random_twin(view: View, name: str, k: int, seed: int) -> ndarray | None:
     """R_rand, or None where the spectrum was not kept."""
     try:
-        return results.random_correlation(view, name, k, seed)
+        return draws.random_correlation(view, name, k, seed)
     except ValueError:
         return None
 
@@ -40,7 +40,7 @@ def three_heatmaps(view: View, name: str, k: int, seed: int, shown: Raster | Non
     asked = {
         "K": f'result.projected("{name}", {k})',
         "R_real": f'result.correlation("{name}", {k})',
-        "R_rand": f'result.random_correlation("{name}", {results.drawn_size(view, k)}, seed={seed})[:{k}, :{k}]',
+        "R_rand": f'result.random_correlation("{name}", {draws.drawn_size(view, k)}, seed={seed})[:{k}, :{k}]',
     }
 
     def picture(key: str, title: str, matrix: ndarray, alt: str, words: str) -> None:
