@@ -63,7 +63,7 @@ def pictures(view: "View") -> None:
 
     with st.container(width=420):
         k = controls.top_k("start", view)
-    directions.three_heatmaps(view, "C", k, seed=selection.current().draw or 0)
+    directions.three_heatmaps("start", view, "C", k, seed=selection.current().draw or 0)
     st.caption(controls.provenance(view))
 
 

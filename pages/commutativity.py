@@ -52,7 +52,9 @@ def leading(view: "View", name: str) -> None:
         directions.play(view, name, k, draw)
     else:
         shown = heatmaps.raster(k)
-        directions.three_heatmaps(view, name, k, draw, directions.resolution(PAGE, k) if shown.step > 1 else shown)
+        directions.three_heatmaps(
+            PAGE, view, name, k, draw, directions.resolution(PAGE, k) if shown.step > 1 else shown
+        )
     pointing.line(view, (name,), k)
 
     def turn_again() -> None:

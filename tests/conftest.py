@@ -5,9 +5,16 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import pytest
 from hypothesis import settings
 
 # A busy machine must not fail a property; time is the benchmarks' business. The gate tries the same examples
 # every time, so that what it says is about the change; elsewhere new ones are tried at every run.
 settings.register_profile("gammascope", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("gammascope")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """No test reads, fills or starts a worker in the cache of whoever runs the tests."""
+    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))

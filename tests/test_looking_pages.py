@@ -13,7 +13,7 @@ from pages.parts import chance, directions, draws, exponents, panels, pointing, 
 from pages.parts.edits import Edit
 from tests.planted import add_spectra, analysis, fill
 from tests.test_figures import decode
-from tests.test_pages import chart, charts, fine, heat, opened, result, url
+from tests.test_pages import chart, charts, fine, heat, opened, result, sent, url
 
 COMMUTATIVITY, POWER_LAW = "pages/commutativity.py", "pages/power_law.py"
 
@@ -372,3 +372,18 @@ def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, mo
         assert "print" in text or set(names) & set(arrays), key_
     assert compared > 30
     assert f"100 C {view.analysis.fit('C', 200, 2).gamma}" in capsys.readouterr().out
+
+
+def test_a_picture_holds_more_than_it_shows_for_a_slider_that_moves(store, run):
+    at = opened(COMMUTATIVITY, k="40")
+    wanted = result(store, run, 100)
+    for key in ("K", "R_real", "R_rand"):
+        told = sent(at, key)
+        assert told["follows"] == {"slider": "commutativity-k", "k": 40, "cells": 100}
+        assert told["figure"]["layout"]["xaxis"]["range"] == [-0.5, 39.5]
+        assert decode(told["figure"]["data"][0]["z"]).shape == (100, 100)
+    # Colours are those of what is shown, not of what is held.
+    limit = chart(at, "K")["data"][0]["zmax"]
+    assert limit == pytest.approx(np.abs(wanted.projected("C", 40)).max())
+    np.testing.assert_allclose(heat(at, "R_real"), wanted.correlation("C", 40), atol=1e-6)
+    assert sent(opened(COMMUTATIVITY, k="150"), "K")["follows"] is None

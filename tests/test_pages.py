@@ -77,7 +77,11 @@ def button(at, label):
 
 
 def heat(at, key):
-    return decode(chart(at, key)["data"][0]["z"])
+    """The cells of a heatmap that are inside its axes."""
+    figure = chart(at, key)
+    ends = figure["layout"]["xaxis"]["range"]
+    count = round(max(ends) - min(ends))
+    return decode(figure["data"][0]["z"])[:count, :count]
 
 
 def result(store, run, epoch):

@@ -8,6 +8,7 @@ from pages.parts import animation, code, curves, draws, heatmaps, panels, pointi
 from pages.parts.controls import draw, provenance
 from pages.parts.heatmaps import Raster
 from pages.parts.palette import LOOKS
+from pages.parts.plot import Leading
 from pages.parts.results import View
 
 CELL = 195
@@ -30,17 +31,21 @@ def no_twin(view: View, name: str) -> None:
     )
 
 
-def three_heatmaps(view: View, name: str, k: int, seed: int, shown: Raster | None = None) -> None:
-    """K, R_real and R_rand side by side; shown: the cells, the leading k directions unless told otherwise."""
+def three_heatmaps(page: str, view: View, name: str, k: int, seed: int, shown: Raster | None = None) -> None:
+    """K, R_real and R_rand side by side; shown: the cells, the leading k directions unless told otherwise. Up to
+    heatmaps.AHEAD directions the pictures follow the page's slider while it moves."""
     a, tex, marked = view.analysis, LOOKS[name].tex, pointing.pointed(view)
     shown = shown or heatmaps.raster(k)
-    block, real, random = a.projected(name, k), a.correlation(name, k), random_twin(view, name, k, seed)
+    if k <= heatmaps.AHEAD:
+        shown = heatmaps.ahead(k, a.blocks[name].shape[0] if name in a.blocks else k)
+    n = max(k, shown.stop)
+    block, real, random = a.projected(name, n), a.correlation(name, n), random_twin(view, name, n, seed)
     grid = st.grid(3, min_column_width=CELL, gap="small")
 
     asked = {
         "K": f'result.projected("{name}", {k})',
         "R_real": f'result.correlation("{name}", {k})',
-        "R_rand": f'result.random_correlation("{name}", {draws.drawn_size(view, k)}, seed={seed})[:{k}, :{k}]',
+        "R_rand": f'result.random_correlation("{name}", {draws.drawn_size(view, n)}, seed={seed})[:{k}, :{k}]',
     }
 
     def picture(key: str, title: str, matrix: ndarray, alt: str, words: str) -> None:
@@ -55,7 +60,8 @@ def three_heatmaps(view: View, name: str, k: int, seed: int, shown: Raster | Non
             key,
             f"{key.replace('_', '-')}-{name}-{view.epoch}",
             alt,
-            arrays=lambda: {key: matrix, "H": a.eigenvalues[:k]},
+            follows=Leading(f"{page}.k", k, n) if k <= heatmaps.AHEAD else None,
+            arrays=lambda: {key: matrix[:k, :k], "H": a.eigenvalues[:k]},
             code=lambda: code.one(view, f"H = result.eigenvalues[:{k}]", f"{key} = {asked[key]}"),
             on_click=pointing.at,
         )

@@ -16,21 +16,34 @@ HEIGHT = 365
 TICK_GAP = 0.3
 # Cells on a side that are sent in single precision, and in percent; above, means over blocks in so many cells.
 EXACT, PERCENT, MEANS = 300, 600, 330
+AHEAD = 100
 STOPS = 40
 
 
 @dataclass(frozen=True)
 class Raster:
-    """Directions start … stop − 1 (from 0) of a matrix, `step` of them to a cell."""
+    """Directions start … stop − 1 (from 0) of a matrix, `step` of them to a cell. seen: only the leading ones of
+    them are inside the axes; the others are at hand for a slider that is still moving."""
 
     start: int
     stop: int
     step: int = 1
+    seen: int | None = None
 
     @property
     def edges(self) -> ndarray:
         """First direction of every cell."""
         return np.arange(self.start, self.stop, self.step)
+
+    @property
+    def count(self) -> int:
+        """Cells on a side that are inside the axes."""
+        return self.edges.size if self.seen is None else self.seen
+
+    @property
+    def last(self) -> int:
+        """The last direction (from 1) that is inside the axes."""
+        return self.stop if self.seen is None else self.start + self.seen
 
     def cells(self, block: ndarray) -> ndarray:
         """The part of the block that is shown; means over step × step entries, those that are defined."""
@@ -60,7 +73,7 @@ class Raster:
 
     def place(self, direction: int) -> int | None:
         """The row's cell (from 0) of a direction (from 1); None if it is not shown."""
-        inside = self.start < direction <= self.stop
+        inside = self.start < direction <= self.last
         return (direction - 1 - self.start) // self.step if inside else None
 
 
@@ -71,6 +84,11 @@ def raster(k: int, window: int | None = None) -> Raster:
         start = max(min(window, k - EXACT), 0)
         return Raster(start, min(start + EXACT, k))
     return Raster(0, k, 1 if k <= PERCENT else round(k / MEANS))
+
+
+def ahead(k: int, kept: int) -> Raster:
+    """The leading k directions, and so many more at hand that a slider up to AHEAD needs no word with the server."""
+    return Raster(0, max(k, min(AHEAD, kept)), seen=k)
 
 
 def symlog(values: ndarray, threshold: float) -> ndarray:
@@ -187,9 +205,9 @@ def correlation_cells(cells: ndarray, percent: bool) -> ndarray:
 
 def axes(shown: Raster, labels: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Both axes of a square of cells, the first direction at the top left."""
-    count = len(labels)
-    step = next(s for s in (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 10**9) if (shown.stop - shown.start) / s <= 5)
-    ticked = [shown.start + 1, *range((shown.start // step + 1) * step, shown.stop + 1, step)]
+    count = shown.count
+    step = next(s for s in (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 10**9) if (shown.last - shown.start) / s <= 5)
+    ticked = [shown.start + 1, *range((shown.start // step + 1) * step, shown.last + 1, step)]
     if len(ticked) > 2 and ticked[1] - ticked[0] < step / 2 and ticked[0] > 1:
         del ticked[1]
     places = {t: shown.place(t) or 0 for t in ticked}
@@ -232,7 +250,7 @@ def _square(traces: list[dict[str, Any]], shown: Raster, marked: int | None) -> 
     buttons = palette.BUTTONS | {"orientation": "v"}
     look = {"margin": {"l": 8, "r": 8, "t": 4, "b": 40}, "modebar": buttons, "showlegend": False}
     # One stays zoomed in while the same directions are shown.
-    kept = {"uirevision": f"{shown.start} {shown.step}", "shapes": cross(shown, marked, len(labels))}
+    kept = {"uirevision": f"{shown.start} {shown.step}", "shapes": cross(shown, marked, shown.count)}
     return palette.figure(traces, layout(HEIGHT, xaxis=across, yaxis=down, **look, **kept))
 
 
@@ -242,7 +260,8 @@ def covariance(
     """K on a symmetric-log colour scale whose ticks are values of K; marked: a direction, from 1."""
     shown = shown or raster(block.shape[0])
     cells = shown.cells(block)
-    return _square(covariance_traces(cells, scale(cells), shown.common(shown.labels(eigenvalues))), shown, marked)
+    colours = scale(cells[: shown.count, : shown.count])
+    return _square(covariance_traces(cells, colours, shown.common(shown.labels(eigenvalues))), shown, marked)
 
 
 def correlation(

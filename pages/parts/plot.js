@@ -99,6 +99,47 @@ function config(element) {
   };
 }
 
+// Axes of the leading k rows and columns of a square figure, ticked as the server does it (pages/parts/heatmaps.py).
+function leading(element, k) {
+  const names = element.gammascope.figure.data[0].x;
+  const step = [1, 2, 5, 10, 20, 25, 50, 100].find((size) => k / size <= 5);
+  const ticks = [1, ...Array.from({ length: Math.floor(k / step) }, (_, i) => (i + 1) * step).filter((t) => t > 1)];
+  const found = {};
+  for (const axis of ["xaxis", "yaxis"]) {
+    found[axis] = {
+      range: axis === "xaxis" ? [-0.5, k - 0.5] : [k - 0.5, -0.5],
+      tickvals: ticks.map((tick) => names[tick - 1]),
+      ticktext: ticks.map(String),
+    };
+  }
+  return found;
+}
+
+// Where the slider stands now, if this figure follows one and holds so many cells.
+function wanted(element) {
+  const follows = element.gammascope.follows;
+  const knob = follows && document.querySelector(`.st-key-${follows.slider} input`);
+  const k = Number(knob?.value);
+  return k >= 2 && k <= follows?.cells ? k : null;
+}
+
+async function follow(element) {
+  const k = element.gammascope && !element.busy && !Object.keys(element.zoomed).length ? wanted(element) : null;
+  if (k === null || k === element.k) return;
+  element.k = k;
+  const change = {};
+  for (const [axis, values] of Object.entries(leading(element, k)))
+    for (const [name, value] of Object.entries(values)) change[`${axis}.${name}`] = value;
+  element.whole = true;
+  await window.Plotly.relayout(element, change);
+  element.whole = false;
+  painted(element);
+}
+
+function painted(element) {
+  element.dataset.painted = (Number(element.dataset.painted) || 0) + 1;
+}
+
 async function paint(element) {
   if (element.busy) return;
   element.busy = true;
@@ -114,6 +155,10 @@ async function paint(element) {
       if (spec.scale !== 1) enlarge(layout, spec.scale), enlarge(data, spec.scale), (layout.height *= 1 + (spec.scale - 1) / 2);
       layout.template = template(element);
       layout.uirevision ??= "kept";
+      // A slider that has moved on meanwhile is not called back.
+      element.k = wanted(element) ?? spec.follows?.k;
+      if (spec.follows && element.k !== spec.follows.k)
+        for (const [axis, values] of Object.entries(leading(element, element.k))) Object.assign(layout[axis], values);
       element.ranges = {};
       for (const axis of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
         element.ranges[axis] = layout[axis].range;
@@ -125,11 +170,12 @@ async function paint(element) {
       element.config ??= config(element);
       await Plotly.react(element, { data, layout, frames, config: element.config });
       if (!element.heard) listen(element);
-      element.dataset.painted = (Number(element.dataset.painted) || 0) + 1;
+      painted(element);
     }
   } finally {
     element.busy = false;
   }
+  follow(element);
 }
 
 function listen(element) {
@@ -173,12 +219,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
     requestAnimationFrame(repaint);
   });
   watch.observe(element);
+  const knob = spec.follows && document.querySelector(`.st-key-${spec.follows.slider}`);
+  const turning = new MutationObserver(() => follow(element));
+  if (knob) turning.observe(knob, { subtree: true, childList: true, attributes: true, characterData: true });
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const turned = () => setTimeout(repaint, 300);
   dark.addEventListener("change", turned);
   paint(element);
   return () => {
     watch.disconnect();
+    turning.disconnect();
     dark.removeEventListener("change", turned);
   };
 }

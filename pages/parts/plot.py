@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,16 @@ SCRIPT = Path(__file__).with_suffix(".js")
 STATIC = Path(__file__).parents[2] / "static"
 
 
+@dataclass(frozen=True)
+class Leading:
+    """A square figure of the leading k directions that holds `cells` of them: the browser moves its axes with the
+    slider of this key at once, and the server's figure, with its own colours and words, comes after."""
+
+    slider: str
+    k: int
+    cells: int
+
+
 def draw(
     figure: "go.Figure",
     key: str,
@@ -34,12 +45,14 @@ def draw(
     code: Callable[[], str] | None = None,
     on_click: Callable[[int], None] | None = None,
     on_box: Callable[[float, float], None] | None = None,
+    follows: Leading | None = None,
 ) -> None:
     """Put a figure on the page: stretched, saved as SVG or PNG, and told in words to those who cannot see it.
 
     arrays: the numbers behind it by name, all of them, for its download; code: the engine calls that reproduce
     it; on_click: hears the direction (from 1) of a clicked point, its first customdata, or of a heatmap's row;
-    on_box: the ends of a horizontal range that was drawn as a box, in the axis's own numbers.
+    on_box: the ends of a horizontal range that was drawn as a box, in the axis's own numbers; follows: the slider
+    that moves the axes.
     """
     filename = f"gammascope-{filename}"
     options = {
@@ -48,6 +61,7 @@ def draw(
         "scale": selection.LARGE if selection.current().large else 1,
         "box": on_box is not None,
         "more": arrays is not None or code is not None,
+        "follows": follows and {"slider": follows.slider.replace(".", "-"), "k": follows.k, "cells": follows.cells},
         "library": f"/app/static/{_library()}",
     }
     spec = f'{{"figure":{figure.to_json()},{json.dumps(options)[1:]}'

@@ -127,3 +127,25 @@ def test_large_type_enlarges_letters_and_figures(planted, window):
     assert (sizes() > 1.2 * before).all()
     wider = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth")
     assert wider <= 0
+
+
+def test_heatmaps_follow_the_slider_while_it_is_held(planted, window):
+    page = window(f"{planted.url}/commutativity?k=90")
+    settle(page)
+    knob = page.locator(".st-key-commutativity-k").get_by_role("slider")
+    box = knob.bounding_box()
+    track = page.locator(".st-key-commutativity-k").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(track["x"] + 0.12 * track["width"], box["y"] + box["height"] / 2, steps=8)
+    page.wait_for_timeout(500)
+    # Not released: the server knows nothing yet.
+    assert "k=90" in page.url
+    k = int(knob.input_value())
+    assert k < 60
+    for key in ("K", "R_real", "R_rand"):
+        assert shown(page, key) == [-0.5, k - 0.5, k - 0.5, -0.5]
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(rf"k={k}\b"))
+    settle(page)
+    assert shown(page, "R_real") == [-0.5, k - 0.5, k - 0.5, -0.5]
