@@ -8,6 +8,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
+from cache.jobs import Jobs
+
 # A busy machine must not fail a property; time is the benchmarks' business. The gate tries the same examples
 # every time, so that what it says is about the change; elsewhere new ones are tried at every run.
 settings.register_profile("gammascope", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -17,4 +19,12 @@ settings.load_profile("gammascope")
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
     """No test reads, fills or starts a worker in the cache of whoever runs the tests."""
-    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("GAMMASCOPE_CACHE", str(folder))
+    yield
+    if (folder / "jobs").is_dir():
+        jobs = Jobs(folder / "jobs")
+        started = jobs.running()
+        for job in started:
+            jobs.kill(job)
+        assert not started, "a test started a worker in a cache that it did not make"

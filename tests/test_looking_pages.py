@@ -336,7 +336,7 @@ def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, mo
     kept = results.spectra(view)
     there = {"": view}
     drawn = exponents.clouds(there, ("C", "C_awd"), 2, 200)
-    directions.three_heatmaps(view, "C", 40, 3)
+    directions.three_heatmaps("commutativity", view, "C", 40, 3)
     directions.play(view, "C", 40, 3)
     chance.off_diagonal_test(view, "C", 40)()
     directions.commutator(view, "C", 40)
@@ -377,8 +377,8 @@ def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, mo
 def test_a_picture_holds_more_than_it_shows_for_a_slider_that_moves(store, run):
     at = opened(COMMUTATIVITY, k="40")
     wanted = result(store, run, 100)
-    for key in ("K", "R_real", "R_rand"):
-        told = sent(at, key)
+    for name in ("K", "R_real", "R_rand"):
+        told = sent(at, name)
         assert told["follows"] == {"slider": "commutativity-k", "k": 40, "cells": 100}
         assert told["figure"]["layout"]["xaxis"]["range"] == [-0.5, 39.5]
         assert decode(told["figure"]["data"][0]["z"]).shape == (100, 100)
