@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 REFERENCES = Path(__file__).parents[1] / "screenshots"
 PAGES = ("start", "train", "load", "commutativity", "power_law", "dynamics", "suppression", "runs")
-WIDTH, SMALL = 1280, 640
+WIDTH, NARROW, SMALL = 1280, 1000, 640
 # Cells whose mean brightness is compared, how far it may be off on average, of 255, and how much longer a page may be.
 CELL, NEAR, LONGER = 40, 8.0, 0.15
 
@@ -38,6 +38,10 @@ def picture(window, url, scheme):
     page.wait_for_timeout(800)
     settle(page)
     image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    # Nothing sticks out where a window is narrow.
+    page.set_viewport_size({"width": NARROW, "height": 1000})
+    page.wait_for_timeout(500)
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth") <= 0
     return image.resize((SMALL, round(image.height * SMALL / image.width)), Image.Resampling.LANCZOS)
 
 
