@@ -16,8 +16,9 @@ from engine.evaluators import Leading, Whole
 from engine.factors import Tail
 from engine.per_sample import replicates, sample_spectra
 from engine.progress import Progress, silent
+from engine.record import Provenance
 from engine.requests import require
-from engine.result import Analysis, Provenance
+from engine.result import Analysis
 from engine.suppression import Spectra
 
 

@@ -22,7 +22,7 @@ LEAF = 640  # below this size a product is too small to be worth cutting
 
 @dataclass(frozen=True, eq=False)
 class Evaluator:
-    """Projects named matrices into the eigenbasis on demand (engine.result.Source)."""
+    """Projects named matrices into the eigenbasis on demand (engine.record.Source)."""
 
     combinations: Mapping[str, Combination]
     means: Mapping[str, Float[Tensor, " d"]]

@@ -17,8 +17,9 @@ from cache.store import Entry, Store
 from engine import cost
 from engine.architectures import linear_shapes
 from engine.cost import Calibration
+from engine.record import Check
 from engine.requests import AnalysisRequest, RunRequest, analysis_request, require, run_request
-from engine.result import Analysis, Check
+from engine.result import Analysis
 
 SPECTRA = "spectra"
 # The entry below an analysis that holds its check.

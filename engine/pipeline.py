@@ -28,8 +28,9 @@ from engine.library import SPECTRA, Run, checkpoint_name
 from engine.loading import steps
 from engine.models import build, layer_shapes
 from engine.progress import Progress, silent
+from engine.record import Check
 from engine.requests import AnalysisRequest, DataRequest, RunRequest, key, require, to_json
-from engine.result import Analysis, Check
+from engine.result import Analysis
 from engine.training import MOMENTUM, Step, train
 from engine.verify import verify
 

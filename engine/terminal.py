@@ -8,7 +8,8 @@ from typing import Protocol, runtime_checkable
 
 from cache.progress import Pace, Progress
 from engine.diagnostics import Fit
-from engine.result import NAMES, USUAL_WINDOW, Analysis, Check
+from engine.record import NAMES, USUAL_WINDOW, Check
+from engine.result import Analysis
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 10.0

@@ -24,8 +24,9 @@ from torch.func import functional_call, jacfwd, vmap
 from engine import losses
 from engine.duality import minimal_weight_change, partners
 from engine.progress import Progress, silent
+from engine.record import Check
 from engine.requests import require
-from engine.result import Analysis, Check
+from engine.result import Analysis
 
 CHUNK = 256
 

@@ -12,8 +12,9 @@ from numpy import ndarray
 from cache.store import Store
 from engine import diagnostics
 from engine.library import checkpoint_name
+from engine.record import NAMES, Provenance, Whole
 from engine.requests import AnalysisRequest, RunRequest, key, to_json
-from engine.result import NAMES, Analysis, Provenance, Whole
+from engine.result import Analysis
 from engine.suppression import Spectra
 
 SIDE = 20

@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 from cache.store import Store
 from engine import library
 from engine.pipeline import Pipeline, default_analysis
+from engine.record import Check
 from engine.requests import ModelRequest, RunRequest
-from engine.result import Check
 from pages.parts import checking
 from tests.small import BRIEF, pixels, saved
 from tests.test_pages import ROOT, button, fine, opened

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import pytest
 
 from engine import diagnostics
-from engine.result import NAMES
+from engine.record import NAMES
 from pages.parts import animation, curves, exponent_figures, figures, heatmaps, palette, words
 from pages.parts.animation import Frame
 from pages.parts.figures import Cloud

@@ -7,8 +7,8 @@ import pytest
 
 from cache.store import Store
 from engine import diagnostics, library
+from engine.record import Whole
 from engine.requests import AnalysisRequest, key, to_json
-from engine.result import Whole
 from pages.parts import chance, directions, draws, exponents, panels, pointing, results, selection, suppressing
 from pages.parts.edits import Edit
 from tests.planted import add_spectra, analysis, fill

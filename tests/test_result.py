@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import diagnostics, suppression
-from engine.result import NAMES, Analysis, Provenance
+from engine.record import NAMES, Provenance
+from engine.result import Analysis
 from engine.suppression import Spectra
 from tests.reference import twins
 from tests.reference.cases import case

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from engine import library
-from engine.result import NAMES, Check
+from engine.record import NAMES, Check
 from pages.parts import demo, results, words
 from pages.parts.controls import provenance
 from pages.parts.frame import guarded

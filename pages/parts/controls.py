@@ -16,14 +16,14 @@ SMALLEST_K, USUAL_K, LARGEST_K = 2, 100, 300
 
 def matrix_label(name: str) -> str:
     """A matrix in TeX and words, for a choice."""
-    from engine.result import NAMES
+    from engine.record import NAMES
 
     return f"${palette.LOOKS[name].tex}$ – {NAMES[name][1]}"
 
 
 def plain_label(name: str) -> str:
     """A matrix in plain letters and words, where TeX is not drawn."""
-    from engine.result import NAMES
+    from engine.record import NAMES
 
     return f"{NAMES[name][0]} – {NAMES[name][1]}"
 

@@ -6,7 +6,8 @@ import numpy as np
 import streamlit as st
 
 from engine.diagnostics import Fit
-from engine.result import USUAL_WINDOW, Analysis
+from engine.record import USUAL_WINDOW
+from engine.result import Analysis
 from pages.parts import code, curves, live, palette, results, words
 from pages.parts.controls import draw
 from pages.parts.results import View
@@ -38,7 +39,7 @@ def headline(view: View) -> None:
     """The numbers that answer the question, each with its meaning in words."""
     a = view.analysis
     fits = {name: fit_or_none(a, name, usual_window(a)) for name in ("C", "C_awd")}
-    with st.grid(5, min_column_width=190, gap="small"):
+    with st.grid(5, min_column_width=170, gap="small"):
         card("C", "Noise exponent γ", _gamma(fits["C"]), _steepness(fits["C"]), words.GAMMA)
         card("C_awd", "Predicted exponent γ", _gamma(fits["C_awd"]), _agreement(fits), words.C_AWD)
         card(

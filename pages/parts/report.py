@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from engine.command_line import analyze_arguments, arguments
-from engine.result import NAMES
+from engine.record import NAMES
 from pages.parts import live, prose, report_figures, results, run_facts, selection, words
 from pages.parts.controls import provenance
 from pages.parts.dynamics_panels import WIDTH, interval, milestone

@@ -15,7 +15,8 @@ from numpy import ndarray
 from cache.store import Store
 from engine import library
 from engine.library import Analysed, Run
-from engine.result import USUAL_WINDOW, Analysis
+from engine.record import USUAL_WINDOW
+from engine.result import Analysis
 from engine.suppression import Spectra, Suppressed, suppress
 from pages.parts import selection
 
