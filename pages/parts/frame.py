@@ -108,9 +108,10 @@ def _missing() -> None:
 
 def _at_work(name: str) -> None:
     """What is being trained or analysed, in a line; the Train page tells it at length."""
-    from pages.parts import jobs
+    from pages.parts import jobs, results
 
-    if name != "train":
+    # Two pages tell it at length: Train, and the start page until it has results.
+    if name != "train" and (name != "start" or results.present() is not None):
         jobs.in_short()
 
 

@@ -13,7 +13,8 @@ from pages.parts.controls import draw
 from pages.parts.frame import guarded
 from pages.parts.job_words import doing, fraction, left, request_of, run_of, sentence, works_on
 
-WATCH_SECONDS = 0.5
+# Each look makes the browser draw a part of the page: it takes from the cores that the worker needs.
+WATCH_SECONDS = 1.0
 # The curves grow by this many epochs at a time: each new drawing takes from the cores that the worker needs.
 STRIDE = 10
 POINTS = 300
