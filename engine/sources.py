@@ -56,7 +56,15 @@ def read(name: str, progress: Progress = silent, download: bool = False, folder:
         name.endswith(".npz"),
         f"There is no data set {name!r}; choose one of {', '.join(DATASETS)}, or the path of an .npz file.",
     )
-    return npz(Path(name))
+    return npz(located(name, folder))
+
+
+def located(name: str, folder: Path | None = None) -> Path:
+    """The file an .npz's name means: a bare file name that is not in the current folder is sought in the data
+    folder, so that a request can name a file without saying whose computer it is on."""
+    path = Path(name).expanduser()
+    shared = Path(folder or data_folder()) / path
+    return shared if path.name == name and not path.exists() and shared.is_file() else path
 
 
 def mnist5k() -> RawData:

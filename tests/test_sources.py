@@ -62,6 +62,23 @@ def test_wrong_arrays_are_told_in_a_sentence(tmp_path: Path, case: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_bare_name_is_sought_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a request names the file and not the computer; a file of the current folder comes first."""
+    data, here = tmp_path / "data", tmp_path / "here"
+    data.mkdir(), here.mkdir()
+    saved(data, **pixels())
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("GAMMASCOPE_DATA", str(data))
+    found = load(DataRequest("own.npz"))
+    assert found.name == "own"
+    assert found.fingerprint == load(DataRequest(str(data / "own.npz"))).fingerprint
+    with pytest.raises(FileNotFoundError, match="no file"):
+        load(DataRequest("here/own.npz"))
+    saved(here, **{key: np.flip(a, 0) for key, a in pixels().items()})
+    assert load(DataRequest("own.npz")).fingerprint == load(DataRequest(str(here / "own.npz"))).fingerprint
+    assert load(DataRequest("own.npz")).fingerprint != found.fingerprint
+
+
 def test_missing_foreign_and_damaged_files_are_told_in_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "own.npz"
     with pytest.raises(FileNotFoundError, match=r"no file .*own\.npz.*mnist5k"):
