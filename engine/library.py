@@ -21,7 +21,8 @@ from engine.record import Check
 from engine.requests import AnalysisRequest, RunRequest, analysis_request, require, run_request
 from engine.result import Analysis
 
-SPECTRA = "spectra"
+# Arrays of an analysis that are files of their own: most readers need only some.
+BLOCKS, SPECTRA = LARGE = ("blocks", "spectra")
 # The entry below an analysis that holds its check.
 CHECK = "check"
 # Characters of a name: what a menu shows in one line.
@@ -194,18 +195,20 @@ def analyses(store: Store, run: str) -> tuple[Analysed, ...]:
     return tuple(sorted(found, key=lambda a: (a.request.epoch, a.request.layer, a.created)))
 
 
-def load_analysis(store: Store, run: str, key: str, spectra: bool = False) -> Analysis | None:
-    """One analysis, with its per-sample spectra on demand (large; only suppression needs them). None if there
-    is none, or it was damaged: it is then set aside, and analysing again makes it anew."""
+def load_analysis(store: Store, run: str, key: str, spectra: bool = False, blocks: bool = True) -> Analysis | None:
+    """One analysis, with its per-sample spectra on demand (large; only suppression needs them), and without its
+    blocks where only curves are looked at. None if there is none, or it was damaged: it is then set aside, and
+    analysing again makes it anew."""
     entry = store.read("runs", run, "analyses", key)
-    arrays = None if entry is None else entry.arrays()
-    if entry is None or arrays is None:
+    if entry is None:
         return None
-    if spectra and entry.has(SPECTRA):
-        more = entry.arrays(SPECTRA)
-        if more is None:
-            return None
-        arrays |= more
+    arrays: dict[str, ndarray] = {}
+    for name in ("main", *(BLOCKS,) * blocks, *(SPECTRA,) * spectra):
+        if name == "main" or entry.has(name):
+            more = entry.arrays(name)
+            if more is None:
+                return None
+            arrays |= more
     try:
         return Analysis.from_arrays(arrays, entry.meta["result"])
     except (KeyError, TypeError):

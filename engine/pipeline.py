@@ -24,7 +24,7 @@ from engine.analysis import analyze
 from engine.architectures import check_fit, usual_layer
 from engine.data import Dataset, load
 from engine.device import resolve, threads
-from engine.library import SPECTRA, Run, checkpoint_name
+from engine.library import Run, checkpoint_name
 from engine.loading import steps
 from engine.models import build, layer_shapes
 from engine.progress import Progress, silent
@@ -275,12 +275,15 @@ class Pipeline:
 
     def _write(self, run: str, name: str, request: AnalysisRequest, result: Analysis) -> None:
         arrays, meta = result.to_arrays()
-        large = {k: a for k, a in arrays.items() if k.startswith("spectra/")}
-        files = {"main": {k: a for k, a in arrays.items() if k not in large}}
+        # Each group a file of its own, so that a reader loads only what it looks at.
+        files: dict[str, dict[str, np.ndarray]] = {"main": {}}
+        for path, array in arrays.items():
+            group = path.split("/")[0]
+            files.setdefault(group if group in library.LARGE else "main", {})[path] = array
         self.store.write(
             ("runs", run, "analyses", name),
             {"request": to_json(request), "result": meta, "created": time.time()},
-            files | ({SPECTRA: large} if large else {}),
+            files,
         )
 
     def _checkpoint(self, run: Run, epoch: int) -> dict[str, Tensor]:

@@ -227,6 +227,11 @@ def test_an_analysis_comes_back_from_the_cache_as_it_was(store: Store, trained: 
     small = library.load_analysis(store, trained, found.key)
     assert small is not None
     assert small.spectra is None
+    curves = library.load_analysis(store, trained, found.key, blocks=False)
+    assert curves is not None
+    assert curves.fit("C") == first.fit("C")
+    with pytest.raises(ValueError, match="keeps the leading 0 directions"):
+        curves.projected("C", 5)
     large = library.load_analysis(store, trained, found.key, spectra=True)
     assert large is not None
     for other in (second, large):
@@ -267,7 +272,7 @@ def test_a_sample_of_the_data_is_drawn_by_the_seed(store: Store, trained: str, r
     assert everything.provenance.samples == 120
 
 
-@pytest.mark.parametrize("name", ["main", "spectra"])
+@pytest.mark.parametrize("name", ["main", "blocks", "spectra"])
 def test_a_damaged_analysis_is_computed_anew(store: Store, trained: str, name: str) -> None:
     request = AnalysisRequest(trained, 6)
     first = watched(store, Watch()).analyze(request)
