@@ -15,6 +15,7 @@ from numpy import ndarray
 
 from engine import diagnostics
 from engine.diagnostics import Fit
+from engine.exponent import Exponent, bootstrap_interval, exponent
 from engine.record import NAMES, Probes, Provenance, Source, Whole
 from engine.requests import require
 from engine.suppression import Spectra, Suppressed, suppress
@@ -171,6 +172,13 @@ class Analysis:
         fit = diagnostics.power_law(x, y, self.noise_floor)
         return dataclasses.replace(fit, interval=self._interval(name, first, first + x.size))
 
+    def exponent(self, name: str, top_k: int | None = None, first: int = 0) -> Exponent:
+        """γ over the window of fit with everything that qualifies it: interval, other windows, what was left out,
+        and the test of the straight line."""
+        last = self.k if top_k is None else top_k
+        fit = self.fit(name, top_k, first)
+        return exponent(self.eigenvalues, self.diagonal(name), self.noise_floor, first, last, fit)
+
     def theil_sen(self, name: str, top_k: int | None = None, first: int = 0) -> tuple[float, float, float]:
         """Median pairwise slope and its 95 % interval over the window of fit: a robust second opinion on γ."""
         x, y = (z[first:] for z in self._window(name, top_k))
@@ -289,14 +297,6 @@ class Analysis:
     def _interval(self, name: str, first: int, last: int) -> tuple[float, float] | None:
         if name not in self.replicates or self.replicates["H"].shape[1] < last:
             return None
-        x, y = (self.replicates[key][:, first:last].astype(np.float64) for key in ("H", name))
         # A direction enters the interval as it enters the fit: chosen once, on the original sample.
         keep = diagnostics.fittable(self.eigenvalues[first:last], self.diagonal(name)[first:last], self.noise_floor)
-        keep = keep & np.all((x > 0) & (y > 0), axis=0)
-        if keep.sum() < 3:
-            return None
-        u, v = np.log10(x[:, keep]), np.log10(y[:, keep])
-        u, v = u - u.mean(axis=1, keepdims=True), v - v.mean(axis=1, keepdims=True)
-        slopes = (u * v).sum(axis=1) / (u * u).sum(axis=1)
-        low, high = np.quantile(slopes, [0.025, 0.975])
-        return float(low), float(high)
+        return bootstrap_interval(*(self.replicates[key][:, first:last][:, keep] for key in ("H", name)))
