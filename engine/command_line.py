@@ -97,6 +97,22 @@ class LoadCommand:
 
 
 @dataclass(frozen=True)
+class SweepCommand:
+    """`sweep`: which sweep, by path or name; how many processes, or which Dask scheduler; the files its table is
+    written to; measure: whether to do what is not yet done."""
+
+    sweep: str
+    workers: int | None
+    scheduler: str | None
+    csv: str | None
+    latex: str | None
+    measure: bool
+    device: str = "auto"
+    download: bool = False
+    job: str | None = None
+
+
+@dataclass(frozen=True)
 class InspectCommand:
     """`inspect`: which files of weights."""
 
@@ -113,7 +129,14 @@ def default_model(data: DataRequest) -> ModelRequest:
 
 
 Command = (
-    TrainCommand | AnalyzeCommand | LoadCommand | InspectCommand | CheckCommand | CalibrateCommand | PreviewCommand
+    TrainCommand
+    | AnalyzeCommand
+    | SweepCommand
+    | LoadCommand
+    | InspectCommand
+    | CheckCommand
+    | CalibrateCommand
+    | PreviewCommand
 )
 
 
@@ -188,9 +211,24 @@ def _check_command(words: argparse.Namespace) -> CheckCommand:
     return CheckCommand(words.run, words.epoch, words.layer, words.device, words.download, words.job)
 
 
+def _sweep_command(words: argparse.Namespace) -> SweepCommand:
+    return SweepCommand(
+        words.sweep,
+        words.workers,
+        words.scheduler,
+        words.csv,
+        words.latex,
+        not words.table,
+        words.device,
+        words.download,
+        words.job,
+    )
+
+
 _READERS: Mapping[str, Callable[[argparse.Namespace], Command]] = {
     "train": _train_command,
     "analyze": _analyze_command,
+    "sweep": _sweep_command,
     "check": _check_command,
     "load": _load_command,
     "inspect": lambda words: InspectCommand(tuple(words.files)),

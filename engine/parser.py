@@ -88,6 +88,7 @@ examples:
   {PROGRAM} analyze
         the last checkpoint of the newest run
   {PROGRAM} analyze --run 3f2a --epoch all --bootstrap 200
+  {PROGRAM} sweep tiny --csv table.csv
   {PROGRAM} load epoch_0.pt epoch_10.pt --activation tanh --analyze
         checkpoints of your own, trained on the 5,000 digits
 
@@ -112,6 +113,12 @@ _LOAD = """\
 Take checkpoints that were trained elsewhere as a run: state dicts in .safetensors, .pt or .pth. Their network
 is read from the shapes; its activation cannot be. Loss and accuracy are measured: check that they are what you
 trained to. Several files are the epochs of one training."""
+
+_SWEEP = """\
+Train and analyse a whole grid of settings, written in TOML, and tabulate gamma: mean and deviation over seeds.
+Every finished cell is kept: an interrupted sweep goes on where it was, and a cell already known costs nothing.
+Those that come with the project: tiny (its data come along; a minute or two), results (the page
+docs/results.md), table1 (Table 1 of the paper, in full)."""
 
 _INSPECT = """\
 Say as JSON what files of weights hold: tensors, the network they belong to, and the layers to study."""
@@ -149,6 +156,7 @@ def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     known = (
         ("train", _TRAIN, _add_train),
         ("analyze", _ANALYZE, _add_analyze),
+        ("sweep", _SWEEP, _add_sweep),
         ("load", _LOAD, _add_load),
         ("inspect", _INSPECT, _add_inspect),
         ("check", _CHECK, _add_check),
@@ -220,6 +228,16 @@ def _add_load(sub: argparse.ArgumentParser) -> None:
     add("--batch-size", type=int, default=TrainingRequest.batch_size, help="B it was trained with")
     _add_epochs_to_analyze(add)
     _add_settings(add)
+
+
+def _add_sweep(sub: argparse.ArgumentParser) -> None:
+    add = sub.add_argument
+    add("sweep", metavar="SWEEP", help="a TOML file, or tiny, results or table1")
+    add("--workers", type=int, help="cells at a time, each in a process of its own; left out: one for two cores")
+    add("--scheduler", help="tcp://host:port of a Dask scheduler: work on its cluster instead")
+    add("--table", action="store_true", help="only show what is already known")
+    add("--csv", metavar="FILE", help="write every measured cell, with all that qualifies its gamma")
+    add("--latex", metavar="FILE", help="write the table for a paper")
 
 
 def _add_inspect(sub: argparse.ArgumentParser) -> None:

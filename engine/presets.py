@@ -11,7 +11,7 @@ from engine.requests import RunRequest, require, run_request
 
 FILE = Path(__file__).with_name("presets.toml")
 CLASSES = (3, 6, 10)
-_OWN = {"name", "prominent", "note", "window", "per_class", "analyze"}
+_OWN = {"name", "prominent", "note", "window", "per_class", "analyze", "layers"}
 _REQUEST = {"data", "model", "training", "loss"}
 
 
@@ -19,7 +19,8 @@ _REQUEST = {"data", "model", "training", "loss"}
 class Preset:
     """name: what it is called; prominent: shown first; note: what it shows; request: the run for all classes;
     window: 𝒩 by number of classes; per_class: training samples per class where they differ by number of classes;
-    analyze: epochs analysed afterwards, in the words of the command line."""
+    analyze: epochs analysed afterwards, in the words of the command line; layers: those studied, none for the usual
+    one."""
 
     name: str
     prominent: bool
@@ -28,6 +29,7 @@ class Preset:
     window: Mapping[int, int] = field(default_factory=dict)
     per_class: Mapping[int, int] = field(default_factory=dict)
     analyze: tuple[str, ...] = ("last", "all")
+    layers: tuple[str, ...] = ()
 
     def run(self, classes: int = 10) -> RunRequest:
         """The run for the first 3 or 6 classes, or all 10."""
@@ -79,6 +81,5 @@ def _preset(values: dict[str, Any]) -> Preset:
     own: dict[str, Any] = {
         k: {int(number): count for number, count in values[k].items()} for k in ("window", "per_class") if k in values
     }
-    if "analyze" in values:
-        own["analyze"] = tuple(values["analyze"])
+    own |= {k: tuple(values[k]) for k in ("analyze", "layers") if k in values}
     return Preset(str(name), values.get("prominent", False), values.get("note", ""), request, **own)

@@ -10,6 +10,7 @@ from cache.progress import Pace, Progress
 from engine.diagnostics import Fit
 from engine.record import NAMES, USUAL_WINDOW, Check
 from engine.result import Analysis
+from engine.table import Row, groups, mean
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 10.0
@@ -108,6 +109,26 @@ def table(result: Analysis) -> str:
     ]
     fitted = f"gamma: slope of log C_ii on log H_ii over the leading {min(USUAL_WINDOW, result.k):,} directions"
     return "\n".join([head, fitted, *lines, *intervals])
+
+
+def grid(rows: Sequence[Row]) -> str:
+    """The table of a sweep: γ of C and of C_AWD by number of classes, mean ± deviation over seeds (their number)."""
+    table = groups(rows)
+    classes = sorted({count for cells in table.values() for count in cells})
+    titles = ["", *(f"{name}, {count} classes" for count in classes for name in ("C", "C_AWD"))]
+    lines = [
+        [name, *(_mean(cells.get(count, []), matrix) for count in classes for matrix in ("C", "C_awd"))]
+        for name, cells in table.items()
+    ]
+    return "\n".join(_aligned([tuple(titles), *map(tuple, lines)]))
+
+
+def _mean(rows: Sequence[Row], matrix: str) -> str:
+    found = mean(rows, matrix)
+    if found is None:
+        return "–"
+    spread = f" ± {found.deviation:.3f}" if found.seeds > 1 else ""
+    return f"{found.mean:.3f}{spread} ({found.seeds})"
 
 
 def checked(checks: Sequence[Check]) -> str:

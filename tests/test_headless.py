@@ -19,6 +19,7 @@ from cache.store import Store
 from engine import library
 from engine.__main__ import main
 from engine.command_line import parse
+from engine.table import from_csv
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -194,3 +195,49 @@ def test_reading_and_describing_work_needs_no_torch() -> None:
     )
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=False).returncode == 0
+
+
+def test_a_sweep_fills_its_table_and_writes_it(store: Store, train: list[str], tmp_path: Path, capsys) -> None:
+    sweep = tmp_path / "own.toml"
+    sweep.write_text(
+        f'name = "Own"\n[[grid]]\nset = {{ data = "{train[2]}", widths = [6, 5, 4, 3], epochs = 2, window = 12 }}\n'
+        'vary = { loss = ["ce", "mse"], seed = [0, 1] }\n'
+    )
+    csv, tex = tmp_path / "table.csv", tmp_path / "table.tex"
+    assert main(["sweep", str(sweep), "--table"]) == 0
+    assert "0 of 4 cells of “Own” are measured." in capsys.readouterr().err
+    assert main(["sweep", str(sweep), "--workers", "1", "--device", "cpu", "--csv", str(csv), "--latex", str(tex)]) == 0
+    out, err = capsys.readouterr()
+    assert "4 of 4 cells of “Own” are measured." in err
+    rows = from_csv(csv.read_text())
+    assert [(row.row, row.seed) for row in rows] == [
+        (f"three, 6-5-4, {loss}", s) for loss in ("CE", "MSE") for s in (0, 1)
+    ]
+    gammas = [row.laws["C"].gamma for row in rows[:2]]
+    assert f"{np.mean(gammas):.3f} ± {np.std(gammas, ddof=1):.3f} (2)" in out
+    assert rf"{np.mean(gammas):.3f} \pm {np.std(gammas, ddof=1):.3f}" in tex.read_text()
+    # The command in a row trains its run again, under the same key.
+    for row in rows:
+        assert parse(shlex.split(row.command)[3:]).request == library.find(store, row.run).request
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["sweep", "nothing.toml"], "There is no sweep 'nothing.toml': give the path of a TOML file"),
+        (["sweep", "tiny", "--workers", "0"], "A sweep needs at least one worker, not 0."),
+        (["sweep", "tiny", "--scheduler", "tcp://127.0.0.1:9"], "No Dask scheduler answers at tcp://127.0.0.1:9"),
+    ],
+)
+def test_a_sweep_that_cannot_be_says_why(store: Store, words: list[str], sentence: str, capsys) -> None:
+    assert main(words) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_sweep_with_a_failed_cell_fails_and_names_it(store: Store, train: list[str], tmp_path: Path, capsys) -> None:
+    sweep = tmp_path / "own.toml"
+    sweep.write_text(f'[[grid]]\nset = {{ data = "{train[2]}", widths = [7, 3] }}\n')
+    assert main(["sweep", str(sweep), "--workers", "1", "--device", "cpu"]) == 1
+    out, err = capsys.readouterr()
+    assert "three, 7, CE, 3 classes, seed 0: The network takes 7 inputs" in out
+    assert "0 of 1 cells of “own” are measured. 1 failed" in err

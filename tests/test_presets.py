@@ -13,7 +13,7 @@ TABLE = {
     "MNIST CNN, MSE": ("mnist", "cnn", "mse", 5000, 128, 100, (200, 300, 800)),
     "CIFAR-10 MLP, CE": ("cifar10", "mlp", "ce", 2000, 100, 150, (800, 1500, 1500)),
     "CIFAR-10 MLP, MSE": ("cifar10", "mlp", "mse", 5000, 100, 100, (500, 1000, 1000)),
-    "CNN": ("cifar10", "cnn", "ce", 2000, 128, 100, (500, 1000, 1500)),
+    "CIFAR-10 CNN, CE": ("cifar10", "cnn", "ce", 2000, 128, 100, (500, 1000, 1500)),
     "CIFAR-10 CNN, MSE": ("cifar10", "cnn", "mse", 5000, 128, 500, (500, 500, 1000)),
 }
 WIDTHS = {
@@ -31,7 +31,7 @@ def test_every_row_of_the_papers_table(name: str, classes: int) -> None:
     found = preset(name)
     run = found.run(classes)
     assert (run.data.name, run.model.kind, run.loss) == (data, kind, loss)
-    assert run.data.per_class == (5000 if name == "CNN" and classes == 3 else per_class)
+    assert run.data.per_class == (5000 if name == "CIFAR-10 CNN, CE" and classes == 3 else per_class)
     assert run.data.classes == (None if classes == 10 else tuple(range(classes)))
     assert run.model.widths == (*WIDTHS[data, kind], classes)
     assert (run.training.batch_size, run.training.epochs) == (batch, epochs)
@@ -43,7 +43,7 @@ def test_every_row_of_the_papers_table(name: str, classes: int) -> None:
 
 def test_the_prominent_ones_come_first_and_the_tiny_one_needs_no_download() -> None:
     names = [p.name for p in presets() if p.prominent]
-    assert names == ["MNIST MLP, CE", "MNIST MLP, MSE", "CIFAR-10 MLP, CE", "CNN", "tiny, 5 seconds"]
+    assert names == ["MNIST MLP, CE", "MNIST MLP, MSE", "CIFAR-10 MLP, CE", "CIFAR-10 CNN, CE", "tiny, 5 seconds"]
     assert [p.name for p in presets()][:5] == names
     assert preset("tiny, 5 seconds").request.data.name == "mnist5k"
     assert len({p.name for p in presets()}) == len(presets())
@@ -69,4 +69,4 @@ def test_what_there_is_not_is_told_with_what_there_is() -> None:
     with pytest.raises(ValueError, match=r"no preset 'Fig. 9'; there are MNIST MLP, CE;"):
         preset("Fig. 9")
     with pytest.raises(ValueError, match="3, 6, 10 classes, not 4"):
-        preset("CNN").run(4)
+        preset("CIFAR-10 CNN, CE").run(4)

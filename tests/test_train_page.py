@@ -168,10 +168,10 @@ def test_a_preset_fills_the_whole_form(started, name):
 def test_a_preset_with_fewer_classes_is_the_papers_own(started):
     plant(Store(), "cifar10", replace(DIGITS, name="cifar10", train=(5000,) * 10, shape=(3, 32, 32)))
     at = opened(PAGE)
-    press(at, "CNN")
+    press(at, "CIFAR-10 CNN, CE")
     set_value(at, "button_group", "first", 3)
-    assert any(c.value.startswith("CNN: ") for c in at.caption)
-    assert asked(at, started).request == preset("CNN").run(3)
+    assert any(c.value.startswith("CIFAR-10 CNN, CE: ") for c in at.caption)
+    assert asked(at, started).request == preset("CIFAR-10 CNN, CE").run(3)
     set_value(at, "number_input", "epochs", 99)
     assert any(c.value.startswith("Your own settings") for c in at.caption)
 

@@ -1,0 +1,112 @@
+"""engine.table: means over seeds by hand, and files that say what was measured."""
+
+import csv
+import dataclasses
+import io
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.table import FOLLOWED, Law, Row, from_csv, groups, latex, law, mean, to_csv
+from tests.planted import analysis
+
+TEXT = {"row", "layer", "run", "departures", "machine", "version", "command"}
+COUNTS = {"classes", "seed", "samples", "batch_size", "epoch", "window"}
+CHARACTERS = st.text(st.characters(exclude_categories=["C"], include_characters=',"\n'), max_size=12)
+NUMBERS = st.just(math.nan) | st.floats(-1e6, 1e6)
+LAWS = st.builds(Law, **{f.name: st.integers(0, 9) if f.name == "n" else NUMBERS for f in dataclasses.fields(Law)})
+ROWS = st.builds(
+    Row,
+    **{
+        f.name: CHARACTERS if f.name in TEXT else st.integers(0, 10**6) if f.name in COUNTS else NUMBERS
+        for f in dataclasses.fields(Row)
+        if f.name != "laws"
+    },
+    laws=st.fixed_dictionaries(dict.fromkeys(FOLLOWED, LAWS)),
+)
+
+
+def row(name: str, classes: int = 10, seed: int = 0, gamma: float = 1.0, awd: float = 1.0, **more) -> Row:
+    """A row that says nothing but these."""
+    values = {f.name: math.nan for f in dataclasses.fields(Row)} | dict.fromkeys(TEXT, "") | dict.fromkeys(COUNTS, 0)
+    laws = {"C": Law(gamma, low=gamma - 0.1, high=gamma + 0.2), "C_awd": Law(awd), "E_h2": Law()}
+    return Row(**values | {"row": name, "classes": classes, "seed": seed, "laws": laws} | more)
+
+
+def close(a: object, b: object) -> bool:
+    if isinstance(a, float) and isinstance(b, float):
+        return (math.isnan(a) and math.isnan(b)) or math.isclose(a, b, rel_tol=1e-5)
+    return a == b
+
+
+@given(st.lists(ROWS, max_size=3))
+def test_a_table_comes_back_from_its_file(rows: list[Row]) -> None:
+    again = from_csv(to_csv(rows))
+    assert len(again) == len(rows)
+    for one, other in zip(rows, again, strict=True):
+        for f in dataclasses.fields(Row):
+            if f.name != "laws":
+                assert close(getattr(one, f.name), getattr(other, f.name)), f.name
+        for name in FOLLOWED:
+            for f in dataclasses.fields(Law):
+                assert close(getattr(one.laws[name], f.name), getattr(other.laws[name], f.name)), f.name
+
+
+def test_a_damaged_file_is_told() -> None:
+    text = to_csv([row("a")])
+    with pytest.raises(ValueError, match=r"no column C\.gamma"):
+        from_csv(text.replace("C.gamma", "C.slope"))
+    with pytest.raises(ValueError, match="column classes holds 'ten', which is no number"):
+        from_csv(text.replace("a,10,", "a,ten,"))
+
+
+def test_the_mean_over_seeds() -> None:
+    rows = [row("a", seed=seed, gamma=gamma) for seed, gamma in enumerate((1.1, 1.2, 1.6))]
+    found = mean([*rows, row("a", seed=3, gamma=math.nan)], "C")
+    assert found is not None
+    assert (found.mean, found.seeds) == (pytest.approx(1.3), 3)
+    assert found.deviation == pytest.approx(math.sqrt((0.04 + 0.01 + 0.09) / 2))
+    assert (found.low, found.high) == (pytest.approx(1.0), pytest.approx(1.8))
+    one = mean(rows[:1], "C")
+    assert one is not None
+    assert math.isnan(one.deviation)
+    assert mean([], "C") is None
+
+
+def test_rows_are_grouped_in_their_order() -> None:
+    rows = [row("b", 3), row("b", 10), row("a", 3), row("b", 3, seed=1)]
+    assert groups(rows) == {"b": {3: [rows[0], rows[3]], 10: [rows[1]]}, "a": {3: [rows[2]]}}
+
+
+def test_latex_says_the_means_and_escapes_names() -> None:
+    rows = [row("A & B, 5 %", 3, s, 1.1 + s / 10, 1.25) for s in (0, 1)] + [row("C", 10, gamma=0.97, awd=math.nan)]
+    lines = latex("Own_sweep", rows).splitlines()
+    assert r"Own\_sweep" in lines[0]
+    assert r" & \multicolumn{2}{c}{3 classes} & \multicolumn{2}{c}{10 classes} \\" in lines
+    assert r"A \& B, 5 \% & $1.150 \pm 0.071$ & $1.250 \pm 0.000$ & -- & -- \\" in lines
+    assert r"C & -- & -- & $0.970$ & -- \\" in lines
+    assert sum(line.count("{") - line.count("}") for line in lines) == 0
+
+
+def test_a_law_is_what_the_analysis_says() -> None:
+    result = analysis(gamma=1.4)
+    found = law(result, "C", 40)
+    fit = result.fit("C", 40)
+    assert (found.gamma, found.stderr, found.r2, found.n) == (fit.gamma, fit.stderr, fit.r2, fit.n)
+    assert found.half == result.fit("C", 20).gamma
+    assert found.double == result.fit("C", 80).gamma
+    assert found.trace == result.traces["C"]
+    assert found.commutator == result.commutator("C")
+    assert found.discarded == 0
+    assert math.isnan(law(result, "no such matrix", 40).gamma)
+    short = replace(result, eigenvalues=np.full_like(result.eigenvalues, -1.0))
+    assert math.isnan(law(short, "C", 40).gamma), "no fit, no number"
+
+
+def test_every_column_is_there_once() -> None:
+    (head, *_) = csv.reader(io.StringIO(to_csv([])))
+    assert len(head) == len(set(head)) == len(dataclasses.fields(Row)) - 1 + 3 * len(dataclasses.fields(Law))
