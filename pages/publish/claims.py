@@ -1,0 +1,148 @@
+"""What the rows say of each of the paper's claims: rows in, sentences out. Whether a claim holds is decided by the
+rows, and so is every number; each claim has a headline for either case."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from engine.table import Law, Row
+from pages.parts.suppressing import NEAR
+from pages.publish.readings import CLOSE, LOSSES, Claim, cell, finite, grouped, last, lawful, pairs, request
+from pages.publish.wording import number, share, signed, span, symbol
+
+# A commutator error below this share of what chance gives is small.
+SMALL = 0.5
+# R² above which the rebuilt noise is the measured one.
+TIGHT = 0.99
+
+
+def _by_loss(rows: Sequence[Row], told: Callable[[Sequence[Row]], str]) -> str:
+    losses = dict.fromkeys(request(row).loss for row in rows)
+    return "; ".join(f"{LOSSES[loss]} {told([row for row in rows if request(row).loss == loss])}" for loss in losses)
+
+
+# -- what the paper claims ------------------------------------------------------------------------------------
+
+
+def within(name: str, rows: Sequence[Row]) -> Claim | None:
+    """1 ≤ γ ≤ 2 for one matrix."""
+    laws = lawful(last(rows), name)
+    if not laws:
+        return None
+    outside = [row for row, law in laws if not 1 <= law.gamma <= 2]
+    reaching = [row for row in outside if row.laws[name].low <= 2 and row.laws[name].high >= 1]
+    count, total = len(laws) - len(outside), len(laws)
+    text = f"By loss: {_by_loss([row for row, _ in laws], lambda some: span(row.laws[name].gamma for row in some))}."
+    if outside:
+        text += f" Outside: {grouped(outside, lambda row: _with_interval(row.laws[name]))}."
+        text += (
+            f" In {share(len(reaching), len(outside), 'of these')} the interval reaches into 1 … 2."
+            if reaching
+            else " No interval of these reaches into 1 … 2."
+        )
+    return Claim(not outside, f"γ of {symbol(name)} lies within 1 … 2 in {share(count, total, 'runs')}", text)
+
+
+def _with_interval(law: Law) -> str:
+    return f"{number(law.gamma)}, interval {span((law.low, law.high))}"
+
+
+def above(rows: Sequence[Row]) -> Claim | None:
+    """γ with cross-entropy above γ with softmax-MSE."""
+    found = [(a, b) for a, b in pairs(last(rows)) if np.isfinite(a.laws["C"].gamma - b.laws["C"].gamma)]
+    if not found:
+        return None
+    told, holds = [], True
+    for name in ("C", "C_awd"):
+        gaps = finite(a.laws[name].gamma - b.laws[name].gamma for a, b in found)
+        larger, apart = sum(gap > 0 for gap in gaps), sum(a.laws[name].low > b.laws[name].high for a, b in found)
+        holds = holds and (name != "C" or larger == len(gaps))
+        told.append(
+            f"γ of {symbol(name)} is larger in {share(larger, len(gaps), 'pairs')}, the difference being "
+            f"{span(gaps)}; the intervals are apart in {share(apart, len(gaps), 'pairs')}"
+        )
+    close = [pair for pair in found if pair[0].laws["C"].gamma <= pair[1].laws["C"].gamma]
+    but = f" Not above: {grouped([a for a, _ in close], lambda row: number(row.laws['C'].gamma))}." if close else ""
+    title = "Cross-entropy lies above softmax-MSE" if holds else "Cross-entropy does not always lie above softmax-MSE"
+    return Claim(holds, title, f"On the same data, network, classes and seed: {'. '.join(told)}.{but}")
+
+
+def commute(rows: Sequence[Row]) -> Claim | None:
+    """Commutator errors and alignments beside chance."""
+    told, worst = [], []
+    for name in ("C", "C_awd"):
+        laws = [(row, law) for row, law in lawful(last(rows), name) if np.isfinite(law.commutator)]
+        if not laws:
+            continue
+        only = [law for _, law in laws]
+        worst += [(law.commutator / law.random_commutator, row) for row, law in laws]
+        told.append(
+            f"{symbol(name)}: commutator error {span(law.commutator for law in only)}, at random "
+            f"{span(law.random_commutator for law in only)}; alignment with the eigenbasis of $H$ "
+            f"{span(law.alignment for law in only)}, at random {span(law.random_alignment for law in only)}; rank "
+            f"correlation with $H_{{ii}}$ {span((law.spearman for law in only), 3)}"
+        )
+    if not worst:
+        return None
+    largest, row = max(worst, key=lambda one: one[0])
+    holds = largest < SMALL
+    title = "Noise and curvature nearly commute" if holds else "Noise and curvature do not commute everywhere"
+    return Claim(
+        holds, title, f"{'. '.join(told)}. The largest error, {cell(row)}, is {largest:.0%} of what chance gives."
+    )
+
+
+def dominant(rows: Sequence[Row]) -> Claim | None:
+    """Suppression, first half: the dominant eigenvalue of every sample makes the noise."""
+    known = [row for row in last(rows) if np.isfinite(row.kept_slope)]
+    if not known:
+        return None
+    holds = all(abs(row.kept_slope - 1) < NEAR and row.kept_r2 > TIGHT for row in known)
+    title = (
+        "The largest curvature of every sample makes the noise"
+        if holds
+        else "The largest curvature of every sample does not make all of the noise"
+    )
+    return Claim(
+        holds,
+        title,
+        f"Keeping only the dominant eigenvalue of each $h_p$, the new $\\mathrm{{E}}[h^2]_{{ii}}$ against the old ones "
+        f"have slope {span(row.kept_slope for row in known)} and R² from "
+        f"{number(min(row.kept_r2 for row in known), 3)} on, in {share(len(known), len(known), 'runs')}.",
+    )
+
+
+def homogenised(rows: Sequence[Row]) -> Claim | None:
+    """Suppression, second half: without their spread the exponent is 1."""
+    known = [row for row in last(rows) if np.isfinite(row.homogenised + row.unedited)]
+    if not known:
+        return None
+    off = [row for row in known if abs(row.homogenised - 1) >= NEAR]
+    title = (
+        "… and that they differ from sample to sample makes the exponent"
+        if not off
+        else "Making the stiff samples alike does not bring γ to 1 everywhere"
+    )
+    text = (
+        "Replacing the dominant eigenvalues of the stiff samples by their mean takes γ of $\\mathrm{E}[h^2]$ from "
+        f"{span(row.unedited for row in known)} to {span(row.homogenised for row in known)}"
+    )
+    if off:
+        told = grouped(off, lambda row: f"{number(row.unedited)} to {number(row.homogenised)}")
+        text += f"; off 1 by {NEAR} or more: {told}"
+    return Claim(not off, title, f"{text}.")
+
+
+def predicted(rows: Sequence[Row]) -> Claim | None:
+    """γ of C_AWD against γ of C."""
+    known = [row for row in last(rows) if np.isfinite(row.laws["C_awd"].gamma - row.laws["C"].gamma)]
+    if not known:
+        return None
+    gaps = {id(row): row.laws["C_awd"].gamma - row.laws["C"].gamma for row in known}
+    off = [row for row in known if abs(gaps[id(row)]) >= CLOSE]
+    text = f"γ of $C_\\mathrm{{AWD}}$ minus γ of $C$ is {span(gaps.values())}."
+    if off:
+        text += f" {CLOSE} or more in {share(len(off), len(known), 'runs')}: "
+        text += f"{grouped(off, lambda row: signed(gaps[id(row)]))}."
+    title = "AWD predicts the exponent" if not off else "AWD does not predict the exponent everywhere"
+    return Claim(not off, f"{title} to within {CLOSE}", text)
