@@ -61,29 +61,7 @@ def commutativity(frame: Frame) -> Iterator[Picture]:
     a, k, where = frame.view.analysis, frame.k, provenance(frame.view)
     for name in MEASURED:
         tex, colour = LOOKS[name].tex, LOOKS[name].colour
-        real, random = a.correlation(name, k), directions.random_twin(frame.view, name, k, 0)
-        yield Picture(
-            f"K-{name}",
-            f"$K$ of ${tex}$, the noise",
-            heatmaps.covariance(a.projected(name, k), a.eigenvalues),
-            f"Leading {k} by {k} block of {name} in the eigenbasis of H.",
-            f"The leading {k} directions of ${tex}$ in the axes of curvature; symmetric-logarithmic colours.",
-        )
-        yield Picture(
-            f"R-real-{name}",
-            f"$R_\\mathrm{{real}}$ of ${tex}$, measured",
-            heatmaps.correlation(real, a.eigenvalues, "R<sub>real</sub>"),
-            f"Correlations of {name} between {k} eigen-directions of H.",
-            "The same as correlations: near 0 off the diagonal if directions are shared.",
-        )
-        if random is not None:
-            yield Picture(
-                f"R-rand-{name}",
-                f"$R_\\mathrm{{rand}}$ of ${tex}$, by chance",
-                heatmaps.correlation(random, a.eigenvalues, "R<sub>rand</sub>"),
-                "Correlations after a random rotation, on the same scale.",
-                "What the same spectrum gives when it is turned at random.",
-            )
+        yield from three(frame, name)
         yield _off_diagonal(frame, name)
         if name in a.wholes:
             chance = a.random_commutator(name)
@@ -107,6 +85,34 @@ def commutativity(frame: Frame) -> Iterator[Picture]:
         where,
         wide=True,
     )
+
+
+def three(frame: Frame, name: str) -> Iterator[Picture]:
+    """K, R_real and R_rand of one matrix."""
+    a, k, tex = frame.view.analysis, frame.k, LOOKS[name].tex
+    real, random = a.correlation(name, k), directions.random_twin(frame.view, name, k, 0)
+    yield Picture(
+        f"K-{name}",
+        f"$K$ of ${tex}$, the noise",
+        heatmaps.covariance(a.projected(name, k), a.eigenvalues),
+        f"Leading {k} by {k} block of {name} in the eigenbasis of H.",
+        f"The leading {k} directions of ${tex}$ in the axes of curvature; symmetric-logarithmic colours.",
+    )
+    yield Picture(
+        f"R-real-{name}",
+        f"$R_\\mathrm{{real}}$ of ${tex}$, measured",
+        heatmaps.correlation(real, a.eigenvalues, "R<sub>real</sub>"),
+        f"Correlations of {name} between {k} eigen-directions of H.",
+        "The same as correlations: near 0 off the diagonal if directions are shared.",
+    )
+    if random is not None:
+        yield Picture(
+            f"R-rand-{name}",
+            f"$R_\\mathrm{{rand}}$ of ${tex}$, by chance",
+            heatmaps.correlation(random, a.eigenvalues, "R<sub>rand</sub>"),
+            "Correlations after a random rotation, on the same scale.",
+            "What the same spectrum gives when it is turned at random.",
+        )
 
 
 def _off_diagonal(frame: Frame, name: str) -> Picture:

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine import table
 from engine.table import Law, Row
-from pages.publish.readings import CLOSE, Claim, courses, finite, grouped, last, lawful
+from pages.publish.readings import CLOSE, Claim, Say, courses, finite, grouped, last, lawful
 from pages.publish.wording import number, share, signed_span, span, times
 
 # A predicted size within this factor is the right one.
@@ -25,9 +25,8 @@ def size(rows: Sequence[Row]) -> Claim | None:
         holds,
         title,
         f"$\\mathrm{{tr}}\\,C_\\mathrm{{AWD}} / \\mathrm{{tr}}\\,C$ is {times(ratios)}, the median "
-        f"{times([float(np.median(ratios))])}, in {share(len(ratios), len(ratios), 'runs')}: of what duality "
-        "predicts, the shape can be compared with the measured noise, the scale "
-        f"{'too' if holds else 'cannot'}.",
+        f"{times([float(np.median(ratios))])}. What duality predicts can be compared with the measured noise in shape"
+        f"{' and in scale' if holds else ', not in scale'}.",
     )
 
 
@@ -40,13 +39,11 @@ def window(rows: Sequence[Row]) -> Claim | None:
         return None
     off = [row for row, _ in laws if max(map(abs, finite((half[id(row)], double[id(row)]))), default=0) >= CLOSE]
     floor = finite(law.discarded for _, law in laws)
-    text = (
-        f"Over half the window γ of $C$ differs by {signed_span(half.values())}, over twice the window by "
-        f"{signed_span(double.values())}. "
-    )
+    text = f"γ of $C$ over half the window is another by {signed_span(half.values())}"
+    text += f", over twice the window by {signed_span(double.values())}. " if finite(double.values()) else ". "
     if off:
         told = grouped(off, lambda row: _windows(row.laws["C"]))
-        text += f"{CLOSE} or more in {share(len(off), len(laws), 'runs')} (γ over 𝒩/2, 𝒩, 2𝒩): {told}. "
+        text += f"By {CLOSE} or more in {share(len(off), len(laws), 'runs')} (γ over 𝒩/2 → 𝒩 → 2𝒩): {told}. "
     if max(floor, default=0) > 0:
         text += f"Up to {max(floor):.0%} of a window lies below the noise floor and is left out."
     title = "γ does not hang on the number of directions" if not off else "γ hangs on the number of directions 𝒩"
@@ -141,3 +138,6 @@ def seeds(rows: Sequence[Row]) -> Claim | None:
 def _seeds(rows: Sequence[Row]) -> str:
     counts = [len(some) for classes in table.groups(last(rows)).values() for some in classes.values()]
     return span(counts, 0)
+
+
+CAVEATS: Sequence[Say] = (size, window, bend, convergence, seeds)

@@ -1,14 +1,16 @@
 """What the rows say of each of the paper's claims: rows in, sentences out. Whether a claim holds is decided by the
 rows, and so is every number; each claim has a headline for either case."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
-from engine.table import Law, Row
+from engine.table import FOLLOWED, Law, Row
 from pages.parts.suppressing import NEAR
-from pages.publish.readings import CLOSE, LOSSES, Claim, cell, finite, grouped, last, lawful, pairs, request
-from pages.publish.wording import number, share, signed, span, symbol
+from pages.publish import caveats
+from pages.publish.readings import CLOSE, LOSSES, Claim, Say, cell, finite, grouped, last, lawful, pairs, request
+from pages.publish.wording import number, share, signed, signed_span, span, symbol
 
 # A commutator error below this share of what chance gives is small.
 SMALL = 0.5
@@ -16,35 +18,29 @@ SMALL = 0.5
 TIGHT = 0.99
 
 
-def _by_loss(rows: Sequence[Row], told: Callable[[Sequence[Row]], str]) -> str:
-    losses = dict.fromkeys(request(row).loss for row in rows)
-    return "; ".join(f"{LOSSES[loss]} {told([row for row in rows if request(row).loss == loss])}" for loss in losses)
-
-
 # -- what the paper claims ------------------------------------------------------------------------------------
 
 
-def within(name: str, rows: Sequence[Row]) -> Claim | None:
-    """1 ≤ γ ≤ 2 for one matrix."""
-    laws = lawful(last(rows), name)
-    if not laws:
+def within(name: str, loss: str, rows: Sequence[Row]) -> Claim | None:
+    """1 ≤ γ ≤ 2 for one matrix and loss."""
+    found = [(row, law) for row, law in lawful(last(rows), name) if request(row).loss == loss]
+    if not found:
         return None
-    outside = [row for row, law in laws if not 1 <= law.gamma <= 2]
-    reaching = [row for row in outside if row.laws[name].low <= 2 and row.laws[name].high >= 1]
-    count, total = len(laws) - len(outside), len(laws)
-    text = f"By loss: {_by_loss([row for row, _ in laws], lambda some: span(row.laws[name].gamma for row in some))}."
+    outside = [row for row, law in found if not 1 <= law.gamma <= 2]
+    known = [row for row in outside if np.isfinite(row.laws[name].low)]
+    reaching = [row for row in known if row.laws[name].low <= 2 and row.laws[name].high >= 1]
+    inside = share(len(found) - len(outside), len(found), "runs")
+    text = f"It is {span(law.gamma for _, law in found)}."
     if outside:
         text += f" Outside: {grouped(outside, lambda row: _with_interval(row.laws[name]))}."
-        text += (
-            f" In {share(len(reaching), len(outside), 'of these')} the interval reaches into 1 … 2."
-            if reaching
-            else " No interval of these reaches into 1 … 2."
-        )
-    return Claim(not outside, f"γ of {symbol(name)} lies within 1 … 2 in {share(count, total, 'runs')}", text)
+    if known:
+        text += f" Intervals that reach into 1 … 2: {len(reaching)} of {len(known)}."
+    return Claim(not outside, f"γ of {symbol(name)} with {LOSSES[loss]} lies within 1 … 2 in {inside}", text)
 
 
 def _with_interval(law: Law) -> str:
-    return f"{number(law.gamma)}, interval {span((law.low, law.high))}"
+    told = f", interval {span((law.low, law.high))}" if np.isfinite(law.low) else ""
+    return number(law.gamma) + told
 
 
 def above(rows: Sequence[Row]) -> Claim | None:
@@ -55,12 +51,13 @@ def above(rows: Sequence[Row]) -> Claim | None:
     told, holds = [], True
     for name in ("C", "C_awd"):
         gaps = finite(a.laws[name].gamma - b.laws[name].gamma for a, b in found)
-        larger, apart = sum(gap > 0 for gap in gaps), sum(a.laws[name].low > b.laws[name].high for a, b in found)
+        larger, margins = sum(gap > 0 for gap in gaps), finite(a.laws[name].low - b.laws[name].high for a, b in found)
         holds = holds and (name != "C" or larger == len(gaps))
-        told.append(
-            f"γ of {symbol(name)} is larger in {share(larger, len(gaps), 'pairs')}, the difference being "
-            f"{span(gaps)}; the intervals are apart in {share(apart, len(gaps), 'pairs')}"
-        )
+        said = f"γ of {symbol(name)} is larger in {share(larger, len(gaps), 'pairs')}, by {signed_span(gaps)}"
+        if margins:
+            apart = sum(margin > 0 for margin in margins)
+            said += f", and the intervals are apart in {share(apart, len(margins), 'pairs')}"
+        told.append(said)
     close = [pair for pair in found if pair[0].laws["C"].gamma <= pair[1].laws["C"].gamma]
     but = f" Not above: {grouped([a for a, _ in close], lambda row: number(row.laws['C'].gamma))}." if close else ""
     title = "Cross-entropy lies above softmax-MSE" if holds else "Cross-entropy does not always lie above softmax-MSE"
@@ -108,7 +105,7 @@ def dominant(rows: Sequence[Row]) -> Claim | None:
         title,
         f"Keeping only the dominant eigenvalue of each $h_p$, the new $\\mathrm{{E}}[h^2]_{{ii}}$ against the old ones "
         f"have slope {span(row.kept_slope for row in known)} and R² from "
-        f"{number(min(row.kept_r2 for row in known), 3)} on, in {share(len(known), len(known), 'runs')}.",
+        f"{number(min(row.kept_r2 for row in known), 3)} on.",
     )
 
 
@@ -119,9 +116,9 @@ def homogenised(rows: Sequence[Row]) -> Claim | None:
         return None
     off = [row for row in known if abs(row.homogenised - 1) >= NEAR]
     title = (
-        "… and that they differ from sample to sample makes the exponent"
+        "Without the spread of these curvatures over the samples γ is 1"
         if not off
-        else "Making the stiff samples alike does not bring γ to 1 everywhere"
+        else "Without the spread of these curvatures over the samples γ is not 1 everywhere"
     )
     text = (
         "Replacing the dominant eigenvalues of the stiff samples by their mean takes γ of $\\mathrm{E}[h^2]$ from "
@@ -140,9 +137,24 @@ def predicted(rows: Sequence[Row]) -> Claim | None:
         return None
     gaps = {id(row): row.laws["C_awd"].gamma - row.laws["C"].gamma for row in known}
     off = [row for row in known if abs(gaps[id(row)]) >= CLOSE]
-    text = f"γ of $C_\\mathrm{{AWD}}$ minus γ of $C$ is {span(gaps.values())}."
+    text = f"γ of $C_\\mathrm{{AWD}}$ minus γ of $C$ is {signed_span(gaps.values())}."
     if off:
         text += f" {CLOSE} or more in {share(len(off), len(known), 'runs')}: "
         text += f"{grouped(off, lambda row: signed(gaps[id(row)]))}."
     title = "AWD predicts the exponent" if not off else "AWD does not predict the exponent everywhere"
     return Claim(not off, f"{title} to within {CLOSE}", text)
+
+
+def claims(rows: Sequence[Row]) -> list[Claim]:
+    """Every claim that can be asked of these rows, those of the paper first."""
+    return [claim for say in (*PAPER, *caveats.CAVEATS) if (claim := say(rows)) is not None]
+
+
+PAPER: Sequence[Say] = (
+    *(partial(within, name, loss) for loss in LOSSES for name in FOLLOWED),
+    above,
+    commute,
+    dominant,
+    homogenised,
+    predicted,
+)

@@ -114,6 +114,9 @@ def finite(values: Iterable[float]) -> list[float]:
     return [value for value in values if np.isfinite(value)]
 
 
+Say = Callable[[Sequence[Row]], Claim | None]
+
+
 # -- from the cache -----------------------------------------------------------------------------------------
 
 
@@ -129,6 +132,13 @@ def measured(store: Store, sweep: Sweep) -> tuple[tuple[Row, ...], tuple[str, ..
         else:
             rows += [*_earlier(store, state.cell, state.row), state.row]
     return tuple(rows), tuple(missing)
+
+
+def unmeasured(sweep: Sweep, rows: Iterable[Row]) -> tuple[str, ...]:
+    """A sentence for every cell of a sweep that has no row."""
+    known = {(row.row, row.classes, row.seed) for row in rows}
+    lost = (one for one in sweep.cells if (one.row, one.classes, one.run.seed) not in known)
+    return tuple(f"{one.row}, {one.classes} classes, seed {one.run.seed}: it is not measured yet." for one in lost)
 
 
 def _earlier(store: Store, cell: Cell, final: Row) -> list[Row]:

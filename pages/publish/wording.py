@@ -43,15 +43,16 @@ def signed_span(values: Iterable[float], digits: int = 2) -> str:
 
 
 def times(values: Iterable[float]) -> str:
-    """A span of ratios: one decimal below ten, none above."""
-    known = [value for value in values if math.isfinite(value)]
-    return span(known, 0 if min(known, default=0) >= 10 else 1)
+    """A span of ratios, two digits each."""
+    known = sorted(value for value in values if math.isfinite(value))
+    told = [number(value, max(0, 1 - math.floor(math.log10(value)))) if value > 0 else "0" for value in known]
+    return " … ".join(dict.fromkeys((told[0], told[-1]))) if told else "–"
 
 
 def share(count: int, total: int, what: str) -> str:
     """How many of how many."""
     if count == total:
-        return f"the only {what[:-1]}" if total == 1 else f"all {total} {what}"
+        return {1: f"the only {what[:-1]}", 2: f"both {what}"}.get(total, f"all {total} {what}")
     return f"{count or 'none'} of {total} {what}"
 
 
