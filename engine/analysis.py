@@ -1,6 +1,7 @@
 """`analyze`: one call from a model and its samples to an Analysis."""
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -8,13 +9,12 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor, nn
 
-from engine import covariances, moments, spectrum
-from engine.checks import check_layer, check_samples
+from engine import spectrum
+from engine.checks import check_layers, check_samples
 from engine.device import device_name, free_memory, plan, precision, resolve
-from engine.duality import dual, partners
 from engine.evaluators import Leading, Whole
-from engine.factors import Tail
-from engine.per_sample import replicates, sample_spectra
+from engine.joint_layers import JointLayers
+from engine.one_layer import OneLayer
 from engine.progress import Progress, silent
 from engine.record import Provenance
 from engine.requests import require
@@ -26,7 +26,7 @@ def analyze(
     model: nn.Module,
     inputs: Tensor,
     targets: Tensor,
-    layer: str,
+    layer: str | Sequence[str],
     loss: str = "ce",
     batch_size: int = 50,
     anchors_per_class: int | None = 20,
@@ -41,11 +41,14 @@ def analyze(
     spectra: int = 2000,
     bootstrap: int = 0,
 ) -> Analysis:
-    """H, C and C_AWD with its approximations for one fully connected layer (theory.md sections 1 to 4).
+    """H, C and C_AWD with its approximations for one fully connected layer (theory.md sections 1 to 4); H, C and
+    E[h²] for several layers jointly.
 
     model, inputs, targets: any torch.nn.Module giving one row of logits per sample, its samples and their
-    labels. layer: name of an nn.Linear fed one vector per sample. loss: "ce", "mse" or "linear_mse".
-    batch_size: B of the SGD whose noise is studied. anchors_per_class: random candidates per class among
+    labels. layer: name of an nn.Linear fed one vector per sample, or several in the order of their use, as a
+    sequence or joined by "+": H of all their weights has cross blocks too. Duality and the spectra of single samples
+    are defined layer by layer, so jointly there are neither AWD matrices nor suppression. loss: "ce", "mse" or
+    "linear_mse". batch_size: B of the SGD whose noise is studied. anchors_per_class: random candidates per class among
     which partners are sought, None for the whole class. top_k: None for the whole eigenbasis; otherwise
     everything is computed inside the span of the leading k eigenvectors, for layers of any size.
     device: "auto", "cpu" or "cuda". dtype: "float32" (float64 where sums are accumulated and in the
@@ -61,84 +64,69 @@ def analyze(
     where, working = resolve(device), precision(dtype)
     require(spectra >= 0, f"spectra is a number of samples from 0, not {spectra}.")
     require(bootstrap >= 0, f"bootstrap is a number of resamples from 0, not {bootstrap}.")
-    check_layer(model, layer, bias)
+    names = check_layers(model, layer, bias)
     check_samples(inputs, targets)
     with torch.inference_mode(False), _exact_products():
-        tail = Tail(model, layer, inputs, targets, loss, device=where, dtype=working, bias=bias, curvature=curvature)
-        d_out, d_in = tail.weight.shape
-        d = d_out * d_in
+        how = {"device": where, "dtype": working, "bias": bias, "curvature": curvature}
+        if len(names) > 1:
+            subject: OneLayer | JointLayers = JointLayers(model, names, inputs, targets, loss, batch_size, **how)
+        else:
+            (name,) = names
+            subject = OneLayer(model, name, inputs, targets, loss, batch_size, anchors_per_class, seed, **how)
+        d = sum(d_out * d_in for d_out, d_in in subject.shapes)
+        sizes = " + ".join(f"{d_out} × {d_in}" for d_out, d_in in subject.shapes)
+        studied = f"layer{'s' if len(names) > 1 else ''} {'+'.join(names)!r} ({sizes})"
         k = d if top_k is None else top_k
-        require(
-            1 <= k <= d,
-            f"top_k must lie in 1 … {d}, the weights of layer {layer!r} ({d_out} × {d_in}); not {top_k}.",
-        )
-        work = plan(
-            n=targets.shape[0], d_out=d_out, d_in=d_in, rank=tail.rank,
-            top_k=top_k, dtype=working, free=free_memory(where),
-        )  # fmt: skip
-        factors = tail.factors(report)
-        report("pairs", 0, 1)
-        partner = partners(factors.activity, targets.to(where), anchors_per_class, seed)
-        pairs = dual(factors, partner)
-        report("pairs", 1, 1)
+        require(1 <= k <= d, f"top_k must lie in 1 … {d}, the weights of {studied}; not {top_k}.")
+        size = subject.memory(top_k, torch.finfo(working).bits // 8)
+        work = plan(n=targets.shape[0], d=d, size=size, top_k=top_k, free=free_memory(where))
+        subject.look(report)
 
-        combinations = covariances.combinations(batch_size, pairs)
-        described = covariances.moments(factors, pairs)
-        means = covariances.means(factors, pairs)
         if work.dense:
-            matrices = moments.dense(described, work.expand, report)
+            matrices = subject.dense(work.expand, report)
             report("eigenvectors", 0, 1)
             values, basis = spectrum.eigenpairs(matrices["h"])
             values, basis = values[:k], basis[:, :k]
             report("eigenvectors", 1, 1)
         else:
             values, basis = spectrum.leading_eigenpairs(
-                lambda v: moments.apply(described["h"], v, work.along), d, k,
+                lambda v: subject.apply(v, work.along), d, k,
                 device=where, dtype=working, tolerance=1e-5 if dtype == "float32" else 1e-9, seed=seed,
                 progress=report,
             )  # fmt: skip
-        directions = basis.to(working).reshape(d_out, d_in, k)
+        directions = basis.to(working)
 
         def draw_spectra() -> Spectra | None:
-            if not spectra:
+            if not spectra or isinstance(subject, JointLayers):
                 return None
             with torch.inference_mode(False), _exact_products():
-                return sample_spectra(factors, directions, spectra, seed, work.along, report)
+                return subject.spectra(directions, spectra, seed, work.along, report)
 
         if work.dense and k == d:
             projected = matrices
         elif work.dense:
-            v = basis.to(working)
-            projected = {name: v.T @ (matrix @ v) for name, matrix in matrices.items()}
+            projected = {name: directions.T @ (matrix @ directions) for name, matrix in matrices.items()}
         else:
-            projected = moments.project(described, directions, work.along, report)
+            projected = subject.project(directions, work.along, report)
         evaluator = Whole if work.dense and k == d else Leading
-        source = evaluator(combinations, means, values, basis, projected, draw_spectra)
-        names = [name for name in combinations if name != "H"]
+        source = evaluator(subject.combinations, subject.means, values, basis, projected, draw_spectra)
         diagonals = source.diagonals(report)
-        squares = {name: source.square(name) for name in combinations}
-
-        resampled = (
-            replicates(factors, pairs, directions, combinations, bootstrap, seed, work.along, report)
-            if bootstrap
-            else {}
-        )
+        squares = {name: source.square(name) for name in subject.combinations}
+        resampled = subject.replicates(directions, bootstrap, seed, work.along, report) if bootstrap else {}
         eigenvalues = values.cpu().numpy()
         return Analysis(
             eigenvalues=eigenvalues,
             basis=basis.cpu().numpy(),
-            diagonals={name: diagonals[name] for name in names},
-            traces={name: float(diagonals[name].sum()) for name in combinations},
+            diagonals={name: diagonal for name, diagonal in diagonals.items() if name != "H"},
+            traces={name: float(diagonal.sum()) for name, diagonal in diagonals.items()},
             squares=squares,
             noise_floor=noise_floor(working, eigenvalues),
             replicates=resampled,
             source=source,
             provenance=Provenance(
-                layer=layer, loss=loss, samples=factors.samples, batch_size=batch_size, d_out=d_out,
-                d_in=d_in, anchors_per_class=anchors_per_class, unpaired=pairs.unpaired,
-                curvature=factors.kind, sigma_w2=pairs.sigma_w2(), mean_loss=float(factors.loss.double().mean()),
-                accuracy=float(factors.correct.double().mean()), dtype=dtype, device=device_name(where),
-                seed=seed, seconds=time.perf_counter() - began, bias=bias,
+                layer="+".join(names), loss=loss, samples=targets.shape[0], batch_size=batch_size, dtype=dtype,
+                device=device_name(where), seed=seed, bias=bias, **subject.origin(),
+                seconds=time.perf_counter() - began,
             ),
         )  # fmt: skip
 

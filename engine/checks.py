@@ -1,11 +1,12 @@
 """What `analyze` refuses, before any work: each sentence gives the reason and the remedy."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from engine.requests import require
+from engine.requests import joined, require
 
 
 def check_samples(inputs: Any, targets: Any) -> None:
@@ -33,6 +34,17 @@ def check_samples(inputs: Any, targets: Any) -> None:
 def linear_names(model: nn.Module) -> str:
     """The layers that can be studied, for a sentence."""
     return ", ".join(name for name, m in model.named_modules() if isinstance(m, nn.Linear)) or "(none)"
+
+
+def check_layers(model: Any, layer: str | Sequence[str], bias: bool = False) -> tuple[str, ...]:
+    """The layers meant by a name, several joined by "+" or a sequence of names; ValueError or TypeError: see
+    `check_layer`, or one layer is named twice."""
+    names = joined(layer) if isinstance(layer, str) else tuple(layer)
+    require(bool(names), f"No layer is named; the model's linear layers are {linear_names(model)}.")
+    for name in names:
+        check_layer(model, name, bias)
+        require(names.count(name) == 1, f"Layer {name!r} is named twice. Name each layer once.")
+    return names
 
 
 def check_layer(model: Any, layer: str, bias: bool = False) -> None:

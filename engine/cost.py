@@ -11,6 +11,7 @@ a machine that does nothing else.
 import math
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.architectures import layers
@@ -166,12 +167,14 @@ def subject(model: ModelRequest, layer: str, image: tuple[int, int] = (28, 28)) 
 @dataclass(frozen=True)
 class Memory:
     """Bytes of an analysis beside the process: what stays, and what one sample adds while its triangles are
-    formed, and while it is laid along the directions."""
+    formed, and while it is laid along the directions. stretch: so many times CHUNK_BYTES of samples are worth being
+    worked on at a time."""
 
     dense: int
     projected: int
     triangles: int
     along: int
+    stretch: int = 1
 
 
 def memory(n: int, d_out: int, d_in: int, rank: int, top_k: int | None, item: int) -> Memory:
@@ -190,6 +193,27 @@ def memory(n: int, d_out: int, d_in: int, rank: int, top_k: int | None, item: in
         # Per sample laid along k directions: V_i a, and three products of the eigenvectors with it.
         along=(d_out * k + 3 * rank * k) * item,
     )
+
+
+def joint_memory(shapes: Sequence[tuple[int, int]], top_k: int | None, item: int) -> Memory:
+    """For several layers of d_out × d_in studied jointly: no sample's factors are kept, see engine.joint."""
+    d, q = sum(d_out * d_in for d_out, d_in in shapes), _core(shapes)
+    k = d if top_k is None else top_k * 5 // 4
+    widest = max(max(shape) for shape in shapes)
+    return Memory(
+        # Three moments, and while H is diagonalised eight float64 matrices, more than the sums before.
+        dense=d * d * (3 * item + 8 * 8),
+        projected=d * k * 4 * 3 * 8,
+        # Per sample: Q, Q S Q and what lies between; products of activities and slopes.
+        triangles=(6 * q**2 + 4 * widest**2) * item,
+        along=(4 * q * k + 3 * q**2) * item,
+        stretch=4,  # the sums are so large that adding to them takes as long as a product over few samples
+    )
+
+
+def _core(shapes: Sequence[tuple[int, int]]) -> int:
+    """Rows of Q of engine.joint: outputs of all layers, inputs of all but the first."""
+    return sum(d_out for d_out, _ in shapes) + sum(d_in for _, d_in in shapes[1:])
 
 
 def analysis(

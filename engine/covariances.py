@@ -84,7 +84,7 @@ def means(factors: LayerFactors, dual: Dual) -> dict[str, Float[Tensor, " d"]]:
     return mean_gradient | {"v": v.mean(), "u": u.mean()}
 
 
-def combinations(batch_size: int, dual: Dual) -> Mapping[str, Combination]:
+def combinations(batch_size: int, dual: Dual | None = None) -> Mapping[str, Combination]:
     """Every named matrix for mini-batches of `batch_size` samples; without any pair, H, C and E[h²] alone."""
     require(batch_size >= 1, f"batch_size is the B of the studied SGD, a number from 1; not {batch_size}.")
     one, rest = 1 / batch_size, 1 - 1 / batch_size
@@ -93,7 +93,7 @@ def combinations(batch_size: int, dual: Dual) -> Mapping[str, Combination]:
         "C": Combination(((one, "gg"),), ((-one, "g", "g"),)),
         "E_h2": Combination(((1.0, "h2"),)),
     }
-    if not dual.factors.samples:
+    if dual is None or not dual.factors.samples:
         return named
     hh = Combination(((one / 2, "vv"),), ((rest / 2, "v", "v"),))
     hg = Combination(((one / 2, "vu"),), ((rest, "v", "u"),))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
-from engine.cost import CHUNK_BYTES, DENSE_LIMIT, memory
+from engine.cost import CHUNK_BYTES, DENSE_LIMIT, Memory
 from engine.requests import require
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -59,33 +59,33 @@ class Plan:
     bytes: int
 
 
-def plan(*, n: int, d_out: int, d_in: int, rank: int, top_k: int | None, dtype: torch.dtype, free: int) -> Plan:
-    """The plan for n samples of a layer d_out × d_in whose per-sample curvature has at most the given rank.
+def plan(*, n: int, d: int, size: Memory, top_k: int | None, free: int) -> Plan:
+    """The plan for n samples and d weights, whose analysis takes so much memory.
 
     Raises MemoryError, with the numbers and what to reduce, when neither way fits in 80 % of the free bytes.
     """
-    d, room = d_out * d_in, free * 4 // 5
-    size = memory(n, d_out, d_in, rank, top_k, torch.finfo(dtype).bits // 8)
+    room = free * 4 // 5
     if top_k is None or d <= DENSE_LIMIT:
         rest = room - size.dense
         if max(size.triangles, size.along) <= rest:
-            return Plan(True, _chunk(n, size.triangles, rest), _chunk(n, size.along, rest), size.dense)
+            expand, along = (_chunk(n, each, rest, size.stretch) for each in (size.triangles, size.along))
+            return Plan(True, expand, along, size.dense)
     if top_k is None:
         raise MemoryError(
-            f"The whole eigenbasis of a layer with {d:,} weights and {n:,} samples needs about {_gib(size.dense)}, "
+            f"The whole eigenbasis of {d:,} weights and {n:,} samples needs about {_gib(size.dense)}, "
             f"and {_gib(free)} are free. Set top_k (say 100) to compute the leading directions only."
         )
     if size.projected + size.along > room:
         raise MemoryError(
-            f"{top_k} directions of a layer with {d:,} weights and {n:,} samples need about "
+            f"{top_k} directions of {d:,} weights and {n:,} samples need about "
             f"{_gib(size.projected + size.along)}, and {_gib(free)} are free. Reduce top_k or the number of samples."
         )
-    fits = _chunk(n, size.along, room - size.projected)
+    fits = _chunk(n, size.along, room - size.projected, size.stretch)
     return Plan(False, fits, fits, size.projected)
 
 
-def _chunk(n: int, each: int, room: int) -> int:
-    return max(1, min(n, min(room, CHUNK_BYTES) // each))
+def _chunk(n: int, each: int, room: int, stretch: int) -> int:
+    return max(1, min(n, min(room, stretch * CHUNK_BYTES) // each))
 
 
 def _gib(size: int) -> str:

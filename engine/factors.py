@@ -7,7 +7,6 @@ z_p = W a_p is linear in W and a_p does not depend on W, so whatever lies downst
 and nothing of size D × D exists per sample. Source: theory.md section 2.
 """
 
-import copy
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from engine import losses
-from engine.checks import linear_names
+from engine.cut import Cut, is_curved, rows_of_derivative, second_derivative
 from engine.progress import Progress, silent
 from engine.requests import require
 
@@ -62,8 +61,8 @@ class LayerFactors:
         return self.curvature * self.activity.square().sum(dim=1, keepdim=True)
 
 
-class Tail:
-    """A frozen copy of the model in the given precision, cut open at the studied layer.
+class Tail(Cut):
+    """The network cut open at one layer.
 
     curvature "auto" measures whether the second derivative of what follows the layer contributes to any M_p,
     by one double backward pass along a random direction, and takes "full" only if it does. Forcing
@@ -86,20 +85,9 @@ class Tail:
         bias: bool = False,
         curvature: str = "auto",
     ):
-        losses.check(loss)
         require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
-        self.model = copy.deepcopy(model).to(device=device, dtype=dtype).requires_grad_(False)
-        self.layer, self.loss, self.device, self.bias = layer, loss, device, bias
-        linear = self.model.get_submodule(layer)
-        assert isinstance(linear, nn.Linear)
-        self.linear = linear
-        self.weight = torch.cat([linear.weight, linear.bias[:, None]], 1) if bias else linear.weight.clone()
-        require(bool(torch.isfinite(self.weight).all()), f"Layer {layer!r} holds NaN or infinite weights.")
-        self.inputs = inputs.to(dtype, copy=inputs.is_inference()) if inputs.is_floating_point() else inputs
-        self.targets = targets.clone() if targets.is_inference() else targets
-        self._check_independence()
-        self.classes = self._forward(self.inputs[:1])[2].shape[1]
-        self._check_labels()
+        super().__init__(model, (layer,), inputs, targets, loss, device=device, dtype=dtype, bias=bias)
+        (self.weight,) = self.weights
         self.probing, self.kind = curvature == "auto", "full" if curvature == "full" else "gauss-newton"
         if self.probing and self._chunk(slice(0, 64)) is None:
             self.kind = "full"
@@ -126,116 +114,26 @@ class Tail:
         joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         return LayerFactors(weight=self.weight, kind=self.kind, **joined)
 
-    def _forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """a, a fresh leaf z, and the logits as a function of z alone."""
-        seen: list[tuple[Tensor, Tensor]] = []
-
-        def cut(_: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            z = output.detach().clone().requires_grad_(True)
-            seen.append((args[0].detach().clone(), z))
-            return z.clone()  # so that a tail that works in place leaves the leaf alone
-
-        handle = self.linear.register_forward_hook(cut)
-        try:
-            with torch.enable_grad():
-                logits = self.model(inputs.to(self.device))
-        finally:
-            handle.remove()
-        require(
-            len(seen) > 0,
-            f"Layer {self.layer!r} is not on the path from these inputs to the output. "
-            f"Choose another of {linear_names(self.model)}.",
-        )
-        require(
-            len(seen) == 1,
-            f"Layer {self.layer!r} is used {len(seen)} times in one forward pass, so its weights are shared; "
-            "the factored Hessian covers layers used once. Choose another layer.",
-        )
-        activity, z = seen[0]
-        require(
-            activity.ndim == 2,
-            f"Layer {self.layer!r} is fed arrays of shape {tuple(activity.shape[1:])} per sample (a sequence); "
-            "the engine covers layers fed one vector per sample. Choose a layer after the pooling.",
-        )
-        if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[0] != inputs.shape[0]:
-            shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ValueError(
-                f"The model must give one row of logits per sample, (n, classes); it gave {shape} for "
-                f"{inputs.shape[0]} samples."
-            )
-        require(
-            logits.requires_grad,
-            f"The output does not depend on layer {self.layer!r} by a differentiable path. Choose another layer.",
-        )
-        return activity, z, logits
-
-    def _check_independence(self) -> None:
-        """ValueError if a sample's logits change with its neighbours in the batch."""
-        few = self.inputs[:3]
-        together, alone = self._forward(few)[2].detach(), self._forward(few[:1])[2].detach()
-        scale = float(together.abs().max()) + 1e-6
-        require(
-            not float((together[:1] - alone).abs().max()) > 1e-3 * scale,
-            "A sample's output changes with the other samples of its batch, so per-sample gradients are not "
-            "defined. Use layers that treat samples one by one (BatchNorm with its running statistics).",
-        )
-
-    def _check_labels(self) -> None:
-        low, high = int(self.targets.min()), int(self.targets.max())
-        require(
-            low >= 0 and high < self.classes,
-            f"The targets run from {low} to {high} but the model has {self.classes} outputs, so labels must lie in "
-            f"0 … {self.classes - 1}. Renumber the labels, or load the model with the right number of classes.",
-        )
-
     def _chunk(self, rows: slice) -> dict[str, Tensor] | None:
         """The factors of some samples; None when a second derivative that is not zero is being left out."""
+        (a,), z, f = self.forward(self.inputs[rows])
         targets = self.targets[rows].to(self.device)
-        a, z, f = self._forward(self.inputs[rows])
-        require(bool(torch.isfinite(f).all()), "The model's outputs are NaN or infinite on these inputs.")
         slope, hessian = losses.gradient_and_hessian(self.loss, f.detach(), targets)
-        jacobian = torch.stack(
-            [torch.autograd.grad(f[:, c].sum(), z, retain_graph=True)[0] for c in range(self.classes)], dim=1
-        )
+        jacobian = rows_of_derivative(f, z)
         second = None
         if self.kind == "full":
-            second = _second_derivative(f, z, slope.to(f.dtype))
-        elif self.probing and _is_curved(f, z, slope.to(f.dtype)):
+            second = second_derivative(f, z, slope.to(f.dtype))
+        elif self.probing and is_curved(f, z, slope.to(f.dtype)):
             return None
         mu, e = _eigenpairs(jacobian, hessian, second)
         return {
-            "activity": torch.cat([a, torch.ones_like(a[:, :1])], dim=1) if self.bias else a,
+            "activity": a.detach(),
             "delta": torch.einsum("nc,nco->no", slope, jacobian.double()).to(a.dtype),
             "curvature": mu.to(a.dtype),
             "vectors": e.to(a.dtype),
             "loss": losses.values(self.loss, f.detach().double(), targets).to(a.dtype),
             "correct": (f.detach().argmax(dim=1) == targets).to(a.dtype),
         }
-
-
-def _is_curved(f: Float[Tensor, "n c"], z: Float[Tensor, "n d_out"], slope: Float[Tensor, "n c"]) -> bool:
-    """Whether T_p = Σ_k (∂ℓ/∂f_k) ∂²f_k/∂z² is not zero for some sample: T_p u for a random direction u, which
-    vanishes with probability 0 unless T_p does."""
-    (pull,) = torch.autograd.grad((f * slope).sum(), z, create_graph=True)
-    if not pull.requires_grad:
-        return False
-    u = torch.randn(pull.shape[1], generator=torch.Generator().manual_seed(0), dtype=pull.dtype).to(pull.device)
-    (bent,) = torch.autograd.grad((pull @ u).sum(), z, retain_graph=True, allow_unused=True)
-    return bent is not None and bool(bent.count_nonzero())
-
-
-def _second_derivative(
-    f: Float[Tensor, "n c"], z: Float[Tensor, "n d_out"], slope: Float[Tensor, "n c"]
-) -> Float[Tensor, "n d_out d_out"]:
-    """T_p = Σ_k (∂ℓ/∂f_k) ∂²f_k/∂z², by d_out double backward passes."""
-    n, d_out = z.shape
-    (pull,) = torch.autograd.grad((f * slope).sum(), z, create_graph=True)
-    matrix = torch.zeros(n, d_out, d_out, dtype=z.dtype, device=z.device)
-    for i in range(d_out if pull.requires_grad else 0):
-        (row,) = torch.autograd.grad(pull[:, i].sum(), z, retain_graph=True, allow_unused=True)
-        if row is not None:
-            matrix[:, i] = row
-    return (matrix + matrix.mT) / 2
 
 
 def _eigenpairs(

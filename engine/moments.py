@@ -129,12 +129,12 @@ def dense(moments: Moments, chunk: int, progress: Progress = silent) -> dict[str
             done += size
             progress("moments", done, total)
         for (name, _, coefficient), triangle in zip(stack, sums.split(t_out), strict=True):
-            matrix = _unfold((triangle * (coefficient / n)).to(first.dtype), d_out, d_in, sign)
+            matrix = unfold((triangle * (coefficient / n)).to(first.dtype), d_out, d_in, sign)
             result[name] = result[name].add_(matrix) if name in result else matrix
     return result
 
 
-def _unfold(t: Float[Tensor, "t_out t_in"], d_out: int, d_in: int, sign: int) -> Float[Tensor, "d d"]:
+def unfold(t: Float[Tensor, "t_out t_in"], d_out: int, d_in: int, sign: int) -> Float[Tensor, "d d"]:
     """E[L ⊗ R] from the upper triangles of L and R, both symmetric (sign 1) or both antisymmetric (−1)."""
 
     def index(d: int) -> tuple[Tensor, Tensor]:

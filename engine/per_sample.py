@@ -47,6 +47,12 @@ def sample_spectra(
     )
 
 
+def times_drawn(n: int, resamples: int, seed: int) -> Float[Tensor, "s n"]:
+    """How often each of n samples is drawn, n times with replacement, in every resample."""
+    draws = torch.randint(n, (resamples, n), generator=torch.Generator().manual_seed(seed))
+    return torch.zeros(resamples, n).scatter_add_(1, draws, torch.ones_like(draws, dtype=torch.float32))
+
+
 def replicates(
     factors: LayerFactors,
     pairs: Dual,
@@ -63,9 +69,7 @@ def replicates(
     stay with their samples.
     """
     n, device = factors.samples, factors.activity.device
-    draws = torch.randint(n, (resamples, n), generator=torch.Generator().manual_seed(seed))
-    counts = torch.zeros(resamples, n).scatter_add_(1, draws, torch.ones_like(draws, dtype=torch.float32))
-    counts = counts.to(device=device, dtype=factors.activity.dtype)
+    counts = times_drawn(n, resamples, seed).to(device=device, dtype=factors.activity.dtype)
     everyone = counts / counts.sum(dim=1, keepdim=True)
     paired = counts[:, pairs.index]
     paired = paired / paired.sum(dim=1, keepdim=True).clamp_min(1)

@@ -215,7 +215,7 @@ class Pipeline:
         # What a first look needs is kept first: the rest takes seconds more.
         first = result.kept(("C",), BLOCK)
         self._write(run.key, name, request, first)
-        spectra = result.sample_spectra() if request.spectra else None
+        spectra = result.sample_spectra() if request.keeps_spectra else None
         wholes = {}
         for done, matrix in enumerate(result.names):
             self._tell("commutators", done, len(result.names))
@@ -231,7 +231,7 @@ class Pipeline:
     @staticmethod
     def _complete(kept: Analysis, request: AnalysisRequest) -> bool:
         """Whether an entry holds all that is kept of an analysis: not so after an interruption."""
-        spectra = kept.spectra is not None or not request.spectra
+        spectra = kept.spectra is not None or not request.keeps_spectra
         return spectra and kept.probes is not None and set(kept.names) <= set(kept.wholes)
 
     def check(self, run: str, epoch: int, layer: str) -> tuple[Check, ...]:

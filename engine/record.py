@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
 from numpy import ndarray
@@ -31,8 +31,9 @@ USUAL_WINDOW = 1000
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where the numbers come from. dimension is D = d_out · d_in; unpaired counts samples without a
-    partner or without activity, left out of the AWD matrices; sigma_w2 is σ_w² of the theorem."""
+    """Where the numbers come from. unpaired counts samples without a partner or without activity, left out of the
+    AWD matrices; sigma_w2 is σ_w² of the theorem. shapes: (d_out, d_in) of each layer where several are studied
+    jointly, `layer` their names joined by "+"; d_out and d_in are then those of all together, and nothing is paired."""
 
     layer: str
     loss: str
@@ -51,10 +52,22 @@ class Provenance:
     seed: int
     seconds: float
     bias: bool = False
+    shapes: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Provenance":
+        """From plain JSON values."""
+        return cls(**{**values, "shapes": tuple((d_out, d_in) for d_out, d_in in values.get("shapes", ()))})
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """(d_out, d_in) of each layer."""
+        return self.shapes or ((self.d_out, self.d_in),)
 
     @property
     def dimension(self) -> int:
-        return self.d_out * self.d_in
+        """D, the number of weights studied: Σ d_out · d_in."""
+        return sum(d_out * d_in for d_out, d_in in self.sizes)
 
 
 @dataclass(frozen=True)

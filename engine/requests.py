@@ -97,7 +97,8 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class AnalysisRequest:
-    """One analysis of one checkpoint of a run; see engine.analyze for the meaning of each setting."""
+    """One analysis of one checkpoint of a run; see engine.analyze for the meaning of each setting. Several layers
+    are studied jointly under their names joined by "+"."""
 
     run: str
     epoch: int
@@ -112,6 +113,21 @@ class AnalysisRequest:
     bootstrap: int = 0
     samples: int | None = None
     seed: int = 0
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers studied, several of them jointly."""
+        return joined(self.layer)
+
+    @property
+    def keeps_spectra(self) -> bool:
+        """Whether spectra of single samples come with the analysis; of layers studied jointly there are none."""
+        return self.spectra > 0 and len(self.layers) == 1
+
+
+def joined(layer: str) -> tuple[str, ...]:
+    """The layers that a name such as "fc2" or "fc2+fc3" means."""
+    return tuple(layer.split("+"))
 
 
 def to_json(request: Any) -> dict[str, Any]:

@@ -201,6 +201,10 @@ class Analysis:
 
     def sample_spectra(self) -> Spectra:
         """The spectra of single samples; computed now if the analysis is in memory."""
+        require(
+            not self.provenance.shapes,
+            "Suppression edits the curvatures of single samples, which are defined layer by layer. Analyse one layer.",
+        )
         found = self.spectra
         if found is None and self.source is not None:
             found = self.source.spectra()
@@ -278,7 +282,7 @@ class Analysis:
             },
             spectra=Spectra(**spectra) if spectra else None,
             probes=Probes(**probes) if probes else None,
-            provenance=Provenance(**meta["provenance"]),
+            provenance=Provenance.of(meta["provenance"]),
             traces=meta["traces"],
             squares=meta["squares"],
             noise_floor=meta["noise_floor"],

@@ -106,6 +106,32 @@ def per_preactivation(
     return torch.stack(delta).detach(), torch.stack(curvature).detach()
 
 
+# -- several layers jointly ---------------------------------------------------------------------------
+
+
+def per_sample_jointly(
+    model: nn.Module, layers: Sequence[str], inputs: Tensor, targets: Tensor, loss: str, bias: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Gradients g (n, D) and Hessians h (n, D, D) of each sample's loss in the weights of several layers, one layer
+    after the other, each row-major."""
+    weights = [layer_weight(model, layer, bias) for layer in layers]
+
+    def value(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        parameters, start = {}, 0
+        for layer, weight in zip(layers, weights, strict=True):
+            matrix = w[start : start + weight.numel()].reshape(weight.shape)
+            start += weight.numel()
+            parameters[f"{layer}.weight"] = matrix[:, :-1] if bias else matrix
+            if bias:
+                parameters[f"{layer}.bias"] = matrix[:, -1]
+        return sample_loss(functional_call(model, parameters, (x[None],))[0], y, loss)
+
+    w = torch.cat([weight.flatten() for weight in weights])
+    g = [grad(value)(w, x, y) for x, y in zip(inputs, targets, strict=True)]
+    h = [hessian(value)(w, x, y) for x, y in zip(inputs, targets, strict=True)]
+    return torch.stack(g).detach(), torch.stack(h).detach()
+
+
 # -- duality ------------------------------------------------------------------------------------------
 
 
