@@ -89,6 +89,8 @@ examples:
         the last checkpoint of the newest run
   {PROGRAM} analyze --run 3f2a --epoch all --bootstrap 200
   {PROGRAM} sweep tiny --csv table.csv
+  {PROGRAM} analyze --layer fc1+fc2 --top-k 100
+        H and C of the weights of both layers, with their cross blocks
   {PROGRAM} load epoch_0.pt epoch_10.pt --activation tanh --analyze
         checkpoints of your own, trained on the 5,000 digits
 
@@ -274,7 +276,7 @@ def _add_preview(sub: argparse.ArgumentParser) -> None:
 def _add_settings(add: Callable[..., object]) -> None:
     """How an analysis is made."""
     request = AnalysisRequest("", 0)
-    add("--layer", help="name of a linear layer; left out: the one the paper studies")
+    add("--layer", help="name of a linear layer, or several jointly as fc2+fc3; left out: the one the paper studies")
     add(
         "--anchors",
         type=count_or_all,
@@ -294,4 +296,4 @@ def _add_settings(add: Callable[..., object]) -> None:
 def _add_check(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--run", help="the beginning of a run's key; left out: the newest")
     sub.add_argument("--epoch", type=_epochs, default=("last",), help="last, all or analysed checkpoints such as 0,10")
-    sub.add_argument("--layer", help="name of a linear layer; left out: the one the paper studies")
+    sub.add_argument("--layer", help="name of a layer, or fc2+fc3, as it was analysed; left out: the paper's")

@@ -94,8 +94,9 @@ def table(result: Analysis) -> str:
     """The numbers of one analysis, a matrix a line: γ ± its standard error, R², n, the bootstrap interval
     if there is one; the commutator error and the alignment, each beside its value for random directions."""
     origin = result.provenance
+    sizes = " + ".join(f"{d_out} × {d_in}" for d_out, d_in in origin.sizes)
     head = (
-        f"layer {origin.layer} ({origin.d_out} × {origin.d_in}, D = {origin.dimension:,}), "
+        f"{'layers' if origin.shapes else 'layer'} {origin.layer} ({sizes}, D = {origin.dimension:,}), "
         f"{origin.samples:,} samples, B = {origin.batch_size}, loss {origin.mean_loss:.4g}, "
         f"accuracy {origin.accuracy:.2%}, {origin.dtype} on {origin.device}, {duration(origin.seconds)}"
     )

@@ -8,7 +8,8 @@ is differentiated forward, automatically, in its three numbers alone. At 0 (theo
 
     ∂f/∂s = g_p·V      ∂²f/∂s² = Vᵀ h_p V      ∂²f/∂s∂t = v_p·V      ∂f/∂r = u_p·V
 
-so the sums over all samples give H_ii, C_ii, the C_AWD,ii that duality predicts, and C_ij of two directions.
+so the sums over all samples give H_ii, C_ii, the C_AWD,ii that duality predicts, and C_ij of two directions. Of layers
+studied jointly V has a part for each, and there is no duality to check.
 """
 
 import copy
@@ -25,7 +26,7 @@ from engine import losses
 from engine.duality import minimal_weight_change, partners
 from engine.progress import Progress, silent
 from engine.record import Check
-from engine.requests import require
+from engine.requests import joined, require
 from engine.result import Analysis
 
 CHUNK = 256
@@ -49,20 +50,25 @@ def verify(
     )
     model = copy.deepcopy(model).cpu().double().eval().requires_grad_(False)
     targets = targets.cpu()
-    linear = _linear(model, about.layer)
+    layers = joined(about.layer)
+    linear = _linear(model, layers[0])
     activity = _activity(model, linear, inputs, progress)
     if about.bias:
         activity = torch.cat([activity, activity.new_ones(len(activity), 1)], dim=1)
     weight = linear.weight if not about.bias else torch.cat([linear.weight, linear.bias[:, None]], dim=1)
-    partner = partners(activity.to(getattr(torch, about.dtype)), targets, about.anchors_per_class, about.seed)
+    if len(layers) > 1:
+        partner = torch.full_like(targets, -1)
+    else:
+        partner = partners(activity.to(getattr(torch, about.dtype)), targets, about.anchors_per_class, about.seed)
     paired = (partner >= 0) & (activity.square().sum(dim=1) > 0)
-    directions = torch.from_numpy(probes.vectors.T.copy()).double().reshape(-1, *weight.shape)
+    columns = torch.from_numpy(probes.vectors.copy()).double().split([d_out * d_in for d_out, d_in in about.sizes])
+    directions = tuple(part.T.reshape(-1, *size) for part, size in zip(columns, about.sizes, strict=True))
 
     found = []
     for rows in torch.arange(len(targets)).split(CHUNK):
         change = torch.where(paired[rows, None], activity[partner[rows]] - activity[rows], 0.0)
         dual = torch.nan_to_num(minimal_weight_change(weight, activity[rows], change))
-        found.append(_along(model, about.layer, about.loss, directions, inputs[rows], targets[rows], dual, change))
+        found.append(_along(model, layers, about.loss, directions, inputs[rows], targets[rows], dual, change))
         progress("checking", int(rows[-1]) + 1, len(targets))
     g, h, v, u = torch.cat(found, dim=1).unbind(dim=2)
     return tuple(_checks(analysis, probes.index, about.batch_size, g, h, (v + u)[:, paired]))
@@ -109,26 +115,31 @@ def _activity(model: nn.Module, linear: nn.Module, inputs: Tensor, progress: Pro
 
 def _along(
     model: nn.Module,
-    layer: str,
+    layers: tuple[str, ...],
     loss: str,
-    directions: Float[Tensor, "j d_out d_in"],
+    directions: tuple[Float[Tensor, "j _ _"], ...],
     inputs: Tensor,
     targets: Tensor,
     dual: Float[Tensor, "n d_out d_in"],
     change: Float[Tensor, "n d_in"],
 ) -> Float[Tensor, "j n 4"]:
-    """g_p·V, Vᵀh_pV, v_p·V and u_p·V of every direction and sample."""
-    linear = _linear(model, layer)
-    width = linear.weight.shape[1]
+    """g_p·V, Vᵀh_pV, v_p·V and u_p·V of every direction and sample; dual and change are those of the first layer."""
+    linears = [_linear(model, layer) for layer in layers]
 
-    def one(direction: Tensor, x: Tensor, y: Tensor, dual_change: Tensor, activity_change: Tensor) -> Tensor:
+    def one(
+        direction: tuple[Tensor, ...], x: Tensor, y: Tensor, dual_change: Tensor, activity_change: Tensor
+    ) -> Tensor:
         def f(theta: Tensor) -> Tensor:
-            step = theta[0] * direction + theta[1] * dual_change
-            parameters = {f"{layer}.weight": linear.weight + step[:, :width]}
-            if step.shape[1] > width:
-                parameters[f"{layer}.bias"] = linear.bias + step[:, width]
-            shift = theta[2] * (direction @ activity_change)
-            handle = linear.register_forward_hook(lambda _, __, output: output + shift)
+            steps = [theta[0] * part for part in direction]
+            steps[0] = steps[0] + theta[1] * dual_change
+            parameters = {}
+            for layer, linear, step in zip(layers, linears, steps, strict=True):
+                width = linear.weight.shape[1]
+                parameters[f"{layer}.weight"] = linear.weight + step[:, :width]
+                if step.shape[1] > width:
+                    parameters[f"{layer}.bias"] = linear.bias + step[:, width]
+            shift = theta[2] * (direction[0] @ activity_change)
+            handle = linears[0].register_forward_hook(lambda _, __, output: output + shift)
             try:
                 logits = functional_call(model, parameters, (x[None],))
             finally:

@@ -11,6 +11,7 @@ from torch import nn
 from engine import analyze
 from engine.joint import JointTail
 from engine.result import Analysis
+from engine.verify import verify
 from tests.reference import twins
 from tests.reference.cases import LOSSES, case, mlp
 
@@ -302,3 +303,16 @@ def test_work_that_cannot_fit_is_refused(monkeypatch):
 def test_suppression_is_told_to_be_of_single_layers():
     with pytest.raises(ValueError, match="layer by layer"):
         run(net("relu")).suppress(keep=1)
+
+
+@pytest.mark.parametrize(("name", "bias"), [("relu", False), ("tanh", True), ("branches", True), ("cnn", False)])
+def test_the_check_confirms_sound_numbers_and_finds_a_wrong_one(name, bias):
+    planted = net(name)
+    kept = run(planted, bias=bias).kept(("C",))
+    checks = verify(*planted[:3], kept)
+    assert {c.symbol for c in checks} == {"H", "C"}
+    assert max(c.error for c in checks if len(c.directions) == 1) < 1e-6
+    bent = kept.eigenvalues.copy()
+    bent[0] *= 1.001
+    wrong = {c.directions: c.error for c in verify(*planted[:3], dataclasses.replace(kept, eigenvalues=bent))[:1]}
+    assert wrong[(1,)] == pytest.approx(1e-3, rel=1e-2)
