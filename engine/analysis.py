@@ -13,8 +13,10 @@ from engine import spectrum
 from engine.checks import check_layers, check_samples
 from engine.device import device_name, free_memory, plan, precision, resolve
 from engine.evaluators import Leading, Whole
+from engine.jackknife import GROUPS, Jackknife, places, stretches
 from engine.joint_layers import JointLayers
 from engine.one_layer import OneLayer
+from engine.per_sample import left_out, times_drawn
 from engine.progress import Progress, silent
 from engine.record import Provenance
 from engine.requests import require
@@ -102,6 +104,13 @@ def analyze(
             with torch.inference_mode(False), _exact_products():
                 return subject.spectra(directions, spectra, seed, work.along, report)
 
+        def draw_jackknife() -> Jackknife:
+            edges = stretches(k)
+            counts = left_out(targets.shape[0], GROUPS, seed)
+            with torch.inference_mode(False), _exact_products():
+                few = directions[:, torch.from_numpy(places(edges))]
+                return Jackknife(edges, subject.replicates(few, counts, work.along, report))
+
         if work.dense and k == d:
             projected = matrices
         elif work.dense:
@@ -109,10 +118,15 @@ def analyze(
         else:
             projected = subject.project(directions, work.along, report)
         evaluator = Whole if work.dense and k == d else Leading
-        source = evaluator(subject.combinations, subject.means, values, basis, projected, draw_spectra)
+        source = evaluator(
+            subject.combinations, subject.means, values, basis, projected, draw_spectra, draw_jackknife
+        )  # fmt: skip
         diagonals = source.diagonals(report)
         squares = {name: source.square(name) for name in subject.combinations}
-        resampled = subject.replicates(directions, bootstrap, seed, work.along, report) if bootstrap else {}
+        resampled = {}
+        if bootstrap:
+            counts = times_drawn(targets.shape[0], bootstrap, seed)
+            resampled = subject.replicates(directions, counts, work.along, report)
         eigenvalues = values.cpu().numpy()
         return Analysis(
             eigenvalues=eigenvalues,

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.architectures import layers
+from engine.jackknife import GROUPS, stretches
 from engine.requests import ModelRequest, RunRequest, require
 
 EVALUATED_AT_ONCE = 1024  # samples: bounds the memory of an evaluation, and no number depends on it
@@ -258,6 +259,9 @@ def analysis(
     drawn = min(spectra, n)
     products += drawn * along
     moved += 10.0 * item * drawn * rank * k
+    few = stretches(k).size - 1  # γ's interval: every sample along a few directions, in every group but its own
+    products += 2.0 * n * few * (d + rank * layer.d_out + 10 * GROUPS)
+    moved += 20.0 * item * n * rank * few
     if bootstrap:
         products += 3 * n * along + 10.0 * bootstrap * n * k
         moved += 20.0 * item * n * rank * k

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from engine import spectrum
 from engine.covariances import Combination
+from engine.jackknife import Jackknife
 from engine.progress import Progress
 from engine.suppression import Spectra
 
@@ -30,6 +31,7 @@ class Evaluator:
     basis: Float[Tensor, "d k"]
     matrices: Mapping[str, Tensor]
     draw_spectra: Callable[[], Spectra | None]
+    draw_jackknife: Callable[[], Jackknife | None]
 
     def _means(self, k: int) -> dict[str, Float[Tensor, " k"]]:
         return {name: self.basis[:, :k].T @ mean for name, mean in self.means.items()}
@@ -63,6 +65,14 @@ class Evaluator:
     @cached_property
     def _spectra(self) -> Spectra | None:
         return self.draw_spectra()
+
+    def jackknife(self) -> Jackknife | None:
+        """Diagonals with groups of samples left out, computed when first asked for."""
+        return self._jackknife
+
+    @cached_property
+    def _jackknife(self) -> Jackknife | None:
+        return self.draw_jackknife()
 
     def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
         raise NotImplementedError

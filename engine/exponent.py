@@ -113,7 +113,7 @@ def bend(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0) -
     left = float(curved @ curved)
     stderr = float(np.sqrt(left / (n - 3) / weight * n / effective))
     f = (c2 / stderr) ** 2 if stderr > 0 else float("inf")
-    from scipy import stats  # a second to load: only for those who ask
+    from scipy.special import fdtrc  # slow to load: only for those who ask
 
     slopes = gamma + c2 * (2 * np.array([du.max(), du.min()]) - skew)
     return Bend(
@@ -124,7 +124,7 @@ def bend(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0) -
         line_rms=float(np.sqrt(line @ line / n)),
         bend_rms=float(np.sqrt(left / n)),
         f=f,
-        p=float(stats.f.sf(f, 1, effective - 3)),
+        p=float(fdtrc(1, effective - 3, f)),
         n=n,
         effective=effective,
         gamma=gamma,

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from engine import cost, covariances, joint_moments
 from engine.joint import JointTail
-from engine.per_sample import times_drawn
 from engine.progress import Progress
 
 
@@ -53,11 +52,10 @@ class JointLayers:
         return joint_moments.project(self.tail, v, chunk, progress)
 
     def replicates(
-        self, v: Float[Tensor, "d k"], resamples: int, seed: int, chunk: int, progress: Progress
+        self, v: Float[Tensor, "d k"], counts: Float[Tensor, "s n"], chunk: int, progress: Progress
     ) -> dict[str, Float[ndarray, "s k"]]:
         """As engine.per_sample.replicates."""
-        n = self.tail.targets.shape[0]
-        weights = (times_drawn(n, resamples, seed) / n).to(v)
+        weights = (counts / counts.sum(dim=1, keepdim=True)).to(v)
         sums = joint_moments.resampled(self.tail, v, weights, chunk, progress)
         return {
             name: c.evaluate(sums.__getitem__, lambda x, y: sums[x] * sums[y]).float().cpu().numpy()

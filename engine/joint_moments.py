@@ -169,5 +169,5 @@ def resampled(
         shares = {"h": (u * w).sum(1), "gg": g.square(), "h2": (w * factors.gram(w)).sum(1), "g": g}
         for name, share in shares.items():
             sums[name] += weights[:, rows] @ share
-        progress("bootstrap", rows.stop, n)
+        progress("resampling", rows.stop, n)
     return sums

@@ -74,10 +74,10 @@ class OneLayer:
         return per_sample.sample_spectra(self.factors, self._shaped(v), samples, seed, chunk, progress)
 
     def replicates(
-        self, v: Float[Tensor, "d k"], resamples: int, seed: int, chunk: int, progress: Progress
+        self, v: Float[Tensor, "d k"], counts: Float[Tensor, "s n"], chunk: int, progress: Progress
     ) -> dict[str, Float[ndarray, "s k"]]:
         return per_sample.replicates(
-            self.factors, self.pairs, self._shaped(v), self.combinations, resamples, seed, chunk, progress
+            self.factors, self.pairs, self._shaped(v), self.combinations, counts, chunk, progress
         )
 
     def origin(self) -> dict[str, Any]:

@@ -48,9 +48,17 @@ def sample_spectra(
 
 
 def times_drawn(n: int, resamples: int, seed: int) -> Float[Tensor, "s n"]:
-    """How often each of n samples is drawn, n times with replacement, in every resample."""
+    """The bootstrap: how often each of n samples is drawn, n times with replacement, in every resample."""
     draws = torch.randint(n, (resamples, n), generator=torch.Generator().manual_seed(seed))
     return torch.zeros(resamples, n).scatter_add_(1, draws, torch.ones_like(draws, dtype=torch.float32))
+
+
+def left_out(n: int, groups: int, seed: int) -> Float[Tensor, "s n"]:
+    """The jackknife: n samples dealt at random into groups whose sizes differ by at most one, and in every resample
+    all of them once but those of one group. There are never more groups than samples."""
+    count = min(groups, n)
+    group = torch.randperm(n, generator=torch.Generator().manual_seed(seed)) % count
+    return 1 - torch.nn.functional.one_hot(group, count).T.float()
 
 
 def replicates(
@@ -58,18 +66,15 @@ def replicates(
     pairs: Dual,
     directions: Float[Tensor, "d_out d_in k"],
     combinations: Mapping[str, Combination],
-    resamples: int,
-    seed: int,
+    counts: Float[Tensor, "s n"],
     chunk: int,
     progress: Progress,
 ) -> dict[str, Float[ndarray, "s k"]]:
-    """Diagonals of H and every named matrix for bootstrap resamples of the samples, in the fixed basis.
-
-    A resample draws n samples with replacement; it enters as the number of times each is drawn. Partners
-    stay with their samples.
+    """Diagonals of H and every named matrix for resamples of the samples, in the fixed basis. A resample enters as
+    the number of times that it has each sample (`times_drawn`, `left_out`). Partners stay with their samples.
     """
-    n, device = factors.samples, factors.activity.device
-    counts = times_drawn(n, resamples, seed).to(device=device, dtype=factors.activity.dtype)
+    device = factors.activity.device
+    counts = counts.to(device=device, dtype=factors.activity.dtype)
     everyone = counts / counts.sum(dim=1, keepdim=True)
     paired = counts[:, pairs.index]
     paired = paired / paired.sum(dim=1, keepdim=True).clamp_min(1)
@@ -79,7 +84,7 @@ def replicates(
     linear = {"g": (covariances.gradients(factors), everyone), "v": (v, paired), "u": (u, paired)}
     if not pairs.factors.samples:
         linear = {"g": linear["g"]}
-    shape = (resamples, directions.shape[2])
+    shape = (counts.shape[0], directions.shape[2])
     sums = {name: torch.zeros(shape, dtype=torch.float64, device=device) for name in [*described, *linear]}
     over_all = {name: described[name] for name in ("h", "gg", "h2")}
     over_paired = {name: m for name, m in described.items() if name not in over_all}
@@ -91,7 +96,7 @@ def replicates(
             for name, (side, own) in linear.items():
                 if own is weights:
                     sums[name] += weights[:, rows] @ side.along(directions, rows)[:, 0]
-            progress("bootstrap", rows.stop, total)
+            progress("resampling", rows.stop, total)
     return {
         name: c.evaluate(sums.__getitem__, lambda x, y: sums[x] * sums[y]).float().cpu().numpy()
         for name, c in combinations.items()

@@ -215,6 +215,7 @@ class Pipeline:
         # What a first look needs is kept first: the rest takes seconds more.
         first = result.kept(("C",), BLOCK)
         self._write(run.key, name, request, first)
+        first = dataclasses.replace(first, jackknife=result.sampled().jackknife)
         spectra = result.sample_spectra() if request.keeps_spectra else None
         wholes = {}
         for done, matrix in enumerate(result.names):
@@ -232,7 +233,8 @@ class Pipeline:
     def _complete(kept: Analysis, request: AnalysisRequest) -> bool:
         """Whether an entry holds all that is kept of an analysis: not so after an interruption."""
         spectra = kept.spectra is not None or not request.keeps_spectra
-        return spectra and kept.probes is not None and set(kept.names) <= set(kept.wholes)
+        drawn = kept.jackknife is not None and kept.probes is not None
+        return spectra and drawn and set(kept.names) <= set(kept.wholes)
 
     def check(self, run: str, epoch: int, layer: str) -> tuple[Check, ...]:
         """Some numbers of the newest analysis of this checkpoint and layer once more, by brute force, kept

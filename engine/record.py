@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from engine.jackknife import Jackknife
 from engine.suppression import Spectra
 
 # Every named matrix: symbol and what it is, in words (theory.md sections 1 and 3).
@@ -112,3 +113,5 @@ class Source(Protocol):
     def spectrum(self, name: str) -> Float[ndarray, " d"]: ...
 
     def spectra(self) -> Spectra | None: ...
+
+    def jackknife(self) -> Jackknife | None: ...

@@ -16,12 +16,14 @@ from numpy import ndarray
 from engine import diagnostics
 from engine.diagnostics import Fit
 from engine.exponent import Exponent, bootstrap_interval, exponent
+from engine.jackknife import Jackknife
 from engine.record import NAMES, Probes, Provenance, Source, Whole
 from engine.requests import require
 from engine.suppression import Spectra, Suppressed, suppress
 
 # Directions kept to be checked, and how far above the noise floor: below, the check would compare roundings.
 PROBES, PROBE_FLOOR = 8, 100
+EDGES = "jackknife/edges"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Analysis:
 
     eigenvalues: H_ii, descending (k); diagonals[name] = diag(Vᵀ M V) (k); squares[name] = ‖VᵀMV‖_F² and
     traces[name] = tr VᵀMV over the directions kept; noise_floor: H_ii below it are rounding, not data;
-    replicates[name]: diagonals of bootstrap resamples (s), of the leading j directions.
+    replicates[name]: diagonals of bootstrap resamples (s), of the leading j directions. jackknife: of the samples
+    without a group of them, for intervals where there is no bootstrap.
     Methods take a matrix's name (see `names`) and answer with NumPy float64.
     """
 
@@ -46,6 +49,7 @@ class Analysis:
     spectra: Spectra | None = None
     probes: Probes | None = None
     replicates: Mapping[str, Float[ndarray, "s j"]] = field(default_factory=dict)
+    jackknife: Jackknife | None = None
     source: Source | None = field(default=None, repr=False, compare=False)
 
     # -- what there is ------------------------------------------------------------------------------
@@ -165,19 +169,25 @@ class Analysis:
     # -- the power law --------------------------------------------------------------------------------
 
     def fit(self, name: str, top_k: int | None = None, first: int = 0) -> Fit:
-        """γ of C_ii ∝ H_ii^γ over directions first … top_k − 1 above the noise floor, with its bootstrap
-        interval where the analysis was bootstrapped and its replicates cover the window."""
+        """γ of C_ii ∝ H_ii^γ over directions first … top_k − 1 above the noise floor, with its interval over samples
+        from the bootstrap, where its replicates cover the window, else from the jackknife, where that was kept."""
         require(first >= 0, f"first must be at least 0, not {first}.")
         x, y = (z[first:] for z in self._window(name, top_k))
         fit = diagnostics.power_law(x, y, self.noise_floor)
-        return dataclasses.replace(fit, interval=self._interval(name, first, first + x.size))
+        return dataclasses.replace(fit, interval=self._interval(name, fit.gamma, first, first + x.size))
 
     def exponent(self, name: str, top_k: int | None = None, first: int = 0) -> Exponent:
-        """γ over the window of fit with everything that qualifies it: interval, other windows, what was left out,
-        and the test of the straight line."""
+        """γ over the window of fit with everything that qualifies it: interval (computed now if the analysis is in
+        memory), other windows, what was left out, and the test of the straight line."""
         last = self.k if top_k is None else top_k
-        fit = self.fit(name, top_k, first)
+        fit = self.sampled().fit(name, top_k, first)
         return exponent(self.eigenvalues, self.diagonal(name), self.noise_floor, first, last, fit)
+
+    def sampled(self) -> "Analysis":
+        """This analysis with its jackknife; computed now if the analysis is in memory."""
+        if self.jackknife is not None or self.source is None:
+            return self
+        return dataclasses.replace(self, jackknife=self.source.jackknife())
 
     def theil_sen(self, name: str, top_k: int | None = None, first: int = 0) -> tuple[float, float, float]:
         """Median pairwise slope and its 95 % interval over the window of fit: a robust second opinion on γ."""
@@ -250,6 +260,9 @@ class Analysis:
             arrays |= {f"wholes/{name}/{f.name}": getattr(whole, f.name) for f in dataclasses.fields(Whole)}
         if self.probes is not None:
             arrays |= {f"probes/{f.name}": getattr(self.probes, f.name) for f in dataclasses.fields(Probes)}
+        if self.jackknife is not None:
+            arrays |= {EDGES: self.jackknife.edges}
+            arrays |= {f"jackknife/diagonals/{name}": a for name, a in self.jackknife.diagonals.items()}
         if self.spectra is not None:
             arrays |= {f"spectra/{f.name}": getattr(self.spectra, f.name) for f in dataclasses.fields(Spectra)}
         meta = {
@@ -282,6 +295,7 @@ class Analysis:
             },
             spectra=Spectra(**spectra) if spectra else None,
             probes=Probes(**probes) if probes else None,
+            jackknife=Jackknife(arrays[EDGES], group("jackknife/diagonals/")) if EDGES in arrays else None,
             provenance=Provenance.of(meta["provenance"]),
             traces=meta["traces"],
             squares=meta["squares"],
@@ -298,9 +312,10 @@ class Analysis:
         require(k >= 1, f"top_k must be at least 1, not {k}.")
         return self.eigenvalues[:k], self.diagonal(name)[:k]
 
-    def _interval(self, name: str, first: int, last: int) -> tuple[float, float] | None:
-        if name not in self.replicates or self.replicates["H"].shape[1] < last:
-            return None
+    def _interval(self, name: str, gamma: float, first: int, last: int) -> tuple[float, float] | None:
+        x, y = self.eigenvalues[first:last], self.diagonal(name)[first:last]
         # A direction enters the interval as it enters the fit: chosen once, on the original sample.
-        keep = diagnostics.fittable(self.eigenvalues[first:last], self.diagonal(name)[first:last], self.noise_floor)
-        return bootstrap_interval(*(self.replicates[key][:, first:last][:, keep] for key in ("H", name)))
+        keep = diagnostics.fittable(x, y, self.noise_floor)
+        if name in self.replicates and self.replicates["H"].shape[1] >= last:
+            return bootstrap_interval(*(self.replicates[key][:, first:last][:, keep] for key in ("H", name)))
+        return None if self.jackknife is None else self.jackknife.interval(name, gamma, x, y, keep, first)

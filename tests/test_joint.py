@@ -10,6 +10,7 @@ from torch import nn
 
 from engine import analyze
 from engine.joint import JointTail
+from engine.per_sample import left_out
 from engine.result import Analysis
 from engine.verify import verify
 from tests.reference import twins
@@ -219,6 +220,17 @@ def test_bootstrap_replicates_are_literal_resamples():
             diagonal = np.diag(result.basis.T @ matrix.numpy() @ result.basis)
             twins.compare(result.replicates[name][row], diagonal, 1e-5, name)
     assert result.fit("C").interval is not None
+
+
+def test_the_jackknife_leaves_samples_out_literally():
+    planted = net("tanh", n=9)
+    result = run(planted, seed=4).sampled()
+    model, inputs, targets, layers = planted
+    g, h = twins.per_sample_jointly(model, layers, inputs, targets, "ce")
+    for row, counts in enumerate(left_out(9, 100, seed=4).bool()):
+        for name, matrix in twins.hessian_and_noise(g[counts], h[counts], B).items():
+            diagonal = np.diag(result.basis.T @ matrix.numpy() @ result.basis)
+            twins.compare(result.jackknife.diagonals[name][row], diagonal, 1e-5, name)
 
 
 def test_names_joined_by_a_plus_mean_the_same_and_one_name_means_one_layer():

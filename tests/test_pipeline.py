@@ -332,17 +332,38 @@ def test_runs_that_are_not_there_are_named(store: Store, request_: RunRequest) -
     assert library.load_analysis(store, key, "nothing") is None
 
 
-def test_an_analysis_ended_after_its_first_look_is_completed(store: Store, trained: str) -> None:
+@pytest.mark.parametrize("stage", ["resampling", "spectra"])
+def test_an_analysis_ended_after_its_first_look_is_completed(store: Store, trained: str, stage: str) -> None:
     request = AnalysisRequest(trained, 6)
-    watch = Watch("spectra")
+    watch = Watch(stage)
     with pytest.raises(Stopped):
         watched(store, watch).analyze(request)
     (found,) = library.analyses(store, trained)
     first = library.load_analysis(store, trained, found.key, spectra=True)
     assert first is not None
     assert first.spectra is None
+    assert first.fit("C", 10).interval is None
     assert first.random_correlation("C", 3).shape == (3, 3), "a first look shows R_rand"
     whole = watched(store, Watch()).analyze(request)
     assert whole.spectra is not None
     assert set(whole.wholes) == set(whole.names)
     assert {whole.blocks[name].shape for name in whole.names} == {(20, 20)}
+
+
+def test_an_analysis_kept_without_intervals_still_loads_and_gets_them_when_asked_for_again(
+    store: Store, trained: str
+) -> None:
+    request = AnalysisRequest(trained, 6)
+    interval = watched(store, Watch()).analyze(request).fit("C", 10).interval
+    assert interval is not None
+    (found,) = library.analyses(store, trained)
+    path = ("runs", trained, "analyses", found.key)
+    entry = store.read(*path)
+    assert entry is not None
+    files = {name: entry.arrays(name) or {} for name in ("main", "blocks", "spectra")}
+    files["main"] = {name: a for name, a in files["main"].items() if not name.startswith("jackknife")}
+    store.write(path, dict(entry.meta), files)
+    old = library.load_analysis(store, trained, found.key)
+    assert old is not None
+    assert old.fit("C", 10).interval is None
+    assert watched(store, Watch()).analyze(request).fit("C", 10).interval == interval

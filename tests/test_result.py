@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import diagnostics, suppression
+from engine.jackknife import Jackknife
 from engine.record import NAMES, Provenance
 from engine.result import Analysis
 from engine.suppression import Spectra
@@ -57,6 +58,9 @@ class Matrices:
         return np.linalg.eigvalsh(self.blocks[name])[::-1].copy()
 
     def spectra(self):
+        return None
+
+    def jackknife(self):
         return None
 
 
@@ -311,7 +315,9 @@ def assert_same(a, b):
 @pytest.mark.parametrize("kept", [False, True])
 def test_an_analysis_survives_the_cache(kept, bootstrapped):
     replicates = {name: bootstrapped.replicates[name][:, :D] for name in ("H", "C")}
-    result = analysis(replicates=replicates, provenance=provenance(anchors_per_class=None, bias=True))
+    jackknife = Jackknife(np.arange(D + 1), replicates)
+    changes = {"replicates": replicates, "jackknife": jackknife}
+    result = analysis(**changes, provenance=provenance(anchors_per_class=None, bias=True))
     if kept:
         result = result.kept(["C", "C_awd"], block=6)
     arrays, meta = result.to_arrays()
@@ -326,6 +332,9 @@ def test_an_analysis_survives_the_cache(kept, bootstrapped):
     assert set(back.wholes) == ({"C", "C_awd"} if kept else set())
     assert back.fit("C") == result.fit("C")
     assert back.fit("C").interval is not None
+    without = [dataclasses.replace(a, replicates={}).fit("C") for a in (back, result)]
+    assert without[0] == without[1]
+    assert without[0].interval != back.fit("C").interval, "that of the jackknife"
     compare(back.suppress(keep=1).noise_diagonal, result.suppress(keep=1).noise_diagonal, 0.0, "suppression")
     if kept:
         assert back.commutator("C_awd", "top", 4) == result.commutator("C_awd", "top", 4)

@@ -54,8 +54,9 @@ STAGES = {
     "pairs": ("pairing each sample with its neighbour", 0.15, 0.25),
     "moments": ("averaging over all samples", 0.25, 0.6),
     "eigenvectors": ("finding the directions of curvature", 0.6, 0.7),
-    "projections": ("turning to the directions of curvature", 0.7, 0.85),
-    "spectra": ("keeping the curvatures of single samples", 0.85, 0.9),
+    "projections": ("turning to the directions of curvature", 0.7, 0.8),
+    "resampling": ("how much γ would change with other samples", 0.8, 0.87),
+    "spectra": ("keeping the curvatures of single samples", 0.87, 0.9),
     "commutators": ("comparing with chance", 0.9, 1.0),
 }
 _ANALYSING = re.compile(r"analysing epoch (\d+)(?: \((\d+) of (\d+)\))?: (.*)")
