@@ -2,7 +2,7 @@
 torch is imported: a page asks here while the sweep is at work."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,12 @@ def keep_failure(store: Store, cell: Cell, sentence: str) -> None:
     store.write(("cells", cell.key), {"failure": sentence})
 
 
+def forget_failure(store: Store, cell: Cell) -> None:
+    """Take back what keep_failure kept: the cell is being tried again."""
+    if state(store, cell).failure:
+        store.delete("cells", cell.key)
+
+
 @dataclass(frozen=True)
 class State:
     """A cell as it is now. row: what was measured, once it was; failure: why it was not; epoch of epochs: how far
@@ -39,9 +45,10 @@ class State:
         return self.cell.run.training.epochs
 
 
-def states(store: Store, sweep: Sweep) -> tuple[State, ...]:
-    """Every cell as it is in the cache, in the sweep's order; no data are read."""
-    known = {run.request: run for run in reversed(library.runs(store))}
+def states(store: Store, sweep: Sweep, runs: Sequence[Run] | None = None) -> tuple[State, ...]:
+    """Every cell as it is in the cache, in the sweep's order; no data are read. runs: those of the cache, newest
+    first, where they are at hand."""
+    known = {run.request: run for run in reversed(library.runs(store) if runs is None else runs)}
     return tuple(_state(store, cell, known.get(cell.run)) for cell in sweep.cells)
 
 

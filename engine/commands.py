@@ -122,12 +122,12 @@ def _analyze(pipeline: "Pipeline", command: AnalyzeCommand, session: Session) ->
 
 
 def _sweep(command: SweepCommand, session: Session) -> str:
-    from engine import cells, sweeping, table
+    from engine import cells, cost, sweeping, table
     from engine.sweep import open_sweep
 
     sweep, store = open_sweep(command.sweep), Store()
     if command.measure:
-        workers = sweeping.workers() if command.workers is None else command.workers
+        workers = cost.workers() if command.workers is None else command.workers
         require(workers >= 1, f"A sweep needs at least one worker, not {workers}.")
         session.finished = "Finished cells are kept."
         with contextlib.ExitStack() as stack:

@@ -90,8 +90,17 @@ def host() -> str:
             name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f"{name}, {cores} core{'s' if cores > 1 else ''}"
+    return f"{name}, {cores()} core{'s' if cores() > 1 else ''}"
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def workers() -> int:
+    """As many processes as this computer is shared among unasked: one for two cores."""
+    return max(1, cores() // 2)
 
 
 # -- training -------------------------------------------------------------------------------------------

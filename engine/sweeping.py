@@ -10,7 +10,6 @@ a power cut) loses no finished epoch, and the same call goes on. Workers share n
 import contextlib
 import functools
 import multiprocessing
-import os
 import secrets
 import signal
 import subprocess
@@ -33,7 +32,7 @@ import torch
 from cache.progress import Stopped
 from cache.store import Store
 from engine import cells, library, table
-from engine.cost import host
+from engine.cost import cores, host
 from engine.device import device_name, resolve
 from engine.pipeline import Pipeline, chosen_epochs
 from engine.progress import Progress, silent
@@ -62,6 +61,8 @@ def fill(
     work: dict[str, list[Cell]] = {}
     for cell in open_:
         work.setdefault(key(cell.run), []).append(cell)
+    for cell in open_:
+        cells.forget_failure(store, cell)
     done, waiting, broken = len(sweep.cells) - len(open_), list(work.values()), 0
     progress("cells", done, len(sweep.cells))
     with _token(store) as token:
@@ -84,16 +85,11 @@ def fill(
     return cells.states(store, sweep)
 
 
-def workers() -> int:
-    """As many processes as this computer is shared among unasked: one for two cores."""
-    return max(1, _cores() // 2)
-
-
 def local(workers: int) -> Executor:
     """Processes of this computer, its cores shared out among them."""
     # Spawned: a forked child inherits torch's threads in whatever state they are.
     context = multiprocessing.get_context("spawn")
-    share = max(1, _cores() // workers)
+    share = max(1, cores() // workers)
     return ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(share,))
 
 
@@ -116,10 +112,6 @@ def dask(address: str) -> Iterator[Callable[[], Executor]]:
         yield functools.partial(client.get_executor, pure=False)
     finally:
         client.close()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _begin(share: int) -> None:
