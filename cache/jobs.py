@@ -108,7 +108,7 @@ class Jobs:
 
     def start(self, argv: Sequence[str], title: str, run: str = "", queue: bool = True) -> Job:
         """Start `python -m engine argv` at low priority, detached from this process. queue: let older jobs end
-        first; False is for short help that someone waits for.
+        first; False is for short help that someone waits for, and for sweeps, which nobody should wait for.
 
         If the same command is already running, that job is returned: making the folder is atomic, so two
         tabs that press at once start one process. OSError if no process can be started."""

@@ -11,6 +11,7 @@ measures and tabulates it.
 """
 
 import itertools
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +35,7 @@ from engine.requests import (
 from engine.settings import SETTINGS, is_count, of, value
 
 FOLDER = Path(__file__).with_name("sweeps")
-
+MOST_CELLS = 5000  # of one grid: more is a slip of the pen
 
 OWN = ("preset", "window", "analyze")
 # What a row of the table says anyway, or its column.
@@ -148,6 +149,8 @@ def _grid(grid: Mapping[str, Any], where: str) -> list[Cell]:
             f"{where}: {name} varies over a list of values such as [0, 1], not {values!r}.",
         )
     require(isinstance(grid.get("name", ""), str), f"{where}: name is a text, not {grid.get('name')!r}.")
+    count = math.prod(map(len, varied.values()))
+    require(count <= MOST_CELLS, f"{where} has {count:,} cells; {MOST_CELLS:,} are the most. Vary less at a time.")
     found = []
     for combination in itertools.product(*varied.values()):
         values = fixed | dict(zip(varied, combination, strict=True))

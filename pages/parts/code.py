@@ -58,3 +58,19 @@ def history(view: View) -> str:
             "test_loss, test_accuracy = history.test_loss, history.test_accuracy",
         )
     )
+
+
+def cells(sweep: str) -> str:
+    """Read the measured cells of a sweep from the cache, and the exponents of each."""
+    return "\n".join(
+        (
+            "from cache.store import Store",
+            "from engine import cells",
+            "from engine.sweep import open_sweep",
+            "",
+            f"for state in cells.states(Store(), open_sweep({sweep!r})):",
+            "    if state.row is not None:",
+            '        gammas = [state.row.laws[name].gamma for name in ("C", "C_awd")]',
+            "        print(state.row.row, state.row.classes, state.row.seed, *gammas)",
+        )
+    )

@@ -46,6 +46,7 @@ MENU: dict[str, tuple[Entry, ...]] = {
     "Look": (
         Entry("commutativity", "pages/commutativity.py", "Commutativity", ":material/grid_on:"),
         Entry("power_law", "pages/power_law.py", "Power law", ":material/trending_up:"),
+        Entry("table", "pages/table.py", "Table 1", ":material/table_chart:"),
     ),
     "Explain": (
         Entry("dynamics", "pages/dynamics.py", "Dynamics", ":material/timeline:"),
@@ -110,9 +111,9 @@ def _at_work(name: str) -> None:
     """What is being trained or analysed, in a line; the Train page tells it at length."""
     from pages.parts import jobs, results
 
-    # Two pages tell it at length: Train, and the start page until it has results.
-    if name != "train" and (name != "start" or results.present() is not None):
-        jobs.in_short()
+    # Some pages tell it at length: Train, the start page until it has results, and Table 1 its own sweeps.
+    told = name == "train" or (name == "start" and results.present() is None)
+    jobs.in_short(queue=not told, sweeps=name != "table")
 
 
 def _selected(name: str) -> None:

@@ -71,6 +71,8 @@ def doing(job: Job) -> str:
         return f"Waiting for {progress.total} job{'s' if progress.total > 1 else ''} before it"
     if stage == "training":
         return f"Training: epoch {progress.done} of {progress.total}"
+    if stage == "cells":
+        return f"Filling a table: {progress.done} of {progress.total} cells"
     if stage == "starting":
         return "Waking the engine …"
     if stage == "loading data":

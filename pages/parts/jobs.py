@@ -10,7 +10,7 @@ from engine.requests import RunRequest
 from engine.terminal import duration
 from pages.parts import curves, demo, results
 from pages.parts.controls import draw
-from pages.parts.frame import guarded
+from pages.parts.frame import escaped, guarded
 from pages.parts.job_words import doing, fraction, left, request_of, run_of, sentence, works_on
 
 # Each look makes the browser draw a part of the page: it takes from the cores that the worker needs.
@@ -29,6 +29,11 @@ def working() -> Job | None:
     """The job of the queue that is at work now, or about to be."""
     queued = sorted((job for job in jobs().running() if job.queue), key=lambda j: (j.waiting, j.created))
     return queued[0] if queued else None
+
+
+def sweep() -> Job | None:
+    """The newest sweep at work. Sweeps may last for days and do not queue."""
+    return next((job for job in jobs().running() if job.argv[:1] == ("sweep",)), None)
 
 
 # -- one job at work --------------------------------------------------------------------------------------
@@ -183,11 +188,11 @@ def go_on(job: Job) -> Job:
 # -- in the sidebar ---------------------------------------------------------------------------------------
 
 
-def in_short() -> None:
-    """One line on every page while something is at work; where nothing is, nothing is drawn or watched."""
-    job = working()
-    if job is not None:
-        _in_short(job.id)
+def in_short(queue: bool, sweeps: bool) -> None:
+    """A line for what is at work in the queue, and one for a sweep; where nothing is, nothing is drawn or watched."""
+    for job in (working() if queue else None, sweep() if sweeps else None):
+        if job is not None:
+            _in_short(job.id)
 
 
 @st.fragment(run_every=1.0)
@@ -199,17 +204,17 @@ def _in_short(job_id: str) -> None:
         return
     seconds = job.progress.seconds_left
     about = f", {_roughly(seconds)} left" if seconds is not None and job.progress.total > 1 else ""
-    what = "Stopping" if job.stopping else "Training" if job.progress.stage == "training" else "At work"
-    with st.container(key="work", gap="xxsmall"):
+    what = "Stopping" if job.stopping else {"training": "Training", "cells": "Sweep"}.get(job.progress.stage, "At work")
+    with st.container(key="work" if job.queue else "work-sweep", gap="xxsmall"):
         st.page_link(
-            "pages/train.py",
+            "pages/train.py" if job.queue else "pages/table.py",
             label=f"{what} … {fraction(job):.0%}{about}",
             icon=":material/progress_activity:",
-            help=job.title,
+            help=escaped(job.title),
             width="stretch",
         )
         waiting = sum(other.waiting for other in jobs().running() if other.id != job.id)
-        if waiting:
+        if waiting and job.queue:
             st.caption(f"{waiting} more in the queue")
 
 

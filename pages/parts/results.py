@@ -20,7 +20,7 @@ from engine.result import Analysis
 from engine.suppression import Spectra, Suppressed, suppress
 from pages.parts import selection
 
-HISTORY_ENTRIES, ANALYSIS_ENTRIES, DERIVED_ENTRIES = 32, 24, 64
+HISTORY_ENTRIES, ANALYSIS_ENTRIES, DERIVED_ENTRIES = 256, 24, 64
 # Spectra are large: about 20 MB for 2,000 samples and 2,500 directions.
 SPECTRA_ENTRIES = 6
 # A few numbers each: nine matrices at some twenty epochs, for several windows.

@@ -26,7 +26,7 @@ class Selection:
     covariances; k: leading directions shown; window: first and last direction of the fit, from 1; direction: the
     one pointed at, from 1; draw: seed of the random baseline; centred: whether clouds are shifted onto each
     other; keep, tail, stiff, damp, homogenise: the edit of the per-sample spectra, see engine.suppression;
-    large: type for a projector.
+    sweep: the one whose table is shown, by name; large: type for a projector.
     """
 
     run: str | None = None
@@ -45,6 +45,7 @@ class Selection:
     stiff: float | None = None
     damp: float | None = None
     homogenise: bool | None = None
+    sweep: str | None = None
     large: bool | None = None
 
 
@@ -104,6 +105,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "stiff": _share,
     "damp": _share,
     "homogenise": _yes_or_no,
+    "sweep": _word(r"[a-z0-9_-]{1,40}"),
     "large": _yes_or_no,
 }
 

@@ -311,3 +311,26 @@ For one fully connected layer: the Hessian $H$ of the mean loss in its weights, 
 $B$ samples, and the covariance $C_\mathrm{AWD}$ that activity–weight duality predicts, all in the eigenvectors of $H$.
 $H_{ii}$ and $C_{ii}$ then show the exponent $\gamma$ of $C_{ii} \propto H_{ii}^{\,\gamma}$.
 """
+
+TABLE_LEAD = r"""
+How the exponent γ of $C_{ii} \propto H_{ii}^{\,\gamma}$ depends on data, network, loss and the number of classes: a
+*sweep* trains and analyses a whole grid of settings, and the table fills cell by cell.
+"""
+
+TABLE = r"""
+**A cell** is one kind of network with so many classes, trained once for every seed and analysed at its last epoch; each
+run is a dot below the numbers. Shown are $\gamma$ of the measured noise $C$ and of the predicted $C_\mathrm{AWD}$: the
+mean over seeds **±** their standard deviation, which says how far another seed would be off. How sure $\gamma$ is for
+one network is another matter: the 95 % interval over samples, under the pointer. The shade deepens from $\gamma = 1$ to
+$2$; outside these bounds a number is underlined. Press a cell to see its power laws.
+
+**Why the paper’s numbers may differ.** Here other initial weights and batches were drawn, and small letters name the
+settings that depart from the paper’s. $\gamma$ also hangs on $\mathcal N$, the number of directions fitted, and on how
+far training has converged.
+
+"""
+
+PREDICTED = r"""
+**On the diagonal** activity–weight duality predicts the exponent exactly. A large dot is the mean of a cell over its
+seeds, a small one a single run; dotted and dashed lines are the bounds 1 and 2 of the theory.
+"""
