@@ -100,6 +100,7 @@ def test_an_empty_cache_offers_the_first_sweep(store):
 
 
 def test_numbers_are_those_of_the_table_over_seeds(store):
+    fill(store)
     rows = plant(store)
     at = opened(PAGE)
     body = shown(at)

@@ -114,16 +114,18 @@ def chosen(at_work: str | None) -> Choice:
         )
     working = (choice.id for choice in choices.values() if choice.word == at_work)
     present = wanted if wanted in choices else next(working, next(iter(choices)))
-    picked = st.selectbox(
-        "Sweep",
-        list(choices),
-        format_func=lambda id: choices[id].sweep.name,
-        help="Those that come with the project, then your own. Each is a grid of settings written in TOML.",
-        **bound(PAGE, "sweep", present),
-    )
-    found = choices[picked or present]
-    if found.about:
-        st.caption(escaped(found.about))
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        picked = st.selectbox(
+            "Sweep",
+            list(choices),
+            format_func=lambda id: choices[id].sweep.name,
+            help="Those that come with the project, then your own. Each is a grid of settings written in TOML.",
+            width=360,
+            **bound(PAGE, "sweep", present),
+        )
+        found = choices[picked or present]
+        if found.about:
+            st.caption(escaped(found.about), width="stretch")
     return found
 
 
@@ -149,7 +151,7 @@ def editor(present: Choice) -> None:
         found, wrong = None, str(error)
     same = draft == present.sweep.text
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.button("Check", key="table.check", icon=":material/rule:", help="Or press Ctrl and Enter in the text.")
+        st.button("Check", key="table.read", icon=":material/rule:", help="Or press Ctrl and Enter in the text.")
         st.button(
             "Use this sweep",
             key="table.use",

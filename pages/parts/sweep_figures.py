@@ -43,7 +43,13 @@ def agreement(found: Sequence[State], height: int = 420) -> go.Figure:
                     legendgroup=loss,
                     showlegend=points is means,
                     text=names,
-                    marker={"color": look, "symbol": symbol, "size": size, "opacity": opacity, "line": {"width": 2}},
+                    marker={
+                        "color": look,
+                        "symbol": symbol,
+                        "size": size,
+                        "opacity": opacity,
+                        "line": {"width": 2, "color": look},
+                    },
                     hovertemplate="<b>%{text}</b><br>γ of C = %{y:.3f}<br>γ of C<sub>AWD</sub> = %{x:.3f}"
                     "<extra></extra>",
                 )

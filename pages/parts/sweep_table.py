@@ -224,14 +224,15 @@ def agreement(word: str, found: Sequence[State]) -> None:
     if not rows:
         return
     heading("Does duality predict the exponent?", words.PREDICTED)
-    draw(
-        sweep_figures.agreement(found),
-        "agreement",
-        "gamma-measured-and-predicted",
-        f"γ of C against γ of C_AWD for {len(rows)} measured cells, with the diagonal and the bounds 1 and 2.",
-        arrays=lambda: {
-            **{name: np.array([getattr(row, name) for row in rows]) for name in ("row", "classes", "seed")},
-            **{f"gamma_{name}": np.array([row.laws[name].gamma for row in rows]) for name in SHOWN},
-        },
-        code=lambda: code.cells(word),
-    )
+    with st.container(width=640):
+        draw(
+            sweep_figures.agreement(found),
+            "agreement",
+            "gamma-measured-and-predicted",
+            f"γ of C against γ of C_AWD for {len(rows)} measured cells, with the diagonal and the bounds 1 and 2.",
+            arrays=lambda: {
+                **{name: np.array([getattr(row, name) for row in rows]) for name in ("row", "classes", "seed")},
+                **{f"gamma_{name}": np.array([row.laws[name].gamma for row in rows]) for name in SHOWN},
+            },
+            code=lambda: code.cells(word),
+        )

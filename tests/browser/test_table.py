@@ -1,0 +1,52 @@
+"""A sweep from its settings to a full table, in a real browser."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from cache.store import Store
+from engine import cells
+from engine.sweep import open_sweep
+from tests.browser.conftest import settle
+
+pytestmark = pytest.mark.browser
+
+PATIENCE = 180_000
+OWN = """name = "Two cells"
+[[grid]]
+set = { data = "mnist5k", per_class = 30, widths = [784, 8, 8, 10], epochs = 2, window = 40 }
+vary = { classes = [3], loss = ["ce", "mse"] }
+"""
+
+
+def test_a_grid_fills_to_the_end_and_leads_to_its_power_laws(empty, window):
+    page = window(f"{empty.url}/table", height=1300)
+    expect(page.locator(".gs-waiting")).to_have_count(8)
+    page.get_by_text("as a text to make your own of").click()
+    text = page.get_by_role("textbox", name="The sweep in TOML")
+    text.fill(OWN)
+    text.press("Control+Enter")
+    expect(page.get_by_text("2 cells, 2 runs to train").first).to_be_visible()
+    page.get_by_role("button", name="Use this sweep").click()
+    expect(page.locator(".gs-waiting")).to_have_count(2)
+    settle(page)
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text(re.compile(r"\d of 2 cells are measured"))).to_be_visible()
+    expect(page.locator(".gs-done")).to_have_count(2, timeout=PATIENCE)
+    expect(page.get_by_text("All 2 cells are measured")).to_be_visible()
+    settle(page)
+
+    word = re.search(r"sweep=(own-\w+)", page.url)[1]
+    found = cells.states(Store(empty.cache), open_sweep(str(empty.cache / "sweeps" / f"{word}.toml")))
+    gammas = [f"{state.row.laws[name].gamma:.3f}" for state in found for name in ("C", "C_awd")]
+    assert page.locator(".gs-number b").all_inner_texts() == gammas
+    expect(page.locator(".js-plotly-plot")).to_have_count(1)
+
+    page.locator("a.gs-number").first.click()
+    expect(page.get_by_role("heading", name="By which power does noise grow with curvature?")).to_be_visible()
+    settle(page)
+    assert f"run={found[0].row.run}" in page.url
+    assert f"sweep={word}" in page.url
+    page.go_back()
+    expect(page.locator(".gs-done")).to_have_count(2)
