@@ -16,6 +16,7 @@ from engine.command_line import SweepCommand, parse
 from engine.requests import to_json
 from engine.table import Law, Row
 from pages.parts import selection, sweep_choice, sweep_figures, sweep_table
+from pages.parts.frame import LOSSES
 from tests.planted import fill
 from tests.test_pages import button, chart, charts, fine, opened, url
 from tests.test_train_page import write_job
@@ -203,6 +204,8 @@ def test_the_figure_holds_every_seed_and_every_mean(store):
     assert list(by_name["ce seeds"].y) == wanted
     assert list(by_name["ce means"].y) == [sum(wanted[i : i + 2]) / 2 for i in (0, 2)]
     assert list(by_name["ce means"].x) == pytest.approx([y - 0.1 for y in by_name["ce means"].y])
+    assert sweep_figures.distances(states) == [("ce", 2, pytest.approx(0.1)), ("mse", 2, pytest.approx(0.1))]
+    assert {m.label: m.value for m in at.metric} == {f"{LOSSES[loss]}, 2 cells": "0.10" for loss in ("ce", "mse")}
 
 
 # -- where a cell leads -----------------------------------------------------------------------------------

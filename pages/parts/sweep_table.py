@@ -16,6 +16,7 @@ from engine.sweep import Sweep
 from engine.table import Mean, Row
 from pages.parts import code, palette, selection, sweep_figures, words
 from pages.parts.controls import draw, heading
+from pages.parts.frame import LOSSES
 from pages.parts.selection import Selection
 
 if TYPE_CHECKING:
@@ -224,7 +225,8 @@ def agreement(word: str, found: Sequence[State]) -> None:
     if not rows:
         return
     heading("Does duality predict the exponent?", words.PREDICTED)
-    with st.container(width=640):
+    left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
+    with left:
         draw(
             sweep_figures.agreement(found),
             "agreement",
@@ -236,3 +238,7 @@ def agreement(word: str, found: Sequence[State]) -> None:
             },
             code=lambda: code.cells(word),
         )
+    with right:
+        st.markdown("How far the predicted exponents are from the measured ones, as a root mean square over cells:")
+        for loss, count, distance in sweep_figures.distances(found):
+            st.metric(f"{LOSSES[loss]}, {count} cell{'s' if count > 1 else ''}", f"{distance:.2f}")
