@@ -349,6 +349,16 @@ def test_without_a_table_or_a_measured_cell_there_is_one_sentence(tmp_path, caps
     assert "Run the sweep first" in capsys.readouterr().err
 
 
+def test_an_unchanged_figure_is_the_same_file():
+    one, other = (
+        f'<defs id="defs-{a}"/><g class="trace scatter trace{b}" clip-path="url(#clip{a}xy)">1</g>'
+        for a, b in (("c3bb02", "1ca952"), ("415c5b", "cbfe0e"))
+    )
+    assert export.steady(one) == export.steady(other)
+    assert export.steady(one) != export.steady(one.replace(">1<", ">2<"))
+    assert export.steady(one).count("000000") == 2
+
+
 @pytest.mark.browser
 def test_figures_become_files(store, swept, tmp_path):
     if find_chromium() is None:

@@ -24,7 +24,7 @@ def size(rows: Sequence[Row]) -> Claim | None:
     return Claim(
         holds,
         title,
-        f"$\\mathrm{{tr}}\\,C_\\mathrm{{AWD}} / \\mathrm{{tr}}\\,C$ is {times(ratios)}, the median "
+        f"$\\mathrm{{tr}}(C_\\mathrm{{AWD}}) / \\mathrm{{tr}}(C)$ is {times(ratios)}, the median "
         f"{times([float(np.median(ratios))])}. What duality predicts can be compared with the measured noise in shape"
         f"{' and in scale' if holds else ', not in scale'}.",
     )
@@ -39,8 +39,8 @@ def window(rows: Sequence[Row]) -> Claim | None:
         return None
     off = [row for row, _ in laws if max(map(abs, finite((half[id(row)], double[id(row)]))), default=0) >= CLOSE]
     floor = finite(law.discarded for _, law in laws)
-    text = f"γ of $C$ over half the window is another by {signed_span(half.values())}"
-    text += f", over twice the window by {signed_span(double.values())}. " if finite(double.values()) else ". "
+    text = f"Fitted over half the window, γ of $C$ changes by {signed_span(half.values())}"
+    text += f"; over twice the window, by {signed_span(double.values())}. " if finite(double.values()) else ". "
     if off:
         told = grouped(off, lambda row: _windows(row.laws["C"]))
         text += f"By {CLOSE} or more in {share(len(off), len(laws), 'runs')} (γ over 𝒩/2 → 𝒩 → 2𝒩): {told}. "

@@ -103,9 +103,9 @@ def dominant(rows: Sequence[Row]) -> Claim | None:
     return Claim(
         holds,
         title,
-        f"Keeping only the dominant eigenvalue of each $h_p$, the new $\\mathrm{{E}}[h^2]_{{ii}}$ against the old ones "
-        f"have slope {span(row.kept_slope for row in known)} and R² from "
-        f"{number(min(row.kept_r2 for row in known), 3)} on.",
+        f"Keeping only the dominant eigenvalue of each $h_p$, the new $\\mathrm{{E}}[h^2]_{{ii}}$ lie on the old ones "
+        f"with slope {span(row.kept_slope for row in known)} and R² of at least "
+        f"{number(min(row.kept_r2 for row in known), 3)}.",
     )
 
 

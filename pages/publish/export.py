@@ -1,5 +1,6 @@
 """Figures as files: the app's figures on white paper, drawn by plotly.js in the system's Chromium."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,3 +37,15 @@ def write(figures: Mapping[Path, go.Figure]) -> None:
             f"Chromium, which draws the files, could not be used ({error}). Install it (Debian: apt-get install "
             "chromium)."
         ) from error
+    for path in figures:
+        if path.suffix == ".svg":
+            path.write_text(steady(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def steady(svg: str) -> str:
+    """The same picture with names of its parts that are not drawn by lot: a figure that has not changed is the same
+    file."""
+    drawn = dict.fromkeys(re.findall(r"(?:defs-|\btrace)([0-9a-f]{6})\b", svg))
+    for place, name in enumerate(drawn):
+        svg = svg.replace(name, f"{place:06}")
+    return svg

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
+import numpy as np
+
 from engine import table
 from engine.table import Row
 from pages.publish import claims, tables, wording
@@ -58,12 +60,13 @@ def _opening(sweep: str, rows: Sequence[Row]) -> str:
 
 def _reading(rows: Sequence[Row]) -> str:
     counts = {len(some) for cells in table.groups(rows).values() for some in cells.values()}
-    seeds = wording.span(counts, 0)
-    return (
-        f"Exponents by number of classes: mean ± standard deviation over {seeds} seeds, and below it the hull of the "
-        "95 % intervals over training samples. Fitted over the leading 𝒩 eigen-directions of the paper's own settings "
-        "that lie above the noise floor. Superscripts tell what departs from its other settings."
-    )
+    text = f"γ by number of classes: mean ± standard deviation over {wording.span(counts, 0)} seeds"
+    if any(np.isfinite(law.low) for row in rows for law in row.laws.values()):
+        text += ", and below it the hull of the 95 % intervals over training samples"
+    text += ". Fitted over the leading 𝒩 eigen-directions that lie above the noise floor, 𝒩 as under “Settings”."
+    if any(row.departures for row in rows):
+        text += " Superscripts tell where the settings depart from the paper's."
+    return text
 
 
 def _paper() -> str:
