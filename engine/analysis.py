@@ -79,6 +79,7 @@ def analyze(
         sizes = " + ".join(f"{d_out} × {d_in}" for d_out, d_in in subject.shapes)
         studied = f"layer{'s' if len(names) > 1 else ''} {'+'.join(names)!r} ({sizes})"
         k = d if top_k is None else top_k
+        top_k = None if k == d else top_k  # all directions are no leading ones
         require(1 <= k <= d, f"top_k must lie in 1 … {d}, the weights of {studied}; not {top_k}.")
         size = subject.memory(top_k, torch.finfo(working).bits // 8)
         work = plan(n=targets.shape[0], d=d, size=size, top_k=top_k, free=free_memory(where))

@@ -11,12 +11,13 @@ a machine that does nothing else.
 import math
 import os
 import platform
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine import joint_cost
 from engine.architectures import layers
 from engine.jackknife import GROUPS, stretches
-from engine.requests import ModelRequest, RunRequest, require
+from engine.joint_cost import Shapes
+from engine.requests import ModelRequest, RunRequest, joined, require
 
 EVALUATED_AT_ONCE = 1024  # samples: bounds the memory of an evaluation, and no number depends on it
 # Reading and writing every parameter in a step takes as long as this many operations on it.
@@ -67,19 +68,21 @@ class Cost:
 
 @dataclass(frozen=True)
 class Subject:
-    """A layer to be analysed. forward: operations of one sample's way through the whole network; rank: most
-    eigenpairs of one sample's curvature, the classes for a ReLU network, d_out where the tail is smooth."""
+    """A layer to be analysed, or several jointly. forward: operations of one sample's way through the whole network;
+    rank: most eigenpairs of one sample's curvature, the classes for a ReLU network, d_out where the tail is smooth;
+    shapes: (d_out, d_in) of each of several layers, whose sums are then d_out and d_in."""
 
     d_out: int
     d_in: int
     classes: int
     rank: int
     forward: float = 0.0
+    shapes: Shapes = ()
 
     @property
     def dimension(self) -> int:
         """D, the number of weights."""
-        return self.d_out * self.d_in
+        return sum(d_out * d_in for d_out, d_in in self.shapes or ((self.d_out, self.d_in),))
 
 
 def host() -> str:
@@ -162,16 +165,18 @@ def training(
 
 
 def subject(model: ModelRequest, layer: str, image: tuple[int, int] = (28, 28)) -> Subject:
-    """What an analysis of this layer meets. ValueError if the net has no such linear layer."""
-    linear = [part for part in layers(model, image) if not part.convolution]
-    found = next((part for part in linear if part.name == layer), None)
-    names = ", ".join(part.name for part in linear)
-    require(found is not None, f"The network has no layer {layer!r}; its linear layers are {names}.")
-    assert found is not None
-    classes = model.widths[-1]
-    smooth = model.activation != "relu" and found is not linear[-1]
-    rank = found.width if smooth else min(classes, found.width)
-    return Subject(found.width, found.inputs, classes, rank, forward_operations(model, image))
+    """What an analysis of this layer, or of several joined by "+", meets. ValueError if the net has no such linear
+    layer."""
+    linear = {part.name: part for part in layers(model, image) if not part.convolution}
+    for name in joined(layer):
+        require(name in linear, f"The network has no layer {name!r}; its linear layers are {', '.join(linear)}.")
+    found = [linear[name] for name in joined(layer)]
+    classes, width = model.widths[-1], sum(part.width for part in found)
+    smooth = model.activation != "relu" and found[0].name != list(linear)[-1]
+    rank = width if smooth else min(classes, width)
+    shapes = tuple((part.width, part.inputs) for part in found) if len(found) > 1 else ()
+    inputs = sum(part.inputs for part in found)
+    return Subject(width, inputs, classes, rank, forward_operations(model, image), shapes)
 
 
 @dataclass(frozen=True)
@@ -205,9 +210,9 @@ def memory(n: int, d_out: int, d_in: int, rank: int, top_k: int | None, item: in
     )
 
 
-def joint_memory(shapes: Sequence[tuple[int, int]], top_k: int | None, item: int) -> Memory:
+def joint_memory(shapes: Shapes, top_k: int | None, item: int) -> Memory:
     """For several layers of d_out × d_in studied jointly: no sample's factors are kept, see engine.joint."""
-    d, q = sum(d_out * d_in for d_out, d_in in shapes), _core(shapes)
+    d, q = sum(d_out * d_in for d_out, d_in in shapes), joint_cost.core(shapes)
     k = d if top_k is None else top_k * 5 // 4
     widest = max(max(shape) for shape in shapes)
     return Memory(
@@ -219,11 +224,6 @@ def joint_memory(shapes: Sequence[tuple[int, int]], top_k: int | None, item: int
         along=(4 * q * k + 3 * q**2) * item,
         stretch=4,  # the sums are so large that adding to them takes as long as a product over few samples
     )
-
-
-def _core(shapes: Sequence[tuple[int, int]]) -> int:
-    """Rows of Q of engine.joint: outputs of all layers, inputs of all but the first."""
-    return sum(d_out for d_out, _ in shapes) + sum(d_in for _, d_in in shapes[1:])
 
 
 def analysis(
@@ -241,40 +241,52 @@ def analysis(
     n, d, rank, item = samples, layer.dimension, layer.rank, 4 if dtype == "float32" else 8
     k = d if top_k is None else min(top_k, d)
     whole = top_k is None or d <= DENSE_LIMIT
-    need = memory(n, layer.d_out, layer.d_in, rank, top_k, item)
+    shapes, kept = layer.shapes, 2 if layer.shapes else KEPT
+    need = joint_memory(shapes, top_k, item) if shapes else memory(n, layer.d_out, layer.d_in, rank, top_k, item)
     each = max(need.triangles, need.along) if whole else need.along
-    size = (need.dense if whole else need.projected) + min(CHUNK_BYTES, n * each)
+    size = (need.dense if whole else need.projected) + min(need.stretch * CHUNK_BYTES, n * each)
 
-    pool = n / layer.classes if anchors_per_class is None else anchors_per_class
-    along = 2.0 * d * k + 2.0 * rank * layer.d_out * k  # one sample laid along k directions
-    products, moved, eigen = 0.0, 3.0 * item * n * pool * layer.d_in, 0.0
-    if whole:
+    # One sample laid along k directions.
+    along = joint_cost.along(shapes, k) if shapes else 2.0 * d * k + 2.0 * rank * layer.d_out * k
+    products, moved, eigen, forward = 0.0, 0.0, 0.0, 2.0 * layer.forward * n * (item // 4)
+    if shapes:
+        passes = 2 if whole else 2 + 4 * KRYLOV_ROUNDS
+        forward *= passes * joint_cost.backward_passes(shapes, layer.classes, rank)
+    else:
+        pool = n / layer.classes if anchors_per_class is None else anchors_per_class
+        moved += 3.0 * item * n * pool * layer.d_in
+    if whole and shapes:
+        products += n * joint_cost.dense(shapes)
+        moved += 10.0 * item * n * joint_cost.core(shapes) ** 2
+        eigen += d**3
+    elif whole:
         t_out, t_in = (w * (w + 1) / 2 for w in (layer.d_out, layer.d_in))
         products += 2 * PRODUCTS * n * t_out * t_in
         moved += 3.0 * item * n * (PRODUCTS * t_out + 4 * t_in)
         eigen += d**3
     else:
         wide = k + max(8, k // 4)
-        products += KRYLOV_ROUNDS * 4 * n * 4.0 * d * wide + 16 * n * k * k + 3 * n * along
+        once = 2 * joint_cost.along(shapes, wide) if shapes else 4.0 * d * wide
+        products += KRYLOV_ROUNDS * 4 * n * once + 16 * n * k * k + 3 * n * along
     if whole and k == d:
         products += 7.2 * d**3  # quadratic forms of six moments, cut in halves
     elif whole:
         products += 7 * 2.0 * d * k * (d + k)
     side = d if whole and k == d else k
     # Every matrix in the eigenbasis with its spectrum and its commutators, and its leading block.
-    products += KEPT * (4.0 * side**3 + 2.0 * side**2 * min(BLOCK, k))
-    eigen += KEPT * VALUES_SHARE * side**3
-    moved += 12.0 * 6 * (2 * KEPT + 1) * side**2 + KEPT * 8 * 4.0 * side**2
-    drawn = min(spectra, n)
+    products += kept * (4.0 * side**3 + 2.0 * side**2 * min(BLOCK, k))
+    eigen += kept * VALUES_SHARE * side**3
+    moved += 12.0 * 6 * (2 * kept + 1) * side**2 + kept * 8 * 4.0 * side**2
+    drawn = 0 if shapes else min(spectra, n)
     products += drawn * along
     moved += 10.0 * item * drawn * rank * k
     few = stretches(k).size - 1  # γ's interval: every sample along a few directions, in every group but its own
-    products += 2.0 * n * few * (d + rank * layer.d_out + 10 * GROUPS)
+    laid = joint_cost.along(shapes, few) if shapes else 2.0 * few * (d + rank * layer.d_out)
+    products += n * (laid + 20.0 * few * GROUPS)
     moved += 20.0 * item * n * rank * few
     if bootstrap:
         products += 3 * n * along + 10.0 * bootstrap * n * k
         moved += 20.0 * item * n * rank * k
-    forward = 2.0 * layer.forward * n * (item // 4)
 
     seconds = None
     if calibration is not None:

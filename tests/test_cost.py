@@ -8,10 +8,11 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cache.store import Store
-from engine import cost, library
+from engine import cost, joint_cost, joint_moments, library
 from engine.calibration import measure
 from engine.command_line import CalibrateCommand, parse
 from engine.cost import Calibration
+from engine.joint import JointTail
 from engine.models import build
 from engine.requests import ModelRequest, RunRequest, TrainingRequest
 
@@ -102,3 +103,32 @@ def test_measuring_gives_speeds_and_can_be_stopped() -> None:
     speeds = dataclasses.astuple(found)[4:]
     assert all(value > 0 for value in speeds)
     assert parse(["calibrate", "--device", "cpu"]) == CalibrateCommand("cpu")
+
+
+def test_a_joint_analysis_costs_more_than_its_layers() -> None:
+    net = ModelRequest(widths=(784, 50, 50, 50, 50, 10))
+    joint = cost.subject(net, "fc2+fc3+fc4")
+    assert (joint.d_out, joint.d_in, joint.rank, joint.dimension) == (150, 150, 10, 7500)
+    alone = cost.analysis(cost.subject(net, "fc2"), 20_000, calibration=CALIBRATION)
+    found = cost.analysis(joint, 20_000, calibration=CALIBRATION)
+    pair = cost.analysis(cost.subject(net, "fc2+fc3"), 20_000, calibration=CALIBRATION)
+    assert alone.seconds * 3 < pair.seconds < found.seconds < alone.seconds * 100
+    assert alone.bytes < pair.bytes < found.bytes < 10 * 2**30
+    few = cost.analysis(cost.subject(net, "fc1+fc2+fc3+fc4"), 20_000, top_k=100, calibration=CALIBRATION)
+    assert few.bytes < 4 * 2**30
+    assert cost.subject(dataclasses.replace(net, activation="tanh"), "fc2+fc3").rank == 100
+    with pytest.raises(ValueError, match="no layer 'fc9'"):
+        cost.subject(net, "fc2+fc9")
+
+
+def test_joint_products_are_counted_as_they_are_made(monkeypatch) -> None:
+    """Against torch's own count of a dense joint analysis' matrix products."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 7), nn.ReLU(), nn.Linear(7, 6), nn.ReLU(), nn.Linear(6, 3)).double()
+    inputs, targets = torch.randn(40, 8), torch.arange(40) % 3
+    tail = JointTail(model, ("0", "2", "4"), inputs, targets, "ce", device=torch.device("cpu"), dtype=torch.float64)
+    factors = list(tail.factors(40))
+    monkeypatch.setattr(tail, "factors", lambda _: iter(factors))
+    with FlopCounterMode(display=False) as counter:
+        joint_moments.dense(tail, 40)
+    assert counter.get_total_flops() == pytest.approx(40 * joint_cost.dense(tail.shapes), rel=0.15)
