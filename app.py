@@ -31,6 +31,7 @@ def overview() -> None:
         expect()
         return
     jobs.progress_of(view.run.key)
+    controls.jointly(view)
     controls.epoch("start", view)
     panels.headline(view)
 
@@ -41,14 +42,16 @@ def overview() -> None:
     about = words.GAMMA + words.C_AWD + words.FLOOR
     controls.heading("By which power does noise grow with curvature?", about, "What γ, C_AWD and the lines are")
     window = panels.usual_window(view.analysis)
+    names = controls.usual_matrices(view)
     with st.grid(2, min_column_width=420, gap="medium") as pair:
         with pair.cell():
-            exponents.law({"": view}, exponents.clouds({"": view}, ("C", "C_awd"), 0, window), boxes=False)
+            exponents.law({"": view}, exponents.clouds({"": view}, names, 0, window), boxes=False)
         with pair.cell():
             controls.heading("γ along training", words.GAMMA, level=3)
-            panels.gamma_over_epochs(view, ("C", "C_awd"), 0, window)
-            ratio = view.analysis.traces["C_awd"] / view.analysis.traces["C"]
-            st.markdown(words.SIZE + f" Here its trace is {ratio:.0f} times that of $C$.")
+            panels.gamma_over_epochs(view, names, 0, window)
+            if "C_awd" in names:
+                ratio = view.analysis.traces["C_awd"] / view.analysis.traces["C"]
+                st.markdown(words.SIZE + f" Here its trace is {ratio:.0f} times that of $C$.")
     controls.heading("The training behind it", words.ACCURACY)
     panels.training(view)
     st.caption(controls.provenance(view))

@@ -21,6 +21,7 @@ def main() -> None:
         controls.nothing_yet()
         return
     jobs.progress_of(view.run.key)
+    controls.jointly(view)
     names = controls.matrices(PAGE, view)
     with st.grid(3, min_column_width=220, gap="medium", vertical_alignment="bottom") as knobs:
         with knobs.cell():

@@ -11,6 +11,7 @@ from pages.parts.selection import bound
 if TYPE_CHECKING:
     from pages.parts.results import View
 
+MEASURED = ("C", "C_awd")
 SMALLEST_K, USUAL_K, LARGEST_K = 2, 100, 300
 
 
@@ -107,12 +108,17 @@ def matrix(page: str, view: "View", label: str = "Matrix") -> str:
     )
 
 
+def usual_matrices(view: "View") -> tuple[str, str]:
+    """The measured covariance and what it is held against: duality's where there is one, else E[h²]."""
+    return MEASURED if "C_awd" in view.analysis.names else ("C", "E_h2")
+
+
 def matrices(page: str, view: "View") -> tuple[str, ...]:
     """Choice of several covariances."""
     names = view.analysis.names
     chosen = selection.current().matrices
     # None pressed is a choice too.
-    wanted = tuple(n for n in (("C", "C_awd") if chosen is None else chosen) if n in names)
+    wanted = tuple(n for n in (usual_matrices(view) if chosen is None else chosen) if n in names)
     pressed = st.pills(
         "Covariances",
         names,
@@ -160,7 +166,18 @@ def opening(title: str) -> "View | None":
         nothing_yet()
     else:
         jobs.progress_of(view.run.key)
+        jointly(view)
     return view
+
+
+def jointly(view: "View") -> None:
+    """What there is, and what not, of layers studied jointly."""
+    from pages.parts import words
+
+    layers = view.chosen.request.layers
+    if len(layers) > 1:
+        named = f"{', '.join(layers[:-1])} and {layers[-1]}"
+        st.info(words.JOINTLY.format(layers=named, d=view.analysis.provenance.dimension), icon=":material/layers:")
 
 
 def nothing_yet() -> None:
@@ -179,10 +196,11 @@ def nothing_yet() -> None:
 def provenance(view: "View") -> str:
     """Where the numbers come from, for the line under a figure."""
     p = view.analysis.provenance
+    layers = view.chosen.request.layers
     parts = (
         f"Run {view.run.key[:8]}",
         f"epoch {view.epoch}",
-        f"layer {p.layer} ({p.d_out} × {p.d_in})",
+        f"layers {' + '.join(layers)} jointly" if p.shapes else f"layer {p.layer} ({p.d_out} × {p.d_in})",
         f"N = {p.samples:,} samples",
         f"B = {p.batch_size}",
         f"{p.device}, {p.dtype}",

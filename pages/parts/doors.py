@@ -56,6 +56,7 @@ class Experiment:
 
 def experiments(view: View) -> tuple[Experiment, ...]:
     """What can be tried with this run."""
+    alone = len(view.chosen.request.layers) == 1
     found = [
         Experiment(
             "Which curvatures make the exponent?",
@@ -75,7 +76,7 @@ def experiments(view: View) -> tuple[Experiment, ...]:
             "pages/commutativity.py",
             {"matrix": "C_awd"},
         ),
-    ]
+    ] * alone  # of layers studied jointly there is neither
     if len(view.epochs) > 1:
         found.insert(
             0,

@@ -11,9 +11,13 @@ from pages.parts.dynamics_panels import APPROXIMATIONS, PARTS, Panel
 from pages.parts.palette import LOOKS, number
 from pages.parts.results import View
 
+ALONE = "This analysis has no prediction: activity–weight duality is defined layer by layer. Choose a single layer."
 
-def parts(last: int, view: View) -> Panel:
+
+def parts(last: int, view: View) -> Panel | str:
     """Diagonals of the three parts against their sum, by index."""
+    if "C_awd" not in view.analysis.names:
+        return ALONE
     total = view.analysis.diagonal("C_awd")[:last].sum()
 
     def share(name: str) -> str:
@@ -24,9 +28,11 @@ def parts(last: int, view: View) -> Panel:
     return _panel(view, PARTS, "The diagonals of the three parts of C_AWD, and their sum, by index.", said)
 
 
-def approximations(last: int, view: View) -> Panel:
+def approximations(last: int, view: View) -> Panel | str:
     """Diagonals of the approximations of C_hh against C_awd, by index."""
     a = view.analysis
+    if "C_awd" not in a.names:
+        return ALONE
     data = slice(0, max(min(last, _data(view)), 1))
 
     def size(name: str) -> str:

@@ -10,13 +10,12 @@ import streamlit as st
 from numpy import ndarray
 
 from pages.parts import code, dynamics_figures, results
-from pages.parts.controls import draw, provenance
+from pages.parts.controls import draw, provenance, usual_matrices
 from pages.parts.dynamics_figures import Times
 from pages.parts.frame import escaped
 from pages.parts.palette import LOOKS
 from pages.parts.results import Course, View
 
-MEASURED = ("C", "C_awd")
 PARTS = ("C_hh", "C_hg", "C_gg")
 APPROXIMATIONS = ("C_hh_sd", "C_hh_sd_wd", "C_hh_sd_wd_li")
 COLUMNS = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
@@ -181,8 +180,9 @@ def _change(name: str, gamma: ndarray) -> str:
 
 
 def commutator(names: Sequence[str], view: View) -> Panel | str:
-    """Commutator errors beside what chance would give, of C, C_AWD and those matrices whose whole was kept."""
-    asked = _courses(view, tuple(dict.fromkeys((*MEASURED, *names))))
+    """Commutator errors beside what chance would give, of C, what it is held against, and those matrices whose whole
+    was kept."""
+    asked = _courses(view, tuple(dict.fromkeys((*usual_matrices(view), *names))))
     found = {n: c for n, c in asked.items() if np.isfinite(c.commutator).any()}
     if not found:
         return "This analysis kept no whole matrix, so there is no commutator error."
@@ -236,7 +236,7 @@ def spearman(names: Sequence[str], last: int, view: View) -> Panel:
 
 def norms(view: View) -> Panel:
     """Sizes of the measured noise, of what duality predicts, its parts and its approximations."""
-    found = _courses(view, (*MEASURED, *PARTS, *APPROXIMATIONS))
+    found = _courses(view, (*usual_matrices(view), *PARTS, *APPROXIMATIONS))
     return Panel(
         dynamics_figures.lines(times(view), {n: c.norm for n, c in found.items()}, "Frobenius norm", log=True),
         "Frobenius norms over epochs on a logarithmic axis.",

@@ -140,7 +140,9 @@ def _selected(name: str) -> None:
         st.selectbox(
             "Layer",
             layers,
-            help="The fully connected layer whose weights are studied. This run has several that are analysed.",
+            format_func=selection.layer_name,
+            help="The fully connected layer whose weights are studied, or several of them jointly. This run has more "
+            "than one that is analysed.",
             **selection.bound(name, "layer", results.chosen_layer(run)),
         )
     what = f"{makeup(run)}. " if run.label or len(runs) > 1 else ""

@@ -11,7 +11,7 @@ from engine.command_line import analyze_arguments
 from engine.cost import Subject
 from engine.library import Run
 from engine.parser import DTYPES, PROGRAM
-from engine.requests import AnalysisRequest
+from engine.requests import AnalysisRequest, joined
 from engine.terminal import duration
 from pages.parts import frame, job_panel, jobs, results, train_side, words
 from pages.parts.controls import heading
@@ -59,14 +59,25 @@ def _settings(run: Run) -> None:
         help="Linear layers that are fed one vector per sample. The paper studies the one before the last.",
         **bound("layer"),
     )
-    second.number_input(
+    others = [name for name in run.layers if name != form.layer]
+    if others:
+        change(jointly=tuple(name for name in form.jointly if name in others))
+        second.multiselect(
+            "Jointly with",
+            others,
+            placeholder="no other layer",
+            help="Layers whose weights are studied together with it: H and C then have their cross blocks too. "
+            "Activity–weight duality is defined layer by layer, so there is no C_AWD then, and no suppression.",
+            **bound("jointly"),
+        )
+    third, fourth = st.columns(2)
+    third.number_input(
         "Batch size B",
         min_value=1,
         help="Of the SGD whose noise is studied: C is the covariance of the gradient of B samples.",
         **bound("batch_size"),
     )
-    third, fourth = st.columns(2)
-    third.number_input(
+    fourth.number_input(
         "Samples",
         value=None,
         min_value=2,
@@ -76,8 +87,9 @@ def _settings(run: Run) -> None:
         help="Training samples that H and C are averaged over, drawn at random. Empty: all.",
         **bound("samples"),
     )
-    d = dimension(run, form.layer or "")
-    fourth.number_input(
+    d = dimension(run, studied(run))
+    fifth, sixth = st.columns(2)
+    fifth.number_input(
         "Leading directions",
         value=None,
         min_value=2,
@@ -88,16 +100,15 @@ def _settings(run: Run) -> None:
         f"{LEADING}: the whole basis takes time as D³.",
         **bound("top_k"),
     )
-    fifth, sixth = st.columns(2)
-    fifth.segmented_control(
-        "Precision", DTYPES, required=True, help="float32 is quicker, float64 exact to many digits.", **bound("dtype")
-    )
     sixth.number_input(
         "Resamples for intervals",
         min_value=0,
         step=100,
         help="How often the samples are redrawn for the intervals of γ. 0: no intervals.",
         **bound("bootstrap"),
+    )
+    st.segmented_control(
+        "Precision", DTYPES, required=True, help="float32 is quicker, float64 exact to many digits.", **bound("dtype")
     )
     if len(run.checkpoints) > 1:
         st.segmented_control(
@@ -110,16 +121,21 @@ def _settings(run: Run) -> None:
         )
 
 
+def studied(run: Run) -> str:
+    """The layer chosen and those studied jointly with it, in the order of the network, joined by "+"."""
+    form = current()
+    return "+".join(name for name in run.layers if name == form.layer or name in form.jointly)
+
+
 def dimension(run: Run, layer: str) -> int:
-    """D, the weights of a layer."""
-    width, inputs = run.layers[layer]
-    return width * inputs
+    """D, the weights of a layer, or of several joined by "+"."""
+    return sum(width * inputs for width, inputs in (run.layers[name] for name in joined(layer)))
 
 
 def _request(run: Run) -> tuple[AnalysisRequest, tuple[str, ...]]:
     """The analysis asked for, and at which epochs."""
     form = current()
-    layer = form.layer or ""
+    layer = studied(run)
     d = dimension(run, layer)
     top_k = min(form.top_k, d) if form.top_k else None if d <= WHOLE else LEADING
     samples = form.samples if form.samples and form.samples < run.samples else None
@@ -145,7 +161,7 @@ def _costs(run: Run, request: AnalysisRequest, epochs: tuple[str, ...]) -> None:
     count = len(run.checkpoints) if "all" in epochs else 1
     with st.grid(3, min_column_width=110, gap="small") as grid:
         for label, value, help_ in (
-            ("D", f"{dimension(run, request.layer):,}", "Weights of the studied layer: H and C are D × D."),
+            ("D", f"{dimension(run, request.layer):,}", "Weights studied: H and C are D × D."),
             ("Memory", f"{found.bytes / 2**30:.1f} GiB", "Of the worker at its peak, about."),
             ("Time", _time(found.seconds, count), f"For {count} checkpoint{'s' if count > 1 else ''}."),
         ):
@@ -162,6 +178,7 @@ def _subject(run: Run, layer: str) -> Subject:
     if model.kind in KINDS:
         preview = train_side.known(run.request.data.name)
         return cost.subject(model, layer, preview.image if preview is not None and model.kind == "cnn" else (28, 28))
-    width, inputs = run.layers[layer]
-    classes = model.widths[-1]
-    return Subject(width, inputs, classes, min(classes, width))
+    shapes = tuple(run.layers[name] for name in joined(layer))
+    width, inputs, classes = sum(out for out, _ in shapes), sum(into for _, into in shapes), model.widths[-1]
+    several = shapes if len(shapes) > 1 else ()
+    return Subject(width, inputs, classes, min(classes, width), shapes=several)

@@ -19,8 +19,8 @@ WAYS = {"upload": "Upload files", "folder": "A folder on this machine", "run": "
 @dataclass(frozen=True)
 class Form:
     """Every widget's value. way: a key of WAYS; files: their paths; names: what their user calls them; folder and
-    epochs: as typed; run: the key of one that is here; layer: None for the one the paper would study; the rest as in
-    engine.requests."""
+    epochs: as typed; run: the key of one that is here; layer: None for the one the paper would study; jointly: layers
+    studied together with it; the rest as in engine.requests."""
 
     way: str = "upload"
     files: tuple[str, ...] = ()
@@ -35,6 +35,7 @@ class Form:
     per_class: int | None = None
     scaling: str = "paper"
     layer: str | None = None
+    jointly: tuple[str, ...] = ()
     which: str = "all"
     batch_size: int = 50
     samples: int | None = None
@@ -73,10 +74,12 @@ def bound(field: str) -> dict[str, Any]:
     key = f"{_KEY}.{field}"
 
     def changed() -> None:
-        change(**{field: st.session_state[key]})
+        chosen = st.session_state[key]
+        change(**{field: tuple(chosen) if isinstance(chosen, list) else chosen})
 
     # Told in every run: the browser may never see a run that another one overtakes.
-    st.session_state[key] = getattr(current(), field)
+    told = getattr(current(), field)
+    st.session_state[key] = list(told) if field == "jointly" else told
     return {"key": key, "on_change": changed}
 
 

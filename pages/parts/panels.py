@@ -9,7 +9,7 @@ from engine.diagnostics import Fit
 from engine.record import USUAL_WINDOW
 from engine.result import Analysis
 from pages.parts import code, curves, live, palette, results, words
-from pages.parts.controls import draw
+from pages.parts.controls import draw, usual_matrices
 from pages.parts.results import View
 
 CELL = 195
@@ -38,10 +38,14 @@ def card(key: str, label: str, value: str, sentence: str, definition: str) -> No
 def headline(view: View) -> None:
     """The numbers that answer the question, each with its meaning in words."""
     a = view.analysis
-    fits = {name: fit_or_none(a, name, usual_window(a)) for name in ("C", "C_awd")}
+    other = usual_matrices(view)[1]
+    fits = {name: fit_or_none(a, name, usual_window(a)) for name in ("C", other)}
     with st.grid(5, min_column_width=170, gap="small"):
         card("C", "Noise exponent γ", _gamma(fits["C"]), _steepness(fits["C"]), words.GAMMA)
-        card("C_awd", "Predicted exponent γ", _gamma(fits["C_awd"]), _agreement(fits), words.C_AWD)
+        if other == "C_awd":
+            card("C_awd", "Predicted exponent γ", _gamma(fits["C_awd"]), _agreement(fits), words.C_AWD)
+        else:
+            card("E_h2", "Exponent γ of E[h²]", _gamma(fits["E_h2"]), _agreement(fits), words.EFFECTIVE)
         card(
             "commutator",
             "Commutator error",
@@ -78,10 +82,11 @@ def _gamma(fit: Fit | None) -> str:
 
 
 def _agreement(fits: dict[str, Fit | None]) -> str:
-    measured, predicted = fits["C"], fits["C_awd"]
+    measured, predicted = fits.values()
     if measured is None or predicted is None:
         return "No fit at this epoch."
-    return f"Predicted from activity–weight duality; {abs(measured.gamma - predicted.gamma):.2f} from the measured one."
+    source = "Predicted from activity–weight duality" if "C_awd" in fits else "C should be proportional to it"
+    return f"{source}; {abs(measured.gamma - predicted.gamma):.2f} from the measured one."
 
 
 def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -> None:

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from engine.command_line import analyze_arguments, arguments
 from engine.record import NAMES
 from pages.parts import live, prose, report_figures, results, run_facts, selection, words
-from pages.parts.controls import provenance
+from pages.parts.controls import provenance, usual_matrices
 from pages.parts.dynamics_panels import WIDTH, interval, milestone
 from pages.parts.frame import describe, makeup
 from pages.parts.palette import LOOKS
@@ -95,7 +95,8 @@ def _menu(*links: tuple[str, str]) -> str:
 def _head(view: View) -> str:
     a = view.analysis
     cards = []
-    for name, title in (("C", "Noise exponent γ"), ("C_awd", "Predicted exponent γ")):
+    titles = {"C": "Noise exponent γ", "C_awd": "Predicted exponent γ", "E_h2": "Exponent γ of E[h²]"}
+    for name, title in ((name, titles[name]) for name in usual_matrices(view)):
         fit = fit_or_none(a, name, usual_window(a))
         cards.append(
             (
@@ -129,9 +130,10 @@ def _settings(view: View) -> str:
         for name, value in run_facts.settings(view.run).items()
     )
     asked = view.chosen.request
+    layer = escape(selection.layer_name(asked.layer))
     return (
         f'<section id="settings"><h2>Settings</h2><dl>{rows}</dl>'
-        f"<p>Analysed: layer {escape(asked.layer)} at epochs {', '.join(map(str, view.epochs))}, with B = "
+        f"<p>Analysed: layer {layer} at epochs {', '.join(map(str, view.epochs))}, with B = "
         f"{asked.batch_size} and {asked.bootstrap or 'no'} bootstrap resamples. {escape(view.run.end)}</p></section>"
     )
 

@@ -21,8 +21,8 @@ from pages.parts import (
     spectra,
     suppressing,
 )
-from pages.parts.controls import provenance
-from pages.parts.dynamics_panels import APPROXIMATIONS, MEASURED, Panel
+from pages.parts.controls import provenance, usual_matrices
+from pages.parts.dynamics_panels import APPROXIMATIONS, Panel
 from pages.parts.edits import Edit, factor_label, presets
 from pages.parts.figures import Cloud
 from pages.parts.palette import LOOKS
@@ -57,9 +57,9 @@ class Frame:
 
 
 def commutativity(frame: Frame) -> Iterator[Picture]:
-    """K, R_real and R_rand of C and C_AWD, their sizes beside chance, commutators and alignment."""
+    """K, R_real and R_rand of C and what it is held against, their sizes beside chance, commutators and alignment."""
     a, k, where = frame.view.analysis, frame.k, provenance(frame.view)
-    for name in MEASURED:
+    for name in usual_matrices(frame.view):
         tex, colour = LOOKS[name].tex, LOOKS[name].colour
         yield from three(frame, name)
         yield _off_diagonal(frame, name)
@@ -136,10 +136,12 @@ def power_law(frame: Frame) -> Iterator[Picture]:
     """The law of what is measured and predicted, of the parts and steps; its window; its cause."""
     a, first, last = frame.view.analysis, frame.first, frame.last
     where = f"Fitted: directions {first + 1} … {last:,} above the noise floor. {provenance(frame.view)}"
-    for key, title, names in (
-        ("power-law", "Measured and predicted", MEASURED),
-        ("power-approximations", "The prediction's steps to the theorem", ("C_hh", *APPROXIMATIONS, "E_h2")),
-    ):
+    both = usual_matrices(frame.view)
+    laws: dict[str, tuple[str, Sequence[str]]] = {"power-law": ("Measured and predicted", both)}
+    if "C_awd" in a.names:
+        steps = ("C_hh", *APPROXIMATIONS, "E_h2")
+        laws["power-approximations"] = ("The prediction's steps to the theorem", steps)
+    for key, (title, names) in laws.items():
         yield Picture(
             key,
             title,
@@ -148,7 +150,7 @@ def power_law(frame: Frame) -> Iterator[Picture]:
             where,
             wide=True,
         )
-    clouds = exponents.clouds({"": frame.view}, MEASURED, first, last)
+    clouds = exponents.clouds({"": frame.view}, both, first, last)
     yield Picture(
         "residuals",
         "Does one power hold over the whole window?",
@@ -177,13 +179,14 @@ def power_law(frame: Frame) -> Iterator[Picture]:
 def dynamics(frame: Frame) -> Iterator[Picture]:
     """Fig. 4 and 5 of the paper, a to h, as far as there is more than one epoch."""
     view, first, last = frame.view, frame.first, frame.last
+    both = usual_matrices(view)
     built: Sequence[tuple[str, str, Panel | str]] = ()
     if len(view.epochs) > 1:
         built = (
             ("gammas", "The exponent", dynamics_panels.gammas(view.analysis.names, first, last, view)),
-            ("commutators", "Do noise and curvature commute?", dynamics_panels.commutator(MEASURED, view)),
-            ("alignments", "Do they share directions?", dynamics_panels.alignment(MEASURED, view)),
-            ("spearman", "Do they share the order?", dynamics_panels.spearman(MEASURED, last, view)),
+            ("commutators", "Do noise and curvature commute?", dynamics_panels.commutator(both, view)),
+            ("alignments", "Do they share directions?", dynamics_panels.alignment(both, view)),
+            ("spearman", "Do they share the order?", dynamics_panels.spearman(both, last, view)),
             ("norms", "How large are they?", dynamics_panels.norms(view)),
         )
     for key, title, panel in (

@@ -16,6 +16,7 @@ from cache.store import Store
 from engine import library
 from engine.library import Analysed, Run
 from engine.record import USUAL_WINDOW
+from engine.requests import joined
 from engine.result import Analysis
 from engine.suppression import Spectra, Suppressed, suppress
 from pages.parts import selection
@@ -104,8 +105,9 @@ def chosen_run() -> Run | None:
 
 
 def layers(run: Run) -> tuple[str, ...]:
-    """The layers of a run that are analysed."""
-    return tuple(dict.fromkeys(a.request.layer for a in analysed(run)))
+    """The layers of a run that are analysed; behind the single ones those studied jointly."""
+    found = dict.fromkeys(a.request.layer for a in analysed(run))
+    return tuple(sorted(found, key=lambda layer: len(joined(layer)) > 1))
 
 
 def chosen_layer(run: Run) -> str | None:
@@ -129,7 +131,8 @@ def missing(wanted: selection.Selection) -> tuple[str, ...]:
         )
     run = chosen_run()
     if wanted.layer is not None and run is not None and layers(run) and wanted.layer not in layers(run):
-        sentences.append(f"Layer {wanted.layer} is not analysed in this run; {chosen_layer(run)} is shown.")
+        told = selection.layer_name(chosen_layer(run) or "")
+        sentences.append(f"Layer {selection.layer_name(wanted.layer)} is not analysed in this run; {told} is shown.")
     return tuple(sentences)
 
 
@@ -177,9 +180,8 @@ def gammas(here: View, name: str, last: int | None = None, first: int = 0) -> li
 
 def last_gamma(run: Run, name: str) -> tuple[int, float]:
     """The last analysed epoch of a run and γ of a matrix there, over the usual window; −1 and NaN without any."""
-    made = analysed(run)
     # The layer that is shown first, as in view_of.
-    mine = [a for a in made if a.request.layer == made[0].request.layer]
+    mine = [a for a in analysed(run) if a.request.layer == layers(run)[0]]
     if not mine:
         return -1, math.nan
     last = max(mine, key=lambda a: a.request.epoch)

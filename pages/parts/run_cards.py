@@ -107,7 +107,10 @@ def _analyses(run: Run, made: Sequence[Removable]) -> None:
     ordered = sorted(made, key=lambda a: (a.epoch, a.layer, a.created))
     size = housekeeping.words(sum(a.size for a in made))
     with st.expander(f"Its {len(made)} analyses, {size}", icon=":material/analytics:"):
-        told = {a.key: f"epoch {a.epoch}, layer {escaped(a.layer)}, {housekeeping.words(a.size)}" for a in ordered}
+        told = {
+            a.key: f"epoch {a.epoch}, layer {escaped(selection.layer_name(a.layer))}, {housekeeping.words(a.size)}"
+            for a in ordered
+        }
         pressed = st.pills(
             "Analyses to delete",
             list(told),

@@ -13,6 +13,8 @@ from typing import Any
 
 import streamlit as st
 
+from engine.requests import joined
+
 _KEY = "selection"
 # Large type against the usual one.
 LARGE = 1.3
@@ -93,7 +95,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "runs": lambda text: tuple(_RUN(key) for key in text.split(",")),
     "direction": _whole(1, 10**6),
     "epoch": _whole(0, 10**6),
-    "layer": _word(r"[A-Za-z0-9_.]{1,80}"),
+    "layer": _word(r"[A-Za-z0-9_.+]{1,200}"),
     "matrix": _NAME,
     "matrices": lambda text: tuple(_NAME(name) for name in text.split(",")),
     "k": _whole(1, 10**5),
@@ -108,6 +110,12 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "sweep": _word(r"[a-z0-9_-]{1,40}"),
     "large": _yes_or_no,
 }
+
+
+def layer_name(layer: str) -> str:
+    """A layer, or several studied jointly, for a reader."""
+    names = joined(layer)
+    return f"{' + '.join(names)} (jointly)" if len(names) > 1 else layer
 
 
 def from_url(params: Mapping[str, str]) -> Selection:

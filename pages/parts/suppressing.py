@@ -117,6 +117,13 @@ def where(view: View, kept: Spectra) -> str:
 def missing(view: View) -> None:
     """What to do where no spectra were kept."""
     request = view.chosen.request
+    if len(request.layers) > 1:
+        st.info(
+            "Suppression edits the curvatures of single samples, which are defined layer by layer. Choose a single "
+            "layer in the menu.",
+            icon=":material/layers:",
+        )
+        return
     others = [a.request.epoch for a in view.analysed if a.has_spectra]
     there = f" Epochs that have them: {', '.join(map(str, sorted(others)))}." if others else ""
     soon = " An analysis that is still at work brings them with its last step." if request.spectra else ""

@@ -306,6 +306,11 @@ every checkpoint, exactly as training would have told them. If they are those yo
 about your network.
 """
 
+JOINTLY = """
+Layers {layers} jointly: H has the cross blocks of all {d:,} weights. Activity–weight duality is defined layer by layer,
+so C and E[h²] are shown here, and no C_AWD; choose a single layer for it.
+"""
+
 MEASURE = r"""
 For one fully connected layer: the Hessian $H$ of the mean loss in its weights, the covariance $C$ of the gradient of
 $B$ samples, and the covariance $C_\mathrm{AWD}$ that activity–weight duality predicts, all in the eigenvectors of $H$.

@@ -10,7 +10,7 @@ from cache.store import Store
 from engine import library
 from engine.table import Row
 from pages.parts import exponents, figures, report_figures, results
-from pages.parts.dynamics_panels import MEASURED
+from pages.parts.controls import MEASURED
 from pages.parts.palette import LOOKS
 from pages.parts.report import HEATMAP
 from pages.parts.report_figures import Frame, Picture
