@@ -212,18 +212,8 @@ def memory(n: int, d_out: int, d_in: int, rank: int, top_k: int | None, item: in
 
 def joint_memory(shapes: Shapes, top_k: int | None, item: int) -> Memory:
     """For several layers of d_out × d_in studied jointly: no sample's factors are kept, see engine.joint."""
-    d, q = sum(d_out * d_in for d_out, d_in in shapes), joint_cost.core(shapes)
-    k = d if top_k is None else top_k * 5 // 4
-    widest = max(max(shape) for shape in shapes)
-    return Memory(
-        # Three moments, and while H is diagonalised eight float64 matrices, more than the sums before.
-        dense=d * d * (3 * item + 8 * 8),
-        projected=d * k * 4 * 3 * 8,
-        # Per sample: Q, Q S Q and what lies between; products of activities and slopes.
-        triangles=(6 * q**2 + 4 * widest**2) * item,
-        along=(4 * q * k + 3 * q**2) * item,
-        stretch=4,  # the sums are so large that adding to them takes as long as a product over few samples
-    )
+    # The sums are so large that adding to them takes as long as a product over few samples.
+    return Memory(*joint_cost.memory(shapes, top_k, item), stretch=4)
 
 
 def analysis(

@@ -29,3 +29,18 @@ def backward_passes(shapes: Shapes, classes: int, rank: int) -> int:
     """Through the network, for the factors: one for each logit and each input of a later layer; where the tail is
     smooth, one more for each output."""
     return classes + sum(d_in for _, d_in in shapes[1:]) + (rank if rank > classes else 0)
+
+
+def memory(shapes: Shapes, top_k: int | None, item: int) -> tuple[int, int, int, int]:
+    """dense, projected, triangles and along of engine.cost.Memory, for numbers of `item` bytes."""
+    d, q = sum(d_out * d_in for d_out, d_in in shapes), core(shapes)
+    k = d if top_k is None else top_k * 5 // 4
+    widest = max(max(shape) for shape in shapes)
+    return (
+        # Three moments, and while H is diagonalised eight float64 matrices, more than the sums before.
+        d * d * (3 * item + 8 * 8),
+        d * k * 4 * 3 * 8,
+        # Per sample: Q, Q S Q and what lies between; products of activities and slopes.
+        (6 * q**2 + 4 * widest**2) * item,
+        (4 * q * k + 3 * q**2) * item,
+    )
