@@ -227,6 +227,18 @@ def test_slopes_1_and_2_have_slope_1_and_2_through_the_data(centred):
         )
 
 
+def test_runs_are_drawn_so_many_decades_below_each_other():
+    one, other = (dataclasses.replace(clouds()[0], run=place, label=str(place)) for place in range(2))
+
+    def fits(apart):
+        return traces(figures.power_law([one, other], True, apart=apart), name="fit of C")
+
+    (first, second), (upper, lower) = fits(0.0), fits(1.5)
+    np.testing.assert_allclose(decode(upper["y"]), decode(first["y"]))
+    np.testing.assert_allclose(decode(lower["x"]), decode(second["x"]))
+    np.testing.assert_allclose(decode(lower["y"]), decode(second["y"]) / 10**1.5)
+
+
 @pytest.mark.parametrize("centred", [False, True])
 def test_fits_have_the_exponent_their_legend_says(centred):
     figure = figures.power_law(clouds(), centred)

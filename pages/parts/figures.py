@@ -99,19 +99,27 @@ class Cloud:
 
 
 def power_law(
-    clouds: Sequence[Cloud], centred: bool = False, height: int = 470, marked: int | None = None
+    clouds: Sequence[Cloud],
+    centred: bool = False,
+    height: int = 470,
+    marked: int | None = None,
+    apart: float = 0.0,
 ) -> go.Figure:
     """Log-log C_ii on H_ii with fits, slope 1 (dotted) and slope 2 (dashed) through the centre of the first cloud.
 
     centred: each cloud is divided by its centre, so that all pass through (1, 1) and only slopes differ; marked:
-    a direction (from 1) that is ringed.
+    a direction (from 1) that is ringed; apart: decades by which each run is drawn below the one before.
     """
     clouds = [cloud for cloud in clouds if cloud.fitted.any()]
     if not clouds:
         return nothing("No direction has both H<sub>ii</sub> above the noise floor and C<sub>ii</sub> > 0.", height)
+
+    def scaled(cloud: Cloud) -> ndarray:
+        return (cloud.centre if centred else np.ones(2)) * np.array([1.0, 10 ** (apart * cloud.run)])
+
     traces, seen = [], []
     for cloud in clouds:
-        scale = cloud.centre if centred else np.ones(2)
+        scale = scaled(cloud)
         traces += _points(cloud, ~cloud.fitted, scale, "not fitted", 0.2)
         traces += _points(cloud, cloud.fitted, scale, cloud.look.html, 0.75)
         traces += _fit(cloud, scale)
@@ -119,7 +127,7 @@ def power_law(
     both = np.concatenate(seen, axis=1)
     low, high = both.min(axis=1), both.max(axis=1)
     traces += _slopes(np.ones(2) if centred else clouds[0].centre, low, high)
-    own = [(c, c.centre if centred else np.ones(2)) for c in clouds if c.run == 0]
+    own = [(c, scaled(c)) for c in clouds if c.run == 0]
     traces += ring([c.x / scale[0] for c, scale in own], [c.y / scale[1] for c, scale in own], marked)
     pad = 0.05 * np.log10(high / low) + 0.1
     bottom, top = np.log10(low) - pad, np.log10(high) + pad

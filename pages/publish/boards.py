@@ -20,6 +20,8 @@ from pages.publish.readings import Kind, cell, last
 Draw = Callable[[Mapping[str, Frame]], Iterator[Picture]]
 # Pixels a panel is drawn wide, by the number of panels beside each other: as wide as it is shown.
 WIDTHS: Mapping[int, int] = {2: 440, 3: 300}
+# Decades between the runs of Fig. 2.
+APART = 1.5
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ def boards(rows: Sequence[Row]) -> list[Board]:
         Board(
             "fig2",
             "Fig. 2: the power law",
-            "Diagonals in the eigenbasis of $H$ on log-log axes at the end of training, each divided by its mean, with "
-            "their fits; dotted and dashed: slopes 1 and 2.",
+            "Diagonals in the eigenbasis of $H$ on log-log axes at the end of training, each run divided by its mean "
+            f"and drawn {APART:g} decades below the one before, with its fit; dotted and dashed: slopes 1 and 2.",
             2,
             (several,) if several else (),
             (("law-C", "(a) $C$, measured"), ("law-C_awd", "(b) $C_\\mathrm{AWD}$, predicted")),
@@ -142,7 +144,7 @@ def _laws(frames: Mapping[str, Frame]) -> Iterator[Picture]:
         yield Picture(
             f"law-{name}",
             LOOKS[name].html,
-            figures.power_law(clouds, centred=True),
+            figures.power_law(clouds, centred=True, apart=APART),
             "Log-log plot of the noise variance against curvature in several runs, each divided by its mean.",
             "",
         )

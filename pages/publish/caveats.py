@@ -24,7 +24,7 @@ def size(rows: Sequence[Row]) -> Claim | None:
     return Claim(
         holds,
         title,
-        f"$\\mathrm{{tr}}(C_\\mathrm{{AWD}}) / \\mathrm{{tr}}(C)$ is {times(ratios)}, the median "
+        f"$\\mathrm{{tr}}(C_\\mathrm{{AWD}}) / \\mathrm{{tr}}(C)$ is {times(ratios)}, in the median "
         f"{times([float(np.median(ratios))])}. What duality predicts can be compared with the measured noise in shape"
         f"{' and in scale' if holds else ', not in scale'}.",
     )

@@ -77,7 +77,7 @@ def commute(rows: Sequence[Row]) -> Claim | None:
             f"{symbol(name)}: commutator error {span(law.commutator for law in only)}, at random "
             f"{span(law.random_commutator for law in only)}; alignment with the eigenbasis of $H$ "
             f"{span(law.alignment for law in only)}, at random {span(law.random_alignment for law in only)}; rank "
-            f"correlation with $H_{{ii}}$ {span((law.spearman for law in only), 3)}"
+            f"correlation with $H_{{ii}}$ {span((law.spearman for law in only), 4)}"
         )
     if not worst:
         return None
@@ -105,7 +105,7 @@ def dominant(rows: Sequence[Row]) -> Claim | None:
         title,
         f"Keeping only the dominant eigenvalue of each $h_p$, the new $\\mathrm{{E}}[h^2]_{{ii}}$ lie on the old ones "
         f"with slope {span(row.kept_slope for row in known)} and R² of at least "
-        f"{number(min(row.kept_r2 for row in known), 3)}.",
+        f"{number(min(row.kept_r2 for row in known), 4)}.",
     )
 
 

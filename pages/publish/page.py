@@ -51,16 +51,19 @@ def _opening(sweep: str, rows: Sequence[Row]) -> str:
         "SGD's gradient noise has a covariance $C$, the loss a Hessian $H$. In the eigenbasis of $H$ the paper (arXiv "
         "2602.05600) finds $C_{ii} \\propto H_{ii}^{\\gamma}$ with $1 \\le \\gamma \\le 2$, and explains it by "
         "activity-weight duality (AWD), which predicts a covariance $C_\\mathrm{AWD}$ and that both go with "
-        "$\\mathrm{E}[h^2]$, the mean squared per-sample Hessian. Here is what "
-        f"{len(rows)} runs of this program say. This page is written by a command, from [results.csv](results.csv); "
-        "whether a claim holds is decided by the numbers, none of which is typed by hand:\n\n"
+        "$\\mathrm{E}[h^2]$, the mean squared per-sample Hessian. Here this is put to "
+        f"{wording.counted(len(rows), 'run')} of this program. The page is written by a command, from "
+        "[results.csv](results.csv); whether a claim holds is decided by the numbers, none of which is typed by "
+        "hand:\n\n"
         f"```sh\npython -m engine sweep {sweep}\npython -m pages.publish {sweep} --measure\n```"
     )
 
 
 def _reading(rows: Sequence[Row]) -> str:
     counts = {len(some) for cells in table.groups(rows).values() for some in cells.values()}
-    text = f"γ by number of classes: mean ± standard deviation over {wording.span(counts, 0)} seeds"
+    text = "γ by number of classes"
+    if max(counts) > 1:
+        text += f": mean ± standard deviation over {wording.span(counts, 0)} seeds"
     if any(np.isfinite(law.low) for row in rows for law in row.laws.values()):
         text += ", and below it the hull of the 95 % intervals over training samples"
     text += ". Fitted over the leading 𝒩 eigen-directions that lie above the noise floor, 𝒩 as under “Settings”."

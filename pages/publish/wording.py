@@ -49,6 +49,11 @@ def times(values: Iterable[float]) -> str:
     return " … ".join(dict.fromkeys((told[0], told[-1]))) if told else "–"
 
 
+def counted(count: int, what: str) -> str:
+    """So many of something, in the singular for one."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def share(count: int, total: int, what: str) -> str:
     """How many of how many."""
     if count == total:
