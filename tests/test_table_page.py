@@ -11,15 +11,16 @@ import pytest
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine import cells, sweep, table
+from engine import cells, cost, library, sweep, table
 from engine.command_line import SweepCommand, parse
 from engine.requests import to_json
 from engine.table import Law, Row
-from pages.parts import selection, sweep_choice, sweep_figures, sweep_table
+from engine.terminal import duration
+from pages.parts import selection, sweep_choice, sweep_cost, sweep_figures, sweep_table
 from pages.parts.frame import LOSSES
 from tests.planted import fill
 from tests.test_pages import button, chart, charts, fine, opened, url
-from tests.test_train_page import write_job
+from tests.test_train_page import CALIBRATION, write_job
 
 PAGE = "pages/table.py"
 OWN = """# A sweep of my own. It has two cells.
@@ -294,6 +295,25 @@ def test_how_a_sweep_ended_is_told(store):
     assert "Finished cells are kept" in said(opened(PAGE)).replace("\\", "")
 
 
+def test_the_time_is_estimated_from_the_shapes_and_the_speed_of_this_machine(started, store):
+    at = opened(PAGE)
+    assert "about" not in " ".join(c.value for c in at.caption)
+    button(at, "How long will it take?").click().run()
+    assert started == [(("calibrate",), False)]
+    library.keep_calibration(store, CALIBRATION)
+    found = sweep.open_sweep("tiny").cells
+    wanted = 0.0
+    for cell in found:
+        samples = 100 * cell.classes
+        wanted += cost.training(cell.run, samples, calibration=CALIBRATION).seconds
+        wanted += cost.analysis(cost.subject(cell.run.model, "fc2"), samples, calibration=CALIBRATION).seconds
+    states = cells.states(store, sweep.open_sweep("tiny"))
+    assert sweep_cost.seconds(states) == pytest.approx(wanted)
+    assert f"about {duration(sweep_cost.rounded(wanted))}" in said(opened(PAGE))
+    plant(store, count=8)
+    assert sweep_cost.seconds(cells.states(store, sweep.open_sweep("tiny"))) == 0
+
+
 # -- which sweep ------------------------------------------------------------------------------------------
 
 
@@ -331,7 +351,13 @@ def test_ones_own_sweep_is_checked_kept_and_started_by_its_path(started, store):
     assert r"A sweep of my own\." in said(at)
     at.button(key="table.start").click().run()
     assert parse(started[0][0]).sweep == str(path)
-    assert opened(PAGE, sweep=path.stem).selectbox(key="table.sweep").value == path.stem
+    at = opened(PAGE, sweep=path.stem)
+    assert at.selectbox(key="table.sweep").value == path.stem
+    at.button(key="table.forget").click().run()
+    fine(at)
+    assert at.selectbox(key="table.sweep").value == "tiny"
+    assert not path.exists()
+    assert "table.forget" not in [b.key for b in at.button]
 
 
 def test_a_text_that_is_written_outlives_a_look_at_another_page(store):

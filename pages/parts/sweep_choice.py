@@ -19,6 +19,7 @@ PAGE = "table"
 # The text that is being edited, if it was changed: a widget forgets its own when the page is left.
 _DRAFT, _TEXT, _FILE = "table.draft", "table.text", "table.file"
 LONGEST = 100_000
+_OWN = "own-"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def known() -> dict[str, Choice]:
     """Every sweep by its id: the tiny one first, the others that come with the project, then one's own, newest
     first."""
     ours = sorted(shipped().items(), key=lambda item: item[0] != "tiny")
-    own = sorted(_folder().glob("own-*.toml"), key=lambda path: path.stat().st_mtime, reverse=True)
+    own = sorted(_folder().glob(f"{_OWN}*.toml"), key=lambda path: path.stat().st_mtime, reverse=True)
     found = (_choice(path, word) for path, word in [(p, n) for n, p in ours] + [(p, str(p)) for p in own])
     return {choice.id: choice for choice in found if choice is not None}
 
@@ -75,7 +76,7 @@ def about(text: str) -> str:
 def keep(text: str) -> str:
     """Keep a user's own sweep under the hash of its content; its id."""
     content = text.encode()
-    name = f"own-{hashlib.sha256(content).hexdigest()[:12]}"
+    name = f"{_OWN}{hashlib.sha256(content).hexdigest()[:12]}"
     folder = _folder()
     folder.mkdir(parents=True, exist_ok=True)
     replace_file(folder / f"{name}.toml", content)
@@ -164,6 +165,16 @@ def editor(present: Choice) -> None:
         st.button(
             "Undo all changes", key="table.undo", type="tertiary", icon=":material/undo:", disabled=same, on_click=_undo
         )
+        if present.id.startswith(_OWN):
+            st.button(
+                "Forget this sweep",
+                key="table.forget",
+                type="tertiary",
+                icon=":material/delete:",
+                help="Its text leaves the list; what was measured stays in the cache.",
+                on_click=_forget,
+                args=(present.id,),
+            )
     if found is None:
         st.warning(escaped(wrong), icon=":material/rule:")
     else:
@@ -189,6 +200,12 @@ def _opened() -> None:
 
 def _use(text: str) -> None:
     selection.choose(sweep=keep(text))
+    _undo()
+
+
+def _forget(id: str) -> None:
+    (_folder() / f"{id}.toml").unlink(missing_ok=True)
+    selection.choose(sweep=None)
     _undo()
 
 

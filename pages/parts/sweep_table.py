@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).with_suffix(".js")
 # The matrices of the table, and the strongest shade, that of an exponent of 2.
-SHOWN, SHADE = ("C", "C_awd"), 0.34
+SHOWN, SHADE = ("C", "C_awd"), 0.45
 TARGET = "power_law"
 
 

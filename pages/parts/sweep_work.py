@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cache.jobs import Job
-from engine import cells, cost
+from engine import cells, cost, library
 from engine.cells import State
 from engine.command_line import SweepCommand
 from engine.parser import PROGRAM
 from engine.requests import DATASETS, DataRequest
 from engine.sweep import Sweep
 from engine.terminal import duration
-from pages.parts import job_words, jobs, results, sweep_cost, sweep_table
+from pages.parts import job_words, jobs, results, sweep_cost, sweep_table, train_side
 from pages.parts.frame import escaped, guarded
 from pages.parts.jobs import WATCH_SECONDS
 from pages.parts.sweep_choice import Choice
@@ -123,7 +123,9 @@ def _offer(choice: Choice, found: Sequence[State], left: Sequence[State]) -> Non
         if at_work(choice) is None:
             jobs.jobs().start(argv, f"Sweep: {choice.sweep.name}", queue=False)
         st.rerun()
-    st.caption(_outlook(found, left))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(_outlook(found, left))
+        _speed()
     before = next((j for j in jobs.jobs().jobs() if _sweep_of(j) == choice.word), None)
     if before is not None and before.state in ("failed", "cancelled") and not failed:
         st.caption(f":material/info: {escaped(job_words.sentence(before))}")
@@ -135,16 +137,30 @@ def command(choice: Choice, workers: int, download: bool) -> tuple[str, ...]:
     return ("sweep", choice.word, "--workers", str(workers), *(("--download",) if download else ()))
 
 
+def _speed() -> None:
+    """Where the speed of this machine is not known, a way to measure it."""
+    if library.calibration(results.store()) is not None:
+        return
+    measuring = next((job for job in jobs.jobs().running() if job.argv[:1] == ("calibrate",)), None)
+    if measuring is not None:
+        jobs.expect((measuring.id,))
+    elif st.button("How long will it take?", key="table.measure", type="tertiary", icon=":material/speed:"):
+        train_side.calibrate()
+        st.rerun()
+
+
 def _outlook(found: Sequence[State], left: Sequence[State]) -> str:
     """What is still to be done, and about how long it takes."""
     runs = len({state.cell.run for state in left if not state.trained})
     told = f"{len(left)} of {len(found)} cells to measure" if len(left) < len(found) else f"{len(left)} cells"
     told += f", {runs} run{'s' if runs > 1 else ''} to train" if runs else ""
-    seconds = sweep_cost.seconds(left)
+    seconds, failed = sweep_cost.seconds(left), sum(bool(state.failure) for state in left)
     if seconds is not None:
         told += f": about {duration(sweep_cost.rounded(seconds))} for this computer, within a factor of two"
-    kept = "What is finished is kept, and costs nothing the next time." if len(left) == len(found) else ""
-    return f"{told}. {kept}".strip()
+    more = " What is finished is kept, and costs nothing the next time." if len(left) == len(found) else ""
+    if failed:
+        more = f" {failed} failed, for the reason below the table."
+    return f"{told}.{more}"
 
 
 def failures(found: Sequence[State]) -> None:

@@ -142,7 +142,7 @@ def calibration() -> Calibration | None:
         return found
     job = next((job for job in jobs.jobs().jobs() if job.argv[:1] == ("calibrate",)), None)
     if job is None and jobs.working() is None:
-        job = _calibrate()
+        job = calibrate()
     if job is not None and job.running:
         jobs.expect((job.id,))
     elif job is None:
@@ -153,13 +153,14 @@ def calibration() -> Calibration | None:
     return None
 
 
-def _calibrate() -> Job:
+def calibrate() -> Job:
+    """Have the speeds of this machine measured."""
     return jobs.jobs().start(("calibrate",), "Measuring this machine, once, for some seconds …", queue=False)
 
 
 def _measure_again() -> None:
     if st.button("Measure again", icon=":material/speed:", type="tertiary", key="train.measure"):
-        _calibrate()
+        calibrate()
         st.rerun()
 
 
