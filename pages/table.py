@@ -16,7 +16,7 @@ def main() -> None:
     choice = sweep_choice.chosen(sweep_work.present())
     with st.expander("Its settings, as a text to make your own of", icon=":material/edit_note:"):
         sweep_choice.editor(choice)
-    controls.heading("The exponents γ", words.TABLE + words.GAMMA + words.C_AWD, "What a cell is")
+    controls.heading("The exponents γ", words.TABLE, "What a cell is")
     states = sweep_work.states(choice.sweep)
     sweep_work.show(choice, states)
     sweep_work.failures(states)

@@ -143,6 +143,9 @@ def test_a_run_in_training_tells_its_epoch(store):
     assert (mark["is"], mark["share"], mark["told"]) == ("training", 0.4, "Seed 0: training, epoch 12 of 30.")
     stopped = sweep_table.laid_out(sweep.open_sweep("tiny"), [found], at_work=False)["rows"][0]["cells"][0]["seeds"][0]
     assert stopped["told"] == "Seed 0: stopped, epoch 12 of 30."
+    done = [replace(found, trained=True)]
+    trained = sweep_table.laid_out(sweep.open_sweep("tiny"), done, at_work=False)["rows"][0]["cells"][0]["seeds"][0]
+    assert (trained["is"], trained["told"]) == ("trained", "Seed 0: trained, not yet analysed.")
 
 
 def test_a_failed_cell_says_why_once(store):

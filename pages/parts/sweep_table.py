@@ -142,7 +142,7 @@ def _seed(state: State, at_work: bool) -> dict[str, Any]:
         return mark | {"is": "failed", "told": f"{seed} failed: {state.failure}"}
     if state.trained:
         what = "trained, being analysed" if at_work else "trained, not yet analysed"
-        return mark | {"is": "training", "share": 1.0, "told": f"{seed}: {what}."}
+        return mark | {"is": "trained", "told": f"{seed}: {what}."}
     if state.epoch >= 0:
         what = "training" if at_work else "stopped"
         told = f"{seed}: {what}, epoch {state.epoch} of {state.epochs}."

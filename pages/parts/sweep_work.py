@@ -128,8 +128,9 @@ def _offer(choice: Choice, found: Sequence[State], left: Sequence[State]) -> Non
         _speed()
     before = next((j for j in jobs.jobs().jobs() if _sweep_of(j) == choice.word), None)
     if before is not None and before.state in ("failed", "cancelled") and not failed:
-        st.caption(f":material/info: {escaped(job_words.sentence(before))}")
-        jobs.log(before)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(f":material/info: {escaped(job_words.sentence(before))}", width="stretch")
+            jobs.log(before, beside=True)
 
 
 def command(choice: Choice, workers: int, download: bool) -> tuple[str, ...]:

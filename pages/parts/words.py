@@ -326,13 +326,14 @@ TABLE = r"""
 **A cell** is one kind of network with so many classes, trained once for every seed and analysed at its last epoch; each
 run is a dot below the numbers. Shown are $\gamma$ of the measured noise $C$ and of the predicted $C_\mathrm{AWD}$: the
 mean over seeds **±** their standard deviation, which says how far another seed would be off. How sure $\gamma$ is for
-one network is another matter: the 95 % interval over samples, under the pointer. The shade deepens from $\gamma = 1$ to
-$2$; outside these bounds a number is underlined. Press a cell to see its power laws.
+one network is another matter: the 95 % interval over samples, under the pointer. Press a cell to see its power laws.
+
+**γ** is the slope of $\log_{10} C_{ii}$ on $\log_{10} H_{ii}$ over the leading $\mathcal N$ directions above the noise
+floor. The theory bounds it by $1 \le \gamma \le 2$: the shade deepens from 1 to 2, and a number outside is underlined.
 
 **Why the paper’s numbers may differ.** Here other initial weights and batches were drawn, and small letters name the
 settings that depart from the paper’s. $\gamma$ also hangs on $\mathcal N$, the number of directions fitted, and on how
 far training has converged.
-
 """
 
 PREDICTED = r"""
