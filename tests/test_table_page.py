@@ -11,7 +11,7 @@ import pytest
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine import cells, cost, library, sweep, table
+from engine import cells, cost, library, sweep, sweeping, table
 from engine.command_line import SweepCommand, parse
 from engine.requests import to_json
 from engine.table import Law, Row
@@ -315,6 +315,29 @@ def test_the_time_is_estimated_from_the_shapes_and_the_speed_of_this_machine(sta
     assert f"about {duration(sweep_cost.rounded(wanted))}" in said(opened(PAGE))
     plant(store, count=8)
     assert sweep_cost.seconds(cells.states(store, sweep.open_sweep("tiny"))) == 0
+
+
+def test_a_cell_that_is_tried_again_has_not_failed_yet(store):
+    tiny, seen = sweep.open_sweep("tiny"), []
+    first, second, *_ = tiny.cells
+    cells.keep_failure(store, first, "It failed.")
+    cells.keep(store, second, row(second))
+
+    def pool():
+        seen.extend(cells.states(store, tiny))
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        sweeping.fill(store, tiny, pool)
+    assert not any(state.failure for state in seen)
+    assert [state.cell for state in seen if state.row is not None] == [second]
+
+
+def test_a_grid_of_too_many_cells_is_refused_before_it_is_laid_out():
+    many = list(range(100))
+    text = f"[[grid]]\nvary = {{ seed = {many}, data_seed = {many} }}"
+    with pytest.raises(ValueError, match="10,000 cells; 5,000 are the most"):
+        sweep_choice.checked(text)
 
 
 # -- which sweep ------------------------------------------------------------------------------------------
