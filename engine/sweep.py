@@ -38,8 +38,9 @@ FOLDER = Path(__file__).with_name("sweeps")
 MOST_CELLS = 5000  # of one grid: more is a slip of the pen
 
 OWN = ("preset", "window", "analyze")
-# What a row of the table says anyway, or its column.
-_TOLD = {"preset", "data", "model", "widths", "loss", "classes", "seed"}
+# What a row's name says anyway, or its column: of a row without a name or a preset, and of the others.
+_TOLD = {"data", "model", "widths", "loss"}
+_PLACED = {"preset", "classes", "seed"}
 _WORDS = {
     "batch_size": "B = {}",
     "learning_rate": "η = {}",
@@ -76,8 +77,8 @@ class Cell:
 
     @property
     def group(self) -> "Cell":
-        """What it shares with the cells that differ in the seed alone."""
-        return replace(self, run=replace(self.run, seed=0))
+        """What it shares with the cells that differ in the seed alone; other checkpoints do not change its γ."""
+        return replace(self, run=replace(self.run, seed=0), analyze=("last",))
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,14 @@ def read(text: str, file: str = "The sweep") -> Sweep:
                 f"{file}, grid {number}: {cell.row}, {cell.classes} classes, seed {cell.run.seed} is there twice. "
                 "Remove one.",
             )
+    places: dict[tuple[str, int], Cell] = {}
+    for cell in cells.values():
+        first = places.setdefault((cell.row, cell.classes), cell)
+        require(
+            first.group == cell.group,
+            f"{file}: two grids have a row {cell.row!r} with {cell.classes} classes and other settings, so that their "
+            "mean would mix them. Give one of the grids a name.",
+        )
     return Sweep(name, tuple(cells.values()), text)
 
 
@@ -155,7 +164,8 @@ def _grid(grid: Mapping[str, Any], where: str) -> list[Cell]:
     for combination in itertools.product(*varied.values()):
         values = fixed | dict(zip(varied, combination, strict=True))
         try:
-            found += _cells(values, grid.get("name", ""), [name for name in varied if name not in _TOLD])
+            named = _PLACED if "preset" in values or "name" in grid else _PLACED | _TOLD
+            found += _cells(values, grid.get("name", ""), [name for name in varied if name not in named])
         except ValueError as error:
             told = ", ".join(f"{name} = {value}" for name, value in zip(varied, combination, strict=True))
             raise ValueError(f"{where}{' (' + told + ')' if told else ''}: {error}") from error

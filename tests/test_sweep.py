@@ -68,6 +68,22 @@ def test_the_kind_of_network_can_be_varied() -> None:
     assert [c.row for c in cells] == ["MNIST, 784-50-50, CE", "MNIST, CNN, CE"]
 
 
+def test_whatever_is_varied_beside_the_seed_has_a_row_of_its_own() -> None:
+    varied = {
+        "widths": "[[784, 20, 10], [784, 30, 10]]",
+        "loss": '["ce", "mse"]',
+        "data": '["mnist5k", "mnist"]',
+        "label_noise": "[0.0, 0.2]",
+        "learning_rate": "[0.1, 0.2]",
+        "layer": '["fc1", "fc2"]',
+        "window": "[10, 20]",
+    }
+    for name, values in varied.items():
+        for more in ("", 'preset = "MNIST MLP, CE", '):
+            cells = read(f"[[grid]]\nset = {{ {more}seed = 3 }}\nvary = {{ {name} = {values} }}").cells
+            assert len({c.row for c in cells}) == 2, (name, more)
+
+
 WRONG = {
     "no TOML": ("[[grid]", "no valid TOML"),
     "nothing": ("", r"has no grid\. Write one as \[\[grid\]\]"),
@@ -99,6 +115,11 @@ WRONG = {
     "twice": ("[[grid]]\nvary = { seed = [0, 1, 0] }", "grid 1: .*10 classes, seed 0 is there twice"),
     "twice in two grids": (GRID + "[[grid]]\nset = { data = 'mnist5k', per_class = 40, widths = [784, 8, 10], "
                            "epochs = 3, classes = 3, batch_size = 20 }", "grid 2: .*3 classes, seed 0 is there twice"),
+    "a row of two kinds": (
+        '[[grid]]\nset = { preset = "MNIST MLP, CE" }\n'
+        '[[grid]]\nset = { preset = "MNIST MLP, CE", batch_size = 20, seed = 1 }',
+        "two grids have a row 'MNIST MLP, CE' with 10 classes and other settings.*Give one of the grids a name",
+    ),
     "grid's name": ("[[grid]]\nname = 3", "name is a text, not 3"),
 }  # fmt: skip
 
