@@ -23,7 +23,7 @@ def introduction() -> None:
 
 def overview() -> None:
     """The results of one checkpoint, from the answer down to its evidence."""
-    from pages.parts import controls, doors, exponents, jobs, panels, results, words
+    from pages.parts import controls, doors, exponents, jobs, panels, results, sure, words
 
     view = results.view()
     if view is None:
@@ -46,6 +46,7 @@ def overview() -> None:
     with st.grid(2, min_column_width=420, gap="medium") as pair:
         with pair.cell():
             exponents.law({"": view}, exponents.clouds({"": view}, names, 0, window), boxes=False)
+            sure.button(view, names, window)
         with pair.cell():
             controls.heading("γ along training", words.GAMMA, level=3)
             panels.gamma_over_epochs(view, names, 0, window)

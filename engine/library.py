@@ -184,6 +184,18 @@ def asked(store: Store, request: RunRequest) -> Run | None:
     return next((r for r in runs(store) if r.request == request), None)
 
 
+def siblings(runs: Iterable[Run], run: Run) -> tuple[Run, ...]:
+    """Those of these runs that differ from one only in the seed of their network and their mini-batches."""
+    return tuple(
+        other
+        for other in runs
+        if other.key != run.key
+        and other.fingerprint == run.fingerprint
+        and other.request.seed != run.request.seed
+        and dataclasses.replace(other.request, seed=run.request.seed) == run.request
+    )
+
+
 def analyses(store: Store, run: str) -> tuple[Analysed, ...]:
     """The analyses of a run, by epoch, then by layer, newest last."""
     found = []

@@ -11,7 +11,7 @@ PAGE = "dynamics"
 
 def main() -> None:
     """The exponents over epochs, every measure beside them, and the diagonals at one epoch."""
-    from pages.parts import beside, controls, jobs, panels, results, words
+    from pages.parts import beside, controls, jobs, panels, results, sure, words
     from pages.parts import dynamics_diagonals as diagonals
     from pages.parts import dynamics_panels as over
 
@@ -34,6 +34,7 @@ def main() -> None:
     if along and names:
         controls.heading("The exponent", words.GAMMA + words.LEARNED)
         over.show(along, "gammas", partial(over.gammas, names, first, last))
+        sure.button(view, names, last, first)
     elif along:
         st.info("Press at least one covariance above to see its course.", icon=":material/touch_app:")
     smaller: tuple[tuple[str, str, str, over.Build], ...] = (

@@ -41,10 +41,12 @@ def fitted(view: "View", there: Mapping[str, "View"], names: tuple[str, ...]) ->
     left, right = st.columns(2, gap="large")
     with left:
         first, last = controls.window(PAGE, view, panels.usual_window(view.analysis))
-    with right:
+    with right, st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         centred = controls.centred(PAGE)
-    drawn = exponents.clouds(there, names, first, last)
-    controls.heading("The law", words.H + words.C + words.GAMMA + words.FLOOR, "What the axes, lines and shades are")
+        bend = controls.bend(PAGE)
+    drawn = exponents.clouds(there, names, first, last, bend)
+    about = words.H + words.C + words.GAMMA + words.FLOOR + words.BEND
+    controls.heading("The law", about, "What the axes, lines and shades are")
     exponents.law(there, drawn, centred)
     pointing.line(view, names)
     controls.heading("The fits in numbers", words.FITS, level=3)

@@ -9,7 +9,7 @@ PAGE = "suppression"
 
 def main() -> None:
     """The knobs, what they show in one sentence and five numbers, and four pictures of it."""
-    from pages.parts import controls, edits, panels, pointing, results, suppressing, words
+    from pages.parts import controls, edits, panels, pointing, results, suppressing, sure, words
 
     view = controls.opening("Which curvatures make the exponent?")
     if view is None:
@@ -34,6 +34,7 @@ def main() -> None:
     st.markdown(f"#### {suppressing.sentence(outcome)}")
     suppressing.cards(outcome, kept)
     st.caption(suppressing.source(view, kept))
+    sure.button(view, ("E_h2",), last, first)
     pointing.line(view, ())
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():

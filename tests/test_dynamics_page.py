@@ -313,15 +313,15 @@ def test_a_second_run_that_is_not_analysed_is_told(store, run):
     assert len(charts(at)) == 8
 
 
-def test_bars_come_from_the_standard_error_where_no_bootstrap_was_kept(store, run):
+def test_bars_come_from_the_standard_error_where_no_interval_was_kept(store, run):
     at = opened(PAGE)
-    assert any("standard errors of the fit" in c.value and "no bootstrap was kept" in c.value for c in at.caption)
+    assert any("standard errors of the fit" in c.value and "none over samples was kept" in c.value for c in at.caption)
     trace = by_name(at, "gammas")["C"]
     wanted = each(store, run, lambda a: dynamics_panels.WIDTH * a.fit("C").stderr)
     np.testing.assert_allclose(decode(trace["error_y"]["array"]), wanted, atol=1e-12)
 
 
-def test_bars_are_bootstrapped_where_that_was_kept():
+def test_bars_are_intervals_over_samples_where_they_were_kept():
     nan = np.full(2, np.nan)
     half = Course(*[np.array([1.0, 1.1])] * len(dataclasses.fields(Course)))
     half = dataclasses.replace(
@@ -332,8 +332,8 @@ def test_bars_are_bootstrapped_where_that_was_kept():
     np.testing.assert_allclose(high, [1 + 0.196, 1.5])
     assert "where kept, else" in dynamics_panels._bars({"C": half})
     kept = dataclasses.replace(half, low=half.gamma)
-    assert dynamics_panels._bars({"C": kept}) == "Bars: 95 % bootstrap intervals over training samples."
-    assert "no bootstrap" in dynamics_panels._bars({"C": dataclasses.replace(half, low=nan)})
+    assert dynamics_panels._bars({"C": kept}) == "Bars: 95 % intervals over training samples."
+    assert "none over samples" in dynamics_panels._bars({"C": dataclasses.replace(half, low=nan)})
 
 
 def test_the_numbers_and_code_of_a_panel_are_those_drawn(store, run):

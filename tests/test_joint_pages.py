@@ -1,7 +1,6 @@
 """Layers studied jointly on the pages: found in the menu, shown as far as they are defined, offered on the form."""
 
 import dataclasses
-import math
 
 import pytest
 
@@ -94,14 +93,14 @@ def test_the_law_is_that_of_the_joint_analysis(planted):
 
 def test_the_table_of_runs_tells_of_single_layers_and_of_joint_ones_alone(planted, store):
     (run,) = results.runs()
-    epoch, gamma = results.last_gamma(run, "C_awd")
+    epoch, fit = results.last_fit(run, "C_awd")
     assert epoch == 100
-    assert gamma < 1.25, "of fc2, not of the joint analysis"
+    assert fit.gamma < 1.25, "of fc2, not of the joint analysis"
     bare = fill(store, epochs=(), seed=1)
     add_joint(store, bare, 10)
     alone = library.find(store, bare)
-    assert results.last_gamma(alone, "C")[1] == pytest.approx(1.3, abs=0.01)
-    assert math.isnan(results.last_gamma(alone, "C_awd")[1])
+    assert results.last_fit(alone, "C")[1].gamma == pytest.approx(1.3, abs=0.01)
+    assert results.last_fit(alone, "C_awd")[1] is None
 
 
 def test_a_report_tells_what_there_is(store):

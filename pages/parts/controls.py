@@ -156,6 +156,15 @@ def centred(page: str) -> bool:
     return bool(chosen)
 
 
+def bend(page: str) -> bool:
+    """Whether the second-order fits are drawn."""
+    return st.toggle(
+        "Second-order fit",
+        help="A parabola on log axes, beside each straight line: where one power holds, both are the same.",
+        **bound(page, "bend", bool(selection.current().bend)),
+    )
+
+
 def opening(title: str) -> "View | None":
     """The beginning of a page: its title and what is selected; without results what to press, and None."""
     from pages.parts import jobs, results

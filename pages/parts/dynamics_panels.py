@@ -158,18 +158,18 @@ def gammas(names: Sequence[str], first: int, last: int, view: View) -> Panel:
 
 
 def interval(course: Course) -> tuple[ndarray, ndarray]:
-    """Both ends of the 95 % interval of γ: bootstrapped where that was kept, else from the standard error."""
+    """Both ends of the 95 % interval of γ: over samples where that was kept, else from the standard error."""
     kept, reach = np.isfinite(course.low), WIDTH * course.stderr
     return np.where(kept, course.low, course.gamma - reach), np.where(kept, course.high, course.gamma + reach)
 
 
 def _bars(found: Mapping[str, Course]) -> str:
     kept = np.concatenate([np.isfinite(c.low) for c in found.values()] or [np.zeros(1, bool)])
-    bootstrap = "95 % bootstrap intervals over training samples"
+    over = "95 % intervals over training samples"
     errors = f"±\u00a0{WIDTH} standard errors of the fit, as if residuals were independent"
     if kept.all():
-        return f"Bars: {bootstrap}."
-    return f"Bars: {bootstrap} where kept, else {errors}." if kept.any() else f"Bars: {errors}; no bootstrap was kept."
+        return f"Bars: {over}."
+    return f"Bars: {over} where kept, else {errors}." if kept.any() else f"Bars: {errors}; none over samples was kept."
 
 
 def _change(name: str, gamma: ndarray) -> str:

@@ -81,6 +81,21 @@ def residuals(clouds: Sequence[Cloud], marked: int | None = None, height: int = 
                 hoverinfo="skip",
             )
         )
+        if cloud.bend is not None:
+            across = np.geomspace(cloud.x[inside].max(), cloud.x[inside].min(), figures.STEPS)
+            traces.append(
+                go.Scatter(
+                    x=across,
+                    y=np.log10(cloud.bend.curve(across) / cloud.fit.line(across)),
+                    mode="lines",
+                    name=f"{look.html}, second-order fit",
+                    meta=f"{cloud.name} bend",
+                    legendgroup=cloud.group,
+                    showlegend=False,
+                    line={"color": look.colour, "width": 1.8, "dash": "dot"},
+                    hoverinfo="skip",
+                )
+            )
     if not traces:
         return figures.nothing("Without a fit there are no residuals.", height)
     own = [c for c in clouds if c.run == 0]

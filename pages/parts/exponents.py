@@ -7,7 +7,8 @@ import numpy as np
 import streamlit as st
 from numpy import ndarray
 
-from pages.parts import code, exponent_figures, figures, pointing, results, selection
+from engine.exponent import Bend
+from pages.parts import code, exponent_figures, figures, pointing, results, selection, sure
 from pages.parts.controls import draw, provenance
 from pages.parts.exponent_figures import residuals_of
 from pages.parts.figures import RUNS, Cloud
@@ -53,8 +54,10 @@ def apart(names: Sequence[str]) -> list[str]:
     return short if all(short) and len(set(short)) == len(names) else list(names)
 
 
-def clouds(there: Mapping[str, View], matrices: Sequence[str], first: int, last: int) -> list[Cloud]:
-    """Diagonals and fits of some matrices of one or more runs, ready to be drawn."""
+def clouds(
+    there: Mapping[str, View], matrices: Sequence[str], first: int, last: int, bend: bool = False
+) -> list[Cloud]:
+    """Diagonals and fits of some matrices of one or more runs, ready to be drawn; second-order fits on demand."""
     return [
         Cloud(
             name,
@@ -66,11 +69,19 @@ def clouds(there: Mapping[str, View], matrices: Sequence[str], first: int, last:
             view.analysis.noise_floor,
             place,
             run if len(there) > 1 else "",
+            bend=_bend(view, name, last, first) if bend else None,
         )
         for place, (run, view) in enumerate(there.items())
         for name in matrices
         if name in view.analysis.names
     ]
+
+
+def _bend(view: View, name: str, last: int, first: int) -> Bend | None:
+    try:
+        return sure.exponent(view, name, last, first).bend
+    except ValueError:
+        return None
 
 
 def _arrays(drawn: Sequence[Cloud]) -> dict[str, ndarray]:
@@ -153,31 +164,30 @@ def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: i
             except ValueError as error:
                 st.warning(f"{LOOKS[name].tex}: {error}")
                 continue
-            interval = "—" if fit.interval is None else f"{fit.interval[0]:.3f} … {fit.interval[1]:.3f}"
+            bend = _bend(view, name, last, first)
+            local = "—" if bend is None else f"{bend.slope_top:.2f} → {bend.slope_end:.2f}"
             row = f"| {escaped(run)} " if len(there) > 1 else ""
-            row += f"| ${LOOKS[name].tex}$ | **{fit.gamma:.3f}** ± {fit.stderr:.3f} | {interval} "
+            row += f"| ${LOOKS[name].tex}$ | **{fit.gamma:.3f}** ± {fit.stderr:.3f} | {sure.between(fit)} | {local} "
             if robust:
                 slope, low, high = results.theil_sen(view, name, last, first)
                 row += f"| {slope:.3f} ({low:.3f} … {high:.3f}) "
             rows.append(row + f"| {fit.r2:.4f} | {fit.n:,} | {fit.discarded:,} | {a.spearman(name, last):.4f} |")
     if not rows:
         return
-    columns = ["covariance", "γ ± standard error", "95 % interval"]
+    columns = ["covariance", "γ ± standard error", "95 % interval", "local slope"]
     columns = ["run"] * (len(there) > 1) + columns + ["γ by Theil–Sen"] * robust
     columns += ["R²", "directions, n", "left out", "rank correlation"]
     left = 1 + (len(there) > 1)
     rule = "|:--" * left + "|--:" * (len(columns) - left) + "|"
     st.markdown("\n".join([f"| {' | '.join(columns)} |", rule, *rows]))
-    st.toggle(
-        "Second opinion: Theil–Sen",
-        key=f"{page}.robust",
-        help="The median of the slopes of all pairs of directions and its 95 % interval: γ without trust in outliers.",
-    )
-    if all(v.analysis.replicates.get(name) is None for v in there.values() for name in matrices):
-        st.caption(
-            "The standard error assumes independent residuals. A 95 % interval over training samples appears when "
-            "the analysis was made with a bootstrap: `python -m engine analyze --bootstrap 200`."
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.toggle(
+            "Second opinion: Theil–Sen",
+            key=f"{page}.robust",
+            help="The median of the slopes of all pairs of directions and its 95 % interval: γ without trust in "
+            "outliers.",
         )
+        sure.button(next(iter(there.values())), matrices, last, first)
 
 
 def residuals(there: Mapping[str, View], drawn: Sequence[Cloud]) -> None:

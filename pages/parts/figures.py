@@ -18,8 +18,11 @@ from pages.parts.palette import CURVATURE, LOOKS, SLOPES, Look, layout, log_axis
 
 if TYPE_CHECKING:
     from engine.diagnostics import Fit
+    from engine.exponent import Bend
 
 LIMIT = 300
+# Points of a parabola: enough to look smooth.
+STEPS = 40
 # Decades drawn below the noise floor: enough to see where data turn into rounding.
 BELOW_FLOOR = 0.7
 
@@ -46,7 +49,7 @@ class Cloud:
     """C_ii of one matrix against H_ii; directions first … last − 1 above the noise floor were fitted.
 
     run: the place of its run among those drawn, label: that run's name, where there are several; style: a look
-    other than the matrix's own.
+    other than the matrix's own; bend: the second-order fit, where it is drawn too.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Cloud:
     run: int = 0
     label: str = ""
     style: Look | None = None
+    bend: "Bend | None" = None
 
     @property
     def look(self) -> Look:
@@ -210,8 +214,8 @@ def _points(cloud: Cloud, shown: ndarray, scale: ndarray, label: str, opacity: f
 def _fit(cloud: Cloud, scale: ndarray) -> list[go.Scatter]:
     """The fitted line, and the legend entry that tells its exponent."""
     lines = []
+    inside = cloud.x[cloud.fitted]
     if cloud.fit is not None:
-        inside = cloud.x[cloud.fitted]
         ends = np.array([inside.max(), inside.min()])
         lines = [
             go.Scatter(
@@ -226,6 +230,21 @@ def _fit(cloud: Cloud, scale: ndarray) -> list[go.Scatter]:
                 meta=cloud.name,
             )
         ]
+    if cloud.bend is not None:
+        across = np.geomspace(inside.max(), inside.min(), STEPS)
+        lines.append(
+            go.Scatter(
+                x=across / scale[0],
+                y=cloud.bend.curve(across) / scale[1],
+                mode="lines",
+                hoverinfo="skip",
+                line={"color": cloud.look.colour, "width": 1.3},
+                legendgroup=cloud.group,
+                showlegend=False,
+                name=f"second-order fit of {cloud.look.html}",
+                meta=f"{cloud.name} bend",
+            )
+        )
     entry = go.Scatter(
         x=[None],
         y=[None],

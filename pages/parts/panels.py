@@ -8,7 +8,7 @@ import streamlit as st
 from engine.diagnostics import Fit
 from engine.record import USUAL_WINDOW
 from engine.result import Analysis
-from pages.parts import code, curves, live, palette, results, words
+from pages.parts import code, curves, live, palette, results, sure, words
 from pages.parts.controls import draw, usual_matrices
 from pages.parts.results import View
 
@@ -66,7 +66,7 @@ def headline(view: View) -> None:
 def _steepness(fit: Fit | None) -> str:
     if fit is None:
         return "Too few directions lie above the noise floor at this epoch."
-    return f"A direction that is 10 times sharper is {palette.number(10**fit.gamma, 2)} times noisier."
+    return _sure(fit) + f"A direction that is 10 times sharper is {palette.number(10**fit.gamma, 2)} times noisier."
 
 
 def _unseen(view: View) -> str:
@@ -81,12 +81,16 @@ def _gamma(fit: Fit | None) -> str:
     return "—" if fit is None else f"{fit.gamma:.2f}"
 
 
+def _sure(fit: Fit) -> str:
+    return "" if fit.interval is None else f"95 %: {sure.between(fit)}. "
+
+
 def _agreement(fits: dict[str, Fit | None]) -> str:
     measured, predicted = fits.values()
     if measured is None or predicted is None:
         return "No fit at this epoch."
     source = "Predicted from activity–weight duality" if "C_awd" in fits else "C should be proportional to it"
-    return f"{source}; {abs(measured.gamma - predicted.gamma):.2f} from the measured one."
+    return _sure(predicted) + f"{source}; {abs(measured.gamma - predicted.gamma):.2f} from the measured one."
 
 
 def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -> None:

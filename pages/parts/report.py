@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from engine.command_line import analyze_arguments, arguments
 from engine.record import NAMES
-from pages.parts import live, prose, report_figures, results, run_facts, selection, words
+from pages.parts import live, prose, report_figures, results, run_facts, selection, sure, words
 from pages.parts.controls import provenance, usual_matrices
 from pages.parts.dynamics_panels import WIDTH, interval, milestone
 from pages.parts.frame import describe, makeup
@@ -21,7 +21,7 @@ from pages.parts.report_figures import Chapter, Frame, Picture
 from pages.parts.results import View
 
 HEATMAP = 100
-INTERVALS = "95 % intervals are bootstrapped where that was kept, else from the standard error"
+INTERVALS = "95 % intervals are over training samples where they were kept, else from the standard error"
 STYLE, SCRIPT = (Path(__file__).with_name(f"report.{kind}") for kind in ("css", "js"))
 
 CHAPTERS: Sequence[tuple[str, str, str, Chapter]] = (
@@ -77,7 +77,7 @@ def html(view: View) -> str:
             _menu(("settings", "Settings"), *(chapter[:2] for chapter in chapters), ("again", "To have it again")),
             _settings(view),
             *(
-                _chapter(*chapter, table=_fits(frame) + _course(frame) if chapter[0] == "power" else "")
+                _chapter(*chapter, table=_fits(frame) + _sure(frame) + _course(frame) if chapter[0] == "power" else "")
                 for chapter in chapters
             ),
             _again(view),
@@ -103,7 +103,7 @@ def _head(view: View) -> str:
                 name,
                 title,
                 "—" if fit is None else f"{fit.gamma:.2f}",
-                "" if fit is None else f"standard error {fit.stderr:.3f}",
+                "" if fit is None else sure.brief(fit),
             )
         )
     if "C" in a.wholes:
@@ -182,6 +182,12 @@ def _fits(frame: Frame) -> str:
     head = ("", "covariance", "γ", "standard error", "95 % interval", "R²", "n", "left out", "rank correlation")
     title = f"The fits at epoch {frame.view.epoch}, directions {frame.first + 1} … {frame.last:,}; {INTERVALS}"
     return _table("fits", title, head, rows, left=2)
+
+
+def _sure(frame: Frame) -> str:
+    """What qualifies the two exponents the report is about."""
+    told = "\n\n".join(sure.told(frame.view, name, frame.last, frame.first) for name in usual_matrices(frame.view))
+    return f'<h3>How sure is γ?</h3><div class="about">{prose.blocks(told)}</div>'
 
 
 def _course(frame: Frame) -> str:

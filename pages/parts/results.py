@@ -14,6 +14,7 @@ from numpy import ndarray
 
 from cache.store import Store
 from engine import library
+from engine.diagnostics import Fit
 from engine.library import Analysed, Run
 from engine.record import USUAL_WINDOW
 from engine.requests import joined
@@ -163,29 +164,31 @@ def view_of(run: Run) -> View | None:
 
 
 @st.cache_resource(max_entries=4 * DERIVED_ENTRIES, show_spinner=False)
-def _gamma(root: Path, token: tuple[str, str], created: float, name: str, last: int | None, first: int) -> float:
+def fit(root: Path, token: tuple[str, str], created: float, name: str, last: int | None, first: int = 0) -> Fit | None:
+    """The fit of one matrix of one analysis; None where there is none."""
     found = _analysis(root, *token, created)
     try:
-        return float("nan") if found is None else found.fit(name, last, first).gamma
+        return None if found is None else found.fit(name, last, first)
     except ValueError:
-        return float("nan")
+        return None
 
 
 def gammas(here: View, name: str, last: int | None = None, first: int = 0) -> list[float]:
     """γ of a matrix at each analysed epoch, with the same window; NaN where there is no fit."""
     by_epoch = sorted(here.analysed, key=lambda a: a.request.epoch)
-    root = store().root
-    return [_gamma(root, (here.run.key, a.key), a.created, name, last, first) for a in by_epoch]
+    fits = (fit(store().root, (here.run.key, a.key), a.created, name, last, first) for a in by_epoch)
+    return [math.nan if found is None else found.gamma for found in fits]
 
 
-def last_gamma(run: Run, name: str) -> tuple[int, float]:
-    """The last analysed epoch of a run and γ of a matrix there, over the usual window; −1 and NaN without any."""
+def last_fit(run: Run, name: str) -> tuple[int, Fit | None]:
+    """The last analysed epoch of a run and the fit of a matrix there, over the usual window; −1 and None without
+    any."""
     # The layer that is shown first, as in view_of.
     mine = [a for a in analysed(run) if a.request.layer == layers(run)[0]]
     if not mine:
-        return -1, math.nan
+        return -1, None
     last = max(mine, key=lambda a: a.request.epoch)
-    return last.request.epoch, _gamma(store().root, (run.key, last.key), last.created, name, USUAL_WINDOW, 0)
+    return last.request.epoch, fit(store().root, (run.key, last.key), last.created, name, USUAL_WINDOW)
 
 
 @st.cache_resource(max_entries=DERIVED_ENTRIES, show_spinner=False)
@@ -204,7 +207,7 @@ def theil_sen(here: View, name: str, last: int, first: int = 0) -> tuple[float, 
 @dataclass(frozen=True)
 class Course:
     """One matrix along training: its numbers at each analysed epoch (e), NaN where undefined or not kept.
-    stderr: standard error of γ; low, high: its bootstrap interval; each *_random: the same measure of the matrix
+    stderr: standard error of γ; low, high: its interval over samples; each *_random: the same measure of the matrix
     turned at random."""
 
     gamma: ndarray
@@ -234,8 +237,8 @@ def _course(
     if found is None:
         return (math.nan,) * len(fields(Course))
     try:
-        fit = found.fit(name, last, first)
-        law = (fit.gamma, fit.stderr, *(fit.interval or (math.nan, math.nan)))
+        own = found.fit(name, last, first)
+        law = (own.gamma, own.stderr, *(own.interval or (math.nan, math.nan)))
     except ValueError:
         law = (math.nan,) * 4
     return (

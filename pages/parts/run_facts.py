@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from engine.architectures import KINDS
 from engine.library import Run
-from pages.parts import results
+from pages.parts import results, sure
 from pages.parts.frame import DATA, LOSSES, network
 
 # What is not known of weights that came from files.
@@ -80,9 +80,9 @@ def differences(runs: Sequence[Run]) -> Mapping[str, tuple[str, ...]]:
 
 
 def gammas(runs: Sequence[Run]) -> Mapping[str, tuple[str, ...]]:
-    """γ of the noise and of its prediction at the last analysed epoch of each run."""
-    rows = {"Last analysed epoch": tuple("none" if (e := results.last_gamma(r, "C")[0]) < 0 else str(e) for r in runs)}
+    """γ of the noise and of its prediction, with its 95 % interval, at the last analysed epoch of each run."""
+    rows = {"Last analysed epoch": tuple("none" if (e := results.last_fit(r, "C")[0]) < 0 else str(e) for r in runs)}
     for name, title in (("C", "γ of $C$"), ("C_awd", r"γ of $C_\mathrm{AWD}$")):
-        values = (results.last_gamma(run, name)[1] for run in runs)
-        rows[title] = tuple("—" if math.isnan(v) else f"**{v:.3f}**" for v in values)
+        fits = [results.last_fit(run, name)[1] for run in runs]
+        rows[title] = tuple("—" if f is None else f"**{f.gamma:.3f}** ({sure.between(f)})" for f in fits)
     return rows

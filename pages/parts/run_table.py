@@ -1,5 +1,6 @@
 """All runs in a table that chooses among them, and the chosen ones held against each other."""
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
@@ -38,8 +39,14 @@ def table(runs: Sequence[Run]) -> tuple[Run, ...]:
                 width="small", y_min=0, y_max=1, help="Accuracy on the training samples over the epochs."
             ),
             "Accuracy": st.column_config.NumberColumn(format="percent", help="On the training samples, last epoch."),
-            "γ, C": st.column_config.NumberColumn(format="%.2f", help="At the last analysed epoch."),
-            "γ, C_AWD": st.column_config.NumberColumn(format="%.2f", help="At the last analysed epoch."),
+            **{
+                column: st.column_config.NumberColumn(format=form, help=text)
+                for name in ("C", "C_AWD")
+                for column, form, text in (
+                    (f"γ, {name}", "%.2f", "At the last analysed epoch."),
+                    (f"±, {name}", "± %.2f", "Half the 95 % interval of that γ over training samples."),
+                )
+            },
             "Made": st.column_config.DatetimeColumn(format="D MMM YY, HH:mm"),
         },
     )
@@ -58,14 +65,20 @@ def _row(run: Run) -> dict[str, object]:
         "Seed": run.request.seed,
         "Accuracy": run_facts.accuracy(run),
         "Course": course[:: -(-len(course) // POINTS) or 1].tolist(),
-        "γ, C": results.last_gamma(run, "C")[1],
-        "γ, C_AWD": results.last_gamma(run, "C_awd")[1],
+        **_exponent(run, "C", "C"),
+        **_exponent(run, "C_awd", "C_AWD"),
         "On disk": housekeeping.words(here.size("runs", run.key)),
         "Epochs": run_facts.epochs(run),
         "Checkpoints": len(run.checkpoints),
         "Analyses": len(here.list("runs", run.key, "analyses")),
         "Made": pd.Timestamp.fromtimestamp(run.created),
     }
+
+
+def _exponent(run: Run, name: str, told: str) -> dict[str, float]:
+    fit = results.last_fit(run, name)[1]
+    low, high = (fit and fit.interval) or (math.nan, math.nan)
+    return {f"γ, {told}": math.nan if fit is None else fit.gamma, f"±, {told}": (high - low) / 2}
 
 
 def _press(rows: list[int]) -> None:

@@ -27,8 +27,9 @@ class Selection:
     run: key of a run; runs: other runs compared with it; epoch: of the checkpoint; matrix and matrices: names of
     covariances; k: leading directions shown; window: first and last direction of the fit, from 1; direction: the
     one pointed at, from 1; draw: seed of the random baseline; centred: whether clouds are shifted onto each
-    other; keep, tail, stiff, damp, homogenise: the edit of the per-sample spectra, see engine.suppression;
-    sweep: the one whose table is shown, by name; large: type for a projector.
+    other; bend: whether second-order fits are drawn; keep, tail, stiff, damp, homogenise: the edit of the
+    per-sample spectra, see engine.suppression; sweep: the one whose table is shown, by name; large: type for a
+    projector.
     """
 
     run: str | None = None
@@ -42,6 +43,7 @@ class Selection:
     window: tuple[int, int] | None = None
     draw: int | None = None
     centred: bool | None = None
+    bend: bool | None = None
     keep: int | None = None
     tail: float | None = None
     stiff: float | None = None
@@ -102,6 +104,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "window": _window,
     "draw": _whole(0, 10**6),
     "centred": _yes_or_no,
+    "bend": _yes_or_no,
     "keep": _whole(1, 10**4),
     "tail": _share,
     "stiff": _share,

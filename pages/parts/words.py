@@ -125,7 +125,7 @@ RESIDUALS = r"""
 $$\log_{10} C_{ii} - \left(\gamma\,\log_{10} H_{ii} + \text{intercept}\right),$$
 
 in decades. The thick line is their running median. Where one power holds it stays at zero; a bend, or slopes that
-differ between sharp and flat directions, bends it too.
+differ between sharp and flat directions, bends it too. So does the second-order fit, drawn dotted on demand.
 """
 
 EFFECTIVE = r"""
@@ -156,9 +156,32 @@ Here, for $⟦symbol⟧$, it is $⟦rms⟧$ over the directions shown.
 FITS = r"""
 **γ** is the least-squares slope on log axes and its **standard error** assumes independent residuals; **R²** is the
 share of the variance in $\log_{10} C_{ii}$ that the line explains; **n** counts the directions fitted, **left out**
-those of the window below the noise floor or with $C_{ii} \le 0$. The **95 % interval** comes from resampling the
-training samples.
+those of the window below the noise floor or with $C_{ii} \le 0$. The **95 % interval** says where γ
+would lie with other training samples. The **local slope** is that of the second-order fit, at the sharpest and at the
+flattest direction fitted: on one power law both are γ.
 **Rank correlation** is Spearman's, between $C_{ii}$ and $H_{ii}$: 1 if the order is the same.
+"""
+
+SURE = r"""
+**Interval over samples.** The samples are dealt into 100 groups, and γ is found without each of them (the jackknife; a
+bootstrap, where the analysis was asked for one, draws all samples anew). Weights and directions $v_i$ stay as they
+are, so this is not what another training would give.
+
+**Spread over seeds.** The same settings from other initial weights and in another order of mini-batches, over the same
+directions.
+
+**Windows.** γ over a quarter, a half, all and twice the leading directions, as far as they lie above the noise floor.
+
+**Straight or bent.** Beside the line, $\log_{10} C_{ii} = c_0 + c_1 u + c_2 u^2$ with $u = \log_{10} H_{ii}$; its
+local slope $c_1 + 2 c_2 u$ changes by $2c_2$ a decade. The verdict goes by how much that slope changes from the
+sharpest to the flattest direction: up to a tenth of γ is *straight*, more than a half *strongly bent*. It does not go
+by $p$: with a thousand directions any bend is significant. $p$ is from an F test with
+$n_\mathrm{eff} = n\,(1-\rho)/(1+\rho)$ directions, $\rho$ the correlation of neighbouring residuals, and is
+optimistic still, because distant directions share samples too.
+"""
+
+BEND = r"""
+**Second-order fit.** A parabola on log axes, drawn thin. Where one power holds it falls on the line.
 """
 
 LEARNED = r"""
