@@ -41,8 +41,7 @@ def publish(name: str, folder: Path, measure: bool, figures: bool) -> list[str]:
         for board in boards.boards(rows):
             found, lost = boards.drawn(store, board)
             sentences += lost
-            width = boards.WIDTHS[board.columns]
-            drawn |= {pictures / name: export.on_paper(figure, width) for name, figure in found.items()}
+            drawn |= {pictures / name: export.on_paper(figure, board.width) for name, figure in found.items()}
         export.write(drawn)
         sentences.append(f"{len(drawn)} figures are drawn.")
     there = {path.name for path in pictures.glob("*.*")}

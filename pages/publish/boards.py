@@ -18,30 +18,29 @@ from pages.parts.results import View
 from pages.publish.readings import Kind, cell, last
 
 Draw = Callable[[Mapping[str, Frame]], Iterator[Picture]]
-# Pixels a panel is drawn wide, by the number of panels beside each other: as wide as it is shown.
-WIDTHS: Mapping[int, int] = {2: 440, 3: 300}
 # Decades between the runs of Fig. 2.
 APART = 1.5
 
 
 @dataclass(frozen=True)
 class Board:
-    """One figure of the paper. groups: rows that are drawn together; panels: a picture's key and its title, for
-    each group; draw: makes the pictures of a group of frames, by the names of their rows."""
+    """One figure of the paper. columns: panels beside each other; width: of each, in pixels as it is shown; groups:
+    rows that are drawn together; panels: a picture's key and its title, for each group; draw: makes the pictures of
+    a group of frames, by the names of their rows."""
 
     name: str
     title: str
     about: str
     columns: int
+    width: int
     groups: tuple[tuple[Row, ...], ...]
     panels: tuple[tuple[str, str], ...]
     draw: Draw
-    suffix: str = "svg"
 
     def file(self, group: tuple[Row, ...], key: str) -> str:
         """The name of a panel's file."""
         told = f"{group[0].row}-" if len(group) == 1 else ""
-        return f"{self.name}-{re.sub(r'[^a-z0-9]+', '-', f'{told}{key}'.lower())}.{self.suffix}"
+        return f"{self.name}-{re.sub(r'[^a-z0-9]+', '-', f'{told}{key}'.lower())}.png"
 
     def files(self) -> list[str]:
         """The names of all its files."""
@@ -65,10 +64,10 @@ def boards(rows: Sequence[Row]) -> list[Board]:
             f"The leading {HEATMAP} eigen-directions of $H$. (a) $C$ in the eigenbasis of $H$, symmetric-logarithmic "
             "colours; (b) its correlations; (c) those of the same spectrum in a random basis, on the same scale.",
             3,
+            300,
             best(convolved if convolved.best(finals) is not None else photos, digits, same),
             (("K-C", "(a) $K$"), ("R-real-C", "(b) $R_\\mathrm{real}$"), ("R-rand-C", "(c) $R_\\mathrm{rand}$")),
             _directions,
-            "png",
         ),
         Board(
             "fig2",
@@ -76,6 +75,7 @@ def boards(rows: Sequence[Row]) -> list[Board]:
             "Diagonals in the eigenbasis of $H$ on log-log axes at the end of training, each run divided by its mean "
             f"and drawn {APART:g} decades below the one before, with its fit; dotted and dashed: slopes 1 and 2.",
             2,
+            580,
             (several,) if several else (),
             (("law-C", "(a) $C$, measured"), ("law-C_awd", "(b) $C_\\mathrm{AWD}$, predicted")),
             _laws,
@@ -88,6 +88,7 @@ def boards(rows: Sequence[Row]) -> list[Board]:
             "Dominant eigenvalues of the stiff samples replaced by their mean: new against old. (d) The same, against "
             "curvature.",
             2,
+            440,
             best(photos, same),
             (
                 ("suppressed-1", "(a) dominant only, new on old"),
@@ -107,6 +108,7 @@ def boards(rows: Sequence[Row]) -> list[Board]:
                 "dash-dotted: the first epoch at which every training sample is right; dotted curves: turned at "
                 "random.",
                 2,
+                440,
                 best(kind),
                 (
                     ("gammas", "(a) the exponent γ"),

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -75,7 +76,8 @@ class Kind:
     def fits(self, row: Row) -> bool:
         """A subset of a data set, in a file of its own, counts as that data set."""
         asked = request(row)
-        return asked.data.name.startswith(self.data) and asked.model.kind == self.network and asked.loss == self.loss
+        data = Path(asked.data.name).name
+        return data.startswith(self.data) and (asked.model.kind, asked.loss) == (self.network, self.loss)
 
     def best(self, rows: Sequence[Row]) -> Row | None:
         """The row with the most classes, of the first seed, of the first name that fits; None without any."""
