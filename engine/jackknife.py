@@ -64,7 +64,7 @@ class Jackknife:
         u, v = np.log10(x[keep]), np.log10(y[keep])
         u, v = u - u.mean(), v - v.mean()
         # Without a group, u becomes u + a and v becomes v + b, the same a and b all along a stretch.
-        a, b = (np.log10(np.where(sound, z / z.mean(axis=0), 1.0)) for z in (h, c))
+        a, b = (np.log10(np.where(sound, z, 1.0) / np.where(sound, z.mean(axis=0), 1.0)) for z in (h, c))
         n, su, sv = (np.bincount(stretch[keep], z, minlength=sound.size) for z in (np.ones(count), u, v))
         ma, mb = a @ n / count, b @ n / count
         covariance = u @ v + a @ sv + b @ su + (a * b) @ n - count * ma * mb
