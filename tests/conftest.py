@@ -2,6 +2,7 @@
 tests that run side by side would mostly wait for each other."""
 
 import os
+import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -21,6 +22,8 @@ def own_cache(tmp_path_factory, monkeypatch):
     """No test reads, fills or starts a worker in the cache of whoever runs the tests."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(folder))
+    # AppTest leaves the page it ran as the main program, which a spawned process would then run again.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     yield
     if (folder / "jobs").is_dir():
         jobs = Jobs(folder / "jobs")
