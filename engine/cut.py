@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from engine import losses
 from engine.checks import linear_names
-from engine.requests import require
+from engine.requests import CURVATURES, require
 
 
 class Cut:
     """A frozen copy of the model in the given precision, cut open at some of its layers.
 
-    weights: W of each layer, with the bias as last column where it is included; classes: outputs of the model.
+    weights: W of each layer, with the bias as last column where it is included; classes: outputs of the model; kind:
+    "full" curvature or "gauss-newton"; probing: whether that is still to be measured, curvature being "auto".
     Raises ValueError, with the remedy, for a layer used several times or fed sequences, for samples that depend on
     each other, and for labels that do not fit.
     """
@@ -34,8 +35,11 @@ class Cut:
         device: torch.device,
         dtype: torch.dtype,
         bias: bool = False,
+        curvature: str = "auto",
     ):
         losses.check(loss)
+        require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
+        self.probing, self.kind = curvature == "auto", "full" if curvature == "full" else "gauss-newton"
         self.model = copy.deepcopy(model).to(device=device, dtype=dtype).requires_grad_(False)
         self.layers, self.loss, self.device, self.bias = layers, loss, device, bias
         self.linears, weights = [], []

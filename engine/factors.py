@@ -16,9 +16,6 @@ from torch import Tensor, nn
 from engine import losses
 from engine.cut import Cut, is_curved, rows_of_derivative, second_derivative
 from engine.progress import Progress, silent
-from engine.requests import require
-
-CURVATURES = ("auto", "gauss-newton", "full")
 
 
 @dataclass(frozen=True)
@@ -85,10 +82,10 @@ class Tail(Cut):
         bias: bool = False,
         curvature: str = "auto",
     ):
-        require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
-        super().__init__(model, (layer,), inputs, targets, loss, device=device, dtype=dtype, bias=bias)
+        super().__init__(
+            model, (layer,), inputs, targets, loss, device=device, dtype=dtype, bias=bias, curvature=curvature
+        )
         (self.weight,) = self.weights
-        self.probing, self.kind = curvature == "auto", "full" if curvature == "full" else "gauss-newton"
         if self.probing and self._chunk(slice(0, 64)) is None:
             self.kind = "full"
 

@@ -18,15 +18,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 
 from engine import losses
 from engine.cut import Cut, is_curved, rows_of_derivative, second_derivative
-from engine.factors import CURVATURES
 from engine.moments import chunks
 from engine.progress import Progress, silent
-from engine.requests import require
 
 
 @dataclass(frozen=True)
@@ -107,23 +105,6 @@ class JointTail(Cut):
 
     curvature: as for engine.factors.Tail; `survey` decides it for "auto" on all samples.
     """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        layers: tuple[str, ...],
-        inputs: Tensor,
-        targets: Int[Tensor, " n"],
-        loss: str,
-        *,
-        device: torch.device,
-        dtype: torch.dtype,
-        bias: bool = False,
-        curvature: str = "auto",
-    ):
-        require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
-        super().__init__(model, layers, inputs, targets, loss, device=device, dtype=dtype, bias=bias)
-        self.probing, self.kind = curvature == "auto", "full" if curvature == "full" else "gauss-newton"
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:

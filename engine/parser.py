@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from engine.requests import (
     ACTIVATIONS,
+    CURVATURES,
     DATASETS,
     LOSSES,
     AnalysisRequest,
@@ -17,7 +18,6 @@ from engine.requests import (
 
 PROGRAM = "python -m engine"
 DTYPES = ("float32", "float64")
-CURVATURES = ("auto", "gauss-newton", "full")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from typing import Any
 LOSSES = ("ce", "mse", "linear_mse")
 DATASETS = ("mnist5k", "mnist", "fashion_mnist", "cifar10")
 ACTIVATIONS = ("relu", "tanh", "gelu")
+CURVATURES = ("auto", "gauss-newton", "full")  # of what follows a layer
 CHECKPOINT_EPOCHS = (0, 1, 2, 5, 10, 20, 30, 50, 70, 100)
 
 # Raised by one whenever the meaning of a stored number changes: old entries are then recomputed.

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 from cache.jobs import Jobs
+from cache.store import Store
+from tests.planted import fill
 
 # A busy machine must not fail a property; time is the benchmarks' business. The gate tries the same examples
 # every time, so that what it says is about the change; elsewhere new ones are tried at every run.
@@ -31,3 +33,17 @@ def own_cache(tmp_path_factory, monkeypatch):
         for job in started:
             jobs.kill(job)
         assert not started, "a test started a worker in a cache that it did not make"
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """An empty cache that the pages take for theirs; nothing may be started in it."""
+    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
+    monkeypatch.setattr("cache.jobs.Jobs.start", lambda *_, **__: pytest.fail("a test started a job"))
+    return Store(tmp_path)
+
+
+@pytest.fixture
+def run(store):
+    """The key of a planted run in it."""
+    return fill(store)

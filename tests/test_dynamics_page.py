@@ -8,7 +8,6 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from cache.store import Store
 from engine import library
 from engine.library import checkpoint_name
 from pages.parts import dynamics_figures, dynamics_panels, results
@@ -22,14 +21,6 @@ from tests.test_pages import chart, charts, fine, opened, result, url
 PAGE = "pages/dynamics.py"
 EPOCHS = (0, 10, 30, 100)
 LEARNED = 37
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """An empty cache that the page takes for its own; nothing may be started in it."""
-    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
-    monkeypatch.setattr("cache.jobs.Jobs.start", lambda *_, **__: pytest.fail("a test started a job"))
-    return Store(tmp_path)
 
 
 def planted(store, epochs=EPOCHS, learned=LEARNED):

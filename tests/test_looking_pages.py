@@ -25,11 +25,6 @@ def store(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(store):
-    return fill(store)
-
-
-@pytest.fixture
 def wide(store):
     """A run whose matrices keep 700 directions of C and the spectrum of C_hh too."""
     run = fill(store, epochs=(100,))

@@ -8,26 +8,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache.store import Store
 from engine import library
 from tests.planted import add_analysis, fill
 from tests.test_figures import decode
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("pages/commutativity.py", "pages/power_law.py")
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """An empty cache that the pages take for theirs; nothing may be started in it."""
-    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
-    monkeypatch.setattr("cache.jobs.Jobs.start", lambda *_, **__: pytest.fail("a test started a job"))
-    return Store(tmp_path)
-
-
-@pytest.fixture
-def run(store):
-    return fill(store)
 
 
 def opened(page="app.py", **params):

@@ -6,26 +6,12 @@ from streamlit.testing.v1 import AppTest
 
 from cache.jobs import Job
 from cache.progress import Progress
-from cache.store import Store
 from engine import housekeeping, library
 from pages.parts import frame, run_cards, run_table
 from tests.planted import fill
 from tests.test_pages import ROOT, fine, opened, url
 
 PAGE = "pages/runs.py"
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """An empty cache that the page takes for its own; nothing may be started in it."""
-    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
-    monkeypatch.setattr("cache.jobs.Jobs.start", lambda *_, **__: pytest.fail("a test started a job"))
-    return Store(tmp_path)
-
-
-@pytest.fixture
-def run(store):
-    return fill(store)
 
 
 def pressed(at, label):

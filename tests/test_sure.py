@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cache.store import Store
 from engine import library
 from engine.jackknife import Jackknife, places, stretches
 from engine.requests import RunRequest, TrainingRequest, key
@@ -17,18 +16,6 @@ from tests.test_figures import decode
 from tests.test_pages import chart, fine, opened, result, url
 
 PAGE = "pages/power_law.py"
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
-    monkeypatch.setattr("cache.jobs.Jobs.start", lambda *_, **__: pytest.fail("a test started a job"))
-    return Store(tmp_path)
-
-
-@pytest.fixture
-def run(store):
-    return fill(store)
 
 
 def jackknife(analysis, scatter=0.3, groups=40):

@@ -10,7 +10,6 @@ from urllib.parse import parse_qsl
 import pytest
 
 from cache.jobs import Jobs
-from cache.store import Store
 from engine import cells, cost, library, sweep, sweeping, table
 from engine.command_line import SweepCommand, parse
 from engine.requests import to_json
@@ -29,14 +28,6 @@ name = "Mine"
 set = { data = "mnist5k", per_class = 100, widths = [784, 20, 20, 10], epochs = 2 }
 vary = { seed = [0, 1] }
 """
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """An empty cache that the page takes for its own; nothing may be started in it."""
-    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
-    monkeypatch.setattr("cache.jobs.Jobs.start", lambda *_, **__: pytest.fail("a test started a job"))
-    return Store(tmp_path)
 
 
 @pytest.fixture
