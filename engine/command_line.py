@@ -62,6 +62,18 @@ class CheckCommand:
 
 
 @dataclass(frozen=True)
+class SamplesCommand:
+    """`samples`: which checkpoints to look at sample by sample (run, epochs and layer as in AnalyzeCommand)."""
+
+    run: str | None
+    epochs: tuple[str, ...]
+    layer: str | None
+    device: str = "auto"
+    download: bool = False
+    job: str | None = None
+
+
+@dataclass(frozen=True)
 class CalibrateCommand:
     """`calibrate`: measure this machine's speeds, for the estimates of engine.cost."""
 
@@ -135,6 +147,7 @@ Command = (
     | LoadCommand
     | InspectCommand
     | CheckCommand
+    | SamplesCommand
     | CalibrateCommand
     | PreviewCommand
 )
@@ -211,6 +224,10 @@ def _check_command(words: argparse.Namespace) -> CheckCommand:
     return CheckCommand(words.run, words.epoch, words.layer, words.device, words.download, words.job)
 
 
+def _samples_command(words: argparse.Namespace) -> SamplesCommand:
+    return SamplesCommand(words.run, words.epoch, words.layer, words.device, words.download, words.job)
+
+
 def _sweep_command(words: argparse.Namespace) -> SweepCommand:
     return SweepCommand(
         words.sweep,
@@ -230,6 +247,7 @@ _READERS: Mapping[str, Callable[[argparse.Namespace], Command]] = {
     "analyze": _analyze_command,
     "sweep": _sweep_command,
     "check": _check_command,
+    "samples": _samples_command,
     "load": _load_command,
     "inspect": lambda words: InspectCommand(tuple(words.files)),
     "calibrate": _calibrate_command,

@@ -19,6 +19,7 @@ from engine.command_line import (
     InspectCommand,
     LoadCommand,
     PreviewCommand,
+    SamplesCommand,
     SweepCommand,
     TrainCommand,
 )
@@ -76,6 +77,8 @@ def work(command: Command, session: Session) -> str:
         return _train(pipeline, command, session)
     if isinstance(command, CheckCommand):
         return _check(pipeline, command, session)
+    if isinstance(command, SamplesCommand):
+        return _samples(pipeline, command, session)
     if isinstance(command, LoadCommand):
         return _load(pipeline, command, session)
     return _analyze(pipeline, command, session)
@@ -163,6 +166,21 @@ def _check(pipeline: "Pipeline", command: CheckCommand, session: Session) -> str
         print(f"\nrun {run.key}, epoch {epoch}, layer {layer}\n{checked(checks)}", flush=True)
         worst = max(worst, *(check.error for check in checks if len(check.directions) == 1))
     return f"Done: the largest relative error of a diagonal number is {worst:.1e}."
+
+
+def _samples(pipeline: "Pipeline", command: SamplesCommand, session: Session) -> str:
+    from engine import every_sample, library
+    from engine import pipeline as jobs
+
+    run = library.find(pipeline.store, command.run)
+    chosen = jobs.chosen_epochs(command.epochs, run)
+    for i, epoch in enumerate(chosen):
+        session.stage = f"epoch {epoch} ({i + 1} of {len(chosen)}): " if len(chosen) > 1 else ""
+        found = every_sample.keep(pipeline, run.key, epoch, command.layer)
+        session.finished = f"{i + 1} of {len(chosen)} checkpoints of run {run.key} are looked at sample by sample."
+    session.stage = ""
+    told = f"{len(found):,} samples of epoch{'s' * (len(chosen) > 1)} {', '.join(map(str, chosen))} of run {run.key}"
+    return f"Done: {told}, layer {found.layer}. See them in the dashboard: streamlit run app.py"
 
 
 def _calibrate(command: CalibrateCommand, session: Session) -> str:

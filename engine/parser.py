@@ -130,6 +130,10 @@ _CHECK = """\
 Compute some numbers of an analysis once more, in float64, by differentiating the network's loss along a few
 directions and nothing else, and tell the relative errors."""
 
+_SAMPLES = """\
+Look at every training sample of a checkpoint: its activity, curvature and partner, and the Fisher matrices in the
+eigenbasis of H. The pages that take single samples in hand work with it."""
+
 _CALIBRATE = """\
 Measure this machine for about three seconds. The dashboard then says how long work will take before it is
 started."""
@@ -162,6 +166,7 @@ def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
         ("load", _LOAD, _add_load),
         ("inspect", _INSPECT, _add_inspect),
         ("check", _CHECK, _add_check),
+        ("samples", _SAMPLES, _add_check),
         ("calibrate", _CALIBRATE, None),
         ("preview", _PREVIEW, _add_preview),
     )

@@ -60,8 +60,8 @@ class Pipeline:
     def data(self, request: DataRequest) -> Dataset:
         """The data set, loaded once for all jobs of this pipeline."""
         if request not in self._loaded:
-            self._tell("loading data", 0, 1)
-            self._loaded[request] = load(request, progress=self._tell, download=self.download)
+            self.tell("loading data", 0, 1)
+            self._loaded[request] = load(request, progress=self.tell, download=self.download)
         return self._loaded[request]
 
     # -- training -------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class Pipeline:
                     due = time.monotonic() > shown + RECORD_SECONDS
                     self._keep(run, record, step, due)
                     shown = time.monotonic() if due else shown
-                    self._tell(stage, step.record.epoch, request.training.epochs)
+                    self.tell(stage, step.record.epoch, request.training.epochs)
             finally:
                 # Weights that do not fit leave no run behind.
                 if record["records"]:
@@ -206,7 +206,7 @@ class Pipeline:
             device=self.device,
             dtype=request.dtype,
             seed=request.seed,
-            progress=self._tell,
+            progress=self.tell,
             bias=request.bias,
             curvature=request.curvature,
             spectra=request.spectra,
@@ -219,7 +219,7 @@ class Pipeline:
         spectra = result.sample_spectra() if request.keeps_spectra else None
         wholes = {}
         for done, matrix in enumerate(result.names):
-            self._tell("commutators", done, len(result.names))
+            self.tell("commutators", done, len(result.names))
             wholes[matrix] = first.wholes.get(matrix) or result.whole(matrix)
         wide = min(WIDE, result.k)
         closely = {m: result.projected(m, wide).astype(np.float32) for m in CLOSELY if m in result.names}
@@ -248,7 +248,7 @@ class Pipeline:
         if kept is None:
             raise ValueError(f"The analysis of epoch {epoch} of run {found.key} was damaged. Analyse it again.")
         model, inputs, targets = self.restore(found.key, epoch, made[-1].request.samples, made[-1].request.seed)
-        checks = verify(model, inputs, targets, kept, self._tell)
+        checks = verify(model, inputs, targets, kept, self.tell)
         self.store.write(
             ("runs", found.key, "analyses", made[-1].key, library.CHECK),
             {"checks": [dataclasses.asdict(check) for check in checks]},
@@ -302,7 +302,8 @@ class Pipeline:
             raise ValueError(f"Run {run.key} has no checkpoint of epoch {epoch}; it has {_listed(run.checkpoints)}.")
         return weights
 
-    def _tell(self, stage: str, done: int, total: int) -> None:
+    def tell(self, stage: str, done: int, total: int) -> None:
+        """Pass progress on; raises Stopped where that is asked for."""
         self.progress(stage, done, total)
         if self.should_stop():
             raise Stopped

@@ -126,6 +126,15 @@ class AnalysisRequest:
         return self.spectra > 0 and len(self.layers) == 1
 
 
+@dataclass(frozen=True)
+class SamplesRequest:
+    """A look at every sample of one checkpoint before one layer; see engine.samples."""
+
+    run: str
+    epoch: int
+    layer: str = "fc2"
+
+
 def joined(layer: str) -> tuple[str, ...]:
     """The layers that a name such as "fc2" or "fc2+fc3" means."""
     return tuple(layer.split("+"))
