@@ -83,11 +83,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Cells in the order of the file; text: the file itself."""
+    """Cells in the order of the file; about: what its reader should know; text: the file itself."""
 
     name: str
     cells: tuple[Cell, ...]
     text: str = ""
+    about: str = ""
 
 
 def shipped() -> dict[str, Path]:
@@ -118,9 +119,10 @@ def read(text: str, file: str = "The sweep") -> Sweep:
         body = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file} is no valid TOML: {error}.") from error
-    _known(body, ("name", "grid"), file)
-    name, grids = body.get("name", Path(file).stem), body.get("grid", [])
-    require(isinstance(name, str), f"{file}: name is a text, not {name!r}.")
+    _known(body, ("name", "about", "grid"), file)
+    name, about, grids = body.get("name", Path(file).stem), body.get("about", ""), body.get("grid", [])
+    for told, word in (("name", name), ("about", about)):
+        require(isinstance(word, str), f"{file}: {told} is a text, not {word!r}.")
     require(
         isinstance(grids, list) and bool(grids) and all(isinstance(g, dict) for g in grids),
         f"{file} has no grid. Write one as [[grid]] with set = {{ … }} and vary = {{ … }}.",
@@ -142,7 +144,7 @@ def read(text: str, file: str = "The sweep") -> Sweep:
             f"{file}: two grids have a row {cell.row!r} with {cell.classes} classes and other settings, so that their "
             "mean would mix them. Give one of the grids a name.",
         )
-    return Sweep(name, tuple(cells.values()), text)
+    return Sweep(name, tuple(cells.values()), text, " ".join(about.split()))
 
 
 def _grid(grid: Mapping[str, Any], where: str) -> list[Cell]:

@@ -87,10 +87,11 @@ def test_whatever_is_varied_beside_the_seed_has_a_row_of_its_own() -> None:
 WRONG = {
     "no TOML": ("[[grid]", "no valid TOML"),
     "nothing": ("", r"has no grid\. Write one as \[\[grid\]\]"),
-    "unknown table": ("[grids]\na = 1", "has no setting grids; it has grid, name"),
+    "unknown table": ("[grids]\na = 1", "has no setting grids; it has about, grid, name"),
     "unknown key": ("[[grid]]\nset = { rate = 0.1 }", "grid 1 has no setting rate; it has .*learning_rate"),
     "unknown axis": ("[[grid]]\nvary = { seeds = [0] }", "grid 1 has no setting seeds"),
     "no list": ("[[grid]]\nvary = { seed = 0 }", r"seed varies over a list of values such as \[0, 1\], not 0"),
+    "about a number": ("about = 3\n[[grid]]", "about is a text, not 3"),
     "empty list": ("[[grid]]\nvary = { seed = [] }", "seed varies over a list"),
     "both": ("[[grid]]\nset = { seed = 0 }\nvary = { seed = [0, 1] }", "seed is both set and varied"),
     "a text": ('[[grid]]\nset = { epochs = "many" }', "grid 1: epochs is a whole number, not 'many'"),

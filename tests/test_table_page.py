@@ -22,8 +22,8 @@ from tests.test_pages import button, chart, charts, fine, opened, url
 from tests.test_train_page import CALIBRATION, write_job
 
 PAGE = "pages/table.py"
-OWN = """# A sweep of my own. It has two cells.
-name = "Mine"
+OWN = """name = "Mine"
+about = "A sweep of my own."
 [[grid]]
 set = { data = "mnist5k", per_class = 100, widths = [784, 20, 20, 10], epochs = 2 }
 vary = { seed = [0, 1] }
@@ -404,19 +404,6 @@ def test_ones_own_data_lie_where_files_may_be_opened(store, tmp_path, monkeypatc
     for name in (str(tmp_path / "else.npz"), "../else.npz", "../../etc/x.npz"):
         with pytest.raises(ValueError, match="lies outside the folders"):
             sweep_choice.checked(OWN.replace("mnist5k", name))
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("# One. Two.\nname = 1", "One."),
-        ("# Over two\n# lines of arXiv 2602.05600 it goes. Then.\n", "Over two lines of arXiv 2602.05600 it goes."),
-        ('name = "x"\n# later\n', ""),
-        ("", ""),
-    ],
-)
-def test_the_first_sentence_of_the_comment_explains_a_sweep(text, wanted):
-    assert sweep_choice.about(text) == wanted
 
 
 # -- what is taken away -----------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Which sweep is looked at: one that comes with the project, or a user's own TOML, kept in the cache by its content."""
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +23,11 @@ _OWN = "own-"
 
 @dataclass(frozen=True)
 class Choice:
-    """A sweep that can be shown. id: as in the address; word: what the command line calls it; about: a sentence."""
+    """A sweep that can be shown. id: as in the address; word: what the command line calls it."""
 
     id: str
     word: str
     sweep: Sweep
-    about: str
 
 
 # -- what there is ----------------------------------------------------------------------------------------
@@ -54,7 +52,7 @@ def _choice(path: Path, word: str) -> Choice | None:
     except (OSError, ValueError):
         return None
     found = _read(text, path.name)
-    return None if isinstance(found, str) else Choice(path.stem, word, found, about(text))
+    return None if isinstance(found, str) else Choice(path.stem, word, found)
 
 
 def known() -> dict[str, Choice]:
@@ -64,13 +62,6 @@ def known() -> dict[str, Choice]:
     own = sorted(_folder().glob(f"{_OWN}*.toml"), key=lambda path: path.stat().st_mtime, reverse=True)
     found = (_choice(path, word) for path, word in [(p, n) for n, p in ours] + [(p, str(p)) for p in own])
     return {choice.id: choice for choice in found if choice is not None}
-
-
-def about(text: str) -> str:
-    """The first sentence of the comment at the top of a TOML file; empty without one."""
-    lines = re.match(r"(?:[ \t]*#[^\n]*\n)*", text.lstrip() + "\n")
-    words = re.sub(r"\s*\n?[ \t]*#[ \t]*", " ", lines[0] if lines else "").strip()
-    return re.split(r"(?<=[.!?])\s+(?=[A-Z0-9])", words)[0]
 
 
 def keep(text: str) -> str:
@@ -125,8 +116,8 @@ def chosen(at_work: str | None) -> Choice:
             **bound(PAGE, "sweep", present),
         )
         found = choices[picked or present]
-        if found.about:
-            st.caption(escaped(found.about), width="stretch")
+        if found.sweep.about:
+            st.caption(escaped(found.sweep.about), width="stretch")
     return found
 
 

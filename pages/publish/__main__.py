@@ -45,7 +45,7 @@ def publish(name: str, folder: Path, measure: bool, figures: bool) -> list[str]:
         export.write(drawn)
         sentences.append(f"{len(drawn)} figures are drawn.")
     there = {path.name for path in pictures.glob("*.*")}
-    text = page.page(sweep.name, name, rows, there, missing)
+    text = page.page(sweep.name, name, rows, there, missing, sweep.about)
     (folder / "results.md").write_text(text, encoding="utf-8")
     sentences.append(f"{folder / 'results.md'} is written from {len(rows)} rows.")
     if missing:

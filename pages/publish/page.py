@@ -13,9 +13,16 @@ from pages.publish.readings import Claim, last
 FOLDER = "results"
 
 
-def page(name: str, sweep: str, rows: Sequence[Row], drawn: Collection[str], missing: Sequence[str] = ()) -> str:
-    """The page of a sweep. name: its name; sweep: how the command line calls it; drawn: the files there are in
-    FOLDER; missing: a sentence for every cell that is not measured."""
+def page(
+    name: str,
+    sweep: str,
+    rows: Sequence[Row],
+    drawn: Collection[str],
+    missing: Sequence[str] = (),
+    about: str = "",
+) -> str:
+    """The page of a sweep. name, about: as its file tells; sweep: how the command line calls it; drawn: the files
+    there are in FOLDER; missing: a sentence for every cell that is not measured."""
     finals = last(rows)
     found = claims.claims(rows)
     holds, fails = ([claim for claim in found if claim.holds is side] for side in (True, False))
@@ -24,6 +31,7 @@ def page(name: str, sweep: str, rows: Sequence[Row], drawn: Collection[str], mis
     parts = [
         f"# {name}",
         _opening(sweep, finals),
+        about,
         _bullets(missing, "Not measured yet:"),
         "## Table 1",
         _reading(finals),
