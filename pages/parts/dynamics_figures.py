@@ -164,7 +164,7 @@ def training(times: Times, columns: Mapping[str, ndarray], height: int = 320) ->
     across = times.axis([int(e) for e in (*columns["epoch"][:1], *columns["epoch"][-1:])])
     halves = [mark | {"xref": f"x{n}", "yref": f"y{n} domain"} for n in ("", "2") for mark in times.marks()]
     return figure.update_layout(
-        xaxis=across | {"domain": [0, 0.44]}, xaxis2=across | {"domain": [0.56, 1]}, shapes=halves
+        xaxis=across | {"domain": [0, 0.42]}, xaxis2=across | {"domain": [0.58, 1]}, shapes=halves
     )
 
 

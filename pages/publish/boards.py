@@ -75,7 +75,7 @@ def boards(rows: Sequence[Row]) -> list[Board]:
             "Diagonals in the eigenbasis of $H$ on log-log axes at the end of training, each run divided by its mean "
             f"and drawn {APART:g} decades below the one before, with its fit; dotted and dashed: slopes 1 and 2.",
             2,
-            580,
+            640,
             (several,) if several else (),
             (("law-C", "(a) $C$, measured"), ("law-C_awd", "(b) $C_\\mathrm{AWD}$, predicted")),
             _laws,
