@@ -15,10 +15,12 @@ from engine.requests import AnalysisRequest, DataRequest, ModelRequest, RunReque
 
 @dataclass(frozen=True)
 class TrainCommand:
-    """`train`: what to run, and which epochs to analyse after it ("last", "all" or numbers)."""
+    """`train`: what to run, and which epochs to analyse after it, and to look at sample by sample ("last", "all" or
+    numbers)."""
 
     request: RunRequest
     analyze: tuple[str, ...] = ()
+    every_sample: tuple[str, ...] = ()
     device: str = "auto"
     download: bool = False
     job: str | None = None
@@ -196,7 +198,7 @@ def _train_command(words: argparse.Namespace) -> TrainCommand:
     model = dataclasses.replace(model, activation=words.activation, bias=words.bias)
     training = TrainingRequest(**{f.name: getattr(words, f.name) for f in dataclasses.fields(TrainingRequest)})
     request = RunRequest(data, model, words.loss, training, words.seed)
-    return TrainCommand(request, words.analyze, words.device, words.download, words.job)
+    return TrainCommand(request, words.analyze, words.every_sample, words.device, words.download, words.job)
 
 
 def _analyze_command(words: argparse.Namespace) -> AnalyzeCommand:
@@ -255,7 +257,9 @@ _READERS: Mapping[str, Callable[[argparse.Namespace], Command]] = {
 }
 
 
-def arguments(request: RunRequest, analyze: tuple[str, ...] = (), device: str = "auto") -> list[str]:
+def arguments(
+    request: RunRequest, analyze: tuple[str, ...] = (), device: str = "auto", every_sample: tuple[str, ...] = ()
+) -> list[str]:
     """The words after `python -m engine` that train this request, only what differs from the defaults."""
     values = dataclasses.asdict(request.data) | dataclasses.asdict(request.training)
     values |= {
@@ -266,6 +270,7 @@ def arguments(request: RunRequest, analyze: tuple[str, ...] = (), device: str = 
         "loss": request.loss,
         "seed": request.seed,
         "analyze": analyze,
+        "every_sample": every_sample,
         "device": device,
     }
     model, usual = request.model, default_model(request.data)

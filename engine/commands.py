@@ -28,6 +28,7 @@ from engine.requests import AnalysisRequest, RunRequest, require
 from engine.terminal import Ticker, checked, grid, table
 
 if TYPE_CHECKING:
+    from engine.library import Run
     from engine.pipeline import Pipeline
 
 
@@ -103,12 +104,16 @@ def _train(pipeline: "Pipeline", command: TrainCommand, session: Session) -> str
         f"{history.train_accuracy[-1]:.2%} ({'no test samples' if test != test else f'test {test:.2%}'}). {run.end}"
     )
     session.finished = sentence
-    if not command.analyze:
+    if not (command.analyze or command.every_sample):
         return f"{sentence} Analyse it: {PROGRAM} analyze --run {key}"
-    session.ticker.say(sentence)
-    epochs = jobs.chosen_epochs(command.analyze, run)
-    requests = [jobs.default_analysis(run, epoch) for epoch in epochs]
-    return _each(pipeline, requests, session)
+    if command.analyze:
+        session.ticker.say(sentence)
+        epochs = jobs.chosen_epochs(command.analyze, run)
+        sentence = _each(pipeline, [jobs.default_analysis(run, epoch) for epoch in epochs], session)
+    if command.every_sample:
+        session.ticker.say(sentence)
+        sentence = _look(pipeline, run, command.every_sample, None, session)
+    return sentence
 
 
 def _analyze(pipeline: "Pipeline", command: AnalyzeCommand, session: Session) -> str:
@@ -169,14 +174,21 @@ def _check(pipeline: "Pipeline", command: CheckCommand, session: Session) -> str
 
 
 def _samples(pipeline: "Pipeline", command: SamplesCommand, session: Session) -> str:
-    from engine import every_sample, library
+    from engine import library
+
+    return _look(pipeline, library.find(pipeline.store, command.run), command.epochs, command.layer, session)
+
+
+def _look(pipeline: "Pipeline", run: "Run", epochs: tuple[str, ...], layer: str | None, session: Session) -> str:
+    """Look at every sample of these checkpoints."""
+    from engine import every_sample
     from engine import pipeline as jobs
 
-    run = library.find(pipeline.store, command.run)
-    chosen = jobs.chosen_epochs(command.epochs, run)
+    chosen = jobs.chosen_epochs(epochs, run)
     for i, epoch in enumerate(chosen):
-        session.stage = f"epoch {epoch} ({i + 1} of {len(chosen)}): " if len(chosen) > 1 else ""
-        found = every_sample.keep(pipeline, run.key, epoch, command.layer)
+        count = f" ({i + 1} of {len(chosen)})" if len(chosen) > 1 else ""
+        session.stage = f"every sample of epoch {epoch}{count}: "
+        found = every_sample.keep(pipeline, run.key, epoch, layer)
         session.finished = f"{i + 1} of {len(chosen)} checkpoints of run {run.key} are looked at sample by sample."
     session.stage = ""
     told = f"{len(found):,} samples of epoch{'s' * (len(chosen) > 1)} {', '.join(map(str, chosen))} of run {run.key}"

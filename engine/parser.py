@@ -215,6 +215,13 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
     add("--checkpoints", type=_numbers, default=training.checkpoints, help="epochs kept, beside the last")
     add("--seed", type=int, default=run.seed, help="of the weights and the batch order")
     _add_epochs_to_analyze(add)
+    add(
+        "--every-sample",
+        type=_epochs,
+        default=(),
+        metavar="EPOCHS",
+        help="look at every sample afterwards, as the command samples does: last, all or numbers such as last,0",
+    )
 
 
 def _add_analyze(sub: argparse.ArgumentParser) -> None:

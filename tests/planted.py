@@ -10,15 +10,19 @@ import numpy as np
 from numpy import ndarray
 
 from cache.store import Store
-from engine import diagnostics
+from engine import diagnostics, library
+from engine import samples as kept_samples
 from engine.library import checkpoint_name
 from engine.record import NAMES, Provenance, Whole
-from engine.requests import AnalysisRequest, RunRequest, key, to_json
+from engine.requests import AnalysisRequest, ModelRequest, RunRequest, SamplesRequest, key, to_json
 from engine.result import Analysis
+from engine.samples import Samples
 from engine.suppression import Spectra
 
 SIDE = 20
 RANK, SAMPLES = 4, 60
+# Of the network whose samples are looked at: pixels a side, samples, and steps of gradient descent an epoch.
+PIXELS, LOOKED, STEPS = 8, 120, 3
 SCALES: Mapping[str, float] = {"C": 0.02, "C_awd": 0.6, "E_h2": 3.0}
 
 
@@ -140,3 +144,41 @@ def add_spectra(store: Store, run: str, epoch: int) -> None:
     assert entry is not None
     large = {f"spectra/{name}": value for name, value in vars(planted_spectra(analysis().k)).items()}
     store.write(path, dict(entry.meta), {"main": entry.arrays(), "spectra": large})
+
+
+@cache
+def pictures(seed: int = 0) -> ndarray:
+    """Ten kinds of blurred picture (n, PIXELS, PIXELS), bytes; sample p is of class p mod 10."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.uniform(0, 1, (10, PIXELS, PIXELS))
+    noisy = kinds[np.arange(LOOKED) % 10] + 0.5 * rng.standard_normal((LOOKED, PIXELS, PIXELS))
+    return (255 * (noisy - noisy.min()) / np.ptp(noisy)).round().astype(np.uint8)
+
+
+@cache
+def samples(epoch: int, activation: str = "relu", loss: str = "ce") -> Samples:
+    """Every sample before fc2 of a small network after some gradient descent: real numbers."""
+    import torch
+
+    from engine import losses
+    from engine.every_sample import look
+    from engine.models import build
+
+    inputs = torch.from_numpy(pictures().astype(np.float32) / 128 - 1)[:, None]
+    targets = torch.arange(LOOKED) % 10
+    model = build(ModelRequest(widths=(PIXELS**2, SIDE, SIDE, 10), activation=activation), seed=0)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.3)
+    for _ in range(STEPS * epoch):
+        optimiser.zero_grad()
+        losses.values(loss, model(inputs), targets).mean().backward()
+        optimiser.step()
+    names = tuple(str(c) for c in range(10))
+    return look(model.eval(), inputs, targets, "fc2", loss, 50, epoch, names, "cpu")
+
+
+def add_samples(store: Store, run: str, *epochs: int) -> None:
+    """Give the planted run its samples at these epochs, and their pictures."""
+    found = library.find(store, run)
+    kept_samples.keep_pictures(store, found, pictures())
+    for epoch in epochs:
+        kept_samples.write(store, SamplesRequest(run, epoch), found.fingerprint, samples(epoch))

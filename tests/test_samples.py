@@ -10,6 +10,7 @@ from torch import nn
 from cache.store import Store
 from engine import every_sample, library, samples
 from engine.__main__ import main
+from engine.command_line import arguments
 from engine.pipeline import Pipeline
 from engine.requests import DataRequest, ModelRequest, RunRequest
 from tests.reference import twins
@@ -155,3 +156,12 @@ def test_the_command_looks_and_says_so(trained, monkeypatch, capsys):
     assert f"Done: 120 samples of epochs 0, 6 of run {run}, layer fc2." in capsys.readouterr().err
     assert main(["samples", "--run", run, "--layer", "fc9", "--device", "cpu"]) == 1
     assert "There is no layer 'fc9' to study; there are fc1, fc2, fc3." in capsys.readouterr().err
+
+
+def test_training_ends_with_a_look_where_that_is_wished(trained, monkeypatch, capsys):
+    pipeline, run = trained
+    monkeypatch.setenv("GAMMASCOPE_CACHE", str(pipeline.store.root))
+    found = library.find(pipeline.store, run)
+    assert main(arguments(found.request, device="cpu", every_sample=("0",))) == 0
+    assert "Done: 120 samples of epoch 0 of run" in capsys.readouterr().err
+    assert samples.read(pipeline.store, found, 0, "fc2") is not None

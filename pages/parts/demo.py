@@ -30,5 +30,5 @@ def start_on_an_empty_cache() -> None:
 
 
 def _command() -> tuple[str, ...]:
-    """Train, analyse the last checkpoint, then all the others."""
-    return tuple(arguments(DEMO, ("last", "all")))
+    """Train, analyse the last checkpoint, then all the others; look at the last one sample by sample."""
+    return tuple(arguments(DEMO, ("last", "all"), every_sample=("last",)))
