@@ -23,7 +23,7 @@ def introduction() -> None:
 
 def overview() -> None:
     """The results of one checkpoint, from the answer down to its evidence."""
-    from pages.parts import controls, doors, exponents, jobs, panels, results, sure, words
+    from pages.parts import controls, doors, exponents, jobs, live, panels, results, sure, words
 
     view = results.view()
     if view is None:
@@ -50,9 +50,7 @@ def overview() -> None:
         with pair.cell():
             controls.heading("γ along training", words.GAMMA, level=3)
             panels.gamma_over_epochs(view, names, 0, window)
-            if "C_awd" in names:
-                ratio = view.analysis.traces["C_awd"] / view.analysis.traces["C"]
-                st.markdown(words.SIZE + f" Here its trace is {ratio:.0f} times that of $C$.")
+            st.markdown(live.fill(words.SIZE, view))
     controls.heading("The training behind it", words.ACCURACY)
     panels.training(view)
     st.caption(controls.provenance(view))

@@ -36,7 +36,7 @@ def main() -> None:
 @guarded
 def fitted(view: "View", there: Mapping[str, "View"], names: tuple[str, ...]) -> None:
     """All that hangs on the window of directions: its knob moves nothing else."""
-    from pages.parts import controls, exponents, panels, pointing, words
+    from pages.parts import controls, exponents, live, panels, pointing, words
 
     left, right = st.columns(2, gap="large")
     with left:
@@ -51,7 +51,7 @@ def fitted(view: "View", there: Mapping[str, "View"], names: tuple[str, ...]) ->
     pointing.line(view, names)
     controls.heading("The fits in numbers", words.FITS, level=3)
     exponents.fits(PAGE, there, names, first, last)
-    st.markdown(words.SIZE)
+    st.markdown(live.fill(words.SIZE, view))
 
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():

@@ -86,6 +86,7 @@ NUMBERS: Mapping[str, Callable[[View], float | str]] = {
     "C_1": lambda v: v.analysis.diagonal("C")[0],
     "trace_C": lambda v: v.analysis.traces["C"],
     "trace_C_awd": lambda v: v.analysis.traces["C_awd"],
+    "size": lambda v: v.analysis.traces["C_awd"] / v.analysis.traces["C"],
     "paired": lambda v: v.analysis.provenance.samples - v.analysis.provenance.unpaired,
     "K_11": lambda v: _block(v, 0, 0),
     "K_12": lambda v: _block(v, 0, 1),

@@ -140,8 +140,8 @@ Here $\kappa_\mathrm{eff}(1) = ⟦E_h2_1⟧ / ⟦H_1⟧ = ⟦effective_1⟧$.
 """
 
 SIZE = r"""
-The duality predicts the **exponent** of the noise, not its **size**: $C_\mathrm{AWD}$ comes out larger than $C$.
-Compare slopes, not heights.
+The duality predicts the **exponent** of the noise, not its **size**: here
+$\operatorname{tr} C_\mathrm{AWD} = ⟦size⟧ \operatorname{tr} C$. Compare slopes, not heights.
 """
 
 OFF_DIAGONAL = r"""
