@@ -28,7 +28,9 @@ class Selection:
     covariances; k: leading directions shown; window: first and last direction of the fit, from 1; direction: the
     one pointed at, from 1; draw: seed of the random baseline; centred: whether clouds are shifted onto each
     other; bend: whether second-order fits are drawn; keep, tail, stiff, damp, homogenise: the edit of the
-    per-sample spectra, see engine.suppression; sweep: the one whose table is shown, by name; large: type for a
+    per-sample spectra, see engine.suppression; distribution, decades, correlation, seed: the curvatures of the
+    sandbox, see engine.sandbox; measured: whether the run is shown beside them; proof: the step of the proof, from 1;
+    sweep: the one whose table is shown, by name; large: type for a
     projector.
     """
 
@@ -49,6 +51,12 @@ class Selection:
     stiff: float | None = None
     damp: float | None = None
     homogenise: bool | None = None
+    distribution: str | None = None
+    decades: float | None = None
+    correlation: float | None = None
+    seed: int | None = None
+    measured: bool | None = None
+    proof: int | None = None
     sweep: str | None = None
     large: bool | None = None
 
@@ -72,11 +80,14 @@ def _word(pattern: str) -> Callable[[str], str]:
     return read
 
 
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise ValueError(f"{value} is not in 0 … 1")
-    return value
+def _real(low: float, high: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError(f"{value} is not in {low} … {high}")
+        return value
+
+    return read
 
 
 def _yes_or_no(text: str) -> bool:
@@ -91,6 +102,7 @@ def _window(text: str) -> tuple[int, int]:
 
 
 _RUN = _word(r"[0-9a-f]{16}")
+_SHARE = _real(0, 1)
 _NAME = _word(r"[A-Za-z0-9_]{1,40}")
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "run": _RUN,
@@ -106,10 +118,16 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "centred": _yes_or_no,
     "bend": _yes_or_no,
     "keep": _whole(1, 10**4),
-    "tail": _share,
-    "stiff": _share,
-    "damp": _share,
+    "tail": _SHARE,
+    "stiff": _SHARE,
+    "damp": _SHARE,
     "homogenise": _yes_or_no,
+    "distribution": _NAME,
+    "decades": _real(0.1, 1.5),
+    "correlation": _SHARE,
+    "seed": _whole(0, 10**6),
+    "measured": _yes_or_no,
+    "proof": _whole(1, 5),
     "sweep": _word(r"[a-z0-9_-]{1,40}"),
     "large": _yes_or_no,
 }

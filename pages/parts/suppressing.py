@@ -132,11 +132,15 @@ def missing(view: View) -> None:
         f"{there}{soon} To make them, type",
         icon=":material/hourglass_empty:",
     )
-    count = request.spectra or 2000
-    st.code(
+    st.code(command(view), language="bash")
+
+
+def command(view: View) -> str:
+    """What makes the spectra of the analysis in view."""
+    request = view.chosen.request
+    return (
         f"python -m engine analyze --run {view.run.key[:8]} --epoch {view.epoch} --layer {request.layer} "
-        f"--spectra {count}",
-        language="bash",
+        f"--spectra {request.spectra or 2000}"
     )
 
 

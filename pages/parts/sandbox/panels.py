@@ -1,0 +1,231 @@
+"""The sandbox on the page: a sentence, four pictures, and the five steps of the proof."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+from numpy import ndarray
+
+from engine.sandbox import SAMPLES, Place
+from pages.parts import code, live, pointing, results, selection, suppressing, words
+from pages.parts.controls import draw, heading
+from pages.parts.results import View
+from pages.parts.sandbox import pictures, proof, sources
+from pages.parts.sandbox import words as told
+from pages.parts.sandbox.knobs import Setting
+from pages.parts.sandbox.sources import Source
+from pages.parts.selection import bound
+
+SANDBOX, RUN = "sandbox", "run"
+
+
+def beside(page: str, view: View | None) -> Source | None:
+    """The switch that puts the present run into every picture; None where it is off, or there is nothing to put."""
+    if view is None:
+        st.caption("Once a network is analysed, its own curvatures can be put beside these: open the start page.")
+        return None
+    found = sources.measured(view)
+    if found is None:
+        _missing(view)
+        return None
+    shown = st.toggle(
+        "Show the present run",
+        help="Its largest curvature κ₁ of each sample, and where that points: the real (κ₁, α).",
+        **bound(page, "measured", selection.current().measured is not False),
+    )
+    return found if shown else None
+
+
+def _missing(view: View) -> None:
+    """Why the run cannot be put beside the sandbox, and what to do."""
+    if len(view.chosen.request.layers) > 1:
+        st.caption("Curvatures of single samples are defined layer by layer: choose a single layer in the menu.")
+        return
+    st.caption(
+        f"The analysis of epoch {view.epoch} keeps no curvatures of single samples, so this run cannot be put beside "
+        f"the sandbox. To make them, type `{suppressing.command(view)}`"
+    )
+
+
+def sentence(made: Source, run: Source | None) -> str:
+    """What the present setting shows."""
+    r, gamma = made.place.correlation, made.place.gamma
+    if r < 0.005:
+        said = "Nothing ties sharp samples to sharp directions: **γ = 1**, noise is proportional to curvature."
+    elif r > 0.995:
+        said = "Every direction owns one curvature: **γ = 2**, noise grows as the square of curvature."
+    else:
+        said = f"Correlation {_two(r)} gives **γ = {gamma:.2f}** in the sandbox."
+    if run is not None:
+        said += f" The present run: correlation {_two(run.place.correlation)}, **γ = {run.place.gamma:.2f}**."
+    return said
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def pictures_of(setting: Setting, made: Source, run: Source | None, view: View | None) -> None:
+    """The law, the map, what a direction sees, and the spectra."""
+    there = {SANDBOX: made} | ({} if run is None else {RUN: run})
+    with st.grid(2, min_column_width=400, gap="medium") as grid:
+        with grid.cell():
+            heading("The power law", told.LAW + words.GAMMA, level=3)
+            draw(
+                pictures.law(there),
+                "law",
+                "sandbox-law",
+                "Log-log plot of noise against curvature: "
+                + ", ".join(f"exponent {s.place.gamma:.2f} in the {name}" for name, s in there.items())
+                + ".",
+                arrays=lambda: _arrays(there, lambda s: {"H": s.bounds.hessian, "E_h2": s.bounds.noise}),
+                code=lambda: _code(setting, run, view, "H, E_h2 = (found.first.sum(axis=0), found.second.sum(axis=0))"),
+            )
+        with grid.cell():
+            heading("The map of γ", told.MAP, level=3)
+            _map(setting, made, run, view)
+        with grid.cell():
+            heading("What a direction sees", told.SEEN, level=3)
+            draw(
+                pictures.seen(there),
+                "seen",
+                "sandbox-seen",
+                "The curvatures that each direction's mean curvature is made of, against that mean.",
+                arrays=lambda: _arrays(there, lambda s: {"H": s.bounds.hessian[s.shown], "kappa": s.seen.T}),
+                code=lambda: _code(
+                    setting,
+                    run,
+                    view,
+                    f"kappa_seen = sandbox.seen(found, {sources.LEVELS}, np.arange(found.alignment.shape[1]))",
+                ),
+            )
+        with grid.cell():
+            heading("Spectra of κ, H and E[h²]", told.SPECTRA, level=3)
+            draw(
+                pictures.spectra(there),
+                "spectra",
+                "sandbox-spectra",
+                "Curvatures of the samples, of the directions, and their mean squares, sorted, on a logarithmic scale.",
+                arrays=lambda: _arrays(
+                    there, lambda s: {"kappa": s.kappa, "H": s.bounds.hessian, "E_h2": s.bounds.noise}
+                ),
+                code=lambda: _code(setting, run, view, "kappa = found.kappa[:, 0]"),
+            )
+    if run is not None and view is not None:
+        _whence(view)
+
+
+def _arrays(there: Mapping[str, Source], of) -> dict[str, ndarray]:  # type: ignore[no-untyped-def]
+    return {f"{name}_{key}": array for name, source in there.items() for key, array in of(source).items()}
+
+
+def _code(setting: Setting, run: Source | None, view: View | None, *lines: str) -> str:
+    """The engine calls for the sandbox and, where it is shown, for the run."""
+    calls = ["import numpy as np", *setting.code, "place = sandbox.place(found)", *lines]
+    if run is not None and view is not None:
+        rows = run.directions
+        calls += [
+            "",
+            *code.one(view, "", "found = result.sample_spectra()").splitlines(),
+            f"data = np.isin(np.arange(found.alignment.shape[1]), np.arange({rows[0]}, {rows[-1] + 1}))",
+            "data &= result.eigenvalues > result.noise_floor",
+            "place = sandbox.place(found, data)",
+            *lines,
+        ]
+    return "\n".join(calls)
+
+
+def _map(setting: Setting, made: Source, run: Source | None, view: View | None) -> None:
+    curve = sources.curve(setting)
+    others: list[tuple[str, Place]] = []
+    if run is not None and view is not None:
+        others = [(f"this run, epoch {view.epoch}", run.place)]
+    draw(
+        pictures.chart(curve, made.place, made.look, others, 0, sources.MEASURED),
+        "map",
+        "sandbox-map",
+        f"The exponent against the correlation of curvature and alignment: the sandbox at {made.place.correlation:.2f} "
+        f"and {made.place.gamma:.2f}"
+        + "".join(f", {name} at {p.correlation:.2f} and {p.gamma:.2f}" for name, p in others)
+        + ".",
+        arrays=lambda: (
+            {
+                "curve_r": curve[0],
+                "curve_gamma": curve[1],
+                "sandbox": np.array([made.place.correlation, made.place.gamma]),
+            }
+            | {name: np.array([p.correlation, p.gamma]) for name, p in others}
+        ),
+        code=lambda: _code(setting, run, view, "r, gamma = place.correlation, place.gamma"),
+    )
+
+
+def _whence(view: View) -> None:
+    kept = results.spectra(view)
+    if kept is not None:
+        first, last = sources.window(view)
+        st.caption(
+            f"Of the run: directions {first + 1} … {last:,} above the noise floor. {suppressing.source(view, kept)} "
+            f"{suppressing.where(view, kept)}"
+        )
+
+
+# -- the proof --------------------------------------------------------------------------------------------
+
+
+def the_proof(page: str, source: Source, whose: str) -> None:
+    """Five steps, one at a time, with the numbers of one direction."""
+    heading("The bound, and its proof in five steps", words.BOUNDS)
+    st.markdown(r"$$H_{ii}^2\;\le\;\mathrm{E}[h^2]_{ii}\;\le\;\kappa_{\max}\,H_{ii}$$")
+    chosen = st.segmented_control(
+        "Step",
+        list(range(1, len(proof.TITLES) + 1)),
+        format_func=lambda n: f"{n}. {proof.TITLES[n - 1]}",
+        required=True,
+        label_visibility="collapsed",
+        **bound(page, "proof", selection.current().proof or 1),
+    )
+    direction = _direction(page, source)
+    step = proof.steps(source, direction)[chosen - 1]
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        st.markdown(f"#### {chosen}. {step.title}")
+        st.markdown(step.text)
+        st.markdown(numbers(step))
+        if step.equality:
+            st.markdown(step.equality)
+    with right:
+        draw(
+            pictures.wedge(source, chosen, direction),
+            "wedge",
+            "sandbox-bound",
+            "Log-log plot of the mean square curvature against the mean, between its bounds of slope 2 and slope 1.",
+            arrays=lambda: {
+                "H": source.bounds.hessian,
+                "E_h2": source.bounds.noise,
+                "lower": source.bounds.lower,
+                "upper": source.bounds.upper,
+                "fitted": source.data,
+            },
+            on_click=pointing.at,
+        )
+        st.caption(f"Numbers of {whose}, direction {direction}. Click a point for those of another.")
+
+
+def _direction(page: str, source: Source) -> int:
+    """The direction pointed at, if it is one of those fitted; else the tenth."""
+    rows = source.directions + 1
+    wanted = selection.current().direction
+    return int(wanted) if wanted is not None and wanted in rows else int(rows[min(9, rows.size - 1)])
+
+
+def numbers(step: proof.Step) -> str:
+    """The numbers of a step as a table."""
+    rows = "\n".join(f"| ${symbol}$ | ${live.tex(value, 4)}$ |" for symbol, value in step.numbers)
+    return f"| of this source | value |\n|:--|--:|\n{rows}"
+
+
+def how_it_is_made() -> None:
+    """The construction, in words and formula."""
+    st.subheader("How the sandbox is made")
+    st.markdown(told.MADE.replace("⟦n⟧", str(SAMPLES)))

@@ -1,0 +1,298 @@
+"""Figures of the sandbox: arrays in, go.Figure out. What is made up is teal, what was measured is grey."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy import ndarray
+
+from engine.sandbox import Place
+from pages.parts import figures, palette
+from pages.parts.figures import Cloud
+from pages.parts.palette import LOOKS, SLOPES, Look, axis, faded, layout, log_axis
+from pages.parts.sandbox.sources import Source
+
+NOISE = "noise C<sub>ii</sub> ∝ E[h²]<sub>ii</sub>"
+HESSIAN = "curvature H<sub>ii</sub>"
+
+
+def law(sources: Mapping[str, Source], height: int = 350) -> go.Figure:
+    """C_ii on H_ii of each source, shifted onto one centre: only slopes differ."""
+    clouds = []
+    for name, source in sources.items():
+        rows = source.directions
+        clouds.append(
+            Cloud(
+                name,
+                np.where(source.data, source.bounds.hessian, 0.0),
+                source.bounds.noise,
+                source.fit,
+                int(rows[0]),
+                int(rows[-1]) + 1,
+                style=source.look,
+            )
+        )
+    figure = figures.power_law(clouds, centred=True, height=height)
+    figure.update_xaxes(title_text=f"{HESSIAN} ÷ its mean")
+    figure.update_yaxes(title_text=f"{NOISE}, ÷ its mean")
+    return figure
+
+
+def seen(sources: Mapping[str, Source], height: int = 350) -> go.Figure:
+    """The curvatures that each direction's H_ii is made of: median and middle two thirds."""
+    traces: list[dict[str, Any]] = []
+    for name, source in sources.items():
+        x = source.bounds.hessian[source.shown]
+        order = np.argsort(x)
+        x = x[order] / _centre(x)
+        low, middle, high = source.seen[:, order] / _centre(source.seen[1])
+        colour = source.look.colour
+        traces += [
+            {
+                "type": "scatter",
+                "x": np.concatenate([x, x[::-1]]),
+                "y": np.concatenate([high, low[::-1]]),
+                "fill": "toself",
+                "fillcolor": faded(colour, 0.2),
+                "mode": "lines",
+                "line": {"width": 0},
+                "meta": f"{name} band",
+                "showlegend": False,
+                "hoverinfo": "skip",
+            },
+            {
+                "type": "scatter",
+                "x": x,
+                "y": middle,
+                "mode": "lines",
+                "line": {"color": colour, "width": 2.5},
+                "name": f"{source.look.html}: r = {_signed(source.place.correlation)}",
+                "meta": f"{name} median",
+                "customdata": source.shown[order] + 1,
+                "hovertemplate": "direction %{customdata}<br>half of H<sub>ii</sub> is from κ below %{y:.3g} of the "
+                "middle<extra></extra>",
+            },
+        ]
+    wide, tall = (_decades(traces, coordinate) for coordinate in "xy")
+    return palette.figure(
+        traces,
+        layout(
+            height,
+            xaxis=log_axis(f"{HESSIAN} ÷ its mean", wide),
+            yaxis=log_axis("curvatures κ in it, ÷ their middle", tall),
+        ),
+    )
+
+
+def spectra(sources: Mapping[str, Source], height: int = 350) -> go.Figure:
+    """κ of the samples, H_ii and E[h²]_ii, each sorted, in units of the mean κ; one box a source."""
+    traces: list[dict[str, Any]] = []
+    boxes: dict[str, Any] = {}
+    for place, source in enumerate(sources.values(), 1):
+        unit = float(source.kappa.mean())
+        rows = source.shown
+        count = int(source.data.sum())
+        samples = np.unique(np.linspace(0, source.kappa.size - 1, figures.LIMIT).astype(int))
+        kappa = source.kappa[samples]
+        series: tuple[tuple[str, str, str, str, ndarray, ndarray], ...] = (
+            ("kappa", "κ of the samples", palette.QUIET, SLOPES[1], samples / source.kappa.size, kappa / unit),
+            ("hessian", "H<sub>ii</sub>", LOOKS["H"].colour, "solid", rows / count, source.bounds.hessian[rows] / unit),
+            (
+                "noise",
+                "E[h²]<sub>ii</sub>",
+                LOOKS["E_h2"].colour,
+                "solid",
+                rows / count,
+                np.sort(source.bounds.noise[rows])[::-1] / unit**2,
+            ),
+        )
+        for meta, name, colour, dash, x, y in series:
+            traces.append(
+                {
+                    "type": "scatter",
+                    "x": x,
+                    "y": np.where(y > 0, y, np.nan),
+                    "mode": "lines",
+                    "name": name,
+                    "meta": f"{meta} {place}",
+                    "legendgroup": meta,
+                    "showlegend": place == 1,
+                    "line": {"color": colour, "width": 2.5, "dash": dash},
+                    "xaxis": "x" if place == 1 else f"x{place}",
+                    "yaxis": "y",
+                    "hovertemplate": "%{x:.1%} of them are larger than %{y:.3e}<extra>" + name + "</extra>",
+                }
+            )
+        width = 1 / len(sources)
+        end = place * width - (0.03 if place < len(sources) else 0)
+        boxes["xaxis" if place == 1 else f"xaxis{place}"] = axis(
+            f"{source.look.html}, sorted", domain=[(place - 1) * width, end], tickformat=".0%", range=[0, 1], nticks=4
+        )
+    shown = np.concatenate([t["y"] for t in traces])
+    top = float(np.nanmax(shown))
+    bottom = max(float(np.nanmin(shown)), top * 1e-12)
+    span = [np.log10(bottom) - 0.3, np.log10(top) + 0.3]
+    return palette.figure(
+        traces,
+        layout(
+            height,
+            yaxis=log_axis("in units of the mean κ, and of its square", span[1] - span[0], range=span),
+            **boxes,
+        ),
+    )
+
+
+def chart(
+    curve: ndarray,
+    here: Place,
+    look: Look,
+    others: Sequence[tuple[str, Place]],
+    present: int | None,
+    style: Look,
+    height: int = 350,
+) -> go.Figure:
+    """The map: γ against the correlation of κ with its alignment; the sandbox's curve and point, and the run's points,
+    by epoch. present: the place of the one looked at among them."""
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "x": curve[0],
+            "y": curve[1],
+            "mode": "lines",
+            "name": "these κ, from none to perfect",
+            "meta": "curve",
+            "hoverinfo": "skip",
+            "line": {"color": look.colour, "width": 2.5},
+        },
+        {
+            "type": "scatter",
+            "x": [here.correlation],
+            "y": [here.gamma],
+            "mode": "markers",
+            "name": f"sandbox: γ = {here.gamma:.2f}",
+            "meta": "sandbox",
+            "marker": {"color": look.colour, "symbol": look.marker, "size": 16},
+            "hovertemplate": "sandbox<br>r = %{x:.2f}<br>γ = %{y:.3f}<extra></extra>",
+        },
+    ]
+    if others:
+        x, y = ([p.correlation for _, p in others], [p.gamma for _, p in others])
+        sizes = [16 if i == present else 8 for i in range(len(others))]
+        told = others[present or 0][1].gamma
+        traces.append(
+            {
+                "type": "scatter",
+                "x": x,
+                "y": y,
+                "mode": "lines+markers",
+                "name": f"this run: γ = {told:.2f}",
+                "meta": "run",
+                "line": {"color": faded(style.colour, 0.6), "width": 1.2},
+                "marker": {"color": style.colour, "symbol": style.marker, "size": sizes, "line": {"width": 2.5}},
+                "customdata": [escape(name) for name, _ in others],
+                "hovertemplate": "%{customdata}<br>r = %{x:.2f}<br>γ = %{y:.3f}<extra></extra>",
+            }
+        )
+    low = min([0.9, *(p.gamma - 0.1 for _, p in others)])
+    left = min([-0.04, *(p.correlation - 0.05 for _, p in others)])
+    said = {"showarrow": False, "font": {"size": 12, "color": palette.QUIET}, "yanchor": "top"}
+    return palette.figure(
+        traces,
+        layout(
+            height,
+            xaxis=axis("r, correlation of κ with its alignment", range=[left, 1.04], dtick=0.25, tick0=0),
+            yaxis=axis("exponent γ", range=[low, 2.1], dtick=0.25, tick0=1),
+            shapes=palette.bounds(),
+            annotations=[
+                {"x": 0.02, "y": 1.99, "xanchor": "left", "text": "each direction owns one κ: γ = 2", **said},
+                {"x": 0.98, "y": 0.99, "xanchor": "right", "text": "all directions see the same κ: γ = 1", **said},
+            ],
+        ),
+    )
+
+
+def wedge(source: Source, step: int, direction: int, height: int = 420) -> go.Figure:
+    """E[h²]_ii between H_ii² (slope 2) and max |κ| E[|h|]_ii (slope 1 where no κ is negative); what the step of the
+    proof speaks of is drawn strong. direction: the one whose numbers are told, from 1."""
+    b, rows = source.bounds, source.shown
+    x = b.hessian[rows]
+    order = np.argsort(x)
+    x, rows = x[order], rows[order]
+    lower, noise, upper = (z[rows] for z in (b.lower, b.noise, b.upper))
+    strong = {2: ("lower",), 3: ("upper",), 4: ("lower", "upper"), 5: ("fit",)}.get(step, ())
+
+    def line(meta: str, y: ndarray, name: str, dash: str, colour: str = palette.QUIET) -> dict[str, Any]:
+        return {
+            "type": "scatter",
+            "x": x,
+            "y": y,
+            "mode": "lines",
+            "name": name,
+            "meta": meta,
+            "hoverinfo": "skip",
+            "line": {"color": colour, "width": 4 if meta in strong else 1.6, "dash": dash},
+        }
+
+    right = "max |κ| · E[|h|]<sub>ii</sub>" if b.negative else "κ<sub>max</sub> H<sub>ii</sub>"
+    i = direction - 1
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "x": np.concatenate([x, x[::-1]]),
+            "y": np.concatenate([upper, lower[::-1]]),
+            "fill": "toself",
+            "fillcolor": palette.SHADE,
+            "mode": "lines",
+            "line": {"width": 0},
+            "meta": "between",
+            "showlegend": False,
+            "hoverinfo": "skip",
+        },
+        line("upper", upper, f"{right}, slope 1", SLOPES[1]),
+        line("lower", lower, "H<sub>ii</sub>², slope 2", SLOPES[2]),
+        {
+            "type": "scatter",
+            "x": x,
+            "y": noise,
+            "mode": "markers",
+            "name": "E[h²]<sub>ii</sub>",
+            "meta": "noise",
+            "marker": {"color": source.look.colour, "symbol": source.look.marker, "size": 6, "opacity": 0.75},
+            "customdata": rows + 1,
+            "hovertemplate": "direction %{customdata}<br>H<sub>ii</sub> = %{x:.3e}<br>E[h²]<sub>ii</sub> = %{y:.3e}"
+            "<extra></extra>",
+        },
+        line("fit", source.fit.line(x), f"γ = {source.fit.gamma:.2f}", "solid", source.look.colour),
+        {
+            "type": "scatter",
+            "x": [b.hessian[i]] * 3,
+            "y": [b.lower[i], b.noise[i], b.upper[i]],
+            "mode": "lines+markers",
+            "name": f"direction {direction}",
+            "meta": "marked",
+            "line": {"color": palette.MARK, "width": 2},
+            "marker": {"color": palette.MARK, "symbol": ["line-ew-open", "circle-open", "line-ew-open"], "size": 14},
+            "hovertemplate": "%{y:.3e}<extra></extra>",
+        },
+    ]
+    wide, tall = (_decades(traces, coordinate) for coordinate in "xy")
+    return palette.figure(
+        traces,
+        layout(height, xaxis=log_axis(HESSIAN, wide), yaxis=log_axis("E[h²]<sub>ii</sub> and its bounds", tall)),
+    )
+
+
+def _centre(values: ndarray) -> float:
+    return float(10 ** np.log10(values[values > 0]).mean())
+
+
+def _decades(traces: Sequence[Mapping[str, Any]], coordinate: str) -> float:
+    values = np.concatenate([np.asarray(t[coordinate], float) for t in traces])
+    values = values[values > 0]
+    return float(np.log10(values.max() / values.min()))
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")

@@ -1,0 +1,112 @@
+"""The spectra that the pictures show: made up by the sandbox, or kept by the present run's analysis."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import streamlit as st
+from numpy import ndarray
+
+from engine import sandbox
+from engine.diagnostics import Fit, power_law
+from engine.sandbox import Bounds, Place
+from engine.suppression import Spectra
+from pages.parts import figures, panels, results, selection
+from pages.parts.palette import Look
+from pages.parts.results import View
+from pages.parts.sandbox.knobs import Setting
+from pages.parts.spectra import EDITED, MEASURED
+
+# A made-up spectrum is 320 kB, a measured one up to 20 MB; of that one nothing is kept but what is drawn.
+MADE_ENTRIES, CURVE_ENTRIES, MEASURED_ENTRIES = 64, 256, 64
+# Steps of the sandbox's curve on the map.
+STEPS = 25
+LEVELS = (0.16, 0.5, 0.84)
+MADE_UP = replace(EDITED, html="sandbox", tex=r"\mathrm{sandbox}")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One set of spectra as the pictures need it.
+
+    data: which directions are fitted; kappa: leading curvatures, falling; shown: at most figures.LIMIT of the fitted
+    directions; seen (3, shown): quantiles LEVELS of the curvatures along them; shares: of H_ii and of E[h²]_ii, what
+    the leading κ alone gives.
+    """
+
+    look: Look
+    place: Place
+    bounds: Bounds
+    fit: Fit
+    data: ndarray
+    kappa: ndarray
+    shown: ndarray
+    seen: ndarray
+    shares: tuple[ndarray, ndarray]
+
+    @property
+    def directions(self) -> ndarray:
+        """The fitted directions, counted from 0."""
+        return np.flatnonzero(self.data)
+
+
+def _source(look: Look, found: Spectra, data: ndarray) -> Source:
+    bounds = sandbox.bounds(found)
+    data = data & (bounds.hessian > 0) & (bounds.noise > 0)
+    shown = figures.spread(np.where(data, bounds.hessian, 0.0))
+    kappa = np.sort(np.abs(found.kappa[:, 0].astype(np.float64)))[::-1]
+    first, second = (m.astype(np.float64) for m in (found.first, found.second))
+    shares = (
+        np.divide(first[0], bounds.hessian, out=np.zeros_like(bounds.hessian), where=bounds.hessian > 0),
+        np.divide(second[0], bounds.noise, out=np.zeros_like(bounds.noise), where=bounds.noise > 0),
+    )
+    fit = power_law(np.where(data, bounds.hessian, 0.0), bounds.noise)
+    place = sandbox.place(found, data)
+    return Source(look, place, bounds, fit, data, kappa, shown, sandbox.seen(found, LEVELS, shown), shares)
+
+
+@st.cache_resource(max_entries=MADE_ENTRIES, show_spinner=False)
+def _made(distribution: str, decades: float, correlation: float, seed: int) -> Source:
+    kappa = sandbox.curvatures(distribution, decades, seed)
+    found = sandbox.correlated(kappa, correlation)
+    return _source(MADE_UP, found, np.ones(kappa.size, bool))
+
+
+def made(setting: Setting) -> Source:
+    """The sandbox at one setting."""
+    return _made(setting.distribution, setting.decades, setting.correlation, setting.seed)
+
+
+@st.cache_resource(max_entries=CURVE_ENTRIES, show_spinner=False)
+def _curve(distribution: str, decades: float, seed: int) -> ndarray:
+    kappa = sandbox.curvatures(distribution, decades, seed)
+    # Denser towards both ends, where little of the knob may move much.
+    steps = (1 - np.cos(np.pi * np.linspace(0, 1, STEPS))) / 2
+    places = [sandbox.place(sandbox.spectra(kappa, sandbox.table(kappa, float(c)))) for c in steps]
+    return np.array([(p.correlation, p.gamma) for p in places]).T
+
+
+def curve(setting: Setting) -> ndarray:
+    """Correlation and γ (2, STEPS) of these curvatures, from none to perfect."""
+    return _curve(setting.distribution, setting.decades, setting.seed)
+
+
+def window(view: View) -> tuple[int, int]:
+    """The directions of the run that are fitted: first … last − 1."""
+    first, last = selection.current().window or (1, panels.usual_window(view.analysis))
+    k = view.analysis.k
+    return min(first, k) - 1, min(max(first, last), k)
+
+
+@st.cache_resource(max_entries=MEASURED_ENTRIES, show_spinner=False)
+def _measured(token: tuple[str, str], created: float, first: int, last: int, _view: View) -> Source | None:
+    found, a = results.spectra(_view), _view.analysis
+    if found is None:
+        return None
+    index = np.arange(a.k)
+    data = (a.eigenvalues > max(a.noise_floor, 0.0)) & (index >= first) & (index < last)
+    return _source(MEASURED, found, data)
+
+
+def measured(view: View) -> Source | None:
+    """The run in view; None where its analysis kept no spectra."""
+    return _measured(view.token, view.chosen.created, *window(view), view)
