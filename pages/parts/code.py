@@ -46,6 +46,21 @@ def along(view: View, *lines: str) -> str:
     )
 
 
+def samples(view: View, *lines: str) -> str:
+    """Read every sample of the checkpoint in view from the cache, and put questions to them."""
+    return "\n".join(
+        (
+            "from cache.store import Store",
+            "from engine import library, one_sample, samples",
+            "",
+            "store = Store()",
+            f'run = library.find(store, "{view.run.key}")',
+            f'found = samples.read(store, run, {view.epoch}, "{view.chosen.request.layer}")',
+            *lines,
+        )
+    )
+
+
 def history(view: View) -> str:
     """Read what was recorded while a run was trained."""
     return "\n".join(

@@ -52,7 +52,10 @@ MENU: dict[str, tuple[Entry, ...]] = {
         Entry("dynamics", "pages/dynamics.py", "Dynamics", ":material/timeline:"),
         Entry("suppression", "pages/suppression.py", "Suppression", ":material/filter_alt:"),
     ),
-    "Understand": (Entry("sandbox", "pages/sandbox.py", "What sets γ", ":material/tune:"),),
+    "Understand": (
+        Entry("sample", "pages/sample.py", "One sample", ":material/center_focus_strong:"),
+        Entry("sandbox", "pages/sandbox.py", "What sets γ", ":material/tune:"),
+    ),
     "Keep": (Entry("runs", "pages/runs.py", "Runs", ":material/folder_open:"),),
 }
 

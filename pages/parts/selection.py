@@ -30,8 +30,9 @@ class Selection:
     other; bend: whether second-order fits are drawn; keep, tail, stiff, damp, homogenise: the edit of the
     per-sample spectra, see engine.suppression; distribution, decades, correlation, seed: the curvatures of the
     sandbox, see engine.sandbox; measured: whether the run is shown beside them; proof: the step of the proof, from 1;
-    sweep: the one whose table is shown, by name; large: type for a
-    projector.
+    sample: the training sample looked at, from 0; of_class: the class whose samples are offered, from 0; order: which
+    of them come first; mode: the eigenvalue of its Hessian, from 1; plain: axes that are not logarithmic; sweep: the
+    one whose table is shown, by name; large: type for a projector.
     """
 
     run: str | None = None
@@ -57,6 +58,11 @@ class Selection:
     seed: int | None = None
     measured: bool | None = None
     proof: int | None = None
+    sample: int | None = None
+    of_class: int | None = None
+    order: str | None = None
+    mode: int | None = None
+    plain: bool | None = None
     sweep: str | None = None
     large: bool | None = None
 
@@ -128,6 +134,11 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "seed": _whole(0, 10**6),
     "measured": _yes_or_no,
     "proof": _whole(1, 5),
+    "sample": _whole(0, 10**7),
+    "of_class": _whole(0, 10**4),
+    "order": _word(r"[a-z]{1,20}"),
+    "mode": _whole(1, 10**4),
+    "plain": _yes_or_no,
     "sweep": _word(r"[a-z0-9_-]{1,40}"),
     "large": _yes_or_no,
 }

@@ -1,0 +1,75 @@
+"""The Hessian of a single sample: which samples are stiff, why, and where they point."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.parts.frame import guarded, page
+
+if TYPE_CHECKING:
+    from pages.parts.results import View
+
+PAGE = "sample"
+
+
+def main() -> None:
+    """The knobs, the samples by their stiffness, and all about the one chosen."""
+    from pages.parts import controls, samples
+    from pages.parts.sample import choice
+
+    view = controls.opening("How does a single sample bend the loss?")
+    if view is None:
+        return
+    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
+    with left:
+        controls.epoch(PAGE, view)
+    found = samples.of(PAGE, view)
+    if found:
+        with right:
+            offered = choice.knobs(PAGE, found[0])
+        looked_at(view, *offered)
+
+
+@st.fragment
+@guarded
+def looked_at(view: "View", order: str, of_class: int | None) -> None:
+    """All that a choice among the samples moves."""
+    from engine import one_sample
+    from pages.parts import controls, samples
+    from pages.parts.sample import choice, panels, telling, words
+
+    found, pictures = samples.found(view), samples.pictures(view)
+    if found is None:
+        st.rerun()
+        return
+    sample = choice.chosen(found)
+    one = one_sample.of(found, sample)
+    controls.heading("Which samples are stiff?", words.ONE + words.STIFF, "What stiff means")
+    choice.strip(found, pictures, sample, order, of_class)
+    left, right = st.columns(2, gap="large")
+    with left:
+        controls.heading("Why are they?", words.STIFF, level=3)
+        panels.why(PAGE, view, found, sample)
+        st.markdown(telling.all_of_them(found))
+    with right:
+        panels.portrait(PAGE, view, found, pictures, sample, one)
+
+    controls.heading("Its Hessian is a product", words.KRONECKER, "What the squares show")
+    panels.product(view, sample, one)
+
+    controls.heading("Its curvatures and its directions", words.SPECTRUM + words.EIGENVECTOR, "What κ, u and v are")
+    mode = panels.mode_of(one)
+    own = one.alignment(found.directions)[mode - 1]
+    direction = panels.direction_of(view, found, own)
+    left, right = st.columns(2, gap="large")
+    with left:
+        panels.spectrum(view, found, sample, one, mode)
+        panels.own_direction(view, found, sample, one, mode, direction)
+    with right:
+        panels.alignment(view, found, sample, one, mode, own, direction)
+        panels.global_direction(view, found, direction)
+    st.caption(controls.provenance(view))
+
+
+with page(PAGE):
+    main()

@@ -1,0 +1,67 @@
+"""The Hessian of one sample beside the whole matrix, and the curve of two classes beside a network's own loss."""
+
+import numpy as np
+import pytest
+
+from engine import chain, one_sample
+from tests.planted import samples
+from tests.reference.twins import compare
+
+
+@pytest.mark.parametrize(("activation", "loss"), [("relu", "ce"), ("tanh", "mse")])
+def test_everything_equals_what_the_whole_matrix_says(activation, loss):
+    found = samples(10, activation, loss)
+    for p in (0, 7):
+        one = one_sample.of(found, p)
+        whole = np.kron(one.curvature, np.outer(one.activity, one.activity))
+        own = np.linalg.eigvalsh(whole)
+        own = own[np.abs(own).argsort()[::-1]][: one.kappa.size]
+        compare(one.kappa, own, 1e-9, "κ of the whole matrix")
+        compare(found.kappa[p], one.kappa, 1e-4, "κ as kept")
+        for m in range(3):
+            u = one.eigenvector(m).ravel()
+            compare(whole @ u, one.kappa[m] * u, 1e-9, "an eigenvector")
+            assert np.isclose(u @ u, 1)
+            expected = (found.directions.reshape(len(found.directions), -1) @ u) ** 2
+            compare(one.alignment(found.directions)[m], expected, 1e-6, "alignment")
+        compare(found.alignment[p], one.alignment(found.directions)[0], 1e-3, "alignment as kept")
+        assert one.rank == np.linalg.matrix_rank(whole, tol=1e-11 * abs(own[0]))
+        assert np.isclose(one.probabilities[found.targets[p]], found.confidence[p], rtol=1e-4)
+
+
+def test_a_block_is_that_part_of_the_matrix_with_its_share():
+    one = one_sample.of(samples(10), 3)
+    whole = np.kron(one.curvature, np.outer(one.activity, one.activity))
+    outputs, inputs = one.largest(36)
+    assert outputs.size * inputs.size <= 36
+    rows = (outputs[:, None] * one.activity.size + inputs).ravel()
+    block = one.block(outputs, inputs)[2]
+    compare(block, whole[np.ix_(rows, rows)], 1e-12, "the block")
+    assert np.isclose(one.share(outputs, inputs), (block**2).sum() / (whole**2).sum())
+    others = np.setdiff1d(np.arange(20), inputs)
+    assert np.abs(one.activity[inputs]).min() >= np.abs(one.activity[others]).max()
+    outputs, inputs = one.largest(400)
+    assert (outputs.size, inputs.size) == (20, 20)
+    assert np.isclose(one.share(outputs, inputs), 1)
+
+
+@pytest.mark.parametrize("side", [1, 2, 96, 100])
+@pytest.mark.parametrize("shape", [(50, 50), (3, 4), (20, 128), (2, 1)])
+def test_a_block_never_has_more_rows_than_asked_for(shape, side):
+    rng = np.random.default_rng(0)
+    m = rng.standard_normal((shape[0], shape[0]))
+    one = one_sample.One(m + m.T, rng.standard_normal(shape[1]), np.ones(1), np.ones((shape[0], 1)), np.ones(2) / 2)
+    outputs, inputs = one.largest(side)
+    assert 1 <= outputs.size * inputs.size <= max(side, 1)
+    if shape[0] * shape[1] <= side:
+        assert (outputs.size, inputs.size) == shape
+
+
+@pytest.mark.parametrize("loss", ["ce", "mse", "linear_mse"])
+def test_two_classes_curve_as_the_loss_itself_does(loss):
+    s = np.linspace(-3, 3, 13)
+    step = np.array([1, -1]) / 2
+    f = s[:, None] * step
+    p = 1 / (1 + np.exp(-s))
+    hessian = chain.derivatives(loss, f, 0)[1]
+    compare(one_sample.two_classes(loss, p), np.einsum("i,nij,j->n", step, hessian, step), 1e-9, loss)
