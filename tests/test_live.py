@@ -9,6 +9,7 @@ from cache.store import Store
 from engine.library import analyses, run
 from pages.parts import live, results, words
 from pages.parts.results import View
+from pages.parts.tours import kept
 from tests import planted
 from tests.test_pages import opened
 
@@ -25,7 +26,8 @@ def view(tmp_path, monkeypatch):
 
 
 def test_every_place_has_its_number_and_every_number_a_place():
-    placed = {name for text in TEXTS.values() for name in re.findall(r"⟦(\w+)⟧", text)}
+    told = [*TEXTS.values(), *(stop.text for tour in kept.shipped().values() for stop in tour.stops)]
+    placed = {name for text in told for name in re.findall(r"⟦(\w+)⟧", text)}
     assert placed <= set(live.NUMBERS)
     assert set(live.NUMBERS) <= placed
 

@@ -55,9 +55,16 @@ MENU: dict[str, tuple[Entry, ...]] = {
     "Understand": (
         Entry("sample", "pages/sample.py", "One sample", ":material/center_focus_strong:"),
         Entry("sandbox", "pages/sandbox.py", "What sets γ", ":material/tune:"),
+        Entry("tours", "pages/tours.py", "Tours", ":material/signpost:"),
+        Entry("glossary", "pages/glossary.py", "Glossary", ":material/dictionary:"),
     ),
     "Keep": (Entry("runs", "pages/runs.py", "Runs", ":material/folder_open:"),),
 }
+
+
+def entry(name: str) -> Entry:
+    """The page of this name."""
+    return next(e for group in MENU.values() for e in group if e.name == name)
 
 
 @contextmanager
@@ -66,24 +73,24 @@ def page(name: str) -> Iterator[None]:
 
     Nothing heavy is imported before the menu and the page's first words are on the screen.
     """
-    entry = next(e for group in MENU.values() for e in group if e.name == name)
-    title = "Gammascope" if name == "start" else f"{entry.label} · Gammascope"
+    title = "Gammascope" if name == "start" else f"{entry(name).label} · Gammascope"
     st.set_page_config(page_title=title, page_icon=LOGO, layout="wide", initial_sidebar_state=WIDTH)
     st.html(STYLE)
-    if selection.current().large:
-        st.html(f"<style>html {{ font-size: {selection.LARGE:.0%} !important; }}</style>")
+    if selection.scale() != 1:
+        st.html(f"<style>html {{ font-size: {selection.scale():.0%} !important; }}</style>")
     with st.sidebar:
         _brand()
         _menu()
         here = st.container()
     with sentences():
+        _guide(name)
         selection.publish()
         _missing()
         yield
         with here:
             _at_work(name)
             _selected(name)
-            _large_type(name)
+            _projector(name)
             _check(name)
 
 
@@ -96,8 +103,8 @@ def _brand() -> None:
 def _menu() -> None:
     for title, entries in MENU.items():
         st.caption(title)
-        for entry in entries:
-            st.page_link(entry.file, label=entry.label, icon=entry.icon, width="stretch")
+        for one in entries:
+            st.page_link(one.file, label=one.label, icon=one.icon, width="stretch")
 
 
 def _missing() -> None:
@@ -159,12 +166,27 @@ def _check(name: str) -> None:
     checking.button(name)
 
 
-def _large_type(name: str) -> None:
-    st.toggle(
-        "Large type",
-        help="For a projector: letters of pages and figures grow.",
-        **selection.bound(name, "large", bool(selection.current().large)),
-    )
+def _projector(name: str) -> None:
+    with st.container(horizontal=True, gap="small"):
+        st.toggle(
+            "Large type",
+            help="For a projector: letters of pages and figures grow.",
+            **selection.bound(name, "large", bool(selection.current().large)),
+        )
+        st.toggle(
+            "Present",
+            help="Figures, headlines and the tour alone, in large type. Esc leads back.",
+            **selection.bound(name, "present", bool(selection.current().present)),
+        )
+
+
+def _guide(name: str) -> None:
+    """The guided tour that is on, and the way back from presenting."""
+    here = selection.current()
+    if here.tour is not None or here.present:
+        from pages.parts.tours import guide
+
+        guide.show(name)
 
 
 def describe(run: "Run") -> str:

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pages.parts import palette, selection
+from pages.parts import palette, results, selection
 from pages.parts.results import View
 
 if TYPE_CHECKING:
     from engine.diagnostics import Fit
+    from pages.parts.suppressing import Outcome
 
 _PLACE = re.compile(r"⟦(\w+)⟧")
+
+
+def places(text: str) -> list[str]:
+    """The names of the numbers that a text asks for."""
+    return _PLACE.findall(text)
 
 
 def fill(text: str, view: View | None) -> str:
@@ -66,6 +72,50 @@ def _fit(view: View) -> "Fit":
     return view.analysis.fit("C", last, first)
 
 
+def _gamma(view: View, name: str = "C", share: float = 1.0, skip: int = 0) -> float:
+    """γ over the window, of which a share is kept, and from which the first directions are left out."""
+    first, last = _window(view)
+    return view.analysis.fit(name, first + round(share * (last - first)), first + skip).gamma
+
+
+def _along(view: View, name: str = "C") -> list[float]:
+    """γ at every analysed epoch."""
+    first, last = _window(view)
+    return results.gammas(view, name, last, first)
+
+
+def _slopes(view: View) -> tuple[float, float]:
+    first, last = _window(view)
+    bend = view.analysis.exponent("C", last, first).bend
+    return bend.slope_top, bend.slope_end
+
+
+def _edited(view: View, homogenise: bool) -> "Outcome":
+    """The per-sample spectra with their dominant eigenvalues alone, which are replaced by their mean on demand."""
+    from pages.parts import suppressing
+    from pages.parts.edits import Edit
+
+    kept = results.spectra(view)
+    found = None
+    if kept is not None:
+        found = suppressing.outcome(view, Edit(homogenise=homogenise), kept.kappa.shape[1], *_window(view))
+    if found is None:
+        raise LookupError("no spectra are kept")
+    return found
+
+
+def _slope(fit: "Fit | None") -> str:
+    if fit is None:
+        raise LookupError("no fit")
+    return f"{fit.gamma:.3f}"
+
+
+def _exponent(gamma: float) -> str:
+    if not np.isfinite(gamma):
+        raise LookupError("no fit")
+    return f"{gamma:.3f}"
+
+
 def _signed(value: float) -> str:
     return f"{'+' if value >= 0 else '-'} {abs(value):.2f}"
 
@@ -79,6 +129,7 @@ def _rms(view: View) -> float:
 NUMBERS: Mapping[str, Callable[[View], float | str]] = {
     "symbol": lambda v: palette.LOOKS[matrix(v)].tex,
     "samples": lambda v: v.analysis.provenance.samples,
+    "dimension": lambda v: v.analysis.provenance.dimension,
     "batch": lambda v: v.analysis.provenance.batch_size,
     "H_1": lambda v: v.analysis.eigenvalues[0],
     "H_10": lambda v: v.analysis.eigenvalues[9],
@@ -93,7 +144,23 @@ NUMBERS: Mapping[str, Callable[[View], float | str]] = {
     "K_22": lambda v: _block(v, 1, 1),
     "R_12": lambda v: float(v.analysis.correlation(matrix(v), 2)[0, 1]),
     "rms": _rms,
-    "gamma": lambda v: f"{_fit(v).gamma:.3f}",
+    "gamma": lambda v: _exponent(_gamma(v)),
+    "gamma_awd": lambda v: _exponent(_gamma(v, "C_awd")),
+    "gamma_E_h2": lambda v: _exponent(_gamma(v, "E_h2")),
+    "gamma_half": lambda v: _exponent(_gamma(v, share=0.5)),
+    "gamma_without_ten": lambda v: _exponent(_gamma(v, skip=10)),
+    "gamma_first": lambda v: _exponent(_along(v)[0]),
+    "gamma_last": lambda v: _exponent(_along(v)[-1]),
+    "gamma_lowest": lambda v: _exponent(np.nanmin(_along(v))),
+    "gamma_E_h2_lowest": lambda v: _exponent(np.nanmin(_along(v, "E_h2"))),
+    "gamma_same": lambda v: _slope(_edited(v, True).after),
+    "kept_slope": lambda v: _slope(_edited(v, False).new_on_old),
+    "slope_top": lambda v: f"{_slopes(v)[0]:.2f}",
+    "slope_end": lambda v: f"{_slopes(v)[1]:.2f}",
+    "hundredfold": lambda v: 100 ** _gamma(v),
+    "epoch": lambda v: v.epoch,
+    "epoch_first": lambda v: v.epochs[0],
+    "epoch_last": lambda v: v.epochs[-1],
     "intercept": lambda v: _signed(_fit(v).intercept),
     "directions": lambda v: _fit(v).n,
     "commutator": lambda v: v.analysis.commutator(matrix(v)),

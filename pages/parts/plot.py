@@ -58,7 +58,7 @@ def draw(
     options = {
         "filename": filename,
         "alt": alt,
-        "scale": selection.LARGE if selection.current().large else 1,
+        "scale": selection.scale(),
         "box": on_box is not None,
         "more": arrays is not None or code is not None,
         "follows": follows and {"slider": follows.slider.replace(".", "-"), "k": follows.k, "cells": follows.cells},

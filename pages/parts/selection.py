@@ -32,7 +32,8 @@ class Selection:
     sandbox, see engine.sandbox; measured: whether the run is shown beside them; proof: the step of the proof, from 1;
     sample: the training sample looked at, from 0; of_class: the class whose samples are offered, from 0; order: which
     of them come first; mode: the eigenvalue of its Hessian, from 1; plain: axes that are not logarithmic; sweep: the
-    one whose table is shown, by name; large: type for a projector.
+    one whose table is shown, by name; large: type for a projector; present: figures alone,
+    in large type; tour and stop: the guided tour that is on, and where it stands, from 1.
     """
 
     run: str | None = None
@@ -65,6 +66,9 @@ class Selection:
     plain: bool | None = None
     sweep: str | None = None
     large: bool | None = None
+    present: bool | None = None
+    tour: str | None = None
+    stop: int | None = None
 
 
 def _whole(low: int, high: int) -> Callable[[str], int]:
@@ -141,6 +145,9 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "plain": _yes_or_no,
     "sweep": _word(r"[a-z0-9_-]{1,40}"),
     "large": _yes_or_no,
+    "present": _yes_or_no,
+    "tour": _word(r"[a-z0-9-]{1,40}"),
+    "stop": _whole(1, 99),
 }
 
 
@@ -181,6 +188,11 @@ def current() -> Selection:
     if _KEY not in st.session_state:
         st.session_state[_KEY] = from_url(st.query_params.to_dict())
     return st.session_state[_KEY]
+
+
+def scale() -> float:
+    """Size of letters against the usual one."""
+    return LARGE if current().large or current().present else 1.0
 
 
 def choose(**changes: Any) -> Selection:

@@ -34,6 +34,13 @@ Here $⟦paired⟧$ of $⟦samples⟧$ samples have a partner; $\mathrm{tr}\,C_\
 paper.
 """
 
+SIZES = r"""
+**N, B, D.** $N$ training samples are averaged over; $B$ of them make a mini-batch, which only scales $C$ by $1/B$; the
+studied layer has $D$ weights, so that $H$ and $C$ are $D \times D$.
+
+Here $N = ⟦samples⟧$, $B = ⟦batch⟧$, $D = ⟦dimension⟧$.
+"""
+
 K = r"""
 **K: the noise seen in the curvature's own axes.**
 
@@ -243,6 +250,13 @@ eigenvectors $u_m$, numbered by size. With $\alpha_m = (u_m\cdot v_i)^2$, the sh
 $$H_{ii} = \mathrm{E}\Big[\sum_m \kappa_m\,\alpha_m\Big],$$
 
 $$C_{ii} \propto \mathrm{E}[h^2]_{ii} = \mathrm{E}\Big[\sum_m \kappa_m^2\,\alpha_m\Big].$$
+"""
+
+E_H2 = r"""
+**E[h²], mean squared curvature.** The Hessian of each sample, squared, then averaged. The theorem says that $C$ is
+proportional to it, so that the noise follows the squares of single samples' curvatures, not their mean, which is $H$.
+
+Here its exponent against $H_{ii}$ is $⟦gamma_E_h2⟧$, that of $C$ $⟦gamma⟧$.
 """
 
 SUPPRESSION = r"""

@@ -1,0 +1,58 @@
+"""Every term there is: its symbol and name, its definition from words.py, and the pages that show it."""
+
+from dataclasses import dataclass
+
+from pages.parts import words
+
+
+@dataclass(frozen=True)
+class Term:
+    """One entry. symbol: TeX, or none; text: the definition, with places for present numbers; pages: by name;
+    also: other words that it is looked for by."""
+
+    name: str
+    symbol: str
+    text: str
+    pages: tuple[str, ...]
+    also: str = ""
+
+
+TERMS = (
+    Term("Curvature", "H", words.H, ("start", "commutativity", "power_law"), "Hessian eigenvector direction v_i H_ii"),
+    Term("Noise", "C", words.C, ("start", "commutativity", "power_law"), "covariance gradient g_p C_ii"),
+    Term("Predicted noise", r"C_\mathrm{AWD}", words.C_AWD, ("start", "power_law", "dynamics"), "C_AWD partner ΔW v u"),
+    Term("Size of the prediction", r"\mathrm{tr}\,C_\mathrm{AWD}", words.SIZE, ("start", "power_law"), "trace scale"),
+    Term("Samples, batch, weights", r"N,\ B,\ D", words.SIZES, ("train",), "mini-batch dimension"),
+    Term("Noise in the curvature's axes", "K", words.K, ("start", "commutativity"), "heatmap eigenbasis K_ij"),
+    Term("Correlation, and chance", r"R_\mathrm{real},\ R_\mathrm{rand}", words.R, ("start", "commutativity"), "Haar"),
+    Term("Off the diagonal", r"\langle R_{ij}^2\rangle", words.OFF_DIAGONAL, ("commutativity",), "p value random"),
+    Term("Commutator error", r"\lVert HC - CH\rVert", words.COMMUTATOR, ("commutativity", "dynamics"), "commute"),
+    Term("Eigen alignment", "", words.ALIGNMENT, ("commutativity", "dynamics"), "diagonal share"),
+    Term("Rank correlation", r"\rho", words.SPEARMAN, ("dynamics", "power_law"), "Spearman order"),
+    Term("Frobenius norm", r"\lVert M\rVert_F", words.NORMS, ("dynamics",), "size"),
+    Term("Exponent", r"\gamma", words.GAMMA, ("start", "power_law", "dynamics", "table"), "gamma slope power law"),
+    Term("Bounds of the exponent", r"1 \le \gamma \le 2", words.BOUNDS, ("power_law", "suppression"), "theorem Jensen"),
+    Term("Directions fitted", r"\mathcal N", words.WINDOW, ("power_law",), "window N"),
+    Term("Noise floor", r"\varepsilon", words.FLOOR, ("power_law",), "rounding shade"),
+    Term("Numbers of a fit", r"R^2,\ n", words.FITS, ("power_law",), "standard error interval local slope"),
+    Term("How sure an exponent is", "", words.SURE, ("start", "power_law"), "jackknife bootstrap seeds interval p"),
+    Term("Residuals", "", words.RESIDUALS, ("power_law",), "decades running median"),
+    Term("Second-order fit", "", words.BEND, ("power_law",), "parabola bend"),
+    Term("Mean squared curvature", r"\mathrm{E}[h^2]", words.E_H2, ("power_law", "suppression"), "theorem E_h2"),
+    Term("Effective curvature", r"\kappa_\mathrm{eff}", words.EFFECTIVE, ("power_law",), "kappa"),
+    Term("Curvatures of single samples", r"\kappa_m,\ \alpha_m", words.SPECTRA, ("suppression",), "kappa alpha u_m"),
+    Term("Stiff samples", "", words.STIFF, ("suppression",), "stiff ratio kappa"),
+    Term("Suppression", "", words.SUPPRESSION, ("suppression",), "tail factor damping homogenise keep"),
+    Term("New noise on old", "", words.NEW_ON_OLD, ("suppression",), "slope"),
+    Term("Share of the noise", "", words.CARRIED, ("suppression",), "cumulative eigenvalues"),
+    Term("Parts of the prediction", r"C_{hh},\ C_{hg},\ C_{gg}", words.PARTS, ("dynamics",), "C_hh C_hg C_gg cross"),
+    Term("Approximations", r"C_{hh}^{sd+wd+li}", words.APPROXIMATIONS, ("dynamics",), "sd wd li sigma_w"),
+    Term("Accuracy", "", words.ACCURACY, ("start", "dynamics"), "loss right"),
+    Term("Learnt", "", words.LEARNED, ("dynamics",), "dash-dotted 100 %"),
+    Term("Training data", "", words.DATA, ("train",), "samples label noise"),
+    Term("Studied layer", "W", words.NETWORK, ("train",), "weights d_out d_in"),
+    Term("What it costs", "", words.COST, ("train",), "seconds memory operations"),
+    Term("Cell of a table", "", words.TABLE, ("table",), "sweep seeds deviation"),
+    Term("Predicted against measured exponents", "", words.PREDICTED, ("table",), "agreement diagonal"),
+    Term("Check by brute force", "", words.CHECK, ("start",), "float64 differentiate"),
+)

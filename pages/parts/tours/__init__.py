@@ -1,0 +1,1 @@
+"""Guided tours: data, their reader, and the bar that leads through them."""

@@ -1,0 +1,52 @@
+// At a stop of a tour: its part of the page is outlined and brought into view; while presenting, keys lead on.
+// data: {place: CSS class or "", visit: number, keys: bool}.
+
+const STEPS = { ArrowRight: "next", PageDown: "next", " ": "next", ArrowLeft: "back", PageUp: "back" };
+const PATIENCE = 8000;
+
+function press(key) {
+  const button = document.querySelector(`.st-key-${key} button:not([disabled])`);
+  button?.click();
+  return Boolean(button);
+}
+
+function hear(event) {
+  if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+  if (document.querySelector("[role=dialog]") || event.target.closest?.("input, textarea, [contenteditable=true]")) return;
+  const key = event.key === "Escape" ? "tour-present-end" : STEPS[event.key] && `tour-${STEPS[event.key]}`;
+  if (key && press(key)) event.preventDefault();
+}
+
+// The part may come late, and move while what is above it is drawn; whoever scrolls by hand is left alone.
+function bring(place) {
+  const until = Date.now() + PATIENCE;
+  const hands = new AbortController();
+  for (const name of ["wheel", "touchmove", "pointerdown", "keydown"])
+    document.addEventListener(name, () => hands.abort(), { signal: hands.signal, passive: true, capture: true });
+  const look = () => {
+    if (hands.signal.aborted) return;
+    if (Date.now() > until) return hands.abort();
+    if (place) document.querySelector(`.${place}`)?.scrollIntoView({ block: "nearest" });
+    else document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0);
+    setTimeout(look, 300);
+  };
+  look();
+}
+
+export default function ({ data, parentElement }) {
+  const theme = getComputedStyle(parentElement);
+  for (const [name, from] of [["paper", "background-color"], ["accent", "primary-color"]])
+    document.documentElement.style.setProperty(`--gammascope-${name}`, theme.getPropertyValue(`--st-${from}`));
+  let style = parentElement.querySelector("style");
+  if (!style) style = parentElement.appendChild(document.createElement("style"));
+  const bar = document.querySelector(".st-key-tour")?.offsetHeight ?? 0;
+  style.textContent = data.place
+    ? `.${data.place} { outline: 3px solid var(--gammascope-accent); outline-offset: 6px; border-radius: 0.4rem; scroll-margin: ${bar + 24}px 0 24px; }`
+    : "";
+  if (window.gammascopeVisit !== data.visit) {
+    window.gammascopeVisit = data.visit;
+    if (data.visit) bring(data.place);
+  }
+  if (data.keys) document.addEventListener("keydown", hear);
+  return () => document.removeEventListener("keydown", hear);
+}
