@@ -203,6 +203,7 @@ def test_next_back_again_and_done(run, store):
     on(at, "pages/commutativity.py")
     button(at, "Back").click().run()
     assert url(at)["stop"] == "1"
+    on(at, "pages/power_law.py")
     button(at, "Next").click().run()
     on(at, "pages/commutativity.py")
     button(at, "Done").click().run()
