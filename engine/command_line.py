@@ -27,6 +27,16 @@ class TrainCommand:
 
 
 @dataclass(frozen=True)
+class FilmCommand:
+    """`film`: the run to be shot, see engine.film."""
+
+    request: RunRequest
+    device: str = "auto"
+    download: bool = False
+    job: str | None = None
+
+
+@dataclass(frozen=True)
 class AnalyzeCommand:
     """`analyze`: which run (the beginning of its key; None: the newest), which epochs, which layer and batch
     size (None: the run's own), and the other settings (run and epoch in them are not yet filled in)."""
@@ -144,6 +154,7 @@ def default_model(data: DataRequest) -> ModelRequest:
 
 Command = (
     TrainCommand
+    | FilmCommand
     | AnalyzeCommand
     | SweepCommand
     | LoadCommand
@@ -188,6 +199,14 @@ def _settings(words: argparse.Namespace) -> AnalysisRequest:
 
 
 def _train_command(words: argparse.Namespace) -> TrainCommand:
+    return TrainCommand(_run(words), words.analyze, words.every_sample, words.device, words.download, words.job)
+
+
+def _film_command(words: argparse.Namespace) -> FilmCommand:
+    return FilmCommand(_run(words), words.device, words.download, words.job)
+
+
+def _run(words: argparse.Namespace) -> RunRequest:
     data = _data(words)
     model = default_model(data)
     if words.model is not None:
@@ -197,8 +216,7 @@ def _train_command(words: argparse.Namespace) -> TrainCommand:
         model = ModelRequest(kind, widths)
     model = dataclasses.replace(model, activation=words.activation, bias=words.bias)
     training = TrainingRequest(**{f.name: getattr(words, f.name) for f in dataclasses.fields(TrainingRequest)})
-    request = RunRequest(data, model, words.loss, training, words.seed)
-    return TrainCommand(request, words.analyze, words.every_sample, words.device, words.download, words.job)
+    return RunRequest(data, model, words.loss, training, words.seed)
 
 
 def _analyze_command(words: argparse.Namespace) -> AnalyzeCommand:
@@ -246,6 +264,7 @@ def _sweep_command(words: argparse.Namespace) -> SweepCommand:
 
 _READERS: Mapping[str, Callable[[argparse.Namespace], Command]] = {
     "train": _train_command,
+    "film": _film_command,
     "analyze": _analyze_command,
     "sweep": _sweep_command,
     "check": _check_command,
@@ -261,6 +280,17 @@ def arguments(
     request: RunRequest, analyze: tuple[str, ...] = (), device: str = "auto", every_sample: tuple[str, ...] = ()
 ) -> list[str]:
     """The words after `python -m engine` that train this request, only what differs from the defaults."""
+    more = {"analyze": analyze, "every_sample": every_sample, "device": device}
+    return ["train", *_words("train", _of_run(request) | more)]
+
+
+def film_arguments(request: RunRequest, device: str = "auto") -> list[str]:
+    """The words after `python -m engine` that shoot the film of this request."""
+    return ["film", *_words("film", _of_run(request) | {"device": device})]
+
+
+def _of_run(request: RunRequest) -> dict[str, Any]:
+    """The settings of a run under the names that are typed."""
     values = dataclasses.asdict(request.data) | dataclasses.asdict(request.training)
     values |= {
         "data": request.data.name,
@@ -269,14 +299,11 @@ def arguments(
         "bias": request.model.bias,
         "loss": request.loss,
         "seed": request.seed,
-        "analyze": analyze,
-        "every_sample": every_sample,
-        "device": device,
     }
     model, usual = request.model, default_model(request.data)
     if (model.kind, model.widths) != (usual.kind, usual.widths):
         values["model"] = ("cnn:" if model.kind == "cnn" else "") + "-".join(map(str, model.widths))
-    return ["train", *_words("train", values)]
+    return values
 
 
 def load_arguments(request: RunRequest, files: Sequence[str], epochs: Sequence[int], device: str = "auto") -> list[str]:

@@ -16,6 +16,7 @@ from engine.command_line import (
     CalibrateCommand,
     CheckCommand,
     Command,
+    FilmCommand,
     InspectCommand,
     LoadCommand,
     PreviewCommand,
@@ -76,6 +77,8 @@ def work(command: Command, session: Session) -> str:
     pipeline = Pipeline(Store(), command.device, session.progress, session.should_stop, command.download)
     if isinstance(command, TrainCommand):
         return _train(pipeline, command, session)
+    if isinstance(command, FilmCommand):
+        return _film(pipeline, command, session)
     if isinstance(command, CheckCommand):
         return _check(pipeline, command, session)
     if isinstance(command, SamplesCommand):
@@ -114,6 +117,13 @@ def _train(pipeline: "Pipeline", command: TrainCommand, session: Session) -> str
         session.ticker.say(sentence)
         sentence = _look(pipeline, run, command.every_sample, None, session)
     return sentence
+
+
+def _film(pipeline: "Pipeline", command: FilmCommand, session: Session) -> str:
+    from engine.filming import Camera
+
+    session.finished = "Every frame is kept."
+    return Camera(pipeline, _located(command.request)).shoot()
 
 
 def _analyze(pipeline: "Pipeline", command: AnalyzeCommand, session: Session) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cache.store import Store
-from engine import library
+from engine import film, library
 from engine.requests import require
 
 # Bytes: some 200 analyses of the demo's kind.
@@ -94,6 +94,13 @@ def make_room(store: Store, spare: tuple[str, str] | None = None) -> tuple[Remov
                 for one in gone
             )
     return tuple(gone)
+
+
+def few_films(store: Store, spare: str) -> tuple[str, ...]:
+    """Remove the oldest films until the newest few are left, among them the one to spare. Keys of those that left:
+    nothing is lost with them, a film is shot again as it was."""
+    others = [f.key for f in film.films(store) if f.key != spare]
+    return tuple(key for key in others[film.KEPT_FILMS - 1 :] if store.delete("films", key))
 
 
 def log(store: Store) -> tuple[str, ...]:

@@ -103,6 +103,11 @@ _TRAIN = """\
 Train a network with SGD and keep its checkpoints. The defaults are the paper's. A finished run is not
 trained again; an interrupted one goes on from its last checkpoint to the same weights."""
 
+_FILM = """\
+Train as `train` does and analyse while training, frame by frame, for the page Live: there the film is watched, paused,
+gone on with, and its learning rate and batch size are changed on the way. It ends when nobody has looked for a while;
+the same command goes on with it."""
+
 _ANALYZE = """\
 Compare H and the covariances at a checkpoint. For every matrix the table shows:
 
@@ -161,6 +166,7 @@ def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     )
     known = (
         ("train", _TRAIN, _add_train),
+        ("film", _FILM, _add_run),
         ("analyze", _ANALYZE, _add_analyze),
         ("sweep", _SWEEP, _add_sweep),
         ("load", _LOAD, _add_load),
@@ -196,6 +202,19 @@ def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
 
 
 def _add_train(sub: argparse.ArgumentParser) -> None:
+    _add_run(sub)
+    _add_epochs_to_analyze(sub.add_argument)
+    sub.add_argument(
+        "--every-sample",
+        type=_epochs,
+        default=(),
+        metavar="EPOCHS",
+        help="look at every sample afterwards, as the command samples does: last, all or numbers such as last,0",
+    )
+
+
+def _add_run(sub: argparse.ArgumentParser) -> None:
+    """All settings of a run."""
     run, training, model = RunRequest(), TrainingRequest(), ModelRequest()
     add = sub.add_argument
     _add_data(add)
@@ -214,14 +233,6 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
     add("--stop-loss", type=value_or_off, default=training.stop_loss, help="enough at 100%% accuracy, or off")
     add("--checkpoints", type=_numbers, default=training.checkpoints, help="epochs kept, beside the last")
     add("--seed", type=int, default=run.seed, help="of the weights and the batch order")
-    _add_epochs_to_analyze(add)
-    add(
-        "--every-sample",
-        type=_epochs,
-        default=(),
-        metavar="EPOCHS",
-        help="look at every sample afterwards, as the command samples does: last, all or numbers such as last,0",
-    )
 
 
 def _add_analyze(sub: argparse.ArgumentParser) -> None:

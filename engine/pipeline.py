@@ -23,7 +23,7 @@ from engine import housekeeping, library
 from engine.analysis import analyze
 from engine.architectures import check_fit, usual_layer
 from engine.data import Dataset, load
-from engine.device import resolve, threads
+from engine.device import resolve
 from engine.library import Run, checkpoint_name
 from engine.loading import steps
 from engine.models import build, layer_shapes
@@ -31,7 +31,7 @@ from engine.progress import Progress, silent
 from engine.record import Check
 from engine.requests import AnalysisRequest, DataRequest, RunRequest, key, require, to_json
 from engine.result import Analysis
-from engine.training import MOMENTUM, Step, train
+from engine.training import MOMENTUM, Step, steadily, train
 from engine.verify import verify
 
 # Directions of which the block is kept: of every matrix, and of those that are looked at most closely.
@@ -129,10 +129,8 @@ class Pipeline:
         self, run: str, record: dict[str, Any], epochs: Iterator[Step], stage: str, request: RunRequest
     ) -> None:
         """Keep each step, and tell how far it is."""
-        # Products of small matrices gain nothing from more threads, and the same number of them everywhere
-        # keeps a run's sums, and so its weights, the same.
         shown = -math.inf
-        with threads(1 if request.model.kind == "mlp" else torch.get_num_threads()):
+        with steadily(request.model.kind):
             try:
                 for step in epochs:
                     due = time.monotonic() > shown + RECORD_SECONDS

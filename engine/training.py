@@ -10,6 +10,7 @@ same bits as one that was never interrupted (same device, same number of threads
 import math
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from engine import losses
 from engine.cost import EVALUATED_AT_ONCE
 from engine.data import Dataset
-from engine.device import resolve
+from engine.device import resolve, threads
 from engine.requests import TrainingRequest, require
 from engine.schedule import check, learning_rate
 
@@ -94,6 +95,12 @@ def evaluate(model: nn.Module, data: Dataset, loss: str, epoch: int, device: str
     losses.check(loss)
     run = _Run(model, data, loss, TrainingRequest(), 0, resolve(device))
     return run.evaluate(epoch, None, time.perf_counter())
+
+
+def steadily(kind: str) -> AbstractContextManager[None]:
+    """A block with as many threads on the CPU as a network of this kind is trained with. Products of small matrices
+    gain nothing from more, and the same number of them everywhere keeps a run's sums, and so its weights, the same."""
+    return threads(1 if kind == "mlp" else torch.get_num_threads())
 
 
 def _steps(run: "_Run", request: TrainingRequest, first: int) -> Iterator[Step]:
