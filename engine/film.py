@@ -194,7 +194,7 @@ def picture(store: Store, film: str, epoch: int) -> Picture | None:
     arrays = None if entry is None else entry.arrays()
     if entry is None or arrays is None:
         return None
-    diagonals = {name: arrays[name] for name in NAMES}
+    diagonals = {name: arrays[name] for name in NAMES if name in arrays}
     return Picture(arrays["H"], diagonals, arrays["R"], float(entry.meta["noise_floor"]))
 
 

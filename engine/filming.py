@@ -4,6 +4,7 @@ A film whose settings nobody changes has the weights of the ordinary run, epoch 
 a worker that ends at any moment loses at most the frame it was at.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from cache.progress import Stopped
 from engine import diagnostics, housekeeping, schedule
 from engine.analysis import analyze
 from engine.architectures import check_fit, linear_shapes, studied_layer
-from engine.device import resolve
+from engine.device import resolve, threads
 from engine.film import (
     BLOCK,
     KEPT_FRAMES,
@@ -46,6 +47,8 @@ IDLE_SECONDS = 180.0
 # A wish is looked for this often, and a frame stays at least so long: the eye follows, and the browser keeps up.
 LOOK_SECONDS, FRAME_SECONDS = 0.15, 0.6
 KEPT_WEIGHTS = 2
+# Up to so many weights one thread is as quick as several, and does not wait for the others on a busy machine.
+FEW_WEIGHTS = 1000
 
 
 class Camera:
@@ -78,7 +81,7 @@ class Camera:
             else:
                 self._rest(LOOK_SECONDS)
                 continue
-            self._rest(self.pace + began - time.monotonic() if wish.playing else 0)
+            self._rest(self.pace + began - time.monotonic() if wish.playing else 0.0)
         epoch = self.film.last.epoch if self.film is not None else 0
         return f"Nobody has looked for a while, so the film rests at epoch {epoch}. Go on when you like."
 
@@ -155,31 +158,33 @@ class Camera:
             message = step.end or ""
         elif first < plan <= until:
             message = f"All {plan} epochs of this run are done. Go on, and it trains further."
-        if message and wish.playing:
-            wish = ask(self.store, self.key, playing=False)
         if step.record.epoch > first or not shot.frames:
             shot = self._framed(shot, step, settings, wish, began)
             self.weights = step.checkpoint
         self.film = replace(shot, control=replace(wish, steps=steps), message=message, changed=time.time())
         keep(self.store, self.film)
         self._forget(self.film)
+        if message:
+            ask(self.store, self.key, playing=False)
 
     def _framed(self, shot: Film, step: Step, settings: TrainingRequest, wish: Control, began: float) -> Film:
         """The film with one more frame, whose pictures and weights are kept."""
-        result = analyze(
-            self.model.eval(),
-            self.data.train_x,
-            self.data.train_y,
-            layer=shot.layer,
-            loss=self.request.loss,
-            batch_size=settings.batch_size,
-            device=self.pipeline.device,
-            progress=self._go_on,
-            spectra=0,
-        )
+        few = math.prod(shot.shape) <= FEW_WEIGHTS
+        with threads(1 if few else torch.get_num_threads()):
+            result = analyze(
+                self.model.eval(),
+                self.data.train_x,
+                self.data.train_y,
+                layer=shot.layer,
+                loss=self.request.loss,
+                batch_size=settings.batch_size,
+                device=self.pipeline.device,
+                progress=self._go_on,
+                spectra=0,
+            )
         name = frame_name(step.record.epoch)
         block = result.correlation("C", min(BLOCK, result.k)).astype(np.float32)
-        arrays = {"H": result.eigenvalues, "R": block, **{matrix: result.diagonal(matrix) for matrix in NAMES}}
+        arrays = {"H": result.eigenvalues, "R": block, **{n: result.diagonal(n) for n in NAMES if n in result.names}}
         self.store.write(("films", self.key, "frames", name), {"noise_floor": result.noise_floor}, {"main": arrays})
         assert step.checkpoint is not None  # of the last step there always is one
         weights = {tensor: value.numpy() for tensor, value in step.checkpoint.items()}
@@ -246,5 +251,5 @@ def _changes(shot: Film, frame: Frame, wish: Control) -> list[Change]:
     if wish.learning_rate != shot.control.learning_rate:
         found.append(Change(last.epoch, "learning_rate", last.learning_rate, frame.learning_rate))
     if last.batch_size != frame.batch_size:
-        found.append(Change(last.epoch, "batch_size", last.batch_size, frame.batch_size))
+        found.append(Change(last.epoch, "batch_size", float(last.batch_size), float(frame.batch_size)))
     return found

@@ -166,13 +166,13 @@ def commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPars
     )
     known = (
         ("train", _TRAIN, _add_train),
-        ("film", _FILM, _add_run),
         ("analyze", _ANALYZE, _add_analyze),
         ("sweep", _SWEEP, _add_sweep),
         ("load", _LOAD, _add_load),
         ("inspect", _INSPECT, _add_inspect),
         ("check", _CHECK, _add_check),
         ("samples", _SAMPLES, _add_check),
+        ("film", _FILM, _add_run),
         ("calibrate", _CALIBRATE, None),
         ("preview", _PREVIEW, _add_preview),
     )

@@ -150,7 +150,7 @@ def test_words_that_switch_off() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("", "train | analyze | sweep | load | inspect | check | samples | calibrate | preview"),
+        ("", "train | analyze | sweep | load | inspect | check | samples | film | calibrate | preview"),
         ("paint", "invalid choice: 'paint'"),
         ("train --loss hinge", "invalid choice: 'hinge'"),
         ("train --model 784", "give widths from input to classes such as 784-50-50-10"),

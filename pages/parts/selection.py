@@ -32,8 +32,8 @@ class Selection:
     sandbox, see engine.sandbox; measured: whether the run is shown beside them; proof: the step of the proof, from 1;
     sample: the training sample looked at, from 0; of_class: the class whose samples are offered, from 0; order: which
     of them come first; mode: the eigenvalue of its Hessian, from 1; plain: axes that are not logarithmic; sweep: the
-    one whose table is shown, by name; large: type for a projector; present: figures alone,
-    in large type; tour and stop: the guided tour that is on, and where it stands, from 1.
+    one whose table is shown, by name; film: the key of the one that is watched; large: type for a projector; present:
+    figures alone, in large type; tour and stop: the guided tour that is on, and where it stands, from 1.
     """
 
     run: str | None = None
@@ -65,6 +65,7 @@ class Selection:
     mode: int | None = None
     plain: bool | None = None
     sweep: str | None = None
+    film: str | None = None
     large: bool | None = None
     present: bool | None = None
     tour: str | None = None
@@ -144,6 +145,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "mode": _whole(1, 10**4),
     "plain": _yes_or_no,
     "sweep": _word(r"[a-z0-9_-]{1,40}"),
+    "film": _RUN,
     "large": _yes_or_no,
     "present": _yes_or_no,
     "tour": _word(r"[a-z0-9-]{1,40}"),

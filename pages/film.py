@@ -1,0 +1,24 @@
+"""Train and analyse while it trains: a film that is watched, paused, and steered on the way."""
+
+import streamlit as st
+
+from pages.parts.frame import page
+
+PAGE = "film"
+
+
+def main() -> None:
+    """What is shot, the knobs, and the film."""
+    from pages.parts.film import choice, knobs, screen
+
+    left, right = st.columns([5, 4], gap="large", vertical_alignment="bottom")
+    with left:
+        st.title("Watch a network learn")
+    with right:
+        key, request = choice.choose(PAGE)
+    knobs.show(key, request)
+    screen.show(key, request)
+
+
+with page(PAGE):
+    main()

@@ -1,0 +1,1 @@
+"""The page Live, part by part."""

@@ -1,0 +1,64 @@
+"""Which run is shot: some to start from, the one in view, and those there are films of."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from engine import film
+from engine.presets import preset
+from engine.requests import RunRequest
+from pages.parts import job_panel, results, selection
+
+TINY, DIGITS = "tiny, 5 seconds", RunRequest()
+_ASKED = "film.asked"  # a run with another seed, until there is a film of it
+
+
+def choose(page: str) -> tuple[str, RunRequest]:
+    """The choice and the seed; the film's key and its run."""
+    known = _known()
+    wanted = selection.current().film
+    key = wanted if wanted in known else next(iter(known))
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    with left:
+        st.selectbox(
+            "Film of",
+            list(known),
+            format_func=lambda k: _name(known[k]),
+            help="The first trains and is analysed several times a second. A larger network takes some seconds a "
+            "frame. The run that the other pages show is shot anew, from its first epoch.",
+            **selection.bound(page, "film", key),
+        )
+
+    def reseeded() -> None:
+        asked = replace(known[key], seed=int(st.session_state["film.seed"]))
+        st.session_state[_ASKED] = asked
+        selection.choose(film=film.film_key(asked))
+
+    with right:
+        st.session_state["film.seed"] = known[key].seed
+        st.number_input(
+            "Seed",
+            min_value=0,
+            step=1,
+            key="film.seed",
+            on_change=reseeded,
+            help="Of the first weights and the order of batches.",
+        )
+    return key, known[key]
+
+
+def _known() -> dict[str, RunRequest]:
+    """Runs that can be shot, by the key of their film; the first is shown unless one is chosen."""
+    found = [preset(TINY).run(), DIGITS]
+    here = results.chosen_run()
+    # A run that came as files of weights was trained elsewhere.
+    if here is not None and not here.request.weights and here.request.model.kind in ("mlp", "cnn"):
+        found.append(here.request)
+    if _ASKED in st.session_state:
+        found.append(st.session_state[_ASKED])
+    found += [shot.request for shot in film.films(results.store())]
+    return {film.film_key(request): request for request in found}
+
+
+def _name(request: RunRequest) -> str:
+    return job_panel.title(request)

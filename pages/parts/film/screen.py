@@ -1,0 +1,258 @@
+"""The film on the screen: the frame that is shown, and the curves of all frames."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from numpy import ndarray
+
+from cache.jobs import Job
+from cache.store import Store
+from engine import film
+from engine.film import Film, Frame, Picture
+from engine.requests import RunRequest
+from pages.parts import heatmaps, live, palette, results, words
+from pages.parts.controls import draw
+from pages.parts.film import code, figures
+from pages.parts.film.knobs import HELD, worker
+from pages.parts.frame import guarded
+from pages.parts.job_words import doing, sentence
+from pages.parts.jobs import jobs, log
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+# A film that plays is looked at as often as it has frames; one that rests, in case another tab goes on with it.
+PLAYING_SECONDS, RESTING_SECONDS = 0.6, 2.0
+COLUMNS = ("epoch", "learning_rate", "batch_size")
+State = tuple[object, ...]
+
+WHAT = """
+**A frame** is some epochs of SGD and then an exact measurement over all training samples: the Hessian $H$ of the loss
+in the weights of one layer, its eigenvectors, and the covariance $C$ of the mini-batch gradient. As long as nothing is
+changed, the network is the one that the Train page makes from the same seed, epoch for epoch.
+"""
+
+
+def show(key: str, request: RunRequest) -> None:
+    """The film, drawn anew as it grows; the whole page, when what the knobs show has changed."""
+    job = worker(request)
+    drawn = _state(key, None if job is None else job.id)
+    moving = job is not None and job.running and _pending(key)
+    every = PLAYING_SECONDS if moving else RESTING_SECONDS
+    st.fragment(_screen, run_every=every)(key, None if job is None else job.id, drawn)
+
+
+def _pending(key: str) -> bool:
+    """Whether a frame is to be expected."""
+    shot, wish = film.read(results.store(), key), film.wished(results.store(), key)
+    return shot is None or wish.playing or wish.take != shot.control.take or wish.steps > shot.control.steps
+
+
+def _state(key: str, job_id: str | None) -> State:
+    """All that the knobs and the pace of looking hang on."""
+    here = results.store()
+    shot, job = film.read(here, key), None if job_id is None else jobs().job(job_id)
+    running = job is not None and job.running
+    return (
+        film.wished(here, key),
+        shot is None,
+        "" if shot is None else shot.message,
+        running,
+        job is not None and job.stopping,
+        running and _pending(key),
+    )
+
+
+@guarded
+def _screen(key: str, job_id: str | None, drawn: State) -> None:
+    here = results.store()
+    film.look(here, key)
+    if _state(key, job_id) != drawn:
+        st.rerun()
+        return
+    shot, job = film.read(here, key), None if job_id is None else jobs().job(job_id)
+    _told(shot, job)
+    if shot is None:
+        _expect(doing(job) if job is not None and job.running else "")
+        return
+    frame = _scrub(shot)
+    picture = _picture(here.root, key, repr(frame), frame.epoch)
+    if picture is None:
+        st.caption("This frame has left the film.")
+        return
+    _frame(shot, frame, picture)
+    _curves(shot, frame)
+
+
+def _told(shot: Film | None, job: Job | None) -> None:
+    """Why the film rests, in a sentence, where nobody wished it."""
+    ended = job if job is not None and not job.running else None
+    why = (shot.message if shot else "") or (sentence(ended) if ended else "")
+    if not why:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f":material/info: {why}", width="stretch")
+        if ended is not None and ended.state == "failed":
+            log(ended, beside=True)
+
+
+def _expect(doing: str) -> None:
+    """What there will be to see, and how to get there."""
+    if doing:
+        st.info(f"{doing} The first frame comes in a moment.", icon=":material/hourglass_top:")
+    else:
+        st.info(
+            "Press **Start**: a small network begins to learn, and after every epoch its noise and its curvature are "
+            "measured. Then change the learning rate or the batch size and see what moves.",
+            icon=":material/touch_app:",
+        )
+    with st.grid(3, min_column_width=260, gap="small", border=True) as grid:
+        for text in (WHAT, words.GAMMA, words.R):
+            with grid.cell():
+                st.markdown(live.fill(text, None))
+
+
+def _scrub(shot: Film) -> Frame:
+    """The frame that is shown: the newest, or the one that the slider is held at."""
+    epochs = [frame.epoch for frame in shot.frames]
+    held = st.session_state.get(HELD)
+    shown = held if held in epochs else epochs[-1]
+
+    def hold() -> None:
+        chosen = st.session_state["film.frame"]
+        st.session_state[HELD] = None if chosen == epochs[-1] else chosen
+
+    def follow() -> None:
+        st.session_state[HELD] = None
+
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False, key="film-frames"):
+        if len(epochs) > 1:
+            st.session_state["film.frame"] = shown
+            st.select_slider(
+                "Frame at epoch",
+                epochs,
+                key="film.frame",
+                on_change=hold,
+                label_visibility="collapsed",
+            )
+        else:
+            st.slider("Frame at epoch", 0, 1, 0, disabled=True, key="film.first", label_visibility="collapsed")
+        st.button(
+            "Newest",
+            icon=":material/last_page:",
+            key="film.newest",
+            on_click=follow,
+            disabled=shown == epochs[-1],
+            help="The slider goes back in the film, which goes on meanwhile. This shows each frame as it comes.",
+        )
+    return shot.frames[epochs.index(shown)]
+
+
+def _frame(shot: Film, frame: Frame, picture: Picture) -> None:
+    """The law and the correlations at one epoch."""
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False, key="film-numbers"):
+        st.markdown(_numbers(frame), width="stretch")
+        with st.popover("What this shows", icon=":material/help:", type="tertiary"):
+            st.markdown("\n\n".join(live.fill(text, None) for text in (WHAT, words.H, words.C, words.GAMMA, words.R)))
+    k = len(picture.correlation)
+    left, right = st.columns([7, 5], gap="medium")
+    with left:
+        draw(
+            figures.law(shot, picture),
+            "law",
+            f"film-power-law-{frame.epoch}",
+            f"Noise variance over curvature at epoch {frame.epoch}, log-log: γ = {_plain(frame.gamma)} for C and "
+            f"{_plain(frame.gamma_awd)} for C_AWD.",
+            arrays=lambda: {"H": picture.eigenvalues, **picture.diagonals},
+            code=lambda: code.frame(shot, frame, "H, diagonals = picture.eigenvalues, picture.diagonals"),
+        )
+    with right:
+        draw(
+            heatmaps.correlation(picture.correlation, picture.eigenvalues, "R<sub>real</sub>"),
+            "R_real",
+            f"film-R-{frame.epoch}",
+            f"Heatmap of the correlation of C between the {k} sharpest directions at epoch {frame.epoch}.",
+            arrays=lambda: {"R_real": picture.correlation, "H": picture.eigenvalues[:k]},
+            code=lambda: code.frame(shot, frame, "R_real, H = picture.correlation, picture.eigenvalues"),
+        )
+    st.caption(
+        f"Left: the power law of this epoch, on axes that hold the whole film. Right: $R_\\mathrm{{real}}$ of the {k} "
+        "sharpest directions; the cleaner off the diagonal, the better noise and curvature share their directions. "
+        f"{_provenance(shot, frame)}"
+    )
+
+
+def _numbers(frame: Frame) -> str:
+    unseen = "" if frame.test_accuracy is None else f", {frame.test_accuracy:.1%} of unseen ones"
+    return (
+        f"**Epoch {frame.epoch}** · **γ = {_plain(frame.gamma)}** (C_AWD {_plain(frame.gamma_awd)}) · commutator error "
+        f"{_plain(frame.commutator)}, by chance {_plain(frame.commutator_random)} · {frame.train_accuracy:.1%} right"
+        f"{unseen} · η = {palette.number(frame.learning_rate)}, B = {frame.batch_size}"
+    )
+
+
+def _plain(value: float | None) -> str:
+    return "—" if value is None else f"{value:.2f}"
+
+
+def _provenance(shot: Film, frame: Frame) -> str:
+    d_out, d_in = shot.shape
+    parts = (
+        f"Layer {shot.layer} ({d_out} × {d_in})",
+        f"epoch {frame.epoch}",
+        f"N = {shot.samples:,} samples",
+        f"B = {frame.batch_size}",
+        f"{shot.device}, float32",
+        f"{frame.seconds:.1f} s a frame",
+    )
+    return " · ".join(part.replace(" ", "\u00a0") for part in parts)
+
+
+def _curves(shot: Film, frame: Frame) -> None:
+    """Every number over the epochs, each change with its words."""
+    drawn: tuple[tuple[str, Callable[[Film, int], go.Figure], str, tuple[str, ...]], ...] = (
+        ("gammas", figures.exponents, "The exponents at every frame", ("gamma", "gamma_awd")),
+        (
+            "learning",
+            figures.learning,
+            "Loss and accuracy at every frame",
+            ("train_loss", "train_accuracy", "test_loss", "test_accuracy"),
+        ),
+        (
+            "commutators",
+            figures.commutator,
+            "The commutator error at every frame beside chance",
+            ("commutator", "commutator_random"),
+        ),
+        ("settings", figures.settings, "Learning rate and batch size at every frame", ()),
+    )
+    said = "; ".join(f"after epoch {change.epoch} {change.words}" for change in shot.changes)
+    with st.grid(2, min_column_width=400, gap="medium") as grid:
+        for key, picture, alt, columns in drawn:
+            names = (*COLUMNS, *columns)
+            with grid.cell():
+                draw(
+                    picture(shot, frame.epoch),
+                    key,
+                    f"film-{key}",
+                    f"{alt}, from epoch {shot.frames[0].epoch} to {shot.last.epoch}" + (f"; {said}." if said else "."),
+                    arrays=partial(_columns, shot, names),
+                    code=partial(code.columns, shot, names),
+                )
+    kept = f" The last {film.KEPT_FRAMES} frames are kept." if len(shot.frames) >= film.KEPT_FRAMES else ""
+    st.caption(
+        "A dotted line with words marks a change of yours. Another batch size changes the steps of training **and** "
+        f"the noise that is studied: at the same weights $C \\propto 1/B$, so the whole cloud moves up or down.{kept}"
+    )
+
+
+def _columns(shot: Film, names: tuple[str, ...]) -> dict[str, ndarray]:
+    return {name: shot.column(name) for name in names}
+
+
+@st.cache_resource(max_entries=film.KEPT_FRAMES, show_spinner=False)
+def _picture(root: Path, key: str, token: str, epoch: int) -> Picture | None:
+    return film.picture(Store(root), key, epoch)

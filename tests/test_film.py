@@ -1,0 +1,314 @@
+"""Films: what is wished of them, what they keep, and that an undisturbed one is the ordinary run."""
+
+import dataclasses
+import json
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cache.progress import Stopped
+from cache.store import Store
+from engine import film, housekeeping
+from engine.analysis import analyze
+from engine.data import load
+from engine.film import Control, Frame
+from engine.filming import Camera
+from engine.models import build
+from engine.pipeline import Pipeline
+from engine.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.training import train
+from tests.small import assert_same, pixels, saved
+
+PLAN = TrainingRequest(epochs=4, batch_size=8, cosine_epochs=5, stop_loss=None, momentum=0.5)
+
+
+@pytest.fixture(scope="module")
+def request_(tmp_path_factory):
+    """A small run that can be shot."""
+    name = saved(tmp_path_factory.mktemp("data"), **pixels(60))
+    return RunRequest(DataRequest(name), ModelRequest(widths=(16, 6, 5, 3)), "ce", PLAN, seed=2)
+
+
+class Director:
+    """Somebody who watches: `script` holds what is wished before each look at the film, then the work is stopped."""
+
+    def __init__(self, store, request, *script, **more):
+        self.store, self.key, self.script = store, film.film_key(request), list(script)
+        pipeline = Pipeline(store, "cpu", should_stop=self.stop)
+        self.camera = Camera(pipeline, request, pace=0.0, **more)
+
+    def stop(self):
+        """Asked all the time; when the film rests, the next wish is told."""
+        shot, wish = film.read(self.store, self.key), film.wished(self.store, self.key)
+        if shot is None or wish.take != shot.control.take or wish.steps > shot.control.steps or wish.playing:
+            return False
+        if not self.script:
+            return True
+        self.tell(self.script.pop(0))
+        return False
+
+    def tell(self, wish):
+        if wish == "again":
+            film.begin_again(self.store, self.key)
+        else:
+            film.ask(self.store, self.key, **wish)
+
+    def shoot(self):
+        with pytest.raises(Stopped):
+            self.camera.shoot()
+        return film.read(self.store, self.key)
+
+
+def shot(store, request, *script, **more):
+    """The film after all of these wishes; it rests before the first."""
+    film.ask(store, film.film_key(request), playing=False)
+    return Director(store, request, *script, **more).shoot()
+
+
+def steps(n):
+    return [{"steps": i} for i in range(1, n + 1)]
+
+
+def ordinary(request, epochs):
+    """The states of the ordinary run."""
+    training = replace(request.training, epochs=epochs, checkpoints=tuple(range(epochs + 1)))
+    model = build(request.model, request.seed)
+    return list(train(model, load(request.data), request.loss, training, request.seed, "cpu"))
+
+
+def weights(store, key, epoch):
+    arrays = store.read("films", key, "weights", film.frame_name(epoch)).arrays()
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+# -- the film and the run ---------------------------------------------------------------------------------
+
+
+def test_an_undisturbed_film_has_the_weights_of_the_ordinary_run(tmp_path, request_):
+    store = Store(tmp_path)
+    found = shot(store, request_, {"playing": True})
+    run = ordinary(request_, 4)
+    assert [f.epoch for f in found.frames] == [0, 1, 2, 3, 4]
+    assert found.message.startswith("All 4 epochs of this run are done.")
+    for frame, step in zip(found.frames, run, strict=True):
+        for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate"):
+            assert getattr(frame, name) == getattr(step.record, name)
+    for epoch in (3, 4):
+        assert_same(weights(store, found.key, epoch), run[epoch].checkpoint)
+
+
+def test_a_frame_shows_what_the_engine_measures(tmp_path, request_):
+    store = Store(tmp_path)
+    found = shot(store, request_, *steps(2))
+    model, data = build(request_.model, 0).eval(), load(request_.data)
+    model.load_state_dict({k: v for k, v in ordinary(request_, 2)[2].checkpoint.items() if "/" not in k})
+    wanted = analyze(model, data.train_x, data.train_y, "fc2", "ce", 8, device="cpu", spectra=0)
+    picture = film.picture(store, found.key, 2)
+    np.testing.assert_allclose(picture.eigenvalues, wanted.eigenvalues)
+    for name in film.NAMES:
+        np.testing.assert_allclose(picture.diagonals[name], wanted.diagonal(name))
+        assert picture.fit(name).gamma == pytest.approx(wanted.fit(name).gamma)
+    np.testing.assert_allclose(picture.correlation, wanted.correlation("C", wanted.k), rtol=1e-6)
+    last = found.last
+    assert (last.gamma, last.gamma_awd) == pytest.approx((wanted.fit("C").gamma, wanted.fit("C_awd").gamma))
+    assert last.commutator == pytest.approx(wanted.commutator("C"))
+    assert last.commutator_random == pytest.approx(wanted.random_commutator("C"))
+    above = (wanted.eigenvalues > wanted.noise_floor) & (wanted.diagonal("C") > 0)
+    h, c = wanted.eigenvalues[above], wanted.diagonal("C")[above]
+    assert last.extent == pytest.approx((h.min(), h.max(), c.min(), c.max()))
+
+
+def test_a_stride_trains_several_epochs_to_the_same_weights(tmp_path, request_):
+    store = Store(tmp_path)
+    found = shot(store, request_, {"stride": 2, "steps": 1}, {"stride": 5, "steps": 2})
+    assert [f.epoch for f in found.frames] == [0, 2, 7]
+    assert_same(weights(store, found.key, 7), ordinary(request_, 7)[7].checkpoint)
+
+
+# -- what is changed on the way -----------------------------------------------------------------------------
+
+
+def test_a_changed_learning_rate_takes_effect_and_stays(tmp_path, request_):
+    store = Store(tmp_path)
+    found = shot(store, request_, *steps(2), {"learning_rate": 0.5, "steps": 3}, {"steps": 4})
+    rates = [f.learning_rate for f in found.frames]
+    assert rates[1] == 0.1 > rates[2]
+    assert rates[3:] == [0.5, 0.5]
+    assert [(c.epoch, c.words) for c in found.changes] == [(2, f"η {rates[2]:.3g} → 0.5")]
+    # By the ordinary run from the same weights.
+    start = (2, ordinary(request_, 2)[2].checkpoint)
+    training = replace(PLAN, learning_rate=0.5, final_rate_ratio=1.0, epochs=4)
+    twin = list(train(build(request_.model, 0), load(request_.data), "ce", training, 2, "cpu", start))
+    assert_same(weights(store, found.key, 4), twin[-1].checkpoint)
+    plain = ordinary(request_, 4)[4].checkpoint
+    assert not torch.equal(plain["fc1.weight"], twin[-1].checkpoint["fc1.weight"])
+
+
+def test_a_changed_batch_size_changes_the_training_and_the_noise(tmp_path, request_):
+    store = Store(tmp_path)
+    found = shot(store, request_, *steps(1), {"batch_size": 30, "steps": 2})
+    assert [f.batch_size for f in found.frames] == [8, 8, 30]
+    assert [c.words for c in found.changes] == ["B 8 → 30"]
+    start = (1, ordinary(request_, 1)[1].checkpoint)
+    model, data = build(request_.model, 0), load(request_.data)
+    twin = list(train(model, data, "ce", replace(PLAN, batch_size=30, epochs=2), 2, "cpu", start))
+    assert_same(weights(store, found.key, 2), twin[-1].checkpoint)
+    noise = film.picture(store, found.key, 2).diagonals["C"]
+    wanted = analyze(model.eval(), data.train_x, data.train_y, "fc2", batch_size=8, device="cpu", spectra=0)
+    np.testing.assert_allclose(noise, wanted.diagonal("C") * 8 / 30, rtol=1e-6)
+
+
+def test_begin_again_is_epoch_0_of_the_same_film_at_rest(tmp_path, request_):
+    store = Store(tmp_path)
+    first = shot(store, request_, *steps(1)).frames
+    found = shot(store, request_, {"learning_rate": 1.0, "batch_size": 5, "steps": 2}, "again")
+    assert [f.epoch for f in found.frames] == [0]
+    assert found.changes == ()
+    assert found.control == Control(take=1, playing=False)
+    assert store.list("films", found.key, "frames") == (film.frame_name(0),)
+    found = shot(store, request_, *steps(1))
+    assert [replace(f, seconds=0) for f in found.frames] == [replace(f, seconds=0) for f in first]
+
+
+def test_steps_asked_for_at_once_are_made_one_by_one(tmp_path, request_):
+    assert [f.epoch for f in shot(Store(tmp_path), request_, {"steps": 3}).frames] == [0, 1, 2, 3]
+
+
+def test_a_rate_too_high_rests_with_a_sentence_and_keeps_the_last_sound_frame(tmp_path, request_):
+    store = Store(tmp_path)
+    found = shot(store, request_, *steps(1), {"learning_rate": 1e30, "playing": True})
+    assert "learning rate 1e+30 is too high" in found.message
+    assert not film.wished(store, found.key).playing
+    assert np.isfinite(found.column("train_loss")).all()
+
+
+# -- it survives ----------------------------------------------------------------------------------------------
+
+
+def test_a_film_goes_on_where_its_worker_was_ended(tmp_path, request_):
+    store = Store(tmp_path)
+    shot(store, request_, *steps(2))
+    # A frame that was written when the worker died, but is not on record, is shot again.
+    store.write(("films", film.film_key(request_), "frames", film.frame_name(3)), {"noise_floor": 0.0})
+    found = shot(store, request_, {"steps": 3}, {"steps": 4})
+    assert [f.epoch for f in found.frames] == [0, 1, 2, 3, 4]
+    assert_same(weights(store, found.key, 4), ordinary(request_, 4)[4].checkpoint)
+    assert film.picture(store, found.key, 3) is not None
+
+
+def test_a_film_whose_weights_are_lost_begins_again(tmp_path, request_):
+    store = Store(tmp_path)
+    key = shot(store, request_, *steps(2)).key
+    store.delete("films", key, "weights")
+    assert [f.epoch for f in shot(store, request_, {"steps": 3}).frames] == [0, 1, 2, 3]
+
+
+def test_a_film_nobody_looks_at_ends_itself(tmp_path, request_):
+    store = Store(tmp_path)
+    film.ask(store, film.film_key(request_), playing=False)
+    sentence = Camera(Pipeline(store, "cpu"), request_, idle=0.5).shoot()
+    assert sentence.startswith("Nobody has looked for a while, so the film rests at epoch 0.")
+
+
+def test_a_look_keeps_it_alive_and_is_told_seldom(tmp_path, monkeypatch):
+    store, key = Store(tmp_path), "0" * 16
+    assert film.looked(store, key) == 0
+    film.look(store, key)
+    told = film.looked(store, key)
+    assert abs(told - time.time()) < 60
+    film.look(store, key)
+    assert film.looked(store, key) == told
+    monkeypatch.setattr(film.time, "time", lambda: told + film.LOOK_SECONDS)
+    film.look(store, key)
+    assert film.looked(store, key) == told + film.LOOK_SECONDS
+
+
+def test_only_the_last_frames_and_the_newest_films_are_kept(tmp_path, request_, monkeypatch):
+    monkeypatch.setattr("engine.filming.KEPT_FRAMES", 3)
+    monkeypatch.setattr(film, "KEPT_FILMS", 2)
+    store = Store(tmp_path)
+    found = shot(store, request_, *steps(4))
+    assert [f.epoch for f in found.frames] == [2, 3, 4]
+    assert store.list("films", found.key, "frames") == tuple(map(film.frame_name, (2, 3, 4)))
+    assert store.list("films", found.key, "weights") == tuple(map(film.frame_name, (3, 4)))
+    others = [shot(store, replace(request_, seed=seed)).key for seed in (3, 4)]
+    assert {f.key for f in film.films(store)} == set(others)
+    assert housekeeping.few_films(store, spare=others[0]) == ()
+
+
+# -- what is wished ---------------------------------------------------------------------------------------------
+
+wishes = st.builds(
+    Control,
+    take=st.integers(0, 99),
+    playing=st.booleans(),
+    steps=st.integers(0, 99),
+    stride=st.sampled_from(film.STRIDES),
+    learning_rate=st.none() | st.floats(1e-6, 1e3),
+    batch_size=st.none() | st.integers(1, 999),
+)
+
+
+@given(wishes)
+def test_a_wish_is_read_as_it_was_written(wish):
+    assert film.as_control(json.loads(json.dumps(dataclasses.asdict(wish)))) == wish
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"stride": 3}, "every 1, 2, 5, 10 or 20 epochs, not every 3"),
+        ({"steps": -1}, "steps is a whole number from 0 on"),
+        ({"take": True}, "take is a whole number"),
+        ({"playing": 1}, "playing is true or false"),
+        ({"learning_rate": 0.0}, "The learning rate is a number above 0"),
+        ({"learning_rate": float("nan")}, "The learning rate is a number above 0"),
+        ({"learning_rate": "0.1"}, "The learning rate is a number above 0"),
+        ({"batch_size": 0}, "The batch size is a whole number from 1 on"),
+        ({"batch_size": 2.5}, "The batch size is a whole number from 1 on"),
+        ({"speed": 2}, "A film has no knob speed"),
+    ],
+)
+def test_a_wish_that_makes_no_sense_is_refused_and_changes_nothing(tmp_path, wrong, said):
+    store, key = Store(tmp_path), "0" * 16
+    film.ask(store, key, learning_rate=0.3)
+    with pytest.raises(ValueError, match=said):
+        film.ask(store, key, **wrong)
+    assert film.control(store, key) == Control(learning_rate=0.3)
+    # Nor does a worker or a page trip over one that was written otherwise.
+    store.write(("films", key, "control"), wrong)
+    with pytest.raises(ValueError, match=said):
+        film.control(store, key)
+    assert film.wished(store, key) == Control()
+
+
+def test_a_batch_larger_than_the_data_is_refused_by_page_and_worker(tmp_path, request_):
+    store = Store(tmp_path)
+    key = shot(store, request_).key
+    with pytest.raises(ValueError, match="between 1 and the 60 training samples; 61 was given"):
+        film.ask(store, key, batch_size=61)
+    store.write(("films", key, "control"), {"batch_size": 61, "steps": 1, "playing": False})
+    pipeline = Pipeline(store, "cpu", should_stop=lambda: "60 training samples" in film.read(store, key).message)
+    with pytest.raises(Stopped):
+        Camera(pipeline, request_).shoot()
+    assert [f.epoch for f in film.read(store, key).frames] == [0]
+
+
+def test_a_record_of_another_version_is_no_film(tmp_path):
+    store = Store(tmp_path)
+    store.write(("films", "0" * 16), {"frames": "many"})
+    assert film.read(store, "0" * 16) is None
+    assert film.films(store) == ()
+
+
+def test_a_number_that_is_missing_is_nan_in_its_column(tmp_path, request_):
+    found = shot(Store(tmp_path), request_)
+    values = {f.name: getattr(found.last, f.name) for f in dataclasses.fields(Frame)}
+    gone = replace(found, frames=(Frame(**values | {"gamma": None, "extent": ()}),))
+    assert np.isnan(gone.column("gamma")).all()
+    assert gone.extent == ()
