@@ -9,12 +9,10 @@ PAGE = "sandbox"
 
 def main() -> None:
     """The title, then everything that the knobs move."""
-    from pages.parts import results
     from pages.parts.sandbox import words
 
     st.title("What sets γ?")
     st.markdown(words.LEAD)
-    results.view()
     playing()
 
 
@@ -25,7 +23,7 @@ def playing() -> None:
     from pages.parts import results
     from pages.parts.sandbox import knobs, panels, sources
 
-    view = results.present()
+    view = results.view()
     setting = knobs.knobs(PAGE)
     made = sources.made(setting)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

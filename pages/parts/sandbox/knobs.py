@@ -57,9 +57,6 @@ def knobs(page: str) -> Setting:
     """Everything that can be turned, in one row."""
     now = chosen()
 
-    def draw_anew() -> None:
-        selection.choose(seed=now.seed + 1)
-
     with st.grid(4, min_column_width=160, gap="medium", vertical_alignment="bottom") as grid:
         with grid.cell():
             correlation = st.slider(
@@ -91,12 +88,12 @@ def knobs(page: str) -> Setting:
                 **bound(page, "decades", now.decades),
             )
         with grid.cell():
-            st.button(
-                f"Draw anew (seed {now.seed})",
-                icon=":material/casino:",
-                key=f"{page}.draw",
-                width="stretch",
-                help="Other samples of the same distribution.",
-                on_click=draw_anew,
+            seed = st.number_input(
+                "Seed of the draw",
+                0,
+                10**6,
+                step=1,
+                help="Another one draws other samples of the same distribution.",
+                **bound(page, "seed", now.seed),
             )
-    return Setting(distribution, round(float(decades), 3), round(float(correlation), 3), now.seed)
+    return Setting(distribution, round(float(decades), 3), round(float(correlation), 3), int(seed))

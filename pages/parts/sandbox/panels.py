@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy import ndarray
 
-from engine.sandbox import SAMPLES, Place
+from engine.sandbox import SAMPLES
 from pages.parts import code, live, pointing, results, selection, suppressing, words
 from pages.parts.controls import draw, heading
 from pages.parts.results import View
@@ -24,7 +24,11 @@ def beside(page: str, view: View | None) -> Source | None:
     if view is None:
         st.caption("Once a network is analysed, its own curvatures can be put beside these: open the start page.")
         return None
-    found = sources.measured(view)
+    try:
+        found = sources.measured(view)
+    except ValueError as error:
+        st.caption(str(error))
+        return None
     if found is None:
         _missing(view)
         return None
@@ -51,13 +55,13 @@ def sentence(made: Source, run: Source | None) -> str:
     """What the present setting shows."""
     r, gamma = made.place.correlation, made.place.gamma
     if r < 0.005:
-        said = "Nothing ties sharp samples to sharp directions: **γ = 1**, noise is proportional to curvature."
+        said = "Sharp samples point anywhere: **γ = 1**."
     elif r > 0.995:
-        said = "Every direction owns one curvature: **γ = 2**, noise grows as the square of curvature."
+        said = "Every direction owns one curvature: **γ = 2**."
     else:
-        said = f"Correlation {_two(r)} gives **γ = {gamma:.2f}** in the sandbox."
+        said = f"Sandbox: r = {_two(r)}, **γ = {gamma:.2f}**."
     if run is not None:
-        said += f" The present run: correlation {_two(run.place.correlation)}, **γ = {run.place.gamma:.2f}**."
+        said += f" This run: r = {_two(run.place.correlation)}, **γ = {run.place.gamma:.2f}**."
     return said
 
 
@@ -137,27 +141,28 @@ def _code(setting: Setting, run: Source | None, view: View | None, *lines: str) 
 
 def _map(setting: Setting, made: Source, run: Source | None, view: View | None) -> None:
     curve = sources.curve(setting)
-    others: list[tuple[str, Place]] = []
-    if run is not None and view is not None:
-        others = [(f"this run, epoch {view.epoch}", run.place)]
+    places = {} if run is None or view is None else sources.along(view)
+    epoch = None if view is None else view.epoch
+    points = {SANDBOX: made.place} | {f"run, epoch {e}": p for e, p in places.items()}
     draw(
-        pictures.chart(curve, made.place, made.look, others, 0, sources.MEASURED),
+        pictures.chart(curve, made.place, made.look, places, epoch, sources.THIS_RUN),
         "map",
         "sandbox-map",
-        f"The exponent against the correlation of curvature and alignment: the sandbox at {made.place.correlation:.2f} "
-        f"and {made.place.gamma:.2f}"
-        + "".join(f", {name} at {p.correlation:.2f} and {p.gamma:.2f}" for name, p in others)
+        "The exponent against the correlation of curvature and alignment: "
+        + "; ".join(f"{name} at {p.correlation:.2f} and {p.gamma:.2f}" for name, p in points.items())
         + ".",
-        arrays=lambda: (
-            {
-                "curve_r": curve[0],
-                "curve_gamma": curve[1],
-                "sandbox": np.array([made.place.correlation, made.place.gamma]),
-            }
-            | {name: np.array([p.correlation, p.gamma]) for name, p in others}
-        ),
+        arrays=lambda: {
+            "curve_r": curve[0],
+            "curve_gamma": curve[1],
+            **{name: np.array([p.correlation, p.gamma]) for name, p in points.items()},
+        },
         code=lambda: _code(setting, run, view, "r, gamma = place.correlation, place.gamma"),
+        on_click=_look_at,
     )
+
+
+def _look_at(epoch: int) -> None:
+    selection.choose(epoch=epoch)
 
 
 def _whence(view: View) -> None:
@@ -165,6 +170,7 @@ def _whence(view: View) -> None:
     if kept is not None:
         first, last = sources.window(view)
         st.caption(
+            "Small rings on the map are other epochs of the run: click one to look at it. "
             f"Of the run: directions {first + 1} … {last:,} above the noise floor. {suppressing.source(view, kept)} "
             f"{suppressing.where(view, kept)}"
         )
@@ -176,7 +182,7 @@ def _whence(view: View) -> None:
 def the_proof(page: str, source: Source, whose: str) -> None:
     """Five steps, one at a time, with the numbers of one direction."""
     heading("The bound, and its proof in five steps", words.BOUNDS)
-    st.markdown(r"$$H_{ii}^2\;\le\;\mathrm{E}[h^2]_{ii}\;\le\;\kappa_{\max}\,H_{ii}$$")
+    st.markdown(f"$${proof.statement(source)}$$")
     chosen = st.segmented_control(
         "Step",
         list(range(1, len(proof.TITLES) + 1)),
@@ -187,14 +193,15 @@ def the_proof(page: str, source: Source, whose: str) -> None:
     )
     direction = _direction(page, source)
     step = proof.steps(source, direction)[chosen - 1]
-    left, right = st.columns([5, 6], gap="large")
-    with left:
+    with st.grid(2, min_column_width=400, gap="large") as pair:
+        explained, drawn = pair.cell(), pair.cell()
+    with explained:
         st.markdown(f"#### {chosen}. {step.title}")
         st.markdown(step.text)
         st.markdown(numbers(step))
         if step.equality:
             st.markdown(step.equality)
-    with right:
+    with drawn:
         draw(
             pictures.wedge(source, chosen, direction),
             "wedge",
@@ -222,7 +229,7 @@ def _direction(page: str, source: Source) -> int:
 def numbers(step: proof.Step) -> str:
     """The numbers of a step as a table."""
     rows = "\n".join(f"| ${symbol}$ | ${live.tex(value, 4)}$ |" for symbol, value in step.numbers)
-    return f"| of this source | value |\n|:--|--:|\n{rows}"
+    return f"| here | |\n|:--|--:|\n{rows}"
 
 
 def how_it_is_made() -> None:

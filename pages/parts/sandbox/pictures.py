@@ -1,7 +1,6 @@
 """Figures of the sandbox: arrays in, go.Figure out. What is made up is teal, what was measured is grey."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ NOISE = "noise C<sub>ii</sub> ∝ E[h²]<sub>ii</sub>"
 HESSIAN = "curvature H<sub>ii</sub>"
 
 
-def law(sources: Mapping[str, Source], height: int = 350) -> go.Figure:
+def law(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
     """C_ii on H_ii of each source, shifted onto one centre: only slopes differ."""
     clouds = []
     for name, source in sources.items():
@@ -40,7 +39,7 @@ def law(sources: Mapping[str, Source], height: int = 350) -> go.Figure:
     return figure
 
 
-def seen(sources: Mapping[str, Source], height: int = 350) -> go.Figure:
+def seen(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
     """The curvatures that each direction's H_ii is made of: median and middle two thirds."""
     traces: list[dict[str, Any]] = []
     for name, source in sources.items():
@@ -76,6 +75,22 @@ def seen(sources: Mapping[str, Source], height: int = 350) -> go.Figure:
             },
         ]
     wide, tall = (_decades(traces, coordinate) for coordinate in "xy")
+    low, high = (end([end(t["x"]) for t in traces]) for end in (min, max))
+    bottom, top = (end([end(t["y"]) for t in traces]) for end in (min, max))
+    for gamma, dash in SLOPES.items():
+        reach = (low, high) if gamma == 1 else (max(low, bottom), min(high, top))
+        traces.append(
+            {
+                "type": "scatter",
+                "x": reach,
+                "y": [x ** (gamma - 1) for x in reach],
+                "mode": "lines",
+                "name": f"γ = {gamma}",
+                "meta": f"slope {gamma - 1}",
+                "hoverinfo": "skip",
+                "line": {"color": palette.QUIET, "width": 1.6, "dash": dash},
+            }
+        )
     return palette.figure(
         traces,
         layout(
@@ -86,7 +101,7 @@ def seen(sources: Mapping[str, Source], height: int = 350) -> go.Figure:
     )
 
 
-def spectra(sources: Mapping[str, Source], height: int = 350) -> go.Figure:
+def spectra(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
     """κ of the samples, H_ii and E[h²]_ii, each sorted, in units of the mean κ; one box a source."""
     traces: list[dict[str, Any]] = []
     boxes: dict[str, Any] = {}
@@ -128,7 +143,11 @@ def spectra(sources: Mapping[str, Source], height: int = 350) -> go.Figure:
         width = 1 / len(sources)
         end = place * width - (0.03 if place < len(sources) else 0)
         boxes["xaxis" if place == 1 else f"xaxis{place}"] = axis(
-            f"{source.look.html}, sorted", domain=[(place - 1) * width, end], tickformat=".0%", range=[0, 1], nticks=4
+            f"{source.look.html}, sorted",
+            domain=[(place - 1) * width, end],
+            tickformat=".0%",
+            range=[0, 1],
+            tickvals=[0, 0.25, 0.5, 0.75],
         )
     shown = np.concatenate([t["y"] for t in traces])
     top = float(np.nanmax(shown))
@@ -148,68 +167,101 @@ def chart(
     curve: ndarray,
     here: Place,
     look: Look,
-    others: Sequence[tuple[str, Place]],
-    present: int | None,
+    run: Mapping[int, Place],
+    epoch: int | None,
     style: Look,
-    height: int = 350,
+    height: int = 330,
 ) -> go.Figure:
-    """The map: γ against the correlation of κ with its alignment; the sandbox's curve and point, and the run's points,
-    by epoch. present: the place of the one looked at among them."""
+    """The map: γ against the correlation of κ with its alignment; the sandbox's curve and point, and the run's points
+    by epoch, the one looked at large."""
     traces: list[dict[str, Any]] = [
         {
             "type": "scatter",
             "x": curve[0],
             "y": curve[1],
             "mode": "lines",
-            "name": "these κ, from none to perfect",
             "meta": "curve",
             "hoverinfo": "skip",
             "line": {"color": look.colour, "width": 2.5},
-        },
+        }
+    ]
+    if run:
+        size, width = zip(*((17, 3) if e == epoch else (8, 1.5) for e in run), strict=True)
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [p.correlation for p in run.values()],
+                "y": [p.gamma for p in run.values()],
+                "mode": "lines+markers",
+                "meta": "run",
+                "line": {"color": faded(style.colour, 0.6), "width": 1.2},
+                "marker": {"color": style.colour, "symbol": style.marker, "size": size, "line": {"width": width}},
+                "customdata": list(run),
+                "hovertemplate": "this run, epoch %{customdata}<br>r = %{x:.2f}<br>γ = %{y:.3f}<extra></extra>",
+            }
+        )
+    traces.append(
         {
             "type": "scatter",
             "x": [here.correlation],
             "y": [here.gamma],
             "mode": "markers",
-            "name": f"sandbox: γ = {here.gamma:.2f}",
             "meta": "sandbox",
-            "marker": {"color": look.colour, "symbol": look.marker, "size": 16},
+            "marker": {"color": look.colour, "symbol": look.marker, "size": 17},
             "hovertemplate": "sandbox<br>r = %{x:.2f}<br>γ = %{y:.3f}<extra></extra>",
-        },
+        }
+    )
+    low = min([0.85, *(p.gamma - 0.1 for p in run.values())])
+    left = min([-0.05, *(p.correlation - 0.07 for p in run.values())])
+    quiet = {"size": 12, "color": palette.QUIET}
+    said = [
+        _note(0.0, 2.0, "each direction owns one κ: γ = 2", quiet, "left", "bottom"),
+        _note(1.0, 1.0, "all directions see the same κ: γ = 1", quiet, "right", "top"),
+        _point(here, f"sandbox, γ = {here.gamma:.2f}", look, below=False),
     ]
-    if others:
-        x, y = ([p.correlation for _, p in others], [p.gamma for _, p in others])
-        sizes = [16 if i == present else 8 for i in range(len(others))]
-        told = others[present or 0][1].gamma
-        traces.append(
-            {
-                "type": "scatter",
-                "x": x,
-                "y": y,
-                "mode": "lines+markers",
-                "name": f"this run: γ = {told:.2f}",
-                "meta": "run",
-                "line": {"color": faded(style.colour, 0.6), "width": 1.2},
-                "marker": {"color": style.colour, "symbol": style.marker, "size": sizes, "line": {"width": 2.5}},
-                "customdata": [escape(name) for name, _ in others],
-                "hovertemplate": "%{customdata}<br>r = %{x:.2f}<br>γ = %{y:.3f}<extra></extra>",
-            }
-        )
-    low = min([0.9, *(p.gamma - 0.1 for _, p in others)])
-    left = min([-0.04, *(p.correlation - 0.05 for _, p in others)])
-    said = {"showarrow": False, "font": {"size": 12, "color": palette.QUIET}, "yanchor": "top"}
+    if epoch is not None and epoch in run:
+        said.append(_point(run[epoch], f"this run, γ = {run[epoch].gamma:.2f}", style, below=True))
     return palette.figure(
         traces,
         layout(
             height,
-            xaxis=axis("r, correlation of κ with its alignment", range=[left, 1.04], dtick=0.25, tick0=0),
-            yaxis=axis("exponent γ", range=[low, 2.1], dtick=0.25, tick0=1),
+            showlegend=False,
+            margin={"l": 8, "r": 12, "t": 24, "b": 8},
+            xaxis=axis("r, correlation of κ with its alignment", range=[left, 1.05], dtick=0.25, tick0=0),
+            yaxis=axis("exponent γ", range=[low, 2.15], dtick=0.25, tick0=1),
             shapes=palette.bounds(),
-            annotations=[
-                {"x": 0.02, "y": 1.99, "xanchor": "left", "text": "each direction owns one κ: γ = 2", **said},
-                {"x": 0.98, "y": 0.99, "xanchor": "right", "text": "all directions see the same κ: γ = 1", **said},
-            ],
+            annotations=said,
         ),
+    )
+
+
+def _note(
+    x: float, y: float, text: str, font: dict[str, Any], xanchor: str, yanchor: str, **more: Any
+) -> dict[str, Any]:
+    return {
+        "x": x,
+        "y": y,
+        "text": text,
+        "font": font,
+        "showarrow": False,
+        "xanchor": xanchor,
+        "yanchor": yanchor,
+    } | more
+
+
+def _point(place: Place, text: str, look: Look, below: bool) -> dict[str, Any]:
+    """The name of a point: the sandbox's to the left above its curve, the run's to the right below it."""
+    right = below or place.correlation < 0.3
+    font = {"size": 13, "color": look.colour}
+    return _note(
+        place.correlation,
+        place.gamma,
+        text,
+        font,
+        "left" if right else "right",
+        "middle",
+        xshift=13 if right else -13,
+        yshift=-12 if below else 12,
     )
 
 

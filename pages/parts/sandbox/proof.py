@@ -20,6 +20,16 @@ class Step:
     equality: str = ""
 
 
+def statement(source: Source) -> str:
+    """The bound in TeX, as it holds for these curvatures."""
+    right = (
+        r"\max\lvert\kappa\rvert\;\mathrm{E}[\lvert h\rvert]_{ii}"
+        if source.bounds.negative
+        else r"\kappa_{\max}\,H_{ii}"
+    )
+    return r"H_{ii}^2\;\le\;\mathrm{E}[h^2]_{ii}\;\le\;" + right
+
+
 def steps(source: Source, direction: int) -> tuple[Step, ...]:
     """The proof, with the numbers of one direction (from 1) and of all that are fitted."""
     b, i, rows = source.bounds, direction - 1, source.directions
@@ -81,13 +91,13 @@ def _largest(source: Source, i: int) -> Step:
     if not b.negative:
         return Step(
             "No curvature exceeds the largest",
-            r"No $\kappa$ is negative here, so $\kappa^2 \le \kappa_\max\,\kappa$ for each of them. Averaged with the "
-            r"same weights: $\mathrm{E}[h^2]_{ii} \le \kappa_\max H_{ii}$.",
+            r"No $\kappa$ is negative here, so $\kappa^2 \le \kappa_{\max}\,\kappa$ for each of them. Averaged with "
+            r"the same weights: $\mathrm{E}[h^2]_{ii} \le \kappa_{\max} H_{ii}$.",
             (
-                (r"\kappa_\max", b.largest),
+                (r"\kappa_{\max}", b.largest),
                 (r"\mathrm{E}[h^2]_{ii}", float(b.noise[i])),
-                (r"\kappa_\max H_{ii}", float(b.upper[i])),
-                (r"\text{largest }\mathrm{E}[h^2]_{ii}/(\kappa_\max H_{ii})", nearest),
+                (r"\kappa_{\max} H_{ii}", float(b.upper[i])),
+                (r"\text{largest }\mathrm{E}[h^2]_{ii}/(\kappa_{\max} H_{ii})", nearest),
             ),
             r"Equality: $v_i$ sees only curvatures that are zero or the largest. With one curvature for all samples it "
             r"holds in every direction, and γ = 1.",
@@ -95,15 +105,17 @@ def _largest(source: Source, i: int) -> Step:
     least = "" if b.exact else r" (of which the kept spectra tell the least it can be)"
     return Step(
         "No curvature exceeds the largest in size",
-        r"Some $\kappa$ are negative here. $\kappa^2 \le \max|\kappa|\,|\kappa|$ still holds, averaged with the same "
-        r"weights: $\mathrm{E}[h^2]_{ii} \le \max|\kappa|\;\mathrm{E}[|h|]_{ii}$" + least + r". A multiple of $H_{ii}$ "
-        r"is no bound any more: curvatures of both signs cancel in $H$ and not in $h^2$.",
+        r"Some $\kappa$ are negative here. Still $\kappa^2 \le \max\lvert\kappa\rvert\,\lvert\kappa\rvert$, and "
+        r"averaged with the same weights "
+        r"$\mathrm{E}[h^2]_{ii} \le \max\lvert\kappa\rvert\;\mathrm{E}[\lvert h\rvert]_{ii}$"
+        f"{least}. "
+        r"A multiple of $H_{ii}$ is no bound any more: curvatures of both signs cancel in $H$ and not in $h^2$.",
         (
-            (r"\max|\kappa|", b.largest),
-            (r"\mathrm{E}[|h|]_{ii}", float(b.magnitude[i])),
+            (r"\max\lvert\kappa\rvert", b.largest),
+            (r"\mathrm{E}[\lvert h\rvert]_{ii}", float(b.magnitude[i])),
             (r"H_{ii}", float(b.hessian[i])),
             (r"\mathrm{E}[h^2]_{ii}", float(b.noise[i])),
-            (r"\max|\kappa|\,\mathrm{E}[|h|]_{ii}", float(b.upper[i])),
+            (r"\max\lvert\kappa\rvert\,\mathrm{E}[\lvert h\rvert]_{ii}", float(b.upper[i])),
             (r"\text{largest ratio of the two}", nearest),
         ),
         r"Equality: $v_i$ sees only curvatures that are zero or the largest in size.",

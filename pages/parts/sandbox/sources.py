@@ -1,6 +1,7 @@
 """The spectra that the pictures show: made up by the sandbox, or kept by the present run's analysis."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -21,7 +22,10 @@ MADE_ENTRIES, CURVE_ENTRIES, MEASURED_ENTRIES = 64, 256, 64
 # Steps of the sandbox's curve on the map.
 STEPS = 25
 LEVELS = (0.16, 0.5, 0.84)
+# Epochs of a run on the map, each of which reads up to 20 MB once.
+EPOCHS = 10
 MADE_UP = replace(EDITED, html="sandbox", tex=r"\mathrm{sandbox}")
+THIS_RUN = replace(MEASURED, html="this run", tex=r"\mathrm{run}")
 
 
 @dataclass(frozen=True)
@@ -97,16 +101,42 @@ def window(view: View) -> tuple[int, int]:
     return min(first, k) - 1, min(max(first, last), k)
 
 
+def _data(view: View, first: int, last: int) -> ndarray:
+    """Which directions of the run are in the window and above the noise floor."""
+    a, index = view.analysis, np.arange(view.analysis.k)
+    return (a.eigenvalues > max(a.noise_floor, 0.0)) & (index >= first) & (index < last)
+
+
 @st.cache_resource(max_entries=MEASURED_ENTRIES, show_spinner=False)
-def _measured(token: tuple[str, str], created: float, first: int, last: int, _view: View) -> Source | None:
-    found, a = results.spectra(_view), _view.analysis
-    if found is None:
-        return None
-    index = np.arange(a.k)
-    data = (a.eigenvalues > max(a.noise_floor, 0.0)) & (index >= first) & (index < last)
-    return _source(MEASURED, found, data)
+def _measured(root: Path, token: tuple[str, str], created: float, first: int, last: int, _view: View) -> Source | None:
+    found = results.spectra(_view)
+    return None if found is None else _source(THIS_RUN, found, _data(_view, first, last))
 
 
 def measured(view: View) -> Source | None:
-    """The run in view; None where its analysis kept no spectra."""
-    return _measured(view.token, view.chosen.created, *window(view), view)
+    """The run in view; None where its analysis kept no spectra. ValueError where too few directions are fitted."""
+    return _measured(results.store().root, view.token, view.chosen.created, *window(view), view)
+
+
+@st.cache_resource(max_entries=4 * MEASURED_ENTRIES, show_spinner=False)
+def _place(root: Path, token: tuple[str, str], created: float, first: int, last: int, _view: View) -> Place | None:
+    found = results.spectra(_view)
+    try:
+        return None if found is None else sandbox.place(found, _data(_view, first, last))
+    except ValueError:
+        return None
+
+
+def along(view: View) -> dict[int, Place]:
+    """Where the run lies at the epochs whose spectra are kept, the one in view and others evenly among them."""
+    kept = sorted((a for a in view.analysed if a.has_spectra), key=lambda a: a.request.epoch)
+    few = {round(place) for place in np.linspace(0, len(kept) - 1, min(EPOCHS, len(kept)))}
+    found = {}
+    for place, made in enumerate(kept):
+        analysis = results.analysis(view.run.key, made) if place in few or made == view.chosen else None
+        if analysis is not None:
+            there = replace(view, chosen=made, analysis=analysis)
+            on_map = _place(results.store().root, there.token, made.created, *window(there), there)
+            if on_map is not None:
+                found[made.request.epoch] = on_map
+    return found
