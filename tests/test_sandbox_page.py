@@ -1,5 +1,8 @@
 """The page "What sets γ" over planted spectra: what is drawn and told is what engine.sandbox answers."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -11,7 +14,8 @@ from pages.parts.sandbox.knobs import Setting
 from pages.parts.selection import Selection
 from tests.planted import SAMPLES, add_spectra, analysis, fill, planted_spectra
 from tests.test_figures import decode, slope, traces
-from tests.test_pages import chart, charts, fine, opened, url
+from tests.test_joint_pages import JOINT, add_joint
+from tests.test_pages import ROOT, chart, charts, fine, opened, url
 
 PAGE = "pages/sandbox.py"
 KEPT = planted_spectra(analysis().k)
@@ -197,11 +201,40 @@ def test_a_run_without_spectra_says_what_to_type(bare):
     assert "Show the present run" not in [t.label for t in at.toggle]
 
 
+def test_layers_studied_jointly_have_no_single_samples_and_the_sandbox_goes_on(empty, run):
+    add_joint(empty, run, 100)
+    at = opened(PAGE, layer=JOINT)
+    answers(at)
+    assert any("choose a single layer in the menu" in c.value for c in at.caption)
+
+
+def test_too_few_directions_are_told_and_the_sandbox_goes_on(run):
+    at = opened(PAGE, window="1,2")
+    answers(at)
+    assert any("at least 3 directions" in c.value for c in at.caption)
+
+
+def test_the_run_is_on_the_map_at_every_epoch_whose_spectra_are_kept(empty, run):
+    add_spectra(empty, run, 10)
+    at = opened(PAGE)
+    (points,) = [t for t in chart(at, "map")["data"] if t["meta"] == "run"]
+    assert points["customdata"] == [10, 100]
+    small, large = points["marker"]["size"]
+    assert small < large
+    (points,) = [t for t in chart(opened(PAGE, epoch="10"), "map")["data"] if t["meta"] == "run"]
+    assert points["marker"]["size"] == [large, small]
+
+
+def test_the_parts_of_the_page_never_load_torch():
+    code = "import sys\nfrom pages.parts.sandbox import panels\nsys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
 # -- the proof --------------------------------------------------------------------------------------------
 
 
 def shown_numbers(at):
-    (text,) = [m.value for m in at.markdown if m.value.startswith("| here")]
+    (text,) = [m.value for m in at.markdown if m.value.startswith("| | value")]
     return text
 
 

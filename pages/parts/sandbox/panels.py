@@ -229,7 +229,7 @@ def _direction(page: str, source: Source) -> int:
 def numbers(step: proof.Step) -> str:
     """The numbers of a step as a table."""
     rows = "\n".join(f"| ${symbol}$ | ${live.tex(value, 4)}$ |" for symbol, value in step.numbers)
-    return f"| here | |\n|:--|--:|\n{rows}"
+    return f"| | value |\n|:--|--:|\n{rows}"
 
 
 def how_it_is_made() -> None:

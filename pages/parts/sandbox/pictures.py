@@ -250,19 +250,12 @@ def _note(
 
 
 def _point(place: Place, text: str, look: Look, below: bool) -> dict[str, Any]:
-    """The name of a point: the sandbox's to the left above its curve, the run's to the right below it."""
+    """The name of a point: the sandbox's above its curve, the run's below it."""
     right = below or place.correlation < 0.3
     font = {"size": 13, "color": look.colour}
-    return _note(
-        place.correlation,
-        place.gamma,
-        text,
-        font,
-        "left" if right else "right",
-        "middle",
-        xshift=13 if right else -13,
-        yshift=-12 if below else 12,
-    )
+    x, y = (-9, 24) if right else (-13, 12)
+    shift = {"xshift": 13, "yshift": -20} if below else {"xshift": x, "yshift": y}
+    return _note(place.correlation, place.gamma, text, font, "left" if right else "right", "middle", **shift)
 
 
 def wedge(source: Source, step: int, direction: int, height: int = 420) -> go.Figure:

@@ -59,4 +59,13 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "samples": "the curvatures of single samples",
         "cumulative": "the share of the noise by m",
     },
+    "sandbox": {
+        "sandbox.correlation": "the slider over the correlation",
+        "law": "the power law",
+        "map": "the map of γ",
+        "seen": "what a direction sees",
+        "spectra": "the spectra",
+        "sandbox.proof": "the steps of the proof",
+        "wedge": "the bounds",
+    },
 }
