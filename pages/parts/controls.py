@@ -124,6 +124,7 @@ def matrices(page: str, view: "View") -> tuple[str, ...]:
         names,
         selection_mode="multi",
         format_func=lambda name: f"${palette.LOOKS[name].tex}$",
+        help="  \n".join(map(matrix_label, names)),
         **bound(page, "matrices", wanted),
     )
     return tuple(n for n in names if n in (pressed or ()))
@@ -227,5 +228,17 @@ def heading(title: str, definition: str, label: str = "What this is", level: int
         key=key, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", wrap=False
     ):
         st.markdown(f"{'#' * level} {title}", width="stretch")
-        with st.popover(label, icon=":material/help:", type="tertiary", wrap=False):
-            st.markdown(live.fill(definition, results.present()))
+        told = live.fill(definition, results.present())
+        with st.popover(label, icon=":material/help:", type="tertiary", wrap=False, help=brief(told)):
+            st.markdown(told)
+
+
+def brief(definition: str) -> str | None:
+    """Of each definition in a text its first paragraph, and a formula that follows it."""
+    parts = definition.strip().split("\n\n")
+    kept = [
+        part
+        for place, part in enumerate(parts)
+        if part.lstrip().startswith("**") or (part.startswith("$$") and parts[place - 1].lstrip().startswith("**"))
+    ]
+    return "\n\n".join(kept) or None

@@ -88,6 +88,7 @@ def page(name: str) -> Iterator[None]:
         selection.publish()
         _missing()
         yield
+        _questions(name)
         with here:
             _at_work(name)
             _selected(name)
@@ -188,6 +189,13 @@ def _guide(name: str) -> None:
         from pages.parts.tours import guide
 
         guide.show(name)
+
+
+def _questions(name: str) -> None:
+    """What a class may be asked about the page."""
+    from pages.parts.glossary import asking
+
+    asking.show(name)
 
 
 def describe(run: "Run") -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,12 +22,13 @@ def places(text: str) -> list[str]:
     return _PLACE.findall(text)
 
 
-def fill(text: str, view: View | None) -> str:
-    """The text with its numbers; a paragraph whose numbers do not exist here is left out."""
+def fill(text: str, view: View | None, more: Mapping[str, Callable[[], float | str]] = MappingProxyType({})) -> str:
+    """The text with its numbers; a paragraph whose numbers do not exist here is left out. more: numbers that are
+    not of the view."""
     paragraphs: list[str] = []
     for paragraph in text.split("\n\n"):
         try:
-            paragraphs.append(_PLACE.sub(lambda found: _number(found[1], view), paragraph))
+            paragraphs.append(_PLACE.sub(lambda found: _number(found[1], view, more), paragraph))
         except (ValueError, LookupError):
             # With it goes the word that leads to it.
             if paragraphs and paragraphs[-1].strip() == "Here":
@@ -34,10 +36,13 @@ def fill(text: str, view: View | None) -> str:
     return "\n\n".join(paragraphs)
 
 
-def _number(name: str, view: View | None) -> str:
-    if view is None:
+def _number(name: str, view: View | None, more: Mapping[str, Callable[[], float | str]]) -> str:
+    if name in more:
+        value = more[name]()
+    elif view is None:
         raise LookupError(name)
-    value = NUMBERS[name](view)
+    else:
+        value = NUMBERS[name](view)
     return value if isinstance(value, str) else tex(value)
 
 

@@ -1,5 +1,5 @@
 // A Plotly figure that is redrawn in place: zoom and hidden series stay, only what changed is painted.
-// data: UTF-8 JSON {figure: {data, layout, frames}, filename, alt, scale, box, library}.
+// data: UTF-8 JSON {figure: {data, layout, frames}, filename, alt, scale, box, legend, library}.
 
 const ICONS = {
   save: { width: 24, height: 24, path: "M12 15.6 6.9 10.5l1.5-1.5 2.5 2.5V3h2.2v8.5l2.5-2.5 1.5 1.5zM5 21q-.8 0-1.4-.6T3 19v-4h2v4h14v-4h2v4q0 .8-.6 1.4T19 21z" },
@@ -136,7 +136,22 @@ async function follow(element) {
   painted(element);
 }
 
+// What a line of the legend stands for, under the pointer.
+function explain(element) {
+  for (const [index, trace] of (element.data ?? []).entries()) {
+    const said = element.gammascope.legend?.[trace.name];
+    if (!said) continue;
+    for (const entry of element.querySelectorAll(".legend .traces")) {
+      if (entry.__data__?.[0]?.trace?.index !== index) continue;
+      let title = entry.querySelector(":scope > title");
+      if (!title) title = entry.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "title"));
+      title.textContent = said;
+    }
+  }
+}
+
 function painted(element) {
+  explain(element);
   element.dataset.painted = (Number(element.dataset.painted) || 0) + 1;
 }
 

@@ -54,7 +54,10 @@ def draw(
     on_box: the ends of a horizontal range that was drawn as a box, in the axis's own numbers; follows: the slider
     that moves the axes.
     """
+    from pages.parts.glossary import legends
+
     filename = f"gammascope-{filename}"
+    entries = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
     options = {
         "filename": filename,
         "alt": alt,
@@ -62,6 +65,7 @@ def draw(
         "box": on_box is not None,
         "more": arrays is not None or code is not None,
         "follows": follows and {"slider": follows.slider.replace(".", "-"), "k": follows.k, "cells": follows.cells},
+        "legend": legends.told(entries),
         "library": f"/app/static/{_library()}",
     }
     spec = f'{{"figure":{figure.to_json()},{json.dumps(options)[1:]}'

@@ -1,6 +1,7 @@
 """Which sweep is looked at: one that comes with the project, or a user's own TOML, kept in the cache by its content."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,8 +95,20 @@ def checked(text: str) -> Sweep:
 # -- the choice -------------------------------------------------------------------------------------------
 
 
+def _present(choices: Mapping[str, Choice], at_work: str | None) -> str:
+    wanted = selection.current().sweep
+    working = (choice.id for choice in choices.values() if choice.word == at_work)
+    return wanted if wanted is not None and wanted in choices else next(working, next(iter(choices)))
+
+
+def present(at_work: str | None) -> Choice:
+    """The sweep that is selected, else the one at work, else the first."""
+    choices = known()
+    return choices[_present(choices, at_work)]
+
+
 def chosen(at_work: str | None) -> Choice:
-    """The sweep that is selected, else the one at work, else the first. A knob chooses."""
+    """The present sweep; a knob chooses another."""
     choices = known()
     wanted = selection.current().sweep
     if wanted is not None and wanted not in choices:
@@ -104,8 +117,7 @@ def chosen(at_work: str | None) -> Choice:
             "where it was made.",
             icon=":material/link_off:",
         )
-    working = (choice.id for choice in choices.values() if choice.word == at_work)
-    present = wanted if wanted in choices else next(working, next(iter(choices)))
+    present = _present(choices, at_work)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         picked = st.selectbox(
             "Sweep",

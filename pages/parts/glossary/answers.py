@@ -1,0 +1,113 @@
+"""Numbers that only answers to questions need, beside those of live.NUMBERS: computed when an answer is opened."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from engine import table
+from pages.parts import edits, live, palette, results, samples, spectra, suppressing, sweep_choice, sweep_work
+from pages.parts.dynamics_panels import PARTS
+from pages.parts.results import View
+from pages.parts.sandbox import knobs, sources
+
+
+def _number(name: str) -> Callable[[View], float]:
+    """A number of live.NUMBERS as it was before it was written."""
+    return lambda view: float(live.NUMBERS[name](view))
+
+
+def _difference(last: str, first: str) -> Callable[[View], str]:
+    return lambda view: f"{_number(last)(view) - _number(first)(view):+.3f}"
+
+
+def _part(view: View) -> str:
+    return max(PARTS, key=view.analysis.traces.__getitem__)
+
+
+def _kept(view: View):  # type: ignore[no-untyped-def]
+    found = results.spectra(view)
+    if found is None:
+        raise LookupError("no spectra are kept")
+    return found
+
+
+def _stiff(view: View) -> float:
+    kept = _kept(view)
+    rank = kept.kappa.shape[1]
+    found = suppressing.outcome(view, edits.chosen(rank), rank, 0, view.analysis.k)
+    assert found is not None
+    return 100 * found.new.stiff
+
+
+def _kappa(view: View) -> np.ndarray:
+    """κ_m of the samples of the page One sample (n, r)."""
+    found = samples.found(view)
+    if found is None:
+        raise LookupError("no samples are kept")
+    return found.kappa
+
+
+def _half_of_h(view: View) -> int:
+    trace = np.sort(_kappa(view).sum(axis=1))[::-1]
+    return 1 + int(np.searchsorted(np.cumsum(trace), trace.sum() / 2))
+
+
+def _stiffest(view: View) -> float:
+    first = np.abs(_kappa(view)).max(axis=1)
+    return float(first.max() / np.median(first))
+
+
+ANSWERS: Mapping[str, Callable[[View], float | str]] = {
+    "commuting_share": lambda v: f"{100 * _number('commutator')(v) / _number('commutator_random')(v):.1f}",
+    "off_share": lambda v: f"{100 * (1 - _number('alignment')(v)):.1f}",
+    "noisiest": lambda v: 1 + int(np.argmax(v.analysis.diagonal("C"))),
+    "gamma_change": _difference("gamma_half", "gamma"),
+    "rise": _difference("gamma_last", "gamma_first"),
+    "largest_part": lambda v: palette.LOOKS[_part(v)].tex,
+    "largest_share": lambda v: f"{100 * v.analysis.traces[_part(v)] / v.analysis.traces['C_awd']:.1f}",
+    "carried": lambda v: f"{100 * spectra.share(_kept(v).second)[0]:.2f}",
+    "stiff": lambda v: f"{_stiff(v):.1f}",
+    "half_of_H": _half_of_h,
+    "half_share": lambda v: f"{100 * _half_of_h(v) / len(_kappa(v)):.1f}",
+    "stiffest": _stiffest,
+}
+
+
+# -- of pages that need no run ------------------------------------------------------------------------------
+
+
+def _cells() -> list[tuple[str, table.Mean]]:
+    """γ of C in every measured cell of the sweep that is shown, by the cell's name."""
+    states = sweep_work.states(sweep_choice.present(sweep_work.present()).sweep)
+    groups = table.groups(state.row for state in states if state.row is not None)
+    found = {
+        f"{name}, {classes} classes": table.mean(rows, "C")
+        for name, by_classes in groups.items()
+        for classes, rows in by_classes.items()
+    }
+    return [(name, mean) for name, mean in found.items() if mean is not None]
+
+
+def _steepest() -> str:
+    name, mean = max(_cells(), key=lambda cell: cell[1].mean)
+    return f"{name}: $\\gamma = {mean.mean:.3f}$"
+
+
+def _seeds() -> str:
+    spread = [mean.deviation for _, mean in _cells() if np.isfinite(mean.deviation)]
+    return f"{np.mean(spread):.3f}" if spread else live.tex(np.nan)
+
+
+def _made(share: float = 1.0) -> sources.Source:
+    setting = knobs.chosen()
+    return sources.made(replace(setting, correlation=share * setting.correlation))
+
+
+WITHOUT_RUN: Mapping[str, Callable[[], float | str]] = {
+    "table_steepest": _steepest,
+    "table_seeds": _seeds,
+    "made_gamma": lambda: f"{_made().place.gamma:.2f}",
+    "made_gamma_half": lambda: f"{_made(0.5).place.gamma:.2f}",
+    "one_and_r": lambda: f"{1 + _made().place.correlation:.2f}",
+}
