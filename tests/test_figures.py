@@ -482,8 +482,10 @@ def test_every_matrix_has_a_look_and_the_theme_has_the_same_ten_colours():
     assert len({look.marker for look in looks if look is not palette.LOOKS["H"]}) == len(NAMES)
     theme = tomllib.loads((Path(__file__).parents[1] / ".streamlit" / "config.toml").read_text())["theme"]
     assert theme["chartCategoricalColors"] == [look.colour for look in looks]
+    every = [*looks, *palette.FISHERS.values()]
+    assert len({look.colour for look in every}) == len(every)
     for mode in ("light", "dark"):
-        assert all(_contrast(look.colour, theme[mode]["backgroundColor"]) > 3 for look in looks)
+        assert all(_contrast(look.colour, theme[mode]["backgroundColor"]) > 3 for look in every)
 
 
 # Machado, Oliveira, Fernandes 2009, full strength.

@@ -46,16 +46,18 @@ def along(view: View, *lines: str) -> str:
     )
 
 
-def samples(view: View, *lines: str) -> str:
-    """Read every sample of the checkpoint in view from the cache, and put questions to them."""
+def samples(view: View, *lines: str, epoch: int | None = None, using: str = "one_sample") -> str:
+    """Read every sample of a checkpoint from the cache, of the one in view for None, and put questions to them with
+    this module of the engine."""
+    at = view.epoch if epoch is None else epoch
     return "\n".join(
         (
             "from cache.store import Store",
-            "from engine import library, one_sample, samples",
+            f"from engine import {', '.join(sorted(('library', 'samples', using)))}",
             "",
             "store = Store()",
             f'run = library.find(store, "{view.run.key}")',
-            f'found = samples.read(store, run, {view.epoch}, "{view.chosen.request.layer}")',
+            f'found = samples.read(store, run, {at}, "{view.chosen.request.layer}")',
             *lines,
         )
     )

@@ -55,6 +55,7 @@ MENU: dict[str, tuple[Entry, ...]] = {
     "Understand": (
         Entry("sample", "pages/sample.py", "One sample", ":material/center_focus_strong:"),
         Entry("sandbox", "pages/sandbox.py", "What sets γ", ":material/tune:"),
+        Entry("fisher", "pages/fisher.py", "Is C = H/B?", ":material/balance:"),
         Entry("film", "pages/film.py", "Live", ":material/movie:"),
         Entry("tours", "pages/tours.py", "Tours", ":material/signpost:"),
         Entry("glossary", "pages/glossary.py", "Glossary", ":material/dictionary:"),

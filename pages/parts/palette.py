@@ -38,6 +38,14 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
     }
 )
 
+# Beside the ten matrices of the theory: those that the Fisher argument compares them with.
+FISHERS: Mapping[str, Look] = MappingProxyType(
+    {
+        "fisher": Look("#8a5a44", "pentagon", "F", r"F"),
+        "empirical": Look("#6b8e23", "bowtie", "E[g gᵀ]", r"\mathrm{E}[g g^{\mathsf T}]"),
+    }
+)
+
 
 def faded(colour: str, alpha: float) -> str:
     """The colour #rrggbb with an opacity of 0 … 1."""
