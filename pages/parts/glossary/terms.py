@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pages.parts import words
+from pages.parts.sandbox import words as sandbox
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,13 @@ TERMS = (
     Term("Rank correlation", r"\rho", words.SPEARMAN, ("dynamics", "power_law"), "Spearman order"),
     Term("Frobenius norm", r"\lVert M\rVert_F", words.NORMS, ("dynamics",), "size"),
     Term("Exponent", r"\gamma", words.GAMMA, ("start", "power_law", "dynamics", "table"), "gamma slope power law"),
-    Term("Bounds of the exponent", r"1 \le \gamma \le 2", words.BOUNDS, ("power_law", "suppression"), "theorem Jensen"),
+    Term(
+        "Bounds of the exponent",
+        r"1 \le \gamma \le 2",
+        words.BOUNDS,
+        ("power_law", "suppression", "sandbox"),
+        "theorem Jensen",
+    ),
     Term("Directions fitted", r"\mathcal N", words.WINDOW, ("power_law",), "window N"),
     Term("Noise floor", r"\varepsilon", words.FLOOR, ("power_law",), "rounding shade"),
     Term("Numbers of a fit", r"R^2,\ n", words.FITS, ("power_law",), "standard error interval local slope"),
@@ -41,6 +48,8 @@ TERMS = (
     Term("Mean squared curvature", r"\mathrm{E}[h^2]", words.E_H2, ("power_law", "suppression"), "theorem E_h2"),
     Term("Effective curvature", r"\kappa_\mathrm{eff}", words.EFFECTIVE, ("power_law",), "kappa"),
     Term("Curvatures of single samples", r"\kappa_m,\ \alpha_m", words.SPECTRA, ("suppression",), "kappa alpha u_m"),
+    Term("Correlation of curvature and alignment", "r", sandbox.MAP, ("sandbox",), "kappa alpha map q_p"),
+    Term("What a direction sees", r"s_\kappa,\ s_H", sandbox.SEEN, ("sandbox",), "kappa alpha widths"),
     Term("Stiff samples", "", words.STIFF, ("suppression",), "stiff ratio kappa"),
     Term("Suppression", "", words.SUPPRESSION, ("suppression",), "tail factor damping homogenise keep"),
     Term("New noise on old", "", words.NEW_ON_OLD, ("suppression",), "slope"),

@@ -85,7 +85,7 @@ def seen(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
                 "x": reach,
                 "y": [x ** (gamma - 1) for x in reach],
                 "mode": "lines",
-                "name": f"γ = {gamma}",
+                "name": f"flat: γ = {gamma}" if gamma == 1 else f"slope {gamma - 1}: γ = {gamma}",
                 "meta": f"slope {gamma - 1}",
                 "hoverinfo": "skip",
                 "line": {"color": palette.QUIET, "width": 1.6, "dash": dash},
