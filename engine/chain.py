@@ -5,6 +5,7 @@ can follow one sample wherever a hand moves it, without torch and at once. Exact
 
     δ = ∂ℓ/∂z        backwards through the chain: δ ← φ'(z) ∘ (Wᵀ δ)
     M = ∂²ℓ/∂z²      likewise: M ← diag(φ') Wᵀ M W diag(φ') + diag(φ''(z) ∘ Wᵀ δ)
+    M dz             forwards, dz ← W (φ'(z) ∘ dz), and backwards again, without M
 
 The losses are those of engine.losses, which computes them for training and analysis; tests hold the two equal.
 """
@@ -48,6 +49,14 @@ class Step:
     weight: Float[ndarray, "d_out d_in"]
     bias: Float[ndarray, " d_out"]
 
+    def slope(self, x: ndarray) -> ndarray:
+        """φ'."""
+        return ACTIVATIONS[self.activation][1](x)
+
+    def bend(self, x: ndarray) -> ndarray:
+        """φ''."""
+        return ACTIVATIONS[self.activation][2](x)
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -67,11 +76,45 @@ class Chain:
 
     def gradient(self, z: Float[ndarray, "*n d"], target: Int[ndarray, "*n"] | int) -> Float[ndarray, "*n d"]:
         """δ = ∂ℓ/∂z."""
-        return self._back(z, target)[0]
+        seen = self._run(z)
+        return self._backwards(seen, derivatives(self.loss, seen[-1], target)[0])
 
     def hessian(self, z: Float[ndarray, "*n d"], target: Int[ndarray, "*n"] | int) -> Float[ndarray, "*n d d"]:
         """M = ∂²ℓ/∂z²."""
-        return self._back(z, target)[1]
+        *seen, f = self._run(z)
+        delta, curvature = derivatives(self.loss, f, target)
+        for step, x in zip(self.steps[::-1], seen[::-1], strict=True):
+            delta, curvature = delta @ step.weight, step.weight.T @ curvature @ step.weight
+            if step.activation:
+                slope, bend = step.slope(x), step.bend(x)
+                curvature = slope[..., :, None] * curvature * slope[..., None, :]
+                curvature = curvature + (bend * delta)[..., None] * np.eye(x.shape[-1])
+                delta = slope * delta
+        return curvature
+
+    def first_order(
+        self, z: Float[ndarray, "*n d"], target: Int[ndarray, "*n"] | int, change: Float[ndarray, "*n d"]
+    ) -> Float[ndarray, "*n d"]:
+        """M dz for a change dz of z: what δ changes by, to first order."""
+        seen = self._run(z)
+        moves = self._forwards(seen, change)
+        delta, curvature = derivatives(self.loss, seen[-1], target)
+        moved = np.einsum("...ij,...j->...i", curvature, moves[-1])
+        for step, x, move in zip(self.steps[::-1], seen[-2::-1], moves[-2::-1], strict=True):
+            delta, moved = delta @ step.weight, moved @ step.weight
+            if step.activation:
+                moved = step.slope(x) * moved + step.bend(x) * move * delta
+                delta = step.slope(x) * delta
+        return moved
+
+    def straightened(
+        self, z: Float[ndarray, "*n d"], target: Int[ndarray, "*n"] | int, change: Float[ndarray, "*n d"]
+    ) -> Float[ndarray, "*n d"]:
+        """δ at z + dz if the network went on from z as it is there: logits f + J dz, activations with the slopes they
+        have at z, the loss itself exact."""
+        seen = self._run(z)
+        logits = seen[-1] + self._forwards(seen, change)[-1]
+        return self._backwards(seen, derivatives(self.loss, logits, target)[0])
 
     def _run(self, z: ndarray) -> list[ndarray]:
         """z and what each step makes of it."""
@@ -81,17 +124,20 @@ class Chain:
             seen.append(x @ step.weight.T + step.bias)
         return seen
 
-    def _back(self, z: ndarray, target: ndarray | int) -> tuple[ndarray, ndarray]:
-        *seen, f = self._run(z)
-        delta, curvature = derivatives(self.loss, f, target)
-        for step, x in zip(self.steps[::-1], seen[::-1], strict=True):
-            delta, curvature = delta @ step.weight, step.weight.T @ curvature @ step.weight
+    def _forwards(self, seen: list[ndarray], change: ndarray) -> list[ndarray]:
+        """A small change of z and what each step makes of it, where `seen` was passed."""
+        moves = [np.asarray(change, float)]
+        for step, x in zip(self.steps, seen[:-1], strict=True):
+            moves.append((step.slope(x) * moves[-1] if step.activation else moves[-1]) @ step.weight.T)
+        return moves
+
+    def _backwards(self, seen: list[ndarray], delta: ndarray) -> ndarray:
+        """A gradient in the logits as one in z."""
+        for step, x in zip(self.steps[::-1], seen[-2::-1], strict=True):
+            delta = delta @ step.weight
             if step.activation:
-                _, slope, bend = (function(x) for function in ACTIVATIONS[step.activation])
-                curvature = slope[..., :, None] * curvature * slope[..., None, :]
-                curvature = curvature + (bend * delta)[..., None] * np.eye(x.shape[-1])
-                delta = slope * delta
-        return delta, curvature
+                delta = step.slope(x) * delta
+        return delta
 
 
 def loss(name: str, f: Float[ndarray, "*n c"], target: Int[ndarray, "*n"] | int) -> Float[ndarray, "*n"]:

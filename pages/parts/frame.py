@@ -53,6 +53,7 @@ MENU: dict[str, tuple[Entry, ...]] = {
         Entry("suppression", "pages/suppression.py", "Suppression", ":material/filter_alt:"),
     ),
     "Understand": (
+        Entry("duality", "pages/duality.py", "Duality lab", ":material/swap_horiz:"),
         Entry("sample", "pages/sample.py", "One sample", ":material/center_focus_strong:"),
         Entry("sandbox", "pages/sandbox.py", "What sets γ", ":material/tune:"),
         Entry("fisher", "pages/fisher.py", "Is C = H/B?", ":material/balance:"),

@@ -31,11 +31,12 @@ class Selection:
     per-sample spectra, see engine.suppression; distribution, decades, correlation, seed: the curvatures of the
     sandbox, see engine.sandbox; measured: whether the run is shown beside them; proof: the step of the proof, from 1;
     sample: the training sample looked at, from 0; of_class: the class whose samples are offered, from 0; order: which
-    of them come first; mode: the eigenvalue of its Hessian, from 1; plain: axes that are not logarithmic; middle:
-    the epoch between first and last; beside: matrices drawn beside H; relative: whether diagonals are divided by
-    H's; sweep: the one whose table is shown, by name; film: the key of the one that is watched; large: type for a
-    projector; present: figures alone, in large type; tour and stop: the guided tour that is on, and where it stands,
-    from 1.
+    of them come first; mode: the eigenvalue of its Hessian, from 1; plain: axes that are not logarithmic; partner:
+    the sample it is held against, from 0; step: how far towards it, from 0 to 1; matching: how all samples find
+    partners, see engine.differences; middle: the epoch between first and last; beside: matrices drawn beside H;
+    relative: whether diagonals are divided by H's; sweep: the one whose table is shown, by name; film: the key of the
+    one that is watched; large: type for a projector; present: figures alone, in large type; tour and stop: the guided
+    tour that is on, and where it stands, from 1.
     """
 
     run: str | None = None
@@ -66,6 +67,9 @@ class Selection:
     order: str | None = None
     mode: int | None = None
     plain: bool | None = None
+    partner: int | None = None
+    step: float | None = None
+    matching: str | None = None
     middle: int | None = None
     beside: tuple[str, ...] | None = None
     relative: bool | None = None
@@ -149,6 +153,9 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "order": _word(r"[a-z]{1,20}"),
     "mode": _whole(1, 10**4),
     "plain": _yes_or_no,
+    "partner": _whole(0, 10**7),
+    "step": _SHARE,
+    "matching": _word(r"[a-z]{1,20}"),
     "middle": _whole(0, 10**6),
     "beside": lambda text: tuple(_NAME(name) for name in text.split(",")),
     "relative": _yes_or_no,

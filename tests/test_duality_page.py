@@ -1,0 +1,36 @@
+"""The page on activity-weight duality: what every control changes, and that its numbers are the engine's."""
+
+import numpy as np
+import pytest
+
+from engine.differences import differences
+from engine.pair import pair
+from tests import planted
+from tests.planted import add_samples, fill
+from tests.test_figures import decode
+from tests.test_pages import button, chart, charts, fine, opened, url
+
+PAGE = "pages/duality.py"
+FIGURES = {"sample", "partner", "losses", "activities", "weights", "gradients", "near_far", "early_late", "ladder"}
+
+
+@pytest.fixture
+def run(store):
+    made = fill(store, epochs=(0, 10, 100))
+    add_samples(store, made, 10, 100)
+    return made
+
+
+def line(at, key, name):
+    """The ordinates of a line of a figure, by the beginning of its name."""
+    (found,) = [t for t in chart(at, key)["data"] if t.get("name", "").startswith(name)]
+    return decode(found["y"])
+
+
+def own(epoch=100, sample=3, partner=13):
+    return pair(planted.samples(epoch), sample, partner)
+
+
+def test_the_page_shows_a_pair(run):
+    at = opened(PAGE)
+    assert {*charts(at)} >= FIGURES
