@@ -121,11 +121,11 @@ class Pair:
         """The whole way in equal steps of t, 0 and 1 included."""
         t = np.linspace(0, 1, steps)
         a, column = self._activity(t), t[:, None]
-        delta = self.chain.gradient(self.z, self.target)
+        delta = self.chain.gradient(self.z + column * self.push, self.target)
         pull = self.chain.first_order(self.z, self.target, self.push)
-        # Differences before products: what is left of them near t = 0 would be rounding.
-        moved = self.chain.gradient(self.z + column * self.push, self.target) - delta
-        u = (np.broadcast_to(delta, moved.shape), column * self.change)
+        # Differences before products: what is left of those near t = 0 would be rounding.
+        moved = delta - delta[0]
+        u = (np.broadcast_to(delta[0], moved.shape), column * self.change)
         v = (column * pull, np.broadcast_to(self.start, a.shape))
         return Walk(
             t=t,

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from engine.differences import differences
 from engine.pair import pair
 from tests import planted
 from tests.planted import add_samples, fill
 from tests.test_figures import decode
-from tests.test_pages import button, chart, charts, fine, opened, url
+from tests.test_pages import chart, charts, opened
 
 PAGE = "pages/duality.py"
-FIGURES = {"sample", "partner", "losses", "activities", "weights", "gradients", "near_far", "early_late", "ladder"}
+FIGURES = {"sample", "partner", "losses", "activities", "weights", "gradients", "near_far", "early_late"}
+COVARIANCE = {"ladder", "pairs", "shape"}
 
 
 @pytest.fixture
@@ -31,6 +31,10 @@ def own(epoch=100, sample=3, partner=13):
     return pair(planted.samples(epoch), sample, partner)
 
 
-def test_the_page_shows_a_pair(run):
-    at = opened(PAGE)
-    assert {*charts(at)} >= FIGURES
+def test_both_curves_are_the_engines_and_one(run):
+    at = opened(PAGE, sample="3", partner="13")
+    assert {*charts(at)} == FIGURES | COVARIANCE
+    walk = own().walk()
+    by_activity, by_weight = (line(at, "losses", name) for name in ("ℓ(a + tΔa; W), a", "ℓ(a; W + tΔW*)"))
+    np.testing.assert_allclose(by_activity, walk.by_activity)
+    np.testing.assert_allclose(by_activity, by_weight, rtol=1e-9)
