@@ -69,7 +69,7 @@ def steps(made: Differences, found: Samples) -> list[tuple[str, float, str]]:
 
 
 def _code(view: View, matching: Matching, *lines: str) -> str:
-    return code.samples(view, f'made = differences.differences(found, "{matching}")', *lines)
+    return code.samples(view, f'made = differences.differences(found, "{matching}")', *lines, using="differences")
 
 
 def _ladder(view: View, made: Differences, found: Samples, matching: Matching) -> None:

@@ -150,4 +150,4 @@ def _table(walks: dict[str, Walk]) -> dict[str, np.ndarray]:
 def _code(view: View, chosen: Chosen, *lines: str) -> str:
     """The pair in view from the cache, and its way from p to its partner."""
     made = f"one = pair.pair(found, {chosen.sample}, {chosen.partner})"
-    return code.samples(view, made, "walk = one.walk()", *lines)
+    return code.samples(view, made, "walk = one.walk()", *lines, using="pair")
