@@ -11,7 +11,7 @@ def main() -> None:
     """What is shot, the knobs, and the film."""
     from pages.parts.film import choice, knobs, screen
 
-    left, right = st.columns([5, 4], gap="large", vertical_alignment="bottom")
+    left, right = st.columns([1, 1], gap="large", vertical_alignment="bottom")
     with left:
         st.title("Watch a network learn")
     with right:

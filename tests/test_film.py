@@ -172,7 +172,7 @@ def test_begin_again_is_epoch_0_of_the_same_film_at_rest(tmp_path, request_):
     assert found.control == Control(take=1, playing=False)
     assert store.list("films", found.key, "frames") == (film.frame_name(0),)
     found = shot(store, request_, *steps(1))
-    assert [replace(f, seconds=0) for f in found.frames] == [replace(f, seconds=0) for f in first]
+    assert [replace(f, seconds=0.0) for f in found.frames] == [replace(f, seconds=0.0) for f in first]
 
 
 def test_steps_asked_for_at_once_are_made_one_by_one(tmp_path, request_):

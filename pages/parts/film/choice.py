@@ -23,7 +23,7 @@ def choose(page: str) -> tuple[str, RunRequest]:
         st.selectbox(
             "Film of",
             list(known),
-            format_func=lambda k: _name(known[k]),
+            format_func=lambda k: job_panel.title(known[k]),
             help="The first trains and is analysed several times a second. A larger network takes some seconds a "
             "frame. The run that the other pages show is shot anew, from its first epoch.",
             **selection.bound(page, "film", key),
@@ -58,7 +58,3 @@ def _known() -> dict[str, RunRequest]:
         found.append(st.session_state[_ASKED])
     found += [shot.request for shot in film.films(results.store())]
     return {film.film_key(request): request for request in found}
-
-
-def _name(request: RunRequest) -> str:
-    return job_panel.title(request)

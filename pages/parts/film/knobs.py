@@ -12,7 +12,9 @@ from engine.requests import RunRequest
 from pages.parts import job_panel, results
 from pages.parts.jobs import jobs
 
-_REFUSED, HELD = "film.refused", "film.held"
+_REFUSED = "film.refused"
+# The slider through the film, and its place where each frame is shown as it comes.
+SLIDER, NEWEST = "film.frame", "newest"
 
 
 def worker(request: RunRequest) -> Job | None:
@@ -122,6 +124,11 @@ def _settings(key: str, request: RunRequest, wish: film.Control, samples: int | 
     )
 
 
+def follow() -> None:
+    """Show each frame as it comes."""
+    st.session_state[SLIDER] = NEWEST
+
+
 def _ask(key: str, **changes: Any) -> bool:
     """Wish something; a wish that cannot be met is said on the page instead. Whether it can."""
     try:
@@ -134,13 +141,13 @@ def _ask(key: str, **changes: Any) -> bool:
 
 def _press(key: str, request: RunRequest, **changes: Any) -> None:
     """Wish something that needs a worker, except for a pause."""
-    st.session_state[HELD] = None
+    follow()
     if _ask(key, **changes) and (changes.get("playing") or "steps" in changes):
         start(request)
 
 
 def _begin_again(key: str, request: RunRequest) -> None:
-    st.session_state[HELD] = None
+    follow()
     film.begin_again(results.store(), key)
     start(request)
 

@@ -16,7 +16,7 @@ from engine.requests import RunRequest
 from pages.parts import heatmaps, live, palette, results, words
 from pages.parts.controls import draw
 from pages.parts.film import code, figures
-from pages.parts.film.knobs import HELD, worker
+from pages.parts.film.knobs import NEWEST, SLIDER, follow, worker
 from pages.parts.frame import guarded
 from pages.parts.job_words import doing, sentence
 from pages.parts.jobs import jobs, log
@@ -116,39 +116,23 @@ def _expect(doing: str) -> None:
 
 
 def _scrub(shot: Film) -> Frame:
-    """The frame that is shown: the newest, or the one that the slider is held at."""
-    epochs = [frame.epoch for frame in shot.frames]
-    held = st.session_state.get(HELD)
-    shown = held if held in epochs else epochs[-1]
-
-    def hold() -> None:
-        chosen = st.session_state["film.frame"]
-        st.session_state[HELD] = None if chosen == epochs[-1] else chosen
-
-    def follow() -> None:
-        st.session_state[HELD] = None
-
+    """The frame that is shown: the newest, or the one that the slider is moved back to."""
+    frames = {frame.epoch: frame for frame in shot.frames}
+    # The end of the slider is a word, not an epoch: while the film grows, nobody has to move it.
+    options = [*frames, NEWEST]
+    if st.session_state.get(SLIDER) not in options:
+        st.session_state[SLIDER] = NEWEST
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False, key="film-frames"):
-        if len(epochs) > 1:
-            st.session_state["film.frame"] = shown
-            st.select_slider(
-                "Frame at epoch",
-                epochs,
-                key="film.frame",
-                on_change=hold,
-                label_visibility="collapsed",
-            )
-        else:
-            st.slider("Frame at epoch", 0, 1, 0, disabled=True, key="film.first", label_visibility="collapsed")
+        chosen = st.select_slider("Frame at epoch", options, key=SLIDER, format_func=str, label_visibility="collapsed")
         st.button(
             "Newest",
             icon=":material/last_page:",
             key="film.newest",
             on_click=follow,
-            disabled=shown == epochs[-1],
+            disabled=chosen == NEWEST,
             help="The slider goes back in the film, which goes on meanwhile. This shows each frame as it comes.",
         )
-    return shot.frames[epochs.index(shown)]
+    return frames.get(chosen, shot.last)
 
 
 def _frame(shot: Film, frame: Frame, picture: Picture) -> None:
@@ -186,11 +170,11 @@ def _frame(shot: Film, frame: Frame, picture: Picture) -> None:
 
 
 def _numbers(frame: Frame) -> str:
-    unseen = "" if frame.test_accuracy is None else f", {frame.test_accuracy:.1%} of unseen ones"
+    unseen = "" if frame.test_accuracy is None else f", unseen {frame.test_accuracy:.1%}"
     return (
         f"**Epoch {frame.epoch}** · **γ = {_plain(frame.gamma)}** (C_AWD {_plain(frame.gamma_awd)}) · commutator error "
-        f"{_plain(frame.commutator)}, by chance {_plain(frame.commutator_random)} · {frame.train_accuracy:.1%} right"
-        f"{unseen} · η = {palette.number(frame.learning_rate)}, B = {frame.batch_size}"
+        f"{_plain(frame.commutator)} (chance {_plain(frame.commutator_random)}) · {frame.train_accuracy:.1%} right"
+        f"{unseen} · η {palette.number(frame.learning_rate)} · B {frame.batch_size}"
     )
 
 
