@@ -11,9 +11,9 @@ def main() -> None:
     """What is shot, the knobs, and the film."""
     from pages.parts.film import choice, knobs, screen
 
-    left, right = st.columns([1, 1], gap="large", vertical_alignment="bottom")
+    left, right = st.columns([4, 5], gap="large", vertical_alignment="bottom")
     with left:
-        st.title("Watch a network learn")
+        st.title("Watch it learn")
     with right:
         key, request = choice.choose(PAGE)
     knobs.show(key, request)

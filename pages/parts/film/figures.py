@@ -18,13 +18,15 @@ HEIGHT, LOW = 365, 250
 
 @dataclass(frozen=True)
 class Line:
-    """One number of every frame: its name in HTML, its values, and how it looks."""
+    """One number of every frame: its name in HTML, its values, and how it looks; right: against the axis on the right;
+    held: it was what it is all the way from the frame before."""
 
     name: str
     values: ndarray
     colour: str
     dash: str = "solid"
     right: bool = False
+    held: bool = False
 
 
 def law(shot: Film, picture: Picture) -> go.Figure:
@@ -56,7 +58,7 @@ def over_epochs(shot: Film, lines: Sequence[Line], shown: int, up: dict, right: 
             yaxis="y2" if line.right else "y",
             mode="lines+markers" if len(epochs) < 40 else "lines",
             name=line.name,
-            line={"color": line.colour, "width": 2.2, "dash": line.dash},
+            line={"color": line.colour, "width": 2.2, "dash": line.dash, "shape": "vh" if line.held else "linear"},
             marker={"size": 5},
             hovertemplate=f"epoch %{{x}}<br>{line.name} = %{{y:.4g}}<extra></extra>",
         )
@@ -101,8 +103,8 @@ def commutator(shot: Film, shown: int) -> go.Figure:
 def settings(shot: Film, shown: int) -> go.Figure:
     """The learning rate and the batch size."""
     lines = (
-        Line("η", shot.column("learning_rate"), palette.TRAIN),
-        Line("B", shot.column("batch_size"), palette.TEST, "dash", right=True),
+        Line("η", shot.column("learning_rate"), palette.TRAIN, held=True),
+        Line("B", shot.column("batch_size"), palette.TEST, "dash", right=True, held=True),
     )
     return over_epochs(
         shot,

@@ -98,7 +98,7 @@ def _settings(key: str, request: RunRequest, wish: film.Control, samples: int | 
         key="film.learning_rate",
         on_change=turned,
         args=("learning_rate",),
-        width=150,
+        width=125,
         help="From the next frame on. A rate that is set here stays; before, it follows the run’s slow cosine.",
     )
     st.number_input(
@@ -109,17 +109,17 @@ def _settings(key: str, request: RunRequest, wish: film.Control, samples: int | 
         key="film.batch_size",
         on_change=turned,
         args=("batch_size",),
-        width=150,
+        width=125,
         help="From the next frame on. It changes two things: the steps of training, and the noise that is studied, "
         "which is that of B samples. C is proportional to 1/B at the same weights.",
     )
     st.selectbox(
-        "Epochs a frame",
+        "Epochs/frame",
         film.STRIDES,
         key="film.stride",
         on_change=turned,
         args=("stride",),
-        width=130,
+        width=110,
         help="How many epochs are trained from one frame to the next.",
     )
 

@@ -83,8 +83,9 @@ def _screen(key: str, job_id: str | None, drawn: State) -> None:
     if picture is None:
         st.caption("This frame has left the film.")
         return
-    _frame(shot, frame, picture)
-    _curves(shot, frame)
+    with st.container(key="film-screen"):
+        _frame(shot, frame, picture)
+        _curves(shot, frame)
 
 
 def _told(shot: Film | None, job: Job | None) -> None:
@@ -119,7 +120,7 @@ def _scrub(shot: Film) -> Frame:
     """The frame that is shown: the newest, or the one that the slider is moved back to."""
     frames = {frame.epoch: frame for frame in shot.frames}
     # The end of the slider is a word, not an epoch: while the film grows, nobody has to move it.
-    options = [*frames, NEWEST]
+    options: list[int | str] = [*frames, NEWEST]
     if st.session_state.get(SLIDER) not in options:
         st.session_state[SLIDER] = NEWEST
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False, key="film-frames"):
@@ -132,7 +133,7 @@ def _scrub(shot: Film) -> Frame:
             disabled=chosen == NEWEST,
             help="The slider goes back in the film, which goes on meanwhile. This shows each frame as it comes.",
         )
-    return frames.get(chosen, shot.last)
+    return shot.last if chosen == NEWEST else frames[int(chosen)]
 
 
 def _frame(shot: Film, frame: Frame, picture: Picture) -> None:
