@@ -142,7 +142,7 @@ def _code(setting: Setting, run: Source | None, view: View | None, *lines: str) 
 def _map(setting: Setting, made: Source, run: Source | None, view: View | None) -> None:
     curve = sources.curve(setting)
     places = {} if run is None or view is None else sources.along(view)
-    epoch = None if view is None else view.epoch
+    epoch = -1 if view is None else view.epoch
     points = {SANDBOX: made.place} | {f"run, epoch {e}": p for e, p in places.items()}
     draw(
         pictures.chart(curve, made.place, made.look, places, epoch, sources.THIS_RUN),

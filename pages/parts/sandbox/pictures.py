@@ -168,7 +168,7 @@ def chart(
     here: Place,
     look: Look,
     run: Mapping[int, Place],
-    epoch: int | None,
+    epoch: int,
     style: Look,
     height: int = 330,
 ) -> go.Figure:
@@ -181,6 +181,7 @@ def chart(
             "y": curve[1],
             "mode": "lines",
             "meta": "curve",
+            "showlegend": False,
             "hoverinfo": "skip",
             "line": {"color": look.colour, "width": 2.5},
         }
@@ -193,6 +194,7 @@ def chart(
                 "x": [p.correlation for p in run.values()],
                 "y": [p.gamma for p in run.values()],
                 "mode": "lines+markers",
+                "name": f"{style.html}  γ = {run[epoch].gamma:.2f}" if epoch in run else style.html,
                 "meta": "run",
                 "line": {"color": faded(style.colour, 0.6), "width": 1.2},
                 "marker": {"color": style.colour, "symbol": style.marker, "size": size, "line": {"width": width}},
@@ -206,6 +208,7 @@ def chart(
             "x": [here.correlation],
             "y": [here.gamma],
             "mode": "markers",
+            "name": f"{look.html}  γ = {here.gamma:.2f}",
             "meta": "sandbox",
             "marker": {"color": look.colour, "symbol": look.marker, "size": 17},
             "hovertemplate": "sandbox<br>r = %{x:.2f}<br>γ = %{y:.3f}<extra></extra>",
@@ -215,47 +218,23 @@ def chart(
     left = min([-0.05, *(p.correlation - 0.07 for p in run.values())])
     quiet = {"size": 12, "color": palette.QUIET}
     said = [
-        _note(0.0, 2.0, "each direction owns one κ: γ = 2", quiet, "left", "bottom"),
-        _note(1.0, 1.0, "all directions see the same κ: γ = 1", quiet, "right", "top"),
-        _point(here, f"sandbox, γ = {here.gamma:.2f}", look, below=False),
+        {"x": x, "y": gamma, "text": f"{text}: γ = {gamma}", "font": quiet, "showarrow": False}
+        | {"xanchor": xanchor, "yanchor": yanchor}
+        for gamma, x, text, xanchor, yanchor in (
+            (2, 0.0, "each direction owns one κ", "left", "bottom"),
+            (1, 1.0, "all directions see the same κ", "right", "top"),
+        )
     ]
-    if epoch is not None and epoch in run:
-        said.append(_point(run[epoch], f"this run, γ = {run[epoch].gamma:.2f}", style, below=True))
     return palette.figure(
         traces,
         layout(
             height,
-            showlegend=False,
-            margin={"l": 8, "r": 12, "t": 24, "b": 8},
             xaxis=axis("r, correlation of κ with its alignment", range=[left, 1.05], dtick=0.25, tick0=0),
             yaxis=axis("exponent γ", range=[low, 2.15], dtick=0.25, tick0=1),
             shapes=palette.bounds(),
             annotations=said,
         ),
     )
-
-
-def _note(
-    x: float, y: float, text: str, font: dict[str, Any], xanchor: str, yanchor: str, **more: Any
-) -> dict[str, Any]:
-    return {
-        "x": x,
-        "y": y,
-        "text": text,
-        "font": font,
-        "showarrow": False,
-        "xanchor": xanchor,
-        "yanchor": yanchor,
-    } | more
-
-
-def _point(place: Place, text: str, look: Look, below: bool) -> dict[str, Any]:
-    """The name of a point: the sandbox's above its curve, the run's below it."""
-    right = below or place.correlation < 0.3
-    font = {"size": 13, "color": look.colour}
-    x, y = (-9, 24) if right else (-13, 12)
-    shift = {"xshift": 13, "yshift": -20} if below else {"xshift": x, "yshift": y}
-    return _note(place.correlation, place.gamma, text, font, "left" if right else "right", "middle", **shift)
 
 
 def wedge(source: Source, step: int, direction: int, height: int = 420) -> go.Figure:

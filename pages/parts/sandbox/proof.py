@@ -45,8 +45,8 @@ def steps(source: Source, direction: int) -> tuple[Step, ...]:
                 (r"\text{variance of }\kappa", float(b.noise[i] - b.lower[i])),
                 (r"\text{least }\mathrm{E}[h^2]_{ii}/H_{ii}^2", float((b.noise / b.lower)[rows].min())),
             ),
-            r"Equality: all samples curve alike along $v_i$. Samples that do not curve there at all count too: if only "
-            r"a share $s$ of the weight is on curvature, $\mathrm{E}[h^2]_{ii} \ge H_{ii}^2/s$.",
+            r"Equality: all samples curve alike along $v_i$, and those that do not curve there at all count too. If "
+            r"only a share $s$ of the weight lies on curvature, already $\mathrm{E}[h^2]_{ii} \ge H_{ii}^2/s$ holds.",
         ),
         _largest(source, i),
         Step(
