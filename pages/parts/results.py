@@ -9,6 +9,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
+
+# A rerun may begin in a new thread while the one before still imports; plotly takes a half imported pandas as it is.
+import pandas  # noqa: F401
 import streamlit as st
 from numpy import ndarray
 

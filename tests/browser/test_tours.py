@@ -1,0 +1,73 @@
+"""Every guided tour walked to its end in a real browser, by button and, while presenting, by key."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from pages.parts.frame import entry
+from pages.parts.tours import kept
+from pages.parts.tours.guide import css_class
+from tests.browser.conftest import settle
+
+pytestmark = pytest.mark.browser
+
+TOURS = kept.shipped()
+
+
+def stands(page, tour, number):
+    """The stop is there, on its page, with its highlight outlined."""
+    stop = tour.stops[number - 1]
+    bar = page.locator(".st-key-tour")
+    expect(bar).to_contain_text(f"{number} of {len(tour.stops)}")
+    expect(bar.locator("strong").first).to_have_text(stop.title)
+    file = entry(stop.page).file.removeprefix("pages/").removesuffix(".py")
+    assert page.url.split("?")[0].rstrip("/").endswith("" if file == "app" else f"/{file}")
+    if stop.highlight:
+        part = page.locator(f".{css_class(stop.highlight)}").first
+        expect(part).to_be_attached()
+        expect(part).to_have_css("outline-style", "solid")
+
+
+@pytest.mark.parametrize("id", list(TOURS))
+def test_a_tour_leads_to_its_end(planted, window, id):
+    tour = TOURS[id]
+    page = window(f"{planted.url}/?tour={id}&stop=1", width=1280, height=720)
+    for number in range(1, len(tour.stops) + 1):
+        stands(page, tour, number)
+        last = number == len(tour.stops)
+        page.locator(".st-key-tour").get_by_role("button", name="Done" if last else "Next").click()
+    expect(page.locator(".st-key-tour")).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("tour="))
+
+
+def test_presenting_hides_the_controls_and_keys_lead_on(planted, window):
+    tour = TOURS["five-minutes"]
+    page = window(f"{planted.url}/power_law?tour=five-minutes&stop=4", width=1280, height=720)
+    stands(page, tour, 4)
+    settle(page)
+    slider = page.get_by_role("slider").first
+    expect(slider).to_be_visible()
+    page.get_by_test_id("stSidebar").get_by_text("Present", exact=True).click()
+    expect(slider).to_be_hidden()
+    expect(page.get_by_test_id("stSidebar")).to_be_hidden()
+    settle(page)
+    figure = page.locator(".st-key-power .js-plotly-plot .main-svg").first
+    expect(figure).to_be_visible()
+    expect(figure).to_be_in_viewport(ratio=0.9)
+    expect(page.locator(".st-key-tour")).to_be_in_viewport()
+    # Words under the pointer on an entry of the legend.
+    titles = page.locator(".st-key-power .legend .traces title").all_text_contents()
+    assert any(title.startswith("C – covariance") for title in titles)
+    page.keyboard.press("ArrowRight")
+    stands(page, tour, 5)
+    settle(page)
+    page.keyboard.press("PageUp")
+    stands(page, tour, 4)
+    settle(page)
+    page.keyboard.press("Space")
+    stands(page, tour, 5)
+    settle(page)
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stSidebar")).to_be_visible()
+    stands(page, tour, 5)
