@@ -109,7 +109,7 @@ class Camera:
             self._go_on()
             time.sleep(min(left, LOOK_SECONDS))
 
-    def _go_on(self, *_: object) -> None:
+    def _go_on(self) -> None:
         """Raise Stopped if asked to stop."""
         if self.pipeline.should_stop():
             raise Stopped
@@ -169,7 +169,13 @@ class Camera:
 
     def _framed(self, shot: Film, step: Step, settings: TrainingRequest, wish: Control, began: float) -> Film:
         """The film with one more frame, whose pictures and weights are kept."""
-        few = math.prod(shot.shape) <= FEW_WEIGHTS
+        few, epoch = math.prod(shot.shape) <= FEW_WEIGHTS, step.record.epoch
+
+        def tell(stage: str, done: int, total: int) -> None:
+            self._go_on()
+            if not few:
+                self.pipeline.progress(f"analysing epoch {epoch}: {stage}", done, total)
+
         with threads(1 if few else torch.get_num_threads()):
             result = analyze(
                 self.model.eval(),
@@ -179,10 +185,10 @@ class Camera:
                 loss=self.request.loss,
                 batch_size=settings.batch_size,
                 device=self.pipeline.device,
-                progress=self._go_on,
+                progress=tell,
                 spectra=0,
             )
-        name = frame_name(step.record.epoch)
+        name = frame_name(epoch)
         block = result.correlation("C", min(BLOCK, result.k)).astype(np.float32)
         arrays = {"H": result.eigenvalues, "R": block, **{n: result.diagonal(n) for n in NAMES if n in result.names}}
         self.store.write(("films", self.key, "frames", name), {"noise_floor": result.noise_floor}, {"main": arrays})

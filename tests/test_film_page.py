@@ -330,3 +330,10 @@ def test_the_run_in_view_and_the_demo_can_be_shot_too(store):
     fine(at)
     assert "seed 3" in box.options[2]
     assert "784‑50‑50‑10" in box.options[1]
+
+
+def test_a_slow_frame_says_how_far_the_next_one_is(store, worker):
+    found = plant(store)
+    assert not any("Waking" in c.value for c in opened(PAGE).caption)
+    film.keep(store, replace(found, frames=tuple(replace(f, seconds=9.0) for f in found.frames)))
+    assert any("Waking the engine" in c.value for c in opened(PAGE).caption)

@@ -21,10 +21,11 @@ def room() -> None:
     st.subheader("Room")
     checkpoints = sum(here.size("runs", run, "checkpoints") for run in here.list("runs"))
     analyses = sum(a.size for a in housekeeping.analyses(here))
+    films = here.size("films")
     st.progress(
         min(1.0, size / most),
         f"**{words(size)} of {words(most)}**: analyses {words(analyses)}, checkpoints {words(checkpoints)}, "
-        f"records of runs and jobs {words(size - analyses - checkpoints)}",
+        f"films {words(films)}, records of runs and jobs {words(size - analyses - checkpoints - films)}",
     )
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         chosen = st.number_input(

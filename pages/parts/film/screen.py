@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # A film that plays is looked at as often as it has frames; one that rests, in case another tab goes on with it.
 PLAYING_SECONDS, RESTING_SECONDS = 0.6, 2.0
+# A frame that took longer is worth a word on how far the next one is.
+SLOW_SECONDS = 2.5
 COLUMNS = ("epoch", "learning_rate", "batch_size")
 State = tuple[object, ...]
 
@@ -74,7 +76,7 @@ def _screen(key: str, job_id: str | None, drawn: State) -> None:
         st.rerun()
         return
     shot, job = film.read(here, key), None if job_id is None else jobs().job(job_id)
-    _told(shot, job)
+    _told(shot, job, drawn[-1] is True)
     if shot is None:
         _expect(doing(job) if job is not None and job.running else "")
         return
@@ -88,8 +90,11 @@ def _screen(key: str, job_id: str | None, drawn: State) -> None:
         _curves(shot, frame)
 
 
-def _told(shot: Film | None, job: Job | None) -> None:
-    """Why the film rests, in a sentence, where nobody wished it."""
+def _told(shot: Film | None, job: Job | None, expected: bool) -> None:
+    """Why the film rests, in a sentence, where nobody wished it; what is done for a frame that takes its time."""
+    if expected and job is not None and shot is not None and shot.last.seconds > SLOW_SECONDS:
+        st.caption(f":material/hourglass_top: {doing(job)}")
+        return
     ended = job if job is not None and not job.running else None
     why = (shot.message if shot else "") or (sentence(ended) if ended else "")
     if not why:
