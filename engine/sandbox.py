@@ -18,6 +18,9 @@ from engine.requests import require
 from engine.suppression import Spectra, suppress
 
 SAMPLES = 200
+# Where in its n-th part of the distribution a sample is drawn. Nearer the edges a power law now and then has one sample
+# so far beyond all others that γ overshoots on its way to 2.
+DRAWN = (1 / 3, 2 / 3)
 # Share of samples that are stiff in "few_stiff", and how far above the others, against their own scatter.
 STIFF, GAP, SCATTER = 0.05, 4.0, 0.3
 # Sums of a table agree with what they should be to this; rounds of scaling that surely reach it.
@@ -44,8 +47,9 @@ SHAPES = {
 def curvatures(distribution: str, decades: float, seed: int, n: int = SAMPLES) -> Float[ndarray, " n"]:
     """n curvatures κ > 0 of mean 1, falling; the standard deviation of log10 κ is `decades`.
 
-    One is drawn from each n-th part of the distribution: log_normal; power_law, P(κ > x) ∝ x^(−1/(decades · ln 10));
-    exponential, stretched to the width (0.56 decades are a plain one); few_stiff, one in twenty far above the others.
+    One is drawn from the middle third of each n-th part of the distribution. log_normal; power_law, P(κ > x) ∝
+    x^(−1/(decades · ln 10)); exponential, stretched to the width (0.56 decades are a plain one); few_stiff, one in
+    twenty far above the others.
     """
     require(
         distribution in SHAPES,
@@ -53,7 +57,7 @@ def curvatures(distribution: str, decades: float, seed: int, n: int = SAMPLES) -
     )
     require(0 < decades <= 3, f"decades must lie in 0 … 3 and not be 0, not {decades}.")
     require(n >= 3, f"A slope needs at least 3 samples, not {n}.")
-    u = (np.arange(n) + np.random.default_rng(seed).uniform(1e-6, 1 - 1e-6, n)) / n
+    u = (np.arange(n) + np.random.default_rng(seed).uniform(*DRAWN, n)) / n
     shape = SHAPES[distribution](u)[::-1]
     kappa = 10 ** (decades * (shape - shape.mean()) / shape.std())
     return kappa / kappa.mean()

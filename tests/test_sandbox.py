@@ -132,6 +132,22 @@ def test_between_the_ends_exponent_and_correlation_rise_and_the_hessian_stays(sh
         compare(f.first, found[0].first, 1e-8, "H_ii")
 
 
+@pytest.mark.parametrize("decades", [0.1, 0.2, 0.5, 0.8, 1.1, 1.5])
+def test_even_the_farthest_outlier_that_is_drawn_lets_the_exponent_rise(decades, monkeypatch):
+    """The sharpest of a power law's samples as far out as it may be, the next as near."""
+
+    class Drawn:
+        def uniform(self, low, high, size):
+            return np.r_[np.full(size - 2, 0.5), low, high]
+
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: Drawn())
+    kappa = sandbox.curvatures("power_law", decades, 0)
+    assert math.log10(kappa[0] / kappa[1]) > 1.4 * decades  # ln 5, in units of the width
+    found = [sandbox.place(sandbox.spectra(kappa, sandbox.table(kappa, c))) for c in np.linspace(0, 1, 21)]
+    assert (np.diff([p.gamma for p in found]) > 0).all()
+    assert (np.diff([p.correlation for p in found]) > 0).all()
+
+
 @quick
 @given(shape=shapes, decades=widths, seed=seeds, wanted=st.floats(0.02, 0.98))
 def test_the_correlation_is_the_one_asked_for(shape, decades, seed, wanted):

@@ -63,5 +63,6 @@ $\varepsilon$ that gives it is looked up.
   curvatures, $\mathrm{E}[h^2]_{ii} = H_{ii}\,\mathrm{E}[\kappa^2]/\mathrm{E}[\kappa]$, and **γ = 1 exactly**.
 - **Perfect** ($\varepsilon=0$): sample $i$ lies along $v_i$. $\mathrm{E}[h^2]_{ii} = \kappa_i^2/n = n\,H_{ii}^2$, and
   **γ = 2 exactly**.
-- **Between** them γ rises. For log-normal curvatures of moderate width it is close to $1 + r$.
+- **Between** them γ rises. For log-normal curvatures of moderate width it is close to $1 + r$. (With one sample far
+  beyond all others it could overshoot on its way to 2: bounds on points are none on a slope. No such sample is drawn.)
 """
