@@ -13,7 +13,7 @@ from cache.jobs import wait_for_turn
 from cache.progress import Reporter, Stopped
 from engine.command_line import parse
 from engine.commands import Session, work
-from engine.parser import PROGRAM
+from engine.manual import PROGRAM
 from engine.terminal import Ticker
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130

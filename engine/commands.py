@@ -24,7 +24,7 @@ from engine.command_line import (
     SweepCommand,
     TrainCommand,
 )
-from engine.parser import PROGRAM
+from engine.manual import PROGRAM
 from engine.requests import AnalysisRequest, RunRequest, require
 from engine.terminal import Ticker, checked, grid, table
 

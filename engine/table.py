@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from engine.command_line import arguments
 from engine.diagnostics import power_law
 from engine.library import Run
 from engine.requests import require
 from engine.result import Analysis
 from engine.sweep import Cell
+from engine.typed import arguments
 
 # The matrices a table follows: what is measured, what duality predicts, what the theorem says it goes with.
 FOLLOWED = ("C", "C_awd", "E_h2")

@@ -9,14 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.__main__ import main
-from engine.command_line import (
-    AnalyzeCommand,
-    TrainCommand,
-    analyze_arguments,
-    arguments,
-    default_model,
-    parse,
-)
+from engine.command_line import AnalyzeCommand, FilmCommand, TrainCommand, default_model, parse
 from engine.requests import (
     ACTIVATIONS,
     DATASETS,
@@ -27,6 +20,7 @@ from engine.requests import (
     RunRequest,
     TrainingRequest,
 )
+from engine.typed import analyze_arguments, arguments, film_arguments
 
 # Shape checking draws samples of long tuples, which hypothesis takes for a strategy's own dice.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
@@ -94,6 +88,7 @@ analyses = st.builds(
 def test_a_run_request_survives_the_way_through_words(request: RunRequest, analyze: tuple[str, ...]) -> None:
     command = parse(arguments(request, analyze, "cpu", analyze[:1]))
     assert command == TrainCommand(request, analyze, analyze[:1], "cpu")
+    assert parse(film_arguments(request, "cpu")) == FilmCommand(request, "cpu")
 
 
 @settings(max_examples=60, deadline=None)

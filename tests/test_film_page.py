@@ -12,9 +12,9 @@ import pytest
 
 from cache.jobs import Jobs
 from engine import film
-from engine.command_line import film_arguments
 from engine.film import Change, Control, Film, Frame
 from engine.presets import preset
+from engine.typed import film_arguments
 from pages.parts.film import code
 from tests.planted import analysis, fill
 from tests.test_figures import decode

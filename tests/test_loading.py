@@ -13,7 +13,7 @@ from cache.store import Store
 from engine import analyze, library
 from engine.__main__ import main
 from engine.architectures import usual_layer
-from engine.command_line import LoadCommand, load_arguments, parse
+from engine.command_line import LoadCommand, parse
 from engine.data import load
 from engine.inspection import asked, from_json, to_json
 from engine.loading import inspect
@@ -21,6 +21,7 @@ from engine.models import build, infer, layer_shapes, rebuild
 from engine.pipeline import Pipeline
 from engine.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest, key
 from engine.requests import to_json as plain
+from engine.typed import load_arguments
 from tests.reference import twins
 from tests.test_pipeline import write_data
 

@@ -10,9 +10,9 @@ from torch import nn
 from cache.store import Store
 from engine import every_sample, library, samples
 from engine.__main__ import main
-from engine.command_line import arguments
 from engine.pipeline import Pipeline
 from engine.requests import DataRequest, ModelRequest, RunRequest
+from engine.typed import arguments
 from tests.reference import twins
 from tests.reference.cases import mlp
 from tests.test_pipeline import TRAINING, write_data

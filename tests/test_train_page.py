@@ -13,10 +13,11 @@ import pytest
 from cache.jobs import Jobs
 from cache.store import Store
 from engine import cost, library, preview
-from engine.command_line import TrainCommand, arguments, parse
+from engine.command_line import TrainCommand, parse
 from engine.cost import Calibration
 from engine.presets import preset, presets
 from engine.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.typed import arguments
 from pages.parts import train_form
 from tests.planted import fill
 from tests.small import pixels, saved

@@ -2,8 +2,8 @@
 
 from cache.jobs import Job, Jobs
 from cache.store import Store
-from engine.command_line import arguments
 from engine.requests import RunRequest
+from engine.typed import arguments
 
 DEMO = RunRequest()
 

@@ -7,9 +7,10 @@ from typing import Literal
 import streamlit as st
 
 from cache.jobs import Job
-from engine.command_line import TrainCommand, arguments
+from engine.command_line import TrainCommand
 from engine.library import Run
 from engine.requests import RunRequest
+from engine.typed import arguments
 from pages.parts import frame, results, selection
 from pages.parts.frame import escaped, guarded
 from pages.parts.job_words import command, doing, request_of, run_of, sentence

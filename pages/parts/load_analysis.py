@@ -7,12 +7,13 @@ import streamlit as st
 
 from engine import cost
 from engine.architectures import KINDS, usual_layer
-from engine.command_line import analyze_arguments
 from engine.cost import Subject
 from engine.library import Run
-from engine.parser import DTYPES, PROGRAM
+from engine.manual import PROGRAM
+from engine.parser import DTYPES
 from engine.requests import AnalysisRequest, joined
 from engine.terminal import duration
+from engine.typed import analyze_arguments
 from pages.parts import frame, job_panel, jobs, results, train_side, words
 from pages.parts.controls import heading
 from pages.parts.load_form import bound, change, current

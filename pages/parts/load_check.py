@@ -7,11 +7,11 @@ import streamlit as st
 
 from engine import architectures, library, subset
 from engine.architectures import KINDS
-from engine.command_line import load_arguments
 from engine.inspection import Inspection
 from engine.library import Run
 from engine.requests import ACTIVATIONS, RunRequest
 from engine.subset import SCALINGS
+from engine.typed import load_arguments
 from pages.parts import curves, frame, jobs, load_form, load_found, results, train_side, words
 from pages.parts.controls import draw, heading
 from pages.parts.frame import escaped

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 
-from engine.command_line import analyze_arguments, arguments
 from engine.record import NAMES
+from engine.typed import analyze_arguments, arguments
 from pages.parts import live, prose, report_figures, results, run_facts, selection, sure, words
 from pages.parts.controls import provenance, usual_matrices
 from pages.parts.dynamics_panels import WIDTH, interval, milestone

@@ -10,7 +10,7 @@ from cache.jobs import Job
 from engine import cells, cost, library
 from engine.cells import State
 from engine.command_line import SweepCommand
-from engine.parser import PROGRAM
+from engine.manual import PROGRAM
 from engine.requests import DATASETS, DataRequest
 from engine.sweep import Sweep
 from engine.terminal import duration

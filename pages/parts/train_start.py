@@ -4,10 +4,10 @@ import shlex
 
 import streamlit as st
 
-from engine.command_line import arguments
-from engine.parser import PROGRAM
+from engine.manual import PROGRAM
 from engine.preview import Preview
 from engine.requests import RunRequest
+from engine.typed import arguments
 from pages.parts import job_panel, jobs, results, train_form
 from pages.parts.frame import escaped
 from pages.parts.train_form import ANALYZE, Form, put

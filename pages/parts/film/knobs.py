@@ -7,8 +7,8 @@ import streamlit as st
 
 from cache.jobs import Job
 from engine import film
-from engine.command_line import film_arguments
 from engine.requests import RunRequest
+from engine.typed import film_arguments
 from pages.parts import job_panel, results
 from pages.parts.jobs import jobs
 
