@@ -127,8 +127,9 @@ def _between(source: Source) -> Step:
     return Step(
         "Where between the two: the correlation of κ with its alignment",
         r"If $\alpha$ does not depend on $\kappa$, $\kappa_\mathrm{eff}$ is one number and γ = 1. If each direction "
-        r"owns one curvature, $\kappa_\mathrm{eff} \propto H_{ii}$ and γ = 2. Between them, γ − 1 is the slope of the "
-        r"curvatures that a direction sees on its own: correlation times the ratio of the two widths.",
+        r"owns one curvature, $\kappa_\mathrm{eff} \propto H_{ii}$ and γ = 2. Between them, γ − 1 is close to the "
+        r"slope, on log axes, of the curvatures that a direction sees: their correlation with $H_{ii}$ times the ratio "
+        r"of the two widths.",
         (
             (r"r", p.correlation),
             (r"s_\kappa\text{, decades}", p.spread),

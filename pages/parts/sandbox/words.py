@@ -20,8 +20,8 @@ Both are measured by the same few lines.
 
 $$\gamma \approx 1 + r\,\frac{s_\kappa}{s_H},$$
 
-$s$ the standard deviations of the two logarithms. It is the slope of the picture below, *What a direction sees*. In the
-sandbox both widths are nearly one.
+$s$ the standard deviations of the two logarithms. The last term is the slope of the picture below, *What a direction
+sees*. For log-normal curvatures in the sandbox both widths are the same, and for others not.
 """
 
 SEEN = r"""
