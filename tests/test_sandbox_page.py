@@ -9,8 +9,9 @@ import pytest
 from cache.store import Store
 from engine import sandbox
 from pages.parts import live, selection
-from pages.parts.sandbox import pictures, proof, sources
+from pages.parts.sandbox import proof, sources
 from pages.parts.sandbox.knobs import Setting
+from pages.parts.sandbox.wedge import wedge
 from pages.parts.selection import Selection
 from tests.planted import SAMPLES, add_spectra, analysis, fill, planted_spectra
 from tests.test_figures import decode, slope, traces
@@ -302,7 +303,7 @@ def test_negative_curvatures_change_the_right_bound_and_what_is_said_of_it():
 
 def test_the_bounds_are_drawn_with_slope_two_and_one_around_the_points():
     source = sources.made(Setting(correlation=0.5))
-    figure = pictures.wedge(source, 2, 7)
+    figure = wedge(source, 2, 7)
     (lower,), (upper,), (fit,) = (traces(figure, meta=m) for m in ("lower", "upper", "fit"))
     assert (slope(lower), slope(upper)) == pytest.approx((2, 1))
     assert slope(fit) == pytest.approx(source.place.gamma)

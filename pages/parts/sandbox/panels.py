@@ -14,6 +14,7 @@ from pages.parts.sandbox import pictures, proof, sources
 from pages.parts.sandbox import words as told
 from pages.parts.sandbox.knobs import Setting
 from pages.parts.sandbox.sources import Source
+from pages.parts.sandbox.wedge import wedge
 from pages.parts.selection import bound
 
 SANDBOX, RUN = "sandbox", "run"
@@ -203,7 +204,7 @@ def the_proof(page: str, source: Source, whose: str) -> None:
             st.markdown(step.equality)
     with drawn:
         draw(
-            pictures.wedge(source, chosen, direction),
+            wedge(source, chosen, direction),
             "wedge",
             "sandbox-bound",
             "Log-log plot of the mean square curvature against the mean, between its bounds of slope 2 and slope 1.",
