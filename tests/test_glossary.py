@@ -5,22 +5,24 @@ import re
 import numpy as np
 import pytest
 
-from engine import library, sandbox
+from engine import fisher_argument, library, sandbox
 from engine.diagnostics import power_law
+from engine.pair import pair
 from pages.parts import controls, live, words
 from pages.parts.frame import entry
 from pages.parts.glossary import answers, asking, legends, listing
 from pages.parts.glossary.questions import QUESTIONS
 from pages.parts.glossary.terms import TERMS
 from pages.parts.results import View
-from tests import test_table_page
-from tests.planted import add_spectra, analysis, fill, planted_spectra
+from tests import test_film_page, test_table_page
+from tests.planted import add_samples, add_spectra, analysis, fill, planted_spectra, samples
 from tests.test_pages import chart, charts, fine, opened, sent
 
 PAGE = "pages/glossary.py"
 # Texts of words.py that are no definitions.
 PLAIN = {"JOINTLY", "MEASURE", "TABLE_LEAD", "LOADED", "LOADED_DATA", "SANITY"}
 LOOKING = ("start", "commutativity", "power_law", "dynamics", "suppression")
+TOUCHING = ("duality", "sample", "sandbox", "fisher", "film")
 
 
 def said(at):
@@ -81,15 +83,20 @@ def test_a_short_help_is_the_beginning_of_each_definition():
     assert controls.brief(words.SIZE) is None
 
 
-@pytest.mark.parametrize("page", LOOKING)
+@pytest.mark.parametrize("page", [*LOOKING, *TOUCHING])
 def test_every_entry_of_a_legend_is_explained(store, page):
-    add_spectra(store, fill(store), 100)
+    made = fill(store)
+    add_spectra(store, made, 100)
+    add_samples(store, made, 0, 10, 100)
+    test_film_page.plant(store)
     at = opened(entry(page).file, direction="7", bend="yes")
-    for key in charts(at):
-        if key in ("table1", "strip"):
-            continue
-        shown = [t.get("name") for t in chart(at, key)["data"] if t.get("showlegend") is not False and t.get("name")]
-        assert set(sent(at, key)["legend"]) == set(shown), key
+    unexplained = {}
+    for key in set(charts(at)) - {"strip"}:
+        figure = chart(at, key)
+        shown = [t["name"] for t in figure["data"] if t.get("showlegend") is not False and t.get("name")]
+        if figure["layout"].get("showlegend") is not False and len(shown) > 1:
+            unexplained[key] = set(shown) - set(sent(at, key)["legend"])
+    assert not {key: names for key, names in unexplained.items() if names}
 
 
 def test_a_covariance_is_explained_with_its_exponent_and_its_run():
@@ -113,7 +120,7 @@ def view(store):
 
 def test_every_page_with_results_asks_twice_or_more():
     pages = [question.page for question in QUESTIONS]
-    assert all(pages.count(page) >= 2 for page in (*LOOKING, "table", "sample", "sandbox"))
+    assert all(pages.count(page) >= 2 for page in (*LOOKING, *TOUCHING, "table"))
     assert all(entry(page) for page in pages)
     asked = {name for question in QUESTIONS for name in live.places(question.answer)}
     assert asked <= {*live.NUMBERS, *answers.ANSWERS, *answers.WITHOUT_RUN}
@@ -171,7 +178,31 @@ def test_the_answers_are_those_of_the_arrays(view, monkeypatch):
             assert "does not tell it" not in asking.answer(question.answer, view)
 
 
-def test_the_sandbox_and_the_table_answer_without_a_run(store, monkeypatch):
+def test_answers_about_single_samples_are_those_of_the_samples(view, store, monkeypatch):
+    monkeypatch.setattr("pages.parts.selection.current", lambda: controls.selection.Selection(sample=3, partner=13))
+    assert "does not tell it" in asking.answer("⟦stiffest⟧", view)
+    add_samples(store, view.run.key, 0, 10, 100)
+    first, last = samples(0), samples(100)
+    trace, size = last.kappa.sum(axis=1), np.abs(last.kappa).max(axis=1)
+    half = next(n for n in range(1, trace.size + 1) if np.sort(trace)[-n:].sum() >= trace.sum() / 2)
+    assert asking.answer("⟦half_of_H⟧", view) == live.tex(half)
+    assert asking.answer("⟦half_share⟧", view) == f"{100 * half / trace.size:.1f}"
+    assert asking.answer("⟦stiffest⟧", view) == live.tex(size.max() / np.median(size))
+    own = pair(last, 3, 13)
+    share = np.linalg.norm(own.push) / np.linalg.norm(own.start) / np.linalg.norm(last.weight)
+    assert asking.answer("⟦dual_share⟧", view) == f"{100 * share:.1f}"
+    change = own.gradient_by_activity(1.0) - own.gradient_by_activity(0.0)
+    off = change - own.curvature_term - own.activity_term
+    assert asking.answer("⟦missed⟧", view) == f"{100 * np.linalg.norm(off) / np.linalg.norm(change):.0f}"
+    d = last.diagonals
+    for name, found in (("first", first), ("last", last)):
+        mean = 1 - fisher_argument.of(found).diagonals["BC"].sum() / found.diagonals["empirical"].sum()
+        assert asking.answer(f"⟦mean_gradient_{name}⟧", view) == f"{100 * mean:.1f}"
+    ratio = fisher_argument.of(last).diagonals["BC"].sum() / d["H"].sum()
+    assert asking.answer("⟦BC_in_H⟧", view) == live.tex(ratio)
+
+
+def test_the_sandbox_the_film_and_the_table_answer_without_a_run(store, monkeypatch):
     monkeypatch.setattr(
         "pages.parts.selection.current", lambda: controls.selection.Selection(correlation=0.8, decades=0.4)
     )
@@ -180,6 +211,9 @@ def test_the_sandbox_and_the_table_answer_without_a_run(store, monkeypatch):
         found = sandbox.place(sandbox.correlated(kappa, 0.8 * share))
         assert asking.answer(f"⟦{name}⟧", None) == f"{found.gamma:.2f}"
     assert "does not tell it" in asking.answer("⟦table_steepest⟧", None)
+    assert "does not tell it" in asking.answer("⟦film_last⟧", None)
+    made = test_film_page.plant(store)
+    assert asking.answer("⟦film_first⟧ ⟦film_last⟧", None) == f"{made.frames[0].gamma:.3f} {made.last.gamma:.3f}"
     rows = test_table_page.plant(store)
     groups = {}
     for row in rows:

@@ -14,7 +14,7 @@ from pages.parts.tours import guide, kept
 from pages.parts.tours.places import PLACES
 from pages.parts.tours.tour import read
 from pages.parts.tours.writing import EXAMPLE
-from tests.planted import add_spectra, analysis, fill
+from tests.planted import add_samples, add_spectra, analysis, fill
 from tests.test_pages import button, fine, opened, sent, url
 
 PAGE = "pages/tours.py"
@@ -69,6 +69,7 @@ def whole(store):
 
     made = fill(store)
     add_spectra(store, made, 100)
+    add_samples(store, made, 0, 10, 100)
     test_table_page.plant(store)
     test_train_page.plant(store, "mnist5k", test_train_page.DIGITS)
     library.keep_calibration(store, test_train_page.CALIBRATION)

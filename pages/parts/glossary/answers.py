@@ -5,9 +5,26 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine import table
-from pages.parts import edits, live, palette, results, samples, spectra, suppressing, sweep_choice, sweep_work
+from engine import film, fisher_argument, table
+from engine.pair import Pair
+from engine.presets import preset
+from engine.samples import Samples
+from engine.suppression import Spectra
+from pages.parts import (
+    edits,
+    live,
+    palette,
+    results,
+    samples,
+    selection,
+    spectra,
+    suppressing,
+    sweep_choice,
+    sweep_work,
+)
+from pages.parts.duality import choice
 from pages.parts.dynamics_panels import PARTS
+from pages.parts.film.choice import TINY
 from pages.parts.results import View
 from pages.parts.sandbox import knobs, sources
 
@@ -25,7 +42,7 @@ def _part(view: View) -> str:
     return max(PARTS, key=view.analysis.traces.__getitem__)
 
 
-def _kept(view: View):  # type: ignore[no-untyped-def]
+def _kept(view: View) -> Spectra:
     found = results.spectra(view)
     if found is None:
         raise LookupError("no spectra are kept")
@@ -42,10 +59,7 @@ def _stiff(view: View) -> float:
 
 def _kappa(view: View) -> np.ndarray:
     """κ_m of the samples of the page One sample (n, r)."""
-    found = samples.found(view)
-    if found is None:
-        raise LookupError("no samples are kept")
-    return found.kappa
+    return _samples(view).kappa
 
 
 def _half_of_h(view: View) -> int:
@@ -56,6 +70,27 @@ def _half_of_h(view: View) -> int:
 def _stiffest(view: View) -> float:
     first = np.abs(_kappa(view)).max(axis=1)
     return float(first.max() / np.median(first))
+
+
+def _samples(view: View, epoch: int | None = None) -> Samples:
+    found = samples.found(view, epoch)
+    if found is None:
+        raise LookupError("no samples are kept")
+    return found
+
+
+def _pair(view: View) -> Pair:
+    """The pair that the duality lab shows."""
+    return choice.chosen(_samples(view)).pair
+
+
+def _missed(view: View) -> float:
+    return 100 * float(_pair(view).walk(2).relative[-1])
+
+
+def _argument(view: View, last: bool) -> fisher_argument.Argument:
+    """The Fisher argument at the first or the last checkpoint."""
+    return fisher_argument.of(_samples(view, view.run.checkpoints[-1 if last else 0]))
 
 
 ANSWERS: Mapping[str, Callable[[View], float | str]] = {
@@ -71,6 +106,11 @@ ANSWERS: Mapping[str, Callable[[View], float | str]] = {
     "half_of_H": _half_of_h,
     "half_share": lambda v: f"{100 * _half_of_h(v) / len(_kappa(v)):.1f}",
     "stiffest": _stiffest,
+    "dual_share": lambda v: f"{100 * np.linalg.norm(_pair(v).weight_change) / np.linalg.norm(_pair(v).weight):.1f}",
+    "missed": lambda v: f"{_missed(v):.0f}",
+    "BC_in_H": lambda v: _argument(v, last=True).size("BC"),
+    "mean_gradient_first": lambda v: f"{100 * _argument(v, last=False).mean_gradient:.1f}",
+    "mean_gradient_last": lambda v: f"{100 * _argument(v, last=True).mean_gradient:.1f}",
 }
 
 
@@ -104,9 +144,19 @@ def _made(share: float = 1.0) -> sources.Source:
     return sources.made(replace(setting, correlation=share * setting.correlation))
 
 
+def _film(frame: int) -> str:
+    """γ of C in a frame of the film that is shown."""
+    key = selection.current().film or film.film_key(preset(TINY).run())
+    shot = film.read(results.store(), key)
+    gamma = shot.frames[frame].gamma if shot is not None and shot.frames else None
+    return live.tex(np.nan) if gamma is None else f"{gamma:.3f}"
+
+
 WITHOUT_RUN: Mapping[str, Callable[[], float | str]] = {
     "table_steepest": _steepest,
     "table_seeds": _seeds,
+    "film_first": lambda: _film(0),
+    "film_last": lambda: _film(-1),
     "made_gamma": lambda: f"{_made().place.gamma:.2f}",
     "made_gamma_half": lambda: f"{_made(0.5).place.gamma:.2f}",
     "one_and_r": lambda: f"{1 + _made().place.correlation:.2f}",

@@ -10,7 +10,7 @@ from pages.parts.glossary.questions import QUESTIONS
 from pages.parts.results import View
 
 # Their questions are about what the page itself makes.
-WITHOUT_RUN = ("table", "sandbox")
+WITHOUT_RUN = ("table", "sandbox", "film")
 
 
 def show(page: str) -> None:

@@ -130,4 +130,40 @@ QUESTIONS = (
         "Both stand in the map.",
         r"$\gamma = ⟦made_gamma⟧$ and $1 + r = ⟦one_and_r⟧$.",
     ),
+    Question(
+        "duality",
+        r"How large is the dual change of weights for this pair, beside $W$?",
+        r"$\lVert\Delta W^*\rVert_F = \lVert W\Delta a\rVert / \lVert a\rVert$.",
+        r"$⟦dual_share⟧\,\%$ of $\lVert W\rVert_F$.",
+    ),
+    Question(
+        "duality",
+        "How much of the gradient's true change does first order miss at the partner?",
+        "Go to $t = 1$ in *What the gradient does meanwhile*: the dotted curve over the thick one.",
+        r"$⟦missed⟧\,\%$. The loss itself is met exactly.",
+    ),
+    Question(
+        "fisher",
+        r"How large is $B\,C$ beside $H$ at the last epoch, in sum?",
+        r"If $C = H/B$ held, it would be 1.",
+        r"$⟦BC_in_H⟧$ times as large.",
+    ),
+    Question(
+        "fisher",
+        "Which share of the empirical Fisher matrix is the mean gradient's, at the first epoch and at the last?",
+        r"$\lVert\bar g\rVert^2 / \mathrm{E}\lVert g_p\rVert^2$: it vanishes at a minimum.",
+        r"$⟦mean_gradient_first⟧\,\%$ and $⟦mean_gradient_last⟧\,\%$.",
+    ),
+    Question(
+        "film",
+        r"By how much has γ of $C$ moved since the first frame?",
+        "The first of the curves below.",
+        r"From $⟦film_first⟧$ to $⟦film_last⟧$.",
+    ),
+    Question(
+        "film",
+        "The newest network stays as it is, but its mini-batch is four times as small. What becomes of $C$ and of γ?",
+        r"$B$ stands before the bracket in $C = \frac1B(\dots)$.",
+        r"Every $C_{ii}$ is four times as large, so all points move up alike and γ stays at $⟦film_last⟧$.",
+    ),
 )

@@ -1,8 +1,12 @@
-"""Every term there is: its symbol and name, its definition from words.py, and the pages that show it."""
+"""Every term there is: its symbol and name, its definition from the words of the pages, and the pages that show it."""
 
 from dataclasses import dataclass
 
 from pages.parts import words
+from pages.parts.duality import words as duality
+from pages.parts.film import screen
+from pages.parts.fisher import words as fisher
+from pages.parts.sample import words as sample
 from pages.parts.sandbox import words as sandbox
 
 
@@ -50,6 +54,24 @@ TERMS = (
     Term("Curvatures of single samples", r"\kappa_m,\ \alpha_m", words.SPECTRA, ("suppression",), "kappa alpha u_m"),
     Term("Correlation of curvature and alignment", "r", sandbox.MAP, ("sandbox",), "kappa alpha map q_p"),
     Term("What a direction sees", r"s_\kappa,\ s_H", sandbox.SEEN, ("sandbox",), "kappa alpha widths"),
+    Term("Hessian of one sample", "h_p", sample.ONE, ("sample",), "M delta"),
+    Term("Kronecker product", r"M \otimes a a^{\mathsf T}", sample.KRONECKER, ("sample",), "block"),
+    Term("Sharpest curvature and confidence", r"\kappa_1,\ p", sample.STIFF, ("sample",), "kappa two classes"),
+    Term("Curvatures of one sample", r"\kappa_m", sample.SPECTRUM, ("sample",), "kappa eigenvalues rank"),
+    Term("Directions of one sample", r"u_m,\ v_i", sample.EIGENVECTOR, ("sample",), "eigenvector"),
+    Term("Alignment of one sample", r"\alpha_{mi}", sample.ALIGNED, ("sample",), "alpha"),
+    Term("Dual change of weights", r"\Delta W^*", duality.CHANGES, ("duality",), "activity a partner rank one"),
+    Term("Both terms of first order", r"v,\ u", duality.GRADIENT, ("duality",), "gradient Hessian activity"),
+    Term("Error of first order", "", duality.FIRST_ORDER, ("duality",), "relative near far"),
+    Term("Covariance from differences", "", duality.COVARIANCE, ("duality",), "C_AWD pairs trace size"),
+    Term("The Fisher argument", "C = H/B", fisher.ARGUMENT, ("fisher",), "likelihood empirical true"),
+    Term("One basis for all", r"M_{ii}", fisher.FIGURES, ("fisher",), "diagonal divided"),
+    Term("True Fisher matrix", "F", fisher.FIRST, ("fisher",), "H softmax labels drawn"),
+    Term("Empirical Fisher matrix", r"\mathrm{E}[g g^{\mathsf T}]", fisher.SECOND, ("fisher",), "labels confidence"),
+    Term("Mean gradient", r"\bar g", fisher.THIRD, ("fisher",), "BC minimum"),
+    Term("Slopes of the argument", r"\gamma", fisher.SLOPES, ("fisher",), "power law"),
+    Term("Sizes of the argument", "", fisher.SIZES, ("fisher",), "sum"),
+    Term("Frame of a film", "", screen.WHAT, ("film",), "live training"),
     Term("Stiff samples", "", words.STIFF, ("suppression",), "stiff ratio kappa"),
     Term("Suppression", "", words.SUPPRESSION, ("suppression",), "tail factor damping homogenise keep"),
     Term("New noise on old", "", words.NEW_ON_OLD, ("suppression",), "slope"),
