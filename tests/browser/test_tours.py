@@ -5,14 +5,25 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from cache.store import Store
 from pages.parts.frame import entry
 from pages.parts.tours import kept
 from pages.parts.tours.guide import css_class
 from tests.browser.conftest import settle
+from tests.planted import add_samples
 
 pytestmark = pytest.mark.browser
 
 TOURS = kept.shipped()
+
+
+@pytest.fixture(scope="module")
+def looked(planted):
+    """The planted dashboard, its samples looked at one by one."""
+    store = Store(planted.cache)
+    (run,) = store.list("runs")
+    add_samples(store, run, 0, 50, 100)
+    return planted
 
 
 def stands(page, tour, number):
@@ -30,9 +41,9 @@ def stands(page, tour, number):
 
 
 @pytest.mark.parametrize("id", list(TOURS))
-def test_a_tour_leads_to_its_end(planted, window, id):
+def test_a_tour_leads_to_its_end(looked, window, id):
     tour = TOURS[id]
-    page = window(f"{planted.url}/?tour={id}&stop=1", width=1280, height=720)
+    page = window(f"{looked.url}/?tour={id}&stop=1", width=1280, height=720)
     for number in range(1, len(tour.stops) + 1):
         stands(page, tour, number)
         last = number == len(tour.stops)
@@ -41,9 +52,9 @@ def test_a_tour_leads_to_its_end(planted, window, id):
     expect(page).not_to_have_url(re.compile("tour="))
 
 
-def test_presenting_hides_the_controls_and_keys_lead_on(planted, window):
+def test_presenting_hides_the_controls_and_keys_lead_on(looked, window):
     tour = TOURS["five-minutes"]
-    page = window(f"{planted.url}/power_law?tour=five-minutes&stop=4", width=1280, height=720)
+    page = window(f"{looked.url}/power_law?tour=five-minutes&stop=4", width=1280, height=720)
     stands(page, tour, 4)
     settle(page)
     slider = page.get_by_role("slider").first
