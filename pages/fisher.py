@@ -14,39 +14,38 @@ PAGE = "fisher"
 
 def main() -> None:
     """The knobs, the verdict, the matrices side by side at three epochs, and the three links of the argument."""
-    from pages.parts import controls, samples
-    from pages.parts.fisher import panels
+    from pages.parts import controls
 
     view = controls.opening("Is the noise the curvature over B?")
-    if view is None:
-        return
-    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
-    with left:
-        epochs = panels.epochs(PAGE, view)
-    if samples.of(PAGE, view, epochs):
-        with right:
-            names = panels.matrices(PAGE)
-        compared(view, epochs, names)
+    if view is not None:
+        compared(view)
 
 
 @st.fragment
 @guarded
-def compared(view: "View", epochs: tuple[int, ...], names: tuple[str, ...]) -> None:
-    """All that the window of directions moves."""
+def compared(view: "View") -> None:
+    """All that the knobs move."""
     from engine import fisher_argument
     from pages.parts import controls, panels, pointing, samples
     from pages.parts.fisher import panels as own
     from pages.parts.fisher import telling, words
 
-    kept = [samples.found(view, epoch) for epoch in epochs]
-    stages = [fisher_argument.of(found) for found in kept if found is not None]
-    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
+    left, middle, right = st.columns([3, 3, 2], gap="medium", vertical_alignment="bottom")
     with left:
+        epochs = own.epochs(PAGE, view)
+    found = samples.of(PAGE, view, epochs)
+    if not found:
+        return
+    with middle:
         first, last = controls.window(PAGE, view, panels.usual_window(view.analysis))
     with right:
         divided = own.relative(PAGE)
-    st.markdown(f"#### {telling.verdict(stages, first, last)}")
-    controls.heading("Four matrices beside H", words.ARGUMENT + words.FIGURES, "The argument, and what is drawn")
+    stages = [fisher_argument.of(each) for each in found]
+    st.markdown(f"**{telling.verdict(stages, first, last)}**")
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        names = own.matrices(PAGE)
+        with st.popover("The argument, and what is drawn", icon=":material/help:", type="tertiary"):
+            st.markdown(words.ARGUMENT + words.FIGURES)
     own.side_by_side(view, stages, names, first, last, divided)
     pointing.line(view, ())
     own.slopes_and_sizes(view, stages, first, last)

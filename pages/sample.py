@@ -17,7 +17,7 @@ def main() -> None:
     from pages.parts import controls, samples
     from pages.parts.sample import choice
 
-    view = controls.opening("How does a single sample bend the loss?")
+    view = controls.opening("How does one sample bend the loss?")
     if view is None:
         return
     left, right = st.columns(2, gap="large", vertical_alignment="bottom")

@@ -80,13 +80,26 @@ def test_two_classes_give_the_ratio_that_the_words_name():
 def test_the_verdict_follows_the_numbers():
     a = arguments()[0]
     equal = fisher_argument.Argument(0, "ce", True, {**a.diagonals, "BC": a.diagonals["H"]}, a.floor)
-    assert telling.verdict([equal], 0, 400).startswith("Here it is: at epoch 0 the noise B·C is in sum 1 H")
+    assert telling.verdict([equal], 0, 400).startswith("Here it is: at epoch 0 B·C is in sum 1 H, γ = 1.00")
     steep = np.abs(a.diagonals["H"]) ** 1.5
     other = fisher_argument.Argument(9, "ce", True, {**a.diagonals, "BC": steep}, a.floor)
     said = telling.verdict([equal, other], 0, 400)
-    assert said.startswith("Only sometimes.")
+    assert said.startswith("Only at first: at epoch 0 B·C is in sum 1 H, γ = 1.00; at epoch 9")
     assert "γ = 1.50" in said
-    assert telling.verdict([other], 0, 400).startswith("It is not")
+    assert telling.verdict([other], 0, 400).startswith("It is not: ")
+    assert telling.verdict([other, equal], 0, 400).startswith("Only at the end: ")
+
+
+def test_the_weakest_link_is_the_one_with_the_largest_factor():
+    a = arguments()[0]
+    h = a.diagonals["H"]
+    for place in range(3):
+        sizes = dict(zip(("fisher", "empirical", "BC"), [1.0] * place + [0.5] * (3 - place), strict=True))
+        broken = fisher_argument.Argument(
+            3, "ce", True, {"H": h, "E_h2": h, **{n: s * h for n, s in sizes.items()}}, a.floor
+        )
+        assert telling.weakest(broken) == place
+        assert telling.LINKS[place] in telling.verdict([broken], 0, 400)
 
 
 # -- the page ---------------------------------------------------------------------------------------------
@@ -112,7 +125,7 @@ def test_every_matrix_is_drawn_at_every_epoch_as_it_is(looked):
             if name == "E_h2":
                 ratio = ratio * a.diagonals["BC"].sum() / a.diagonals[name].sum()
             np.testing.assert_allclose(decode(drawn[name]["y"]), ratio, rtol=1e-6)
-            assert f"γ = {a.fit(name, 400).gamma:.2f}" in drawn[f"{name} fit"]["name"]
+            assert drawn[f"{name} fit"]["name"].endswith(f"  {a.fit(name, 400).gamma:.2f}")
     slopes, sizes = series(at, "slopes"), series(at, "sizes")
     np.testing.assert_allclose(decode(slopes["BC"]["y"]), [a.fit("BC", 400).gamma for a in arguments()])
     np.testing.assert_allclose(decode(sizes["empirical"]["y"]), [a.size("empirical") for a in arguments()])
@@ -130,12 +143,12 @@ def test_the_knobs_move_what_they_say(looked):
     a = arguments()[2]
     index = decode(points["customdata"])[:, 0].astype(int) - 1
     np.testing.assert_allclose(decode(points["y"]), a.diagonals["BC"][index], rtol=1e-6)
-    at.get("button_group")[0].set_value(["empirical"]).run()
+    at.pills(key="fisher.beside").set_value(["empirical"]).run()
     fine(at)
     assert {m for m in series(at, "argument2") if " " not in m} == {"empirical", "H"}
     at.slider(key="fisher.window").set_value((3, 90)).run()
     fine(at)
-    assert f"γ = {a.fit('empirical', 90, 2).gamma:.2f}" in series(at, "argument2")["empirical fit"]["name"]
+    assert series(at, "argument2")["empirical fit"]["name"].endswith(f"  {a.fit('empirical', 90, 2).gamma:.2f}")
     assert {k: url(at)[k] for k in ("relative", "beside", "window")} == {
         "relative": "no",
         "beside": "empirical",
@@ -163,4 +176,4 @@ def test_the_middle_epoch_is_chosen_among_those_between(store, looked):
 def test_a_figure_without_data_says_so():
     a = arguments()[0]
     empty = fisher_argument.Argument(0, "ce", True, a.diagonals, floor=1e9)
-    assert "noise floor" in figures.compare(empty, ("BC",), 0, 400, True).layout.annotations[0].text
+    assert "noise floor" in figures.compare(empty, ("BC",), 0, 400, True, (-1.0, 1.0)).layout.annotations[0].text

@@ -42,7 +42,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
 FISHERS: Mapping[str, Look] = MappingProxyType(
     {
         "fisher": Look("#8a5a44", "pentagon", "F", r"F"),
-        "empirical": Look("#6b8e23", "bowtie", "E[g gᵀ]", r"\mathrm{E}[g g^{\mathsf T}]"),
+        "empirical": Look("#6b8e23", "circle-open", "E[g gᵀ]", r"\mathrm{E}[g g^{\mathsf T}]"),
     }
 )
 

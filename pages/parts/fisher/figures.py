@@ -19,15 +19,15 @@ LOOK: Mapping[str, Look] = {
     "E_h2": LOOKS["E_h2"],
 }
 # E[h²] has another unit: it is drawn with the sum of B·C.
-SCALED = replace(LOOK["E_h2"], html="E[h²], scaled")
+# What nearly coincides is drawn as a ring around a dot.
+SIZE = {"fisher": 5, "empirical": 9, "BC": 5, "E_h2": 4}
 # Points of a series in one of three figures side by side.
 DRAWN = 150
 
 
-def drawn(a: Argument, name: str) -> tuple[Look, ndarray]:
-    """A diagonal as it is drawn, and how."""
-    y = a.diagonals[name]
-    return (SCALED, y * a.size("BC", name)) if name == "E_h2" else (LOOK[name], y)
+def drawn(a: Argument, name: str) -> ndarray:
+    """A diagonal as it is drawn."""
+    return a.diagonals[name] * (a.size("BC", name) if name == "E_h2" else 1.0)
 
 
 def compare(
@@ -36,12 +36,13 @@ def compare(
     first: int,
     last: int,
     relative: bool,
-    reach: tuple[float, float] | None = None,
+    ends_up: tuple[float, float],
     marked: int | None = None,
-    height: int = 400,
+    height: int = 370,
 ) -> go.Figure:
     """M_ii, or M_ii/H_ii, against H_ii for these matrices, with the power law fitted over directions first … last − 1;
-    the line of H itself is dotted; E[h²] is scaled to the sum of B·C. reach: ends of the vertical axis, in decades."""
+    the legend tells each exponent. The line of H itself is dotted, and E[h²] is scaled to the sum of B·C. ends_up:
+    the ends of the vertical axis, in decades."""
     h = a.diagonals["H"]
     index = np.arange(h.size)
     data = h > a.floor
@@ -50,7 +51,7 @@ def compare(
     below = h if relative else np.ones_like(h)
     traces: list[go.Scatter] = []
     for name in (n for n in names if n != "H"):
-        look, y = drawn(a, name)
+        look, y = LOOK[name], drawn(a, name)
         fitted = data & (y > 0) & (index >= first) & (index < last)
         for inside, opacity in ((data & (y > 0) & ~fitted, 0.2), (fitted, 0.65)):
             keep = np.flatnonzero(inside)[spread(h[inside], DRAWN)]
@@ -63,7 +64,7 @@ def compare(
                     legendgroup=name,
                     showlegend=False,
                     meta=name if opacity > 0.5 else f"{name} not fitted",
-                    marker={"color": look.colour, "symbol": look.marker, "size": 5, "opacity": opacity},
+                    marker={"color": look.colour, "symbol": look.marker, "size": SIZE[name], "opacity": opacity},
                     customdata=np.stack([keep + 1, y[keep], y[keep] / h[keep]], axis=1),
                     hovertemplate=f"<b>{look.html}</b>, direction %{{customdata[0]:.0f}}<br>H<sub>ii</sub> = "
                     "%{x:.3e}<br>M<sub>ii</sub> = %{customdata[1]:.3e}<br>M<sub>ii</sub>/H<sub>ii</sub> = "
@@ -77,7 +78,7 @@ def compare(
                 x=ends,
                 y=[np.nan, np.nan] if fit is None else fit.line(ends) * times / (ends if relative else 1),
                 mode="lines+markers",
-                name=look.html + ("" if fit is None else f"  γ = {fit.gamma:.2f}"),
+                name=look.html + ("" if fit is None else f"  {fit.gamma:.2f}"),
                 legendgroup=name,
                 meta=f"{name} fit",
                 line={"color": look.colour, "width": 2.4},
@@ -93,6 +94,7 @@ def compare(
             mode="lines",
             name="H",
             meta="H",
+            showlegend=False,
             line={"color": palette.QUIET, "width": 2, "dash": "dot"},
             hoverinfo="skip",
         )
@@ -100,15 +102,27 @@ def compare(
     place = (
         [palette.line_up(float(h[marked - 1]), color=palette.MARK, width=1.4)] if marked and marked <= h.size else []
     )
-    across = log_axis(CURVATURE.replace("eigen-direction", "direction"), float(np.log10(ends[0] / ends[1])))
-    up = log_axis(
-        "M<sub>ii</sub> / H<sub>ii</sub>" if relative else "M<sub>ii</sub>", 6 if reach is None else reach[1] - reach[0]
-    )
-    if reach is not None:
-        up["range"] = list(reach)
+    # Three figures stand side by side: ticks have half the room.
+    across = log_axis(CURVATURE.replace("eigen-direction", "direction"), 2 * float(np.log10(ends[0] / ends[1])))
+    low, high = ends_up
+    up = log_axis("M<sub>ii</sub> / H<sub>ii</sub>" if relative else "M<sub>ii</sub>", high - low, range=[low, high])
     return go.Figure(
         traces,
-        layout(height, xaxis=across, yaxis=up, shapes=place, margin={"l": 8, "r": 8, "t": 88, "b": 8}),
+        layout(
+            height,
+            xaxis=across,
+            yaxis=up,
+            shapes=place,
+            margin={"l": 8, "r": 8, "t": 70, "b": 8},
+            legend={
+                "orientation": "h",
+                "x": 0,
+                "y": 1.0,
+                "yanchor": "bottom",
+                "title": {"text": "γ:", "font": {"size": 13}},
+                "font": {"size": 13},
+            },
+        ),
     )
 
 
@@ -118,7 +132,7 @@ def reach(stages: Sequence[Argument], names: Sequence[str], relative: bool) -> t
     for a in stages:
         h = a.diagonals["H"]
         for name in {"H", *names}:
-            y = drawn(a, name)[1]
+            y = drawn(a, name)
             data = (h > a.floor) & (y > 0)
             every.append(np.log10(y[data] / (h[data] if relative else 1.0)))
     values = np.concatenate(every[1:]) if len(every) > 1 else every[0]

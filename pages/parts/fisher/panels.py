@@ -62,7 +62,7 @@ def relative(page: str) -> bool:
         st.segmented_control(
             "Heights",
             [True, False],
-            format_func=lambda divided: "divided by H" if divided else "as measured",
+            format_func=lambda divided: "÷ H" if divided else "measured",
             required=True,
             **bound(page, "relative", True if chosen is None else chosen),
         )
@@ -74,7 +74,7 @@ def side_by_side(
 ) -> None:
     """All matrices in the eigenbasis of H, one figure for each epoch, on one vertical scale."""
     ends = figures.reach(stages, names, divided)
-    with st.grid(3, min_column_width=290, gap="small") as row:
+    with st.grid(3, min_column_width=285, gap="small") as row:
         for place, a in enumerate(stages):
             with row.cell():
                 st.markdown(f"##### {title(a, place, len(stages))}")
@@ -146,7 +146,7 @@ def links(stages: Sequence[Argument], first: int, last: int) -> None:
         ("2", "The true Fisher matrix is the empirical one", words.SECOND, telling.second_link(stages)),
         ("3", "The empirical Fisher matrix is B·C", words.THIRD, telling.third_link(stages)),
     )
-    with st.grid(3, min_column_width=290, gap="small", border=True) as row:
+    with st.grid(3, min_column_width=285, gap="small", border=True) as row:
         for number, heading, about, said in shown:
             with row.cell():
                 controls.heading(f"{number}. {heading}?", about, "Why", level=4)

@@ -1,6 +1,7 @@
 """What the present numbers say about C = H/B, in sentences."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,37 +19,42 @@ def holds(a: Argument, first: int, last: int) -> bool:
 
 
 def verdict(stages: Sequence[Argument], first: int, last: int) -> str:
-    """Whether C = H/B in this run, and what is wrong with it at its beginning and its end."""
+    """Whether C = H/B in this run, at its beginning and its end, and which link breaks."""
     start, end = stages[0], stages[-1]
-    kept = [holds(a, first, last) for a in stages]
-    said = "Here it is" if all(kept) else "It is not" if not any(kept) else "Only sometimes"
-    ending = _amount(end, first, last)
-    if len(stages) == 1:
-        return f"{said}: {ending}."
-    return f"{said}. {_beginning(start)}; {ending}."
+    kept = holds(start, first, last), holds(end, first, last)
+    said = {(True, True): "Here it is", (True, False): "Only at first", (False, True): "Only at the end"}
+    amounts = [_amount(end, first, last)]
+    if len(stages) > 1:
+        fit = start.fit("BC", last, first)
+        slope = "" if fit is None else f", γ = {fit.gamma:.2f}"
+        amounts.insert(0, f"at epoch {start.epoch} B·C is in sum {share_of(start.size('BC'))} H{slope}")
+    broken = "" if all(kept) else f" What breaks most is {LINKS[weakest(end if not kept[1] else start)]}."
+    return f"{said.get(kept, 'It is not')}: {'; '.join(amounts)}.{broken}"
 
 
-def _beginning(a: Argument) -> str:
-    direction, most = a.steepest
-    share = f"{a.mean_gradient:.1%} of the empirical Fisher matrix in sum"
-    if max(a.mean_gradient, most) < NEAR_SIZE:
-        return f"At epoch {a.epoch} the mean gradient is small, {share}"
-    return (
-        f"At epoch {a.epoch} the mean gradient is not small, {share} and {most:.0%} along direction {direction}, so "
-        "that it is not B·C"
-    )
+LINKS = (
+    "the first link, H = F",
+    "the second link, F = E[g gᵀ]: the data's labels are not draws from the network's predictions",
+    "the third link, E[g gᵀ] = B·C: the mean gradient is not small",
+)
+
+
+def weakest(a: Argument) -> int:
+    """The link (from 0) over which the sum changes by the largest factor."""
+    chain = ("H", "fisher", "empirical", "BC")
+    return int(np.argmax([abs(np.log(a.size(to, of))) for of, to in pairwise(chain)]))
 
 
 def _amount(a: Argument, first: int, last: int) -> str:
     fit = a.fit("BC", last, first)
-    text = f"at epoch {a.epoch} the noise B·C is in sum {share_of(a.size('BC'))} H"
+    text = f"at epoch {a.epoch} B·C is in sum {share_of(a.size('BC'))} H"
     if fit is None:
         return text
     h = a.diagonals["H"]
     inside = h[first:last][h[first:last] > a.floor]
     sharp, flat = (float(fit.line(np.array([x]))[0] / x) for x in (inside.max(), inside.min()))
     return (
-        f"{text} and follows its power γ = {fit.gamma:.2f}: {share_of(sharp)} H along the sharpest direction fitted, "
+        f"{text}, γ = {fit.gamma:.2f}, which goes from {share_of(sharp)} H along the sharpest direction fitted to "
         f"{share_of(flat)} H along the flattest"
     )
 
@@ -58,12 +64,17 @@ def share_of(ratio: float) -> str:
     return number(ratio, 3 if 0.995 <= ratio < 1.095 else 2)
 
 
+def percent(share: float) -> str:
+    """A share that may be tiny."""
+    return f"{number(100 * share, 2)} %"
+
+
 def stage(a: Argument) -> str:
     """The three links at one checkpoint."""
     return (
         f"F differs from H by {number(a.gap, 1)} of $H_{{11}}$ at most. In sum, $\\mathrm{{E}}[g g^{{\\mathsf T}}]$ is "
-        f"**{share_of(a.size('empirical', 'fisher'))}** F, the mean gradient **{a.mean_gradient:.1%}** of that, and "
-        f"$B\\,C$ is **{share_of(a.size('BC'))}** H."
+        f"**{share_of(a.size('empirical', 'fisher'))}** F, the mean gradient **{percent(a.mean_gradient)}** of that, "
+        f"and $B\\,C$ is **{share_of(a.size('BC'))}** H."
     )
 
 
@@ -91,10 +102,15 @@ def second_link(stages: Sequence[Argument]) -> str:
     """F = E[g gᵀ]: the data's labels against labels that the network would draw."""
     sizes = _each(stages, lambda a: share_of(a.size("empirical", "fisher")))
     end = stages[-1].size("empirical", "fisher")
-    if end < 1 - NEAR_SIZE:
+    if stages[-1].loss != "ce":
         why = (
-            "A trained network is right more often on its training samples than its own confidence says, so the "
-            "gradients of the true labels are smaller than those of drawn ones."
+            "Squared error is the likelihood of a Gaussian around the outputs whose variance, half the number of "
+            "classes, has nothing to do with how far the labels really are from them."
+        )
+    elif end < 1 - NEAR_SIZE:
+        why = (
+            "The network is right more often on its training samples than its own confidence says, so the gradients "
+            "of the true labels are smaller than those of drawn ones."
         )
     elif end > 1 + NEAR_SIZE:
         why = "The network is wrong more often than its own confidence says, so the true labels' gradients are larger."
@@ -105,11 +121,13 @@ def second_link(stages: Sequence[Argument]) -> str:
 
 def third_link(stages: Sequence[Argument]) -> str:
     """E[g gᵀ] = B·C: the mean gradient."""
-    shares = _each(stages, lambda a: f"{a.mean_gradient:.1%}")
+    shares = _each(stages, lambda a: percent(a.mean_gradient))
     direction, most = stages[0].steepest
+    small = max(a.mean_gradient for a in stages) < NEAR_SIZE
+    said = "So this link holds nearly: single gradients are large beside their mean." if small else "It is not small."
     return (
-        f"Of the empirical Fisher matrix the mean gradient makes up in sum {shares}. At epoch {stages[0].epoch} it is "
-        f"strongest along direction {direction}: {most:.0%}."
+        f"Of the empirical Fisher matrix the mean gradient makes up in sum {shares}. At epoch {stages[0].epoch} its "
+        f"share is largest along direction {direction}: {percent(most)}. {said}"
     )
 
 

@@ -32,7 +32,8 @@ nor where the rest of the network is curved (tanh, GELU).
 SECOND = r"""
 **$F = \mathrm{E}[g g^{\mathsf T}]$** would need that the data's labels look like draws from the network's own
 predictions. With two classes and confidence $p$ in the right one, a sample adds $(1-p)^2$ to the empirical Fisher
-matrix, and $p\,(1-p)$ to the true one: a ratio of $(1-p)/p$, which vanishes as the network becomes certain.
+matrix, and $p\,(1-p)$ to the true one: a ratio of $(1-p)/p$, which vanishes as the network becomes certain. Squared
+error, read as a likelihood, is that of a Gaussian around the outputs with variance $K/2$ for $K$ classes.
 """
 
 THIRD = r"""

@@ -12,7 +12,7 @@ from pages.parts.controls import draw
 from pages.parts.frame import escaped
 from pages.parts.selection import bound
 
-ORDERS: Mapping[str, str] = {"stiffest": "stiffest first", "softest": "softest first", "all": "from stiff to soft"}
+ORDERS: Mapping[str, str] = {"stiffest": "stiffest", "softest": "softest", "all": "stiff to soft"}
 OFFERED = 24
 
 
@@ -53,7 +53,7 @@ def knobs(page: str, samples: Samples) -> tuple[str, int | None]:
     """Which samples are offered: their order and their class."""
     now = selection.current()
     classes = [None, *range(len(samples.class_names))]
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         order = st.segmented_control(
             "Samples",
             list(ORDERS),
@@ -64,8 +64,8 @@ def knobs(page: str, samples: Samples) -> tuple[str, int | None]:
         of_class = st.selectbox(
             "Class",
             classes,
-            format_func=lambda c: "all classes" if c is None else samples.class_names[c],
-            width=170,
+            format_func=lambda c: "all" if c is None else samples.class_names[c],
+            width=130,
             **bound(page, "of_class", now.of_class if now.of_class in classes else None),
         )
     return str(order), of_class

@@ -12,9 +12,6 @@ from pages.parts.results import View
 from pages.parts.sample import choice, figures, telling
 from pages.parts.selection import bound
 
-# Pixels a side of the chosen sample.
-PICTURE = 150
-
 
 def why(page: str, view: View, samples: Samples, sample: int) -> None:
     """|κ_1| of all samples against the confidence of the network."""
@@ -54,10 +51,10 @@ def why(page: str, view: View, samples: Samples, sample: int) -> None:
 def portrait(page: str, view: View, samples: Samples, pictures: ndarray | None, sample: int, one: One) -> None:
     """The chosen sample: how it looks, what the network answers, and why it is as stiff as it is."""
     choice.stepper(page, samples, sample)
-    picture, answers = st.columns([1, 2], vertical_alignment="center")
+    picture, answers = st.columns([2, 5], vertical_alignment="center")
     with picture:
         if pictures is not None:
-            st.image(thumbnails.source(pictures[sample]), width=PICTURE, caption=thumbnails.answer(samples, sample))
+            st.image(thumbnails.source(pictures[sample]), width="stretch", caption=thumbnails.answer(samples, sample))
         else:
             st.markdown(f"**{thumbnails.answer(samples, sample)}**")
     with answers:
@@ -87,7 +84,7 @@ def product(view: View, sample: int, one: One) -> None:
         ),
     )
     names = {"M": left, "aa": right, "h": whole}
-    with st.grid(3, min_column_width=250, gap="small") as row:
+    with st.grid(3, min_column_width=200, gap="small") as row:
         for key, figure in parts:
             with row.cell():
                 draw(

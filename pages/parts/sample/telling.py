@@ -137,4 +137,4 @@ def _times(value: float, median: float) -> float | None:
 
 
 def _factor(ratio: float) -> str:
-    return f"{number(ratio, 2)} times"
+    return f"{number(float(f'{ratio:.2g}'))} times"

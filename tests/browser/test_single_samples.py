@@ -1,0 +1,68 @@
+"""One sample, and the Fisher argument, in a browser: what is clicked is looked at."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Dashboard, settle
+from tests.browser.test_looking import centre_of, figure
+
+pytestmark = pytest.mark.browser
+
+FITS = "document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"
+
+
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory):
+    """A dashboard over a planted run whose samples are looked at."""
+    from cache.store import Store
+    from tests.planted import add_samples, fill
+
+    store = Store(tmp_path_factory.mktemp("looked"))
+    add_samples(store, fill(store), 0, 10, 100)
+    dashboard = Dashboard(store.root).start()
+    yield dashboard
+    dashboard.stop()
+
+
+def traces(page, key, name):
+    """A trace's y by its meta, as it is drawn."""
+    return page.evaluate(
+        f"Array.from(document.querySelector('.st-key-{key} .gammascope-plot').data.find((t) => t.meta === '{name}').y)"
+    )
+
+
+def test_a_thumbnail_a_bar_and_a_direction_are_chosen_by_a_click(looked, window):
+    page = window(f"{looked.url}/sample?epoch=10", width=1280, height=720)
+    strip = figure(page, "strip")
+    expect(strip.locator(".main-svg").first).to_be_visible()
+    settle(page)
+    assert strip.bounding_box()["y"] < 500, "the samples are on the first screen"
+    sample = page.evaluate("document.querySelector('.st-key-strip .gammascope-plot').data[0].customdata[1]")
+    page.mouse.click(*centre_of(page, strip.locator(".layer-below, .imagelayer image, image").nth(1)))
+    expect(page).to_have_url(re.compile(rf"sample={sample}\b"))
+    expect(page.get_by_role("heading", name=re.compile(f"Sample {sample}, a"))).to_be_visible()
+    page.mouse.click(*centre_of(page, figure(page, "kappa").locator(".bars .point").nth(2)))
+    expect(page).to_have_url(re.compile("mode=3"))
+    expect(figure(page, "u")).to_contain_text("u3 of this sample")
+    settle(page)
+    page.mouse.click(*centre_of(page, figure(page, "alignment").locator(".bars .point").first))
+    expect(page).to_have_url(re.compile(r"direction=1\b"))
+    expect(figure(page, "v")).to_contain_text("v1 of H")
+
+
+def test_the_matrices_are_shown_against_h_and_as_measured(looked, window):
+    page = window(f"{looked.url}/fisher", width=1000, scheme="dark")
+    expect(figure(page, "sizes").locator(".main-svg").first).to_be_visible()
+    settle(page)
+    assert page.evaluate(FITS) <= 0
+    equal = traces(page, "argument2", "fisher")
+    assert max(abs(y - 1) for y in equal[:50]) < 0.01, "the true Fisher matrix is H"
+    page.get_by_role("radio", name="measured").click()
+    expect(page).to_have_url(re.compile("relative=no"))
+    page.wait_for_function(
+        "document.querySelector('.st-key-argument2 .gammascope-plot').layout.yaxis.title.text === 'M<sub>ii</sub>'"
+    )
+    settle(page)
+    assert traces(page, "argument2", "fisher") != equal
