@@ -33,6 +33,11 @@ def traces(page, key, name):
     )
 
 
+def area(page, key):
+    """Where a figure's data are drawn."""
+    return figure(page, key).locator(".nsewdrag").first
+
+
 def test_a_thumbnail_a_bar_and_a_direction_are_chosen_by_a_click(looked, window):
     page = window(f"{looked.url}/sample?epoch=10", width=1280, height=720)
     strip = figure(page, "strip")
@@ -40,16 +45,17 @@ def test_a_thumbnail_a_bar_and_a_direction_are_chosen_by_a_click(looked, window)
     settle(page)
     assert strip.bounding_box()["y"] < 500, "the samples are on the first screen"
     sample = page.evaluate("document.querySelector('.st-key-strip .gammascope-plot').data[0].customdata[1]")
-    page.mouse.click(*centre_of(page, strip.locator(".layer-below, .imagelayer image, image").nth(1)))
+    page.mouse.click(*centre_of(page, strip.locator("image").nth(1)))
     expect(page).to_have_url(re.compile(rf"sample={sample}\b"))
     expect(page.get_by_role("heading", name=re.compile(f"Sample {sample}, a"))).to_be_visible()
-    page.mouse.click(*centre_of(page, figure(page, "kappa").locator(".bars .point").nth(2)))
+    settle(page)
+    page.mouse.click(*centre_of(page, area(page, "kappa"), (3 - 0.4) / 10.2, 0.3))
     expect(page).to_have_url(re.compile("mode=3"))
     expect(figure(page, "u")).to_contain_text("u3 of this sample")
     settle(page)
-    page.mouse.click(*centre_of(page, figure(page, "alignment").locator(".bars .point").first))
-    expect(page).to_have_url(re.compile(r"direction=1\b"))
-    expect(figure(page, "v")).to_contain_text("v1 of H")
+    page.mouse.click(*centre_of(page, area(page, "alignment"), (2 - 0.3) / 30.4, 0.3))
+    expect(page).to_have_url(re.compile(r"direction=2\b"))
+    expect(figure(page, "v")).to_contain_text("v2 of H")
 
 
 def test_the_matrices_are_shown_against_h_and_as_measured(looked, window):

@@ -238,13 +238,14 @@ def spectrum(kappa: ndarray, middle: ndarray, mode: int, height: int = 300) -> g
         name="median of all samples",
         line={"color": palette.QUIET, "width": 1.4, "dash": "dot"},
         marker={"size": 6},
+        customdata=m,
         hovertemplate="median |κ<sub>%{x}</sub>| = %{y:.3e}<extra></extra>",
         meta="median",
     )
     low = np.log10(min(size[size > floor].min(initial=top), middle[middle > floor].min(initial=top)))
     y = palette.log_axis("|κ<sub>m</sub>|", np.log10(top) - low, range=[float(low) - 0.7, float(np.log10(top)) + 0.4])
     x = axis("m", dtick=1 if m.size <= 12 else 5, showgrid=False, range=[0.4, m.size + 0.6])
-    return go.Figure([bars, line], layout(height, xaxis=x, yaxis=y))
+    return go.Figure([bars, line], layout(height, xaxis=x, yaxis=y, hovermode="x"))
 
 
 def alignments(
@@ -273,6 +274,7 @@ def alignments(
                 name="mean of all samples",
                 line={"color": palette.QUIET, "width": 1.4, "dash": "dot"},
                 marker={"size": 5},
+                customdata=i,
                 hovertemplate="mean over all samples: %{y:.4f}<extra></extra>",
                 meta="mean",
             )
@@ -280,4 +282,4 @@ def alignments(
     x = axis("global eigen-direction i of H", showgrid=False, range=[0.3, own.size + 0.7])
     y = axis(f"(u<sub>{mode}</sub>·v<sub>i</sub>)²", rangemode="tozero")
     shapes = [palette.line_across(chance_, color=palette.QUIET, width=1, dash="dash")]
-    return go.Figure(traces, layout(height, xaxis=x, yaxis=y, shapes=shapes))
+    return go.Figure(traces, layout(height, xaxis=x, yaxis=y, shapes=shapes, hovermode="x"))
