@@ -57,7 +57,8 @@ def looked_at(view: "View", order: str, of_class: int | None) -> None:
     controls.heading("Its Hessian is a product", words.KRONECKER, "What the squares show")
     panels.product(view, sample, one)
 
-    controls.heading("Its curvatures and its directions", words.SPECTRUM + words.EIGENVECTOR, "What κ, u and v are")
+    about = words.SPECTRUM + words.EIGENVECTOR + words.ALIGNED
+    controls.heading("Its curvatures and its directions", about, "What κ, u and v are")
     mode = panels.mode_of(one)
     own = one.alignment(found.directions)[mode - 1]
     direction = panels.direction_of(view, found, own)
