@@ -10,12 +10,12 @@ from tests.browser.conftest import settle
 pytestmark = pytest.mark.browser
 
 
-def trace(page, key, meta):
-    """One series of a figure, as plotly.js holds it."""
-    find = (
-        "([key, meta]) => document.querySelector(`.st-key-${key} .gammascope-plot`).data.find((t) => t.meta === meta)"
+def trace(page, key, meta, where="true"):
+    """One series t of a figure, as plotly.js holds it once it is drawn and `where` holds of it."""
+    found = (
+        f"document.querySelector('.st-key-{key} .gammascope-plot')?.data?.find((t) => t.meta === '{meta}' && {where})"
     )
-    return page.evaluate(find, [key, meta])
+    return page.wait_for_function(found).json_value()
 
 
 def test_keys_move_the_sandbox_up_the_map_and_the_proof_shows_its_bounds(planted, window):
@@ -31,15 +31,13 @@ def test_keys_move_the_sandbox_up_the_map_and_the_proof_shows_its_bounds(planted
     for _ in range(4):
         page.keyboard.press("ArrowRight")
     expect(page).to_have_url(re.compile(r"correlation=0\.54"))
-    settle(page)
-    after = trace(page, "map", "sandbox")["y"][0]
+    after = trace(page, "map", "sandbox", "Math.abs(t.x[0] - 0.54) < 1e-3")["y"][0]
     assert 1 < before < after < 2
     assert trace(page, "map", "run")["y"][0] == here
     page.get_by_text("2. Left bound").click()
     expect(page).to_have_url(re.compile("proof=2"))
     expect(page.get_by_role("heading", name="A mean squared is at most")).to_be_visible()
-    settle(page)
-    assert trace(page, "wedge", "lower")["line"]["width"] == 4
+    trace(page, "wedge", "lower", "t.line.width === 4")
     assert trace(page, "wedge", "upper")["line"]["width"] < 4
     for step in ("1. Two averages", "3. Right bound", "4. Two slopes", "5. What sets γ"):
         page.get_by_text(step).click()
