@@ -14,52 +14,61 @@ PAGE = "duality"
 
 
 def main() -> None:
-    """The checkpoint, and everything about one pair of its samples."""
+    """The checkpoint, one pair of its samples, and all pairs."""
     from pages.parts import controls, samples
+    from pages.parts.duality import choice, panels, words
 
     view = controls.opening("A change of input is a change of weights")
     if view is None:
         return
     controls.epoch(PAGE, view)
-    if samples.of(PAGE, view):
-        looked_at(view)
-
-
-@st.fragment
-@guarded
-def looked_at(view: "View") -> None:
-    """All that the choice of a pair moves."""
-    from pages.parts import controls, samples
-    from pages.parts.duality import choice, covariance, panels, words
-
-    found = samples.found(view)
-    if found is None:
-        st.rerun()
+    there = samples.of(PAGE, view)
+    if not there:
         return
-    chosen = choice.chosen(found)
-    choice.strips(PAGE, found, samples.pictures(view), chosen)
-    if panels.possible(chosen):
-        on_the_way(view, chosen)
+    chosen = choice.chosen(there[0])
+    on_the_way(view, chosen)
+    if chosen.possible:
         controls.heading("How far does first order carry?", words.FIRST_ORDER, "What is compared")
         panels.near_and_far(PAGE, view, chosen)
-    controls.heading("From pairs to a covariance", words.COVARIANCE, "What the bars are")
-    covariance.panel(PAGE, view, found, chosen.sample)
+    all_pairs(view, chosen)
     st.caption(controls.provenance(view))
 
 
 @st.fragment
 @guarded
-def on_the_way(view: "View", chosen: "Chosen") -> None:
-    """All that a step from the sample to its partner moves."""
-    from pages.parts import controls
-    from pages.parts.duality import panels, words
+def on_the_way(view: "View", known: "Chosen") -> None:
+    """The choice of a pair, and all that a step from the sample to its partner moves."""
+    from pages.parts import controls, samples
+    from pages.parts.duality import choice, panels, words
 
-    t = panels.step(PAGE)
-    panels.identities(view, chosen, t)
+    chosen = choice.still(known)
+    pictures = samples.pictures(view)
+    left, right = st.columns(2, gap="large")
+    with left:
+        choice.strips(PAGE, chosen, pictures)
+    if not chosen.possible:
+        panels.impossible(chosen)
+        return
+    with right:
+        t = panels.step(PAGE)
+        panels.losses(view, chosen, t)
+    panels.identities(chosen, t)
     controls.heading("What changes", words.CHANGES, "What the pictures show")
-    panels.changes(view, chosen, t)
+    panels.changes(view, chosen, pictures, t)
     controls.heading("What the gradient does meanwhile", words.GRADIENT, "What v and u are")
     panels.gradient(view, chosen, t)
+
+
+@st.fragment
+@guarded
+def all_pairs(view: "View", known: "Chosen") -> None:
+    """What becomes of it over all pairs, matched as one likes."""
+    from pages.parts import controls
+    from pages.parts.duality import choice, covariance, words
+
+    chosen = choice.still(known)
+    controls.heading("From pairs to a covariance", words.COVARIANCE, "What the bars are")
+    covariance.panel(PAGE, view, chosen)
 
 
 with page(PAGE):

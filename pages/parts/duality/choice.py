@@ -32,6 +32,11 @@ class Chosen:
         """Their numbers; ValueError where the sample's activity is zero."""
         return pair(self.samples, self.sample, self.partner)
 
+    @property
+    def possible(self) -> bool:
+        """Whether anything of the sample reaches the layer."""
+        return bool(self.samples.activity[self.sample].any())
+
     def name(self, sample: int) -> str:
         """The class of a sample."""
         return self.samples.class_names[self.samples.targets[sample]]
@@ -62,6 +67,14 @@ def chosen(samples: Samples) -> Chosen:
         own = int(samples.partner[sample])
         partner = own if own >= 0 else int(samples.neighbours(sample, None, 1)[0])
     return Chosen(samples, sample, partner, samples.neighbours(sample, int(samples.targets[partner]), len(samples)))
+
+
+def still(known: Chosen) -> Chosen:
+    """The pair that the whole page was drawn for; where another one was chosen since, the page is drawn anew."""
+    now = chosen(known.samples)
+    if (now.sample, now.partner) != (known.sample, known.partner):
+        st.rerun()
+    return known
 
 
 def usual(samples: Samples) -> int:
@@ -105,10 +118,10 @@ def choose_partner(partner: int) -> None:
     selection.choose(partner=partner)
 
 
-def strips(page: str, samples: Samples, pictures: ndarray | None, chosen: Chosen) -> None:
-    """Both strips, and above each its class and number."""
-    left, right = st.columns(2, gap="large")
-    with left:
+def strips(page: str, chosen: Chosen, pictures: ndarray | None) -> None:
+    """Both strips, and above each its number and class."""
+    samples = chosen.samples
+    with st.container(key=f"{page}-pair", gap="xxsmall"):
         _knobs(page, "sample", "Sample p", chosen, chosen.sample)
         shown = offered(samples, int(samples.targets[chosen.sample]))
         shown = shown if chosen.sample in shown else np.append(shown[:-1], chosen.sample)
@@ -118,7 +131,6 @@ def strips(page: str, samples: Samples, pictures: ndarray | None, chosen: Chosen
             figure, "sample", "duality-samples", f"Samples of class {chosen.name(chosen.sample)}, hardest first.",
             on_click=choose_sample, arrays=lambda: {"sample": shown},
         )  # fmt: skip
-    with right:
         _knobs(page, "partner", "Partner p′", chosen, chosen.partner)
         near = partners(chosen)
         near = near if chosen.partner in near else np.append(near[:-1], chosen.partner)

@@ -10,6 +10,7 @@ from engine.samples import Samples
 from pages.parts import code, palette, results, selection
 from pages.parts.controls import draw
 from pages.parts.duality import figures, telling
+from pages.parts.duality.choice import Chosen
 from pages.parts.palette import LOOKS
 from pages.parts.results import View
 from pages.parts.selection import bound
@@ -22,9 +23,9 @@ LABELS: dict[Matching, str] = {
 }
 
 
-def panel(page: str, view: View, found: Samples, sample: int) -> None:
+def panel(page: str, view: View, chosen: Chosen) -> None:
     """Which partners, the steps from tr C to tr C_AWD, single pairs, and the shape along the leading directions."""
-    wanted = selection.current().matching
+    found, wanted = chosen.samples, selection.current().matching
     matching = st.segmented_control(
         "Everyone’s partner",
         MATCHINGS,
@@ -35,12 +36,12 @@ def panel(page: str, view: View, found: Samples, sample: int) -> None:
     )
     with st.spinner("Comparing every sample with its partner …"):
         made = _differences(results.store().root, view.run.key, found.epoch, found.layer, matching, found)
-    st.markdown(telling.sizes(made, found, matching))
+    st.markdown(telling.sizes(made, found))
     _ladder(view, made, found, matching)
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**Pair by pair**: how far first order is off")
-        _scatter(view, made, matching, sample)
+        _scatter(view, made, matching, chosen.sample)
         st.markdown(telling.scatter(made))
     with right:
         st.markdown("**Direction by direction**: the shape survives")

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 ACTIVITY, WEIGHT = LOOKS["C_gg"].colour, LOOKS["C_hh"].colour
 FIRST, ACTUAL = LOOKS["C_awd"].colour, LOOKS["C"].colour
 STEP = "t, part of the way from p to p′"
+# The last of several lines is solid.
+DASHES = ("solid", "dot", "dash", "dashdot", "longdash")
 CELLS = 100  # on a side of a matrix that is drawn; beyond, means over blocks
 
 
-def losses(walk: Walk, t: float, own_label: ndarray | None, height: int = 285) -> "go.Figure":
+def losses(walk: Walk, t: float, own_label: ndarray | None, height: int = 320) -> "go.Figure":
     """Both losses on the way, and where one stands. own_label: ℓ(a + tΔa; W) with the partner's label, where it is
     another."""
     traces = [
@@ -62,9 +64,9 @@ def gradients(walk: Walk, t: float, height: int = 330) -> "go.Figure":
 def errors(walks: Mapping[str, Walk], colour: str, height: int = 300) -> "go.Figure":
     """Relative error of first order on the way, for several pairs or epochs, the faintest first."""
     strengths = np.linspace(0.4, 1.0, len(walks)) if len(walks) > 1 else [1.0]
-    dashes = ("dot", "dash", "dashdot", "longdash", "solid")[-len(walks) :] if len(walks) <= 5 else ("solid",) * 99
     drawn = []
-    for (name, walk), strength, dash in zip(walks.items(), strengths, dashes, strict=False):
+    for place, ((name, walk), strength) in enumerate(zip(walks.items(), strengths, strict=True), 1):
+        dash = DASHES[(place - len(walks)) % len(DASHES)]
         y = np.where(walk.relative > 0, walk.relative, np.nan)
         drawn.append(_line(walk.t[1:], y[1:], name, palette.faded(colour, float(strength)), width=2.5, dash=dash))
     seen = np.concatenate([walk.relative[1:] for walk in walks.values()])
@@ -113,13 +115,14 @@ def _walk(traces: list[dict[str, Any]], t: float, title: str, height: int) -> "g
 
 def activities(pair: Pair, t: float, height: int = 300) -> "go.Figure":
     """a and a + tΔa of every unit, and below it tΔa."""
-    units = np.arange(1, pair.start.size + 1)
-    moved = t * pair.change
+    edges = _edges(pair.start.size)
+    units, wide = edges + 1, float(-(-pair.start.size // edges.size))
+    start, moved = (_means(x[None], np.zeros(1, int), edges)[0] for x in (pair.start, t * pair.change))
     hover = "unit %{x}: %{y:.4g}"
     bars = [
-        {"y": pair.start, "name": "a", "marker": {"color": palette.faded(palette.QUIET, 0.45)}, "width": 0.9},
-        {"y": pair.start + moved, "name": "a + tΔa", "marker": {"color": ACTIVITY}, "width": 0.45},
-        {"y": moved, "name": "tΔa", "marker": {"color": palette.MARK}, "width": 0.6, "yaxis": "y2"},
+        {"y": start, "name": "a", "marker": {"color": palette.faded(palette.QUIET, 0.45)}, "width": 0.9 * wide},
+        {"y": start + moved, "name": "a + tΔa", "marker": {"color": ACTIVITY}, "width": 0.45 * wide},
+        {"y": moved, "name": "tΔa", "marker": {"color": palette.MARK}, "width": 0.6 * wide, "yaxis": "y2"},
     ]
     traces = [{"type": "bar", "x": units, "hovertemplate": hover} | bar for bar in bars]
     return figure(
@@ -127,11 +130,37 @@ def activities(pair: Pair, t: float, height: int = 300) -> "go.Figure":
         layout(
             height,
             barmode="overlay",
-            xaxis=axis("unit before the layer", anchor="y2", range=[0.4, units.size + 0.6], showgrid=False),
+            xaxis=axis("unit before the layer", anchor="y2", range=[0.4, pair.start.size + 0.6], showgrid=False),
             yaxis=axis("activity", domain=[0.46, 1]),
             yaxis2=axis("change", domain=[0, 0.36]),
         ),
     )
+
+
+def images(pair: Pair, t: float, shape: tuple[int, int], height: int = 230) -> "go.Figure":
+    """The same where the layer sees the picture itself: a, a + tΔa and tΔa as pictures."""
+    moved = t * pair.change
+    limit = float(max(np.abs(pair.start).max(), np.abs(pair.start + pair.change).max()))
+    traces, axes, names = [], {}, []
+    for i, (name, x) in enumerate((("a", pair.start), ("a + tΔa", pair.start + moved), ("tΔa", moved)), 1):
+        traces.append(
+            {
+                "type": "heatmap",
+                "z": x.reshape(shape).astype(np.float32),
+                "xaxis": f"x{i}",
+                "yaxis": f"y{i}",
+                "colorscale": palette.DIVERGING,
+                "zmin": -limit,
+                "zmax": limit,
+                "showscale": False,
+                "hovertemplate": "%{z:.3g}<extra></extra>",
+            }
+        )
+        middle = (i - 0.5) / 3
+        names.append(_title(middle, 1.0, name))
+        axes[f"xaxis{i}"] = {"domain": [middle - 0.155, middle + 0.155], "visible": False, "anchor": f"y{i}"}
+        axes[f"yaxis{i}"] = {"visible": False, "autorange": "reversed", "scaleanchor": f"x{i}", "anchor": f"x{i}"}
+    return figure(traces, layout(height, annotations=names, **axes))
 
 
 def weights(pair: Pair, t: float, height: int = 330) -> "go.Figure":
@@ -265,7 +294,7 @@ def scatter(d: Differences, sample: int, height: int = 370) -> "go.Figure":
                "hovertemplate": None}
         )  # fmt: skip
     ends = [float(x.min(initial=1.0)), float(x.max(initial=1e-9))] if x.size else [0.1, 1.0]
-    traces.append(_line(np.array(ends), np.array(ends), "as predicted", palette.QUIET, width=1.5, dash="dot"))
+    traces.append(_line(np.array(ends), np.array(ends), "both the same", palette.QUIET, width=1.5, dash="dot"))
     return figure(
         traces,
         layout(

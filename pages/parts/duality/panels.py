@@ -13,14 +13,12 @@ from pages.parts.results import View
 from pages.parts.selection import bound
 
 
-def possible(chosen: Chosen) -> bool:
-    """Whether the pair has a dual weight change; says why where it has none."""
+def impossible(chosen: Chosen) -> None:
+    """Why a pair has no dual weight change, and what to do."""
     try:
         _ = chosen.pair
     except ValueError as error:
         st.warning(str(error), icon=":material/info:")
-        return False
-    return True
 
 
 def step(page: str) -> float:
@@ -37,37 +35,42 @@ def step(page: str) -> float:
     )
 
 
-def identities(view: View, chosen: Chosen, t: float) -> None:
-    """Both losses on the way, and both identities with their numbers."""
+def losses(view: View, chosen: Chosen, t: float) -> None:
+    """Both losses on the way."""
     own = chosen.pair
     walk = own.walk()
-    left, right = st.columns([6, 5], gap="large")
-    with left:
-        label = None if chosen.same_class else own.loss_by_activity(walk.t, own.other)
-        draw(
-            figures.losses(walk, t, label),
-            "losses",
-            "duality-losses",
-            "The loss on the way, once with the activity changed and once with the weight: the curves coincide.",
-            arrays=lambda: (
-                {"t": walk.t, "by_activity": walk.by_activity, "by_weight": walk.by_weight}
-                | ({} if label is None else {"label_of_partner": label})
-            ),
-            code=lambda: _code(view, chosen, "t, left, right = walk.t, walk.by_activity, walk.by_weight"),
-        )
-    with right:
-        st.markdown(telling.identities(chosen, t))
-        if not chosen.same_class:
-            st.info(telling.other_class(chosen), icon=":material/call_split:")
+    label = None if chosen.same_class else own.loss_by_activity(walk.t, own.other)
+    draw(
+        figures.losses(walk, t, label),
+        "losses",
+        "duality-losses",
+        "The loss on the way, once with the activity changed and once with the weight: the curves coincide.",
+        arrays=lambda: (
+            {"t": walk.t, "by_activity": walk.by_activity, "by_weight": walk.by_weight}
+            | ({} if label is None else {"label_of_partner": label})
+        ),
+        code=lambda: _code(view, chosen, "t, left, right = walk.t, walk.by_activity, walk.by_weight"),
+    )
 
 
-def changes(view: View, chosen: Chosen, t: float) -> None:
+def identities(chosen: Chosen, t: float) -> None:
+    """Both identities with their numbers, and where the first one ends."""
+    left, right = st.columns(2, gap="large")
+    left.markdown(telling.same_loss(chosen, t))
+    right.markdown(telling.same_gradient(chosen, t))
+    if not chosen.same_class:
+        st.info(telling.other_class(chosen), icon=":material/call_split:")
+
+
+def changes(view: View, chosen: Chosen, pictures: np.ndarray | None, t: float) -> None:
     """Both activities and their difference; the weight change with its factors, the weights before and after."""
     own = chosen.pair
+    # The layer may see the picture itself.
+    seen = None if pictures is None or own.start.size != pictures[0].size else pictures.shape[1:]
     left, right = st.columns([5, 8], gap="large")
     with left:
         draw(
-            figures.activities(own, t),
+            figures.activities(own, t) if seen is None else figures.images(own, t, (seen[0], seen[1])),
             "activities",
             "duality-activities",
             f"The layer's input for sample {chosen.sample}, on the way to that of {chosen.partner}, and the change.",
@@ -108,7 +111,8 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
     """Relative error of first order for near and far partners, and at every epoch whose samples are kept."""
     left, right = st.columns(2, gap="large")
     with left:
-        marks = chosen.landmarks() | ({} if chosen.partner in chosen.landmarks().values() else {"this": chosen.partner})
+        marks = chosen.landmarks()
+        marks |= {} if chosen.partner in marks.values() else {"chosen": chosen.partner}
         walks = {
             f"{name}, ‖Δa‖/‖a‖ = {own.distance:.2f}": own.walk()
             for name, partner in marks.items()

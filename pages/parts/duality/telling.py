@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from engine.diagnostics import power_law
-from engine.differences import Differences, Matching
+from engine.differences import Differences
 from engine.pair import Walk
 from engine.samples import Samples
 from pages.parts.duality.choice import Chosen
@@ -18,22 +18,30 @@ def _at(x: np.ndarray, y: np.ndarray, t: float) -> float:
     return float(np.interp(t, x, y))
 
 
-def identities(chosen: Chosen, t: float) -> str:
-    """Both identities with both numbers."""
-    own = chosen.pair
-    here = np.array([t])
+def same_loss(chosen: Chosen, t: float) -> str:
+    """The first identity with both numbers."""
+    own, here = chosen.pair, np.array([t])
     by_activity, by_weight = float(own.loss_by_activity(here)[0]), float(own.loss_by_weight(here)[0])
-    left, right = (float(np.linalg.norm(g(t))) for g in (own.gradient_by_activity, own.gradient_by_weight))
     label = escaped(chosen.name(chosen.sample))
     return (
         f"**The same loss**, label {label}, at $t = {t:.2f}$:\n\n"
         f"$$\\begin{{aligned}}\\ell(a + t\\Delta a;\\,W) &= {tex(by_activity, 6)}\\\\"
         f"\\ell(a;\\,W + t\\Delta W^*) &= {tex(by_weight, 6)}\\end{{aligned}}$$\n\n"
+        "The layer passes on the same $z$, so nothing behind it can tell the two apart, however far the partner is."
+    )
+
+
+def same_gradient(chosen: Chosen, t: float) -> str:
+    """The second identity, the norms of both its sides, and how far they are apart."""
+    own = chosen.pair
+    left, right = (float(np.linalg.norm(g(t))) for g in (own.gradient_by_activity, own.gradient_by_weight))
+    return (
         "**The same gradient**, but for a known factor:\n\n"
-        "$$g(a + t\\Delta a;\\,W) = g(a;\\,W + t\\Delta W^*)\\Big(I + t\\,\\tfrac{a\\,\\Delta a^{\\mathsf T}}"
-        "{\\lVert a\\rVert^2}\\Big)$$\n\n"
-        f"Norms ${tex(left, 6)}$ and ${tex(right, 6)}$; the two differ by ${tex(own.gradient_error(t))}$ of that: "
-        "rounding. Both identities are exact, however far the partner is."
+        "$$\\begin{aligned}g(a + t\\Delta a;\\,W) &= g(a;\\,W + t\\Delta W^*)\\,"
+        "\\big(I + t\\,a\\,\\Delta a^{\\mathsf T}/\\lVert a\\rVert^2\\big)\\\\[2pt]"
+        f"{tex(left, 6)} &= {tex(right, 6)}\\quad\\text{{(norms)}}\\end{{aligned}}$$\n\n"
+        f"Entry by entry both sides differ by ${tex(own.gradient_error(t), 2)}$ of their norm: rounding. This, too, is "
+        "exact."
     )
 
 
@@ -84,10 +92,10 @@ def gradient(walk: Walk, t: float) -> str:
     return (
         f"$$\\begin{{aligned}}\\lVert g(a + t\\Delta a) - g(a)\\rVert &= {tex(at['actual'])}\\\\"
         f"t\\,\\lVert v + u\\rVert &= {tex(at['first_order'])}\\\\"
-        f"t\\,\\lVert v\\rVert &= {tex(at['curvature'])},\\quad t\\,\\lVert u\\rVert = {tex(at['activity'])}"
+        f"t\\,\\lVert v\\rVert &= {tex(at['curvature'])}\\\\t\\,\\lVert u\\rVert &= {tex(at['activity'])}"
         "\\end{aligned}$$\n\n"
-        f"First order predicts {number(ratio)} times the true change, {more} than there is, and misses "
-        f"{share:.0%} of it. {terms}\n\n"
+        f"First order predicts {number(ratio)} times the true change, {more} than there is; its error is "
+        f"{number(share)} times that change. {terms}\n\n"
         f"{beginning(walk)}"
     )
 
@@ -103,8 +111,8 @@ def beginning(walk: Walk) -> str:
 
 def errors(walks: Mapping[str, Walk]) -> str:
     """The relative error at the end of every way."""
-    ends = ", ".join(f"{name.split(',')[0]} {walk.relative[-1]:.0%}" for name, walk in walks.items())
-    return f"Missed at $t = 1$: {ends}. The dotted line is an error as large as the change itself."
+    ends = ", ".join(f"{name.split(',')[0]} {number(walk.relative[-1])}" for name, walk in walks.items())
+    return f"At $t = 1$: {ends}. On the dotted line the error is as large as the change itself."
 
 
 def slope(d: Differences, y: np.ndarray) -> float:
@@ -115,7 +123,7 @@ def slope(d: Differences, y: np.ndarray) -> float:
         return float("nan")
 
 
-def sizes(d: Differences, found: Samples, matching: Matching) -> str:
+def sizes(d: Differences, found: Samples) -> str:
     """Why tr C_AWD is not tr C: the factor of every step, and which of them makes it."""
     s = d.sizes
     first = s.first_order / s.one_sided
@@ -139,10 +147,11 @@ def why(d: Differences, found: Samples) -> str:
     if abs(total) < np.log(1.25):
         return "It carries all the way here."
     loss = not found.chain.steps or abs(np.log(s.straightened / s.one_sided)) < 0.5 * abs(total)
+    switch = "switch" if any(step.activation == "relu" for step in found.chain.steps) else "bend"
     if total < 0:
         return (
-            "It predicts too little here: on the way activations switch, which changes $\\delta$ though the curvature "
-            "at $p$ knows nothing of it."
+            f"It predicts too little here: on the way activations {switch}, which changes $\\delta$ though the "
+            "curvature at $p$ knows nothing of it."
             if not loss
             else "It predicts too little here: the loss bends more on the way than at $p$."
         )
@@ -152,8 +161,8 @@ def why(d: Differences, found: Samples) -> str:
             "levels off on the way, while first order goes on along the tangent at $p$."
         )
     return (
-        "Even with the loss exact it is as far off while activations keep the slopes they have at $p$: on the way they "
-        "switch, and the network leaves its tangent."
+        "With the loss exact it is as far off while activations keep the slopes they have at $p$: on the way they "
+        f"{switch}, and the network leaves its tangent."
     )
 
 
@@ -165,8 +174,8 @@ def scatter(d: Differences) -> str:
     squares = np.sort(d.first_order**2)
     top = squares[-max(1, squares.size // 100) :].sum() / squares.sum() if squares.sum() > 0 else 0.0
     return (
-        f"In the median pair $\\lVert v+u\\rVert$ is {number(ratio)} times $\\lVert\\Delta g\\rVert$ and misses "
-        f"{missed:.0%} of it. One pair in a hundred makes {top:.0%} of the trace: the few samples that are nearly "
+        f"In the median pair $\\lVert v+u\\rVert$ is {number(ratio)} times $\\lVert\\Delta g\\rVert$, and its error "
+        f"{number(missed)} times. One pair in a hundred makes {top:.0%} of the trace: the few samples that are nearly "
         "misclassified, where the loss bends most. Click a point to take that pair."
     )
 
