@@ -172,6 +172,19 @@ def test_probabilities_are_told_by_what_is_missing_near_certainty():
     ]
 
 
+def test_factors_are_told_in_two_digits():
+    told = [telling._factor(r) for r in (0.0123, 1.04, 77.4, 862.3, 2769.0, 1.93e5)]
+    assert told == ["0.012 times", "1 times", "77 times", "860 times", "2,800 times", "1.9 × 10⁵ times"]
+
+
+def test_names_on_the_axis_of_confidence_keep_their_distance():
+    for low, high in ((0.01, 0.3), (0.2, 1 - 1e-12), (1e-9, 1 - 1e-3)):
+        ends = figures.logit(np.array([low, high]))
+        ticks = figures.logit(figures._chances(ends))
+        assert 1 <= ticks.size <= figures.TICKS + 1
+        assert np.all(np.diff(ticks) >= np.ptp(ends) / figures.TICKS)
+
+
 def test_a_strip_frames_the_marked_and_tells_what_a_wrong_one_is_taken_for():
     found = samples(10)
     wrong, right = int(np.flatnonzero(~found.correct)[0]), int(np.flatnonzero(found.correct)[0])

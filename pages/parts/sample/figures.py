@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy import ndarray
 
-from engine.one_sample import One, two_classes
+from engine.one_sample import ROUNDING, One, two_classes
 from pages.parts import palette
 from pages.parts.edits import factor_label
 from pages.parts.figures import spread
@@ -22,8 +22,12 @@ DRAWN, CURVE = 400, 200
 CLOSEST = 1e-15
 # Decades below the largest that are drawn; what lies deeper is near rounding.
 DECADES = 14
+# Cells are squares unless the weights are so many times longer than wide.
+OBLONG = 2.5
 # Rows of the picture of h_p.
 SIDE = 144
+# Names that fit below a logit axis.
+TICKS = 6
 _CHANCES = (1e-12, 1e-9, 1e-6, 1e-3, 0.01, 0.1, 0.5)
 
 
@@ -126,14 +130,17 @@ def chance(p: float, html: bool = True) -> str:
         return f"1 − {power(1 - p)}"
     if p < 0.0005:
         return power(p)
-    return f"{p:.1%}" if p < 0.1 or p > 0.95 else f"{p:.0%}"
+    return f"{100 * p:.3g}%" if p < 0.1 or p > 0.95 else f"{p:.0%}"
 
 
 def _chances(ends: ndarray) -> ndarray:
-    """Probabilities at which a logit axis is ticked, about seven of them."""
+    """Probabilities at which a logit axis is ticked, apart as their names need."""
     every = np.array([*_CHANCES, *(1 - np.array(_CHANCES[-2::-1]))])
-    inside = every[(logit(every) >= ends[0] - 0.3) & (logit(every) <= ends[1] + 0.3)]
-    return inside[:: max(1, -(-inside.size // 7))] if inside.size else np.array([0.5])
+    places, found = logit(every), list[int]()
+    for i in np.flatnonzero((places >= ends[0] - 0.3) & (places <= ends[1] + 0.3)):
+        if not found or places[i] - places[found[-1]] >= np.ptp(ends) / TICKS:
+            found.append(int(i))
+    return every[found] if found else np.array([0.5])
 
 
 def probabilities(one: One, names: Sequence[str], target: int, height: int = 230) -> go.Figure:
@@ -185,7 +192,9 @@ def weights(u: ndarray, title: str, height: int = 330) -> go.Figure:
     """A direction of weight space as the d_out × d_in weights that it changes."""
     rows, columns = ([str(n) for n in range(size)] for size in u.shape)
     x = axis("input i", range=[-0.5, len(columns) - 0.5], nticks=8, **FRAME)
-    y = axis("output o", range=[len(rows) - 0.5, -0.5], nticks=8, scaleanchor="x", **FRAME)
+    y = axis("output o", range=[len(rows) - 0.5, -0.5], nticks=8, **FRAME)
+    if max(u.shape) < OBLONG * min(u.shape):
+        y["scaleanchor"] = "x"
     return _image(u, rows, columns, "output %{y}, input %{x}", title, height, xaxis=x, yaxis=y)
 
 
@@ -214,7 +223,7 @@ def spectrum(kappa: ndarray, middle: ndarray, mode: int, height: int = 300) -> g
     """|κ_m| of the sample beside the median over all samples; a click tells m. mode: the one chosen, from 1."""
     size, m = np.abs(kappa), np.arange(1, kappa.size + 1)
     top = max(float(size.max(initial=0.0)), float(middle.max(initial=0.0))) or 1.0
-    floor = top * 10.0**-DECADES
+    floor = top * ROUNDING
     colours = [palette.NEGATIVE if value < 0 else SAMPLES for value in kappa]
     bars = go.Bar(
         x=m,

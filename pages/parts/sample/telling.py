@@ -32,7 +32,7 @@ def all_of_them(samples: Samples) -> str:
     length = (samples.activity.astype(float) ** 2).sum(axis=1)
     said = (
         f"The stiffest 1 % of the samples ({few.size:,} of {len(samples):,}) make up **{share:.0%}** of the sum of all "
-        f"$|\\kappa_1|$. The network answers {wrong} of them wrongly"
+        f"$|\\kappa_1|$. The network answers {wrong or 'none'} of them wrongly"
         + (f", and {unsure} rightly with less than 90 % confidence" if unsure else "")
         + f"; most are {told}."
     )
@@ -137,4 +137,5 @@ def _times(value: float, median: float) -> float | None:
 
 
 def _factor(ratio: float) -> str:
-    return f"{number(float(f'{ratio:.2g}'))} times"
+    rounded = float(f"{ratio:.2g}")
+    return f"{number(rounded, 3 if 100 <= rounded < 1e5 else 2)} times"
