@@ -274,6 +274,16 @@ def test_presenting_enlarges_and_leads_back(run):
     assert sent(at, "power")["scale"] == 1
 
 
+def test_the_bar_begins_to_present(run, store):
+    own(store)
+    at = opened("pages/power_law.py", tour="mine", stop="1")
+    button(at, "Present").click().run()
+    fine(at)
+    assert url(at)["present"] == "yes"
+    assert sent_to_browser(at)["keys"]
+    assert "Present" not in [b.label for b in at.button]
+
+
 # -- the page -----------------------------------------------------------------------------------------------
 
 

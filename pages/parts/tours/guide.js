@@ -2,7 +2,7 @@
 // data: {place: CSS class or "", visit: number, keys: bool}.
 
 const STEPS = { ArrowRight: "next", PageDown: "next", " ": "next", ArrowLeft: "back", PageUp: "back" };
-const PATIENCE = 8000;
+const PATIENCE = 15000;
 
 function press(key) {
   const button = document.querySelector(`.st-key-${key} button:not([disabled])`);

@@ -40,7 +40,12 @@ def show(page: str) -> None:
         st.html(PRESENTER)
         with st.container(key="tour-presenting"):
             st.button(
-                "Stop presenting", key="tour.present.end", icon=":material/close:", type="tertiary", on_click=_unpresent
+                "Stop presenting",
+                key="tour.present.end",
+                icon=":material/close:",
+                type="tertiary",
+                on_click=_present,
+                args=(None,),
             )
     highlight = tour.stops[_number(tour) - 1].highlight if tour is not None and _here(tour, page) else ""
     _component()(
@@ -116,8 +121,18 @@ def _bar(tour: Tour, page: str) -> None:
                 "again",
                 "Show again",
                 ":material/restart_alt:",
-                help="The page and everything on it as this stop wants it.",
+                help="Show again: the page and everything on it as this stop wants it.",
             )
+            if not selection.current().present:
+                st.button(
+                    "Present",
+                    key="tour.present",
+                    icon=":material/slideshow:",
+                    type="tertiary",
+                    help="Present: figures, headlines and this bar alone, in large type. Arrow keys lead on, Esc back.",
+                    on_click=_present,
+                    args=(True,),
+                )
             st.button(
                 "Leave",
                 key="tour.leave",
@@ -161,8 +176,8 @@ def _leave() -> None:
     selection.choose(tour=None, stop=None)
 
 
-def _unpresent() -> None:
-    selection.choose(present=None)
+def _present(wanted: bool | None) -> None:
+    selection.choose(present=wanted)
 
 
 def css_class(key: str) -> str:
