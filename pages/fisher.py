@@ -53,7 +53,7 @@ def compared(view: "View") -> None:
     own.links(stages, first, last)
     controls.heading("In numbers", words.SLOPES + words.SIZES, level=3)
     own.table(stages, first, last)
-    st.caption(controls.provenance(view))
+    st.caption(controls.provenance(view, epochs))
 
 
 with page(PAGE):

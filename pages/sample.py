@@ -65,9 +65,12 @@ def looked_at(view: "View", order: str, of_class: int | None) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         panels.spectrum(view, found, sample, one, mode)
-        panels.own_direction(view, found, sample, one, mode, direction)
     with right:
         panels.alignment(view, found, sample, one, mode, own, direction)
+    left, right = st.columns(2, gap="large")
+    with left:
+        panels.own_direction(view, found, sample, one, mode, direction)
+    with right:
         panels.global_direction(view, found, direction)
     st.caption(controls.provenance(view))
 

@@ -171,6 +171,15 @@ def test_the_middle_epoch_is_chosen_among_those_between(store, looked):
     fine(at)
     assert url(at)["middle"] == "10"
     assert any("Epoch 10: in the middle" in m.value for m in at.markdown)
+    assert any("epochs\u00a00,\u00a010,\u00a0100" in c.value for c in at.caption)
+
+
+def test_a_run_whose_checkpoints_are_gone_is_told_of_one_epoch(store, looked):
+    for name in store.list("runs", looked, "checkpoints"):
+        store.delete("runs", looked, "checkpoints", name)
+    at = opened(PAGE, epoch="10")
+    assert set(charts(at)) == {"argument0", "slopes", "sizes"}
+    assert any(telling.verdict(arguments()[1:2], 0, 400) in m.value for m in at.markdown)
 
 
 def test_a_figure_without_data_says_so():

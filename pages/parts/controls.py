@@ -9,6 +9,8 @@ from pages.parts.plot import draw as draw
 from pages.parts.selection import bound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pages.parts.results import View
 
 MEASURED = ("C", "C_awd")
@@ -203,13 +205,13 @@ def nothing_yet() -> None:
 # -- figures ----------------------------------------------------------------------------------------------
 
 
-def provenance(view: "View") -> str:
-    """Where the numbers come from, for the line under a figure."""
+def provenance(view: "View", epochs: "Sequence[int]" = ()) -> str:
+    """Where the numbers come from, for the line under a figure. epochs: those shown, if other than the one in view."""
     p = view.analysis.provenance
     layers = view.chosen.request.layers
     parts = (
         f"Run {view.run.key[:8]}",
-        f"epoch {view.epoch}",
+        f"epochs {', '.join(map(str, epochs))}" if len(epochs) > 1 else f"epoch {view.epoch}",
         f"layers {' + '.join(layers)} jointly" if p.shapes else f"layer {p.layer} ({p.d_out} × {p.d_in})",
         f"N = {p.samples:,} samples",
         f"B = {p.batch_size}",

@@ -23,7 +23,8 @@ NAMES = {
 
 def epochs(page: str, view: View) -> tuple[int, ...]:
     """The first checkpoint, one between, and the last; the one between is chosen."""
-    kept = view.run.checkpoints
+    # Checkpoints may have been deleted since; what was looked at is kept.
+    kept = view.run.checkpoints or (view.epoch,)
     between = kept[1:-1]
     if not between:
         return tuple(dict.fromkeys((kept[0], kept[-1])))
