@@ -186,3 +186,17 @@ def test_a_figure_without_data_says_so():
     a = arguments()[0]
     empty = fisher_argument.Argument(0, "ce", True, a.diagonals, floor=1e9)
     assert "noise floor" in figures.compare(empty, ("BC",), 0, 400, True, (-1.0, 1.0)).layout.annotations[0].text
+
+
+def test_numbers_and_code_of_every_figure_are_to_be_had(looked, monkeypatch, capsys):
+    from pages.parts.fisher import panels
+
+    taken = {}
+    monkeypatch.setattr(panels, "draw", lambda figure, key, *_, **more: taken.update({key: more}))
+    opened(PAGE)
+    assert set(taken) == FIGURES
+    for key, more in taken.items():
+        assert all(np.asarray(values).size for values in more["arrays"]().values()), key
+        names = {}
+        exec(more["code"](), names)
+        assert names["found"].epoch == (EPOCHS[int(key[-1])] if key[-1].isdigit() else 100)

@@ -198,3 +198,19 @@ def test_a_strip_frames_the_marked_and_tells_what_a_wrong_one_is_taken_for():
     tiles = thumbnails.strip(found, None, [0, 1])
     assert not tiles.layout.images
     assert tiles.data[0].marker.opacity > 0
+
+
+def test_numbers_and_code_of_every_figure_are_to_be_had(looked, monkeypatch, capsys):
+    from pages.parts.sample import panels
+
+    taken = {}
+    monkeypatch.setattr(panels, "draw", lambda figure, key, *_, **more: taken.update({key: more}))
+    opened(PAGE)
+    assert set(taken) == FIGURES - {"strip"}
+    for key, more in taken.items():
+        assert all(np.asarray(values).size for values in more["arrays"]().values()), key
+        names = {}
+        exec(more["code"](), names)
+        assert names["found"].epoch == 100
+        if key in ("u", "v"):
+            np.testing.assert_allclose(np.abs(names[key]), np.abs(more["arrays"]()[key]), atol=1e-6)
