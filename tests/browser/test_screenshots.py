@@ -19,7 +19,20 @@ from tests.browser.conftest import settle
 pytestmark = pytest.mark.browser
 
 REFERENCES = Path(__file__).parents[1] / "screenshots"
-PAGES = ("start", "train", "load", "commutativity", "power_law", "table", "dynamics", "suppression", "sandbox", "runs")
+PAGES = (
+    "start",
+    "train",
+    "load",
+    "commutativity",
+    "power_law",
+    "table",
+    "dynamics",
+    "suppression",
+    "sandbox",
+    "runs",
+    "tours",
+    "glossary",
+)
 WIDTH, NARROW, SMALL = 1280, 1000, 640
 # Cells whose mean brightness is compared, how far it may be off on average, of 255, and how much longer a page may be.
 CELL, NEAR, LONGER = 40, 8.0, 0.15
