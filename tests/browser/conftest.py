@@ -129,6 +129,19 @@ def planted(tmp_path_factory):
     dashboard.stop()
 
 
+@pytest.fixture(scope="module")
+def looked(tmp_path_factory):
+    """A dashboard over a planted run whose samples are looked at."""
+    from cache.store import Store
+    from tests.planted import add_samples, fill
+
+    store = Store(tmp_path_factory.mktemp("looked"))
+    add_samples(store, fill(store), 0, 10, 100)
+    dashboard = Dashboard(store.root).start()
+    yield dashboard
+    dashboard.stop()
+
+
 @pytest.fixture
 def empty(tmp_path):
     """A dashboard over an empty cache: it starts the demo when it is first looked at."""

@@ -5,25 +5,12 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Dashboard, settle
+from tests.browser.conftest import settle
 from tests.browser.test_looking import centre_of, figure
 
 pytestmark = pytest.mark.browser
 
 FITS = "document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"
-
-
-@pytest.fixture(scope="module")
-def looked(tmp_path_factory):
-    """A dashboard over a planted run whose samples are looked at."""
-    from cache.store import Store
-    from tests.planted import add_samples, fill
-
-    store = Store(tmp_path_factory.mktemp("looked"))
-    add_samples(store, fill(store), 0, 10, 100)
-    dashboard = Dashboard(store.root).start()
-    yield dashboard
-    dashboard.stop()
 
 
 def traces(page, key, name):
