@@ -256,6 +256,18 @@ def test_which_bend_is_missed_is_told_by_the_sizes():
     assert "levels off" in why(1.0, 50.0, 50.0, Chain((), "ce"))
 
 
+def test_the_pairs_are_blamed_only_for_what_they_do():
+    found = planted.samples(100)
+    made = differences(found, "random")
+
+    def told_of(actual, first_order):
+        changed = {"noise": 1.0, "actual": actual, "one_sided": actual, "first_order": first_order}
+        return telling.sizes(dataclasses.replace(made, sizes=dataclasses.replace(made.sizes, **changed)), found)
+
+    assert "The pairs are not to blame" in told_of(0.6, 60.0)
+    assert "The pairs are partly to blame" in told_of(0.3, 0.2)
+
+
 def test_wide_layers_are_drawn_as_means_over_blocks():
     one = own()
     wide = pair(planted.samples(100), 3, 13)

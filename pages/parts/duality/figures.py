@@ -103,7 +103,7 @@ def _walk(traces: list[dict[str, Any]], t: float, title: str, height: int) -> "g
         layout(
             height,
             xaxis=axis(STEP, range=[-0.02, 1.02]),
-            yaxis=axis(title, rangemode="tozero"),
+            yaxis=axis(title, rangemode="tozero", exponentformat="power"),
             shapes=shapes,
             hovermode="x unified",
         ),

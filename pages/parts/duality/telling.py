@@ -36,10 +36,10 @@ def same_gradient(chosen: Chosen, t: float) -> str:
     own = chosen.pair
     left, right = (float(np.linalg.norm(g(t))) for g in (own.gradient_by_activity, own.gradient_by_weight))
     return (
-        "**The same gradient**, but for a known factor:\n\n"
-        "$$\\begin{aligned}g(a + t\\Delta a;\\,W) &= g(a;\\,W + t\\Delta W^*)\\,"
+        "**The same gradient**, but for a known factor; below, the norms of both sides:\n\n"
+        "$$\\begin{aligned}g(a + t\\Delta a;\\,W) &= g(a;\\,W + t\\Delta W^*)\\\\ &\\quad\\times"
         "\\big(I + t\\,a\\,\\Delta a^{\\mathsf T}/\\lVert a\\rVert^2\\big)\\\\[2pt]"
-        f"{tex(left, 6)} &= {tex(right, 6)}\\quad\\text{{(norms)}}\\end{{aligned}}$$\n\n"
+        f"{tex(left, 6)} &= {tex(right, 6)}\\end{{aligned}}$$\n\n"
         f"Entry by entry both sides differ by ${tex(own.gradient_error(t), 2)}$ of their norm: rounding. This, too, is "
         "exact."
     )
@@ -127,9 +127,11 @@ def sizes(d: Differences, found: Samples) -> str:
     """Why tr C_AWD is not tr C: the factor of every step, and which of them makes it."""
     s = d.sizes
     first = s.first_order / s.one_sided
+    own = abs(np.log(s.actual / s.noise)) < 0.5 * abs(np.log(first))
+    pairs = "The pairs are not" if own else "The pairs are partly"
     head = f"#### For such pairs the predicted noise is {number(s.with_mean / s.noise)} times the measured one\n\n"
     parts = [
-        f"**The pairs are not to blame.** Differences between any two samples of one class give "
+        f"**{pairs} to blame.** Differences between any two samples of one class give "
         f"{number(s.same_class / s.noise)} tr C, these partners {number(s.actual / s.noise)} tr C"
         + (": neighbours have similar gradients." if s.actual < 0.9 * s.same_class else "."),
         f"Leaving out the product $(\\delta' - \\delta)\\otimes\\Delta a$ multiplies by "
@@ -161,7 +163,7 @@ def why(d: Differences, found: Samples) -> str:
             "levels off on the way, while first order goes on along the tangent at $p$."
         )
     return (
-        "With the loss exact it is as far off while activations keep the slopes they have at $p$: on the way they "
+        "With the loss exact it is still far off while activations keep the slopes they have at $p$: on the way they "
         f"{switch}, and the network leaves its tangent."
     )
 
