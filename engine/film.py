@@ -12,7 +12,7 @@ Imports no torch: pages read films and steer them here; engine.filming shoots th
 import dataclasses
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -104,7 +104,8 @@ class Change:
 @dataclass(frozen=True)
 class Film:
     """A film as far as it is. control: the wish that its last frame obeyed; samples: N; shape: of the layer's
-    weights; message: a sentence about why it rests, empty where somebody wished it."""
+    weights; message: a sentence about why it rests, empty where somebody wished it; before: the frames of the take
+    before this one, whose numbers alone are kept."""
 
     key: str
     request: RunRequest
@@ -118,14 +119,15 @@ class Film:
     frames: tuple[Frame, ...] = ()
     changes: tuple[Change, ...] = ()
     message: str = ""
+    before: tuple[Frame, ...] = ()
 
     @property
     def last(self) -> Frame:
         return self.frames[-1]
 
-    def column(self, name: str) -> Float[ndarray, " f"]:
-        """One number of every frame, NaN where there is none."""
-        return np.array([getattr(frame, name) for frame in self.frames], dtype=float)
+    def column(self, name: str, before: bool = False) -> Float[ndarray, " f"]:
+        """One number of every frame of this take or of the one before, NaN where there is none."""
+        return np.array([getattr(frame, name) for frame in (self.before if before else self.frames)], dtype=float)
 
     @property
     def extent(self) -> tuple[float, ...]:
@@ -179,13 +181,18 @@ def read(store: Store, film: str) -> Film | None:
             "request": run_request(values["request"]),
             "shape": tuple(values["shape"]),
             "control": as_control(values["control"]),
-            "frames": tuple(Frame(**{**f, "extent": tuple(f["extent"])}) for f in values["frames"]),
+            "frames": _frames(values["frames"]),
+            "before": _frames(values["before"]),
             "changes": tuple(Change(**change) for change in values["changes"]),
         }
         return Film(key=film, **values)
     except (KeyError, TypeError, ValueError):
         # Written by another version of this program: not damaged, but not ours to read.
         return None
+
+
+def _frames(written: Iterable[Mapping[str, Any]]) -> tuple[Frame, ...]:
+    return tuple(Frame(**{**frame, "extent": tuple(frame["extent"])}) for frame in written)
 
 
 def picture(store: Store, film: str, epoch: int) -> Picture | None:
@@ -284,6 +291,7 @@ def keep(store: Store, film: Film) -> None:
         "request": to_json(film.request),
         "control": dataclasses.asdict(film.control),
         "frames": [dataclasses.asdict(frame) for frame in film.frames],
+        "before": [dataclasses.asdict(frame) for frame in film.before],
         "changes": [dataclasses.asdict(change) for change in film.changes],
     }
     store.write(("films", film.key), values)

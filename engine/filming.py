@@ -124,7 +124,7 @@ class Camera:
     def _begin(self, wish: Control) -> None:
         """Epoch 0 of a new take."""
         self.model = build(self.request.model, self.request.seed)
-        self.weights = None
+        self.weights, ended = None, self.film
         for part in ("frames", "weights"):
             self.store.delete("films", self.key, part)
         layer = studied_layer(self.request.model)
@@ -137,6 +137,8 @@ class Camera:
             samples=len(self.data.train_y),
             device=str(resolve(self.pipeline.device)),
             changed=time.time(),
+            # A take of one frame is nothing to compare with.
+            before=() if ended is None else ended.frames if len(ended.frames) > 1 else ended.before,
         )
         self._shoot(blank, wish, 0)
 

@@ -97,10 +97,11 @@ def make_room(store: Store, spare: tuple[str, str] | None = None) -> tuple[Remov
 
 
 def few_films(store: Store, spare: str) -> tuple[str, ...]:
-    """Remove the oldest films until the newest few are left, among them the one to spare. Keys of those that left:
-    nothing is lost with them, a film is shot again as it was."""
+    """Remove films but for the newest few, among them the one to spare, and those that another version of this program
+    left. Keys of those that left: nothing is lost with them, a film is shot again as it was."""
     others = [f.key for f in film.films(store) if f.key != spare]
-    return tuple(key for key in others[film.KEPT_FILMS - 1 :] if store.delete("films", key))
+    stay = {spare, *others[: film.KEPT_FILMS - 1]}
+    return tuple(key for key in store.list("films") if key not in stay and store.delete("films", key))
 
 
 def log(store: Store) -> tuple[str, ...]:

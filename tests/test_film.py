@@ -171,6 +171,11 @@ def test_begin_again_is_epoch_0_of_the_same_film_at_rest(tmp_path, request_):
     assert found.changes == ()
     assert found.control == Control(take=1, playing=False)
     assert store.list("films", found.key, "frames") == (film.frame_name(0),)
+    # The take before stays to be compared with, until there is another that can be.
+    assert [f.epoch for f in found.before] == [0, 1, 2]
+    assert found.before[2].batch_size == 5
+    found = shot(store, request_, "again")
+    assert len(found.before) == 3
     found = shot(store, request_, *steps(1))
     assert [replace(f, seconds=0.0) for f in found.frames] == [replace(f, seconds=0.0) for f in first]
 
@@ -236,7 +241,9 @@ def test_only_the_last_frames_and_the_newest_films_are_kept(tmp_path, request_, 
     assert [f.epoch for f in found.frames] == [2, 3, 4]
     assert store.list("films", found.key, "frames") == tuple(map(film.frame_name, (2, 3, 4)))
     assert store.list("films", found.key, "weights") == tuple(map(film.frame_name, (3, 4)))
+    store.write(("films", "0" * 16), {"frames": "of another version"})
     others = [shot(store, replace(request_, seed=seed)).key for seed in (3, 4)]
+    assert store.list("films") == tuple(sorted(others))
     assert {f.key for f in film.films(store)} == set(others)
     assert housekeeping.few_films(store, spare=others[0]) == ()
 

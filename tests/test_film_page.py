@@ -337,3 +337,17 @@ def test_a_slow_frame_says_how_far_the_next_one_is(store, worker):
     assert not any("Waking" in c.value for c in opened(PAGE).caption)
     film.keep(store, replace(found, frames=tuple(replace(f, seconds=9.0) for f in found.frames)))
     assert any("Waking the engine" in c.value for c in opened(PAGE).caption)
+
+
+def test_the_take_before_is_drawn_faintly_behind_this_one(store):
+    found = plant(store)
+    film.keep(store, replace(found, frames=found.frames[:2], before=found.frames))
+    at = opened(PAGE)
+    traces = chart(at, "gammas")["data"]
+    old = [t for t in traces if t.get("meta") == "before"]
+    np.testing.assert_allclose(decode(old[0]["y"]), found.column("gamma"))
+    assert all(t["opacity"] < 0.5 for t in old)
+    new = next(t for t in traces if t["name"] == "γ of C" and t not in old)
+    np.testing.assert_allclose(decode(new["y"]), found.column("gamma")[:2])
+    assert sum(t.get("meta") == "before" for t in chart(at, "learning")["data"]) == 2
+    assert any("take before the last reset" in c.value for c in at.caption)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,15 +15,19 @@ from pages.parts.figures import Cloud
 from pages.parts.palette import CURVATURE, LOOKS, axis, layout, line_up, log_axis
 
 HEIGHT, LOW = 365, 250
+# Frames above which a curve has no markers.
+MANY = 40
+# The take before, behind this one.
+FAINT = {"opacity": 0.28, "showlegend": False, "hoverinfo": "skip", "meta": "before"}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One number of every frame: its name in HTML, its values, and how it looks; right: against the axis on the right;
-    held: it was what it is all the way from the frame before."""
+    """One number of every frame: its name in HTML, its name in a Frame, and how it looks; right: against the axis on
+    the right; held: it was what it is all the way from the frame before."""
 
     name: str
-    values: ndarray
+    column: str
     colour: str
     dash: str = "solid"
     right: bool = False
@@ -48,20 +53,24 @@ def law(shot: Film, picture: Picture) -> go.Figure:
     return figure
 
 
-def over_epochs(shot: Film, lines: Sequence[Line], shown: int, up: dict, right: dict | None = None) -> go.Figure:
-    """Numbers of every frame over the epochs; the frame that is shown and every change are marked."""
-    epochs = shot.column("epoch")
+def over_epochs(
+    shot: Film, lines: Sequence[Line], shown: int, up: dict[str, Any], right: dict[str, Any] | None = None
+) -> go.Figure:
+    """Numbers of every frame over the epochs, faintly those of the take before; the frame that is shown and every
+    change are marked."""
     traces = [
         go.Scatter(
-            x=epochs,
-            y=line.values,
+            x=shot.column("epoch", before),
+            y=shot.column(line.column, before),
             yaxis="y2" if line.right else "y",
-            mode="lines+markers" if len(epochs) < 40 else "lines",
+            mode="lines" if before or len(shot.frames) > MANY else "lines+markers",
             name=line.name,
             line={"color": line.colour, "width": 2.2, "dash": line.dash, "shape": "vh" if line.held else "linear"},
             marker={"size": 5},
             hovertemplate=f"epoch %{{x}}<br>{line.name} = %{{y:.4g}}<extra></extra>",
+            **(FAINT if before else {}),
         )
+        for before in ([True, False] if shot.before else [False])
         for line in lines
     ]
     more = {} if right is None else {"yaxis2": right | {"overlaying": "y", "side": "right", "showgrid": False}}
@@ -72,30 +81,35 @@ def over_epochs(shot: Film, lines: Sequence[Line], shown: int, up: dict, right: 
 def exponents(shot: Film, shown: int) -> go.Figure:
     """γ of C and of C_AWD between the bounds of the theory."""
     lines = [
-        Line(f"γ of {LOOKS[name].html}", shot.column(column), LOOKS[name].colour)
+        Line(f"γ of {LOOKS[name].html}", column, LOOKS[name].colour)
         for name, column in (("C", "gamma"), ("C_awd", "gamma_awd"))
     ]
-    figure = over_epochs(shot, lines, shown, curves.gamma_axis([line.values for line in lines]))
+    seen = [shot.column(line.column, before) for line in lines for before in (False, True)]
+    figure = over_epochs(shot, lines, shown, curves.gamma_axis(seen))
     figure.layout.shapes = (*figure.layout.shapes, *palette.bounds())
     return figure
 
 
 def learning(shot: Film, shown: int) -> go.Figure:
     """Loss and accuracy."""
-    columns = {
-        name: shot.column(name) for name in ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    }
-    figure = curves.training(columns, 1, LOW)
+    figure = curves.training(_records(shot), 1, LOW)
+    if shot.before:
+        figure.add_traces([trace.update(FAINT) for trace in curves.training(_records(shot, True), 1).data])
     for name in ("xaxis", "xaxis2"):
         figure.layout[name].range = reach(shot)
     return marked(figure, shot.changes, shown, ("", "2"))
 
 
+def _records(shot: Film, before: bool = False) -> dict[str, ndarray]:
+    names = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+    return {name: shot.column(name, before) for name in names}
+
+
 def commutator(shot: Film, shown: int) -> go.Figure:
     """The commutator error beside chance."""
     lines = (
-        Line("commutator error", shot.column("commutator"), LOOKS["C"].colour),
-        Line("turned at random", shot.column("commutator_random"), palette.QUIET, "dot"),
+        Line("commutator error", "commutator", LOOKS["C"].colour),
+        Line("turned at random", "commutator_random", palette.QUIET, "dot"),
     )
     return over_epochs(shot, lines, shown, axis("commutator error", range=[0, 1.55]))
 
@@ -103,21 +117,17 @@ def commutator(shot: Film, shown: int) -> go.Figure:
 def settings(shot: Film, shown: int) -> go.Figure:
     """The learning rate and the batch size."""
     lines = (
-        Line("η", shot.column("learning_rate"), palette.TRAIN, held=True),
-        Line("B", shot.column("batch_size"), palette.TEST, "dash", right=True, held=True),
+        Line("η", "learning_rate", palette.TRAIN, held=True),
+        Line("B", "batch_size", palette.TEST, "dash", right=True, held=True),
     )
     return over_epochs(
-        shot,
-        lines,
-        shown,
-        axis("learning rate η", rangemode="tozero"),
-        axis("batch size B", rangemode="tozero"),
+        shot, lines, shown, axis("learning rate η", rangemode="tozero"), axis("batch size B", rangemode="tozero")
     )
 
 
 def reach(shot: Film) -> list[float]:
     """From the first frame to a round epoch behind the last one, so that the axis seldom moves."""
-    first, last = shot.frames[0].epoch, shot.last.epoch
+    first, last = shot.frames[0].epoch, max(frame.epoch for frame in (shot.last, *shot.before))
     round_ = next(m * 10**e for e in range(1, 9) for m in (1, 2, 3, 5) if m * 10**e >= last)
     return [first, round_]
 

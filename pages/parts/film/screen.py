@@ -233,9 +233,11 @@ def _curves(shot: Film, frame: Frame) -> None:
                     code=partial(code.columns, shot, names),
                 )
     kept = f" The last {film.KEPT_FRAMES} frames are kept." if len(shot.frames) >= film.KEPT_FRAMES else ""
+    before = " Faint curves are the take before the last reset." if shot.before else ""
     st.caption(
         "A dotted line with words marks a change of yours. Another batch size changes the steps of training **and** "
-        f"the noise that is studied: at the same weights $C \\propto 1/B$, so the whole cloud moves up or down.{kept}"
+        f"the noise that is studied: at the same weights $C \\propto 1/B$, so the whole cloud moves up or "
+        f"down.{before}{kept}"
     )
 
 
