@@ -15,7 +15,7 @@ def main() -> None:
     with left:
         st.title("Watch it learn")
     with right:
-        key, request = choice.choose(PAGE)
+        key, request = choice.choose()
     knobs.show(key, request)
     screen.show(key, request)
 

@@ -82,6 +82,14 @@ def worker(store, monkeypatch):
     quiet.kill(job)
 
 
+def number(at, label):
+    return next(n for n in at.number_input if n.label == label)
+
+
+def choice(at, label):
+    return next(s for s in at.selectbox if s.label == label)
+
+
 def ours(queue=False):
     return (tuple(film_arguments(TINY)), queue)
 
@@ -129,7 +137,7 @@ def test_axes_of_the_law_hold_the_whole_film(store):
     for epoch in (0, 3):
         at = opened(PAGE)
         if epoch != 3:
-            at.select_slider(key="film.frame").set_value(epoch).run()
+            at.select_slider[0].set_value(epoch).run()
         layout = chart(at, "law")["layout"]
         ranges.append((layout["xaxis"]["range"], layout["yaxis"]["range"]))
     assert ranges[0] == ranges[1]
@@ -142,12 +150,12 @@ def test_axes_of_the_law_hold_the_whole_film(store):
 def test_the_slider_goes_back_and_stays_there_while_the_film_grows(store):
     plant(store)
     at = opened(PAGE)
-    at.select_slider(key="film.frame").set_value(1).run()
+    at.select_slider[0].set_value(1).run()
     fine(at)
     np.testing.assert_allclose(heat(at, "R_real"), measured(1).correlation("C", 100), atol=1e-6)
     plant(store, range(5))
     at.run()
-    assert at.select_slider(key="film.frame").value == 1
+    assert at.select_slider[0].value == 1
     button(at, "Newest").click().run()
     np.testing.assert_allclose(heat(at, "R_real"), measured(4).correlation("C", 100), atol=1e-6)
     plant(store, range(6))
@@ -158,7 +166,7 @@ def test_the_slider_goes_back_and_stays_there_while_the_film_grows(store):
 def test_a_frame_that_is_held_and_leaves_gives_way_to_the_newest(store):
     plant(store)
     at = opened(PAGE)
-    at.select_slider(key="film.frame").set_value(0).run()
+    at.select_slider[0].set_value(0).run()
     plant(store, range(2, 6))
     at.run()
     fine(at)
@@ -219,22 +227,37 @@ def test_one_step_pauses_and_asks_for_one_frame(store, started):
     assert started == [ours()] * 2
 
 
-@pytest.mark.parametrize(("knob", "value"), [("learning_rate", 0.5), ("batch_size", 10)])
-def test_a_setting_that_is_changed_is_wished_and_stays_on_the_page(store, knob, value):
+@pytest.mark.parametrize(
+    ("name", "knob", "value"), [("learning_rate", "Learning rate η", 0.5), ("batch_size", "Batch size B", 10)]
+)
+def test_a_setting_that_is_changed_is_wished_and_stays_on_the_page(store, name, knob, value):
     plant(store)
     at = opened(PAGE)
-    at.number_input(key=f"film.{knob}").set_value(value).run()
+    number(at, knob).set_value(value).run()
     fine(at)
-    assert film.control(store, KEY) == replace(Control(), **{knob: value})
-    assert at.number_input(key=f"film.{knob}").value == value
+    assert film.control(store, KEY) == replace(Control(), **{name: value})
+    assert number(at, knob).value == value
     # Another tab sees the same knobs.
-    assert opened(PAGE).number_input(key=f"film.{knob}").value == value
+    assert number(opened(PAGE), knob).value == value
+
+
+def test_what_is_turned_in_another_tab_is_shown(store):
+    plant(store)
+    at = opened(PAGE)
+    number(at, "Batch size B").set_value(20).run()
+    film.ask(store, KEY, batch_size=5, stride=10, learning_rate=0.3)
+    at.run()
+    fine(at)
+    assert (number(at, "Batch size B").value, number(at, "Learning rate η").value) == (5, 0.3)
+    assert choice(at, "Epochs a step").value == 10
+    number(at, "Batch size B").set_value(7).run()
+    assert film.control(store, KEY).batch_size == 7
 
 
 def test_a_frame_comes_every_so_many_epochs(store):
     plant(store)
     at = opened(PAGE)
-    at.selectbox(key="film.stride").set_value(5).run()
+    choice(at, "Epochs a step").set_value(5).run()
     fine(at)
     assert film.control(store, KEY).stride == 5
 
@@ -242,10 +265,10 @@ def test_a_frame_comes_every_so_many_epochs(store):
 def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence(store):
     plant(store)
     at = opened(PAGE)
-    at.number_input(key="film.learning_rate").set_value(0.0).run()
+    number(at, "Learning rate η").set_value(0.0).run()
     fine(at)
     assert at.warning[0].value == "The learning rate is a number above 0; 0.0 was given."
-    assert at.number_input(key="film.learning_rate").value == 0.1
+    assert number(at, "Learning rate η").value == 0.1
     assert film.control(store, KEY) == Control()
 
 
@@ -256,7 +279,7 @@ def test_reset_begins_a_new_take_at_rest(store, started):
     button(at, "Reset").click().run()
     fine(at)
     assert film.control(store, KEY) == Control(take=1, playing=False, stride=2)
-    assert at.number_input(key="film.learning_rate").value == 0.1
+    assert number(at, "Learning rate η").value == 0.1
     assert started == [ours()]
 
 
@@ -310,7 +333,7 @@ def test_a_look_is_told_to_the_worker(store):
 def test_another_seed_is_another_film_in_the_link(store, started):
     plant(store)
     at = opened(PAGE)
-    at.number_input(key="film.seed").set_value(7).run()
+    number(at, "Seed").set_value(7).run()
     fine(at)
     other = film.film_key(replace(TINY, seed=7))
     assert url(at)["film"] == other
@@ -318,13 +341,13 @@ def test_another_seed_is_another_film_in_the_link(store, started):
     assert started == [(tuple(film_arguments(replace(TINY, seed=7))), False)]
     # Once there are frames, a link finds it.
     plant(store, request=replace(TINY, seed=7))
-    assert opened(PAGE, film=other).number_input(key="film.seed").value == 7
+    assert number(opened(PAGE, film=other), "Seed").value == 7
 
 
 def test_the_run_in_view_and_the_demo_can_be_shot_too(store):
     fill(store, seed=3)
     at = opened(PAGE)
-    box = at.selectbox(key="film.film")
+    box = choice(at, "Film of")
     assert len(box.options) == 3
     box.set_value(film.film_key(dataclasses.replace(preset("tiny, 5 seconds").run()))).run()
     fine(at)

@@ -8,39 +8,48 @@ from engine import film
 from engine.presets import preset
 from engine.requests import RunRequest
 from pages.parts import job_panel, results, selection
+from pages.parts.film.keys import fresh
 
 TINY, DIGITS = "tiny, 5 seconds", RunRequest()
 _ASKED = "film.asked"  # a run with another seed, until there is a film of it
 
 
-def choose(page: str) -> tuple[str, RunRequest]:
+def choose() -> tuple[str, RunRequest]:
     """The choice and the seed; the film's key and its run."""
     known = _known()
     wanted = selection.current().film
     key = wanted if wanted in known else next(iter(known))
     left, right = st.columns([3, 1], vertical_alignment="bottom")
+    options = list(known)
+    box, number = fresh("film.of", key), fresh("film.seed", known[key].seed)
+
+    def chosen() -> None:
+        selection.choose(film=st.session_state[box])
+
     with left:
         st.selectbox(
             "Film of",
-            list(known),
+            options,
+            index=options.index(key),
             format_func=lambda k: job_panel.title(known[k]),
+            key=box,
+            on_change=chosen,
             help="The first trains and is analysed several times a second. A larger network takes some seconds a "
             "frame. The run that the other pages show is shot anew, from its first epoch.",
-            **selection.bound(page, "film", key),
         )
 
     def reseeded() -> None:
-        asked = replace(known[key], seed=int(st.session_state["film.seed"]))
+        asked = replace(known[key], seed=int(st.session_state[number]))
         st.session_state[_ASKED] = asked
         selection.choose(film=film.film_key(asked))
 
     with right:
-        st.session_state["film.seed"] = known[key].seed
         st.number_input(
             "Seed",
             min_value=0,
+            value=known[key].seed,
             step=1,
-            key="film.seed",
+            key=number,
             on_change=reseeded,
             help="Of the first weights and the order of batches.",
         )

@@ -10,6 +10,7 @@ from engine import film
 from engine.requests import RunRequest
 from engine.typed import film_arguments
 from pages.parts import job_panel, results
+from pages.parts.film.keys import fresh, renew
 from pages.parts.jobs import jobs
 
 _REFUSED = "film.refused"
@@ -81,23 +82,25 @@ def show(key: str, request: RunRequest) -> None:
 def _settings(key: str, request: RunRequest, wish: film.Control, samples: int | None) -> None:
     """What can be changed on the way."""
     now = wish.settings(request.training)
-    values: dict[str, Any] = {
-        "learning_rate": now.learning_rate, "batch_size": now.batch_size, "stride": wish.stride
-    }  # fmt: skip
-    for name, value in values.items():
-        st.session_state[f"film.{name}"] = value
+    rate, batch, stride = (
+        fresh(f"film.{name}", value)
+        for name, value in (
+            ("learning_rate", now.learning_rate), ("batch_size", now.batch_size), ("stride", wish.stride)
+        )
+    )  # fmt: skip
 
-    def turned(name: str) -> None:
-        _ask(key, **{name: st.session_state[f"film.{name}"]})
+    def turned(name: str, widget: str) -> None:
+        _ask(key, **{name: st.session_state[widget]})
 
     st.number_input(
         "Learning rate η",
         min_value=0.0,
+        value=now.learning_rate,
         step=0.05,
         format="%.4g",
-        key="film.learning_rate",
+        key=rate,
         on_change=turned,
-        args=("learning_rate",),
+        args=("learning_rate", rate),
         width=125,
         help="From the next frame on. A rate that is set here stays; before, it follows the run’s slow cosine.",
     )
@@ -105,28 +108,30 @@ def _settings(key: str, request: RunRequest, wish: film.Control, samples: int | 
         "Batch size B",
         min_value=1,
         max_value=samples,
+        value=now.batch_size,
         step=5,
-        key="film.batch_size",
+        key=batch,
         on_change=turned,
-        args=("batch_size",),
+        args=("batch_size", batch),
         width=125,
         help="From the next frame on. It changes two things: the steps of training, and the noise that is studied, "
         "which is that of B samples. C is proportional to 1/B at the same weights.",
     )
     st.selectbox(
-        "Epochs/frame",
+        "Epochs a step",
         film.STRIDES,
-        key="film.stride",
+        index=film.STRIDES.index(wish.stride),
+        key=stride,
         on_change=turned,
-        args=("stride",),
-        width=110,
+        args=("stride", stride),
+        width=115,
         help="How many epochs are trained from one frame to the next.",
     )
 
 
 def follow() -> None:
     """Show each frame as it comes."""
-    st.session_state[SLIDER] = NEWEST
+    renew(SLIDER)
 
 
 def _ask(key: str, **changes: Any) -> bool:

@@ -15,7 +15,7 @@ from engine.film import Film, Frame, Picture
 from engine.requests import RunRequest
 from pages.parts import heatmaps, live, palette, results, words
 from pages.parts.controls import draw
-from pages.parts.film import code, figures
+from pages.parts.film import code, figures, keys
 from pages.parts.film.knobs import NEWEST, SLIDER, follow, worker
 from pages.parts.frame import guarded
 from pages.parts.job_words import doing, sentence
@@ -126,10 +126,12 @@ def _scrub(shot: Film) -> Frame:
     frames = {frame.epoch: frame for frame in shot.frames}
     # The end of the slider is a word, not an epoch: while the film grows, nobody has to move it.
     options: list[int | str] = [*frames, NEWEST]
-    if st.session_state.get(SLIDER) not in options:
-        st.session_state[SLIDER] = NEWEST
+    if st.session_state.get(keys.key(SLIDER), NEWEST) not in options:
+        keys.renew(SLIDER)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False, key="film-frames"):
-        chosen = st.select_slider("Frame at epoch", options, key=SLIDER, format_func=str, label_visibility="collapsed")
+        chosen = st.select_slider(
+            "Frame at epoch", options, NEWEST, key=keys.key(SLIDER), format_func=str, label_visibility="collapsed"
+        )
         st.button(
             "Newest",
             icon=":material/last_page:",
