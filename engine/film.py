@@ -216,7 +216,10 @@ def as_control(values: Mapping[str, Any]) -> Control:
     for name in ("take", "steps", "stride"):
         require(is_count(found[name]) and found[name] >= 0, f"{name} is a whole number from 0 on, not {found[name]!r}.")
     require(isinstance(found["playing"], bool), f"playing is true or false, not {found['playing']!r}.")
-    require(found["stride"] in STRIDES, f"A frame comes every {_or(STRIDES)} epochs, not every {found['stride']}.")
+    require(
+        found["stride"] in STRIDES,
+        f"The epochs of a step are one of {', '.join(map(str, STRIDES))}; not {found['stride']}.",
+    )
     rate, batch = found["learning_rate"], found["batch_size"]
     require(
         rate is None or (isinstance(rate, int | float) and math.isfinite(rate) and rate > 0 and rate is not True),
@@ -295,7 +298,3 @@ def keep(store: Store, film: Film) -> None:
         "changes": [dataclasses.asdict(change) for change in film.changes],
     }
     store.write(("films", film.key), values)
-
-
-def _or(numbers: tuple[int, ...]) -> str:
-    return f"{', '.join(map(str, numbers[:-1]))} or {numbers[-1]}"

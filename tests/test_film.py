@@ -269,7 +269,7 @@ def test_a_wish_is_read_as_it_was_written(wish):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"stride": 3}, "every 1, 2, 5, 10 or 20 epochs, not every 3"),
+        ({"stride": 3}, "The epochs of a step are one of 1, 2, 5, 10, 20; not 3"),
         ({"steps": -1}, "steps is a whole number from 0 on"),
         ({"take": True}, "take is a whole number"),
         ({"playing": 1}, "playing is true or false"),
