@@ -8,6 +8,7 @@ import pytest
 from engine.chain import Chain
 from engine.differences import differences
 from engine.pair import pair
+from pages.parts import controls
 from pages.parts.duality import choice, figures, telling
 from tests import planted
 from tests.planted import add_samples, fill
@@ -291,7 +292,21 @@ def test_a_layer_that_sees_the_picture_shows_pictures():
         np.testing.assert_allclose(np.asarray(trace["z"]).ravel(), x, rtol=1e-6)
 
 
-def test_every_figure_carries_its_numbers_and_a_way_to_make_them(run):
-    at = opened(PAGE)
-    for key in ("losses", "activities", "weights", "gradients", "ladder", "pairs", "shape"):
-        assert sent(at, key)["more"]
+def test_every_figure_carries_its_numbers_and_code_that_runs(run, monkeypatch):
+    codes = {}
+    draw = controls.draw
+
+    def drawn(figure, key, *words, code=None, **more):
+        if code is not None:
+            codes[key] = code()
+        return draw(figure, key, *words, code=code, **more)
+
+    for name in ("panels", "covariance"):
+        monkeypatch.setattr(f"pages.parts.duality.{name}.draw", drawn)
+    at = opened(PAGE, sample="3", partner="43")
+    assert {*codes} == (FIGURES | COVARIANCE) - {"sample", "partner"}
+    assert all(sent(at, key)["more"] for key in codes)
+    for key, text in codes.items():
+        names = {}
+        exec(text, names)
+        assert "walk" not in names or np.array_equal(names["walk"].actual, own(partner=43).walk().actual), key

@@ -125,6 +125,12 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
             "duality-near-and-far",
             "Relative error of the first-order change of the gradient on the way to near and far partners.",
             arrays=lambda: _table(walks),
+            code=lambda: code.samples(
+                view,
+                f"for partner in {[*marks.values()]}:",
+                f"    print(pair.pair(found, {chosen.sample}, partner).walk().relative)",
+                using="pair",
+            ),
         )
         st.markdown(telling.errors(walks))
     with right:
@@ -140,6 +146,13 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
             "duality-early-and-late",
             "Relative error of the first-order change of the gradient on the way, at several epochs.",
             arrays=lambda: _table(by_epoch),
+            code=lambda: code.samples(
+                view,
+                f"for epoch in {[epoch for epoch, kept in epochs.items() if kept is not None]}:",
+                f'    found = samples.read(store, run, epoch, "{view.chosen.request.layer}")',
+                f"    print(pair.pair(found, {chosen.sample}, {chosen.partner}).walk().relative)",
+                using="pair",
+            ),
         )
         st.markdown(telling.errors(by_epoch))
         if len(by_epoch) < 2:
