@@ -362,10 +362,10 @@ def test_shifting_together_moves_the_clouds_onto_one_centre(run):
             assert abs(np.log10(decode(trace["y"])).mean()) < 0.2
 
 
-def test_the_start_page_has_three_doors(run):
+def test_the_start_page_has_four_doors(run):
     at = opened()
     links = {link.proto.label: link.proto.page for link in at.get("page_link")}
-    assert {"**Train a network**", "**Load a network**", "**Look closer**"} <= set(links)
+    assert {"**Take a tour**", "**Train a network**", "**Load a network**", "**Look closer**"} <= set(links)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Where to go from the start page: three doors, and experiments that take one press."""
+"""Where to go from the start page: four doors, and experiments that take one press."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,12 @@ class Door:
 
 
 DOORS = (
+    Door(
+        "pages/tours.py",
+        "Take a tour",
+        ":material/signpost:",
+        "Five minutes through all of it, the paper figure by figure, or everything that does not fit.",
+    ),
     Door(
         "pages/train.py",
         "Train a network",
@@ -93,7 +99,7 @@ def experiments(view: View) -> tuple[Experiment, ...]:
 def show(view: View) -> None:
     """The doors, and the experiments below them."""
     st.header("Where to go from here")
-    with st.grid(3, min_column_width=230, gap="small"):
+    with st.grid(4, min_column_width=200, gap="small"):
         for door in DOORS:
             with st.container(border=True, height="stretch"):
                 st.page_link(door.file, label=f"**{door.title}**", icon=door.icon)
