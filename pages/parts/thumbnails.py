@@ -13,6 +13,8 @@ from pages.parts import palette
 
 # Pixels: of a row with its words, of a picture's narrowest place, and of a picture that is sent.
 ROW, PLACE, SENT = 92, 56, 84
+# Letters of a name that has room beside another one below a picture.
+SHORT = 3
 
 
 def source(picture: ndarray) -> str:
@@ -89,17 +91,21 @@ def strip(
         for p, i, j in zip(shown, x, y, strict=True)
         if p in marked
     ]
+    # Names that are words stand below each other.
+    long = max(map(len, samples.class_names)) > SHORT
+    under = 14 if long else 0
     below = [
-        {"x": float(i), "y": j - 0.43, "text": name, "showarrow": False, "yanchor": "middle", "font": {"size": 13}}
-        | ({} if fine else {"font": {"size": 13, "color": palette.POSITIVE}})
+        {"x": float(i), "y": j - 0.36, "text": name.replace(" → ", "<br>→ ") if long else name}
+        | {"font": {"size": 11 if long else 13} | ({} if fine else {"color": palette.POSITIVE})}
+        | {"showarrow": False, "yanchor": "top", "yshift": 2}
         for i, j, name, fine in zip(x, y, names, right, strict=True)
     ]
     hidden = {"visible": False, "fixedrange": True}
     return go.Figure(
         [tiles],
         palette.layout(
-            rows * ROW + 30,
-            margin={"l": 2, "r": 2, "t": 28, "b": 2},
+            rows * ROW + 30 + under,
+            margin={"l": 2, "r": 2, "t": 28, "b": 2 + under},
             xaxis=hidden | {"range": [-0.5, columns - 0.5]},
             yaxis=hidden | {"range": [0.5 - rows, 0.5]},
             images=images,
