@@ -19,6 +19,14 @@ settings.register_profile("gammascope", deadline=None, derandomize=bool(os.envir
 settings.load_profile("gammascope")
 
 
+def pytest_collection_modifyitems(items):
+    """Two processes share the tests file by file; all that drive a browser are one file to them, since several
+    browsers at a time would compete for two cores."""
+    for item in items:
+        group = "browser" if item.get_closest_marker("browser") else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch):
     """No test reads, fills or starts a worker in the cache of whoever runs the tests."""
