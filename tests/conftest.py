@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling
 
 from cache.jobs import Jobs
 from cache.store import Store
@@ -19,12 +20,17 @@ settings.register_profile("gammascope", deadline=None, derandomize=bool(os.envir
 settings.load_profile("gammascope")
 
 
-def pytest_collection_modifyitems(items):
+class ByFile(LoadFileScheduling):
     """Two processes share the tests file by file; all that drive a browser are one file to them, since several
     browsers at a time would compete for two cores."""
-    for item in items:
-        group = "browser" if item.get_closest_marker("browser") else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid):
+        file = super()._split_scope(nodeid)
+        return "browser" if "browser/" in file else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
