@@ -19,6 +19,9 @@ from tests.planted import fill
 settings.register_profile("gammascope", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("gammascope")
 
+# AppTest leaves the page it ran as the main program, which a spawned process would then run again.
+MAIN = sys.modules["__main__"]
+
 
 class ByFile(LoadFileScheduling):
     """Two processes share the tests file by file; all that drive a browser are one file to them, since several
@@ -38,8 +41,7 @@ def own_cache(tmp_path_factory, monkeypatch):
     """No test reads, fills or starts a worker in the cache of whoever runs the tests."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(folder))
-    # AppTest leaves the page it ran as the main program, which a spawned process would then run again.
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    monkeypatch.setitem(sys.modules, "__main__", MAIN)
     yield
     if (folder / "jobs").is_dir():
         jobs = Jobs(folder / "jobs")
