@@ -8,7 +8,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings
-from xdist.scheduler import LoadFileScheduling
 
 from cache.jobs import Jobs
 from cache.store import Store
@@ -21,19 +20,6 @@ settings.load_profile("gammascope")
 
 # AppTest leaves the page it ran as the main program, which a spawned process would then run again.
 MAIN = sys.modules["__main__"]
-
-
-class ByFile(LoadFileScheduling):
-    """Two processes share the tests file by file; all that drive a browser are one file to them, since several
-    browsers at a time would compete for two cores."""
-
-    def _split_scope(self, nodeid):
-        file = super()._split_scope(nodeid)
-        return "browser" if "browser/" in file else file
-
-
-def pytest_xdist_make_scheduler(config, log):
-    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
