@@ -15,9 +15,8 @@ FITS = "document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth"
 
 def traces(page, key, name):
     """A trace's y by its meta, as it is drawn."""
-    return page.evaluate(
-        f"Array.from(document.querySelector('.st-key-{key} .gammascope-plot').data.find((t) => t.meta === '{name}').y)"
-    )
+    drawn = f"document.querySelector('.st-key-{key} .gammascope-plot')._fullData"
+    return page.evaluate(f"Array.from({drawn}.find((t) => t.meta === '{name}').y)")
 
 
 def area(page, key):
