@@ -281,11 +281,12 @@ def sentences() -> Iterator[None]:
 
 
 def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
-    """The same for a fragment, which runs again without the page around it."""
+    """The same for a fragment, which runs again without the page around it; the URL follows what was chosen."""
 
     @functools.wraps(function)
     def inner(*args: P.args, **kwargs: P.kwargs) -> R | None:
         with sentences():
+            selection.publish()
             return function(*args, **kwargs)
         return None
 

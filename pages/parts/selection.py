@@ -213,14 +213,17 @@ def scale() -> float:
 
 
 def choose(**changes: Any) -> Selection:
-    """Change the session's selection; the URL follows at once."""
+    """Change the session's selection; the URL follows when the page or a fragment next begins: see publish."""
     st.session_state[_KEY] = dataclasses.replace(current(), **changes)
-    publish()
     return st.session_state[_KEY]
 
 
 def publish() -> None:
-    """Write the selection to the URL, where it differs: a page change has emptied it."""
+    """Write the selection to the URL, where it differs: something was chosen, or a page change has emptied it.
+
+    Pages and fragments begin with it. A callback does not write: its message can be lost with the end of its run while
+    other fragments ask for theirs, and what comes after it can be cut off. Every run tells which URL the browser has.
+    """
     wanted = to_url(current())
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)

@@ -4,6 +4,8 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.browser.conftest import settle
 
@@ -44,6 +46,48 @@ def test_a_page_fits_its_window_in_both_themes(planted, window, path, scheme, wi
     # No figure brings a box of its own.
     box = page.evaluate("getComputedStyle(document.querySelector('.js-plotly-plot .main-svg')).backgroundColor")
     assert box in ("rgba(0, 0, 0, 0)", "transparent", background)
+
+
+def test_an_address_that_was_lost_on_its_way_is_written_by_the_next_fragment(planted, window):
+    page = window("about:blank")
+    lost = []
+
+    def passed_on(socket):
+        server = socket.connect_to_server()
+
+        def arrived(message):
+            told = ForwardMsg.FromString(message)
+            if "k=39" in told.page_info_changed.query_string and not lost:
+                lost.append(told)
+            else:
+                socket.send(message)
+
+        server.on_message(arrived)
+
+    page.route_web_socket(re.compile("_stcore/stream"), passed_on)
+    page.goto(f"{planted.url}/commutativity?epoch=10&k=40")
+    settle(page)
+    page.get_by_role("slider").nth(1).press("ArrowLeft")
+    settle(page)
+    assert lost
+    assert "k=40" in page.url
+    page.get_by_text("Questions", exact=True).click()
+    page.get_by_text("Show the answer").first.click()
+    expect(page).to_have_url(re.compile(r"epoch=10.*k=39"))
+
+
+def test_every_figure_is_sent_whole(planted, window):
+    told = []
+    page = window("about:blank")
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: told.append(BackMsg.FromString(frame))))
+    page.goto(f"{planted.url}/commutativity")
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+    settle(page)
+    page.get_by_role("slider").nth(1).press("ArrowLeft")
+    expect(page).to_have_url(re.compile(r"k=99"))
+    asked = [message.rerun_script for message in told if message.HasField("rerun_script")]
+    assert len(asked) > 1
+    assert not any(request.cached_message_hashes for request in asked)
 
 
 def test_an_explanation_shows_its_formulas(planted, window):
