@@ -65,7 +65,7 @@ def test_presenting_hides_the_controls_and_keys_lead_on(looked, window):
     settle(page)
     figure = page.locator(".st-key-power .js-plotly-plot .main-svg").first
     expect(figure).to_be_visible()
-    expect(figure).to_be_in_viewport(ratio=0.4)
+    expect(figure).to_be_in_viewport(ratio=0.9)
     expect(page.locator(".st-key-tour")).to_be_in_viewport()
     # Words under the pointer on an entry of the legend.
     titles = page.locator(".st-key-power .legend .traces title").all_text_contents()

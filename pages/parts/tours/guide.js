@@ -26,8 +26,11 @@ function bring(place) {
   const look = () => {
     if (hands.signal.aborted) return;
     if (Date.now() > until) return hands.abort();
-    if (place) document.querySelector(`.${place}`)?.scrollIntoView({ block: "nearest" });
-    else document.querySelector("[data-testid=stMain]")?.scrollTo(0, 0);
+    const main = document.querySelector("[data-testid=stMain]");
+    const part = place && document.querySelector(`.${place}`);
+    // What is taller than the window shows its head.
+    if (part) part.scrollIntoView({ block: part.offsetHeight > 0.8 * main.clientHeight ? "start" : "nearest" });
+    else if (!place) main?.scrollTo(0, 0);
     setTimeout(look, 300);
   };
   look();
@@ -43,10 +46,11 @@ export default function ({ data, parentElement }) {
   style.textContent = data.place
     ? `.${data.place} { outline: 3px solid var(--gammascope-accent); outline-offset: 6px; border-radius: 0.4rem; scroll-margin: ${bar + 24}px 0 24px; }`
     : "";
-  if (window.gammascopeVisit !== data.visit) {
-    window.gammascopeVisit = data.visit;
-    if (data.visit) bring(data.place);
-  }
+  // Presenting moves everything: what was in view is brought there again.
+  const before = window.gammascopeVisit;
+  window.gammascopeVisit = { visit: data.visit, keys: data.keys };
+  if (data.visit && data.visit !== before?.visit) bring(data.place);
+  else if (data.visit && data.place && data.keys !== before.keys) bring(data.place);
   if (data.keys) document.addEventListener("keydown", hear);
   return () => document.removeEventListener("keydown", hear);
 }
