@@ -15,7 +15,14 @@ from engine import diagnostics
 from engine.record import NAMES
 from pages.parts import animation, curves, exponent_figures, figures, heatmaps, palette, words
 from pages.parts.animation import Frame
+from pages.parts.duality import words as duality
 from pages.parts.figures import Cloud
+from pages.parts.film import screen
+from pages.parts.fisher import words as fisher
+from pages.parts.glossary.questions import QUESTIONS
+from pages.parts.sample import words as sample
+from pages.parts.sandbox import words as sandbox
+from pages.parts.tours import kept
 from tests.planted import analysis
 
 RESULT = analysis()
@@ -524,12 +531,20 @@ def test_colours_drawn_together_are_told_apart_by_colour_blind_people(eyes, toge
         assert distance > 0.05, f"{a} and {b} look alike to {eyes}: {distance:.3f}"
 
 
+WORDS = (words, duality, screen, fisher, sample, sandbox)
+
+
 def test_every_formula_of_the_explanations_is_whole():
-    texts = {name: text for name, text in vars(words).items() if name.isupper()}
-    assert len(texts) > 10
+    texts = {
+        f"{place.__name__} {name}": text for place in WORDS for name, text in vars(place).items() if name.isupper()
+    }
+    texts = {name: text for name, text in texts.items() if isinstance(text, str)}
+    texts |= {question.text: f"{question.text}\n\n{question.hint}\n\n{question.answer}" for question in QUESTIONS}
+    texts |= {f"{tour.id} {n}": stop.text for tour in kept.shipped().values() for n, stop in enumerate(tour.stops, 1)}
+    assert len(texts) > 100
     for name, text in texts.items():
         for line in text.splitlines():
-            # A displayed formula that runs over two lines is drawn as an error.
-            assert line.count("$$") in (0, 2), f"{name}: {line}"
+            # One that begins beside its $$ and ends on another line is drawn as an error.
+            assert line.count("$$") in (0, 2) or line.strip() == "$$", f"{name}: {line}"
         for paragraph in text.split("\n\n"):
             assert paragraph.replace("$$", "").count("$") % 2 == 0, f"{name}: {paragraph}"

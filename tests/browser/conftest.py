@@ -97,7 +97,7 @@ def chromium():
 
 @pytest.fixture
 def window(chromium):
-    """Opens pages; each must stay without an exception until the test ends."""
+    """Opens pages; each must stay without an exception, or a formula that cannot be read, until the test ends."""
     contexts = []
 
     def opened(url, width=1440, height=1000, scheme="light"):
@@ -112,6 +112,7 @@ def window(chromium):
     for context in contexts:
         for page in context.pages:
             assert page.get_by_test_id("stException").count() == 0
+            assert not page.locator(".katex-error").evaluate_all("found => found.map(each => each.title)")
             assert not re.search(r"Traceback|Error:", page.inner_text("body"))
         context.close()
 

@@ -38,8 +38,10 @@ COVARIANCE = r"""
 **A covariance from differences.** For any two samples, $\tfrac12\,\mathrm{E}[\Delta g\,\Delta g^{\mathsf T}]/B$ *is*
 $C$ (up to $N/(N-1)$). Duality takes partners of one class and $v + u$ for $\Delta g$:
 
-$$C_\mathrm{AWD} = \tfrac12\left\{\tfrac1B\,\mathrm{E}[(v+u)(v+u)^{\mathsf T}] + \left(1 - \tfrac1B\right)
-(\bar v + \bar u)(\bar v + \bar u)^{\mathsf T}\right\}.$$
+$$
+C_\mathrm{AWD} = \tfrac12\left\{\tfrac1B\,\mathrm{E}[(v+u)(v+u)^{\mathsf T}] + \left(1 - \tfrac1B\right)
+(\bar v + \bar u)(\bar v + \bar u)^{\mathsf T}\right\}.
+$$
 
 The bars take one step after the other from $\mathrm{tr}\,C$ to $\mathrm{tr}\,C_\mathrm{AWD}$. Exactly,
 

@@ -22,8 +22,10 @@ $\pi = \mathrm{softmax}(f)$, is the covariance of the gradient $\pi - e_y$ over 
 the label of the data is. If the logits are piecewise linear in the weights, as behind ReLU, nothing else adds to
 $h_p$:
 
-$$h_p = J^{\mathsf T}\big(\mathrm{diag}(\pi) - \pi\pi^{\mathsf T}\big)J
-= \mathrm{E}_{y\sim\pi}\big[g_p(y)\,g_p(y)^{\mathsf T}\big] .$$
+$$
+h_p = J^{\mathsf T}\big(\mathrm{diag}(\pi) - \pi\pi^{\mathsf T}\big)J
+= \mathrm{E}_{y\sim\pi}\big[g_p(y)\,g_p(y)^{\mathsf T}\big] .
+$$
 
 The same holds for plain squared error, with a Gaussian around $f$. It does not behind a softmax with squared error,
 nor where the rest of the network is curved (tanh, GELU).
