@@ -82,3 +82,12 @@ def test_presenting_hides_the_controls_and_keys_lead_on(looked, window):
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("stSidebar")).to_be_visible()
     stands(page, tour, 5)
+
+
+def test_presenting_keeps_the_table_and_the_button_that_fills_it(looked, window):
+    page = window(f"{looked.url}/table?present=yes", width=1280, height=720)
+    expect(page.locator(".gs-table table")).to_be_visible()
+    expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+    expect(page.get_by_role("spinbutton", name="Workers")).to_be_hidden()
+    page.get_by_role("button", name="Stop presenting").click()
+    expect(page.get_by_role("spinbutton", name="Workers")).to_be_visible()

@@ -17,7 +17,8 @@ function hear(event) {
   if (key && press(key)) event.preventDefault();
 }
 
-// The part may come late, and move while what is above it is drawn; whoever scrolls by hand is left alone.
+// The part may come late, and move while what is above it is drawn, and the bar grow with its formulas; whoever
+// scrolls by hand is left alone.
 function bring(place) {
   const until = Date.now() + PATIENCE;
   const hands = new AbortController();
@@ -27,6 +28,8 @@ function bring(place) {
     if (hands.signal.aborted) return;
     if (Date.now() > until) return hands.abort();
     const main = document.querySelector("[data-testid=stMain]");
+    const bar = document.querySelector(".st-key-tour")?.offsetHeight ?? 0;
+    document.documentElement.style.setProperty("--gammascope-bar", `${bar}px`);
     const part = place && document.querySelector(`.${place}`);
     // What is taller than the window shows its head.
     if (part) part.scrollIntoView({ block: part.offsetHeight > 0.8 * main.clientHeight ? "start" : "nearest" });
@@ -42,9 +45,8 @@ export default function ({ data, parentElement }) {
     document.documentElement.style.setProperty(`--gammascope-${name}`, theme.getPropertyValue(`--st-${from}`));
   let style = parentElement.querySelector("style");
   if (!style) style = parentElement.appendChild(document.createElement("style"));
-  const bar = document.querySelector(".st-key-tour")?.offsetHeight ?? 0;
   style.textContent = data.place
-    ? `.${data.place} { outline: 3px solid var(--gammascope-accent); outline-offset: 6px; border-radius: 0.4rem; scroll-margin: ${bar + 24}px 0 24px; }`
+    ? `.${data.place} { outline: 3px solid var(--gammascope-accent); outline-offset: 6px; border-radius: 0.4rem; scroll-margin: calc(var(--gammascope-bar, 0px) + 24px) 0 24px; }`
     : "";
   // Presenting moves everything: what was in view is brought there again.
   const before = window.gammascopeVisit;

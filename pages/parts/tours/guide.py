@@ -38,15 +38,9 @@ def show(page: str) -> None:
         )
     if here.present:
         st.html(PRESENTER)
-        with st.container(key="tour-presenting"):
-            st.button(
-                "Stop presenting",
-                key="tour.present.end",
-                icon=":material/close:",
-                type="tertiary",
-                on_click=_present,
-                args=(None,),
-            )
+        if tour is None:
+            with st.container(key="tour-presenting"):
+                _end()
     highlight = tour.stops[_number(tour) - 1].highlight if tour is not None and _here(tour, page) else ""
     _component()(
         key="tour-eye",
@@ -123,7 +117,9 @@ def _bar(tour: Tour, page: str) -> None:
                 ":material/restart_alt:",
                 help="Show again: the page and everything on it as this stop wants it.",
             )
-            if not selection.current().present:
+            if selection.current().present:
+                _end()
+            else:
                 st.button(
                     "Present",
                     key="tour.present",
@@ -159,6 +155,19 @@ def _bar(tour: Tour, page: str) -> None:
         go(tour, number + (1 if on else -1))
     if again:
         go(tour, number)
+
+
+def _end() -> None:
+    """The way out of presenting."""
+    st.button(
+        "Stop presenting",
+        key="tour.present.end",
+        icon=":material/cancel_presentation:",
+        type="tertiary",
+        help="Stop presenting, also by Esc: the menu and all controls come back.",
+        on_click=_present,
+        args=(None,),
+    )
 
 
 def _button(name: str, label: str, icon: str, type: str = "tertiary", **more: object) -> bool:
