@@ -71,13 +71,10 @@ def pictures(view: "View") -> None:
 
 def expect() -> None:
     """What will appear, while it is being made."""
-    from pages.parts import live, words
+    from pages.parts import controls, words
 
     st.subheader("What you will see")
-    grid = st.grid(3, min_column_width=260, gap="small", border=True)
-    for text in (words.H, words.C, words.C_AWD):
-        with grid.cell():
-            st.markdown(live.fill(text, None))
+    controls.what_will_be_seen((words.H, words.C, words.C_AWD))
 
 
 with page("start"):

@@ -23,6 +23,7 @@ from numpy import ndarray
 from cache.store import Store
 from engine import schedule
 from engine.diagnostics import Fit, power_law
+from engine.exponent import Exponent, exponent
 from engine.record import USUAL_WINDOW
 from engine.requests import RunRequest, TrainingRequest, key, require, run_request, to_json
 from engine.settings import is_count
@@ -66,9 +67,10 @@ class Control:
 @dataclass(frozen=True)
 class Frame:
     """The numbers of one frame. Losses and accuracies as in engine.training; learning_rate and batch_size: of the
-    epochs that led to it; gamma, gamma_awd: exponents of C and C_AWD, None where there is no fit; the commutator error
-    of C and what chance would give; extent: smallest and largest H_ii and C_ii that carry data, empty where none do;
-    seconds: what training and analysis took."""
+    epochs that led to it; gamma, gamma_awd: exponents of C and C_AWD, None where there is no fit; interval,
+    interval_awd: their 95 % intervals over samples, empty where there are none; the commutator error of C and what
+    chance would give; extent: smallest and largest H_ii and C_ii that carry data, empty where none do; seconds: what
+    training and analysis took."""
 
     epoch: int
     train_loss: float
@@ -79,6 +81,8 @@ class Frame:
     batch_size: int
     gamma: float | None
     gamma_awd: float | None
+    interval: tuple[float, ...]
+    interval_awd: tuple[float, ...]
     commutator: float | None
     commutator_random: float | None
     extent: tuple[float, ...]
@@ -125,6 +129,12 @@ class Film:
     def last(self) -> Frame:
         return self.frames[-1]
 
+    def intervals(self, name: str) -> tuple[Float[ndarray, " f"], Float[ndarray, " f"]]:
+        """Both ends of "interval" or "interval_awd" in every frame of this take, NaN where there is none."""
+        ends = [getattr(frame, name) or (math.nan, math.nan) for frame in self.frames]
+        low, high = np.array(ends, dtype=float).reshape(-1, 2).T
+        return low, high
+
     def column(self, name: str, before: bool = False) -> Float[ndarray, " f"]:
         """One number of every frame of this take or of the one before, NaN where there is none."""
         return np.array([getattr(frame, name) for frame in (self.before if before else self.frames)], dtype=float)
@@ -148,12 +158,25 @@ class Picture:
     correlation: Float[ndarray, "b b"]
     noise_floor: float
 
+    @property
+    def window(self) -> int:
+        """𝒩: the usual window, or all directions where they are fewer."""
+        return min(USUAL_WINDOW, self.eigenvalues.size)
+
     def fit(self, name: str) -> Fit | None:
-        """γ of a matrix over the usual window; None where too little carries data."""
+        """γ of a matrix over the window; None where too little carries data."""
         try:
-            return power_law(self.eigenvalues[:USUAL_WINDOW], self.diagonals[name][:USUAL_WINDOW], self.noise_floor)
+            return power_law(self.eigenvalues[: self.window], self.diagonals[name][: self.window], self.noise_floor)
         except ValueError:
             return None
+
+    def exponent(self, name: str, interval: tuple[float, ...] = ()) -> Exponent:
+        """γ over the window with all that qualifies it; interval: the frame's own. ValueError where too little
+        carries data."""
+        h, c = self.eigenvalues, self.diagonals[name]
+        fit = power_law(h[: self.window], c[: self.window], self.noise_floor)
+        ends = (interval[0], interval[1]) if interval else None
+        return exponent(h, c, self.noise_floor, 0, self.window, replace(fit, interval=ends))
 
 
 def frame_name(epoch: int) -> str:
@@ -192,7 +215,8 @@ def read(store: Store, film: str) -> Film | None:
 
 
 def _frames(written: Iterable[Mapping[str, Any]]) -> tuple[Frame, ...]:
-    return tuple(Frame(**{**frame, "extent": tuple(frame["extent"])}) for frame in written)
+    tuples = ("extent", "interval", "interval_awd")
+    return tuple(Frame(**{**frame, **{name: tuple(frame[name]) for name in tuples}}) for frame in written)
 
 
 def picture(store: Store, film: str, epoch: int) -> Picture | None:

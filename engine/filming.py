@@ -189,7 +189,7 @@ class Camera:
                 device=self.pipeline.device,
                 progress=tell,
                 spectra=0,
-            )
+            ).sampled()
         name = frame_name(epoch)
         block = result.correlation("C", min(BLOCK, result.k)).astype(np.float32)
         arrays = {"H": result.eigenvalues, "R": block, **{n: result.diagonal(n) for n in NAMES if n in result.names}}
@@ -223,6 +223,7 @@ def _frame(record: EpochRecord, result: Analysis, settings: TrainingRequest, sec
     assert record.learning_rate is not None  # it was trained here
     h, c = result.eigenvalues, result.diagonal("C")
     data = diagnostics.fittable(h, c, result.noise_floor)
+    (gamma, interval), (gamma_awd, interval_awd) = (_exponent(result, name) for name in NAMES)
     return Frame(
         epoch=record.epoch,
         train_loss=record.train_loss,
@@ -231,8 +232,10 @@ def _frame(record: EpochRecord, result: Analysis, settings: TrainingRequest, sec
         test_accuracy=record.test_accuracy,
         learning_rate=record.learning_rate,
         batch_size=settings.batch_size,
-        gamma=_exponent(result, "C"),
-        gamma_awd=_exponent(result, "C_awd"),
+        gamma=gamma,
+        gamma_awd=gamma_awd,
+        interval=interval,
+        interval_awd=interval_awd,
         commutator=_number(diagnostics.commutator_curves(h, result.projected("C", result.k)).top[-1]),
         commutator_random=_number(result.random_commutator("C")),
         extent=tuple(float(z) for v in (h[data], c[data]) for z in (v.min(), v.max())) if data.any() else (),
@@ -240,11 +243,13 @@ def _frame(record: EpochRecord, result: Analysis, settings: TrainingRequest, sec
     )
 
 
-def _exponent(result: Analysis, name: str) -> float | None:
+def _exponent(result: Analysis, name: str) -> tuple[float | None, tuple[float, ...]]:
+    """γ over the usual window and its interval over samples."""
     try:
-        return result.fit(name, min(USUAL_WINDOW, result.k)).gamma
+        fit = result.fit(name, min(USUAL_WINDOW, result.k))
     except ValueError:
-        return None
+        return None, ()
+    return fit.gamma, fit.interval or ()
 
 
 def _number(value: float) -> float | None:

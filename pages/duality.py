@@ -22,7 +22,7 @@ def main() -> None:
     if view is None:
         return
     controls.epoch(PAGE, view)
-    there = samples.of(PAGE, view)
+    there = samples.of(PAGE, view, about=(words.CHANGES, words.GRADIENT, words.COVARIANCE))
     if not there:
         return
     chosen = choice.chosen(there[0])

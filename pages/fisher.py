@@ -26,14 +26,14 @@ def main() -> None:
 def compared(view: "View") -> None:
     """All that the knobs move."""
     from engine import fisher_argument
-    from pages.parts import controls, panels, pointing, samples
+    from pages.parts import controls, panels, pointing, samples, sure
     from pages.parts.fisher import panels as own
     from pages.parts.fisher import telling, words
 
     left, middle, right = st.columns([3, 3, 2], gap="medium", vertical_alignment="bottom")
     with left:
         epochs = own.epochs(PAGE, view)
-    found = samples.of(PAGE, view, epochs)
+    found = samples.of(PAGE, view, epochs, (words.ARGUMENT, words.FIRST, words.SECOND))
     if not found:
         return
     with middle:
@@ -53,6 +53,7 @@ def compared(view: "View") -> None:
     own.links(stages, first, last)
     controls.heading("In numbers", words.SLOPES + words.SIZES, level=3)
     own.table(stages, first, last)
+    sure.button(view, ("C", "E_h2"), last, first)
     st.caption(controls.provenance(view, epochs))
 
 

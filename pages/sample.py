@@ -15,7 +15,7 @@ PAGE = "sample"
 def main() -> None:
     """The knobs, the samples by their stiffness, and all about the one chosen."""
     from pages.parts import controls, samples
-    from pages.parts.sample import choice
+    from pages.parts.sample import choice, words
 
     view = controls.opening("How does one sample bend the loss?")
     if view is None:
@@ -23,7 +23,7 @@ def main() -> None:
     left, right = st.columns(2, gap="large", vertical_alignment="bottom")
     with left:
         controls.epoch(PAGE, view)
-    found = samples.of(PAGE, view)
+    found = samples.of(PAGE, view, about=(words.ONE, words.STIFF, words.ALIGNED))
     if found:
         with right:
             offered = choice.knobs(PAGE, found[0])

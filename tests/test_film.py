@@ -116,6 +116,11 @@ def test_a_frame_shows_what_the_engine_measures(tmp_path, request_):
     np.testing.assert_allclose(picture.correlation, wanted.correlation("C", wanted.k), rtol=1e-6)
     last = found.last
     assert (last.gamma, last.gamma_awd) == pytest.approx((wanted.fit("C").gamma, wanted.fit("C_awd").gamma))
+    for name, interval in (("C", last.interval), ("C_awd", last.interval_awd)):
+        exponent = wanted.exponent(name)
+        assert interval == pytest.approx(exponent.fit.interval)
+        assert dict(picture.exponent(name, interval).windows) == pytest.approx(dict(exponent.windows))
+        assert picture.exponent(name, interval).bend.slope_top == pytest.approx(exponent.bend.slope_top)
     assert last.commutator == pytest.approx(wanted.commutator("C"))
     assert last.commutator_random == pytest.approx(wanted.random_commutator("C"))
     above = (wanted.eigenvalues > wanted.noise_floor) & (wanted.diagonal("C") > 0)

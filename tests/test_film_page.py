@@ -15,6 +15,7 @@ from engine import film
 from engine.film import Change, Control, Film, Frame
 from engine.presets import preset
 from engine.typed import film_arguments
+from pages.parts import sure
 from pages.parts.film import code
 from tests.planted import analysis, fill
 from tests.test_figures import decode
@@ -33,13 +34,25 @@ def frame(epoch):
     return Frame(
         epoch=epoch, train_loss=2.0 / (1 + epoch), train_accuracy=epoch / 50, test_loss=None, test_accuracy=None,
         learning_rate=0.1, batch_size=50, gamma=found.fit("C").gamma, gamma_awd=found.fit("C_awd").gamma,
+        interval=interval(found, "C"), interval_awd=interval(found, "C_awd"),
         commutator=0.3, commutator_random=1.4, seconds=0.2,
         extent=(h[data].min(), h[data].max(), c[data].min(), c[data].max()),
     )  # fmt: skip
 
 
+def interval(found, name):
+    gamma = found.fit(name).gamma
+    return gamma - 0.02, gamma + 0.03
+
+
 def measured(epoch):
     return analysis(gamma=1 + epoch / 100, seed=epoch)
+
+
+def picture(epoch):
+    found = measured(epoch)
+    diagonals = {name: found.diagonal(name) for name in film.NAMES}
+    return film.Picture(found.eigenvalues, diagonals, found.correlation("C", 100), found.noise_floor)
 
 
 def plant(store, epochs=(0, 1, 2, 3), request=TINY, **more):
@@ -128,6 +141,11 @@ def test_the_newest_frame_is_shown_with_the_engines_numbers(store):
     assert f"γ = {wanted.fit('C').gamma:.2f}" in numbers
     assert "6.0% right" in numbers
     lines = {t["name"]: decode(t["y"]) for t in chart(at, "gammas")["data"]}
+    for bars in (t["error_y"] for t in chart(at, "gammas")["data"]):
+        np.testing.assert_allclose([*decode(bars["arrayminus"]), *decode(bars["array"])], [0.02] * 4 + [0.03] * 4)
+    for name in film.NAMES:
+        found = picture(3).exponent(name, interval(wanted, name))
+        assert sure.of_frame(name, found, 1000, 0) in [m.value for m in at.markdown]
     np.testing.assert_allclose(lines["γ of C"], [measured(e).fit("C").gamma for e in range(4)])
 
 

@@ -14,6 +14,7 @@ from tests.test_figures import decode
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("pages/commutativity.py", "pages/power_law.py")
+DEMO = ("train", "--analyze", "last,all", "--every-sample", "last,0,20")
 
 
 def opened(page="app.py", **params):
@@ -227,7 +228,7 @@ def test_an_empty_cache_starts_the_demo_once_as_the_command_a_person_can_type(tm
     second = opened()
     jobs = Jobs(tmp_path / "jobs")
     try:
-        assert started == [("train", "--analyze", "last,all", "--every-sample", "last")]
+        assert started == [DEMO]
         assert len(jobs.running()) == 1
         for at in (first, second):
             assert "Waking the engine" in " ".join(m.value for m in at.markdown)
@@ -245,7 +246,7 @@ def test_a_demo_that_died_leaves_a_sentence_its_log_and_a_button(tmp_path, monke
 
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
     dying = Jobs(tmp_path / "jobs", lambda argv, folder: [sys.executable, "-c", "print('no digits'); exit(3)"])
-    job = dying.start(("train", "--analyze", "last,all", "--every-sample", "last"), "The demo")
+    job = dying.start(DEMO, "The demo")
     while dying.job(job.id).running:
         pass
     at = opened()

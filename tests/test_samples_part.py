@@ -21,7 +21,7 @@ def page(*epochs):
 
         from pages.parts import results, samples
 
-        found = samples.of("some", results.view(), epochs)
+        found = samples.of("some", results.view(), epochs, ("**Kappa.** A definition.",))
         st.markdown(f"{len(found)} of epochs {[s.epoch for s in found]}")
 
     return AppTest.from_function(script, default_timeout=60, args=(epochs,))
@@ -31,12 +31,18 @@ def shown(at):
     return at.markdown[-1].value
 
 
+def foretold(at):
+    """Whether the page explains what it will show."""
+    return "**Kappa.** A definition." in [m.value for m in at.markdown]
+
+
 def test_kept_samples_and_pictures_are_read(store, run):
     add_samples(store, run, 10, 100)
     at = page().run()
     fine(at)
     assert shown(at) == "1 of epochs [100]"
     assert not at.button
+    assert not foretold(at)
     assert shown(page(100, 10).run()) == "2 of epochs [100, 10]"
 
 
@@ -63,6 +69,7 @@ def test_what_is_missing_is_said_and_one_button_starts_it_off_the_queue(store, r
     at = page(0, 10, 100).run()
     fine(at)
     assert shown(at) == "0 of epochs []"
+    assert foretold(at)
     assert "not been looked at one by one yet at epochs 0 and 100, before layer fc2" in at.info[0].value
     button(at, "Look at every sample").click().run()
     ((argv, title, more),) = started

@@ -10,12 +10,13 @@ from engine.jackknife import Jackknife, places, stretches
 from engine.requests import RunRequest, TrainingRequest, key
 from pages.parts import results, sure
 from pages.parts.results import View
-from tests import planted
+from tests import planted, test_film_page
 from tests.planted import add_analysis, fill
 from tests.test_figures import decode
 from tests.test_pages import chart, fine, opened, result, url
 
 PAGE = "pages/power_law.py"
+SHOWN = ("power_law", "dynamics", "suppression", "sandbox", "fisher", "film")
 
 
 def jackknife(analysis, scatter=0.3, groups=40):
@@ -176,3 +177,15 @@ def test_intervals_stand_beside_the_numbers(store, run):
     add_analysis(store, run, 120)
     at = opened("pages/runs.py")
     assert np.isnan(at.dataframe[0].value["±, C"][0]), "no interval is kept there"
+
+
+@pytest.mark.parametrize("page", ["app", *(f"pages/{name}" for name in SHOWN)])
+def test_wherever_an_exponent_of_a_run_is_shown_stands_how_sure_it_is(store, page):
+    made = fill(store)
+    planted.add_spectra(store, made, 100)
+    planted.add_samples(store, made, 0, 10, 100)
+    test_film_page.plant(store)
+    at = opened(f"{page}.py")
+    assert "How each of these is found" in [e.label for e in at.expander]
+    assert "**Other training samples.**" in told(at)
+    assert "**Is it a straight line?**" in told(at)

@@ -202,6 +202,20 @@ def nothing_yet() -> None:
     st.page_link("app.py", label="Go to the start page", icon=":material/play_circle:")
 
 
+def what_will_be_seen(texts: "Sequence[str]", view: "View | None" = None) -> None:
+    """The definitions behind figures that are still to come, side by side; with the view's numbers where there is
+    one."""
+    from pages.parts import live
+
+    with (
+        st.container(key="to-come"),
+        st.grid(3, min_column_width=260, gap="small", border=True) as grid,
+    ):
+        for text in texts:
+            with grid.cell():
+                st.markdown(live.fill(text, view))
+
+
 # -- figures ----------------------------------------------------------------------------------------------
 
 

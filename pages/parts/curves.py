@@ -107,6 +107,11 @@ def apart(epochs: Sequence[int], gap: float = 0.2) -> list[int]:
     return kept[::-1]
 
 
+def error_bars(values: ndarray, low: ndarray, high: ndarray, width: int = 3) -> dict[str, Any]:
+    """Error bars from low to high around values; none where an end is NaN. width: of their caps."""
+    return {"type": "data", "symmetric": False, "array": high - values, "arrayminus": values - low, "width": width}
+
+
 def gamma_axis(values: Iterable[ndarray]) -> dict[str, Any]:
     """Both bounds of the theory are in view, and the data as far as a slope means anything."""
     seen = np.concatenate([np.array([0.9, 2.1]), *(np.asarray(v, dtype=float) for v in values)])

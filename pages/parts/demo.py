@@ -30,5 +30,8 @@ def start_on_an_empty_cache() -> None:
 
 
 def _command() -> tuple[str, ...]:
-    """Train, analyse the last checkpoint, then all the others; look at the last one sample by sample."""
-    return tuple(arguments(DEMO, ("last", "all"), every_sample=("last",)))
+    """Train, analyse the last checkpoint, then all the others; look at the last one sample by sample, then at the first
+    and at the one in the middle, so that no page about single samples has to ask for them."""
+    epochs = DEMO.training.checkpoints
+    looked_at = ("last", str(epochs[0]), str(epochs[len(epochs) // 2]))
+    return tuple(arguments(DEMO, ("last", "all"), every_sample=looked_at))

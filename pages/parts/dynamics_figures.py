@@ -82,8 +82,7 @@ def gammas(
     for trace in figure.data:
         low, high = intervals[trace.meta]
         if np.isfinite(low).any():
-            up, down = high - series[trace.meta], series[trace.meta] - low
-            trace.error_y = {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "width": 3}
+            trace.error_y = curves.error_bars(series[trace.meta], low, high)
     shapes = [*figure.layout.shapes, *times.marks()]
     figure.update_layout(xaxis=times.axis(), shapes=shapes, annotations=times.label())
     return figure.update_yaxes(title_standoff=CLEAR)

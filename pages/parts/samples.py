@@ -14,6 +14,7 @@ from engine.library import Run
 from engine.requests import SamplesRequest
 from engine.samples import Samples
 from pages.parts import jobs, results
+from pages.parts.controls import what_will_be_seen
 from pages.parts.job_words import command, sentence
 from pages.parts.results import View
 
@@ -35,9 +36,10 @@ def pictures(view: View) -> ndarray | None:
     return _pictures(here.root, view.run.key, here.version("runs", view.run.key, "pictures"), view.run)
 
 
-def of(page: str, view: View, epochs: Sequence[int] = ()) -> tuple[Samples, ...]:
+def of(page: str, view: View, epochs: Sequence[int] = (), about: Sequence[str] = ()) -> tuple[Samples, ...]:
     """The samples of these checkpoints, of the one in view for (). While any is missing nothing is returned: the page
-    then says what is missing and offers to fetch it, shows how far that is, or why it failed."""
+    then says what is missing and offers to fetch it, shows how far that is, or why it failed; and about: the
+    definitions of what it will show."""
     layers = view.chosen.request.layers
     if len(layers) > 1:
         st.info(
@@ -51,6 +53,8 @@ def of(page: str, view: View, epochs: Sequence[int] = ()) -> tuple[Samples, ...]
     missing = tuple(epoch for epoch, there in kept.items() if there is None)
     if missing:
         _fetch(page, view, missing)
+        if about:
+            what_will_be_seen(about, view)
     return tuple(there for there in kept.values() if there is not None) if not missing else ()
 
 

@@ -1,7 +1,7 @@
 """How sure is γ? What qualifies an exponent, in plain sentences with the present numbers."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,12 +28,17 @@ VERDICTS = {
 
 def button(view: View, names: Sequence[str], last: int, first: int = 0) -> None:
     """The way to everything that qualifies γ of these covariances over directions first … last − 1."""
-    there = [name for name in names if name in view.analysis.names]
+    there = {name: told(view, name, last, first) for name in names if name in view.analysis.names}
+    popover(f"Epoch {view.epoch}, directions {first + 1} … {last:,}.", there)
+
+
+def popover(where: str, said: Mapping[str, str]) -> None:
+    """The button behind which stands what qualifies γ of each matrix. where: epoch and directions."""
     with st.popover("How sure is γ?", icon=":material/straighten:", type="tertiary", width="content"):
-        st.caption(f"Epoch {view.epoch}, directions {first + 1} … {last:,}.")
-        tabs = st.tabs([f"${LOOKS[name].tex}$" for name in there]) if len(there) > 1 else [st.container()]
-        for name, tab in zip(there, tabs, strict=False):
-            tab.markdown(told(view, name, last, first))
+        st.caption(where)
+        tabs = st.tabs([f"${LOOKS[name].tex}$" for name in said]) if len(said) > 1 else [st.container()]
+        for text, tab in zip(said.values(), tabs, strict=False):
+            tab.markdown(text)
         with st.expander("How each of these is found", icon=":material/help:"):
             st.markdown(words.SURE)
 
@@ -44,18 +49,22 @@ def told(view: View, name: str, last: int, first: int = 0) -> str:
         found = exponent(view, name, last, first)
     except ValueError as error:
         return str(error)
+    others = _samples(found, view.analysis.provenance.samples, bootstrapped=name in view.analysis.replicates)
+    return qualified(name, found, others, _seeds(view, name, last, first), first)
+
+
+def of_frame(name: str, found: Exponent, samples: int, seed: int) -> str:
+    """The same of a frame of a film over this many samples."""
+    seeds = f"**Other seeds.** This is seed {seed}. Set another one, shoot again, and see how far γ moves."
+    return qualified(name, found, _samples(found, samples), seeds)
+
+
+def qualified(name: str, found: Exponent, others: str, seeds: str, first: int = 0) -> str:
+    """What qualifies γ of a matrix: others, over samples; seeds, over seeds; and what the fit itself says."""
     own = f"γ of ${LOOKS[name].tex}$ is **{found.fit.gamma:.3f}**"
     if found.fit.interval is not None:
         own += f", 95 % {between(found.fit)}"
-    paragraphs = (
-        f"{own}.",
-        _samples(view, name, found),
-        _seeds(view, name, found, last, first),
-        _windows(found, last, first),
-        _left_out(found),
-        _line(found.bend),
-    )
-    return "\n\n".join(paragraphs)
+    return "\n\n".join((f"{own}.", others, seeds, _windows(found, first), _left_out(found), _line(found.bend)))
 
 
 def between(fit: Fit) -> str:
@@ -123,26 +132,22 @@ def _gamma_of(run: Run, view: View, name: str, last: int, first: int) -> float:
 # -- the paragraphs ---------------------------------------------------------------------------------------
 
 
-def _samples(view: View, name: str, found: Exponent) -> str:
+def _samples(found: Exponent, samples: int, bootstrapped: bool = False) -> str:
     if found.fit.interval is None:
         return (
             "**Other training samples.** This analysis keeps no interval over samples. Analyse the epoch again, and "
             "it will. "
             f"The standard error of the line, {found.fit.stderr:.3f}, takes neighbouring directions for independent."
         )
-    how = "from bootstrap resamples" if _bootstrapped(view, name) else "by leaving out a hundredth of them at a time"
+    how = "from bootstrap resamples" if bootstrapped else "by leaving out a hundredth of them at a time"
     return (
-        f"**Other training samples.** Drawn anew, the {view.analysis.provenance.samples:,} samples would put γ into "
+        f"**Other training samples.** Drawn anew, the {samples:,} samples would put γ into "
         f"**{between(found.fit)}** in 95 of 100 cases ({how}). Held fixed: the trained weights, and the directions "
         "$v_i$, which were found on the same samples."
     )
 
 
-def _bootstrapped(view: View, name: str) -> bool:
-    return name in view.analysis.replicates
-
-
-def _seeds(view: View, name: str, found: Exponent, last: int, first: int) -> str:
+def _seeds(view: View, name: str, last: int, first: int) -> str:
     by_seed, without = seeds(view, name, last, first)
     waiting = f" {_counted(len(without))} of another seed still to be analysed at this epoch." if without else ""
     if len(by_seed) < 2:
@@ -160,7 +165,7 @@ def _counted(runs: int) -> str:
     return f"{runs} run{'s' if runs > 1 else ''}"
 
 
-def _windows(found: Exponent, last: int, first: int) -> str:
+def _windows(found: Exponent, first: int) -> str:
     listed = "; ".join(f"{gamma:.3f} up to direction {n:,}" for n, gamma in found.windows)
     begin = f" from direction {first + 1}" if first else ""
     return f"**Other windows.** γ{begin} is {listed}."

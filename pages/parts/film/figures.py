@@ -79,13 +79,20 @@ def over_epochs(
 
 
 def exponents(shot: Film, shown: int) -> go.Figure:
-    """γ of C and of C_AWD between the bounds of the theory."""
+    """γ of C and of C_AWD with their intervals over samples, between the bounds of the theory."""
     lines = [
         Line(f"γ of {LOOKS[name].html}", column, LOOKS[name].colour)
         for name, column in (("C", "gamma"), ("C_awd", "gamma_awd"))
     ]
     seen = [shot.column(line.column, before) for line in lines for before in (False, True)]
     figure = over_epochs(shot, lines, shown, curves.gamma_axis(seen))
+    for line, interval in zip(lines, ("interval", "interval_awd"), strict=True):
+        ends = shot.intervals(interval)
+        if np.isfinite(ends[0]).any():
+            (trace,) = figure.select_traces(lambda t, line=line: t.name == line.name and t.meta is None)
+            trace.error_y = curves.error_bars(
+                shot.column(line.column), *ends, width=0 if len(shot.frames) > MANY else 3
+            )
     figure.layout.shapes = (*figure.layout.shapes, *palette.bounds())
     return figure
 

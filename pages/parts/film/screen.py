@@ -13,8 +13,8 @@ from cache.store import Store
 from engine import film
 from engine.film import Film, Frame, Picture
 from engine.requests import RunRequest
-from pages.parts import heatmaps, live, palette, results, words
-from pages.parts.controls import draw
+from pages.parts import heatmaps, live, palette, results, sure, words
+from pages.parts.controls import draw, what_will_be_seen
 from pages.parts.film import code, figures, keys
 from pages.parts.film.knobs import NEWEST, SLIDER, follow, worker
 from pages.parts.frame import guarded
@@ -115,10 +115,7 @@ def _expect(doing: str) -> None:
             "measured. Then change the learning rate or the batch size and see what moves.",
             icon=":material/touch_app:",
         )
-    with st.grid(3, min_column_width=260, gap="small", border=True) as grid:
-        for text in (WHAT, words.GAMMA, words.R):
-            with grid.cell():
-                st.markdown(live.fill(text, None))
+    what_will_be_seen((WHAT, words.GAMMA, words.R))
 
 
 def _scrub(shot: Film) -> Frame:
@@ -161,6 +158,7 @@ def _frame(shot: Film, frame: Frame, picture: Picture) -> None:
             arrays=lambda: {"H": picture.eigenvalues, **picture.diagonals},
             code=lambda: code.frame(shot, frame, "H, diagonals = picture.eigenvalues, picture.diagonals"),
         )
+        _sure(shot, frame, picture)
     with right:
         draw(
             heatmaps.correlation(picture.correlation, picture.eigenvalues, "R<sub>real</sub>"),
@@ -175,6 +173,21 @@ def _frame(shot: Film, frame: Frame, picture: Picture) -> None:
         "sharpest directions; the cleaner off the diagonal, the better noise and curvature share their directions. "
         f"{_provenance(shot, frame)}"
     )
+
+
+def _sure(shot: Film, frame: Frame, picture: Picture) -> None:
+    """What qualifies both exponents of this frame."""
+    said = {}
+    for name, interval in zip(film.NAMES, (frame.interval, frame.interval_awd), strict=True):
+        if name not in picture.diagonals:
+            continue
+        try:
+            found = picture.exponent(name, interval)
+        except ValueError as error:
+            said[name] = str(error)
+        else:
+            said[name] = sure.of_frame(name, found, shot.samples, shot.request.seed)
+    sure.popover(f"Epoch {frame.epoch}, directions 1 … {picture.window:,}.", said)
 
 
 def _numbers(frame: Frame) -> str:

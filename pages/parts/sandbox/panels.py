@@ -7,7 +7,7 @@ import streamlit as st
 from numpy import ndarray
 
 from engine.sandbox import SAMPLES
-from pages.parts import code, live, pointing, results, selection, suppressing, words
+from pages.parts import code, live, pointing, results, selection, suppressing, sure, words
 from pages.parts.controls import draw, heading
 from pages.parts.results import View
 from pages.parts.sandbox import pictures, proof, sources
@@ -167,9 +167,11 @@ def _look_at(epoch: int) -> None:
 
 
 def _whence(view: View) -> None:
+    """Where the run's points come from, and how sure its exponent is."""
     kept = results.spectra(view)
     if kept is not None:
         first, last = sources.window(view)
+        sure.button(view, ("E_h2",), last, first)
         st.caption(
             "Small rings on the map are other epochs of the run: click one to look at it. "
             f"Of the run: directions {first + 1} … {last:,} above the noise floor. {suppressing.source(view, kept)} "
