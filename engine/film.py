@@ -215,8 +215,9 @@ def read(store: Store, film: str) -> Film | None:
 
 
 def _frames(written: Iterable[Mapping[str, Any]]) -> tuple[Frame, ...]:
+    # A film begun by a version without intervals goes on.
     tuples = ("extent", "interval", "interval_awd")
-    return tuple(Frame(**{**frame, **{name: tuple(frame[name]) for name in tuples}}) for frame in written)
+    return tuple(Frame(**{**frame, **{name: tuple(frame.get(name, ())) for name in tuples}}) for frame in written)
 
 
 def picture(store: Store, film: str, epoch: int) -> Picture | None:

@@ -11,7 +11,7 @@ def main() -> None:
     """What is shot, the knobs, and the film."""
     from pages.parts.film import choice, knobs, screen
 
-    left, right = st.columns([4, 5], gap="large", vertical_alignment="bottom")
+    left, right = st.columns([3, 5], gap="medium", vertical_alignment="bottom")
     with left:
         st.title("Watch it learn")
     with right:

@@ -57,8 +57,8 @@ def training(records: Mapping[str, ndarray], epochs: int, height: int = 300, mar
         traces,
         layout(
             height,
-            xaxis=across | {"domain": [0, 0.44]},
-            xaxis2=across | {"domain": [0.56, 1], "anchor": "y2"},
+            xaxis=across | {"domain": [0, 0.42]},
+            xaxis2=across | {"domain": [0.6, 1], "anchor": "y2"},
             yaxis=log_axis("loss", 4, range=span),
             yaxis2=axis("accuracy", tickformat=".0%", range=[0, 1.03], anchor="x2"),
             shapes=shapes,

@@ -39,8 +39,8 @@ COVARIANCE = r"""
 $C$ (up to $N/(N-1)$). Duality takes partners of one class and $v + u$ for $\Delta g$:
 
 $$
-C_\mathrm{AWD} = \tfrac12\left\{\tfrac1B\,\mathrm{E}[(v+u)(v+u)^{\mathsf T}] + \left(1 - \tfrac1B\right)
-(\bar v + \bar u)(\bar v + \bar u)^{\mathsf T}\right\}.
+\begin{aligned}&C_\mathrm{AWD} = \tfrac12\big\{\tfrac1B\,\mathrm{E}[(v+u)(v+u)^{\mathsf T}]\\
+&\quad + \big(1 - \tfrac1B\big)(\bar v + \bar u)(\bar v + \bar u)^{\mathsf T}\big\}.\end{aligned}
 $$
 
 The bars take one step after the other from $\mathrm{tr}\,C$ to $\mathrm{tr}\,C_\mathrm{AWD}$. Exactly,

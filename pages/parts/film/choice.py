@@ -19,7 +19,7 @@ def choose() -> tuple[str, RunRequest]:
     known = _known()
     wanted = selection.current().film
     key = wanted if wanted in known else next(iter(known))
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
     options = list(known)
     box, number = fresh("film.of", key), fresh("film.seed", known[key].seed)
 

@@ -23,8 +23,8 @@ the label of the data is. If the logits are piecewise linear in the weights, as 
 $h_p$:
 
 $$
-h_p = J^{\mathsf T}\big(\mathrm{diag}(\pi) - \pi\pi^{\mathsf T}\big)J
-= \mathrm{E}_{y\sim\pi}\big[g_p(y)\,g_p(y)^{\mathsf T}\big] .
+\begin{aligned}h_p &= J^{\mathsf T}\big(\mathrm{diag}(\pi) - \pi\pi^{\mathsf T}\big)J\\
+&= \mathrm{E}_{y\sim\pi}\big[g_p(y)\,g_p(y)^{\mathsf T}\big] .\end{aligned}
 $$
 
 The same holds for plain squared error, with a Gaussian around $f$. It does not behind a softmax with squared error,
