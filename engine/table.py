@@ -148,9 +148,24 @@ def measure(result: Analysis, run: Run, cell: Cell, epoch: int, machine: str, ve
         analysis_seconds=result.provenance.seconds,
         machine=machine,
         version=version,
-        command=shlex.join(["python", "-m", "engine", *arguments(cell.run)]),
+        command=_command(cell),
         laws={name: law(result, name, cell.window) for name in FOLLOWED},
     )
+
+
+def identity(cell: Cell) -> tuple[object, ...]:
+    """What a cell and its measured row have in common, on any computer."""
+    return _command(cell), cell.analysis.layer, cell.analysis.batch_size, cell.window
+
+
+def row_identity(row: Row) -> tuple[object, ...]:
+    """The same of a row."""
+    return row.command, row.layer, row.batch_size, row.window
+
+
+def _command(cell: Cell) -> str:
+    """Trains the cell's run again."""
+    return shlex.join(["python", "-m", "engine", *arguments(cell.run)])
 
 
 def _suppression(result: Analysis, window: int) -> tuple[float, float, float, float]:

@@ -91,6 +91,7 @@ def test_every_cell_is_trained_analysed_and_measured(store: Store, grid) -> None
         assert law.commutator == result.commutator("C")
         assert row.train_accuracy == run.history.train_accuracy[-1]
         assert "--seed 1" in row.command or row.seed == 0
+        assert table.row_identity(row) == table.identity(state.cell)
 
 
 def test_what_is_known_costs_nothing(store: Store, grid) -> None:

@@ -15,7 +15,7 @@ from engine.command_line import SweepCommand, parse
 from engine.requests import to_json
 from engine.table import Law, Row
 from engine.terminal import duration
-from pages.parts import selection, sweep_choice, sweep_cost, sweep_figures, sweep_table
+from pages.parts import selection, sweep_choice, sweep_cost, sweep_figures, sweep_published, sweep_table
 from pages.parts.frame import LOSSES
 from tests.planted import fill
 from tests.test_pages import button, chart, charts, fine, opened, url
@@ -109,6 +109,37 @@ def test_numbers_are_those_of_the_table_over_seeds(store):
     assert marks(body) == ["done"] * 8
     assert "All 8 cells are measured" in said(at)
     assert "table.start" not in [b.key for b in at.button]
+
+
+def test_cells_that_came_with_the_program_are_shown_as_such_until_they_are_measured_here(store):
+    rows = {(r.row, r.classes, r.seed): r for r in table.from_csv(sweep_published.FILE.read_text(encoding="utf-8"))}
+    at = opened(PAGE, sweep="results")
+    body = shown(at)
+    found = sweep.open_sweep("results").cells
+    assert marks(body) == ["published"] * len(found), "docs/results.csv is of another results.toml"
+    (mlp,) = [line for line in body["rows"] if line["name"] == "MNIST MLP, CE"]
+    for count, cell in zip(body["classes"], mlp["cells"], strict=True):
+        assert cell["published"]
+        assert cell["href"] == ""
+        wanted = table.mean([rows["MNIST MLP, CE", count, seed] for seed in (0, 1)], "C_awd")
+        assert cell["numbers"][1]["text"] == f"{wanted.mean:.3f}"
+    assert f"{len(found)} cells came with the program" in said(at)
+    assert f"{len(found)} cells, 29 runs to train" in said(at)
+    assert all(b.proto.disabled for b in at.get("download_button"))
+
+    # What is measured here takes its place, alone.
+    cells.keep(store, found[0], row(found[0], 1.7))
+    body = shown(opened(PAGE, sweep="results"))
+    assert sorted(marks(body)) == ["done"] + ["published"] * (len(found) - 1)
+    (cell,) = [c for line in body["rows"] for c in line["cells"] if c and not c["published"]]
+    assert (cell["numbers"][0]["text"], cell["count"]) == ("1.700", "1 of 2")
+
+
+def test_without_the_programs_documents_the_table_waits(store, monkeypatch, tmp_path):
+    monkeypatch.setattr(sweep_published, "FILE", tmp_path / "none.csv")
+    at = opened(PAGE, sweep="results")
+    assert set(marks(shown(at))) == {"waiting"}
+    assert "came with the program" not in said(at)
 
 
 def test_a_part_of_the_grid_says_how_much_of_it_is_there(store):

@@ -1,5 +1,5 @@
 // The table of a sweep, written cell by cell: a row that did not change is left alone.
-// data: {name, classes, rows: [{name, notes, cells: [{numbers, href, notes, seeds, count} | null]}], notes}.
+// data: {name, classes, rows: [{name, notes, cells: [{numbers, href, notes, seeds, count, published} | null]}], notes}.
 
 function make(tag, className, text) {
   const node = document.createElement(tag);
@@ -36,7 +36,7 @@ function cell(found, root) {
   const box = make("td");
   box.colSpan = 2;
   if (!found) return box;
-  const numbers = make("div", "gs-numbers");
+  const numbers = make("div", found.published ? "gs-numbers gs-elsewhere" : "gs-numbers");
   for (const number of found.numbers) {
     const node = link(number.text && found.href, number.told, "gs-number", root);
     if (!number.text) node.append(make("span", "gs-none", "–"));

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from engine import table as tables
 from engine.cells import State
 from engine.sweep import Sweep
 from engine.table import Mean, Row
-from pages.parts import code, palette, selection, sweep_figures, words
+from pages.parts import code, palette, selection, sweep_figures, sweep_published, words
 from pages.parts.controls import draw, heading
 from pages.parts.frame import LOSSES
 from pages.parts.selection import Selection
@@ -54,9 +55,11 @@ def address(wanted: Selection) -> str:
 # -- what is in the table ---------------------------------------------------------------------------------
 
 
-def laid_out(sweep: Sweep, found: Sequence[State], at_work: bool) -> dict[str, Any]:
+def laid_out(
+    sweep: Sweep, found: Sequence[State], at_work: bool, published: Mapping[str, Row] = MappingProxyType({})
+) -> dict[str, Any]:
     """Everything the browser writes: classes, rows of cells, and the notes below. Of a cell: both exponents, where
-    it leads, and its seeds."""
+    it leads, and its seeds. published: rows of cells that are not measured here, by the cell's key."""
     classes = sorted({state.cell.classes for state in found})
     rows: dict[str, dict[int, list[State]]] = {}
     for state in found:
@@ -75,7 +78,7 @@ def laid_out(sweep: Sweep, found: Sequence[State], at_work: bool) -> dict[str, A
                 "name": name,
                 "notes": noted(common),
                 "cells": [
-                    _cell(some, at_work, noted([p for p in _told(some) if p not in common]))
+                    _cell(some, at_work, published, noted([p for p in _told(some) if p not in common]))
                     if (some := by_classes.get(count))
                     else None
                     for count in classes
@@ -99,15 +102,18 @@ def _letter(place: int) -> str:
     return (_letter(place // 26 - 1) if place >= 26 else "") + chr(ord("a") + place % 26)
 
 
-def _cell(some: Sequence[State], at_work: bool, notes: list[str]) -> dict[str, Any]:
+def _cell(some: Sequence[State], at_work: bool, published: Mapping[str, Row], notes: list[str]) -> dict[str, Any]:
     rows = [state.row for state in some if state.row is not None]
-    count = f"{len(rows)} seed{'s' if len(rows) > 1 else ''}"
+    elsewhere = [] if rows else [published[state.cell.key] for state in some if state.cell.key in published]
+    shown = rows or elsewhere
+    count = f"{len(shown)} seed{'s' if len(shown) > 1 else ''}"
     return {
-        "numbers": [_number(tables.mean(rows, name), name) for name in SHOWN],
+        "numbers": [_number(tables.mean(shown, name), name) for name in SHOWN],
         "href": address(look(rows)) if rows else "",
         "notes": notes,
-        "seeds": [_seed(state, at_work) for state in some],
-        "count": count if len(rows) == len(some) else f"{len(rows)} of {len(some)}",
+        "seeds": [_seed(state, at_work, published.get(state.cell.key)) for state in some],
+        "count": count if len(shown) == len(some) else f"{len(shown)} of {len(some)}",
+        "published": bool(elsewhere),
     }
 
 
@@ -132,12 +138,11 @@ def _number(found: Mean | None, name: str) -> dict[str, Any]:
     }
 
 
-def _seed(state: State, at_work: bool) -> dict[str, Any]:
+def _seed(state: State, at_work: bool, published: Row | None = None) -> dict[str, Any]:
     """The mark of one seed: how it stands, in a word and a sentence."""
     seed, mark = f"Seed {state.cell.run.seed}", {"href": "", "share": 0.0}
     if state.row is not None:
-        gammas = ", ".join(f"{_plain(n)} {state.row.laws[n].gamma:.3f}" for n in SHOWN)
-        return mark | {"is": "done", "href": address(look([state.row])), "told": f"{seed}: γ of {gammas}."}
+        return mark | {"is": "done", "href": address(look([state.row])), "told": f"{seed}: {_gammas(state.row)}."}
     if state.failure:
         return mark | {"is": "failed", "told": f"{seed} failed: {state.failure}"}
     if state.trained:
@@ -147,7 +152,15 @@ def _seed(state: State, at_work: bool) -> dict[str, Any]:
         what = "training" if at_work else "stopped"
         told = f"{seed}: {what}, epoch {state.epoch} of {state.epochs}."
         return mark | {"is": "training", "share": round(state.epoch / state.epochs, 2), "told": told}
+    if published is not None:
+        told = f"{seed}, as published, epoch {published.epoch}: {_gammas(published)}. Not measured here."
+        return mark | {"is": "published", "told": told}
     return mark | {"is": "waiting", "told": f"{seed}: waiting."}
+
+
+def _gammas(row: Row) -> str:
+    numbers = ((name, row.laws[name].gamma) for name in SHOWN)
+    return "γ of " + ", ".join(f"{_plain(name)} {gamma:.3f}" for name, gamma in numbers if np.isfinite(gamma))
 
 
 def _plain(name: str) -> str:
@@ -162,7 +175,8 @@ def _plain(name: str) -> str:
 
 def table(sweep: Sweep, found: Sequence[State], at_work: bool) -> None:
     """Put the table on the page; a pressed cell opens its runs on the power-law page."""
-    body = laid_out(sweep, found, at_work)
+    elsewhere = sweep_published.of(found)
+    body = laid_out(sweep, found, at_work, elsewhere)
     heard = _component()(key="table1", data=body, on_open_change=lambda: None)
     pressed = heard.get("open")
     if isinstance(pressed, str):
@@ -170,6 +184,8 @@ def table(sweep: Sweep, found: Sequence[State], at_work: bool) -> None:
         if wanted is not None:
             selection.choose(**{f.name: getattr(wanted, f.name) for f in dataclasses.fields(Selection)})
             st.switch_page(f"pages/{TARGET}.py")
+    if elsewhere:
+        st.caption(sweep_published.told(elsewhere.values()))
 
 
 def _targets(found: Sequence[State]) -> Mapping[str, Selection]:
