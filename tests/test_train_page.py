@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -394,6 +395,12 @@ def test_other_pages_tell_it_in_one_line(started):
     (line,) = [link.proto.label for link in at.sidebar.get("page_link") if "…" in link.proto.label]
     assert line == "Training … 43%, 20 s left"
     assert "1 more in the queue" in [c.value for c in at.sidebar.caption]
+    # What one step of one analysis still takes says nothing of all ten.
+    work = {"stage": "analysing epoch 50 (3 of 10): moments", "done": 1, "total": 2, "seconds_left": 1.0}
+    (root / "first" / "progress.json").write_text(json.dumps(work))
+    at = opened("pages/power_law.py")
+    (line,) = [link.proto.label for link in at.sidebar.get("page_link") if "…" in link.proto.label]
+    assert re.fullmatch(r"At work … 2\d%", line)
 
 
 def test_ended_jobs_say_how_and_offer_what_can_be_done(started):

@@ -195,6 +195,11 @@ def in_short(queue: bool, sweeps: bool) -> None:
             _in_short(job.id)
 
 
+# Stages whose time left is that of the whole; an analysis has many short ones, and theirs would mislead beside a share
+# of all checkpoints.
+_WHOLE = {"training": "Training", "cells": "Sweep"}
+
+
 @st.fragment(run_every=1.0)
 @guarded
 def _in_short(job_id: str) -> None:
@@ -202,9 +207,9 @@ def _in_short(job_id: str) -> None:
     if job is None or not job.running:
         st.rerun()
         return
-    seconds = job.progress.seconds_left
-    about = f", {_roughly(seconds)} left" if seconds is not None and job.progress.total > 1 else ""
-    what = "Stopping" if job.stopping else {"training": "Training", "cells": "Sweep"}.get(job.progress.stage, "At work")
+    seconds, whole = job.progress.seconds_left, _WHOLE.get(job.progress.stage)
+    about = f", {_roughly(seconds)} left" if whole and seconds is not None and job.progress.total > 1 else ""
+    what = "Stopping" if job.stopping else whole or "At work"
     with st.container(key="work" if job.queue else "work-sweep", gap="xxsmall"):
         st.page_link(
             "pages/train.py" if job.queue else "pages/table.py",

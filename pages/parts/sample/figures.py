@@ -189,8 +189,8 @@ def square(z: ndarray, rows: Sequence[str], hover: str, title: str, block: int =
 
 
 def weights(u: ndarray, title: str, height: int = 330) -> go.Figure:
-    """A direction of weight space as the d_out × d_in weights that it changes."""
-    rows, columns = ([str(n) for n in range(size)] for size in u.shape)
+    """A direction of weight space as the d_out × d_in weights that it changes, counted from 1."""
+    rows, columns = ([str(n) for n in range(1, size + 1)] for size in u.shape)
     x = axis("input i", range=[-0.5, len(columns) - 0.5], nticks=8, **FRAME)
     y = axis("output o", range=[len(rows) - 0.5, -0.5], nticks=8, **FRAME)
     if max(u.shape) < OBLONG * min(u.shape):

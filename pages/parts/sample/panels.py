@@ -73,7 +73,7 @@ def product(view: View, sample: int, one: One) -> None:
     """M, a aᵀ and their Kronecker product."""
     outputs, inputs = one.largest(figures.SIDE)
     left, right, whole = one.block(outputs, inputs)
-    o, i = ([str(n) for n in side] for side in (outputs, inputs))
+    o, i = ([str(n + 1) for n in side] for side in (outputs, inputs))
     pairs = [f"{a}, {b}" for a in o for b in i]
     parts = (
         ("M", figures.square(left, o, "M of outputs %{y} and %{x}", "M")),
