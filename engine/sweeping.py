@@ -1,15 +1,16 @@
 """The work of a sweep: every cell trained, analysed and measured, on any `concurrent.futures.Executor`.
 
     fill(store, sweep, partial(local, workers=2))          # processes of this computer
-    fill(store, sweep, client.get_executor)                # of a Dask cluster
+    with dask("tcp://localhost:8786") as pool:             # of a Dask cluster
+        fill(store, sweep, pool)
 
 All that is finished lies in the cache under its own key, so that whatever ends the sweep (a stop, a killed worker,
 a power cut) loses no finished epoch, and the same call goes on. Workers share nothing but the folder of the cache.
 """
 
 import contextlib
-import functools
 import multiprocessing
+import pickle
 import secrets
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from concurrent.futures import (
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -109,9 +111,40 @@ def dask(address: str) -> Iterator[Callable[[], Executor]]:
             "dask worker, or leave --scheduler out."
         ) from error
     try:
-        yield functools.partial(client.get_executor, pure=False)
+        yield lambda: _Checkouts(client.get_executor(pure=False))
     finally:
         client.close()
+
+
+class _Checkouts(Executor):
+    """An executor whose workers were started in checkouts of this project, which is not on their path: neither is the
+    folder a process is started in, nor is the project installed."""
+
+    def __init__(self, inner: Executor) -> None:
+        self.inner = inner
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """The work as bytes: the scheduler passes them on without importing what they speak of. Returns nothing."""
+        return self.inner.submit(exec, _IN_A_CHECKOUT, {"packed": pickle.dumps((fn, args, kwargs))})
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Dask's own gives up what is still pending unless it is waited for."""
+        self.inner.shutdown(wait=wait and not cancel_futures)
+
+
+# A text and no function: a function of this module would be looked for by its name, before it can be found.
+_IN_A_CHECKOUT = """
+import importlib.util, os, pickle, sys
+
+if importlib.util.find_spec("engine") is None:
+    sys.path.insert(0, os.getcwd())
+if importlib.util.find_spec("engine") is None:
+    raise ModuleNotFoundError(
+        f"A worker was started in {os.getcwd()}, which is no checkout of this project. Start it in one."
+    )
+fn, args, kwargs = pickle.loads(packed)
+fn(*args, **kwargs)
+"""
 
 
 def _begin(share: int) -> None:

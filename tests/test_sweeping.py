@@ -1,7 +1,10 @@
 """engine.sweeping: an interrupted sweep goes on, a known cell costs nothing, no cell is lost or doubled."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -206,26 +209,62 @@ def test_a_pool_that_always_breaks_ends_in_a_sentence(store: Store, grid) -> Non
     assert all("A worker was killed again and again" in state.failure for state in states)
 
 
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def cluster(tmp_path: Path):
+    """Starts a Dask cluster of two workers as a person does, from a terminal; gives its address and its
+    workers."""
+    from distributed import Client
+
+    dask = str(Path(sys.executable).with_name("dask"))
+    # What a test process has on its path must not help.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    started: list[subprocess.Popen] = []
+
+    def begin(*words: str, folder: Path = ROOT) -> subprocess.Popen:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        started.append(subprocess.Popen([dask, *words], cwd=folder, env=env, **quiet))
+        return started[-1]
+
+    def start(folder: Path = ROOT) -> tuple[str, list[subprocess.Popen]]:
+        told = tmp_path / "scheduler.json"
+        begin(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told),
+            folder=tmp_path,
+        )  # fmt: skip
+        _wait(told.is_file)
+        address = json.loads(told.read_text())["address"]
+        worker = ("worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny", "--local-directory")
+        workers = [begin(*worker, str(tmp_path / f"worker{n}"), folder=folder) for n in range(2)]
+        with Client(address) as client:
+            client.wait_for_workers(len(workers), timeout=60)
+        return address, workers
+
+    yield start
+    for process in started[::-1]:
+        process.kill()
+        process.wait()
+
+
 def test_a_dask_cluster_loses_and_doubles_nothing_when_a_worker_is_killed(
-    store: Store, grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, grid, tmp_path: Path, cluster
 ) -> None:
-    from distributed import LocalCluster
-
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parent.parent))
     sweep = grid(300)
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-        finished: list[dict[str, str]] = []
+    finished: list[dict[str, str]] = []
+    address, workers = cluster()
 
-        def kill() -> None:
-            _wait(lambda: any(5 <= state.epoch < 290 for state in cells.states(store, sweep)))
-            finished.append(_written(store, sweep))
-            os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+    def kill() -> None:
+        _wait(lambda: any(5 <= state.epoch < 290 for state in cells.states(store, sweep)))
+        finished.append(_written(store, sweep))
+        workers[0].send_signal(signal.SIGKILL)
 
-        killer = Thread(target=kill)
-        killer.start()
-        with sweeping.dask(cluster.scheduler_address) as pool:
-            states = fill(store, sweep, pool)
-        killer.join()
+    killer = Thread(target=kill)
+    killer.start()
+    with sweeping.dask(address) as pool:
+        states = fill(store, sweep, pool)
+    killer.join()
     numbers(states)
     # Not lost: each run went on to the weights it would have had. Not doubled: one run, one analysis a cell, and
     # none that was done before is done again.
@@ -236,6 +275,13 @@ def test_a_dask_cluster_loses_and_doubles_nothing_when_a_worker_is_killed(
         assert len(library.analyses(store, run)) == 1
     assert len(store.list("runs")) == len(states) == 4
     assert finished[0].items() <= _written(store, sweep).items()
+
+
+def test_workers_that_are_no_checkout_say_where_they_are(store: Store, grid, tmp_path: Path, cluster) -> None:
+    address, _ = cluster(folder=tmp_path)
+    with sweeping.dask(address) as pool:
+        states = fill(store, grid(2), pool)
+    assert all(f"started in {tmp_path}, which is no checkout" in state.failure for state in states)
 
 
 def test_a_cluster_that_is_not_there_is_told() -> None:
