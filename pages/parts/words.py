@@ -24,8 +24,8 @@ Here $B = ⟦batch⟧$, $C_{11} = ⟦C_1⟧$, $\mathrm{tr}\,C = ⟦trace_C⟧$.
 """
 
 C_AWD = r"""
-**C_AWD, noise that duality predicts.** Swapping a sample for its nearest neighbour of the same class changes the
-layer's input $a$ by $\Delta a$. The smallest change of weights with the same effect is
+**$C_\mathrm{AWD}$, noise that duality predicts.** Swapping a sample for its nearest neighbour of the same class
+changes the layer's input $a$ by $\Delta a$. The smallest change of weights with the same effect is
 $\Delta W^* = (W\Delta a)\,a^{\mathsf T}/\lVert a\rVert^2$: activity–weight duality. To first order the gradient then
 changes by $v_p + u_p$, where $v_p = h_p\,\Delta w_p$ is the curvature's part. $C_\mathrm{AWD}$ is the covariance
 built from these changes alone. It explains *why* noise follows curvature: $v_p$ carries $h_p$.
@@ -57,7 +57,7 @@ R = r"""
 
 $$R_{ij} = \frac{K_{ij}}{\sqrt{K_{ii}K_{jj}}}\;\in[-1, 1].$$
 
-**R_rand** is what chance would give: a matrix with the very same eigenvalues as $C$, turned at random,
+**$R_\mathrm{rand}$** is what chance would give: a matrix with the very same eigenvalues as $C$, turned at random,
 $Q\Lambda Q^{\mathsf T}$ with $Q$ Haar-distributed. Both use one colour scale.
 
 Here
@@ -153,8 +153,8 @@ $\operatorname{tr} C_\mathrm{AWD} = ⟦size⟧ \operatorname{tr} C$. Compare slo
 
 OFF_DIAGONAL = r"""
 **Off the diagonal.** How strong are the correlations $|R_{ij}|$, $i \ne j$, between different eigen-directions of $H$?
-If $C$ had nothing to do with $H$, they would look like those of R_rand. The smaller they are beside chance, the more
-nearly the two matrices share their eigenvectors. Summed up as a root mean square,
+If $C$ had nothing to do with $H$, they would look like those of $R_\mathrm{rand}$. The smaller they are beside chance,
+the more nearly the two matrices share their eigenvectors. Summed up as a root mean square,
 $\sqrt{\langle R_{ij}^2\rangle_{i\neq j}}$.
 
 Here, for $⟦symbol⟧$, it is $⟦rms⟧$ over the directions shown.
