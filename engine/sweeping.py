@@ -10,6 +10,7 @@ a power cut) loses no finished epoch, and the same call goes on. Workers share n
 
 import contextlib
 import multiprocessing
+import os
 import pickle
 import secrets
 import signal
@@ -26,7 +27,9 @@ from concurrent.futures import (
 )
 from dataclasses import replace
 from importlib.metadata import version
+from multiprocessing.connection import wait as wait_for
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -151,6 +154,15 @@ def _begin(share: int) -> None:
     # Ctrl-C reaches every process of a terminal; the sweep itself tells its workers to end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(share)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed sweep takes no token away, and a pool's process waits for more work forever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # of a pool
+    wait_for([parent.sentinel])
+    os._exit(1)
 
 
 @contextlib.contextmanager

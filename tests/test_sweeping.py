@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Thread
 
 import numpy as np
+import psutil
 import pytest
 
 from cache.progress import Stopped
@@ -22,6 +23,7 @@ from engine.pipeline import Pipeline
 from engine.sweep import Sweep, read
 from tests.test_pipeline import assert_same_run, write_data
 
+ROOT = Path(__file__).resolve().parent.parent
 GRID = """
 name = "Small"
 [[grid]]
@@ -144,6 +146,28 @@ def test_workers_stop_between_epochs_when_the_sweep_is_gone(store: Store, grid) 
     assert not any(state.trained for state in reached)
 
 
+def test_workers_of_a_killed_sweep_stop_too(store: Store, grid, tmp_path: Path) -> None:
+    """Killed, it takes no token away."""
+    sweep = grid(100_000)
+    file = tmp_path / "long.toml"
+    file.write_text(sweep.text)
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "engine", "sweep", str(file), "--workers", "1"],
+        cwd=ROOT,
+        env=os.environ | {"GAMMASCOPE_CACHE": str(store.root)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait(lambda: any(state.epoch >= 2 for state in cells.states(store, sweep)))
+        workers = psutil.Process(killed.pid).children(recursive=True)
+        assert workers
+    finally:
+        killed.kill()
+        killed.wait()
+    assert not psutil.wait_procs(workers, timeout=30)[1]
+
+
 def test_cells_of_one_run_are_one_piece_of_work(store: Store, grid) -> None:
     text = grid(3).text.replace("seed = [0, 1] }", 'layer = ["fc1", "fc2"] }')
     pool = Inline()
@@ -207,9 +231,6 @@ def test_processes_share_the_work_and_a_killed_one_is_replaced(store: Store, gri
 def test_a_pool_that_always_breaks_ends_in_a_sentence(store: Store, grid) -> None:
     states = fill(store, grid(2), partial(ProcessPoolExecutor, 1, initializer=os._exit, initargs=(1,)))
     assert all("A worker was killed again and again" in state.failure for state in states)
-
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
