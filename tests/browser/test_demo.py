@@ -68,7 +68,7 @@ def test_the_demo_from_an_empty_cache_to_its_results(empty, window, tmp_path, ca
     # A second launch shows everything at once; its picture is the README's.
     empty.stop_server()
     empty.start()
-    again = window(empty.url, height=1660)
+    again = window(empty.url, height=1800)
     start = time.monotonic()
     expect(again.get_by_text("Noise exponent γ")).to_be_visible()
     with capsys.disabled():
