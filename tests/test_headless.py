@@ -147,7 +147,13 @@ def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
 def test_ctrl_c_keeps_what_was_finished_and_says_how_to_go_on(store: Store, train: list[str]) -> None:
     words = [*train, "--epochs", "1000000"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "engine", *words], cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "engine", *words],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # As in a terminal; what a shell runs in the background is deaf to it, and so are its children.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
         until(lambda: any(len(run.history) > 4 for run in library.runs(store)))
