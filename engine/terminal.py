@@ -91,7 +91,7 @@ def _line(progress: Progress) -> str:
 
 
 def table(result: Analysis) -> str:
-    """The numbers of one analysis, a matrix a line: γ ± its standard error, R², n, the bootstrap interval
+    """The numbers of one analysis, a matrix a line: γ ± its standard error, R², n, the interval over samples
     if there is one; the commutator error and the alignment, each beside its value for random directions."""
     origin = result.provenance
     sizes = " + ".join(f"{d_out} × {d_in}" for d_out, d_in in origin.sizes)
@@ -104,7 +104,7 @@ def table(result: Analysis) -> str:
     rows = [titles, *(_row(result, name) for name in result.names)]
     lines = _aligned(rows)
     intervals = [
-        f"gamma of {NAMES[name][0]}: 95 % bootstrap interval {fit.interval[0]:.3f} … {fit.interval[1]:.3f}"
+        f"gamma of {NAMES[name][0]}: 95 % interval over samples {fit.interval[0]:.3f} … {fit.interval[1]:.3f}"
         for name in result.names
         if (fit := _fit(result, name)) is not None and fit.interval is not None
     ]

@@ -72,7 +72,7 @@ def test_train_and_analyze_leave_their_results_in_the_cache(store: Store, train:
         f"{result.random_commutator('C'):.3f} {result.alignment('C'):.3f} {result.random_alignment('C'):.3f}"
     )
     assert row.group().split()[1:] == expected.split()
-    assert "gamma of C: 95 % bootstrap interval" in out
+    assert "gamma of C: 95 % interval over samples" in out
 
 
 @pytest.mark.parametrize(
