@@ -99,7 +99,7 @@ def page(name: str) -> Iterator[None]:
 
 
 def _brand() -> None:
-    with st.container(key="brand", horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(key="brand", horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
         st.image(LOGO, width=40)
         st.markdown("### Gammascope", width="content")
 

@@ -37,10 +37,10 @@ function template(element) {
   };
 }
 
-// Large type: every font of the figure grows with the page's.
+// Large type: every font of the figure grows with the page's, but for what is named small.
 function enlarge(node, scale) {
   if (Array.isArray(node)) node.forEach((item) => enlarge(item, scale));
-  else if (node && typeof node === "object")
+  else if (node && typeof node === "object" && node.name !== "small")
     for (const [name, value] of Object.entries(node)) {
       if (/font$/.test(name) && value?.size) value.size *= scale;
       if (typeof value === "object") enlarge(value, scale);

@@ -98,6 +98,8 @@ def strip(
         {"x": float(i), "y": j - 0.36, "text": name.replace(" → ", "<br>→ ") if long else name}
         | {"font": {"size": 11 if long else 13} | ({} if fine else {"color": palette.POSITIVE})}
         | {"showarrow": False, "yanchor": "top", "yshift": 2}
+        # Large type leaves them as they are: a place is no wider then.
+        | ({"name": "small"} if long else {})
         for i, j, name, fine in zip(x, y, names, right, strict=True)
     ]
     hidden = {"visible": False, "fixedrange": True}

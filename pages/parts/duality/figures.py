@@ -202,7 +202,7 @@ def weights(pair: Pair, t: float, height: int = 330) -> "go.Figure":
         height,
         margin={"l": 8, "r": 12, "t": 30, "b": 8},
         yaxis=axis("to unit", domain=[0, 0.74], range=[push.size + 0.5, 0.5], showgrid=False, anchor="x"),
-        yaxis2=axis("", domain=[0.78, 1], anchor="x3", showgrid=False, nticks=3),
+        yaxis2=axis("", domain=[0.78, 1], anchor="x3", side="right", showgrid=False, nticks=3),
         xaxis=axis("", domain=[0, 0.1], range=[-reach, reach], showgrid=False, zeroline=True, nticks=3),
         annotations=[
             _title(0.05, 0.76, "tWΔa"),
