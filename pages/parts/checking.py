@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine import library
 from engine.record import NAMES, Check
-from pages.parts import demo, results, words
+from pages.parts import demo, jobs, results, words
 from pages.parts.controls import provenance
 from pages.parts.frame import guarded
 from pages.parts.palette import number
@@ -48,8 +48,7 @@ def _body(view: View) -> None:
         left = job.progress.seconds_left
         said = f"{time.time() - job.created:.0f} s so far" if left is None else f"about {max(1, round(left))} s left"
         st.progress(job.progress.fraction, text=f"Differentiating sample by sample: {said}")
-        if st.button("Stop", icon=":material/stop:", disabled=job.stopping):
-            demo.jobs().cancel(job)
+        jobs.stop(job)
         return
     if job is not None and job.state in ("failed", "cancelled") and not found:
         st.warning(job.message, icon=":material/info:")

@@ -14,7 +14,7 @@ from engine.typed import arguments
 from pages.parts import frame, results, selection
 from pages.parts.frame import escaped, guarded
 from pages.parts.job_words import command, doing, request_of, run_of, sentence
-from pages.parts.jobs import WATCH_SECONDS, card, go_on, jobs, log, working
+from pages.parts.jobs import WATCH_SECONDS, card, go_on, jobs, log, stop, working
 
 SHOWN = 6
 _OPEN, _JUST = "train.open", "train.just"  # jobs seen at work or waiting, and the one that ended last
@@ -87,8 +87,7 @@ def _queue(ids: tuple[str, ...]) -> None:
     for place, job in enumerate(waiting, 1):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{place}.** {escaped(job.title)}  \n:gray[{doing(job)}]", width="stretch")
-            if st.button("Cancel", key=f"cancel-{job.id}", icon=":material/close:", disabled=job.stopping):
-                jobs().cancel(job)
+            stop(job, "cancel", "Cancel", ":material/close:")
 
 
 def _ended(job: Job, runs: Sequence[Run], fresh: bool = False) -> None:

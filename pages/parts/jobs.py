@@ -1,5 +1,7 @@
 """Jobs on the pages: watched, stopped, gone on with. They run in processes of their own and outlive this one."""
 
+from typing import Any
+
 import numpy as np
 import streamlit as st
 
@@ -46,11 +48,19 @@ def card(job: Job) -> None:
         head, button = st.columns([5, 1], vertical_alignment="center")
         head.markdown(f"**{doing(job)}**")
         head.caption(job.title)
-        if button.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", width="stretch", disabled=job.stopping):
-            jobs().cancel(job)
+        with button:
+            stop(job, width="stretch")
         st.progress(fraction(job), text=left(job))
         if request is not None:
             live(run, request)
+
+
+def stop(job: Job, key: str = "stop", label: str = "Stop", icon: str = ":material/stop:", **look: Any) -> None:
+    """The button that ends a job. It is heard before anything is drawn: what is watched is often drawn anew, and then
+    a press that waits to be read further down would be lost."""
+    st.button(
+        label, key=f"{key}-{job.id}", icon=icon, disabled=job.stopping, on_click=jobs().cancel, args=(job,), **look
+    )
 
 
 def live(run: Run | None, request: RunRequest) -> None:
@@ -99,8 +109,7 @@ def expect(ids: tuple[str, ...]) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             if job.progress.total > 1:
                 st.progress(job.progress.fraction, text=f"{job.title} {left(job)}")
-                if st.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", disabled=job.stopping):
-                    jobs().cancel(job)
+                stop(job)
             else:
                 st.caption(f":material/hourglass_top: {job.title}")
 
@@ -176,8 +185,7 @@ def filling(run: str, job_id: str, known: int) -> None:
             f"{made} ready. {doing(job)}.",
             width="stretch",
         )
-        if st.button("Stop", type="tertiary", icon=":material/stop:", disabled=job.stopping):
-            jobs().cancel(job)
+        stop(job, "stop-filling", type="tertiary")
 
 
 def go_on(job: Job) -> Job:

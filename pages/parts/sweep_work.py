@@ -76,8 +76,7 @@ def _filling(choice: Choice, job_id: str, settled: tuple[int, int]) -> None:
     done, total = settled[0], len(found)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.progress(done / total, text=f"**{done} of {total} cells are measured**, {_left(job, found)}")
-        if st.button("Stop", key=f"stop-{job.id}", icon=":material/stop:", disabled=job.stopping):
-            jobs.jobs().cancel(job)
+        jobs.stop(job)
     sweep_table.table(choice.sweep, found, at_work=True)
     st.caption("It goes on when this page is closed, and beside whatever else is trained.")
 

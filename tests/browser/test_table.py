@@ -1,14 +1,19 @@
 """A sweep from its settings to a full table, in a real browser."""
 
 import re
+import sys
+import time
+from threading import Event, Thread
 
 import pytest
 from playwright.sync_api import expect
 
+from cache.jobs import Jobs
 from cache.store import Store
 from engine import cells
 from engine.sweep import open_sweep
 from tests.browser.conftest import settle
+from tests.test_table_page import row
 
 pytestmark = pytest.mark.browser
 
@@ -50,3 +55,34 @@ def test_a_grid_fills_to_the_end_and_leads_to_its_power_laws(empty, window):
     assert f"sweep={word}" in page.url
     page.go_back()
     expect(page.locator(".gs-done")).to_have_count(2)
+
+
+def test_stop_is_heard_while_cell_after_cell_is_measured(empty, window):
+    """Each new cell draws the page anew, often just when Stop is pressed."""
+    store, sweep = Store(empty.cache), open_sweep("table1")
+    sleeping = Jobs(empty.cache / "jobs", lambda argv, folder: [sys.executable, "-c", "import time; time.sleep(120)"])
+    job = sleeping.start(("sweep", "table1"), "Sweep", queue=False)
+    pressed = Event()
+
+    def fill():
+        for cell in sweep.cells:
+            cells.keep(store, cell, row(cell))
+            if pressed.wait(0.25):
+                return
+
+    page = window(f"{empty.url}/table?sweep=table1", height=1300)
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_visible()
+    worker = Thread(target=fill)
+    worker.start()
+    try:
+        page.wait_for_timeout(1500)
+        stop.click()
+        give_up = time.monotonic() + 5
+        while not (job.folder / "CANCEL").exists():
+            assert time.monotonic() < give_up, "the press was lost"
+            time.sleep(0.05)
+    finally:
+        pressed.set()
+        worker.join()
+        sleeping.kill(job)
