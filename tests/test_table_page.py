@@ -334,7 +334,7 @@ def test_the_time_is_estimated_from_the_shapes_and_the_speed_of_this_machine(sta
         wanted += cost.analysis(cost.subject(cell.run.model, "fc2"), samples, calibration=CALIBRATION).seconds
     states = cells.states(store, sweep.open_sweep("tiny"))
     assert sweep_cost.seconds(states) == pytest.approx(wanted)
-    assert f"about {duration(sweep_cost.rounded(wanted))}" in said(opened(PAGE))
+    assert f"about {duration(sweep_cost.rounded(wanted + sweep_cost.WAKING_SECONDS))}" in said(opened(PAGE))
     plant(store, count=8)
     assert sweep_cost.seconds(cells.states(store, sweep.open_sweep("tiny"))) == 0
 

@@ -10,6 +10,9 @@ from engine.sweep import Cell
 from pages.parts import results, train_side
 from pages.parts.train_side import rounded as rounded
 
+# Until the sweep and its first worker have imported torch; what is long hardly feels it.
+WAKING_SECONDS = 6.0
+
 
 def seconds(found: Sequence[State]) -> float | None:
     """Of all that is not yet measured, if every run goes to its last epoch; None where the shape of some data or

@@ -106,6 +106,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (root.frame !== frame) {
     root.frame = frame;
     root.written = [];
+    // With many columns the table scrolls; they do not shrink until nothing can be read.
+    root.firstChild.style.minWidth = `${10 + 9 * data.classes.length}rem`;
     thead.replaceChildren(...head(data.classes));
     tbody.replaceChildren();
   }

@@ -156,7 +156,8 @@ def _outlook(found: Sequence[State], left: Sequence[State]) -> str:
     told += f", {runs} run{'s' if runs > 1 else ''} to train" if runs else ""
     seconds, failed = sweep_cost.seconds(left), sum(bool(state.failure) for state in left)
     if seconds is not None:
-        told += f": about {duration(sweep_cost.rounded(seconds))} for this computer, within a factor of two"
+        whole = sweep_cost.rounded(seconds + sweep_cost.WAKING_SECONDS)
+        told += f": about {duration(whole)} for this computer, within a factor of two"
     more = " What is finished is kept, and costs nothing the next time." if len(left) == len(found) else ""
     if failed:
         more = f" {failed} failed, for the reason below the table."
