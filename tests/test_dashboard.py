@@ -50,3 +50,5 @@ def test_the_server_listens_here_only_and_tells_nobody():
     assert config["server"]["showEmailPrompt"] is False
     assert config["browser"]["gatherUsageStats"] is False
     assert config["client"]["showErrorDetails"] == "none"
+    # A whole core, taken from the training beside it, where an environment lies in this folder.
+    assert config["server"]["fileWatcherType"] == "none"

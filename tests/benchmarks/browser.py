@@ -2,7 +2,8 @@
 
 A real run is trained and analysed (or the newest of --cache is taken), a real Chromium opens the pages on the same
 cores, and the times are read inside it: from a key on a slider to the figure painted anew and shown, from a link to
-the first figure of a page, from a press to a heatmap of 1,000 directions.
+the first figure of a page, from a press to a heatmap of 1,000 directions. And how much of a core the server takes while
+an open page rests: whatever it takes is missing to the training beside it.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+import psutil
 from playwright.sync_api import Page, sync_playwright
 
 from cache.store import Store
@@ -34,6 +36,7 @@ LABELS = {
     "dynamics": "Dynamics",
     "suppression": "Suppression",
 }
+REST_SECONDS = 10
 PAINTED = ".gammascope-plot[data-painted]"
 # From the key until the browser has shown the frame after the painting; set up before the key is pressed.
 CLOCK = """(figure) => {
@@ -111,12 +114,24 @@ def main() -> None:
         assert library.runs(Store(cache)), "this cache holds no run"
         dashboard = Dashboard(cache).start()
         try:
-            measure(dashboard.url, asked.presses)
+            measure(dashboard.url, dashboard.server.pid, asked.presses)
         finally:
             dashboard.stop()
 
 
-def measure(url: str, presses: int) -> None:
+def at_rest(page: Page, url: str, server: int) -> float:
+    """The share of a core that the server takes while a page is open and nothing moves."""
+    page.goto(url)
+    page.wait_for_selector(PAINTED)
+    settle(page)
+    page.wait_for_timeout(3000)
+    process = psutil.Process(server)
+    before = sum(process.cpu_times()[:2])
+    page.wait_for_timeout(REST_SECONDS * 1000)
+    return (sum(process.cpu_times()[:2]) - before) / REST_SECONDS
+
+
+def measure(url: str, server: int, presses: int) -> None:
     """Print every figure, with what is wanted of it."""
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}")
     with sync_playwright() as playwright:
@@ -133,6 +148,7 @@ def measure(url: str, presses: int) -> None:
             )
         for name in LABELS:
             told(f"{name}: from the menu to its first figure", first_figure(page, url, name), 1000)
+        print(f"{'the server while a page rests':48s} {at_rest(page, url, server):5.1%} of a core (wanted: below 10 %)")
         browser.close()
 
 
