@@ -135,6 +135,15 @@ def test_cells_that_came_with_the_program_are_shown_as_such_until_they_are_measu
     assert (cell["numbers"][0]["text"], cell["count"]) == ("1.700", "1 of 2")
 
 
+def test_a_cell_that_is_analysed_otherwise_is_not_the_published_one(store):
+    text = (
+        '[[grid]]\nset = { preset = "MNIST MLP, CE" }\nvary = { anchors = [20, "all"], dtype = ["float32", "float64"] }'
+    )
+    states = cells.states(store, sweep.read(text))
+    (key,) = sweep_published.of(states)
+    assert key == states[0].cell.key
+
+
 def test_without_the_programs_documents_the_table_waits(store, monkeypatch, tmp_path):
     monkeypatch.setattr(sweep_published, "FILE", tmp_path / "none.csv")
     at = opened(PAGE, sweep="results")

@@ -7,6 +7,7 @@ import streamlit as st
 
 from engine import table
 from engine.cells import State
+from engine.requests import AnalysisRequest
 from engine.table import Row
 
 FILE = Path(__file__).parents[2] / "docs" / "results.csv"
@@ -15,8 +16,13 @@ FILE = Path(__file__).parents[2] / "docs" / "results.csv"
 def of(found: Sequence[State]) -> dict[str, Row]:
     """The published rows of the cells that are not measured here, by the cell's key."""
     known = _known()
-    wanted = {state.cell.key: table.identity(state.cell) for state in found if state.row is None}
+    wanted = {s.cell.key: table.identity(s.cell) for s in found if s.row is None and _usual(s.cell.analysis)}
     return {key: known[identity] for key, identity in wanted.items() if identity in known}
+
+
+def _usual(request: AnalysisRequest) -> bool:
+    """Whether it is analysed as the published cells were; their rows do not tell how."""
+    return request == AnalysisRequest(request.run, request.epoch, request.layer, request.batch_size)
 
 
 def told(rows: Iterable[Row]) -> str:
