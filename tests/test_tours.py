@@ -241,7 +241,7 @@ def test_a_link_to_a_tour_that_is_not_here_says_so(run):
 
 def test_without_results_a_stop_says_what_to_press(store):
     at = opened("pages/power_law.py", tour="five-minutes", stop="4")
-    assert "The start page makes some in a few seconds" in said(at)
+    assert "The start page makes some in about twenty seconds" in said(at)
     assert "Each point is one direction" in said(at)
     assert "γ = " not in said(at)
     assert "Open the start page" in said(at)

@@ -196,7 +196,7 @@ def nothing_yet() -> None:
     """What a page says while there is nothing to look at."""
     st.info(
         "Nothing is analysed yet. Open the start page: the demo trains a small network on real digits and "
-        "brings its first results in a few seconds.",
+        "brings its first results in about twenty seconds.",
         icon=":material/hourglass_empty:",
     )
     st.page_link("app.py", label="Go to the start page", icon=":material/play_circle:")

@@ -147,7 +147,7 @@ def _bar(tour: Tour, page: str) -> None:
             if view is None and live.places(stop.text):
                 st.caption(
                     ":material/hourglass_empty: Its numbers come with the first results. The start page makes some in "
-                    "a few seconds; then press “Show again”."
+                    "about twenty seconds; then press “Show again”."
                 )
         else:
             st.caption(f"You have left the tour’s way. “Show again” leads back to {entry(stop.page).label}.")
