@@ -255,7 +255,7 @@ def cluster(tmp_path: Path):
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told),
             folder=tmp_path,
         )  # fmt: skip
-        _wait(told.is_file)
+        _wait(lambda: told.is_file() and told.stat().st_size > 0)
         address = json.loads(told.read_text())["address"]
         worker = ("worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny", "--local-directory")
         workers = [begin(*worker, str(tmp_path / f"worker{n}"), folder=folder) for n in range(2)]
