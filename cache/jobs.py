@@ -8,6 +8,7 @@ Jobs queue: every worker is launched at once, and waits until all queued jobs th
 (wait_for_turn). So the queue needs no daemon and no lock, and a job that is killed frees it.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -141,13 +142,11 @@ class Jobs:
         killer.start()
 
     def kill(self, job: Job) -> None:
-        """End a job's processes now, if they are still its own."""
+        """End a job's processes now, if they are still its own; never the process that asks."""
         current = self.job(job.id) or job
-        if self._alive(current.pid, current.started):
-            try:
-                os.killpg(current.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                return
+        process = _process(current.pid, current.started)
+        if process is not None and process.pid != os.getpid():
+            _end_tree(process)
 
     def delete(self, job: Job) -> None:
         """Forget a job that has ended; ValueError while it runs."""
@@ -240,7 +239,9 @@ class Jobs:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
+                    # Ctrl-C in the dashboard's terminal does not reach it, on POSIX and on Windows.
                     start_new_session=True,
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
             record |= {"pid": process.pid, "started": psutil.Process(process.pid).create_time()}
             replace_file(folder / "job.json", json.dumps(record).encode())
@@ -253,21 +254,9 @@ class Jobs:
         assert job is not None
         return job
 
-    @staticmethod
-    def _alive(pid: int, started: float) -> bool:
-        if pid <= 0:
-            return False
-        try:
-            process = psutil.Process(pid)
-            return (
-                abs(process.create_time() - started) < START_SLACK_SECONDS and process.status() != psutil.STATUS_ZOMBIE
-            )
-        except (psutil.NoSuchProcess, ValueError):
-            return False
-
     def _state(self, job: Job) -> Progress:
         # Looked at first: a worker that ends in between has written its last word by then.
-        alive = self._alive(job.pid, job.started)
+        alive = _process(job.pid, job.started) is not None
         progress = read_progress(job.folder) or Progress()
         if progress.state != "running" or alive:
             return progress
@@ -317,6 +306,30 @@ def _nice(command: list[str]) -> list[str]:
     """The command at low priority, so that the dashboard's sliders stay quick."""
     nice = shutil.which("nice")
     return [nice, "-n", "10", *command] if nice else command
+
+
+def _process(pid: int, started: float) -> psutil.Process | None:
+    """The process of that id that began then; None if it has ended, or if its id belongs to another by now."""
+    if pid <= 0:
+        return None
+    try:
+        process = psutil.Process(pid)
+        own = abs(process.create_time() - started) < START_SLACK_SECONDS and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, ValueError):
+        return None
+    return process if own else None
+
+
+def _end_tree(process: psutil.Process) -> None:
+    """End a process and all that it started, on any system. Some may end meanwhile: psutil knows a process by its id
+    and the time it began, and kills no other that has got the id."""
+    family = [process]
+    with contextlib.suppress(psutil.Error):
+        process.suspend()  # it starts no more while its children are listed
+        family += process.children(recursive=True)
+    for member in family:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
 
 
 def _reap(process: subprocess.Popen, folder: Path) -> None:

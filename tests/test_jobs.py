@@ -103,7 +103,51 @@ def test_a_deaf_worker_and_its_children_are_gone_two_seconds_after_cancelling(jo
     assert job.state == "cancelled"
     assert "What was finished is kept" in job.message
     pid = int((tmp_path / "child").read_text())
-    until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    until(lambda: gone(pid))
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_grandchildren_end_too_even_in_sessions_of_their_own(jobs: Jobs, tmp_path: Path) -> None:
+    """As a sweep's workers start processes: no signal to a group of processes reaches these."""
+    grandchild = (
+        "import subprocess, sys, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"
+    )
+    code = (
+        "how = {'stdout': subprocess.PIPE, 'start_new_session': True}\n"
+        f"p = subprocess.Popen([sys.executable, '-c', {grandchild!r}], **how)\n"
+        f"Path({str(tmp_path / 'pids')!r}).write_text(f'{{p.pid}} {{int(p.stdout.readline())}}')\n"
+    )
+    job = jobs.start([code + DEAF], "t")
+    at_work(jobs, job)
+    pids = [int(word) for word in (tmp_path / "pids").read_text().split()]
+    assert not any(gone(pid) for pid in pids)
+    jobs.kill(job)
+    until(lambda: all(gone(pid) for pid in (job.pid, *pids)))
+
+
+def test_a_process_that_ends_while_it_is_killed_is_no_error(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the rest of its family is killed all the same."""
+    code = "child = subprocess.Popen(['sleep', '60'])\n"
+    job = jobs.start([code + DEAF], "t")
+    at_work(jobs, job)
+    (child,) = psutil.Process(job.pid).children()
+    kill = psutil.Process.kill
+
+    def late(process: psutil.Process) -> None:
+        kill(process)
+        if process.pid == job.pid:
+            raise psutil.NoSuchProcess(process.pid)
+
+    monkeypatch.setattr("psutil.Process.kill", late)
+    jobs.kill(job)
+    until(lambda: gone(job.pid) and gone(child.pid))
+    jobs.kill(job)
 
 
 def test_a_killed_worker_is_a_failure_with_its_cause(jobs: Jobs) -> None:
