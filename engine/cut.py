@@ -41,21 +41,33 @@ class Cut:
         require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
         self.probing, self.kind = curvature == "auto", "full" if curvature == "full" else "gauss-newton"
         self.model = copy.deepcopy(model).to(device=device, dtype=dtype).requires_grad_(False)
-        self.layers, self.loss, self.device, self.bias = layers, loss, device, bias
-        self.linears, weights = [], []
-        for layer in layers:
-            linear = self.model.get_submodule(layer)
-            assert isinstance(linear, nn.Linear)
-            self.linears.append(linear)
-            weights.append(torch.cat([linear.weight, linear.bias[:, None]], 1) if bias else linear.weight.clone())
-            require(bool(torch.isfinite(weights[-1]).all()), f"Layer {layer!r} holds NaN or infinite weights.")
-        self.weights: tuple[Tensor, ...] = tuple(weights)
+        self.layers, self.loss, self.device, self.dtype, self.bias = layers, loss, device, dtype, bias
+        self.linears = self._linears()
         self.inputs = inputs.to(dtype, copy=inputs.is_inference()) if inputs.is_floating_point() else inputs
         self.targets = targets.clone() if targets.is_inference() else targets
         self.classes = 0  # until the first run has told
         self.classes = self._run(self.inputs[:1])[2].shape[1]
+        weights = []  # read after a run: the older spectral_norm writes them then
+        for layer, linear in zip(layers, self.linears, strict=True):
+            weights.append(torch.cat([linear.weight, linear.bias[:, None]], 1) if bias else linear.weight.clone())
+            require(bool(torch.isfinite(weights[-1]).all()), f"Layer {layer!r} holds NaN or infinite weights.")
+        self.weights: tuple[Tensor, ...] = tuple(weights)
         self._check_independence()
         self._check_labels()
+
+    def few(self, samples: int, dtype: torch.dtype) -> "Cut":
+        """The first samples before a copy of the network, in another precision."""
+        few = copy.copy(self)
+        few.model, few.dtype = copy.deepcopy(self.model).to(dtype=dtype), dtype
+        few.linears, few.weights = few._linears(), tuple(w.to(dtype) for w in self.weights)
+        few.inputs, few.targets = self.inputs[:samples], self.targets[:samples]
+        if few.inputs.is_floating_point():
+            few.inputs = few.inputs.to(dtype)
+        return few
+
+    def _linears(self) -> list[nn.Linear]:
+        linears = [self.model.get_submodule(layer) for layer in self.layers]
+        return [linear for linear in linears if isinstance(linear, nn.Linear)]
 
     def forward(
         self, inputs: Tensor
@@ -68,7 +80,7 @@ class Cut:
 
     def _run(self, inputs: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
         widths = [linear.out_features for linear in self.linears]
-        shift = self.weights[0].new_zeros(inputs.shape[0], sum(widths)).requires_grad_(True)
+        shift = torch.zeros(inputs.shape[0], sum(widths), dtype=self.dtype, device=self.device, requires_grad=True)
         with torch.enable_grad():
             shifts = shift.split(widths, dim=1)
         seen: list[tuple[int, Tensor]] = []

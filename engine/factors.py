@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from engine import losses
+from engine import guards, losses
 from engine.cut import Cut, is_curved, rows_of_derivative, second_derivative
 from engine.progress import Progress, silent
 
@@ -88,6 +88,7 @@ class Tail(Cut):
         (self.weight,) = self.weights
         if self.probing and self._chunk(slice(0, 64)) is None:
             self.kind = "full"
+        guards.check(self)
 
     @property
     def rank(self) -> int:

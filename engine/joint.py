@@ -16,12 +16,13 @@ one layer is studied alone, G is empty and h_p = 𝓜 ⊗ a aᵀ of theory.md se
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from engine import losses
+from engine import guards, losses
 from engine.cut import Cut, is_curved, rows_of_derivative, second_derivative
 from engine.moments import chunks
 from engine.progress import Progress, silent
@@ -105,6 +106,10 @@ class JointTail(Cut):
 
     curvature: as for engine.factors.Tail; `survey` decides it for "auto" on all samples.
     """
+
+    def __init__(self, *args: Any, **how: Any):
+        super().__init__(*args, **how)
+        guards.check(self)
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:

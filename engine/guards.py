@@ -1,0 +1,151 @@
+"""Three tests, on a few samples, that a layer's factors are the whole story of its weights (theory.md section 6).
+
+Cut open, the network is a function of the shifts ε of its studied layers, and a change V of their weights W acts as
+ε_m = V_m a_m. Weights that act on the output in another way as well (a tied decoder, an output divided by ‖W‖) would
+give wrong numbers in silence. So, by autograd in W itself:
+
+    a_m does not depend on W_m        ∂ℓ/∂W_m = Σ_p δ_m ⊗ a_m        (∂²ℓ/∂W²) V = Σ_p U Q Uᵀ V
+
+in the notation of engine.joint, once for the loss and once for ½‖f − f̂ + c‖² with a random c, whose gradient c and
+Hessian 1 in the outputs f do not vanish where a network has learnt its samples, f̂ being the outputs as they are. The
+second derivative of what follows the layers is part of Q unless "auto" measures that it is zero; where a user leaves
+it out by name, "gauss-newton", the product is tested with it.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.utils import parametrize
+
+from engine import losses
+from engine.cut import Cut, is_curved
+from engine.requests import require
+
+SAMPLES = 3
+# How far the two may differ, relative to their size; its square of the size for the random c is rounding.
+NEAR = {torch.float64: 1e-6, torch.float32: 1e-2}
+_ONCE = "The factored Hessian covers weights used once, by their layer alone. Choose another layer."
+
+
+def check(cut: Cut) -> None:
+    """ValueError, with the reason and the remedy, for a layer that fails one of the tests.
+
+    They are done in float64, in the cut's own precision where the network runs in no other, on a copy: neither the
+    network nor torch's random state is touched.
+    """
+    reason = ""
+    with torch.random.fork_rng([cut.device] if cut.device.type == "cuda" else []):
+        for dtype in (torch.float64, cut.dtype):
+            try:
+                return _check(cut.few(SAMPLES, dtype))
+            except RuntimeError as error:
+                reason = str(error).splitlines()[0]
+    raise ValueError(
+        f"This network cannot be differentiated twice ({reason}), so the curvature of layer {'+'.join(cut.layers)!r} "
+        "cannot be vouched for. Choose a layer behind the part that cannot, such as the output layer."
+    )
+
+
+@torch.enable_grad()
+def _check(few: Cut) -> None:
+    with parametrize.cached():  # one W for a pass, also where it is computed from others
+        for linear in few.linears:
+            linear.requires_grad_(True)
+        activities, shift, f = few.forward(few.inputs)
+        # Read after the pass: the older spectral_norm writes them then.
+        parameters = [(linear.weight, linear.bias) if few.bias else (linear.weight,) for linear in few.linears]
+    for layer, a, own in zip(few.layers, activities, parameters, strict=True):
+        slopes = torch.autograd.grad(a.sum(), own, retain_graph=True, allow_unused=True) if a.requires_grad else ()
+        alone = all(slope is None for slope in slopes)
+        require(alone, f"The input of layer {layer!r} depends on the layer's own weights. {_ONCE}")
+
+    noise = torch.Generator().manual_seed(0)
+    c, *directions = (torch.randn(t.shape, generator=noise, dtype=torch.float64).to(f) for t in (f, *few.weights))
+    targets = few.targets.to(few.device)
+    slope, hessian = (x.to(f.dtype) for x in losses.gradient_and_hessian(few.loss, f.detach(), targets))
+    loss = losses.values(few.loss, f.double(), targets).sum()
+    bent = not few.probing or is_curved(f, shift, slope)
+    tests = (
+        ((f - f.detach() + c).square().sum() / 2, c, torch.eye(f.shape[1]).to(f).expand_as(hessian), True),
+        (loss, slope, hessian, bent),
+    )
+    rounding = {"gradient": 0.0, "Hessian": 0.0}
+    for value, slope, hessian, bent in tests:
+        gradients = _in_weights(value, parameters)
+        along = torch.stack([(g * v).sum() for g, v in zip(gradients, directions, strict=True)]).sum()
+        by_autograd = {"gradient": gradients, "Hessian": _in_weights(along, parameters)}
+        by_factors = _by_factors(activities, shift, f, slope, hessian, directions, bent)
+        for what, expected in by_autograd.items():
+            _compare(few, what, expected, by_factors[what], rounding[what])
+            rounding[what] = NEAR[f.dtype] ** 2 * max(x.detach().norm().item() for x in expected)
+
+
+def _compare(few: Cut, what: str, expected: Sequence[Tensor], factored: Sequence[Tensor], rounding: float) -> None:
+    for layer, x, y in zip(few.layers, expected, factored, strict=True):
+        size, off = x.detach().norm().item(), (x - y).detach().norm().item()
+        require(
+            off < float("inf"),
+            f"The {what} of the loss in the weights of layer {layer!r} is NaN or infinite. Choose another layer, or "
+            "keep roots and quotients in the network away from zero.",
+        )
+        share = f"the {what} of its factors is {off / (size or off or 1):.0%} off autograd's"
+        reasons = {
+            "gradient": f"The weights of layer {layer!r} act on the output in another way than by its own product with "
+            f"its input (a layer tied to it, or a norm of them?): {share}. {_ONCE}",
+            "Hessian": f"The curvature of layer {layer!r} is not what its factors say: {share}, though the gradient is "
+            'right. Choose another layer, or curvature="full".',
+        }
+        require(off <= NEAR[x.dtype] * size + rounding, reasons[what])
+
+
+def _by_factors(
+    activities: Sequence[Tensor],
+    shift: Tensor,
+    f: Tensor,
+    slope: Tensor,
+    hessian: Tensor,
+    directions: Sequence[Tensor],
+    bent: bool,
+) -> dict[str, list[Float[Tensor, "d_out d_in"]]]:
+    """Σ_p δ_m ⊗ a_m and Σ_p U Q Uᵀ V of each layer, from derivatives in ε alone."""
+    pull = _grad(f, shift, slope)
+    outputs = [v.shape[0] for v in directions]
+    a, delta = [x.detach() for x in activities], pull.detach().split(outputs, dim=1)
+    p = torch.cat([x @ v.mT for x, v in zip(a, directions, strict=True)], dim=1)
+    moved = _moved(f, shift, p).detach()
+    forwards, backwards = (slope * moved).sum(), (pull * p).sum()
+    if (forwards - backwards).abs() > NEAR[f.dtype] * (slope.norm() * moved.norm() + pull.norm() * p.norm()):
+        raise RuntimeError("derivatives forwards and backwards disagree")
+    out = _grad(f, shift, (hessian @ moved[:, :, None])[:, :, 0])
+    if bent:
+        out = out + _grad(pull, shift, p)
+    later = range(1, len(a))  # whose activities answer to the layers before
+    for m in later:
+        out = out + _grad(activities[m], shift, delta[m] @ directions[m])
+    products = [q.mT @ x for q, x in zip(out.split(outputs, dim=1), a, strict=True)]
+    for m in later:
+        products[m] = products[m] + delta[m].mT @ _moved(activities[m], shift, p)
+    return {"gradient": [d.mT @ x for x, d in zip(a, delta, strict=True)], "Hessian": products}
+
+
+def _in_weights(value: Tensor, parameters: Sequence[tuple[Tensor, ...]]) -> list[Float[Tensor, "d_out d_in"]]:
+    """The derivative of a number in the weights of each layer, with the bias as last column where it is included."""
+    return [torch.cat([_grad(value, w).view(len(w), -1) for w in own], dim=1) for own in parameters]
+
+
+def _grad(y: Tensor, x: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Σ weight · ∂y/∂x, differentiable, for a weight that does not depend on x; zero where y does not."""
+    if not y.requires_grad:
+        return torch.zeros_like(x)
+    # A sum, not grad_outputs, at whose sight torch imports sympy.
+    total = y.sum() if weight is None else (y * weight).sum()
+    (slope,) = torch.autograd.grad(total, x, create_graph=True, allow_unused=True)
+    return torch.zeros_like(x) if slope is None else slope
+
+
+def _moved(y: Tensor, x: Tensor, change: Tensor) -> Tensor:
+    """What y moves by, to first order, with a change of x."""
+    weight = torch.zeros_like(y).requires_grad_()
+    return _grad(_grad(y, x, weight), weight, change)
