@@ -223,6 +223,9 @@ def groups(rows: Iterable[Row]) -> dict[str, dict[int, list[Row]]]:
 
 _COLUMNS = [f.name for f in dataclasses.fields(Row) if f.name != "laws"]
 _LAW_COLUMNS = [f.name for f in dataclasses.fields(Law)]
+_SYMBOLS = {"C": r"$\gamma_C$", "C_awd": r"$\gamma_\mathrm{AWD}$"}
+# Letters in names of rows that LaTeX has no glyph for.
+_LETTERS = str.maketrans({"𝒩": r"$\mathcal{N}$", "η": r"$\eta$", "–": "--"})
 
 
 def to_csv(rows: Iterable[Row]) -> str:
@@ -244,24 +247,26 @@ def from_csv(text: str) -> tuple[Row, ...]:
 
 def latex(name: str, rows: Iterable[Row]) -> str:
     """The table as LaTeX (booktabs): a row each, for every number of classes γ of C and of C_AWD, mean ± deviation
-    over seeds."""
+    over seeds. ValueError where no cell is measured."""
+    import pandas as pd  # slow to import, and of all that reads rows only this needs it
+
     table = groups(rows)
+    require(bool(table), f"No cell of “{name}” is measured: there is no table to write.")
     classes = sorted({count for cells in table.values() for count in cells})
-    span = " & ".join(rf"\multicolumn{{2}}{{c}}{{{count} classes}}" for count in classes)
+    exponents = pd.DataFrame(
+        {
+            (f"{count} classes", symbol): [_pair(mean(cells.get(count, []), matrix)) for cells in table.values()]
+            for count in classes
+            for matrix, symbol in _SYMBOLS.items()
+        },
+        index=list(table),
+    )
+    names = exponents.style.format_index(lambda row: row.translate(_LETTERS), escape="latex")
+    text = names.to_latex(column_format="l" + "cc" * len(classes), multicol_align="c", hrules=True)
+    # The one thing that Styler cannot draw: a rule under each number of classes.
     rules = " ".join(rf"\cmidrule(lr){{{2 * i + 2}-{2 * i + 3}}}" for i in range(len(classes)))
-    lines = [
-        f"% {_escaped(name)}: exponents of C_ii ~ H_ii^gamma, mean and standard deviation over seeds",
-        rf"\begin{{tabular}}{{l{'cc' * len(classes)}}}",
-        r"\toprule",
-        rf" & {span} \\",
-        rules,
-        " & ".join(["", *[r"$\gamma_C$", r"$\gamma_\mathrm{AWD}$"] * len(classes)]) + r" \\",
-        r"\midrule",
-    ]
-    for row, cells in table.items():
-        numbers = [_pair(mean(cells.get(count, []), matrix)) for count in classes for matrix in ("C", "C_awd")]
-        lines.append(" & ".join([_escaped(row), *numbers]) + r" \\")
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
+    title = f"{' '.join(name.split())}: exponents of C_ii ~ H_ii^gamma, mean and standard deviation over seeds"
+    return f"% {title}\n" + text.replace("\\\\\n", f"\\\\\n{rules}\n", 1)
 
 
 def _pair(found: Mean | None) -> str:
@@ -269,11 +274,6 @@ def _pair(found: Mean | None) -> str:
         return "--"
     spread = rf" \pm {found.deviation:.3f}" if found.seeds > 1 else ""
     return f"${found.mean:.3f}{spread}$"
-
-
-def _escaped(text: str) -> str:
-    special = {"&": r"\&", "%": r"\%", "#": r"\#", "_": r"\_", "𝒩": r"$\mathcal{N}$", "η": r"$\eta$", "–": "--"}
-    return "".join(special.get(c, c) for c in text)
 
 
 def _text(value: Any) -> str:

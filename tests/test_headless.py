@@ -211,8 +211,13 @@ def test_a_sweep_fills_its_table_and_writes_it(store: Store, train: list[str], t
         'vary = { loss = ["ce", "mse"], seed = [0, 1] }\n'
     )
     csv, tex = tmp_path / "table.csv", tmp_path / "table.tex"
-    assert main(["sweep", str(sweep), "--table"]) == 0
-    assert "0 of 4 cells of “Own” are measured." in capsys.readouterr().err
+    assert main(["sweep", str(sweep), "--table", "--csv", str(csv), "--latex", str(tex)]) == 0
+    told = "0 of 4 cells of “Own” are measured. Without one there is no table to show or to write."
+    out, err = capsys.readouterr()
+    assert told in err
+    assert not out
+    assert not csv.exists()
+    assert not tex.exists()
     assert main(["sweep", str(sweep), "--workers", "1", "--device", "cpu", "--csv", str(csv), "--latex", str(tex)]) == 0
     out, err = capsys.readouterr()
     assert "4 of 4 cells of “Own” are measured." in err

@@ -4,7 +4,10 @@ import csv
 import dataclasses
 import io
 import math
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,14 +85,49 @@ def test_rows_are_grouped_in_their_order() -> None:
     assert groups(rows) == {"b": {3: [rows[0], rows[3]], 10: [rows[1]]}, "a": {3: [rows[2]]}}
 
 
-def test_latex_says_the_means_and_escapes_names() -> None:
+def test_latex_says_the_means() -> None:
     rows = [row("A & B, 5 %", 3, s, 1.1 + s / 10, 1.25) for s in (0, 1)] + [row("C", 10, gamma=0.97, awd=math.nan)]
-    lines = latex("Own_sweep", rows).splitlines()
-    assert r"Own\_sweep" in lines[0]
-    assert r" & \multicolumn{2}{c}{3 classes} & \multicolumn{2}{c}{10 classes} \\" in lines
-    assert r"A \& B, 5 \% & $1.150 \pm 0.071$ & $1.250 \pm 0.000$ & -- & -- \\" in lines
-    assert r"C & -- & -- & $0.970$ & -- \\" in lines
-    assert sum(line.count("{") - line.count("}") for line in lines) == 0
+    assert (
+        latex("Own\nsweep", rows)
+        == r"""% Own sweep: exponents of C_ii ~ H_ii^gamma, mean and standard deviation over seeds
+\begin{tabular}{lcccc}
+\toprule
+ & \multicolumn{2}{c}{3 classes} & \multicolumn{2}{c}{10 classes} \\
+\cmidrule(lr){2-3} \cmidrule(lr){4-5}
+ & $\gamma_C$ & $\gamma_\mathrm{AWD}$ & $\gamma_C$ & $\gamma_\mathrm{AWD}$ \\
+\midrule
+A \& B, 5 \% & $1.150 \pm 0.071$ & $1.250 \pm 0.000$ & -- & -- \\
+C & -- & -- & $0.970$ & -- \\
+\bottomrule
+\end{tabular}
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("letter", "wanted"),
+    [
+        *((c, rf"\{c}") for c in "&%#_${}"),
+        ("\\", r"\textbackslash "),
+        ("^", r"\textasciicircum "),
+        ("~", r"\textasciitilde "),
+        ("𝒩", r"$\mathcal{N}$"),
+        ("η", r"$\eta$"),
+        ("–", "--"),
+    ],
+)
+def test_every_letter_that_latex_takes_for_a_command_is_escaped_in_names(letter: str, wanted: str) -> None:
+    assert f"\na{wanted}b & $1.000$ & $1.000$ \\\\\n" in latex("x", [row(f"a{letter}b")])
+
+
+def test_pandas_is_loaded_for_latex_alone() -> None:
+    code = "import sys, engine.commands, engine.table; engine.table.to_csv([]); sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False).returncode == 0
+
+
+def test_there_is_no_empty_table() -> None:
+    with pytest.raises(ValueError, match="No cell of “Own” is measured: there is no table to write"):
+        latex("Own", [])
 
 
 def test_a_law_is_what_the_analysis_says() -> None:

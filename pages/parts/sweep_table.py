@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -209,6 +210,9 @@ def _component() -> "ComponentRenderer":
 def downloads(name: str, found: Sequence[State]) -> None:
     """The table as files, as far as it is measured."""
     rows = [state.row for state in found if state.row is not None]
+    if not rows:
+        st.caption("Once a cell is measured here, the table can be taken away as CSV and as LaTeX.")
+        return
     file = "gammascope-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "sweep")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.download_button(
@@ -219,18 +223,16 @@ def downloads(name: str, found: Sequence[State]) -> None:
             key="table.csv",
             icon=":material/table:",
             on_click="ignore",
-            disabled=not rows,
             help="A line for every measured cell with all that qualifies its γ, and the command that repeats it.",
         )
         st.download_button(
             "LaTeX",
-            data=tables.latex(name, rows),
+            data=partial(tables.latex, name, rows),  # when it is asked for: it loads pandas
             file_name=f"{file}.tex",
             mime="text/x-tex",
             key="table.latex",
             icon=":material/functions:",
             on_click="ignore",
-            disabled=not rows,
             help="The table for a paper, for the package booktabs.",
         )
 
