@@ -18,6 +18,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.special import erf, log_softmax, softmax
 
+from engine.requests import check_loss
+
 Function = Callable[[ndarray], ndarray]
 
 
@@ -65,6 +67,9 @@ class Chain:
 
     steps: tuple[Step, ...]
     loss: str
+
+    def __post_init__(self) -> None:
+        check_loss(self.loss)
 
     def logits(self, z: Float[ndarray, "*n d"]) -> Float[ndarray, "*n c"]:
         """f."""
@@ -142,6 +147,7 @@ class Chain:
 
 def loss(name: str, f: Float[ndarray, "*n c"], target: Int[ndarray, "*n"] | int) -> Float[ndarray, "*n"]:
     """ℓ of logits f."""
+    check_loss(name)
     if name == "ce":
         return -(_onehot(f, target) * log_softmax(f, axis=-1)).sum(axis=-1)
     output = softmax(f, axis=-1) if name == "mse" else f
@@ -152,6 +158,7 @@ def derivatives(
     name: str, f: Float[ndarray, "*n c"], target: Int[ndarray, "*n"] | int
 ) -> tuple[Float[ndarray, "*n c"], Float[ndarray, "*n c c"]]:
     """∂ℓ/∂f and ∂²ℓ/∂f², by the formulas of engine.losses.gradient_and_hessian."""
+    check_loss(name)
     classes = f.shape[-1]
     onehot, eye = _onehot(f, target), np.eye(classes)
     if name == "linear_mse":

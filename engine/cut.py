@@ -10,9 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from engine import losses
 from engine.checks import linear_names
-from engine.requests import CURVATURES, require
+from engine.requests import CURVATURES, check_loss, require
 
 
 class Cut:
@@ -37,7 +36,7 @@ class Cut:
         bias: bool = False,
         curvature: str = "auto",
     ):
-        losses.check(loss)
+        check_loss(loss)
         require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
         self.probing, self.kind = curvature == "auto", "full" if curvature == "full" else "gauss-newton"
         self.model = copy.deepcopy(model).to(device=device, dtype=dtype).requires_grad_(False)

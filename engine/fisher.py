@@ -17,12 +17,14 @@ from engine.cut import rows_of_derivative
 from engine.factors import Tail
 from engine.moments import Moment, Side, chunks
 from engine.progress import Progress, silent
+from engine.requests import check_loss
 
 CHUNK = 512
 
 
 def true_fisher(tail: Tail, activity: Tensor, progress: Progress = silent) -> Moment:
     """F as a moment. activity: a_p (n, d_in), as in LayerFactors."""
+    check_loss(tail.loss)
     lefts, weights = [], []
     n = activity.shape[0]
     for rows in chunks(n, CHUNK):

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from engine.diagnostics import Fit, power_law
+from engine.requests import check_loss
 from engine.samples import Samples
 
 # B·C stands for C: in H's own units.
@@ -29,6 +30,9 @@ class Argument:
     piecewise: bool
     diagonals: Mapping[str, Float[ndarray, " k"]]
     floor: float
+
+    def __post_init__(self) -> None:
+        check_loss(self.loss)
 
     @property
     def fisher_is_hessian(self) -> bool:

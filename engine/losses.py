@@ -14,17 +14,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from engine.requests import LOSSES, require
-
-
-def check(name: str) -> None:
-    """ValueError unless `name` is a loss."""
-    require(name in LOSSES, f"There is no loss {name!r}; there are {', '.join(LOSSES)}.")
+from engine.requests import check_loss
 
 
 def values(name: str, logits: Float[Tensor, "n c"], targets: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
     """Loss of each sample; differentiable."""
-    check(name)
+    check_loss(name)
     if name == "ce":
         return cross_entropy(logits, targets, reduction="none")
     output = logits.softmax(dim=1) if name == "mse" else logits
@@ -51,7 +46,7 @@ def gradient_and_hessian(
     ce: e and P.  linear_mse: (2/K)(f − onehot) and (2/K) I.
     mse: (2/K) P e = (2/K) p_i w_i, and its derivative (2/K) {w_i P_ij + p_i (P_ij − [P(e + p)]_j)}.
     """
-    check(name)
+    check_loss(name)
     f = logits.double()
     k = f.shape[1]
     onehot = _onehot(f, targets)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import softmax
 
+from engine.requests import check_loss
 from engine.samples import Samples
 
 # Eigenvalues below this share of the largest are rounding.
@@ -95,6 +96,7 @@ def two_classes(loss: str, p: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
 
     ce: p (1 − p); mse, after a softmax: 2 p (1 − p)² (3p − 1); linear_mse: 1/2, whatever p is.
     """
+    check_loss(loss)
     p = np.asarray(p, float)
     if loss == "ce":
         return p * (1 - p)

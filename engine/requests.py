@@ -27,6 +27,11 @@ def require(condition: bool, sentence: str) -> None:
         raise ValueError(sentence)
 
 
+def check_loss(name: str) -> None:
+    """ValueError unless `name` is a loss."""
+    require(name in LOSSES, f"There is no loss {name!r}; there are {', '.join(LOSSES)}.")
+
+
 @dataclass(frozen=True)
 class DataRequest:
     """A data set and what is taken of it.

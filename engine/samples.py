@@ -111,7 +111,7 @@ def read(store: Store, run: Run, epoch: int, layer: str) -> Samples | None:
         diagonals = {name: parts.pop(f"diagonal/{name}") for name in FISHERS}
         names = tuple(meta.pop("class_names"))
         return Samples(chain=Chain(steps, loss), diagonals=diagonals, class_names=names, **meta, **parts)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         return None
 
 

@@ -22,7 +22,7 @@ from engine import losses
 from engine.cost import EVALUATED_AT_ONCE
 from engine.data import Dataset
 from engine.device import resolve, threads
-from engine.requests import TrainingRequest, require
+from engine.requests import TrainingRequest, check_loss, require
 from engine.schedule import check, learning_rate
 
 MOMENTUM = "momentum/"
@@ -78,7 +78,7 @@ def train(
 
     ValueError: settings, loss, device, or a model that does not fit the data.
     """
-    losses.check(loss)
+    check_loss(loss)
     check(request, len(data.train_y))
     require(seed >= 0, f"The seed is a whole number from 0 on; {seed} was given.")
     run = _Run(model, data, loss, request, seed, resolve(device))
@@ -92,7 +92,7 @@ def train(
 def evaluate(model: nn.Module, data: Dataset, loss: str, epoch: int, device: str = "auto") -> EpochRecord:
     """Loss and accuracy of a model as it is, moved to `device`. ValueError: loss, device, or a model that does not
     fit the data."""
-    losses.check(loss)
+    check_loss(loss)
     run = _Run(model, data, loss, TrainingRequest(), 0, resolve(device))
     return run.evaluate(epoch, None, time.perf_counter())
 

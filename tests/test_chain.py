@@ -6,8 +6,12 @@ import torch
 from torch import nn
 
 from engine import losses
-from engine.chain import derivatives, loss
+from engine.chain import Chain, derivatives, loss
 from engine.every_sample import chain_after
+from engine.factors import Tail
+from engine.fisher import true_fisher
+from engine.fisher_argument import Argument
+from engine.one_sample import two_classes
 from engine.requests import LOSSES
 from tests.reference import twins
 from tests.reference.cases import mlp
@@ -48,6 +52,29 @@ def test_loss_gradient_and_curvature_equal_torch_func(activation, name, layer):
     twins.compare(chain.hessian(z[2], int(y[2])), curvature[2], 1e-9, "one sample")
     grid, several = np.stack([z, z])[:, :, None], np.stack([y, y])[:, :, None]
     twins.compare(chain.gradient(grid, several)[1, :, 0], delta, 1e-10, "a grid")
+
+
+def _tail(name):
+    x, y = torch.zeros(1, 2), torch.zeros(1, dtype=torch.long)
+    tail = Tail(mlp((2, 2), nn.ReLU), "fc1", x, y, "ce", device=torch.device("cpu"), dtype=torch.float32)
+    tail.loss = name
+    return tail
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda name: loss(name, np.zeros(2), 0),
+        lambda name: derivatives(name, np.zeros(2), 0),
+        lambda name: Chain((), name),
+        lambda name: two_classes(name, np.full(1, 0.5)),
+        lambda name: Argument(0, name, True, {}, 0.0),
+        lambda name: true_fisher(_tail(name), torch.zeros(1, 2)),
+    ],
+)
+def test_an_unknown_loss_is_never_answered_with_another_ones_numbers(ask):
+    with pytest.raises(ValueError, match="There is no loss 'focal'; there are ce, mse, linear_mse"):
+        ask("focal")
 
 
 def test_what_is_no_chain_is_refused_with_the_way_out():
