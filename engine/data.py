@@ -19,7 +19,7 @@ from torch import Tensor
 from engine import subset
 from engine.progress import Progress, silent
 from engine.requests import DATASETS, DataRequest
-from engine.sources import read
+from engine.sources import check_counts, read
 
 CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR10_DEVIATION = (0.2023, 0.1994, 0.2010)
@@ -41,6 +41,9 @@ class Dataset:
     class_names: tuple[str, ...]
     name: str
     fingerprint: str
+
+    def __post_init__(self) -> None:
+        check_counts(len(self.train_x), len(self.train_y), len(self.test_x), len(self.test_y))
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from engine import covariances, housekeeping, library, losses, moments, samples, spectrum
 from engine.architectures import usual_layer
 from engine.chain import Chain, Step
+from engine.checks import check_samples
 from engine.cost import memory
 from engine.covariances import Combination
 from engine.device import free_memory, plan, resolve
@@ -64,6 +65,7 @@ def look(
     """What engine.samples.Samples holds, for these samples. ValueError where the layer is followed by something other
     than activations and linear layers, and as engine.factors.Tail."""
     where = resolve(device)
+    check_samples(inputs, targets)
     with torch.inference_mode(False):
         tail = Tail(model, layer, inputs, targets, loss, device=where, dtype=torch.float32)
         chain = chain_after(model, layer, loss)

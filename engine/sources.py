@@ -35,6 +35,18 @@ class RawData:
     test_y: np.ndarray
     class_names: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        check_counts(len(self.train_x), len(self.train_y), len(self.test_x), len(self.test_y))
+
+
+def check_counts(train_x: int, train_y: int, test_x: int, test_y: int) -> None:
+    """ValueError unless there are as many samples as labels, in both parts."""
+    for part, samples, labels in (("train with", train_x, train_y), ("test on", test_x, test_y)):
+        require(
+            samples == labels,
+            f"There are {samples:,} samples to {part} but {labels:,} labels of them: they must be as many.",
+        )
+
 
 def data_folder() -> Path:
     """Where torchvision's files lie: environment variable GAMMASCOPE_DATA, else cache/contents/data."""
@@ -94,19 +106,18 @@ def torchvision_set(name: str, folder: Path, download: bool, progress: Progress)
         )
     try:
         train, test = cls(folder, train=True), cls(folder, train=False)
+        return RawData(
+            np.asarray(train.data),
+            np.asarray(train.targets, dtype=np.int64),
+            np.asarray(test.data),
+            np.asarray(test.targets, dtype=np.int64),
+            DIGITS if name == "mnist" else tuple(train.classes),
+        )
     except Exception as error:  # torchvision's readers fail in every way on damaged files
         raise ValueError(
-            f"The files of {name} in {folder / place} are damaged ({error}): delete that folder and download "
-            "again, or choose mnist5k."
+            f"The files of {name} in {folder / place} are damaged ({str(error).rstrip('.')}): delete that folder and "
+            "download again, or choose mnist5k."
         ) from error
-    names = DIGITS if name == "mnist" else tuple(train.classes)
-    return RawData(
-        np.asarray(train.data),
-        np.asarray(train.targets, dtype=np.int64),
-        np.asarray(test.data),
-        np.asarray(test.targets, dtype=np.int64),
-        names,
-    )
 
 
 def _layout(name: str, cls: Any) -> tuple[Path, list[str]]:

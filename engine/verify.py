@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacfwd, vmap
 
 from engine import losses
+from engine.checks import check_samples
 from engine.duality import minimal_weight_change, partners
 from engine.progress import Progress, silent
 from engine.record import Check
@@ -44,6 +45,7 @@ def verify(
     about, probes = analysis.provenance, analysis.probes
     require(probes is not None, "This analysis kept no directions to check. Analyse again to have some.")
     assert probes is not None
+    check_samples(inputs, targets)
     require(
         len(targets) == about.samples,
         f"{about.samples:,} samples were analysed, but {len(targets):,} were given. Give the same ones.",

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import pickle
 import struct
 import zipfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from torchvision import datasets
 
 from engine.data import load
 from engine.requests import DataRequest
-from tests.small import pixels, saved
+from tests.small import dataset, pixels, saved
 
 # -- files that are wrong -------------------------------------------------------------------------
 
@@ -196,6 +197,38 @@ def test_damaged_torchvision_files_are_told_in_a_sentence(mirror: Path, tmp_path
     images.write_bytes(images.read_bytes()[:-100])
     with pytest.raises(ValueError, match=r"files of mnist in .* are damaged .*delete that folder"):
         load(DataRequest("mnist"), folder=tmp_path)
+
+
+@pytest.mark.parametrize("part", ["train", "t10k"])
+def test_labels_of_another_number_of_images_are_refused(mirror: Path, tmp_path: Path, part: str) -> None:
+    """As with the training images beside the labels of the test images: each file is whole."""
+    load(DataRequest("mnist"), folder=tmp_path, download=True)
+    raw = tmp_path / "MNIST" / "raw"
+    labels = {name: (raw / f"{name}-labels-idx1-ubyte").read_bytes() for name in ("train", "t10k")}
+    (raw / f"{part}-labels-idx1-ubyte").write_bytes(labels["t10k" if part == "train" else "train"])
+    counts = "40 samples to train with but 20 labels" if part == "train" else "20 samples to test on but 40 labels"
+    with pytest.raises(ValueError, match=f"files of mnist in .* are damaged .There are {counts}.*delete that folder"):
+        load(DataRequest("mnist"), folder=tmp_path)
+
+
+def test_photos_with_labels_of_fewer_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.CIFAR10, "base_folder", ".")
+    monkeypatch.setattr(datasets.CIFAR10, "_check_integrity", lambda self: True)
+    batches = [name for name, _ in (*datasets.CIFAR10.train_list, *datasets.CIFAR10.test_list)]
+    for name in batches:
+        batch = {"data": np.zeros((4, 3072), np.uint8), "labels": [0, 1, 0] if name == "data_batch_3" else [0, 1, 0, 1]}
+        (tmp_path / name).write_bytes(pickle.dumps(batch))
+    (tmp_path / "batches.meta").write_bytes(pickle.dumps({"label_names": list("ab")}))
+    monkeypatch.setitem(datasets.CIFAR10.meta, "md5", None)
+    with pytest.raises(ValueError, match="20 samples to train with but 19 labels"):
+        load(DataRequest("cifar10"), folder=tmp_path)
+
+
+def test_a_data_set_made_by_hand_has_a_label_for_each_sample() -> None:
+    data = dataset()
+    object.__setattr__(data, "train_y", data.train_y[1:])  # the constructor's own types are checked in tests alone
+    with pytest.raises(ValueError, match="27 samples to train with but 26 labels of them: they must be as many"):
+        data.__post_init__()
 
 
 @pytest.mark.parametrize(("name", "file"), [("fashion_mnist", "FashionMNIST.*t10k"), ("cifar10", "data_batch_5.*meta")])

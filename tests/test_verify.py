@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from engine import analyze
+from engine.every_sample import look
 from engine.verify import verify
 from tests.reference import cases
 
@@ -53,6 +54,15 @@ def test_a_wrong_number_is_found():
     errors = {(c.symbol, c.directions): c.error for c in verify(case.model, case.inputs, case.targets, wrong)}
     assert errors["C", (1,)] == pytest.approx(1e-3, rel=1e-3)
     assert errors["H", (1,)] < 1e-9
+
+
+def test_samples_without_labels_are_refused():
+    case = cases.case("relu_bias")
+    result = analysed(case)
+    with pytest.raises(ValueError, match="There are 8 inputs but 9 targets"):
+        verify(case.model, case.inputs[1:], case.targets, result)
+    with pytest.raises(ValueError, match="There are 8 inputs but 9 targets"):
+        look(case.model, case.inputs[1:], case.targets, case.layer, "ce", 5, 0, tuple("abc"), "cpu")
 
 
 def test_float32_numbers_agree_to_their_precision():
