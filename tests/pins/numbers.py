@@ -38,9 +38,10 @@ def analyses(name: str, dtype: str) -> Iterator[tuple[str, Analysis]]:
     jobs: dict[str, dict[str, Any]] = {layer: {"layer": layer} for layer in layers}
     own = {"layer": subject.layer}
     jobs |= {loss: {**own, "loss": loss} for loss in LOSSES[1:]}
-    jobs |= {"leading": {**own, "top_k": 4}, "bootstrap": {**own, "bootstrap": 5}}
-    jobs |= {"whole class": {**own, "anchors_per_class": None}, "gauss-newton": {**own, "curvature": "gauss-newton"}}
-    jobs |= {"full": {**own, "curvature": "full"}}
+    jobs |= {"leading": {**own, "top_k": 4}, "bootstrap": {**own, "bootstrap": 3}}
+    # The curvature that "auto" does not take.
+    forced = "full" if subject.piecewise else "gauss-newton"
+    jobs |= {"whole class": {**own, "anchors_per_class": None}, forced: {**own, "curvature": forced}}
     if subject.bias:
         jobs["bias"] = {**own, "bias": True}
     if len(layers) > 1:
@@ -76,6 +77,8 @@ def numbers(result: Analysis) -> dict[str, ndarray]:
         if k == d:
             # wᵀMz for a few fixed w and z: the whole matrix, whatever the basis.
             found[f"{name}/forms"] = (seen.T @ result.projected(name, k) @ seen)[np.triu_indices(3)]
+        if name in result.replicates:
+            found[f"{name}/replicates"] = result.replicates[name].flatten()
     if not result.provenance.shapes:
         for place, edit in enumerate(EDITS):
             edited = result.suppress(**edit)
@@ -86,14 +89,14 @@ def numbers(result: Analysis) -> dict[str, ndarray]:
 
 def law(result: Analysis, name: str) -> ndarray:
     """γ, its intercept and both ends of its interval over samples; NaN where nothing can be fitted, and for the
-    interval where some samples make all of a direction's noise: whether it is then fitted hangs on rounding."""
+    interval where some samples make all of a direction's noise: without them it is rounding."""
     window, result = data(result.eigenvalues), result.sampled()
     try:
         fit = result.fit(name, window)
     except ValueError:
         return np.full(4, np.nan)
-    without = result.jackknife.diagonals[name][:, :window]
-    sound = np.all(without > DATA * result.diagonal(name)[:window])
+    resampled = [z[name][:, :window] for z in (result.jackknife.diagonals, result.replicates) if name in z]
+    sound = all(np.all(z > DATA * result.diagonal(name)[:window]) for z in resampled)
     return np.array([fit.gamma, fit.intercept, *(fit.interval if fit.interval and sound else (np.nan, np.nan))])
 
 
@@ -110,7 +113,7 @@ def allowed(kept: Mapping[str, ndarray], error: float) -> dict[str, ndarray]:
     # Below the last of the leading directions there may be any other.
     gap = np.minimum(np.append(np.inf, steps), np.append(steps, np.inf))
     gap[-1] = min(gap[-1], abs(h[-1])) if h.size > 1 else norm_h
-    turn = 1 + 2 * norm_h / np.maximum(gap, 1e-300)
+    turn = 1 + 2 * norm_h / np.maximum(gap, 1e-100)
     bounds = {"eigenvalues": np.full(h.size, error * norm_h), "facts": error * (1 + np.abs(kept["facts"]))}
     norms = {n: np.sqrt(kept[f"{n}/numbers"][1]) for n in matrices(kept)}
     for name, norm in norms.items():
@@ -118,9 +121,12 @@ def allowed(kept: Mapping[str, ndarray], error: float) -> dict[str, ndarray]:
         if f"{name}/forms" in kept:
             bounds[f"{name}/forms"] = np.full(6, error * norm * 100)
         bounds[f"{name}/numbers"] = np.array([trace, square])
+        moves = error * norm * turn
+        if f"{name}/replicates" in kept:
+            bounds[f"{name}/replicates"] = np.tile(10 * moves, kept[f"{name}/replicates"].size // h.size)
         if name == "H":
             continue
-        diagonal, moves = kept[f"{name}/diagonal"], error * norm * turn
+        diagonal = kept[f"{name}/diagonal"]
         product = np.sqrt((h**2 * diagonal**2).sum())
         ratios = [8 * error * norm_h * norm / max(product, 1e-300), 100 * error]
         ratios += [2 * float((np.abs(diagonal) * moves).sum()) / norm**2 + 2 * error, 100 * error]
@@ -140,7 +146,7 @@ def _law(kept: Mapping[str, ndarray], name: str, moves: ndarray, move: float) ->
     h, c = kept["eigenvalues"], kept[f"{name}/diagonal"]
     window = slice(0, data(h))
     gamma = kept[f"{name}/law"][0]
-    u, v = np.log10(h[window]), np.maximum(np.abs(c[window]), 1e-300)
+    u, v = np.log10(h[window]), np.maximum(np.abs(c[window]), 1e-100)
     du, shift = u - u.mean(), (moves[window] / v + np.abs(gamma) * move / h[window]) / np.log(10)
     slope = np.sqrt((shift**2).sum() / max((du**2).sum(), 1e-30))
     # An interval is a multiple of the spread of slopes without a few samples: theirs err as much.
