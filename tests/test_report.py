@@ -23,6 +23,7 @@ from tests.test_figures import decode
 
 EPOCHS = (0, 10, 100)
 VOID = {"meta"}
+NAME = "<script>alert('&')</script> *mine* {{ 1 + 1 }} {% raw %}"
 
 
 @pytest.fixture
@@ -33,13 +34,13 @@ def store(tmp_path, monkeypatch):
 
 @pytest.fixture
 def run(store):
-    """A planted run with weights and, at its last epoch, spectra; its name wants to be markup."""
+    """A planted run with weights and, at its last epoch, spectra; its name wants to be markup, or a template."""
     key = fill(store, EPOCHS)
     for epoch in EPOCHS:
         weights = {"fc2.weight": np.full((3, 4), epoch, np.float32)}
         store.write(("runs", key, "checkpoints", checkpoint_name(epoch)), {"epoch": epoch}, {"main": weights})
     add_spectra(store, key, 100)
-    library.rename(store, key, "<script>alert('&')</script> *mine*")
+    library.rename(store, key, NAME)
     return key
 
 
@@ -91,7 +92,7 @@ class Reader(HTMLParser):
         tag, attrs = self.open[-1] if self.open else ("", {})
         if tag == "script" and "data-for" in attrs:
             self.figures[attrs["data-for"]] = json.loads(data)
-        elif tag not in ("script", "style"):
+        elif tag not in ("script", "style") and not data.isspace():
             self.text.append(data)
 
 
@@ -146,7 +147,17 @@ def test_it_needs_nothing_from_outside(page):
 
 def test_a_name_stays_a_name(page):
     assert "<script>alert" not in page
-    assert "<script>alert('&')</script> *mine*" in "".join(read(page).text)
+    title, *text = read(page).text
+    assert title.startswith(f"{NAME}, epoch 100")
+    assert NAME in text
+
+
+def test_what_could_not_be_fitted_is_a_dash(view, monkeypatch):
+    monkeypatch.setattr(report, "fit_or_none", lambda *_: None)
+    monkeypatch.setattr(report, "_course", lambda frame: [("C", [(np.nan, np.nan, np.nan), (1.5, 1.25, 1.75)])])
+    fits, course = re.findall(r"<tbody>(.*?)</tbody>", report.html(view), re.S)
+    assert fits.count('<td class="right">—</td>') == 7 * len(view.analysis.names)
+    assert re.findall(r'<td class="right">(.*?)</td>', course) == ["—", "1.500<small>1.250 … 1.750</small>"]
 
 
 def test_heatmaps_and_meters_hold_the_engines_arrays(store, run, page):

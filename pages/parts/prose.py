@@ -4,6 +4,8 @@ import html
 import re
 from functools import cache
 
+from markupsafe import Markup
+
 # Formulas first, so that nothing inside them is taken for emphasis.
 _MATH = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$", re.S)
 _EMPHASIS = (
@@ -14,9 +16,9 @@ _EMPHASIS = (
 _HOLD = "\ue000{}\ue001"
 
 
-def blocks(markdown: str) -> str:
+def blocks(markdown: str) -> Markup:
     """Paragraphs and lists."""
-    return "\n".join(_block(part) for part in re.split(r"\n\s*\n", markdown.strip()))
+    return Markup("\n".join(_block(part) for part in re.split(r"\n\s*\n", markdown.strip())))
 
 
 def _block(part: str) -> str:
@@ -26,7 +28,7 @@ def _block(part: str) -> str:
     return f"<ul>{''.join(f'<li>{inline(item)}</li>' for item in items)}</ul>"
 
 
-def inline(markdown: str) -> str:
+def inline(markdown: str) -> Markup:
     """One run of text: emphasis, code and formulas; all else letter by letter."""
     held: list[str] = []
 
@@ -40,15 +42,15 @@ def inline(markdown: str) -> str:
         text = pattern.sub(markup, text)
     for place, math in enumerate(held):
         text = text.replace(_HOLD.format(place), math)
-    return text
+    return Markup(text)
 
 
 @cache
-def formula(tex: str, block: bool = False) -> str:
+def formula(tex: str, block: bool = False) -> Markup:
     """A formula as MathML."""
     from latex2mathml.converter import convert
 
     # An upright letter is said to be upright: MathML slants single letters.
     upright = re.sub(r"\\mathrm\s*\{?E\b\}?", r"\\operatorname{E}", tex)
     mathml = convert(" ".join(upright.split()), display="block" if block else "inline")
-    return mathml.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "")
+    return Markup(mathml.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', ""))
