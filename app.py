@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts import demo
-from pages.parts.frame import guarded, page
+from pages.jobs import demo
+from pages.shell.frame import guarded, page
 
 if TYPE_CHECKING:
-    from pages.parts.results import View
+    from pages.data.results import View
 
 
 def introduction() -> None:
@@ -23,45 +23,52 @@ def introduction() -> None:
 
 def overview() -> None:
     """The results of one checkpoint, from the answer down to its evidence."""
-    from pages.parts import controls, doors, exponents, jobs, live, panels, results, sure, words
+    from pages.data import results
+    from pages.jobs import watch
+    from pages.rooms.power_law import panels as exponents
+    from pages.rooms.start import next_steps
+    from pages.text import confidence, definitions, numbers
+    from pages.ui import cards, controls
 
     view = results.view()
     if view is None:
-        jobs.first_results()
+        watch.first_results()
         expect()
         return
-    jobs.progress_of(view.run.key)
+    watch.progress_of(view.run.key)
     controls.jointly(view)
     controls.epoch("start", view)
-    panels.headline(view)
+    cards.headline(view)
 
-    about = words.H + words.C + words.K + words.R
+    about = definitions.H + definitions.C + definitions.K + definitions.R
     controls.heading("Do noise and curvature share their directions?", about, "What K and R are")
     pictures(view)
 
-    about = words.GAMMA + words.C_AWD + words.FLOOR
+    about = definitions.GAMMA + definitions.C_AWD + definitions.FLOOR
     controls.heading("By which power does noise grow with curvature?", about, "What γ, C_AWD and the lines are")
-    window = panels.usual_window(view.analysis)
+    window = cards.usual_window(view.analysis)
     names = controls.usual_matrices(view)
     with st.grid(2, min_column_width=420, gap="medium") as pair:
         with pair.cell():
             exponents.law({"": view}, exponents.clouds({"": view}, names, 0, window), boxes=False)
-            sure.button(view, names, window)
+            confidence.button(view, names, window)
         with pair.cell():
-            controls.heading("γ along training", words.GAMMA, level=3)
-            panels.gamma_over_epochs(view, names, 0, window)
-            st.markdown(live.fill(words.SIZE, view))
-    controls.heading("The training behind it", words.ACCURACY)
-    panels.training(view)
+            controls.heading("γ along training", definitions.GAMMA, level=3)
+            cards.gamma_over_epochs(view, names, 0, window)
+            st.markdown(numbers.fill(definitions.SIZE, view))
+    controls.heading("The training behind it", definitions.ACCURACY)
+    cards.training(view)
     st.caption(controls.provenance(view))
-    doors.show(view)
+    next_steps.show(view)
 
 
 @st.fragment
 @guarded
 def pictures(view: "View") -> None:
     """The slider over directions, and what alone it moves."""
-    from pages.parts import controls, directions, selection
+    from pages.rooms.commutativity import panels as directions
+    from pages.state import selection
+    from pages.ui import controls
 
     with st.container(width=420):
         k = controls.top_k("start", view)
@@ -71,10 +78,11 @@ def pictures(view: "View") -> None:
 
 def expect() -> None:
     """What will appear, while it is being made."""
-    from pages.parts import controls, words
+    from pages.text import definitions
+    from pages.ui import controls
 
     st.subheader("What you will see")
-    controls.what_will_be_seen((words.H, words.C, words.C_AWD))
+    controls.what_will_be_seen((definitions.H, definitions.C, definitions.C_AWD))
 
 
 with page("start"):

@@ -15,25 +15,25 @@ Axes used in every signature:
     c       classes, the logits' axis
 
 Importing the package costs nothing: torch is loaded when `analyze` is first asked for, so that
-a page can read results (engine.result) without it.
+a page can read results (engine.results.analysis) without it.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.analysis import analyze
-    from engine.result import Analysis
+    from engine.curvature.analyze import analyze
+    from engine.results.analysis import Analysis
 
 __all__ = ["Analysis", "analyze"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "analyze":
-        from engine.analysis import analyze
+        from engine.curvature.analyze import analyze
 
         return analyze
     if name == "Analysis":
-        from engine.result import Analysis
+        from engine.results.analysis import Analysis
 
         return Analysis
     raise AttributeError(f"engine has no {name!r}; it offers {', '.join(__all__)}.")

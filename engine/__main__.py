@@ -11,10 +11,10 @@ from typing import NoReturn
 
 from cache.jobs import wait_for_turn
 from cache.progress import Reporter, Stopped
-from engine.command_line import parse
-from engine.commands import Session, work
-from engine.manual import PROGRAM
-from engine.terminal import Ticker
+from engine.cli.commands import Session, work
+from engine.cli.console import Ticker
+from engine.config.command_line import parse
+from engine.config.manual import PROGRAM
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import psutil
 import torch
 
-from engine.cost import CHUNK_BYTES, DENSE_LIMIT, Memory
-from engine.requests import require
+from engine.config.requests import require
+from engine.runs.estimate import CHUNK_BYTES, DENSE_LIMIT, Memory
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 

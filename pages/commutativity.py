@@ -4,17 +4,19 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts.frame import guarded, page
+from pages.shell.frame import guarded, page
 
 if TYPE_CHECKING:
-    from pages.parts.results import View
+    from pages.data.results import View
 
 PAGE = "commutativity"
 
 
 def main() -> None:
     """The knobs, the pictures, and numbers beside what chance gives."""
-    from pages.parts import controls, directions, words
+    from pages.rooms.commutativity import panels
+    from pages.text import definitions
+    from pages.ui import controls
 
     view = controls.opening("Do noise and curvature share their directions?")
     if view is None:
@@ -25,17 +27,25 @@ def main() -> None:
     with right:
         controls.epoch(PAGE, view)
     leading(view, name)
-    controls.heading("Which covariances are diagonal in the eigenbasis of H?", words.ALIGNMENT, level=3)
-    directions.alignment(view)
+    controls.heading("Which covariances are diagonal in the eigenbasis of H?", definitions.ALIGNMENT, level=3)
+    panels.alignment(view)
 
 
 @st.fragment
 @guarded
 def leading(view: "View", name: str) -> None:
     """All that hangs on the number of leading directions: its knob moves nothing else."""
-    from pages.parts import chance, controls, directions, heatmaps, pointing, selection, words
+    from pages.charts import heatmaps
+    from pages.rooms.commutativity import chance, panels
+    from pages.state import selection
+    from pages.text import definitions
+    from pages.ui import controls, marker
 
-    controls.heading("Three pictures of one matrix", words.H + words.C + words.K + words.R, "What H, C, K and R are")
+    controls.heading(
+        "Three pictures of one matrix",
+        definitions.H + definitions.C + definitions.K + definitions.R,
+        "What H, C, K and R are",
+    )
     left, right = st.columns(2, gap="large", vertical_alignment="center")
     with right, st.container(horizontal=True, gap="medium"):
         moving = len(view.epochs) > 1 and st.toggle(
@@ -49,13 +59,11 @@ def leading(view: "View", name: str) -> None:
         k = controls.top_k(PAGE, view, most)
     draw = selection.current().draw or 0
     if moving:
-        directions.play(view, name, k, draw)
+        panels.play(view, name, k, draw)
     else:
         shown = heatmaps.raster(k)
-        directions.three_heatmaps(
-            PAGE, view, name, k, draw, directions.resolution(PAGE, k) if shown.step > 1 else shown
-        )
-    pointing.line(view, (name,), k)
+        panels.three_heatmaps(PAGE, view, name, k, draw, panels.resolution(PAGE, k) if shown.step > 1 else shown)
+    marker.line(view, (name,), k)
 
     def turn_again() -> None:
         selection.choose(draw=draw + 1)
@@ -70,11 +78,11 @@ def leading(view: "View", name: str) -> None:
         )
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
-            controls.heading("Less than chance?", words.OFF_DIAGONAL, level=3)
+            controls.heading("Less than chance?", definitions.OFF_DIAGONAL, level=3)
             complete = chance.off_diagonal_test(view, name, k)
         with pair.cell():
-            controls.heading("Do they commute?", words.COMMUTATOR, level=3)
-            directions.commutator(view, name, k)
+            controls.heading("Do they commute?", definitions.COMMUTATOR, level=3)
+            panels.commutator(view, name, k)
     complete()
 
 

@@ -4,19 +4,20 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts.frame import guarded, page
+from pages.shell.frame import guarded, page
 
 if TYPE_CHECKING:
-    from pages.parts.duality.choice import Chosen
-    from pages.parts.results import View
+    from pages.data.results import View
+    from pages.rooms.duality.choice import Chosen
 
 PAGE = "duality"
 
 
 def main() -> None:
     """The checkpoint, one pair of its samples, and all pairs."""
-    from pages.parts import controls, samples
-    from pages.parts.duality import choice, panels, words
+    from pages.data import samples
+    from pages.rooms.duality import choice, panels, words
+    from pages.ui import controls
 
     view = controls.opening("A change of input is a change of weights")
     if view is None:
@@ -38,8 +39,9 @@ def main() -> None:
 @guarded
 def on_the_way(view: "View", known: "Chosen") -> None:
     """The choice of a pair, and all that a step from the sample to its partner moves."""
-    from pages.parts import controls, samples
-    from pages.parts.duality import choice, panels, words
+    from pages.data import samples
+    from pages.rooms.duality import choice, panels, words
+    from pages.ui import controls
 
     chosen = choice.still(known)
     pictures = samples.pictures(view)
@@ -63,8 +65,9 @@ def on_the_way(view: "View", known: "Chosen") -> None:
 @guarded
 def all_pairs(view: "View", known: "Chosen") -> None:
     """What becomes of it over all pairs, matched as one likes."""
-    from pages.parts import controls
-    from pages.parts.duality import choice, covariance, words
+    from pages.rooms.duality import all_pairs as covariance
+    from pages.rooms.duality import choice, words
+    from pages.ui import controls
 
     chosen = choice.still(known)
     controls.heading("From pairs to a covariance", words.COVARIANCE, "What the bars are")

@@ -4,44 +4,47 @@ from functools import partial
 
 import streamlit as st
 
-from pages.parts.frame import page
+from pages.shell.frame import page
 
 PAGE = "dynamics"
 
 
 def main() -> None:
     """The exponents over epochs, every measure beside them, and the diagonals at one epoch."""
-    from pages.parts import beside, controls, jobs, panels, results, sure, words
-    from pages.parts import dynamics_diagonals as diagonals
-    from pages.parts import dynamics_panels as over
+    from pages.data import results
+    from pages.jobs import watch
+    from pages.rooms.dynamics import diagonals
+    from pages.rooms.dynamics import panels as over
+    from pages.text import confidence, definitions
+    from pages.ui import cards, compare, controls
 
     st.title("How does the law arise during training?")
     view = results.view()
     if view is None:
         controls.nothing_yet()
         return
-    jobs.progress_of(view.run.key)
+    watch.progress_of(view.run.key)
     controls.jointly(view)
     names = controls.matrices(PAGE, view)
     with st.grid(3, min_column_width=220, gap="medium", vertical_alignment="bottom") as knobs:
         with knobs.cell():
             controls.epoch(PAGE, view)
         with knobs.cell():
-            first, last = controls.window(PAGE, view, panels.usual_window(view.analysis))
+            first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
         with knobs.cell():
-            views = beside.views(PAGE, view)
+            views = compare.views(PAGE, view)
     along = {name: one for name, one in views.items() if over.several(one)}
     if along and names:
-        controls.heading("The exponent", words.GAMMA + words.LEARNED)
+        controls.heading("The exponent", definitions.GAMMA + definitions.LEARNED)
         over.show(along, "gammas", partial(over.gammas, names, first, last))
-        sure.button(view, names, last, first)
+        confidence.button(view, names, last, first)
     elif along:
         st.info("Press at least one covariance above to see its course.", icon=":material/touch_app:")
     smaller: tuple[tuple[str, str, str, over.Build], ...] = (
-        ("Do noise and curvature commute?", words.COMMUTATOR, "commutators", partial(over.commutator, names)),
-        ("Do they share directions?", words.ALIGNMENT, "alignments", partial(over.alignment, names)),
-        ("Do they share the order?", words.SPEARMAN, "spearman", partial(over.spearman, names, last)),
-        ("How large are they?", words.NORMS, "norms", over.norms),
+        ("Do noise and curvature commute?", definitions.COMMUTATOR, "commutators", partial(over.commutator, names)),
+        ("Do they share directions?", definitions.ALIGNMENT, "alignments", partial(over.alignment, names)),
+        ("Do they share the order?", definitions.SPEARMAN, "spearman", partial(over.spearman, names, last)),
+        ("How large are they?", definitions.NORMS, "norms", over.norms),
     )
     # Two runs fill a row; of one run two panels do.
     columns = 3 - len(views)
@@ -52,16 +55,16 @@ def main() -> None:
                 with grid.cell():
                     controls.heading(title, definition, level=3)
                     over.show(along, key, panel)
-    controls.heading("Loss and accuracy", words.ACCURACY + words.LEARNED, level=3)
+    controls.heading("Loss and accuracy", definitions.ACCURACY + definitions.LEARNED, level=3)
     over.show(views, "training", over.training)
     epochs = " and ".join(str(epoch) for epoch in dict.fromkeys(one.epoch for one in views.values()))
-    controls.heading(f"Direction by direction, at epoch {epochs}", words.PARTS + words.APPROXIMATIONS)
+    controls.heading(f"Direction by direction, at epoch {epochs}", definitions.PARTS + definitions.APPROXIMATIONS)
     with st.grid(columns, min_column_width=400, gap="medium") as pair:
         with pair.cell():
-            controls.heading("The parts of the prediction", words.PARTS, level=3)
+            controls.heading("The parts of the prediction", definitions.PARTS, level=3)
             over.show(views, "parts", partial(diagonals.parts, last))
         with pair.cell():
-            controls.heading("Its approximations", words.APPROXIMATIONS, level=3)
+            controls.heading("Its approximations", definitions.APPROXIMATIONS, level=3)
             over.show(views, "approximations", partial(diagonals.approximations, last))
 
 

@@ -2,21 +2,21 @@
 
 import streamlit as st
 
-from pages.parts.frame import page
+from pages.shell.frame import page
 
 PAGE = "film"
 
 
 def main() -> None:
     """What is shot, the knobs, and the film."""
-    from pages.parts.film import choice, knobs, screen
+    from pages.rooms.live import choice, controls, screen
 
     left, right = st.columns([3, 5], gap="medium", vertical_alignment="bottom")
     with left:
         st.title("Watch it learn")
     with right:
         key, request = choice.choose()
-    knobs.show(key, request)
+    controls.show(key, request)
     screen.show(key, request)
 
 

@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts.frame import guarded, page
+from pages.shell.frame import guarded, page
 
 if TYPE_CHECKING:
-    from pages.parts.results import View
+    from pages.data.results import View
 
 PAGE = "fisher"
 
 
 def main() -> None:
     """The knobs, the verdict, the matrices side by side at three epochs, and the three links of the argument."""
-    from pages.parts import controls
+    from pages.ui import controls
 
     view = controls.opening("Is the noise the curvature over B?")
     if view is not None:
@@ -25,10 +25,12 @@ def main() -> None:
 @guarded
 def compared(view: "View") -> None:
     """All that the knobs move."""
-    from engine import fisher_argument
-    from pages.parts import controls, panels, pointing, samples, sure
-    from pages.parts.fisher import panels as own
-    from pages.parts.fisher import telling, words
+    from engine.samples import fisher
+    from pages.data import samples
+    from pages.rooms.fisher import panels as own
+    from pages.rooms.fisher import text, words
+    from pages.text import confidence
+    from pages.ui import cards, controls, marker
 
     left, middle, right = st.columns([3, 3, 2], gap="medium", vertical_alignment="bottom")
     with left:
@@ -37,23 +39,23 @@ def compared(view: "View") -> None:
     if not found:
         return
     with middle:
-        first, last = controls.window(PAGE, view, panels.usual_window(view.analysis))
+        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
     with right:
         divided = own.relative(PAGE)
-    stages = [fisher_argument.of(each) for each in found]
-    st.markdown(f"**{telling.verdict(stages, first, last)}**")
+    stages = [fisher.of(each) for each in found]
+    st.markdown(f"**{text.verdict(stages, first, last)}**")
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         names = own.matrices(PAGE)
         with st.popover("The argument, and what is drawn", icon=":material/help:", type="tertiary"):
             st.markdown(words.ARGUMENT + words.FIGURES)
     own.side_by_side(view, stages, names, first, last, divided)
-    pointing.line(view, ())
+    marker.line(view, ())
     own.slopes_and_sizes(view, stages, first, last)
     controls.heading("Three links, and where they break", words.ARGUMENT, "The argument")
     own.links(stages, first, last)
     controls.heading("In numbers", words.SLOPES + words.SIZES, level=3)
     own.table(stages, first, last)
-    sure.button(view, ("C", "E_h2"), last, first)
+    confidence.button(view, ("C", "E_h2"), last, first)
     st.caption(controls.provenance(view, epochs))
 
 

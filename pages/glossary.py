@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from pages.parts.frame import page
+from pages.shell.frame import page
 
 PAGE = "glossary"
 
 
 def main() -> None:
     """A search, and the terms that it finds."""
-    from pages.parts.glossary import listing
+    from pages.rooms.glossary import listing
 
     st.title("Glossary")
     listing.show()

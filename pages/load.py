@@ -2,24 +2,25 @@
 
 import streamlit as st
 
-from pages.parts.frame import page
+from pages.shell.frame import page
 
 PAGE = "load"
 
 
 def main() -> None:
     """From files, or a run made without a browser, to numbers to trust."""
-    from pages.parts import job_panel, load_analysis, load_check, load_form, load_source
+    from pages.jobs import queue
+    from pages.rooms.load import accuracy, form, measure, source
 
     st.title("Load a trained network")
-    run = load_source.chosen()
-    if run is None and load_form.current().files:
-        found = load_source.inspected(load_form.current().files)
+    run = source.chosen()
+    if run is None and form.current().files:
+        found = source.inspected(form.current().files)
         if found is not None:
-            run = load_check.checked(found)
+            run = accuracy.checked(found)
     if run is not None:
-        load_analysis.measure(run)
-    job_panel.queue()
+        measure.measure(run)
+    queue.queue()
 
 
 with page(PAGE):

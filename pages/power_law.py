@@ -5,17 +5,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts.frame import guarded, page
+from pages.shell.frame import guarded, page
 
 if TYPE_CHECKING:
-    from pages.parts.results import View
+    from pages.data.results import View
 
 PAGE = "power_law"
 
 
 def main() -> None:
     """The knobs, the law with its fits, the numbers of each fit, and what the exponent hangs on."""
-    from pages.parts import controls, exponents
+    from pages.rooms.power_law import panels as exponents
+    from pages.ui import controls
 
     view = controls.opening("By which power does noise grow with curvature?")
     if view is None:
@@ -36,36 +37,38 @@ def main() -> None:
 @guarded
 def fitted(view: "View", there: Mapping[str, "View"], names: tuple[str, ...]) -> None:
     """All that hangs on the window of directions: its knob moves nothing else."""
-    from pages.parts import controls, exponents, live, panels, pointing, words
+    from pages.rooms.power_law import panels as exponents
+    from pages.text import definitions, numbers
+    from pages.ui import cards, controls, marker
 
     left, right = st.columns(2, gap="large")
     with left:
-        first, last = controls.window(PAGE, view, panels.usual_window(view.analysis))
+        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
     with right, st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         centred = controls.centred(PAGE)
         bend = controls.bend(PAGE)
     drawn = exponents.clouds(there, names, first, last, bend)
-    about = words.H + words.C + words.GAMMA + words.FLOOR + words.BEND
+    about = definitions.H + definitions.C + definitions.GAMMA + definitions.FLOOR + definitions.BEND
     controls.heading("The law", about, "What the axes, lines and shades are")
     exponents.law(there, drawn, centred)
-    pointing.line(view, names)
-    controls.heading("The fits in numbers", words.FITS, level=3)
+    marker.line(view, names)
+    controls.heading("The fits in numbers", definitions.FITS, level=3)
     exponents.fits(PAGE, there, names, first, last)
-    st.markdown(live.fill(words.SIZE, view))
+    st.markdown(numbers.fill(definitions.SIZE, view))
 
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
-            controls.heading("Is it one power?", words.RESIDUALS, level=3)
+            controls.heading("Is it one power?", definitions.RESIDUALS, level=3)
             exponents.residuals(there, drawn)
         with pair.cell():
-            controls.heading("How many directions?", words.WINDOW, level=3)
+            controls.heading("How many directions?", definitions.WINDOW, level=3)
             exponents.gamma_by_window(there, drawn, first, last)
         with pair.cell():
-            controls.heading("What lifts γ above 1?", words.EFFECTIVE, level=3)
+            controls.heading("What lifts γ above 1?", definitions.EFFECTIVE, level=3)
             exponents.effective_curvature(view)
         with pair.cell():
-            controls.heading("How γ changed along training", words.GAMMA, level=3)
-            panels.gamma_over_epochs(view, names, first, last)
+            controls.heading("How γ changed along training", definitions.GAMMA, level=3)
+            cards.gamma_over_epochs(view, names, first, last)
             st.caption(controls.provenance(view))
 
 

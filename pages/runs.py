@@ -2,26 +2,28 @@
 
 import streamlit as st
 
-from pages.parts.frame import page
+from pages.shell.frame import page
 
 PAGE = "runs"
 
 
 def main() -> None:
     """The table, what the chosen runs have and do not have in common, each of them, and the room they take."""
-    from pages.parts import controls, results, room, run_cards, run_table
+    from pages.data import results
+    from pages.rooms.runs import cards, disk_space, table
+    from pages.ui import controls
 
     st.title("What is kept")
     runs = results.runs()
     if not runs:
         controls.nothing_yet()
     else:
-        chosen = run_table.table(runs)
+        chosen = table.table(runs)
         if len(chosen) > 1:
-            run_table.comparison(chosen)
+            table.comparison(chosen)
         for run in chosen:
-            run_cards.card(run, runs)
-    room.room()
+            cards.card(run, runs)
+    disk_space.room()
 
 
 with page(PAGE):

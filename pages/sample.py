@@ -4,18 +4,19 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.parts.frame import guarded, page
+from pages.shell.frame import guarded, page
 
 if TYPE_CHECKING:
-    from pages.parts.results import View
+    from pages.data.results import View
 
 PAGE = "sample"
 
 
 def main() -> None:
     """The knobs, the samples by their stiffness, and all about the one chosen."""
-    from pages.parts import controls, samples
-    from pages.parts.sample import choice, words
+    from pages.data import samples
+    from pages.rooms.sample import choice, words
+    from pages.ui import controls
 
     view = controls.opening("How does one sample bend the loss?")
     if view is None:
@@ -34,23 +35,24 @@ def main() -> None:
 @guarded
 def looked_at(view: "View", order: str, of_class: int | None) -> None:
     """All that a choice among the samples moves."""
-    from engine import one_sample
-    from pages.parts import controls, samples
-    from pages.parts.sample import choice, panels, telling, words
+    from engine.samples import hessian
+    from pages.data import samples
+    from pages.rooms.sample import choice, panels, text, words
+    from pages.ui import controls
 
     found, pictures = samples.found(view), samples.pictures(view)
     if found is None:
         st.rerun()
         return
     sample = choice.chosen(found)
-    one = one_sample.of(found, sample)
+    one = hessian.of(found, sample)
     controls.heading("Which samples are stiff?", words.ONE + words.STIFF, "What stiff means")
     choice.strip(found, pictures, sample, order, of_class)
     left, right = st.columns(2, gap="large")
     with left:
         controls.heading("Why are they?", words.STIFF, level=3)
         panels.why(PAGE, view, found, sample)
-        st.markdown(telling.all_of_them(found))
+        st.markdown(text.all_of_them(found))
     with right:
         panels.portrait(PAGE, view, found, pictures, sample, one)
 

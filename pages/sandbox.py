@@ -2,17 +2,17 @@
 
 import streamlit as st
 
-from pages.parts.frame import guarded, page
+from pages.shell.frame import guarded, page
 
 PAGE = "sandbox"
 
 
 def main() -> None:
     """The title, then everything that the knobs move."""
-    from pages.parts.sandbox import words
+    from pages.rooms.mechanism import text
 
     st.title("What sets γ?")
-    st.markdown(words.LEAD)
+    st.markdown(text.LEAD)
     playing()
 
 
@@ -20,12 +20,12 @@ def main() -> None:
 @guarded
 def playing() -> None:
     """The knobs, what they show in one sentence and four pictures, and the proof."""
-    from pages.parts import results
-    from pages.parts.sandbox import knobs, panels, sources
+    from pages.data import results
+    from pages.rooms.mechanism import controls, panels, spectra
 
     view = results.view()
-    setting = knobs.knobs(PAGE)
-    made = sources.made(setting)
+    setting = controls.knobs(PAGE)
+    made = spectra.made(setting)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         said = st.container(width="stretch")
         run = panels.beside(PAGE, view)

@@ -2,14 +2,18 @@
 
 import streamlit as st
 
-from pages.parts.frame import page
+from pages.shell.frame import page
 
 PAGE = "suppression"
 
 
 def main() -> None:
     """The knobs, what they show in one sentence and five numbers, and four pictures of it."""
-    from pages.parts import controls, edits, panels, pointing, results, suppressing, sure, words
+    from pages.data import results
+    from pages.rooms.suppression import panels as suppressing
+    from pages.state import edit as edits
+    from pages.text import confidence, definitions
+    from pages.ui import cards, controls, marker
 
     view = controls.opening("Which curvatures make the exponent?")
     if view is None:
@@ -18,13 +22,13 @@ def main() -> None:
     with left:
         controls.epoch(PAGE, view)
     with right:
-        first, last = controls.window(PAGE, view, panels.usual_window(view.analysis))
+        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
     kept = results.spectra(view)
     if kept is None:
         suppressing.missing(view)
         return
     rank = kept.kappa.shape[1]
-    controls.heading("The edit", words.SPECTRA + words.SUPPRESSION, "What is edited, and how")
+    controls.heading("The edit", definitions.SPECTRA + definitions.SUPPRESSION, "What is edited, and how")
     edits.preset_buttons(PAGE, rank)
     edit = edits.knobs(PAGE, rank)
     outcome = suppressing.outcome(view, edit, rank, first, last)
@@ -34,20 +38,20 @@ def main() -> None:
     st.markdown(f"#### {suppressing.sentence(outcome)}")
     suppressing.cards(outcome, kept)
     st.caption(suppressing.source(view, kept))
-    sure.button(view, ("E_h2",), last, first)
-    pointing.line(view, ())
+    confidence.button(view, ("E_h2",), last, first)
+    marker.line(view, ())
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
-            controls.heading("Is the noise still the same?", words.NEW_ON_OLD, level=3)
+            controls.heading("Is the noise still the same?", definitions.NEW_ON_OLD, level=3)
             suppressing.new_on_old(view, outcome, kept)
         with pair.cell():
-            controls.heading("And its power law?", words.GAMMA + words.BOUNDS, level=3)
+            controls.heading("And its power law?", definitions.GAMMA + definitions.BOUNDS, level=3)
             suppressing.both(view, outcome, kept)
         with pair.cell():
-            controls.heading("How single samples curve", words.SPECTRA + words.STIFF, level=3)
+            controls.heading("How single samples curve", definitions.SPECTRA + definitions.STIFF, level=3)
             suppressing.single_samples(view, outcome, kept)
         with pair.cell():
-            controls.heading("How few carry the noise", words.CARRIED, level=3)
+            controls.heading("How few carry the noise", definitions.CARRIED, level=3)
             suppressing.cumulative(view, outcome, kept)
 
 

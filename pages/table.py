@@ -2,26 +2,29 @@
 
 import streamlit as st
 
-from pages.parts.frame import page
+from pages.shell.frame import page
 
 PAGE = "table"
 
 
 def main() -> None:
     """Which sweep, its work, its table as it fills, and what may be taken away."""
-    from pages.parts import controls, sweep_choice, sweep_table, sweep_work, words
+    from pages.rooms.sweeps import choice as sweep_choice
+    from pages.rooms.sweeps import progress, table
+    from pages.text import definitions
+    from pages.ui import controls
 
     st.title("Table 1")
-    st.markdown(words.TABLE_LEAD)
-    choice = sweep_choice.chosen(sweep_work.present())
+    st.markdown(definitions.TABLE_LEAD)
+    choice = sweep_choice.chosen(progress.present())
     with st.expander("Its settings, as a text to make your own of", icon=":material/edit_note:"):
         sweep_choice.editor(choice)
-    controls.heading("The exponents γ", words.TABLE, "What a cell is")
-    states = sweep_work.states(choice.sweep)
-    sweep_work.show(choice, states)
-    sweep_work.failures(states)
-    sweep_table.downloads(choice.sweep.name, states)
-    sweep_table.agreement(choice.word, states)
+    controls.heading("The exponents γ", definitions.TABLE, "What a cell is")
+    states = progress.states(choice.sweep)
+    progress.show(choice, states)
+    progress.failures(states)
+    table.downloads(choice.sweep.name, states)
+    table.agreement(choice.word, states)
 
 
 with page(PAGE):

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from pages.parts.frame import page
+from pages.shell.frame import page
 
 PAGE = "tours"
 
 
 def main() -> None:
     """Every tour with a way in, one's own among them, and the format with an example to change."""
-    from pages.parts.tours import listing, writing
+    from pages.rooms.tours import listing, writing
 
     st.title("Guided tours")
     st.markdown(

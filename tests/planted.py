@@ -10,14 +10,15 @@ import numpy as np
 from numpy import ndarray
 
 from cache.store import Store
-from engine import diagnostics, library
-from engine import samples as kept_samples
-from engine.library import checkpoint_name
-from engine.record import NAMES, Provenance, Whole
-from engine.requests import AnalysisRequest, ModelRequest, RunRequest, SamplesRequest, key, to_json
-from engine.result import Analysis
-from engine.samples import Samples
-from engine.suppression import Spectra
+from engine.config.requests import AnalysisRequest, ModelRequest, RunRequest, SamplesRequest, key, to_json
+from engine.results import commutation
+from engine.results.analysis import Analysis
+from engine.results.record import NAMES, Provenance, Whole
+from engine.results.suppression import Spectra
+from engine.runs import library
+from engine.runs.library import checkpoint_name
+from engine.samples import table as kept_samples
+from engine.samples.table import Samples
 
 SIDE = 20
 RANK, SAMPLES = 4, 60
@@ -46,7 +47,7 @@ def analysis(gamma: float = 1.2, mixing: float = 0.1, seed: int = 0, accuracy: f
         diagonals[name], blocks[name] = np.diag(block).copy(), block[:300, :300].astype(np.float32)
         traces[name], squares[name] = float(np.trace(block)), float((block**2).sum())
         if name in ("C", "C_awd"):
-            curves = diagnostics.commutator_curves(h, block)
+            curves = commutation.commutator_curves(h, block)
             wholes[name] = Whole(np.linalg.eigvalsh(block)[::-1].copy(), curves.top, curves.bulk)
     return Analysis(
         eigenvalues=h,
@@ -161,8 +162,8 @@ def samples(epoch: int, activation: str = "relu", loss: str = "ce") -> Samples:
     import torch
 
     from engine import losses
-    from engine.every_sample import look
-    from engine.models import build
+    from engine.models.networks import build
+    from engine.samples.collect import look
 
     inputs = torch.from_numpy(pictures().astype(np.float32) / 128 - 1)[:, None]
     targets = torch.arange(LOOKED) % 10

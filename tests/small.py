@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.data import Dataset
-from engine.models import build
-from engine.requests import ModelRequest, TrainingRequest
-from engine.training import Step, train
+from engine.config.requests import ModelRequest, TrainingRequest
+from engine.data.datasets import Dataset
+from engine.models.networks import build
+from engine.training.sgd import Step, train
 
 SMALL = ModelRequest(widths=(6, 5, 4, 3))
 IMAGES = ModelRequest("cnn", (1, 3))

@@ -193,10 +193,10 @@ def test_bootstrap_replicates_are_literal_resamples():
 
 def test_work_that_cannot_fit_is_refused_before_it_starts(monkeypatch):
     c = case("relu")
-    monkeypatch.setattr("engine.analysis.free_memory", lambda _: 10_000)
+    monkeypatch.setattr("engine.curvature.analyze.free_memory", lambda _: 10_000)
     with pytest.raises(MemoryError, match=r"16 weights and 9 samples needs about .* are free\. Set top_k"):
         run(c, "ce")
-    monkeypatch.setattr("engine.analysis.free_memory", lambda _: 1_000)
+    monkeypatch.setattr("engine.curvature.analyze.free_memory", lambda _: 1_000)
     with pytest.raises(MemoryError, match=r"4 directions .* Reduce top_k"):
         run(c, "ce", top_k=4)
 
@@ -226,7 +226,7 @@ def test_the_same_seed_gives_the_same_anchors():
 
 def test_quadratic_forms_of_matrices_large_enough_to_be_cut(monkeypatch):
     whole = run(case("relu_bias"), "ce")
-    monkeypatch.setattr("engine.evaluators.LEAF", 3)
+    monkeypatch.setattr("engine.curvature.projection.LEAF", 3)
     cut = run(case("relu_bias"), "ce")
     for name in whole.names:
         twins.compare(cut.diagonal(name), whole.diagonal(name), 1e-12, name)

@@ -1,12 +1,12 @@
-"""engine.architectures: the arithmetic of a net against the net itself."""
+"""engine.models.architectures: the arithmetic of a net against the net itself."""
 
 import pytest
 import torch
 from torch import nn
 
-from engine import architectures
-from engine.models import build
-from engine.requests import ModelRequest
+from engine.config.requests import ModelRequest
+from engine.models import architectures
+from engine.models.networks import build
 
 NETS = [
     (ModelRequest(), (1, 28, 28)),

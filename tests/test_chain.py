@@ -6,13 +6,13 @@ import torch
 from torch import nn
 
 from engine import losses
-from engine.chain import Chain, derivatives, loss
-from engine.every_sample import chain_after
-from engine.factors import Tail
-from engine.fisher import true_fisher
-from engine.fisher_argument import Argument
-from engine.one_sample import two_classes
-from engine.requests import LOSSES
+from engine.config.requests import LOSSES
+from engine.curvature.factors import Tail
+from engine.curvature.fisher import true_fisher
+from engine.samples.collect import chain_after
+from engine.samples.downstream import Chain, derivatives, loss
+from engine.samples.fisher import Argument
+from engine.samples.hessian import two_classes
 from tests.reference import twins
 from tests.reference.cases import mlp
 

@@ -6,11 +6,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache.store import Store
-from engine import library
-from engine.pipeline import Pipeline, default_analysis
-from engine.record import Check
-from engine.requests import ModelRequest, RunRequest
-from pages.parts import checking
+from engine.config.requests import ModelRequest, RunRequest
+from engine.results.record import Check
+from engine.runs import library
+from engine.runs.pipeline import Pipeline, default_analysis
+from pages.shell import verify_dialog
 from tests.small import BRIEF, pixels, saved
 from tests.test_pages import ROOT, button, fine, opened
 
@@ -42,9 +42,9 @@ def test_a_check_is_kept_beside_its_analysis(tmp_path, store):
 
 
 def test_the_verdict_counts_the_diagonal_numbers():
-    assert checking.verdict(FOUND).startswith("2 numbers agree: the largest relative difference is **1.0 × 10⁻⁶**")
+    assert verify_dialog.verdict(FOUND).startswith("2 numbers agree: the largest relative difference is **1.0 × 10⁻⁶**")
     wrong = (*FOUND, Check("C", (7,), 1.0, 2.0))
-    assert checking.verdict(wrong).startswith("Not all numbers agree")
+    assert verify_dialog.verdict(wrong).startswith("Not all numbers agree")
 
 
 def test_the_dialog_starts_the_check_off_the_queue_and_shows_what_it_found(store, monkeypatch):

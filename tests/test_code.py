@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from cache.store import Store
-from engine import library
-from engine.pipeline import Pipeline, default_analysis
-from engine.requests import ModelRequest, RunRequest
-from pages.parts import code
-from pages.parts.results import View
+from engine.config.requests import ModelRequest, RunRequest
+from engine.runs import library
+from engine.runs.pipeline import Pipeline, default_analysis
+from pages.data.results import View
+from pages.plot import reproduce
 from tests.small import BRIEF, pixels, saved
 
 
@@ -38,7 +38,7 @@ def view(trained, place):
 def test_one_analysis_is_reproduced(trained, monkeypatch, place):
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(trained[0].root))
     here = view(trained, place)
-    text = code.one(here, 'K = result.projected("C", 20)', 'gamma = result.fit("C_awd").gamma')
+    text = reproduce.one(here, 'K = result.projected("C", 20)', 'gamma = result.fit("C_awd").gamma')
     assert len(text.splitlines()) <= 10
     names = {}
     exec(text, names)
@@ -50,7 +50,7 @@ def test_one_analysis_is_reproduced(trained, monkeypatch, place):
 def test_a_course_along_training_is_reproduced(trained, monkeypatch, capsys):
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(trained[0].root))
     here = view(trained, 0)
-    exec(code.along(here, 'print(made.request.epoch, result.fit("C").gamma)'), {})
+    exec(reproduce.along(here, 'print(made.request.epoch, result.fit("C").gamma)'), {})
     told = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert [int(epoch) for epoch, _ in told] == [2, 4]
     for (_, gamma), place in zip(told, (0, 1), strict=True):

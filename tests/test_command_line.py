@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.__main__ import main
-from engine.command_line import AnalyzeCommand, FilmCommand, TrainCommand, default_model, parse
-from engine.requests import (
+from engine.config.command_line import AnalyzeCommand, FilmCommand, TrainCommand, default_model, parse
+from engine.config.requests import (
     ACTIVATIONS,
     DATASETS,
     LOSSES,
@@ -20,7 +20,7 @@ from engine.requests import (
     RunRequest,
     TrainingRequest,
 )
-from engine.typed import analyze_arguments, arguments, film_arguments
+from engine.config.typed import analyze_arguments, arguments, film_arguments
 
 # Shape checking draws samples of long tuples, which hypothesis takes for a strategy's own dice.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")

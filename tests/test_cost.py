@@ -1,4 +1,4 @@
-"""engine.cost: counts against what the nets really do, and seconds that follow the calibration."""
+"""engine.runs.estimate: counts against what the nets really do, and seconds that follow the calibration."""
 
 import dataclasses
 
@@ -8,15 +8,16 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cache.store import Store
-from engine import cost, joint_cost, joint_moments, library
-from engine.calibration import measure
-from engine.command_line import CalibrateCommand, parse
-from engine.cost import Calibration
-from engine.joint import JointTail
-from engine.models import build
-from engine.requests import ModelRequest, RunRequest, TrainingRequest
+from engine.config.command_line import CalibrateCommand, parse
+from engine.config.requests import ModelRequest, RunRequest, TrainingRequest
+from engine.curvature import joint_memory, joint_moments
+from engine.curvature.joint import JointTail
+from engine.models.networks import build
+from engine.runs import estimate, library
+from engine.runs.benchmark import measure
+from engine.runs.estimate import Calibration
 
-CALIBRATION = Calibration("CPU", cost.host(), 1.0, 2.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
+CALIBRATION = Calibration("CPU", estimate.host(), 1.0, 2.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
 NETS = [
     (ModelRequest(), (784,), (28, 28)),
     (ModelRequest(widths=(30, 20, 4)), (30,), (28, 28)),
@@ -29,51 +30,53 @@ def test_operations_are_those_torch_counts(net: ModelRequest, shape: tuple[int, 
     model, x = build(net, 0), torch.randn(6, *shape)
     with FlopCounterMode(display=False) as counter:
         loss = nn.functional.cross_entropy(model(x), torch.zeros(6, dtype=torch.long))
-    assert counter.get_total_flops() == pytest.approx(6 * cost.forward_operations(net, image), rel=1e-12)
+    assert counter.get_total_flops() == pytest.approx(6 * estimate.forward_operations(net, image), rel=1e-12)
     with counter:
         loss.backward()
     parameters = sum(p.numel() for p in model.parameters())
-    counted = cost.step_operations(net, 6, image) - cost.UPDATE_OPERATIONS * parameters
-    assert counter.get_total_flops() + 6 * cost.forward_operations(net, image) == pytest.approx(counted, rel=1e-12)
+    counted = estimate.step_operations(net, 6, image) - estimate.UPDATE_OPERATIONS * parameters
+    assert counter.get_total_flops() + 6 * estimate.forward_operations(net, image) == pytest.approx(counted, rel=1e-12)
 
 
 def test_training_is_linear_in_epochs_and_knows_better_sources() -> None:
     request = RunRequest()
-    once = cost.training(request, 4500, calibration=CALIBRATION)
+    once = estimate.training(request, 4500, calibration=CALIBRATION)
     twice = dataclasses.replace(request, training=TrainingRequest(epochs=200))
-    assert cost.training(twice, 4500, calibration=CALIBRATION).seconds == pytest.approx(2 * once.seconds)
+    assert estimate.training(twice, 4500, calibration=CALIBRATION).seconds == pytest.approx(2 * once.seconds)
     assert not once.measured
-    known = cost.training(request, 4500, calibration=CALIBRATION, epoch_seconds=0.25)
+    known = estimate.training(request, 4500, calibration=CALIBRATION, epoch_seconds=0.25)
     assert (known.seconds, known.measured) == (25.0, True)
-    assert cost.training(request, 4500).seconds is None
+    assert estimate.training(request, 4500).seconds is None
     fast = dataclasses.replace(CALIBRATION, step=1e-5, dense=4e11)
-    assert cost.training(request, 4500, calibration=fast).seconds == pytest.approx(once.seconds / 10)
+    assert estimate.training(request, 4500, calibration=fast).seconds == pytest.approx(once.seconds / 10)
     smaller = dataclasses.replace(request, training=TrainingRequest(batch_size=500))
-    assert cost.training(smaller, 4500, calibration=CALIBRATION).seconds < once.seconds
+    assert estimate.training(smaller, 4500, calibration=CALIBRATION).seconds < once.seconds
     with pytest.raises(ValueError, match="at least 1 sample"):
-        cost.training(request, 0)
+        estimate.training(request, 0)
 
 
 def test_an_analysis_grows_with_its_layer_and_its_samples() -> None:
-    subject = cost.subject(ModelRequest(), "fc2")
+    subject = estimate.subject(ModelRequest(), "fc2")
     assert (subject.d_out, subject.d_in, subject.rank, subject.dimension) == (50, 50, 10, 2500)
-    base = cost.analysis(subject, 4500, calibration=CALIBRATION)
-    more = cost.analysis(subject, 9000, calibration=CALIBRATION)
-    wider = cost.analysis(cost.subject(ModelRequest(widths=(784, 50, 60, 10)), "fc2"), 4500, calibration=CALIBRATION)
+    base = estimate.analysis(subject, 4500, calibration=CALIBRATION)
+    more = estimate.analysis(subject, 9000, calibration=CALIBRATION)
+    wider = estimate.analysis(
+        estimate.subject(ModelRequest(widths=(784, 50, 60, 10)), "fc2"), 4500, calibration=CALIBRATION
+    )
     assert base.seconds < more.seconds < wider.seconds
     assert base.bytes < more.bytes < wider.bytes
-    assert cost.analysis(subject, 4500).seconds is None
-    few = cost.analysis(cost.Subject(1000, 1000, 10, 10), 100, top_k=20, calibration=CALIBRATION)
+    assert estimate.analysis(subject, 4500).seconds is None
+    few = estimate.analysis(estimate.Subject(1000, 1000, 10, 10), 100, top_k=20, calibration=CALIBRATION)
     assert few.bytes < 3 * 2**30
-    assert few.seconds < cost.analysis(cost.Subject(1000, 1000, 10, 10), 100, calibration=CALIBRATION).seconds
+    assert few.seconds < estimate.analysis(estimate.Subject(1000, 1000, 10, 10), 100, calibration=CALIBRATION).seconds
 
 
 def test_a_smooth_tail_has_full_rank() -> None:
     smooth = ModelRequest(widths=(8, 7, 6, 3), activation="tanh")
-    assert cost.subject(smooth, "fc2").rank == 6
-    assert cost.subject(smooth, "fc3").rank == 3
+    assert estimate.subject(smooth, "fc2").rank == 6
+    assert estimate.subject(smooth, "fc3").rank == 3
     with pytest.raises(ValueError, match="its linear layers are fc1, fc2, fc3"):
-        cost.subject(smooth, "fc9")
+        estimate.subject(smooth, "fc9")
 
 
 def test_a_calibration_is_kept_for_its_own_computer(tmp_path) -> None:
@@ -99,7 +102,7 @@ def test_measuring_gives_speeds_and_can_be_stopped() -> None:
         measure("cpu", stop)
     assert stages == ["measuring small steps", "measuring large steps", "measuring convolutions"]
     found = measure("cpu", start=2.5)
-    assert (found.device, found.host, found.start) == ("CPU", cost.host(), 2.5)
+    assert (found.device, found.host, found.start) == ("CPU", estimate.host(), 2.5)
     speeds = dataclasses.astuple(found)[4:]
     assert all(value > 0 for value in speeds)
     assert parse(["calibrate", "--device", "cpu"]) == CalibrateCommand("cpu")
@@ -107,18 +110,18 @@ def test_measuring_gives_speeds_and_can_be_stopped() -> None:
 
 def test_a_joint_analysis_costs_more_than_its_layers() -> None:
     net = ModelRequest(widths=(784, 50, 50, 50, 50, 10))
-    joint = cost.subject(net, "fc2+fc3+fc4")
+    joint = estimate.subject(net, "fc2+fc3+fc4")
     assert (joint.d_out, joint.d_in, joint.rank, joint.dimension) == (150, 150, 10, 7500)
-    alone = cost.analysis(cost.subject(net, "fc2"), 20_000, calibration=CALIBRATION)
-    found = cost.analysis(joint, 20_000, calibration=CALIBRATION)
-    pair = cost.analysis(cost.subject(net, "fc2+fc3"), 20_000, calibration=CALIBRATION)
+    alone = estimate.analysis(estimate.subject(net, "fc2"), 20_000, calibration=CALIBRATION)
+    found = estimate.analysis(joint, 20_000, calibration=CALIBRATION)
+    pair = estimate.analysis(estimate.subject(net, "fc2+fc3"), 20_000, calibration=CALIBRATION)
     assert alone.seconds * 3 < pair.seconds < found.seconds < alone.seconds * 100
     assert alone.bytes < pair.bytes < found.bytes < 10 * 2**30
-    few = cost.analysis(cost.subject(net, "fc1+fc2+fc3+fc4"), 20_000, top_k=100, calibration=CALIBRATION)
+    few = estimate.analysis(estimate.subject(net, "fc1+fc2+fc3+fc4"), 20_000, top_k=100, calibration=CALIBRATION)
     assert few.bytes < 4 * 2**30
-    assert cost.subject(dataclasses.replace(net, activation="tanh"), "fc2+fc3").rank == 100
+    assert estimate.subject(dataclasses.replace(net, activation="tanh"), "fc2+fc3").rank == 100
     with pytest.raises(ValueError, match="no layer 'fc9'"):
-        cost.subject(net, "fc2+fc9")
+        estimate.subject(net, "fc2+fc9")
 
 
 def test_joint_products_are_counted_as_they_are_made(monkeypatch) -> None:
@@ -131,4 +134,4 @@ def test_joint_products_are_counted_as_they_are_made(monkeypatch) -> None:
     monkeypatch.setattr(tail, "factors", lambda _: iter(factors))
     with FlopCounterMode(display=False) as counter:
         joint_moments.dense(tail, 40)
-    assert counter.get_total_flops() == pytest.approx(40 * joint_cost.dense(tail.shapes), rel=0.15)
+    assert counter.get_total_flops() == pytest.approx(40 * joint_memory.dense(tail.shapes), rel=0.15)

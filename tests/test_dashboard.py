@@ -5,8 +5,8 @@ import sys
 import tomllib
 from pathlib import Path
 
-from pages.parts import selection
-from pages.parts.selection import Selection
+from pages.state import selection
+from pages.state.selection import Selection
 
 ROOT = Path(__file__).parents[1]
 

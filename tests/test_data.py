@@ -1,4 +1,4 @@
-"""engine.data: what is chosen, how it is scaled, and what it is recognised by."""
+"""engine.data.datasets: what is chosen, how it is scaled, and what it is recognised by."""
 
 import subprocess
 import sys
@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import sources
-from engine.data import CIFAR10_DEVIATION, CIFAR10_MEAN, Dataset, fingerprint, load
-from engine.requests import DataRequest
+from engine.config.requests import DataRequest
+from engine.data import sources
+from engine.data.datasets import CIFAR10_DEVIATION, CIFAR10_MEAN, Dataset, fingerprint, load
 from tests.small import pixels, saved
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import diagnostics
+from engine.results import commutation
 from tests.reference import twins
 from tests.reference.twins import compare
 
@@ -46,7 +46,7 @@ def random_psd(k, seed):
 def test_a_planted_power_law_is_recovered_exactly(gamma, intercept, k, decades, seed):
     x = falling(k, decades, seed)
     y = 10**intercept * x**gamma
-    fit = diagnostics.power_law(x, y)
+    fit = commutation.power_law(x, y)
     assert abs(fit.gamma - gamma) < 1e-9
     assert abs(fit.intercept - intercept) < 1e-8
     assert fit.stderr < 1e-10
@@ -54,7 +54,7 @@ def test_a_planted_power_law_is_recovered_exactly(gamma, intercept, k, decades, 
     assert (fit.n, fit.discarded, fit.interval) == (k, 0, None)
     compare(np.log10(fit.line(x)), np.log10(y), 1e-9, "line of the fit")
     if k <= 10:  # the median of slopes between directions that nearly coincide keeps fewer digits
-        assert abs(diagnostics.theil_sen(x, y)[0] - gamma) < 1e-8
+        assert abs(commutation.theil_sen(x, y)[0] - gamma) < 1e-8
 
 
 @quick
@@ -67,7 +67,7 @@ def test_slope_error_and_r2_are_those_of_ordinary_least_squares(k, seed, noise):
     solution = np.linalg.solve(design.T @ design, design.T @ v)
     residual = v - design @ solution
     variance = (residual @ residual) / (k - 2) * np.linalg.inv(design.T @ design)[0, 0]
-    fit = diagnostics.power_law(x, y)
+    fit = commutation.power_law(x, y)
     compare(fit.gamma, solution[0], 1e-9, "slope")
     compare(fit.intercept, solution[1], 1e-8, "intercept")
     compare(fit.stderr, np.sqrt(variance), 1e-8, "standard error")
@@ -75,7 +75,7 @@ def test_slope_error_and_r2_are_those_of_ordinary_least_squares(k, seed, noise):
 
 
 def test_a_flat_law_has_slope_zero():
-    fit = diagnostics.power_law(falling(9, 3.0, 0), np.full(9, 2.5))
+    fit = commutation.power_law(falling(9, 3.0, 0), np.full(9, 2.5))
     assert abs(fit.gamma) < 1e-14
     assert (fit.stderr, fit.r2) == (0.0, 1.0)
 
@@ -86,34 +86,34 @@ def test_directions_below_the_noise_floor_or_without_variance_are_left_out_and_c
     y = 5 * x**1.3
     y[14:] = 1e3  # would turn the slope round
     y[2], y[5], y[7] = 0.0, -1.0, np.nan
-    fit = diagnostics.power_law(x, y, floor)
+    fit = commutation.power_law(x, y, floor)
     assert abs(fit.gamma - 1.3) < 1e-10
     assert (fit.n, fit.discarded) == (11, 9)
-    assert abs(diagnostics.theil_sen(x, y, floor)[0] - 1.3) < 1e-10
-    keep = diagnostics.fittable(x, y, floor)
+    assert abs(commutation.theil_sen(x, y, floor)[0] - 1.3) < 1e-10
+    keep = commutation.fittable(x, y, floor)
     assert list(np.flatnonzero(~keep)) == [2, 5, 7, 14, 15, 16, 17, 18, 19]
-    curve = diagnostics.gamma_by_window(x, y, floor)
+    curve = commutation.gamma_by_window(x, y, floor)
     assert np.nanmax(np.abs(curve - 1.3)) < 1e-9
-    assert abs(diagnostics.power_law(x, y).gamma - 1.3) > 0.1
+    assert abs(commutation.power_law(x, y).gamma - 1.3) > 0.1
 
 
 def test_negative_curvature_never_enters_a_fit():
     x = np.array([3.0, 2.0, 1.0, 0.0, -1.0, np.inf])
-    assert list(diagnostics.fittable(x, np.ones(6))) == [True] * 3 + [False] * 3
-    assert list(diagnostics.fittable(x, np.ones(6), floor=-5.0)) == [True] * 3 + [False] * 3
-    assert list(diagnostics.fittable(x, np.ones(6), floor=1.0)) == [True] * 2 + [False] * 4
+    assert list(commutation.fittable(x, np.ones(6))) == [True] * 3 + [False] * 3
+    assert list(commutation.fittable(x, np.ones(6), floor=-5.0)) == [True] * 3 + [False] * 3
+    assert list(commutation.fittable(x, np.ones(6), floor=1.0)) == [True] * 2 + [False] * 4
     y = np.array([np.inf, np.nan, 1.0, 0.0, 1.0, 1.0])
-    assert list(diagnostics.fittable(np.ones(6), y)) == [False, False, True, False, True, True]
+    assert list(commutation.fittable(np.ones(6), y)) == [False, False, True, False, True, True]
 
 
 def test_theil_sen_survives_the_outliers_that_bend_least_squares():
     x = falling(40, 5.0, 4)
     y = 3 * x**1.2
     y[-8:] *= 1e4  # a fifth: 64 % of the pairs are untouched, so their slope is the median
-    slope, low, high = diagnostics.theil_sen(x, y)
+    slope, low, high = commutation.theil_sen(x, y)
     assert abs(slope - 1.2) < 1e-9
     assert low <= slope <= high
-    assert abs(diagnostics.power_law(x, y).gamma - 1.2) > 0.3
+    assert abs(commutation.power_law(x, y).gamma - 1.2) > 0.3
 
 
 def test_the_theil_sen_interval_covers_the_truth():
@@ -121,7 +121,7 @@ def test_the_theil_sen_interval_covers_the_truth():
     covered = 0
     for _ in range(200):
         x = 10 ** np.sort(rng.uniform(-3, 0, 30))[::-1]
-        slope, low, high = diagnostics.theil_sen(x, x**1.5 * 10 ** rng.normal(0, 0.2, 30))
+        slope, low, high = commutation.theil_sen(x, x**1.5 * 10 ** rng.normal(0, 0.2, 30))
         assert low < slope < high
         covered += low <= 1.5 <= high
     assert 177 <= covered <= 199  # 190 expected, four standard errors of 3.1
@@ -136,37 +136,37 @@ def test_gamma_by_window_is_the_fit_of_every_prefix(k, seed, holes):
     if holes:
         y[rng.random(k) < 0.3] *= -1
     floor = x[-1] * 2
-    curve = diagnostics.gamma_by_window(x, y, floor)
+    curve = commutation.gamma_by_window(x, y, floor)
     assert curve.shape == (k,)
     for j in range(1, k + 1):
-        u = x[:j][diagnostics.fittable(x[:j], y[:j], floor)]
+        u = x[:j][commutation.fittable(x[:j], y[:j], floor)]
         if len(u) < 3:
             assert np.isnan(curve[j - 1])
         else:
-            fit = diagnostics.power_law(x[:j], y[:j], floor)
+            fit = commutation.power_law(x[:j], y[:j], floor)
             compare(curve[j - 1], fit.gamma, 1e-6, f"slope of the first {j}")
 
 
 def test_gamma_by_window_is_exact_for_a_close_cluster_at_the_top_of_a_wide_spectrum():
     x = np.concatenate([1 - 1e-5 * np.arange(5), falling(300, 12.0, 0) / 10])
     y = x**1.4
-    assert np.nanmax(np.abs(diagnostics.gamma_by_window(x, y) - 1.4)) < 1e-8
+    assert np.nanmax(np.abs(commutation.gamma_by_window(x, y) - 1.4)) < 1e-8
 
 
 def test_gamma_by_window_is_undefined_where_nothing_varies():
-    assert np.isnan(diagnostics.gamma_by_window(np.full(6, 0.3), falling(6, 1.0, 0))).all()
-    assert np.isnan(diagnostics.gamma_by_window(np.zeros(6), np.zeros(6))).all()
-    assert np.isnan(diagnostics.gamma_by_window(np.full(6, 3.0), np.full(6, -1.0))).all()
+    assert np.isnan(commutation.gamma_by_window(np.full(6, 0.3), falling(6, 1.0, 0))).all()
+    assert np.isnan(commutation.gamma_by_window(np.zeros(6), np.zeros(6))).all()
+    assert np.isnan(commutation.gamma_by_window(np.full(6, 3.0), np.full(6, -1.0))).all()
 
 
 def test_spearman_is_the_correlation_of_ranks():
     x, y = np.array([9.0, 5.0, 3.0, 2.0, 1.0]), np.array([4.0, 8.0, 2.0, 1.0, 0.5])
-    assert diagnostics.spearman(x, y) == pytest.approx(1 - 6 * 2 / (5 * 24))
-    assert diagnostics.spearman(x, x**3) == pytest.approx(1.0)
-    assert diagnostics.spearman(x, -x) == pytest.approx(-1.0)
+    assert commutation.spearman(x, y) == pytest.approx(1 - 6 * 2 / (5 * 24))
+    assert commutation.spearman(x, x**3) == pytest.approx(1.0)
+    assert commutation.spearman(x, -x) == pytest.approx(-1.0)
     with warnings.catch_warnings(action="error"):
-        assert np.isnan(diagnostics.spearman(x, np.ones(5)))
-        assert np.isnan(diagnostics.spearman(np.ones(5), x))
+        assert np.isnan(commutation.spearman(x, np.ones(5)))
+        assert np.isnan(commutation.spearman(np.ones(5), x))
 
 
 @pytest.mark.parametrize(
@@ -179,12 +179,12 @@ def test_spearman_is_the_correlation_of_ranks():
 )
 def test_an_impossible_fit_says_why(x, y, floor, sentence):
     with pytest.raises(ValueError, match=sentence):
-        diagnostics.power_law(np.array(x), np.array(y), floor)
+        commutation.power_law(np.array(x), np.array(y), floor)
 
 
 def test_an_impossible_theil_sen_says_why():
     with pytest.raises(ValueError, match="Theil–Sen needs at least 3 directions above the noise floor"):
-        diagnostics.theil_sen(np.array([1.0, 0.5]), np.array([1.0, 0.5]))
+        commutation.theil_sen(np.array([1.0, 0.5]), np.array([1.0, 0.5]))
 
 
 # -- correlation --------------------------------------------------------------------------------------
@@ -194,19 +194,19 @@ def test_an_impossible_theil_sen_says_why():
 @given(k=st.integers(1, 12), seed=seeds)
 def test_correlation_has_unit_diagonal_and_is_bounded(k, seed):
     block = random_psd(k, seed)
-    r = diagnostics.correlation(block)
+    r = commutation.correlation(block)
     assert (np.diag(r) == 1).all()
     assert np.abs(r).max() <= 1 + 1e-12
     compare(r, twins.correlation(block), 1e-12, "R")
     scale = 10 ** np.random.default_rng(seed).uniform(-3, 3, k)
-    compare(diagnostics.correlation(block * np.outer(scale, scale)), r, 1e-10, "R after a change of units")
+    compare(commutation.correlation(block * np.outer(scale, scale)), r, 1e-10, "R after a change of units")
 
 
 def test_correlation_leaves_directions_without_variance_open():
     block = np.diag([2.0, 0.0, -1.0, 3.0])
     block[0, 3] = block[3, 0] = 1.0
     before = block.copy()
-    r = diagnostics.correlation(block)
+    r = commutation.correlation(block)
     assert r[0, 3] == pytest.approx(1 / np.sqrt(6))
     assert list(np.diag(r)[[0, 3]]) == [1.0, 1.0]
     assert np.isnan(r[1:3]).all()
@@ -223,21 +223,21 @@ def test_commuting_matrices_have_no_commutator_error(d, seed):
     rng = np.random.default_rng(seed)
     q = twins.haar(d, seed)
     a, b = ((q * rng.uniform(0.5, 2, d)) @ q.T for _ in range(2))
-    assert diagnostics.commutator_error(a, b) < 1e-13
+    assert commutation.commutator_error(a, b) < 1e-13
     other = symmetric(rng.uniform(0.5, 2, d), seed + 1)
     # Rounding is relative to AB, not to the difference AB − BA, which can be small by chance.
-    assert abs(diagnostics.commutator_error(a, other) - twins.commutator_error(a, other)) < 1e-13
-    assert diagnostics.commutator_error(a, other) > 1e-6
+    assert abs(commutation.commutator_error(a, other) - twins.commutator_error(a, other)) < 1e-13
+    assert commutation.commutator_error(a, other) > 1e-6
 
 
 def test_unrelated_matrices_have_commutator_error_of_about_root_two():
     d = 300
     a, b = np.diag(1 / np.arange(1, d + 1.0) ** 2), symmetric(1 / np.arange(1, d + 1.0) ** 2, 5)
-    assert abs(diagnostics.commutator_error(a, b) - np.sqrt(2)) < 0.02
+    assert abs(commutation.commutator_error(a, b) - np.sqrt(2)) < 0.02
 
 
 def test_a_product_of_zero_has_no_commutator_error():
-    assert np.isnan(diagnostics.commutator_error(np.diag([1.0, 0.0]), np.diag([0.0, 1.0])))
+    assert np.isnan(commutation.commutator_error(np.diag([1.0, 0.0]), np.diag([0.0, 1.0])))
 
 
 @quick
@@ -247,7 +247,7 @@ def test_commutator_curves_are_the_errors_of_every_leading_and_trailing_block(k,
     if indefinite:
         h = h - h.mean() * 0.3
     block = random_psd(k, seed)
-    curves = diagnostics.commutator_curves(h, block)
+    curves = commutation.commutator_curves(h, block)
     for j in range(1, k + 1):
         expected = twins.commutator_error(np.diag(h[:j]), block[:j, :j])
         compare(curves.top[j - 1], expected, 1e-9, f"leading {j}")
@@ -257,9 +257,9 @@ def test_commutator_curves_are_the_errors_of_every_leading_and_trailing_block(k,
 
 
 def test_commutator_curves_go_on_beyond_the_rows_worked_on_at_a_time():
-    k = 2 * diagnostics.ROWS + 7
+    k = 2 * commutation.ROWS + 7
     h, block = falling(k, 6.0, 3), random_psd(k, 4)
-    curves = diagnostics.commutator_curves(h, block)
+    curves = commutation.commutator_curves(h, block)
     for j in (1, 63, 64, 65, 128, k):
         compare(curves.top[j - 1], twins.commutator_error(np.diag(h[:j]), block[:j, :j]), 1e-10, f"leading {j}")
     for j in (0, 63, 64, 65, k - 1):
@@ -270,14 +270,14 @@ def test_commutator_curves_do_not_depend_on_the_basis():
     """The whole-space entries are the error of the matrices themselves, in any coordinates."""
     h_matrix, c_matrix = symmetric(falling(8, 3.0, 0), 1), random_psd(8, 2)
     h, v = twins.eigenbasis(h_matrix)
-    curves = diagnostics.commutator_curves(h, v.T @ c_matrix @ v)
+    curves = commutation.commutator_curves(h, v.T @ c_matrix @ v)
     expected = twins.commutator_error(h_matrix, c_matrix)
     compare(curves.top[-1], expected, 1e-10, "whole, from the top")
     compare(curves.bulk[0], expected, 1e-10, "whole, from the bulk")
 
 
 def test_commutator_curves_are_open_where_the_product_vanishes():
-    curves = diagnostics.commutator_curves(np.array([1.0, 0.0, 0.0]), np.eye(3))
+    curves = commutation.commutator_curves(np.array([1.0, 0.0, 0.0]), np.eye(3))
     assert list(curves.top) == [0.0, 0.0, 0.0]
     assert curves.bulk[0] == 0.0
     assert np.isnan(curves.bulk[1:]).all()
@@ -311,9 +311,9 @@ def test_random_baselines_against_haar_draws(a, b):
         aligned[s] = np.sum(np.diag(x) ** 2) / np.sum(b**2)
     ratio = errors.mean() / norms.mean()
     spread = np.std(errors - ratio * norms) / norms.mean() / np.sqrt(draws)
-    expected = diagnostics.random_commutator(*moments(a), *moments(b), d) ** 2
+    expected = commutation.random_commutator(*moments(a), *moments(b), d) ** 2
     assert abs(ratio - expected) < 4 * spread, (ratio, expected, spread)
-    expected = diagnostics.random_alignment(*moments(b), d)
+    expected = commutation.random_alignment(*moments(b), d)
     spread = aligned.std() / np.sqrt(draws)
     assert abs(aligned.mean() - expected) < 4 * spread, (aligned.mean(), expected, spread)
 
@@ -322,9 +322,9 @@ def test_random_baselines_against_haar_draws(a, b):
 @given(d=st.integers(1, 30), seed=seeds)
 def test_turning_a_multiple_of_the_identity_changes_nothing(d, seed):
     spectrum = np.random.default_rng(seed).uniform(0.1, 2, d)
-    assert diagnostics.random_commutator(*moments(spectrum), *moments(np.full(d, 3.0)), d) < 1e-6
-    assert diagnostics.random_commutator(*moments(np.full(d, 3.0)), *moments(spectrum), d) < 1e-6
-    compare(diagnostics.random_alignment(*moments(np.full(d, 3.0)), d), 1.0, 1e-9, "alignment of 3·I")
+    assert commutation.random_commutator(*moments(spectrum), *moments(np.full(d, 3.0)), d) < 1e-6
+    assert commutation.random_commutator(*moments(np.full(d, 3.0)), *moments(spectrum), d) < 1e-6
+    compare(commutation.random_alignment(*moments(np.full(d, 3.0)), d), 1.0, 1e-9, "alignment of 3·I")
 
 
 def test_random_baselines_by_hand():
@@ -335,32 +335,32 @@ def test_random_baselines_by_hand():
     m, r = (b1 + b2) / 2, (b1 - b2) / 2
     norm = (a1**2 + a2**2) * (b1**2 + b2**2) / 2
     compare(
-        diagnostics.random_commutator(4.0, 10.0, 2.5, 4.25, 2),
+        commutation.random_commutator(4.0, 10.0, 2.5, 4.25, 2),
         np.sqrt((a1 - a2) ** 2 * r**2 / norm),
         1e-12,
         "commutator",
     )
-    compare(diagnostics.random_alignment(2.5, 4.25, 2), (2 * m**2 + r**2) / 4.25, 1e-12, "alignment")
+    compare(commutation.random_alignment(2.5, 4.25, 2), (2 * m**2 + r**2) / 4.25, 1e-12, "alignment")
 
 
 def test_random_baselines_of_one_dimension_and_of_nothing():
-    assert diagnostics.random_commutator(2.0, 4.0, 3.0, 9.0, 1) == 0.0
-    assert diagnostics.random_alignment(3.0, 9.0, 1) == 1.0
-    assert np.isnan(diagnostics.random_commutator(2.0, 4.0, 0.0, 0.0, 5))
-    assert np.isnan(diagnostics.random_alignment(0.0, 0.0, 5))
+    assert commutation.random_commutator(2.0, 4.0, 3.0, 9.0, 1) == 0.0
+    assert commutation.random_alignment(3.0, 9.0, 1) == 1.0
+    assert np.isnan(commutation.random_commutator(2.0, 4.0, 0.0, 0.0, 5))
+    assert np.isnan(commutation.random_alignment(0.0, 0.0, 5))
 
 
 def test_the_random_commutator_tends_to_root_two():
     spectrum = 1 / np.arange(1, 2501.0) ** 2
-    assert abs(diagnostics.random_commutator(*moments(spectrum), *moments(spectrum), 2500) - 2**0.5) < 0.005
+    assert abs(commutation.random_commutator(*moments(spectrum), *moments(spectrum), 2500) - 2**0.5) < 0.005
 
 
 def test_alignment():
     block = np.array([[3.0, 1.0], [1.0, 2.0]])
-    value = diagnostics.alignment(np.diag(block), float(np.linalg.norm(block)))
+    value = commutation.alignment(np.diag(block), float(np.linalg.norm(block)))
     assert value == pytest.approx(13 / 15)
-    assert diagnostics.alignment(np.array([3.0, 2.0]), np.sqrt(13.0)) == pytest.approx(1.0)
-    assert np.isnan(diagnostics.alignment(np.zeros(2), 0.0))
+    assert commutation.alignment(np.array([3.0, 2.0]), np.sqrt(13.0)) == pytest.approx(1.0)
+    assert np.isnan(commutation.alignment(np.zeros(2), 0.0))
 
 
 # -- Haar ---------------------------------------------------------------------------------------------
@@ -373,11 +373,11 @@ def test_a_random_block_is_that_of_gram_schmidt(d, data, seed):
     k = data.draw(st.integers(1, d))
     spectrum = falling(d, 3.0, seed) if d > 1 else np.array([0.7])
     x = twins.haar(d, seed, k)
-    block = diagnostics.random_block(spectrum, k, seed)
+    block = commutation.random_block(spectrum, k, seed)
     compare(block, x.T @ np.diag(spectrum) @ x, 1e-6, "block")
-    compare(diagnostics.random_correlation(spectrum, k, seed), twins.correlation(block), 1e-12, "R_rand")
-    assert (diagnostics.random_block(spectrum, k, seed) == block).all()
-    assert d == 1 or (diagnostics.random_block(spectrum, k, seed + 1) != block).any()
+    compare(commutation.random_correlation(spectrum, k, seed), twins.correlation(block), 1e-12, "R_rand")
+    assert (commutation.random_block(spectrum, k, seed) == block).all()
+    assert d == 1 or (commutation.random_block(spectrum, k, seed + 1) != block).any()
 
 
 def test_random_blocks_have_the_moments_of_the_rotation():
@@ -386,7 +386,7 @@ def test_random_blocks_have_the_moments_of_the_rotation():
     d, trace, square = spectrum.size, spectrum.sum(), (spectrum**2).sum()
     q = (d * square - trace**2) / (d * (d - 1) * (d + 2))
     p = (trace**2 - 2 * q * d) / d**2
-    b = np.stack([diagnostics.random_block(spectrum, 2, seed) for seed in range(draws)])
+    b = np.stack([commutation.random_block(spectrum, 2, seed) for seed in range(draws)])
     for drawn, wanted in (
         (b[:, 0, 0], trace / d),
         (b[:, 0, 1], 0.0),
@@ -400,13 +400,13 @@ def test_random_blocks_have_the_moments_of_the_rotation():
 @pytest.mark.parametrize("k", [0, 6, -1])
 def test_a_random_block_refuses_more_directions_than_there_are(k):
     with pytest.raises(ValueError, match=rf"k must lie in 1 … 5, not {k}\."):
-        diagnostics.random_block(np.ones(5), k, 0)
+        commutation.random_block(np.ones(5), k, 0)
 
 
 def test_random_correlation_has_the_law_of_the_whole_rotation():
     """Mean of R_12² over draws of k = 2 columns and over draws of the whole rotation."""
     spectrum, draws = np.array([1.0, 0.3, 0.1, 0.02]), 3000
-    ours = np.array([diagnostics.random_correlation(spectrum, 2, s)[0, 1] ** 2 for s in range(draws)])
+    ours = np.array([commutation.random_correlation(spectrum, 2, s)[0, 1] ** 2 for s in range(draws)])
     whole = np.array([twins.correlation(symmetric(spectrum, s)[2:, 2:])[0, 1] ** 2 for s in range(draws)])
     assert abs(ours.mean() - whole.mean()) < 4 * np.hypot(ours.std(), whole.std()) / np.sqrt(draws)
     compare(np.quantile(ours, [0.25, 0.5, 0.75]), np.quantile(whole, [0.25, 0.5, 0.75]), 0.06, "quartiles")
@@ -418,16 +418,16 @@ def test_random_correlation_has_the_law_of_the_whole_rotation():
 @quick
 @given(k=st.integers(1, 12), seed=seeds, hole=st.booleans())
 def test_sizes_off_the_diagonal_are_those_of_every_leading_block(k, seed, hole):
-    r = diagnostics.correlation(random_psd(k, seed))
+    r = commutation.correlation(random_psd(k, seed))
     if hole:
         r[0, :] = r[:, 0] = np.nan
-    found = diagnostics.off_diagonal(r)
+    found = commutation.off_diagonal(r)
     for j in range(1, k + 1):
         pairs = [abs(r[a, b]) for a in range(j) for b in range(a) if not np.isnan(r[a, b])]
         assert found.counts[j - 1].sum() == len(pairs)
-        for bin_ in range(diagnostics.BINS):
-            low, high = bin_ / diagnostics.BINS, (bin_ + 1) / diagnostics.BINS
-            last = bin_ == diagnostics.BINS - 1
+        for bin_ in range(commutation.BINS):
+            low, high = bin_ / commutation.BINS, (bin_ + 1) / commutation.BINS
+            last = bin_ == commutation.BINS - 1
             assert found.counts[j - 1, bin_] == sum(low <= p and (p < high or last) for p in pairs)
         if pairs:
             compare(found.rms[j - 1], np.sqrt(np.mean(np.square(pairs))), 1e-12, f"rms of the leading {j}")
@@ -437,15 +437,15 @@ def test_sizes_off_the_diagonal_are_those_of_every_leading_block(k, seed, hole):
 
 def test_a_p_value_counts_the_draws_that_are_as_small():
     draws = np.array([0.3, 0.1, 0.2, 0.4])
-    assert [diagnostics.p_value(x, draws) for x in (0.05, 0.2, 1.0)] == [1 / 5, 3 / 5, 1.0]
+    assert [commutation.p_value(x, draws) for x in (0.05, 0.2, 1.0)] == [1 / 5, 3 / 5, 1.0]
 
 
 def test_the_p_value_of_a_random_matrix_is_uniform():
     """A test that is right rejects what has no preferred direction as often as it says."""
     spectrum, draws = falling(30, 3.0, 0), 19
     values = np.array(
-        [diagnostics.off_diagonal(diagnostics.random_correlation(spectrum, 4, s)).rms[-1] for s in range(200 * 20)]
+        [commutation.off_diagonal(commutation.random_correlation(spectrum, 4, s)).rms[-1] for s in range(200 * 20)]
     ).reshape(200, 20)
-    p = np.array([diagnostics.p_value(row[0], row[1 : draws + 1]) for row in values])
+    p = np.array([commutation.p_value(row[0], row[1 : draws + 1]) for row in values])
     for level in (0.1, 0.25, 0.5, 0.75):
         assert abs((p <= level).mean() - level) < 4 * np.sqrt(level * (1 - level) / p.size)

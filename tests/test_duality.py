@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.duality import REDRAW, dual, minimal_weight_change, partners
-from engine.factors import Tail
+from engine.curvature.duality import REDRAW, dual, minimal_weight_change, partners
+from engine.curvature.factors import Tail
 from tests.reference import twins
 from tests.reference.cases import CASES, LOSSES, case, lonely, silent
 

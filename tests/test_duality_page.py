@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from engine.chain import Chain
-from engine.differences import differences
-from engine.pair import pair
-from pages.parts import controls
-from pages.parts.duality import choice, figures, telling
+from engine.samples.all_pairs import differences
+from engine.samples.downstream import Chain
+from engine.samples.pair import pair
+from pages.rooms.duality import choice, figures
+from pages.rooms.duality import text as telling
+from pages.ui import controls
 from tests import planted
 from tests.planted import add_samples, fill
 from tests.test_figures import decode
@@ -161,7 +162,7 @@ def test_a_sample_that_does_not_reach_the_layer_is_explained(run, monkeypatch):
     found = planted.samples(100)
     quiet = found.activity.copy()
     quiet[3] = 0
-    monkeypatch.setattr("pages.parts.samples.found", lambda *_: dataclasses.replace(found, activity=quiet))
+    monkeypatch.setattr("pages.data.samples.found", lambda *_: dataclasses.replace(found, activity=quiet))
     at = opened(PAGE, sample="3")
     assert "Nothing reaches the layer for sample 3" in at.warning[0].value
     assert {*charts(at)} == {"sample", "partner"} | COVARIANCE

@@ -8,12 +8,14 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from engine import library
-from engine.library import checkpoint_name
-from pages.parts import dynamics_figures, dynamics_panels, results
-from pages.parts.dynamics_figures import Times
-from pages.parts.palette import LOOKS, TRAIN
-from pages.parts.results import Course
+from engine.runs import library
+from engine.runs.library import checkpoint_name
+from pages.charts import over_epochs
+from pages.charts.over_epochs import Times
+from pages.data import results
+from pages.data.results import Course
+from pages.rooms.dynamics import panels
+from pages.state.palette import LOOKS, TRAIN
 from tests.planted import analysis, fill
 from tests.test_figures import decode, traces
 from tests.test_pages import chart, charts, fine, opened, result, url
@@ -223,7 +225,7 @@ def test_a_run_of_one_checkpoint_says_how_to_train_one_of_several(store):
 
 
 def test_the_commands_it_names_are_ones_the_engine_takes():
-    from engine.command_line import parse
+    from engine.config.command_line import parse
 
     assert parse(["analyze", "--run", "dedd30c3", "--epoch", "all"])
     assert parse(["train", "--checkpoints", "0,1,10,30,100", "--analyze", "all"])
@@ -308,7 +310,7 @@ def test_bars_come_from_the_standard_error_where_no_interval_was_kept(store, run
     at = opened(PAGE)
     assert any("standard errors of the fit" in c.value and "none over samples was kept" in c.value for c in at.caption)
     trace = by_name(at, "gammas")["C"]
-    wanted = each(store, run, lambda a: dynamics_panels.WIDTH * a.fit("C").stderr)
+    wanted = each(store, run, lambda a: panels.WIDTH * a.fit("C").stderr)
     np.testing.assert_allclose(decode(trace["error_y"]["array"]), wanted, atol=1e-12)
 
 
@@ -318,18 +320,18 @@ def test_bars_are_intervals_over_samples_where_they_were_kept():
     half = dataclasses.replace(
         half, stderr=np.array([0.1, 0.1]), low=np.array([np.nan, 0.9]), high=np.array([np.nan, 1.5])
     )
-    low, high = dynamics_panels.interval(half)
+    low, high = panels.interval(half)
     np.testing.assert_allclose(low, [1 - 0.196, 0.9])
     np.testing.assert_allclose(high, [1 + 0.196, 1.5])
-    assert "where kept, else" in dynamics_panels._bars({"C": half})
+    assert "where kept, else" in panels._bars({"C": half})
     kept = dataclasses.replace(half, low=half.gamma)
-    assert dynamics_panels._bars({"C": kept}) == "Bars: 95 % intervals over training samples."
-    assert "none over samples" in dynamics_panels._bars({"C": dataclasses.replace(half, low=nan)})
+    assert panels._bars({"C": kept}) == "Bars: 95 % intervals over training samples."
+    assert "none over samples" in panels._bars({"C": dataclasses.replace(half, low=nan)})
 
 
 def test_the_numbers_and_code_of_a_panel_are_those_drawn(store, run):
     view = results.view_of(library.find(store, run))
-    panel = dynamics_panels.gammas(("C", "C_awd"), 4, 60, view)
+    panel = panels.gammas(("C", "C_awd"), 4, 60, view)
     arrays = panel.arrays()
     np.testing.assert_allclose(arrays["C_gamma"], each(store, run, lambda a: a.fit("C", 60, 4).gamma))
     assert arrays["epoch"].tolist() == list(EPOCHS)
@@ -350,7 +352,7 @@ RISE = np.array([1.0, 1.1, 1.3])
 def test_intervals_are_bars_around_gamma_where_there_are_any():
     low, none = np.array([np.nan, 1.0, 1.2]), np.full(3, np.nan)
     high = np.array([np.nan, 1.3, 1.35])
-    figure = dynamics_figures.gammas(TIMES, {"C": RISE, "C_awd": RISE + 0.1}, {"C": (low, high), "C_awd": (none, none)})
+    figure = over_epochs.gammas(TIMES, {"C": RISE, "C_awd": RISE + 0.1}, {"C": (low, high), "C_awd": (none, none)})
     (bars,) = (t["error_y"] for t in traces(figure, meta="C"))
     np.testing.assert_allclose(RISE + np.array(decode(bars["array"]), float), high)
     np.testing.assert_allclose(RISE - np.array(decode(bars["arrayminus"]), float), low)
@@ -366,7 +368,7 @@ def test_marks_stay_in_view_beyond_the_analysed_epochs():
 
 
 def test_chance_is_dotted_in_the_colour_of_its_matrix():
-    figure = dynamics_figures.lines(TIMES, {"C": RISE}, "measure", {"C": RISE * 0 + 1.41}, low=0)
+    figure = over_epochs.lines(TIMES, {"C": RISE}, "measure", {"C": RISE * 0 + 1.41}, low=0)
     (measured,), (chance,) = traces(figure, meta="C"), traces(figure, meta="C at random")
     assert measured["line"]["color"] == LOOKS["C"].colour
     assert chance["line"]["dash"] == "dot"
@@ -377,7 +379,7 @@ def test_chance_is_dotted_in_the_colour_of_its_matrix():
 
 
 def test_a_log_axis_leaves_out_what_has_no_logarithm():
-    figure = dynamics_figures.lines(TIMES, {"C": np.array([0.0, 1e-3, np.nan])}, "norm", log=True)
+    figure = over_epochs.lines(TIMES, {"C": np.array([0.0, 1e-3, np.nan])}, "norm", log=True)
     (trace,) = traces(figure, meta="C")
     drawn = np.array(decode(trace["y"]), float)
     assert np.isnan(drawn[0])
@@ -386,7 +388,7 @@ def test_a_log_axis_leaves_out_what_has_no_logarithm():
 
 def test_negative_variances_are_drawn_by_magnitude_with_open_symbols():
     values = np.array([4.0, -2.0, 0.0, 1.0])
-    figure = dynamics_figures.by_index({"C_hg": values}, data=3)
+    figure = over_epochs.by_index({"C_hg": values}, data=3)
     (trace,) = traces(figure, meta="C_hg")
     assert decode(trace["x"]).tolist() == [1, 2, 4]
     assert decode(trace["y"]).tolist() == [4, 2, 1]
@@ -400,14 +402,14 @@ def test_rounding_does_not_take_the_height_of_the_diagonals():
     a = analysis()
     values = a.diagonal("C_hh").copy()
     values[-1] = 1e-40
-    figure = dynamics_figures.by_index({"C_hh": values}, int((a.eigenvalues > a.noise_floor).sum()))
+    figure = over_epochs.by_index({"C_hh": values}, int((a.eigenvalues > a.noise_floor).sum()))
     assert figure.layout.yaxis.range[0] > -12
     (trace,) = traces(figure, meta="C_hh")
-    assert decode(trace["x"]).size <= dynamics_figures.POINTS
+    assert decode(trace["x"]).size <= over_epochs.POINTS
 
 
 def test_nothing_above_the_floor_is_an_empty_figure_not_an_error():
-    assert dynamics_figures.by_index({"C_hh": np.zeros(5)}, 0).data[0].x.size == 0
+    assert over_epochs.by_index({"C_hh": np.zeros(5)}, 0).data[0].x.size == 0
 
 
 def test_shared_axes_reach_over_all_data_linear_or_logarithmic():
@@ -415,7 +417,7 @@ def test_shared_axes_reach_over_all_data_linear_or_logarithmic():
         go.Figure(go.Scatter(x=[0, 1], y=values), {"xaxis": {"range": ends}, "yaxis": {"type": "log"}})
         for values, ends in (([1e-3, 1], [0, 1]), ([np.nan, 100], [-1, 0.5]))
     ]
-    dynamics_figures.share(figures)
+    over_epochs.share(figures)
     for figure in figures:
         assert figure.layout.xaxis.range == (-1, 1)
         low, high = figure.layout.yaxis.range
@@ -425,5 +427,5 @@ def test_shared_axes_reach_over_all_data_linear_or_logarithmic():
 
 def test_one_figure_alone_keeps_its_axes():
     figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1]), {"yaxis": {"title": {"text": "y"}}})
-    dynamics_figures.share([figure])
+    over_epochs.share([figure])
     assert figure.layout.yaxis.range is None

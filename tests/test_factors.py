@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from engine import analyze
-from engine.checks import check_layer, check_samples
-from engine.factors import Tail
+from engine.curvature.factors import Tail
+from engine.curvature.layers import check_layer, check_samples
 from tests.reference import twins
 from tests.reference.cases import CASES, LOSSES, case, mlp
 

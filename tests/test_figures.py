@@ -11,18 +11,20 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from engine import diagnostics
-from engine.record import NAMES
-from pages.parts import animation, curves, exponent_figures, figures, heatmaps, palette, words
-from pages.parts.animation import Frame
-from pages.parts.duality import words as duality
-from pages.parts.figures import Cloud
-from pages.parts.film import screen
-from pages.parts.fisher import words as fisher
-from pages.parts.glossary.questions import QUESTIONS
-from pages.parts.sample import words as sample
-from pages.parts.sandbox import words as sandbox
-from pages.parts.tours import kept
+from engine.results import commutation
+from engine.results.record import NAMES
+from pages.charts import animation, curves, heatmaps, power_law, residuals
+from pages.charts.animation import Frame
+from pages.charts.power_law import Cloud
+from pages.rooms.duality import words as duality
+from pages.rooms.fisher import words as fisher
+from pages.rooms.glossary.questions import QUESTIONS
+from pages.rooms.live import screen
+from pages.rooms.mechanism import text as sandbox
+from pages.rooms.sample import words as sample
+from pages.rooms.tours import library
+from pages.state import palette
+from pages.text import definitions
 from tests.planted import analysis
 
 RESULT = analysis()
@@ -206,7 +208,7 @@ def clouds(**window):
 
 
 def test_points_are_the_diagonals_in_the_matrix_colour():
-    figure = figures.power_law(clouds())
+    figure = power_law.power_law(clouds())
     for name in ("C", "C_awd"):
         drawn = 0
         for trace in traces(figure, mode="markers", meta=name):
@@ -215,12 +217,12 @@ def test_points_are_the_diagonals_in_the_matrix_colour():
             np.testing.assert_array_equal(decode(trace["y"]), RESULT.diagonal(name)[index])
             assert trace["marker"]["color"] == palette.LOOKS[name].colour
             drawn += index.size
-        assert 200 < drawn <= 2 * figures.LIMIT
+        assert 200 < drawn <= 2 * power_law.LIMIT
 
 
 @pytest.mark.parametrize("centred", [False, True])
 def test_slopes_1_and_2_have_slope_1_and_2_through_the_data(centred):
-    figure = figures.power_law(clouds(), centred)
+    figure = power_law.power_law(clouds(), centred)
     for wanted, dash in ((1, "dot"), (2, "dash")):
         (trace,) = traces(figure, meta=f"slope {wanted}")
         assert slope(trace) == pytest.approx(wanted, abs=1e-9)
@@ -238,7 +240,7 @@ def test_runs_are_drawn_so_many_decades_below_each_other():
     one, other = (dataclasses.replace(clouds()[0], run=place, label=str(place)) for place in range(2))
 
     def fits(apart):
-        return traces(figures.power_law([one, other], True, apart=apart), name="fit of C")
+        return traces(power_law.power_law([one, other], True, apart=apart), name="fit of C")
 
     (first, second), (upper, lower) = fits(0.0), fits(1.5)
     np.testing.assert_allclose(decode(upper["y"]), decode(first["y"]))
@@ -248,7 +250,7 @@ def test_runs_are_drawn_so_many_decades_below_each_other():
 
 @pytest.mark.parametrize("centred", [False, True])
 def test_fits_have_the_exponent_their_legend_says(centred):
-    figure = figures.power_law(clouds(), centred)
+    figure = power_law.power_law(clouds(), centred)
     legends = " ".join(t.get("name", "") for t in traces(figure, mode="lines+markers"))
     for name, gamma in (("C", 1.2), ("C_awd", 1.18)):
         fit = next(t for t in traces(figure, mode="lines", meta=name))
@@ -257,7 +259,7 @@ def test_fits_have_the_exponent_their_legend_says(centred):
 
 
 def test_a_window_parts_the_fitted_points_from_the_others():
-    figure = figures.power_law(clouds(first=50, last=150))
+    figure = power_law.power_law(clouds(first=50, last=150))
     shown = {t["name"]: decode(t["customdata"])[:, 0] for t in traces(figure, mode="markers", meta="C")}
     assert shown["C"].min() == 51
     assert shown["C"].max() == 150
@@ -265,25 +267,25 @@ def test_a_window_parts_the_fitted_points_from_the_others():
 
 
 def test_the_noise_floor_is_shaded_up_to_its_value():
-    figure = figures.power_law(clouds())
+    figure = power_law.power_law(clouds())
     assert [s["x1"] for s in json.loads(figure.to_json())["layout"]["shapes"]] == [RESULT.noise_floor]
 
 
 def test_nothing_to_fit_is_said_in_the_figure():
-    figure = figures.power_law([Cloud("C", np.ones(3), -np.ones(3))])
+    figure = power_law.power_law([Cloud("C", np.ones(3), -np.ones(3))])
     assert "noise floor" in figure.layout.annotations[0].text
 
 
 @pytest.mark.parametrize("size", [1, 5, 300, 301, 5000])
 def test_drawn_points_are_few_and_spread_evenly_in_log_space(size):
     values = 10 ** np.linspace(0, -6, size)
-    index = figures.spread(values)
-    assert index.size == min(size, figures.LIMIT)
+    index = power_law.spread(values)
+    assert index.size == min(size, power_law.LIMIT)
     assert np.all(np.diff(index) > 0)
     assert {0, size - 1} <= set(index)
     if size > 301:
         gaps = -np.diff(np.log10(values[index]))
-        assert gaps.max() < 2.2 * 6 / figures.LIMIT
+        assert gaps.max() < 2.2 * 6 / power_law.LIMIT
 
 
 # -- curves and meters ------------------------------------------------------------------------------------
@@ -325,12 +327,12 @@ def test_a_meter_shows_values_beside_chance():
 
 def test_gamma_by_window_and_effective_curvature_draw_what_they_are_given():
     gamma = RESULT.gamma_by_window("C")
-    figure = exponent_figures.gamma_by_window(clouds()[:1], 0, 100, marked=17)
+    figure = residuals.gamma_by_window(clouds()[:1], 0, 100, marked=17)
     (trace,) = traces(figure, meta="C")
     np.testing.assert_array_equal(decode(trace["y"]), gamma[decode(trace["x"]).astype(int) - 1])
     assert [s.x0 for s in figure.layout.shapes if s.line.color == palette.MARK] == [17]
     kappa = RESULT.effective_curvature()
-    figure = exponent_figures.effective_curvature(RESULT.eigenvalues, kappa, marked=17)
+    figure = residuals.effective_curvature(RESULT.eigenvalues, kappa, marked=17)
     (points,) = traces(figure, meta="E_h2")
     np.testing.assert_array_equal(decode(points["y"]), kappa[decode(points["customdata"]) - 1])
     assert slope(traces(figure, meta="bound")[0]) == pytest.approx(1)
@@ -345,16 +347,16 @@ def ringed(figure):
 def test_a_ring_is_drawn_around_the_direction_of_the_run_in_view_alone():
     own, other = clouds(), dataclasses.replace(clouds()[0], run=1, label="the other")
     wanted = [(c.x[6], c.y[6]) for c in own]
-    assert ringed(figures.power_law([*own, other], marked=7)) == wanted
-    centred = ringed(figures.power_law(own, centred=True, marked=7))
+    assert ringed(power_law.power_law([*own, other], marked=7)) == wanted
+    centred = ringed(power_law.power_law(own, centred=True, marked=7))
     np.testing.assert_allclose(centred, [np.array(w) / c.centre for w, c in zip(wanted, own, strict=True)])
-    assert not figures.ring([np.ones(3)], [np.ones(3)], 4)
-    assert not figures.ring([np.zeros(3)], [np.ones(3)], 2)
+    assert not power_law.ring([np.ones(3)], [np.ones(3)], 4)
+    assert not power_law.ring([np.zeros(3)], [np.ones(3)], 2)
 
 
 def test_runs_keep_the_colour_of_the_covariance_and_have_a_marker_a_dash_and_a_name_each():
     both = [dataclasses.replace(clouds()[0], run=n, label=f"run <{n}>") for n in range(4)]
-    figure = figures.power_law(both)
+    figure = power_law.power_law(both)
     points = [t for t in traces(figure, mode="markers", meta="C") if t["name"] != "not fitted"]
     assert {t["marker"]["color"] for t in points} == {palette.LOOKS["C"].colour}
     assert len({t["marker"]["symbol"] for t in points}) == 4
@@ -369,9 +371,9 @@ def test_residuals_are_the_distances_from_the_fit_in_decades():
     (cloud,) = clouds(first=5, last=200)[:1]
     bent = dataclasses.replace(cloud, y=cloud.y * 10 ** (0.05 * np.log10(cloud.x) ** 2))
     for c in (cloud, bent):
-        fit = diagnostics.power_law(c.x[5:200], c.y[5:200], c.floor)
+        fit = commutation.power_law(c.x[5:200], c.y[5:200], c.floor)
         c = dataclasses.replace(c, fit=fit)
-        figure = exponent_figures.residuals([c], marked=9)
+        figure = residuals.residuals([c], marked=9)
         (points,) = traces(figure, meta="C")
         index = decode(points["customdata"]) - 1
         assert (index.min(), index.max()) == (5, 199)
@@ -389,23 +391,23 @@ def test_a_running_median_is_that_of_stretches_in_log_x():
     rng = np.random.default_rng(0)
     x = 10 ** rng.uniform(-6, 0, 500)
     y = np.log10(x) ** 2 + rng.normal(0, 0.01, 500)
-    across, up = exponent_figures.running_median(x, y)
-    assert 25 <= across.size <= exponent_figures.GROUPS
+    across, up = residuals.running_median(x, y)
+    assert 25 <= across.size <= residuals.GROUPS
     assert np.all(np.diff(across) < 0)
     np.testing.assert_allclose(up, np.log10(across) ** 2, atol=0.15)
-    few = exponent_figures.running_median(np.array([1.0, 0.1, 1e-4]), np.array([1.0, 2.0, 9.0]))
+    few = residuals.running_median(np.array([1.0, 0.1, 1e-4]), np.array([1.0, 2.0, 9.0]))
     assert [z.tolist() for z in few] == [[0.1], [2.0]]
     # Each point is in one stretch: medians of stretches of four lie between their second and third.
     x, y = 10.0 ** -np.arange(8), np.arange(8.0)
-    assert exponent_figures.running_median(x, y)[1].tolist() == [1.5, 5.5]
+    assert residuals.running_median(x, y)[1].tolist() == [1.5, 5.5]
 
 
 # -- off the diagonal, and through the epochs -------------------------------------------------------------
 
 
 def test_sizes_off_the_diagonal_are_shares_of_pairs_and_a_band_over_draws():
-    real = diagnostics.off_diagonal(RESULT.correlation("C", 50)).counts[-1]
-    random = np.stack([diagnostics.off_diagonal(RESULT.random_correlation("C", 50, s)).counts[-1] for s in range(20)])
+    real = commutation.off_diagonal(RESULT.correlation("C", 50)).counts[-1]
+    random = np.stack([commutation.off_diagonal(RESULT.random_correlation("C", 50, s)).counts[-1] for s in range(20)])
     figure = curves.off_diagonal(real, random, "#d9730d")
     (bars,) = traces(figure, meta="measured")
     assert decode(bars["y"]).sum() == pytest.approx(1)
@@ -531,7 +533,7 @@ def test_colours_drawn_together_are_told_apart_by_colour_blind_people(eyes, toge
         assert distance > 0.05, f"{a} and {b} look alike to {eyes}: {distance:.3f}"
 
 
-WORDS = (words, duality, screen, fisher, sample, sandbox)
+WORDS = (definitions, duality, screen, fisher, sample, sandbox)
 
 
 def test_every_formula_of_the_explanations_is_whole():
@@ -540,7 +542,9 @@ def test_every_formula_of_the_explanations_is_whole():
     }
     texts = {name: text for name, text in texts.items() if isinstance(text, str)}
     texts |= {question.text: f"{question.text}\n\n{question.hint}\n\n{question.answer}" for question in QUESTIONS}
-    texts |= {f"{tour.id} {n}": stop.text for tour in kept.shipped().values() for n, stop in enumerate(tour.stops, 1)}
+    texts |= {
+        f"{tour.id} {n}": stop.text for tour in library.shipped().values() for n, stop in enumerate(tour.stops, 1)
+    }
     assert len(texts) > 100
     for name, text in texts.items():
         for line in text.splitlines():

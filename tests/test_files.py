@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import files
+from engine.models import files
 
 
 @pytest.fixture

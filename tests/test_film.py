@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from cache.progress import Stopped
 from cache.store import Store
-from engine import film, housekeeping
-from engine.analysis import analyze
-from engine.data import load
-from engine.film import Control, Frame
-from engine.filming import Camera
-from engine.models import build
-from engine.pipeline import Pipeline
-from engine.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
-from engine.training import train
+from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.curvature.analyze import analyze
+from engine.data.datasets import load
+from engine.models.networks import build
+from engine.runs import eviction, recording
+from engine.runs.pipeline import Pipeline
+from engine.runs.recorder import Camera
+from engine.runs.recording import Control, Frame
+from engine.training.sgd import train
 from tests.small import assert_same, pixels, saved
 
 PLAN = TrainingRequest(epochs=4, batch_size=8, cosine_epochs=5, stop_loss=None, momentum=0.5)
@@ -38,13 +38,13 @@ class Director:
     """Somebody who watches: `script` holds what is wished before each look at the film, then the work is stopped."""
 
     def __init__(self, store, request, *script, **more):
-        self.store, self.key, self.script = store, film.film_key(request), list(script)
+        self.store, self.key, self.script = store, recording.film_key(request), list(script)
         pipeline = Pipeline(store, "cpu", should_stop=self.stop)
         self.camera = Camera(pipeline, request, pace=0.0, **more)
 
     def stop(self):
         """Asked all the time; when the film rests, the next wish is told."""
-        shot, wish = film.read(self.store, self.key), film.wished(self.store, self.key)
+        shot, wish = recording.read(self.store, self.key), recording.wished(self.store, self.key)
         if shot is None or wish.take != shot.control.take or wish.steps > shot.control.steps or wish.playing:
             return False
         if not self.script:
@@ -54,19 +54,19 @@ class Director:
 
     def tell(self, wish):
         if wish == "again":
-            film.begin_again(self.store, self.key)
+            recording.begin_again(self.store, self.key)
         else:
-            film.ask(self.store, self.key, **wish)
+            recording.ask(self.store, self.key, **wish)
 
     def shoot(self):
         with pytest.raises(Stopped):
             self.camera.shoot()
-        return film.read(self.store, self.key)
+        return recording.read(self.store, self.key)
 
 
 def shot(store, request, *script, **more):
     """The film after all of these wishes; it rests before the first."""
-    film.ask(store, film.film_key(request), playing=False)
+    recording.ask(store, recording.film_key(request), playing=False)
     return Director(store, request, *script, **more).shoot()
 
 
@@ -82,7 +82,7 @@ def ordinary(request, epochs):
 
 
 def weights(store, key, epoch):
-    arrays = store.read("films", key, "weights", film.frame_name(epoch)).arrays()
+    arrays = store.read("films", key, "weights", recording.frame_name(epoch)).arrays()
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
@@ -108,9 +108,9 @@ def test_a_frame_shows_what_the_engine_measures(tmp_path, request_):
     model, data = build(request_.model, 0).eval(), load(request_.data)
     model.load_state_dict({k: v for k, v in ordinary(request_, 2)[2].checkpoint.items() if "/" not in k})
     wanted = analyze(model, data.train_x, data.train_y, "fc2", "ce", 8, device="cpu", spectra=0)
-    picture = film.picture(store, found.key, 2)
+    picture = recording.picture(store, found.key, 2)
     np.testing.assert_allclose(picture.eigenvalues, wanted.eigenvalues)
-    for name in film.NAMES:
+    for name in recording.NAMES:
         np.testing.assert_allclose(picture.diagonals[name], wanted.diagonal(name))
         assert picture.fit(name).gamma == pytest.approx(wanted.fit(name).gamma)
     np.testing.assert_allclose(picture.correlation, wanted.correlation("C", wanted.k), rtol=1e-6)
@@ -163,7 +163,7 @@ def test_a_changed_batch_size_changes_the_training_and_the_noise(tmp_path, reque
     model, data = build(request_.model, 0), load(request_.data)
     twin = list(train(model, data, "ce", replace(PLAN, batch_size=30, epochs=2), 2, "cpu", start))
     assert_same(weights(store, found.key, 2), twin[-1].checkpoint)
-    noise = film.picture(store, found.key, 2).diagonals["C"]
+    noise = recording.picture(store, found.key, 2).diagonals["C"]
     wanted = analyze(model.eval(), data.train_x, data.train_y, "fc2", batch_size=8, device="cpu", spectra=0)
     np.testing.assert_allclose(noise, wanted.diagonal("C") * 8 / 30, rtol=1e-6)
 
@@ -175,7 +175,7 @@ def test_begin_again_is_epoch_0_of_the_same_film_at_rest(tmp_path, request_):
     assert [f.epoch for f in found.frames] == [0]
     assert found.changes == ()
     assert found.control == Control(take=1, playing=False)
-    assert store.list("films", found.key, "frames") == (film.frame_name(0),)
+    assert store.list("films", found.key, "frames") == (recording.frame_name(0),)
     # The take before stays to be compared with, until there is another that can be.
     assert [f.epoch for f in found.before] == [0, 1, 2]
     assert found.before[2].batch_size == 5
@@ -193,7 +193,7 @@ def test_a_rate_too_high_rests_with_a_sentence_and_keeps_the_last_sound_frame(tm
     store = Store(tmp_path)
     found = shot(store, request_, *steps(1), {"learning_rate": 1e30, "playing": True})
     assert "learning rate 1e+30 is too high" in found.message
-    assert not film.wished(store, found.key).playing
+    assert not recording.wished(store, found.key).playing
     assert np.isfinite(found.column("train_loss")).all()
 
 
@@ -204,11 +204,11 @@ def test_a_film_goes_on_where_its_worker_was_ended(tmp_path, request_):
     store = Store(tmp_path)
     shot(store, request_, *steps(2))
     # A frame that was written when the worker died, but is not on record, is shot again.
-    store.write(("films", film.film_key(request_), "frames", film.frame_name(3)), {"noise_floor": 0.0})
+    store.write(("films", recording.film_key(request_), "frames", recording.frame_name(3)), {"noise_floor": 0.0})
     found = shot(store, request_, {"steps": 3}, {"steps": 4})
     assert [f.epoch for f in found.frames] == [0, 1, 2, 3, 4]
     assert_same(weights(store, found.key, 4), ordinary(request_, 4)[4].checkpoint)
-    assert film.picture(store, found.key, 3) is not None
+    assert recording.picture(store, found.key, 3) is not None
 
 
 def test_a_film_whose_weights_are_lost_begins_again(tmp_path, request_):
@@ -220,37 +220,37 @@ def test_a_film_whose_weights_are_lost_begins_again(tmp_path, request_):
 
 def test_a_film_nobody_looks_at_ends_itself(tmp_path, request_):
     store = Store(tmp_path)
-    film.ask(store, film.film_key(request_), playing=False)
+    recording.ask(store, recording.film_key(request_), playing=False)
     sentence = Camera(Pipeline(store, "cpu"), request_, idle=0.5).shoot()
     assert sentence.startswith("Nobody has looked for a while, so the film rests at epoch 0.")
 
 
 def test_a_look_keeps_it_alive_and_is_told_seldom(tmp_path, monkeypatch):
     store, key = Store(tmp_path), "0" * 16
-    assert film.looked(store, key) == 0
-    film.look(store, key)
-    told = film.looked(store, key)
+    assert recording.looked(store, key) == 0
+    recording.look(store, key)
+    told = recording.looked(store, key)
     assert abs(told - time.time()) < 60
-    film.look(store, key)
-    assert film.looked(store, key) == told
-    monkeypatch.setattr(film.time, "time", lambda: told + film.LOOK_SECONDS)
-    film.look(store, key)
-    assert film.looked(store, key) == told + film.LOOK_SECONDS
+    recording.look(store, key)
+    assert recording.looked(store, key) == told
+    monkeypatch.setattr(recording.time, "time", lambda: told + recording.LOOK_SECONDS)
+    recording.look(store, key)
+    assert recording.looked(store, key) == told + recording.LOOK_SECONDS
 
 
 def test_only_the_last_frames_and_the_newest_films_are_kept(tmp_path, request_, monkeypatch):
-    monkeypatch.setattr("engine.filming.KEPT_FRAMES", 3)
-    monkeypatch.setattr(film, "KEPT_FILMS", 2)
+    monkeypatch.setattr("engine.runs.recorder.KEPT_FRAMES", 3)
+    monkeypatch.setattr(recording, "KEPT_FILMS", 2)
     store = Store(tmp_path)
     found = shot(store, request_, *steps(4))
     assert [f.epoch for f in found.frames] == [2, 3, 4]
-    assert store.list("films", found.key, "frames") == tuple(map(film.frame_name, (2, 3, 4)))
-    assert store.list("films", found.key, "weights") == tuple(map(film.frame_name, (3, 4)))
+    assert store.list("films", found.key, "frames") == tuple(map(recording.frame_name, (2, 3, 4)))
+    assert store.list("films", found.key, "weights") == tuple(map(recording.frame_name, (3, 4)))
     store.write(("films", "0" * 16), {"frames": "of another version"})
     others = [shot(store, replace(request_, seed=seed)).key for seed in (3, 4)]
     assert store.list("films") == tuple(sorted(others))
-    assert {f.key for f in film.films(store)} == set(others)
-    assert housekeeping.few_films(store, spare=others[0]) == ()
+    assert {f.key for f in recording.films(store)} == set(others)
+    assert eviction.few_films(store, spare=others[0]) == ()
 
 
 # -- what is wished ---------------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ wishes = st.builds(
     take=st.integers(0, 99),
     playing=st.booleans(),
     steps=st.integers(0, 99),
-    stride=st.sampled_from(film.STRIDES),
+    stride=st.sampled_from(recording.STRIDES),
     learning_rate=st.none() | st.floats(1e-6, 1e3),
     batch_size=st.none() | st.integers(1, 999),
 )
@@ -268,7 +268,7 @@ wishes = st.builds(
 
 @given(wishes)
 def test_a_wish_is_read_as_it_was_written(wish):
-    assert film.as_control(json.loads(json.dumps(dataclasses.asdict(wish)))) == wish
+    assert recording.as_control(json.loads(json.dumps(dataclasses.asdict(wish)))) == wish
 
 
 @pytest.mark.parametrize(
@@ -288,34 +288,34 @@ def test_a_wish_is_read_as_it_was_written(wish):
 )
 def test_a_wish_that_makes_no_sense_is_refused_and_changes_nothing(tmp_path, wrong, said):
     store, key = Store(tmp_path), "0" * 16
-    film.ask(store, key, learning_rate=0.3)
+    recording.ask(store, key, learning_rate=0.3)
     with pytest.raises(ValueError, match=said):
-        film.ask(store, key, **wrong)
-    assert film.control(store, key) == Control(learning_rate=0.3)
+        recording.ask(store, key, **wrong)
+    assert recording.control(store, key) == Control(learning_rate=0.3)
     # Nor does a worker or a page trip over one that was written otherwise.
     store.write(("films", key, "control"), wrong)
     with pytest.raises(ValueError, match=said):
-        film.control(store, key)
-    assert film.wished(store, key) == Control()
+        recording.control(store, key)
+    assert recording.wished(store, key) == Control()
 
 
 def test_a_batch_larger_than_the_data_is_refused_by_page_and_worker(tmp_path, request_):
     store = Store(tmp_path)
     key = shot(store, request_).key
     with pytest.raises(ValueError, match="between 1 and the 60 training samples; 61 was given"):
-        film.ask(store, key, batch_size=61)
+        recording.ask(store, key, batch_size=61)
     store.write(("films", key, "control"), {"batch_size": 61, "steps": 1, "playing": False})
-    pipeline = Pipeline(store, "cpu", should_stop=lambda: "60 training samples" in film.read(store, key).message)
+    pipeline = Pipeline(store, "cpu", should_stop=lambda: "60 training samples" in recording.read(store, key).message)
     with pytest.raises(Stopped):
         Camera(pipeline, request_).shoot()
-    assert [f.epoch for f in film.read(store, key).frames] == [0]
+    assert [f.epoch for f in recording.read(store, key).frames] == [0]
 
 
 def test_a_record_of_another_version_is_no_film(tmp_path):
     store = Store(tmp_path)
     store.write(("films", "0" * 16), {"frames": "many"})
-    assert film.read(store, "0" * 16) is None
-    assert film.films(store) == ()
+    assert recording.read(store, "0" * 16) is None
+    assert recording.films(store) == ()
 
 
 def test_a_number_that_is_missing_is_nan_in_its_column(tmp_path, request_):

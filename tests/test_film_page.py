@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 
 from cache.jobs import Jobs
-from engine import film
-from engine.film import Change, Control, Film, Frame
-from engine.presets import preset
-from engine.typed import film_arguments
-from pages.parts import sure
-from pages.parts.film import code
+from engine.config.presets import preset
+from engine.config.typed import film_arguments
+from engine.runs import recording
+from engine.runs.recording import Change, Control, Film, Frame
+from pages.rooms.live import code
+from pages.text import confidence
 from tests.planted import analysis, fill
 from tests.test_figures import decode
 from tests.test_pages import button, chart, charts, fine, heat, opened, url
 
 PAGE = "pages/film.py"
 TINY = preset("tiny, 5 seconds").run()
-KEY = film.film_key(TINY)
+KEY = recording.film_key(TINY)
 PICTURES = {"law", "R_real", "gammas", "learning", "commutators", "settings"}
 
 
@@ -51,24 +51,24 @@ def measured(epoch):
 
 def picture(epoch):
     found = measured(epoch)
-    diagonals = {name: found.diagonal(name) for name in film.NAMES}
-    return film.Picture(found.eigenvalues, diagonals, found.correlation("C", 100), found.noise_floor)
+    diagonals = {name: found.diagonal(name) for name in recording.NAMES}
+    return recording.Picture(found.eigenvalues, diagonals, found.correlation("C", 100), found.noise_floor)
 
 
 def plant(store, epochs=(0, 1, 2, 3), request=TINY, **more):
     """A film of planted frames, as a worker leaves it."""
-    key = film.film_key(request)
+    key = recording.film_key(request)
     for epoch in epochs:
         found = measured(epoch)
         arrays = {"H": found.eigenvalues, "R": found.correlation("C", 100).astype(np.float32)}
-        arrays |= {name: found.diagonal(name) for name in film.NAMES}
-        place = ("films", key, "frames", film.frame_name(epoch))
+        arrays |= {name: found.diagonal(name) for name in recording.NAMES}
+        place = ("films", key, "frames", recording.frame_name(epoch))
         store.write(place, {"noise_floor": found.noise_floor}, {"main": arrays})
     made = Film(
         key=key, request=request, fingerprint="planted", layer="fc2", shape=(20, 20), samples=1000, device="cpu",
         changed=time.time(), frames=tuple(frame(e) for e in epochs), **more,
     )  # fmt: skip
-    film.keep(store, made)
+    recording.keep(store, made)
     return made
 
 
@@ -118,7 +118,7 @@ def test_without_a_film_the_page_says_what_to_press_and_start_does_it(store, sta
     button(at, "Start").click().run()
     fine(at)
     assert started == [ours()]
-    assert film.control(store, KEY) == Control(playing=True)
+    assert recording.control(store, KEY) == Control(playing=True)
 
 
 def test_while_the_engine_wakes_the_page_says_so(store, worker):
@@ -143,9 +143,9 @@ def test_the_newest_frame_is_shown_with_the_engines_numbers(store):
     lines = {t["name"]: decode(t["y"]) for t in chart(at, "gammas")["data"]}
     for bars in (t["error_y"] for t in chart(at, "gammas")["data"]):
         np.testing.assert_allclose([*decode(bars["arrayminus"]), *decode(bars["array"])], [0.02] * 4 + [0.03] * 4)
-    for name in film.NAMES:
+    for name in recording.NAMES:
         found = picture(3).exponent(name, interval(wanted, name))
-        assert sure.of_frame(name, found, 1000, 0) in [m.value for m in at.markdown]
+        assert confidence.of_frame(name, found, 1000, 0) in [m.value for m in at.markdown]
     np.testing.assert_allclose(lines["γ of C"], [measured(e).fit("C").gamma for e in range(4)])
 
 
@@ -193,7 +193,7 @@ def test_a_frame_that_is_held_and_leaves_gives_way_to_the_newest(store):
 
 def test_a_frame_that_has_left_is_told(store):
     plant(store)
-    store.delete("films", KEY, "frames", film.frame_name(3))
+    store.delete("films", KEY, "frames", recording.frame_name(3))
     at = opened(PAGE)
     fine(at)
     assert any("This frame has left" in c.value for c in at.caption)
@@ -228,10 +228,10 @@ def test_pause_and_go_on(store, worker):
     at = opened(PAGE)
     button(at, "Pause").click().run()
     fine(at)
-    assert not film.control(store, KEY).playing
+    assert not recording.control(store, KEY).playing
     button(at, "Go on").click().run()
     fine(at)
-    assert film.control(store, KEY).playing
+    assert recording.control(store, KEY).playing
     assert [job.id for job in Jobs(store.root / "jobs").running()] == [worker.id]
 
 
@@ -241,7 +241,7 @@ def test_one_step_pauses_and_asks_for_one_frame(store, started):
     for steps in (1, 2):
         button(at, "One step").click().run()
         fine(at)
-        assert film.control(store, KEY) == Control(playing=False, steps=steps)
+        assert recording.control(store, KEY) == Control(playing=False, steps=steps)
     assert started == [ours()] * 2
 
 
@@ -253,7 +253,7 @@ def test_a_setting_that_is_changed_is_wished_and_stays_on_the_page(store, name, 
     at = opened(PAGE)
     number(at, knob).set_value(value).run()
     fine(at)
-    assert film.control(store, KEY) == replace(Control(), **{name: value})
+    assert recording.control(store, KEY) == replace(Control(), **{name: value})
     assert number(at, knob).value == value
     # Another tab sees the same knobs.
     assert number(opened(PAGE), knob).value == value
@@ -263,13 +263,13 @@ def test_what_is_turned_in_another_tab_is_shown(store):
     plant(store)
     at = opened(PAGE)
     number(at, "Batch size B").set_value(20).run()
-    film.ask(store, KEY, batch_size=5, stride=10, learning_rate=0.3)
+    recording.ask(store, KEY, batch_size=5, stride=10, learning_rate=0.3)
     at.run()
     fine(at)
     assert (number(at, "Batch size B").value, number(at, "Learning rate η").value) == (5, 0.3)
     assert choice(at, "Epochs a step").value == 10
     number(at, "Batch size B").set_value(7).run()
-    assert film.control(store, KEY).batch_size == 7
+    assert recording.control(store, KEY).batch_size == 7
 
 
 def test_a_frame_comes_every_so_many_epochs(store):
@@ -277,7 +277,7 @@ def test_a_frame_comes_every_so_many_epochs(store):
     at = opened(PAGE)
     choice(at, "Epochs a step").set_value(5).run()
     fine(at)
-    assert film.control(store, KEY).stride == 5
+    assert recording.control(store, KEY).stride == 5
 
 
 def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence(store):
@@ -287,16 +287,16 @@ def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence(store):
     fine(at)
     assert at.warning[0].value == "The learning rate is a number above 0; 0.0 was given."
     assert number(at, "Learning rate η").value == 0.1
-    assert film.control(store, KEY) == Control()
+    assert recording.control(store, KEY) == Control()
 
 
 def test_reset_begins_a_new_take_at_rest(store, started):
     plant(store)
-    film.ask(store, KEY, learning_rate=0.5, batch_size=9, stride=2, steps=4)
+    recording.ask(store, KEY, learning_rate=0.5, batch_size=9, stride=2, steps=4)
     at = opened(PAGE)
     button(at, "Reset").click().run()
     fine(at)
-    assert film.control(store, KEY) == Control(take=1, playing=False, stride=2)
+    assert recording.control(store, KEY) == Control(take=1, playing=False, stride=2)
     assert number(at, "Learning rate η").value == 0.1
     assert started == [ours()]
 
@@ -315,7 +315,7 @@ def test_forget_deletes_the_film(store):
     at = opened(PAGE)
     button(at, "Forget").click().run()
     fine(at)
-    assert film.films(store) == ()
+    assert recording.films(store) == ()
     assert "Press **Start**" in at.info[0].value
 
 
@@ -342,7 +342,7 @@ def test_why_a_film_rests_is_told(store):
 def test_a_look_is_told_to_the_worker(store):
     plant(store)
     opened(PAGE)
-    assert time.time() - film.looked(store, KEY) < 60
+    assert time.time() - recording.looked(store, KEY) < 60
 
 
 # -- which film ------------------------------------------------------------------------------------------------
@@ -353,7 +353,7 @@ def test_another_seed_is_another_film_in_the_link(store, started):
     at = opened(PAGE)
     number(at, "Seed").set_value(7).run()
     fine(at)
-    other = film.film_key(replace(TINY, seed=7))
+    other = recording.film_key(replace(TINY, seed=7))
     assert url(at)["film"] == other
     button(at, "Start").click().run()
     assert started == [(tuple(film_arguments(replace(TINY, seed=7))), False)]
@@ -367,7 +367,7 @@ def test_the_run_in_view_and_the_demo_can_be_shot_too(store):
     at = opened(PAGE)
     box = choice(at, "Film of")
     assert len(box.options) == 3
-    box.set_value(film.film_key(dataclasses.replace(preset("tiny, 5 seconds").run()))).run()
+    box.set_value(recording.film_key(dataclasses.replace(preset("tiny, 5 seconds").run()))).run()
     fine(at)
     assert "seed 3" in box.options[2]
     assert "784‑50‑50‑10" in box.options[1]
@@ -376,13 +376,13 @@ def test_the_run_in_view_and_the_demo_can_be_shot_too(store):
 def test_a_slow_frame_says_how_far_the_next_one_is(store, worker):
     found = plant(store)
     assert not any("Waking" in c.value for c in opened(PAGE).caption)
-    film.keep(store, replace(found, frames=tuple(replace(f, seconds=9.0) for f in found.frames)))
+    recording.keep(store, replace(found, frames=tuple(replace(f, seconds=9.0) for f in found.frames)))
     assert any("Waking the engine" in c.value for c in opened(PAGE).caption)
 
 
 def test_the_take_before_is_drawn_faintly_behind_this_one(store):
     found = plant(store)
-    film.keep(store, replace(found, frames=found.frames[:2], before=found.frames))
+    recording.keep(store, replace(found, frames=found.frames[:2], before=found.frames))
     at = opened(PAGE)
     traces = chart(at, "gammas")["data"]
     old = [t for t in traces if t.get("meta") == "before"]

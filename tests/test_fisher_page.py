@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from engine import fisher_argument
-from engine.diagnostics import power_law
-from pages.parts.fisher import figures, telling
+from engine.results.commutation import power_law
+from engine.samples import fisher
+from pages.rooms.fisher import figures, text
 from tests.planted import add_samples, samples
 from tests.test_figures import decode
 from tests.test_pages import button, chart, charts, fine, opened, url
@@ -16,7 +16,7 @@ FIGURES = {"argument0", "argument1", "argument2", "slopes", "sizes"}
 
 
 def arguments():
-    return [fisher_argument.of(samples(epoch)) for epoch in EPOCHS]
+    return [fisher.of(samples(epoch)) for epoch in EPOCHS]
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def series(at, key):
 @pytest.mark.parametrize("epoch", EPOCHS)
 def test_the_links_equal_what_single_gradients_say(epoch):
     found = samples(epoch)
-    a = fisher_argument.of(found)
+    a = fisher.of(found)
     z = found.preactivation(found.activity)
     delta = found.chain.gradient(z, found.targets)
     g = (delta[:, :, None] * found.activity[:, None, :].astype(float)).reshape(len(found), -1)
@@ -50,7 +50,7 @@ def test_the_links_equal_what_single_gradients_say(epoch):
     if direction <= len(along):
         assert np.isclose(most, along[direction - 1], rtol=1e-2)
     assert a.fisher_is_hessian
-    assert a.gap < telling.NEAR_FISHER
+    assert a.gap < text.NEAR_FISHER
     fit = a.fit("BC", 200, 5)
     assert fit == power_law(a.diagonals["H"][5:200], 50 * found.diagonals["C"][5:200], a.floor)
     assert a.fit("BC", 2) is None
@@ -58,17 +58,17 @@ def test_the_links_equal_what_single_gradients_say(epoch):
 
 @pytest.mark.parametrize(("activation", "loss"), [("relu", "mse"), ("tanh", "ce"), ("relu", "linear_mse")])
 def test_where_the_first_link_breaks_the_page_says_why(activation, loss):
-    a = fisher_argument.of(samples(10, activation, loss))
-    said = telling.first_link([a])
+    a = fisher.of(samples(10, activation, loss))
+    said = text.first_link([a])
     if loss == "linear_mse":
         assert a.fisher_is_hessian
         assert "they are equal" in said
-        assert a.gap < telling.NEAR_FISHER
+        assert a.gap < text.NEAR_FISHER
     else:
         assert not a.fisher_is_hessian
         assert ("behind a softmax depends on the label" in said) == (loss == "mse")
         assert ("is curved" in said) == (activation == "tanh")
-        assert a.gap > telling.NEAR_FISHER
+        assert a.gap > text.NEAR_FISHER
 
 
 def test_two_classes_give_the_ratio_that_the_words_name():
@@ -79,15 +79,15 @@ def test_two_classes_give_the_ratio_that_the_words_name():
 
 def test_the_verdict_follows_the_numbers():
     a = arguments()[0]
-    equal = fisher_argument.Argument(0, "ce", True, {**a.diagonals, "BC": a.diagonals["H"]}, a.floor)
-    assert telling.verdict([equal], 0, 400).startswith("Here it is: at epoch 0 B·C is in sum 1 H, γ = 1.00")
+    equal = fisher.Argument(0, "ce", True, {**a.diagonals, "BC": a.diagonals["H"]}, a.floor)
+    assert text.verdict([equal], 0, 400).startswith("Here it is: at epoch 0 B·C is in sum 1 H, γ = 1.00")
     steep = np.abs(a.diagonals["H"]) ** 1.5
-    other = fisher_argument.Argument(9, "ce", True, {**a.diagonals, "BC": steep}, a.floor)
-    said = telling.verdict([equal, other], 0, 400)
+    other = fisher.Argument(9, "ce", True, {**a.diagonals, "BC": steep}, a.floor)
+    said = text.verdict([equal, other], 0, 400)
     assert said.startswith("Only at first: at epoch 0 B·C is in sum 1 H, γ = 1.00; at epoch 9")
     assert "γ = 1.50" in said
-    assert telling.verdict([other], 0, 400).startswith("It is not: ")
-    assert telling.verdict([other, equal], 0, 400).startswith("Only at the end: ")
+    assert text.verdict([other], 0, 400).startswith("It is not: ")
+    assert text.verdict([other, equal], 0, 400).startswith("Only at the end: ")
 
 
 def test_the_weakest_link_is_the_one_with_the_largest_factor():
@@ -95,11 +95,9 @@ def test_the_weakest_link_is_the_one_with_the_largest_factor():
     h = a.diagonals["H"]
     for place in range(3):
         sizes = dict(zip(("fisher", "empirical", "BC"), [1.0] * place + [0.5] * (3 - place), strict=True))
-        broken = fisher_argument.Argument(
-            3, "ce", True, {"H": h, "E_h2": h, **{n: s * h for n, s in sizes.items()}}, a.floor
-        )
-        assert telling.weakest(broken) == place
-        assert telling.LINKS[place] in telling.verdict([broken], 0, 400)
+        broken = fisher.Argument(3, "ce", True, {"H": h, "E_h2": h, **{n: s * h for n, s in sizes.items()}}, a.floor)
+        assert text.weakest(broken) == place
+        assert text.LINKS[place] in text.verdict([broken], 0, 400)
 
 
 # -- the page ---------------------------------------------------------------------------------------------
@@ -132,7 +130,7 @@ def test_every_matrix_is_drawn_at_every_epoch_as_it_is(looked):
     table = next(m.value for m in at.markdown if m.value.startswith("| matrix"))
     a = arguments()[2]
     assert f"{a.fit('BC', 400).gamma:.3f} ± {a.fit('BC', 400).stderr:.3f}" in table
-    assert any(telling.verdict(arguments(), 0, 400) in m.value for m in at.markdown)
+    assert any(text.verdict(arguments(), 0, 400) in m.value for m in at.markdown)
 
 
 def test_the_knobs_move_what_they_say(looked):
@@ -158,15 +156,13 @@ def test_the_knobs_move_what_they_say(looked):
 
 def test_the_middle_epoch_is_chosen_among_those_between(store, looked):
     from cache.store import Store
-    from engine.library import checkpoint_name
+    from engine.runs.library import checkpoint_name
 
     Store(store.root).write(("runs", looked, "checkpoints", checkpoint_name(50)), {"epoch": 50})
     add_samples(store, looked, 50)
     at = opened(PAGE, middle="50")
     assert at.select_slider(key="fisher.middle").value == 50
-    np.testing.assert_allclose(
-        decode(series(at, "slopes")["BC"]["y"])[1], fisher_argument.of(samples(50)).fit("BC", 400).gamma
-    )
+    np.testing.assert_allclose(decode(series(at, "slopes")["BC"]["y"])[1], fisher.of(samples(50)).fit("BC", 400).gamma)
     at.select_slider(key="fisher.middle").set_value(10).run()
     fine(at)
     assert url(at)["middle"] == "10"
@@ -179,17 +175,17 @@ def test_a_run_whose_checkpoints_are_gone_is_told_of_one_epoch(store, looked):
         store.delete("runs", looked, "checkpoints", name)
     at = opened(PAGE, epoch="10")
     assert set(charts(at)) == {"argument0", "slopes", "sizes"}
-    assert any(telling.verdict(arguments()[1:2], 0, 400) in m.value for m in at.markdown)
+    assert any(text.verdict(arguments()[1:2], 0, 400) in m.value for m in at.markdown)
 
 
 def test_a_figure_without_data_says_so():
     a = arguments()[0]
-    empty = fisher_argument.Argument(0, "ce", True, a.diagonals, floor=1e9)
+    empty = fisher.Argument(0, "ce", True, a.diagonals, floor=1e9)
     assert "noise floor" in figures.compare(empty, ("BC",), 0, 400, True, (-1.0, 1.0)).layout.annotations[0].text
 
 
 def test_numbers_and_code_of_every_figure_are_to_be_had(looked, monkeypatch, capsys):
-    from pages.parts.fisher import panels
+    from pages.rooms.fisher import panels
 
     taken = {}
     monkeypatch.setattr(panels, "draw", lambda figure, key, *_, **more: taken.update({key: more}))

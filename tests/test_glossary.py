@@ -5,15 +5,20 @@ import re
 import numpy as np
 import pytest
 
-from engine import fisher_argument, library, sandbox
-from engine.diagnostics import power_law
-from engine.pair import pair
-from pages.parts import controls, live, words
-from pages.parts.frame import entry
-from pages.parts.glossary import answers, asking, legends, listing
-from pages.parts.glossary.questions import QUESTIONS
-from pages.parts.glossary.terms import TERMS
-from pages.parts.results import View
+from engine.results import synthetic
+from engine.results.commutation import power_law
+from engine.runs import library
+from engine.samples import fisher
+from engine.samples.pair import pair
+from pages.data.results import View
+from pages.plot import legends
+from pages.rooms.glossary import answers, listing
+from pages.rooms.glossary.questions import QUESTIONS
+from pages.rooms.glossary.terms import TERMS
+from pages.shell import questions
+from pages.shell.frame import entry
+from pages.text import definitions, numbers
+from pages.ui import controls
 from tests import test_film_page, test_table_page
 from tests.planted import add_samples, add_spectra, analysis, fill, planted_spectra, samples
 from tests.test_pages import chart, charts, fine, opened, sent
@@ -36,7 +41,7 @@ def test_every_definition_is_a_term_once():
     texts = [term.text for term in TERMS]
     assert len(set(texts)) == len(texts)
     assert len({term.name for term in TERMS}) == len(TERMS)
-    defined = {name: text for name, text in vars(words).items() if name.isupper() and name not in PLAIN}
+    defined = {name: text for name, text in vars(definitions).items() if name.isupper() and name not in PLAIN}
     assert not [name for name, text in defined.items() if text not in texts]
     assert all(entry(page).file for term in TERMS for page in term.pages)
 
@@ -75,12 +80,12 @@ def test_without_results_terms_stand_without_numbers(store):
 
 
 def test_a_short_help_is_the_beginning_of_each_definition():
-    told = controls.brief(words.H + words.C)
+    told = controls.brief(definitions.H + definitions.C)
     assert told.startswith("**H, curvature.**")
     assert "**C, noise.**" in told
     assert told.count("$$") == 4
     assert "Its eigenvectors" not in told
-    assert controls.brief(words.SIZE) is None
+    assert controls.brief(definitions.SIZE) is None
 
 
 @pytest.mark.parametrize("page", [*LOOKING, *TOUCHING])
@@ -122,8 +127,8 @@ def test_every_page_with_results_asks_twice_or_more():
     pages = [question.page for question in QUESTIONS]
     assert all(pages.count(page) >= 2 for page in (*LOOKING, *TOUCHING, "table"))
     assert all(entry(page) for page in pages)
-    asked = {name for question in QUESTIONS for name in live.places(question.answer)}
-    assert asked <= {*live.NUMBERS, *answers.ANSWERS, *answers.WITHOUT_RUN}
+    asked = {name for question in QUESTIONS for name in numbers.places(question.answer)}
+    assert asked <= {*numbers.NUMBERS, *answers.ANSWERS, *answers.WITHOUT_RUN}
     assert {*answers.ANSWERS, *answers.WITHOUT_RUN} <= asked
 
 
@@ -149,8 +154,8 @@ def expected(view):
     data = h > a.noise_floor
     share = kept.second.sum(axis=1)
     return {
-        "size": live.tex(a.traces["C_awd"] / a.traces["C"]),
-        "hundredfold": live.tex(100 ** gamma(c)),
+        "size": numbers.tex(a.traces["C_awd"] / a.traces["C"]),
+        "hundredfold": numbers.tex(100 ** gamma(c)),
         "commuting_share": f"{100 * a.commutator('C') / a.random_commutator('C'):.1f}",
         "off_share": f"{100 * (1 - (c**2).sum() / a.squares['C']):.1f}",
         "noisiest": str(1 + int(c.argmax())),
@@ -167,63 +172,63 @@ def expected(view):
 
 
 def test_the_answers_are_those_of_the_arrays(view, monkeypatch):
-    monkeypatch.setattr("pages.parts.selection.current", lambda: controls.selection.Selection())
+    monkeypatch.setattr("pages.state.selection.current", lambda: controls.selection.Selection())
     for name, text in expected(view).items():
-        assert asking.answer(f"⟦{name}⟧", view) == text, name
+        assert questions.answer(f"⟦{name}⟧", view) == text, name
     largest = max(("C_hh", "C_hg", "C_gg"), key=view.analysis.traces.get)
-    assert asking.answer("⟦largest_part⟧", view) == controls.palette.LOOKS[largest].tex
+    assert questions.answer("⟦largest_part⟧", view) == controls.palette.LOOKS[largest].tex
     for question in QUESTIONS:
         if question.page in LOOKING:
-            assert "⟦" not in asking.answer(question.answer, view)
-            assert "does not tell it" not in asking.answer(question.answer, view)
+            assert "⟦" not in questions.answer(question.answer, view)
+            assert "does not tell it" not in questions.answer(question.answer, view)
 
 
 def test_answers_about_single_samples_are_those_of_the_samples(view, store, monkeypatch):
-    monkeypatch.setattr("pages.parts.selection.current", lambda: controls.selection.Selection(sample=3, partner=13))
-    assert "does not tell it" in asking.answer("⟦stiffest⟧", view)
+    monkeypatch.setattr("pages.state.selection.current", lambda: controls.selection.Selection(sample=3, partner=13))
+    assert "does not tell it" in questions.answer("⟦stiffest⟧", view)
     add_samples(store, view.run.key, 0, 10, 100)
     first, last = samples(0), samples(100)
     trace, size = last.kappa.sum(axis=1), np.abs(last.kappa).max(axis=1)
     half = next(n for n in range(1, trace.size + 1) if np.sort(trace)[-n:].sum() >= trace.sum() / 2)
-    assert asking.answer("⟦half_of_H⟧", view) == live.tex(half)
-    assert asking.answer("⟦half_share⟧", view) == f"{100 * half / trace.size:.1f}"
-    assert asking.answer("⟦stiffest⟧", view) == live.tex(size.max() / np.median(size))
+    assert questions.answer("⟦half_of_H⟧", view) == numbers.tex(half)
+    assert questions.answer("⟦half_share⟧", view) == f"{100 * half / trace.size:.1f}"
+    assert questions.answer("⟦stiffest⟧", view) == numbers.tex(size.max() / np.median(size))
     own = pair(last, 3, 13)
     share = np.linalg.norm(own.push) / np.linalg.norm(own.start) / np.linalg.norm(last.weight)
-    assert asking.answer("⟦dual_share⟧", view) == f"{100 * share:.1f}"
+    assert questions.answer("⟦dual_share⟧", view) == f"{100 * share:.1f}"
     change = own.gradient_by_activity(1.0) - own.gradient_by_activity(0.0)
     off = change - own.curvature_term - own.activity_term
-    assert asking.answer("⟦missed⟧", view) == f"{100 * np.linalg.norm(off) / np.linalg.norm(change):.0f}"
+    assert questions.answer("⟦missed⟧", view) == f"{100 * np.linalg.norm(off) / np.linalg.norm(change):.0f}"
     d = last.diagonals
     for name, found in (("first", first), ("last", last)):
-        mean = 1 - fisher_argument.of(found).diagonals["BC"].sum() / found.diagonals["empirical"].sum()
-        assert asking.answer(f"⟦mean_gradient_{name}⟧", view) == f"{100 * mean:.1f}"
-    ratio = fisher_argument.of(last).diagonals["BC"].sum() / d["H"].sum()
-    assert asking.answer("⟦BC_in_H⟧", view) == live.tex(ratio)
+        mean = 1 - fisher.of(found).diagonals["BC"].sum() / found.diagonals["empirical"].sum()
+        assert questions.answer(f"⟦mean_gradient_{name}⟧", view) == f"{100 * mean:.1f}"
+    ratio = fisher.of(last).diagonals["BC"].sum() / d["H"].sum()
+    assert questions.answer("⟦BC_in_H⟧", view) == numbers.tex(ratio)
 
 
 def test_the_sandbox_the_film_and_the_table_answer_without_a_run(store, monkeypatch):
     monkeypatch.setattr(
-        "pages.parts.selection.current", lambda: controls.selection.Selection(correlation=0.8, decades=0.4)
+        "pages.state.selection.current", lambda: controls.selection.Selection(correlation=0.8, decades=0.4)
     )
-    kappa = sandbox.curvatures("log_normal", 0.4, 0)
+    kappa = synthetic.curvatures("log_normal", 0.4, 0)
     for name, share in (("made_gamma", 1.0), ("made_gamma_half", 0.5)):
-        found = sandbox.place(sandbox.correlated(kappa, 0.8 * share))
-        assert asking.answer(f"⟦{name}⟧", None) == f"{found.gamma:.2f}"
-    assert "does not tell it" in asking.answer("⟦table_steepest⟧", None)
-    assert "does not tell it" in asking.answer("⟦film_last⟧", None)
+        found = synthetic.place(synthetic.correlated(kappa, 0.8 * share))
+        assert questions.answer(f"⟦{name}⟧", None) == f"{found.gamma:.2f}"
+    assert "does not tell it" in questions.answer("⟦table_steepest⟧", None)
+    assert "does not tell it" in questions.answer("⟦film_last⟧", None)
     made = test_film_page.plant(store)
-    assert asking.answer("⟦film_first⟧ ⟦film_last⟧", None) == f"{made.frames[0].gamma:.3f} {made.last.gamma:.3f}"
+    assert questions.answer("⟦film_first⟧ ⟦film_last⟧", None) == f"{made.frames[0].gamma:.3f} {made.last.gamma:.3f}"
     rows = test_table_page.plant(store)
     groups = {}
     for row in rows:
         groups.setdefault((row.row, row.classes), []).append(row.laws["C"].gamma)
     name, classes = max(groups, key=lambda key: np.mean(groups[key]))
-    assert asking.answer("⟦table_steepest⟧", None) == (
+    assert questions.answer("⟦table_steepest⟧", None) == (
         f"{name}, {classes} classes: $\\gamma = {np.mean(groups[name, classes]):.3f}$"
     )
     spread = np.mean([np.std(gammas, ddof=1) for gammas in groups.values()])
-    assert asking.answer("⟦table_seeds⟧", None) == f"{spread:.3f}"
+    assert questions.answer("⟦table_seeds⟧", None) == f"{spread:.3f}"
 
 
 def test_an_answer_is_hidden_until_it_is_asked_for(run):

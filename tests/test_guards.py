@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from engine.every_sample import look
 from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 from torch.nn.utils import parametrizations, spectral_norm
 
 from engine import analyze, guards
-from engine.every_sample import look
 from tests.reference.cases import mlp
 
 

@@ -17,10 +17,10 @@ import torch
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine import library
 from engine.__main__ import main
-from engine.command_line import parse
-from engine.table import from_csv
+from engine.config.command_line import parse
+from engine.runs import library
+from engine.sweeps.rows import from_csv
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -101,7 +101,7 @@ def test_a_fault_of_the_program_shows_where_and_says_so(store: Store, train: lis
     def broken(*args: object, **settings: object) -> None:
         raise ZeroDivisionError("of a programmer")
 
-    monkeypatch.setattr("engine.pipeline.train", broken)
+    monkeypatch.setattr("engine.runs.pipeline.train", broken)
     assert main(train) == 1
     err = capsys.readouterr().err
     assert "Traceback" in err
@@ -113,7 +113,7 @@ def test_too_little_memory_says_what_to_reduce(store: Store, train: list[str], m
     def greedy(*args: object, **settings: object) -> None:
         raise error
 
-    monkeypatch.setattr("engine.pipeline.train", greedy)
+    monkeypatch.setattr("engine.runs.pipeline.train", greedy)
     assert main(train) == 1
     err = capsys.readouterr().err
     assert "Traceback" not in err
@@ -130,7 +130,7 @@ def test_a_relative_path_names_the_same_run_from_any_folder(store: Store, train:
 
 
 def test_sigterm_ends_like_ctrl_c(store: Store, train: list[str], monkeypatch, capsys) -> None:
-    monkeypatch.setattr("engine.pipeline.train", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr("engine.runs.pipeline.train", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     assert main(train) == 130
     assert capsys.readouterr().err.splitlines()[-1].startswith("Stopped. What was finished is kept.")
 
@@ -197,7 +197,8 @@ def test_the_dashboards_worker_can_be_watched_and_cancelled(store: Store, train:
 
 def test_reading_and_describing_work_needs_no_torch() -> None:
     code = (
-        "import sys, engine.library, engine.command_line, engine.terminal, cache.jobs, cache.store, engine.__main__\n"
+        "import sys, engine.runs.library, engine.config.command_line, engine.cli.console\n"
+        "import cache.jobs, cache.store, engine.__main__\n"
         "sys.exit('torch' in sys.modules)"
     )
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache.store import Store
-from engine import housekeeping, library
-from engine.pipeline import Pipeline, default_analysis
-from engine.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.runs import eviction, library
+from engine.runs.pipeline import Pipeline, default_analysis
 from tests.planted import fill
 from tests.test_pipeline import write_data
 
@@ -32,7 +32,7 @@ def test_the_oldest_analyses_leave_and_nothing_else(tmp_path_factory, entries, l
         store.write(("runs", run, "checkpoints", "00001"), {}, {"main": {"w": np.zeros(20_000, np.uint8)}})
     for i, (run, created, size) in enumerate(entries):
         keep_analysis(store, run, f"k{i}", float(created), 10_000 * size)
-    before = housekeeping.analyses(store)
+    before = eviction.analyses(store)
     assert [(a.run, a.key) for a in before] == [
         (run, f"k{i}")
         for run, i in sorted(((e[0], i) for i, e in enumerate(entries)), key=lambda p: (entries[p[1]][1], *p))
@@ -41,7 +41,7 @@ def test_the_oldest_analyses_leave_and_nothing_else(tmp_path_factory, entries, l
     most = 10_000 * limit
     store.write(("settings", "room"), {"limit": most})
     size = store.size()
-    gone = housekeeping.make_room(store, spare)
+    gone = eviction.make_room(store, spare)
 
     # By definition: one at a time, the oldest that may leave, while there is too much.
     wanted = []
@@ -50,14 +50,14 @@ def test_the_oldest_analyses_leave_and_nothing_else(tmp_path_factory, entries, l
             wanted.append(one)
             size -= one.size
     assert list(gone) == wanted
-    assert housekeeping.analyses(store) == tuple(a for a in before if a not in wanted)
+    assert eviction.analyses(store) == tuple(a for a in before if a not in wanted)
     assert [store.list("runs", run, "checkpoints") for run in "ab"] == [("00001",)] * 2
-    lines = housekeeping.log(store)
+    lines = eviction.log(store)
     assert len(lines) == len(gone)
     for line, one in zip(lines, gone, strict=True):
         assert f"the analysis of epoch {one.epoch} (layer fc2) of run {one.run} left" in line
-        assert housekeeping.words(one.size) in line
-        assert f"the limit of {housekeeping.words(most)}" in line
+        assert eviction.words(one.size) in line
+        assert f"the limit of {eviction.words(most)}" in line
 
 
 def test_two_that_keep_house_at_once_tell_each_departure_once(tmp_path, monkeypatch):
@@ -65,11 +65,11 @@ def test_two_that_keep_house_at_once_tell_each_departure_once(tmp_path, monkeypa
     store.write(("runs", "a"), {})
     keep_analysis(store, "a", "k", 1.0, 10_000)
     store.write(("settings", "room"), {"limit": 0})
-    seen = housekeeping.leaving(store, 0)
-    monkeypatch.setattr(housekeeping, "leaving", lambda *_: seen)
-    assert housekeeping.make_room(store) == seen
-    assert housekeeping.make_room(store) == ()
-    assert len(housekeeping.log(store)) == 1
+    seen = eviction.leaving(store, 0)
+    monkeypatch.setattr(eviction, "leaving", lambda *_: seen)
+    assert eviction.make_room(store) == seen
+    assert eviction.make_room(store) == ()
+    assert len(eviction.log(store)) == 1
 
 
 def test_what_an_analysis_no_longer_needs_leaves_before_any_analysis(tmp_path, monkeypatch):
@@ -80,9 +80,9 @@ def test_what_an_analysis_no_longer_needs_leaves_before_any_analysis(tmp_path, m
     assert store.size() > 110_000
     monkeypatch.setattr("cache.store.GRACE_SECONDS", -1.0)
     store.write(("settings", "room"), {"limit": 80_000})
-    assert housekeeping.make_room(store) == ()
+    assert eviction.make_room(store) == ()
     assert store.size() < 80_000
-    (kept,) = housekeeping.analyses(store)
+    (kept,) = eviction.analyses(store)
     assert kept.size > 60_000
 
 
@@ -97,7 +97,7 @@ def test_the_limit_holds_whoever_writes(tmp_path):
     for epoch in (0, 1, 2):
         worker.analyze(default_analysis(run, epoch))
         assert [a.request.epoch for a in library.analyses(store, key)] == [epoch]
-    assert [line.split(" of run")[0].split("the ")[1] for line in housekeeping.log(store)] == [
+    assert [line.split(" of run")[0].split("the ")[1] for line in eviction.log(store)] == [
         "analysis of epoch 0 (layer fc2)",
         "analysis of epoch 1 (layer fc2)",
     ]
@@ -106,11 +106,11 @@ def test_the_limit_holds_whoever_writes(tmp_path):
 
 def test_a_limit_is_kept_and_one_that_holds_nothing_is_refused(tmp_path):
     store = Store(tmp_path)
-    assert housekeeping.limit(store) == housekeeping.USUAL_LIMIT
-    housekeeping.set_limit(store, 2_000_000_000)
-    assert housekeeping.limit(Store(tmp_path)) == 2_000_000_000
+    assert eviction.limit(store) == eviction.USUAL_LIMIT
+    eviction.set_limit(store, 2_000_000_000)
+    assert eviction.limit(Store(tmp_path)) == 2_000_000_000
     with pytest.raises(ValueError, match="Choose at least 100 MB"):
-        housekeeping.set_limit(store, 5_000)
+        eviction.set_limit(store, 5_000)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_limit_is_kept_and_one_that_holds_nothing_is_refused(tmp_path):
     ],
 )
 def test_sizes_in_words(size, said):
-    assert housekeeping.words(size) == said
+    assert eviction.words(size) == said
 
 
 # -- names ------------------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def test_a_name_outlives_what_a_worker_writes(tmp_path):
     before = store.version("runs", key)
     store.write(("runs", key), store.read("runs", key).meta)
     assert library.find(store, key).label == "my first run"
-    assert "my first run" in housekeeping._name(store, key)
+    assert "my first run" in eviction._name(store, key)
     library.rename(store, key, "")
     assert library.find(store, key).label == ""
     assert store.version("runs", key) != before

@@ -8,9 +8,9 @@ import torch
 from scipy import stats
 
 from engine import analyze
-from engine.diagnostics import fittable
-from engine.jackknife import ALONE, SHARE, Jackknife, places, stretches
-from engine.per_sample import left_out
+from engine.curvature.resampling import left_out
+from engine.results.commutation import fittable
+from engine.results.jackknife import ALONE, SHARE, Jackknife, places, stretches
 from tests.reference import twins
 from tests.reference.cases import case, lonely
 from tests.reference.twins import compare

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from engine import analyze
-from engine.joint import JointTail
-from engine.per_sample import left_out
-from engine.result import Analysis
-from engine.verify import verify
+from engine.curvature.joint import JointTail
+from engine.curvature.resampling import left_out
+from engine.curvature.verify import verify
+from engine.results.analysis import Analysis
 from tests.reference import twins
 from tests.reference.cases import LOSSES, case, mlp
 
@@ -307,7 +307,7 @@ def test_what_cannot_be_studied_jointly_is_told(model, layer, settings, sentence
 
 
 def test_work_that_cannot_fit_is_refused(monkeypatch):
-    monkeypatch.setattr("engine.analysis.free_memory", lambda _: 10_000)
+    monkeypatch.setattr("engine.curvature.analyze.free_memory", lambda _: 10_000)
     with pytest.raises(MemoryError, match=r"44 weights and 8 samples needs about .* are free\. Set top_k"):
         run(net("relu"))
 

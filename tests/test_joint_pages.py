@@ -6,10 +6,11 @@ import pytest
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine import library
-from engine.command_line import AnalyzeCommand, parse
-from engine.requests import AnalysisRequest, key, to_json
-from pages.parts import report, results
+from engine.config.command_line import AnalyzeCommand, parse
+from engine.config.requests import AnalysisRequest, key, to_json
+from engine.runs import library
+from pages.data import results
+from pages.publish import run_report
 from tests.planted import SIDE, analysis, fill
 from tests.test_pages import button, charts, fine, opened, url
 
@@ -107,7 +108,7 @@ def test_a_report_tells_what_there_is(store):
     run = fill(store, epochs=())
     for epoch in (0, 10):
         add_joint(store, run, epoch)
-    text = report.html(results.view_of(library.find(store, run)))
+    text = run_report.html(results.view_of(library.find(store, run)))
     assert "fc1 + fc2 (jointly)" in text
     assert "Exponent γ of E[h²]" in text
     assert "Predicted exponent" not in text

@@ -8,11 +8,11 @@ from torch import nn
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine import library, loading
 from engine.__main__ import main
-from engine.command_line import AnalyzeCommand, LoadCommand, parse
-from engine.requests import AnalysisRequest
-from pages.parts import load_check
+from engine.config.command_line import AnalyzeCommand, LoadCommand, parse
+from engine.config.requests import AnalysisRequest
+from engine.runs import external, library
+from pages.rooms.load import accuracy as load_check
 from tests.planted import add_analysis, fill
 from tests.test_pages import button, charts, fine, opened, url
 from tests.test_pipeline import write_data
@@ -41,7 +41,7 @@ def store(tmp_path, monkeypatch):
     plant(found, "mnist5k", DIGITS)
     library.keep_calibration(found, CALIBRATION)
     monkeypatch.setattr(
-        "pages.parts.load_source._inspected", lambda stamps: loading.inspect([Path(path) for path, _, _ in stamps])
+        "pages.rooms.load.source._inspected", lambda stamps: external.inspect([Path(path) for path, _, _ in stamps])
     )
     return found
 
@@ -123,8 +123,8 @@ def test_the_controls_reach_the_request(started, store, tmp_path, label):
     assert run.checkpoints == (3, 7)
     assert run.samples == 300
     net = digits_net(2, {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}[label])
-    from engine.data import load
-    from engine.requests import DataRequest
+    from engine.config.requests import DataRequest
+    from engine.data.datasets import load
 
     data = load(DataRequest(per_class=30, scaling="unit"))
     accuracy = float((net(data.train_x).argmax(1) == data.train_y).double().mean())
@@ -183,11 +183,11 @@ def test_a_pickled_model_is_refused_in_a_sentence(started, store, tmp_path):
 
 def test_reading_happens_in_a_process_of_its_own(tmp_path):
     """The real subprocess: what it finds, and its sentence for what it cannot read."""
-    from pages.parts.load_source import _inspected
+    from pages.rooms.load.source import _inspected
 
     torch.save(digits_net().state_dict(), tmp_path / "net.pt")
     found = _inspected.__wrapped__(((str(tmp_path / "net.pt"), 0, 0),))
-    assert found == loading.inspect([tmp_path / "net.pt"])
+    assert found == external.inspect([tmp_path / "net.pt"])
     (tmp_path / "net.pt").write_bytes(b"PK nothing")
     with pytest.raises(ValueError, match=r"net\.pt: it is damaged, incomplete or no state dict"):
         _inspected.__wrapped__(((str(tmp_path / "net.pt"), 1, 0),))

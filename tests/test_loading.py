@@ -10,18 +10,19 @@ import torch
 from torch import nn
 
 from cache.store import Store
-from engine import analyze, library
+from engine import analyze
 from engine.__main__ import main
-from engine.architectures import usual_layer
-from engine.command_line import LoadCommand, parse
-from engine.data import load
-from engine.inspection import asked, from_json, to_json
-from engine.loading import inspect
-from engine.models import build, infer, layer_shapes, rebuild
-from engine.pipeline import Pipeline
-from engine.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest, key
-from engine.requests import to_json as plain
-from engine.typed import load_arguments
+from engine.config.command_line import LoadCommand, parse
+from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest, key
+from engine.config.requests import to_json as plain
+from engine.config.typed import load_arguments
+from engine.data.datasets import load
+from engine.models.architectures import usual_layer
+from engine.models.inspection import asked, from_json, to_json
+from engine.models.networks import build, infer, layer_shapes, rebuild
+from engine.runs import library
+from engine.runs.external import inspect
+from engine.runs.pipeline import Pipeline
 from tests.reference import twins
 from tests.test_pipeline import write_data
 

@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 
 from cache.store import Store
-from engine import diagnostics, library
-from engine.record import Whole
-from engine.requests import AnalysisRequest, key, to_json
-from pages.parts import chance, directions, draws, exponents, panels, pointing, results, selection, suppressing
-from pages.parts.edits import Edit
+from engine.config.requests import AnalysisRequest, key, to_json
+from engine.results import commutation
+from engine.results.record import Whole
+from engine.runs import library
+from pages.data import random_draws, results
+from pages.rooms.commutativity import chance
+from pages.rooms.commutativity import panels as directions
+from pages.rooms.power_law import panels as exponents
+from pages.rooms.suppression import panels as suppressing
+from pages.state import selection
+from pages.state.edit import Edit
+from pages.ui import cards, marker
 from tests.planted import add_spectra, analysis, fill
 from tests.test_figures import decode
 from tests.test_pages import chart, charts, fine, heat, opened, result, sent, url
@@ -35,7 +42,7 @@ def wide(store):
     root = h**0.6
     block = root[:, None] * (turned @ turned.T) * root
     spectrum = np.linalg.eigvalsh(block)[::-1].copy()
-    curves = diagnostics.commutator_curves(h, block)
+    curves = commutation.commutator_curves(h, block)
     kept = dataclasses.replace(
         a,
         eigenvalues=h,
@@ -71,10 +78,10 @@ def test_the_sizes_are_tested_against_99_draws_of_the_law(store, run):
     at = opened(COMMUTATIVITY, k="40")
     a = result(store, run, 100)
     sizes = [
-        diagnostics.off_diagonal(diagnostics.random_correlation(a.whole("C").spectrum, 100, s)).rms[39]
+        commutation.off_diagonal(commutation.random_correlation(a.whole("C").spectrum, 100, s)).rms[39]
         for s in range(99)
     ]
-    real = diagnostics.off_diagonal(a.correlation("C", 40)).rms[-1]
+    real = commutation.off_diagonal(a.correlation("C", 40)).rms[-1]
     assert real < min(sizes)
     assert said(at, "**None of 99 random rotations was as close to diagonal: p ≤ 0.01.**")
     assert said(at, f"Root mean square {real:.3f}, by chance {np.median(sizes):.3f} ({min(sizes):.3f}")
@@ -86,10 +93,10 @@ def test_the_sizes_are_tested_against_99_draws_of_the_law(store, run):
 def test_moving_k_looks_at_more_of_the_same_draws(run):
     at = opened(COMMUTATIVITY, k="40")
     small = heat(at, "R_rand")
-    view_of_100 = draws.chance(results.view_of(results.runs()[0]), "C", 40)
+    view_of_100 = random_draws.chance(results.view_of(results.runs()[0]), "C", 40)
     press(at, "slider", "Leading directions", 80)
     np.testing.assert_array_equal(heat(at, "R_rand")[:40, :40], small)
-    assert draws.chance(results.view_of(results.runs()[0]), "C", 80) is view_of_100
+    assert random_draws.chance(results.view_of(results.runs()[0]), "C", 80) is view_of_100
     assert view_of_100.complete
 
 
@@ -237,7 +244,7 @@ def test_a_box_becomes_the_window_of_the_directions_in_it(run, monkeypatch, cent
     chosen = {}
     monkeypatch.setattr(selection, "choose", lambda **changes: chosen.update(changes))
     view = results.view_of(results.runs()[0])
-    monkeypatch.setattr(pointing, "pointed", lambda _: None)
+    monkeypatch.setattr(marker, "pointed", lambda _: None)
     drawn = exponents.clouds({"": view}, ("C",), 0, 200)
     exponents.law({"": view}, drawn, centred)
     figure, more = heard["power"]
@@ -250,7 +257,7 @@ def test_a_box_becomes_the_window_of_the_directions_in_it(run, monkeypatch, cent
     chosen.clear()
     more["on_box"](place[1] * 2, place[1] * 3)
     assert chosen == {}, "an empty box changes nothing"
-    assert more["on_click"] is pointing.at
+    assert more["on_click"] is marker.at
     assert set(more["arrays"]()) == {"H", "C"}
     np.testing.assert_array_equal(more["arrays"]()["H"], h)
 
@@ -301,7 +308,7 @@ def test_runs_are_called_by_what_tells_them_apart():
 
 
 def test_ordinals():
-    assert [pointing.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 101, 112, 1023)] == (
+    assert [marker.ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 101, 112, 1023)] == (
         ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "101st", "112th", "1,023rd"]
     )
 
@@ -317,7 +324,7 @@ def taken(monkeypatch):
     def draw(figure, key, *_, arrays, code, **more):
         found[key] = (arrays(), code())
 
-    for module in (chance, directions, exponents, panels, suppressing):
+    for module in (chance, directions, exponents, cards, suppressing):
         monkeypatch.setattr(module, "draw", draw)
     return found
 
@@ -340,8 +347,8 @@ def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, mo
     exponents.residuals(there, drawn)
     exponents.gamma_by_window(there, drawn, 2, 200)
     exponents.effective_curvature(view)
-    panels.gamma_over_epochs(view, ("C",), 2, 200)
-    panels.training(view)
+    cards.gamma_over_epochs(view, ("C",), 2, 200)
+    cards.training(view)
     rank = kept.kappa.shape[1]
     outcome = suppressing.outcome(view, Edit(keep=2, tail=0.1, homogenise=True), rank, 0, 400)
     for figure in (suppressing.new_on_old, suppressing.both, suppressing.single_samples, suppressing.cumulative):
@@ -350,7 +357,7 @@ def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, mo
 
     whole = dataclasses.replace(view.analysis, spectra=kept)
     monkeypatch.setattr("engine.analyze", lambda *_, **__: whole)
-    monkeypatch.setattr("engine.pipeline.Pipeline.restore", lambda *_, **__: (None, None, None))
+    monkeypatch.setattr("engine.runs.pipeline.Pipeline.restore", lambda *_, **__: (None, None, None))
     compared = 0
     for key_, (arrays, text) in taken.items():
         names = {}

@@ -1,4 +1,4 @@
-"""engine.models: what is built, and what is read out of bare weights."""
+"""engine.models.networks: what is built, and what is read out of bare weights."""
 
 import copy
 from collections import OrderedDict
@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from engine.architectures import linear_layers, parameter_count, studied_layer
-from engine.models import build, infer, rebuild
-from engine.requests import ModelRequest
+from engine.config.requests import ModelRequest
+from engine.models.architectures import linear_layers, parameter_count, studied_layer
+from engine.models.networks import build, infer, rebuild
 
 CNN = ModelRequest("cnn", (3, 10))
 

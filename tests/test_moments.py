@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import moments
-from engine.moments import Moment, Side
+from engine.curvature import moments
+from engine.curvature.moments import Moment, Side
 from tests.reference import twins
 
 

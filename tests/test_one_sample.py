@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from engine import chain, one_sample
+from engine.samples import downstream
+from engine.samples import hessian as one_sample
 from tests.planted import samples
 from tests.reference.twins import compare
 
@@ -63,5 +64,5 @@ def test_two_classes_curve_as_the_loss_itself_does(loss):
     step = np.array([1, -1]) / 2
     f = s[:, None] * step
     p = 1 / (1 + np.exp(-s))
-    hessian = chain.derivatives(loss, f, 0)[1]
+    hessian = downstream.derivatives(loss, f, 0)[1]
     compare(one_sample.two_classes(loss, p), np.einsum("i,nij,j->n", step, hessian, step), 1e-9, loss)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine import library
+from engine.runs import library
 from tests.planted import add_analysis, fill
 from tests.test_figures import decode
 
@@ -128,7 +128,7 @@ def test_an_error_becomes_a_sentence(run, monkeypatch):
     def broken(*_):
         raise ValueError("The knob is stuck. Turn another one.")
 
-    monkeypatch.setattr("pages.parts.results.view", broken)
+    monkeypatch.setattr("pages.data.results.view", broken)
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
     assert not at.exception
     assert at.warning[0].value == "The knob is stuck. Turn another one."
@@ -138,7 +138,7 @@ def test_a_fault_of_the_program_shows_no_internals(run, monkeypatch):
     def broken(*_):
         raise KeyError("secret_name")
 
-    monkeypatch.setattr("pages.parts.results.view", broken)
+    monkeypatch.setattr("pages.data.results.view", broken)
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
     assert not at.exception
     assert "our fault" in at.error[0].value

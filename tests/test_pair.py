@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call, grad, jacrev
 
-from engine.chain import Chain
-from engine.differences import MATCHINGS, differences, matched
-from engine.every_sample import look
-from engine.pair import pair
+from engine.samples.all_pairs import MATCHINGS, differences, matched
+from engine.samples.collect import look
+from engine.samples.downstream import Chain
+from engine.samples.pair import pair
 from tests.reference import twins
 from tests.test_samples import network
 

@@ -9,11 +9,12 @@ import torch
 
 from cache.progress import Stopped
 from cache.store import MANIFEST, Store
-from engine import analyze, library, pipeline
-from engine.data import load
-from engine.models import build
-from engine.pipeline import Pipeline, chosen_epochs, default_analysis
-from engine.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine import analyze
+from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.data.datasets import load
+from engine.models.networks import build
+from engine.runs import library, pipeline
+from engine.runs.pipeline import Pipeline, chosen_epochs, default_analysis
 
 TRAINING = TrainingRequest(epochs=6, batch_size=16, momentum=0.5, checkpoints=(0, 2, 4))
 

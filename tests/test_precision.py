@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from engine import analyze, diagnostics
+from engine import analyze
+from engine.results import commutation
 from tests.reference import twins
 from tests.reference.cases import mlp
 
@@ -67,5 +68,5 @@ def test_spectra_in_float32_are_enough_for_the_random_baseline():
             # The cross part is indefinite: its variances come close to zero, and below it no correlation is defined.
             assert np.array_equal(np.isnan(ours), np.isnan(exact)), name
             assert np.nanmax(np.abs(ours - exact)) < (1e-2 if name == "C_hg" else 1e-5), name
-            sizes = [diagnostics.off_diagonal(r).rms[-1] for r in (ours, exact)]
+            sizes = [commutation.off_diagonal(r).rms[-1] for r in (ours, exact)]
             assert abs(sizes[0] - sizes[1]) < 1e-5, name

@@ -1,9 +1,9 @@
-"""engine.presets: the paper's table, and errors that name what is wrong."""
+"""engine.config.presets: the paper's table, and errors that name what is wrong."""
 
 import pytest
 
-from engine.presets import preset, presets, read
-from engine.requests import RunRequest
+from engine.config.presets import preset, presets, read
+from engine.config.requests import RunRequest
 
 # The paper's settings: data, kind, loss, samples per class, B, epochs, 𝒩 for 3, 6, 10 classes.
 TABLE = {

@@ -1,4 +1,4 @@
-"""engine.preview and engine.subset: what a page knows of data before torch is loaded."""
+"""engine.runs.preview and engine.data.subset: what a page knows of data before torch is loaded."""
 
 import subprocess
 import sys
@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from cache.store import Store
-from engine import preview, subset
-from engine.data import load
-from engine.requests import DataRequest
+from engine.config.requests import DataRequest
+from engine.data import subset
+from engine.data.datasets import load
+from engine.runs import preview
 from tests.small import pixels, saved
 
 

@@ -12,11 +12,13 @@ import pytest
 from PIL import Image
 
 from cache.store import Store
-from engine import sweeping, table
-from engine.sweep import open_sweep
-from engine.table import Law, Row
+from engine.sweeps import rows as table
+from engine.sweeps import workers
+from engine.sweeps.grid import open_sweep
+from engine.sweeps.rows import Law, Row
 from pages.publish import __main__ as command
-from pages.publish import boards, caveats, claims, export, page, readings, tables, wording
+from pages.publish import caveats, claims, export, tables, wording
+from pages.publish import rows as readings
 from tests.browser.conftest import find_chromium
 
 HERE = Path(__file__).parent / "results"
@@ -187,7 +189,7 @@ def test_the_interval_over_samples_is_held_against_the_spread_over_seeds():
 def test_what_was_not_measured_is_left_out_of_every_sentence():
     bare = row(kept_slope=math.nan, homogenised=math.nan, low=math.nan, high=math.nan, double=math.nan)
     rows = [bare, row("mse", low=math.nan, high=math.nan)]
-    text = page.page("A sweep", "some.toml", rows, ())
+    text = results_page.page("A sweep", "some.toml", rows, ())
     assert not re.search(r"\bnan\b", text)
     assert "interval –" not in text
 
@@ -209,7 +211,7 @@ def test_beside_the_paper_a_difference_is_told():
 
 def test_a_claim_moves_to_the_other_section_with_its_rows():
     def sections(rows):
-        text = page.page("A sweep", "some.toml", rows, ())
+        text = results_page.page("A sweep", "some.toml", rows, ())
         _, rest = text.split("## What holds")
         return rest.split("## What does not hold")
 
@@ -228,7 +230,7 @@ def test_a_claim_moves_to_the_other_section_with_its_rows():
 def swept(tmp_path_factory):
     """The tiny sweep, trained and analysed here."""
     store, sweep = Store(tmp_path_factory.mktemp("swept")), open_sweep(str(TINY))
-    states = sweeping.fill(store, sweep, lambda: ThreadPoolExecutor(1))
+    states = workers.fill(store, sweep, lambda: ThreadPoolExecutor(1))
     assert [state.failure for state in states] == [""] * len(sweep.cells)
     return store, sweep
 
@@ -249,7 +251,7 @@ def test_a_sweep_done_afresh_gives_the_committed_page(store, swept, tmp_path):
         dataclasses.replace(new, **{name: getattr(old, name) for name in OF_THE_DAY})
         for new, old in zip(rows, committed, strict=True)
     ]
-    anew = page.page(swept[1].name, "tests/results/tiny.toml", rows, ())
+    anew = results_page.page(swept[1].name, "tests/results/tiny.toml", rows, ())
     compare(anew, (HERE / "results.md").read_text(encoding="utf-8"))
 
 
@@ -283,7 +285,7 @@ def test_the_comparison_sees_a_number_and_a_word_that_changed():
 
 def test_the_committed_page_is_made_from_the_committed_table():
     rows = table.from_csv((HERE / "results.csv").read_text(encoding="utf-8"))
-    text = page.page(open_sweep(str(TINY)).name, "tests/results/tiny.toml", rows, ())
+    text = results_page.page(open_sweep(str(TINY)).name, "tests/results/tiny.toml", rows, ())
     assert text == (HERE / "results.md").read_text(encoding="utf-8")
     assert table.to_csv(rows) == (HERE / "results.csv").read_text(encoding="utf-8")
 
@@ -291,14 +293,14 @@ def test_the_committed_page_is_made_from_the_committed_table():
 def test_the_figures_show_the_numbers_of_the_cache(store, swept):
     rows, missing = readings.measured(*swept)
     assert missing == ()
-    made = {board.name: board for board in boards.boards(rows)}
+    made = {board.name: board for board in paper_figures.boards(rows)}
     assert list(made) == ["fig1", "fig2", "fig3", "fig4", "fig5"]
     ce, mse = (next(r for r in readings.last(rows) if r.row.endswith(loss) and r.seed == 0) for loss in ("CE", "MSE"))
-    a, b = (boards.frame(store, one).view.analysis for one in (ce, mse))
+    a, b = (paper_figures.frame(store, one).view.analysis for one in (ce, mse))
 
     found = {}
     for board in made.values():
-        figures, lost = boards.drawn(store, board)
+        figures, lost = paper_figures.drawn(store, board)
         assert lost == []
         assert sorted(figures) == sorted(board.files())
         found |= figures
@@ -358,11 +360,11 @@ def test_figures_become_files(store, swept, tmp_path):
     assert any("figures are drawn" in sentence for sentence in told)
     files = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
     rows = table.from_csv((tmp_path / "results.csv").read_text(encoding="utf-8"))
-    assert sorted(files) == sorted(name for board in boards.boards(rows) for name in board.files())
+    assert sorted(files) == sorted(name for board in paper_figures.boards(rows) for name in board.files())
     assert sum(map(len, files.values())) < 2e6
     for name in files:
         picture = Image.open(tmp_path / "results" / name).convert("RGB")
-        width = next(board.width for board in boards.boards(rows) if name in board.files())
+        width = next(board.width for board in paper_figures.boards(rows) if name in board.files())
         assert picture.width == export.SCALE * width
         assert picture.getpixel((0, 0)) == (255, 255, 255)
         assert len(picture.getcolors()) > 20, "nothing is drawn"

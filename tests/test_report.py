@@ -13,11 +13,14 @@ import pytest
 from safetensors.numpy import load
 
 from cache.store import Store
-from engine import library
-from engine.library import checkpoint_name
-from engine.requests import run_request
-from engine.suppression import Spectra, suppress
-from pages.parts import archive, live, prose, report, results, words
+from engine.config.requests import run_request
+from engine.results.suppression import Spectra, suppress
+from engine.runs import library
+from engine.runs.library import checkpoint_name
+from pages.data import results
+from pages.publish import run_report
+from pages.rooms.runs import archive
+from pages.text import definitions, markdown, numbers
 from tests.planted import fill
 from tests.test_figures import decode
 
@@ -65,7 +68,7 @@ def view(store, run):
 
 @pytest.fixture
 def page(view):
-    return report.html(view)
+    return run_report.html(view)
 
 
 class Reader(HTMLParser):
@@ -235,7 +238,7 @@ def test_suppression_holds_the_edited_diagonals(store, run, page):
 
 def test_one_epoch_without_spectra_gives_a_shorter_report(store):
     key = fill(store, epochs=(10,))
-    reader = read(report.html(results.view_of(library.find(store, key))))
+    reader = read(run_report.html(results.view_of(library.find(store, key))))
     assert "gammas" not in reader.figures
     assert "samples" not in reader.figures
     assert {"training", "parts", "power-law"} <= set(reader.figures)
@@ -243,7 +246,7 @@ def test_one_epoch_without_spectra_gives_a_shorter_report(store):
 
 
 def test_the_commands_it_gives_are_those_of_this_run(view, page):
-    from engine.command_line import parse
+    from engine.config.command_line import parse
 
     lines = re.search(r"<pre>(.*?)</pre>", page, re.S)[1].splitlines()
     train, analyze = (parse(line.split()[3:]) for line in lines)
@@ -255,10 +258,10 @@ def test_the_commands_it_gives_are_those_of_this_run(view, page):
 # -- its prose --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [n for n in dir(words) if n.isupper()])
+@pytest.mark.parametrize("name", [n for n in dir(definitions) if n.isupper()])
 def test_every_definition_becomes_html_with_mathml(name):
-    text = live.fill(getattr(words, name), None)
-    markup = prose.blocks(text)
+    text = numbers.fill(getattr(definitions, name), None)
+    markup = markdown.blocks(text)
     read(markup)
     assert markup.count("<math") == len(re.findall(r"\$\$.+?\$\$|\$.+?\$", text, re.S))
     assert "\\" not in markup
@@ -266,10 +269,10 @@ def test_every_definition_becomes_html_with_mathml(name):
 
 
 def test_prose_escapes_what_it_does_not_know():
-    assert prose.inline("a < b & `x*y*z` **c** *d* 2*3*4") == (
+    assert markdown.inline("a < b & `x*y*z` **c** *d* 2*3*4") == (
         "a &lt; b &amp; <code>x*y*z</code> <strong>c</strong> <em>d</em> 2*3*4"
     )
-    assert prose.blocks("one\n\n- two\n- three") == "<p>one</p>\n<ul><li>two</li><li>three</li></ul>"
+    assert markdown.blocks("one\n\n- two\n- three") == "<p>one</p>\n<ul><li>two</li><li>three</li></ul>"
 
 
 # -- the zip ----------------------------------------------------------------------------------------------
@@ -319,7 +322,7 @@ def loaded(store):
 
 
 def test_a_run_from_files_is_not_told_to_be_trained(loaded):
-    page = report.html(results.view_of(loaded))
+    page = run_report.html(results.view_of(loaded))
     text = "|".join(read(page).text)
     assert "Loading the same files brings it back" in text
     assert "engine train" not in text

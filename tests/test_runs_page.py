@@ -6,8 +6,9 @@ from streamlit.testing.v1 import AppTest
 
 from cache.jobs import Job
 from cache.progress import Progress
-from engine import housekeeping, library
-from pages.parts import frame, run_cards, run_table
+from engine.runs import eviction, library
+from pages.rooms.runs import cards, table
+from pages.shell import frame
 from tests.planted import fill
 from tests.test_pages import ROOT, fine, opened, url
 
@@ -28,7 +29,7 @@ def said(at):
 
 def choose_rows(at, *rows):
     """As if the boxes of these rows were pressed."""
-    at.session_state[run_table.KEY] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
+    at.session_state[table.KEY] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
     at.run()
     fine(at)
 
@@ -52,7 +53,7 @@ def test_every_run_is_a_row_with_its_numbers(store, run):
     assert rows["Epochs"].tolist() == ["100 of 100"] * 2
     assert rows["Checkpoints"].tolist() == [2, 3]
     assert rows["Analyses"].tolist() == [2, 3]
-    assert rows["On disk"].tolist() == [housekeeping.words(store.size("runs", key)) for key in (other, run)]
+    assert rows["On disk"].tolist() == [eviction.words(store.size("runs", key)) for key in (other, run)]
     for name, column in (("C", "γ, C"), ("C_awd", "γ, C_AWD")):
         wanted = []
         for key in (other, run):
@@ -73,9 +74,9 @@ def test_a_run_without_history_or_analysis_is_a_row_too(store):
 def test_rows_pressed_are_the_selection_of_all_pages(store, run):
     other = fill(store, epochs=(0, 100), seed=1)
     at = opened(PAGE, run=run)
-    assert at.session_state[run_table.KEY]["selection"]["rows"] == [1]
+    assert at.session_state[table.KEY]["selection"]["rows"] == [1]
     at = opened(PAGE, run=run, runs=other)
-    assert at.session_state[run_table.KEY]["selection"]["rows"] == [1, 0]
+    assert at.session_state[table.KEY]["selection"]["rows"] == [1, 0]
     assert "Side by side" in [h.value for h in at.subheader]
     assert "| Seed | 0 | 1 |" in said(at)
     assert "All other settings are the same." in said(at)
@@ -84,17 +85,17 @@ def test_rows_pressed_are_the_selection_of_all_pages(store, run):
 def test_the_first_pressed_stays_the_selected_run(store, run, monkeypatch):
     other = fill(store, epochs=(0, 100), seed=1)
     chosen = {}
-    monkeypatch.setattr(run_table.selection, "choose", lambda **changes: chosen.update(changes))
-    monkeypatch.setattr(run_table.results, "chosen_run", lambda: library.find(store, run))
+    monkeypatch.setattr(table.selection, "choose", lambda **changes: chosen.update(changes))
+    monkeypatch.setattr(table.results, "chosen_run", lambda: library.find(store, run))
     for rows, wanted in (
         ([0, 1], {"run": run, "runs": (other,)}),
         ([1], {"run": run, "runs": None}),
         ([0], {"run": other, "runs": None}),
         ([], {"run": run, "runs": None}),
     ):
-        state = {run_table.KEY: {"selection": {"rows": rows}}}
-        monkeypatch.setattr(run_table.st, "session_state", state)
-        run_table._select([other, run])
+        state = {table.KEY: {"selection": {"rows": rows}}}
+        monkeypatch.setattr(table.st, "session_state", state)
+        table._select([other, run])
         assert chosen == wanted
 
 
@@ -142,7 +143,7 @@ def test_equal_descriptions_are_told_apart_by_what_differs(store, run):
 def test_a_run_is_deleted_only_after_a_second_yes(store, run):
     other = fill(store, epochs=(0,), seed=1)
     at = opened(PAGE, run=run)
-    size = housekeeping.words(store.size("runs", run))
+    size = eviction.words(store.size("runs", run))
     pressed(at, "Delete run")
     assert store.list("runs") == tuple(sorted((run, other)))
     assert "3 checkpoints and 3 analyses" in said(at)
@@ -182,7 +183,7 @@ def test_single_analyses_are_deleted_only_after_a_second_yes(store, run):
 def test_the_job_that_works_on_a_run_is_known(store, run, monkeypatch, argv, works):
     job = at_work(store, tuple(run[:6] if word == "RUN" else word for word in argv))
     monkeypatch.setattr("cache.jobs.Jobs.running", lambda _: (job,))
-    assert (run_cards.working(library.find(store, run)) is job) is works
+    assert (cards.working(library.find(store, run)) is job) is works
 
 
 def at_work(store, argv):
@@ -190,7 +191,7 @@ def at_work(store, argv):
 
 
 def test_what_a_job_works_on_is_not_deleted(store, run, monkeypatch):
-    monkeypatch.setattr(run_cards, "working", lambda _: at_work(store, ()))
+    monkeypatch.setattr(cards, "working", lambda _: at_work(store, ()))
     at = opened(PAGE)
     pressed(at, "Delete run")
     assert at.button(key="runs.yes").disabled
@@ -200,7 +201,7 @@ def test_what_a_job_works_on_is_not_deleted(store, run, monkeypatch):
 def test_a_job_that_began_after_the_question_was_asked_is_heard(store, run, monkeypatch):
     at = opened(PAGE)
     pressed(at, "Delete run")
-    monkeypatch.setattr(run_cards, "working", lambda _: at_work(store, ()))
+    monkeypatch.setattr(cards, "working", lambda _: at_work(store, ()))
     at.button(key="runs.yes").click().run()
     fine(at)
     assert "is at work on this run" in at.warning[0].value
@@ -211,19 +212,19 @@ def test_a_job_that_began_after_the_question_was_asked_is_heard(store, run, monk
 
 
 def test_a_lower_limit_names_what_would_leave_and_waits_for_a_yes(store, run, monkeypatch):
-    monkeypatch.setattr(housekeeping, "SMALLEST_LIMIT", 1_000_000)
+    monkeypatch.setattr(eviction, "SMALLEST_LIMIT", 1_000_000)
     size = store.size()
     at = opened(PAGE)
-    assert f"**{housekeeping.words(size)} of 5 GB**" in at.get("progress")[0].proto.text
-    oldest = housekeeping.analyses(store)[0]
+    assert f"**{eviction.words(size)} of 5 GB**" in at.get("progress")[0].proto.text
+    oldest = eviction.analyses(store)[0]
     limit = size / 1e9 - oldest.size / 2e9
     at.number_input[0].set_value(limit).run()
     pressed(at, "Set the limit")
-    assert housekeeping.limit(store) == housekeeping.USUAL_LIMIT
+    assert eviction.limit(store) == eviction.USUAL_LIMIT
     assert "1 analysis leaves the cache, oldest first" in said(at)
     assert f"- run {run[:8]}: epoch 0" in said(at)
     pressed(at, "Lower the limit")
-    assert housekeeping.limit(store) == round(limit * 1e9)
+    assert eviction.limit(store) == round(limit * 1e9)
     assert [a.request.epoch for a in library.analyses(store, run)] == [10, 100]
     assert "the analysis of epoch 0" in said(at).replace("\\", "")
 
@@ -232,7 +233,7 @@ def test_a_higher_limit_is_set_at_once(store, run):
     at = opened(PAGE)
     at.number_input[0].set_value(7.5).run()
     pressed(at, "Set the limit")
-    assert housekeeping.limit(store) == 7_500_000_000
+    assert eviction.limit(store) == 7_500_000_000
     assert len(library.analyses(store, run)) == 3
 
 
@@ -248,7 +249,7 @@ def test_a_failure_inside_is_a_sentence(store, run, monkeypatch):
     def broken(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(run_table, "_row", broken)
+    monkeypatch.setattr(table, "_row", broken)
     at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
     at.switch_page(PAGE)
     at.run()

@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from engine import one_sample
-from pages.parts import palette, thumbnails
-from pages.parts.sample import choice, figures, telling
+from engine.samples import hessian
+from pages.charts import thumbnails
+from pages.rooms.sample import choice, figures, text
+from pages.state import palette
 from tests.planted import LOOKED, add_samples, pictures, samples
 from tests.test_figures import decode
 from tests.test_pages import button, chart, charts, fine, opened, url
@@ -38,7 +39,7 @@ def test_every_figure_shows_the_stiffest_sample_at_first(looked):
     found = samples(10)
     assert set(charts(at)) == FIGURES
     stiffest = int(np.abs(found.kappa[:, 0]).argmax())
-    one = one_sample.of(found, stiffest)
+    one = hessian.of(found, stiffest)
     size = np.abs(found.kappa[:, 0])
 
     (tiles,) = chart(at, "strip")["data"]
@@ -90,7 +91,7 @@ def test_order_and_class_choose_what_is_offered(looked):
 def test_a_link_names_sample_eigenvalue_and_direction(looked):
     at = opened(PAGE, epoch="10", sample="7", mode="2", direction="4")
     found = samples(10)
-    one = one_sample.of(found, 7)
+    one = hessian.of(found, 7)
     own = one.alignment(found.directions)[1]
     np.testing.assert_allclose(decode(trace(at, "alignment", "alignment")["y"]), own, rtol=1e-5)
     np.testing.assert_allclose(decode(chart(at, "v")["data"][0]["z"]), found.directions[3], rtol=1e-5)
@@ -129,21 +130,20 @@ def test_plain_axes_show_the_parabola(looked):
 def test_the_sentences_hold_the_numbers(looked):
     found = samples(10)
     size = np.abs(found.kappa[:, 0])
-    said = telling.all_of_them(found)
+    said = text.all_of_them(found)
     assert f"({1} of {LOOKED})" in said
     assert f"**{size.max() / size.sum():.0%}**" in said
     p = int(size.argmax())
-    one = one_sample.of(found, p)
-    own = telling.one_of_them(found, p, one)
+    one = hessian.of(found, p)
+    own = text.one_of_them(found, p, one)
     assert "the 1st sharpest of 120" in own
     assert ("takes this" in own) == (not found.correct[p])
     h = np.einsum("m,mt->t", one.kappa, one.alignment(found.directions))
     carried = h[0] / LOOKED / found.eigenvalues[0]
-    told = telling.aligned(found, one, one.alignment(found.directions)[0], 1, 1)
+    told = text.aligned(found, one, one.alignment(found.directions)[0], 1, 1)
     assert f"**{carried:.2%}** of $H_{{1,1}}$" in told
     total = sum(
-        float(o.kappa @ o.alignment(found.directions[:1])[:, 0])
-        for o in (one_sample.of(found, q) for q in range(LOOKED))
+        float(o.kappa @ o.alignment(found.directions[:1])[:, 0]) for o in (hessian.of(found, q) for q in range(LOOKED))
     )
     assert np.isclose(total / LOOKED, found.eigenvalues[0], rtol=1e-3), "the shares of all samples make H_11"
 
@@ -151,12 +151,12 @@ def test_the_sentences_hold_the_numbers(looked):
 @pytest.mark.parametrize(("activation", "loss"), [("relu", "linear_mse"), ("tanh", "mse")])
 def test_other_losses_and_activations_have_their_sentences(activation, loss):
     found = samples(10, activation, loss)
-    assert ("plain squared error" in telling.all_of_them(found)) == (loss == "linear_mse")
+    assert ("plain squared error" in text.all_of_them(found)) == (loss == "linear_mse")
     for p in (0, 50):
-        one = one_sample.of(found, p)
-        assert "sharpest of 120" in telling.one_of_them(found, p, one)
+        one = hessian.of(found, p)
+        assert "sharpest of 120" in text.one_of_them(found, p, one)
         negative = int((one.kappa[: one.rank] < 0).sum())
-        assert (f"{negative} of them negative" in telling.spectrum(one)) == bool(negative)
+        assert (f"{negative} of them negative" in text.spectrum(one)) == bool(negative)
     figure = figures.stiffness(loss, found.confidence, found.kappa[:, 0], found.correct, str, 0)
     assert figure.data
 
@@ -173,7 +173,7 @@ def test_probabilities_are_told_by_what_is_missing_near_certainty():
 
 
 def test_factors_are_told_in_two_digits():
-    told = [telling._factor(r) for r in (0.0123, 1.04, 77.4, 862.3, 2769.0, 1.93e5)]
+    told = [text._factor(r) for r in (0.0123, 1.04, 77.4, 862.3, 2769.0, 1.93e5)]
     assert told == ["0.012 times", "1 times", "77 times", "860 times", "2,800 times", "1.9 × 10⁵ times"]
 
 
@@ -201,7 +201,7 @@ def test_a_strip_frames_the_marked_and_tells_what_a_wrong_one_is_taken_for():
 
 
 def test_numbers_and_code_of_every_figure_are_to_be_had(looked, monkeypatch, capsys):
-    from pages.parts.sample import panels
+    from pages.rooms.sample import panels
 
     taken = {}
     monkeypatch.setattr(panels, "draw", lambda figure, key, *_, **more: taken.update({key: more}))

@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from cache.store import Store
-from engine import every_sample, library, samples
 from engine.__main__ import main
-from engine.pipeline import Pipeline
-from engine.requests import DataRequest, ModelRequest, RunRequest
-from engine.typed import arguments
+from engine.config.requests import DataRequest, ModelRequest, RunRequest
+from engine.config.typed import arguments
+from engine.runs import library
+from engine.runs.pipeline import Pipeline
+from engine.samples import collect, table
 from tests.reference import twins
 from tests.reference.cases import mlp
 from tests.test_pipeline import TRAINING, write_data
@@ -28,7 +29,7 @@ def network(activation=nn.ReLU, seed=0):
 
 def looked(model, inputs, targets, loss="ce"):
     names = tuple("abc")
-    return every_sample.look(model, inputs, targets, "fc2", loss, 5, 7, names, "cpu")
+    return collect.look(model, inputs, targets, "fc2", loss, 5, 7, names, "cpu")
 
 
 def brute_fisher(model, inputs, loss):
@@ -123,8 +124,8 @@ def trained(tmp_path):
 
 def test_they_are_kept_and_come_back_as_they_were(trained):
     pipeline, run = trained
-    made = every_sample.keep(pipeline, run, 6)
-    found = samples.read(pipeline.store, library.find(pipeline.store, run), 6, "fc2")
+    made = collect.keep(pipeline, run, 6)
+    found = table.read(pipeline.store, library.find(pipeline.store, run), 6, "fc2")
     for field in dataclasses.fields(made):
         if field.name not in ("chain", "diagonals"):
             assert np.array_equal(getattr(found, field.name), getattr(made, field.name)), field.name
@@ -132,21 +133,21 @@ def test_they_are_kept_and_come_back_as_they_were(trained):
     z = made.preactivation(made.activity)
     assert np.array_equal(found.chain.value(z, found.targets), made.chain.value(z, made.targets))
     twins.compare(found.chain.value(z, found.targets), made.loss, 1e-5, "the chain's loss is the network's")
-    assert samples.pictures(pipeline.store, library.find(pipeline.store, run)) is None, "six numbers are no picture"
+    assert table.pictures(pipeline.store, library.find(pipeline.store, run)) is None, "six numbers are no picture"
     # A second look costs nothing.
     pipeline.store.delete("runs", run, "checkpoints", "00006")
-    assert len(every_sample.keep(pipeline, run, 6)) == 120
+    assert len(collect.keep(pipeline, run, 6)) == 120
 
 
 def test_pictures_keep_channels_and_shrink_what_is_large():
     images = torch.linspace(-2, 3, 2 * 3 * 130 * 100).view(2, 3, 130, 100)
-    found = every_sample.pictures(images)
+    found = collect.pictures(images)
     assert found.shape == (2, 44, 34, 3)
     assert found.dtype == np.uint8
     assert (found.min(), found.max()) == (0, 255)
-    grey = every_sample.pictures(torch.rand(2, 1, 28, 28))
+    grey = collect.pictures(torch.rand(2, 1, 28, 28))
     assert grey.shape == (2, 28, 28)
-    assert every_sample.pictures(torch.rand(2, 9)) is None
+    assert collect.pictures(torch.rand(2, 9)) is None
 
 
 def test_the_command_looks_and_says_so(trained, monkeypatch, capsys):
@@ -164,4 +165,4 @@ def test_training_ends_with_a_look_where_that_is_wished(trained, monkeypatch, ca
     found = library.find(pipeline.store, run)
     assert main(arguments(found.request, device="cpu", every_sample=("0",))) == 0
     assert "Done: 120 samples of epoch 0 of run" in capsys.readouterr().err
-    assert samples.read(pipeline.store, found, 0, "fc2") is not None
+    assert table.read(pipeline.store, found, 0, "fc2") is not None

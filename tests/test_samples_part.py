@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache.jobs import Jobs
-from pages.parts import samples
+from pages.data import samples
 from tests.planted import LOOKED, add_analysis, add_samples, pictures
 from tests.planted import samples as planted
 from tests.test_pages import button, fine
@@ -19,7 +19,7 @@ def page(*epochs):
     def script(epochs):
         import streamlit as st
 
-        from pages.parts import results, samples
+        from pages.data import results, samples
 
         found = samples.of("some", results.view(), epochs, ("**Kappa.** A definition.",))
         st.markdown(f"{len(found)} of epochs {[s.epoch for s in found]}")
@@ -47,7 +47,8 @@ def test_kept_samples_and_pictures_are_read(store, run):
 
 
 def test_what_arrives_later_is_seen_and_what_was_read_is_kept(store, run, monkeypatch):
-    from pages.parts import results, selection
+    from pages.data import results
+    from pages.state import selection
 
     monkeypatch.setattr(selection, "current", selection.Selection)
     view = results.view_of(results.runs()[0])

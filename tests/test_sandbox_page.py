@@ -1,4 +1,4 @@
-"""The page "What sets γ" over planted spectra: what is drawn and told is what engine.sandbox answers."""
+"""The page "What sets γ" over planted spectra: what is drawn and told is what engine.results.synthetic answers."""
 
 import subprocess
 import sys
@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from cache.store import Store
-from engine import sandbox
-from pages.parts import live, selection
-from pages.parts.sandbox import proof, sources
-from pages.parts.sandbox.knobs import Setting
-from pages.parts.sandbox.wedge import wedge
-from pages.parts.selection import Selection
+from engine.results import synthetic
+from pages.rooms.mechanism import proof, spectra
+from pages.rooms.mechanism.controls import Setting
+from pages.rooms.mechanism.wedge import wedge
+from pages.state import selection
+from pages.state.selection import Selection
+from pages.text import numbers
 from tests.planted import SAMPLES, add_spectra, analysis, fill, planted_spectra
 from tests.test_figures import decode, slope, traces
 from tests.test_joint_pages import JOINT, add_joint
@@ -54,8 +55,8 @@ def series(at, key, meta):
 
 def made(**setting):
     wanted = vars(Setting()) | setting
-    kappa = sandbox.curvatures(wanted["distribution"], wanted["decades"], wanted["seed"])
-    return kappa, sandbox.correlated(kappa, wanted["correlation"])
+    kappa = synthetic.curvatures(wanted["distribution"], wanted["decades"], wanted["seed"])
+    return kappa, synthetic.correlated(kappa, wanted["correlation"])
 
 
 def said(at):
@@ -65,7 +66,7 @@ def said(at):
 def answers(at, **setting):
     """Every figure of the sandbox shows the engine's numbers for this setting."""
     kappa, found = made(**setting)
-    place, hessian, noise = sandbox.place(found), found.first[0], found.second[0]
+    place, hessian, noise = synthetic.place(found), found.first[0], found.second[0]
     x, y = series(at, "map", "sandbox")
     np.testing.assert_allclose([x[0], y[0]], [place.correlation, place.gamma])
     points = next(t for t in chart(at, "law")["data"] if t.get("meta") == "sandbox" and t["mode"] == "markers")
@@ -76,7 +77,7 @@ def answers(at, **setting):
     np.testing.assert_allclose(series(at, "spectra", "kappa 1")[1], kappa / kappa.mean())
     np.testing.assert_allclose(series(at, "spectra", "hessian 1")[1], hessian / kappa.mean())
     np.testing.assert_allclose(np.sort(series(at, "spectra", "noise 1")[1]), np.sort(noise) / kappa.mean() ** 2)
-    middle = sandbox.seen(found, (0.5,), np.arange(kappa.size))[0]
+    middle = synthetic.seen(found, (0.5,), np.arange(kappa.size))[0]
     drawn = series(at, "seen", "sandbox median")[1]
     np.testing.assert_allclose(np.sort(drawn), np.sort(middle / 10 ** np.log10(middle).mean()))
     assert f"{place.gamma:.2f}" in said(at) or place.gamma in (pytest.approx(1), pytest.approx(2))
@@ -162,7 +163,7 @@ def test_a_link_with_what_cannot_be_opens_what_can(empty, params):
 def test_the_run_is_put_into_the_same_pictures_and_on_the_map(run):
     at = opened(PAGE)
     answers(at)
-    place = sandbox.place(KEPT, DATA)
+    place = synthetic.place(KEPT, DATA)
     x, y = series(at, "map", "run")
     np.testing.assert_allclose([x[0], y[0]], [place.correlation, place.gamma])
     assert f"This run: r = {place.correlation:.2f}, **γ = {place.gamma:.2f}**" in said(at)
@@ -190,8 +191,8 @@ def test_the_run_can_be_taken_away_and_the_proof_is_then_the_sandboxs(run):
 def test_a_narrower_window_moves_the_runs_point(run):
     at = opened(PAGE, window="5,60")
     rows = np.isin(np.arange(DATA.size), np.arange(4, 60))
-    place = sandbox.place(KEPT, DATA & rows)
-    assert place.gamma != sandbox.place(KEPT, DATA).gamma
+    place = synthetic.place(KEPT, DATA & rows)
+    assert place.gamma != synthetic.place(KEPT, DATA).gamma
     np.testing.assert_allclose(series(at, "map", "run")[1], [place.gamma])
 
 
@@ -242,7 +243,7 @@ def shown_numbers(at):
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
 def test_each_step_shows_the_engines_numbers(run, step):
     at = opened(PAGE, proof=str(step), direction="3")
-    b, place = sandbox.bounds(KEPT), sandbox.place(KEPT, DATA)
+    b, place = synthetic.bounds(KEPT), synthetic.place(KEPT, DATA)
     i, rows = 2, np.flatnonzero(DATA & (b.hessian > 0))
     hessian, noise = KEPT.first.sum(axis=0), KEPT.second.sum(axis=0)
     top = KEPT.kappa.max()
@@ -260,7 +261,7 @@ def test_each_step_shows_the_engines_numbers(run, step):
         5: (place.correlation, place.spread, place.hessian_spread, place.expected, place.gamma),
     }[step]
     lines = shown_numbers(at).splitlines()[2:]
-    assert [line.split("|")[2].strip() for line in lines] == [f"${live.tex(float(v), 4)}$" for v in wanted]
+    assert [line.split("|")[2].strip() for line in lines] == [f"${numbers.tex(float(v), 4)}$" for v in wanted]
     strong = {t["meta"] for t in chart(at, "wedge")["data"] if t["mode"] == "lines" and t["line"]["width"] == 4}
     assert strong == {1: set(), 2: {"lower"}, 3: {"upper"}, 4: {"lower", "upper"}, 5: {"fit"}}[step]
 
@@ -279,7 +280,7 @@ def test_the_steps_are_pressed_one_after_the_other(empty):
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_the_symbols_survive_a_table_and_the_formula_renderer(sign):
     """A bar would end a cell; a bare \\max is no subscript."""
-    source = sources._source(sources.MEASURED, planted_spectra(60, sign=sign), np.ones(60, bool))
+    source = spectra._source(spectra.MEASURED, planted_spectra(60, sign=sign), np.ones(60, bool))
     for step in proof.steps(source, 2):
         for symbol, _ in step.numbers:
             assert "|" not in symbol
@@ -289,7 +290,7 @@ def test_the_symbols_survive_a_table_and_the_formula_renderer(sign):
 
 def test_negative_curvatures_change_the_right_bound_and_what_is_said_of_it():
     kept = planted_spectra(60, sign=-1.0)
-    source = sources._source(sources.MEASURED, kept, np.ones(60, bool))
+    source = spectra._source(spectra.MEASURED, kept, np.ones(60, bool))
     third = proof.steps(source, 2)[2]
     magnitude = np.abs(kept.first).sum(axis=0)
     assert dict(third.numbers)[r"\mathrm{E}[\lvert h\rvert]_{ii}"] == pytest.approx(magnitude[1])
@@ -302,7 +303,7 @@ def test_negative_curvatures_change_the_right_bound_and_what_is_said_of_it():
 
 
 def test_the_bounds_are_drawn_with_slope_two_and_one_around_the_points():
-    source = sources.made(Setting(correlation=0.5))
+    source = spectra.made(Setting(correlation=0.5))
     figure = wedge(source, 2, 7)
     (lower,), (upper,), (fit,) = (traces(figure, meta=m) for m in ("lower", "upper", "fit"))
     assert (slope(lower), slope(upper)) == pytest.approx((2, 1))

@@ -1,4 +1,4 @@
-"""engine.sources: what a wrong file is told, and that a download is whole or absent."""
+"""engine.data.sources: what a wrong file is told, and that a download is whole or absent."""
 
 import gzip
 import hashlib
@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision import datasets
 
-from engine.data import load
-from engine.requests import DataRequest
+from engine.config.requests import DataRequest
+from engine.data.datasets import load
 from tests.small import dataset, pixels, saved
 
 # -- files that are wrong -------------------------------------------------------------------------

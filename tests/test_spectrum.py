@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import spectrum
+from engine.curvature import eigensolver
 from tests.reference import twins
 
 CPU = torch.device("cpu")
@@ -19,7 +19,7 @@ def symmetric(values, seed=0):
 
 def leading(matrix, k, **settings):
     settings = {"device": CPU, "dtype": torch.float64, "tolerance": 1e-9} | settings
-    return spectrum.leading_eigenpairs(lambda v: matrix @ v, matrix.shape[0], k, **settings)
+    return eigensolver.leading_eigenpairs(lambda v: matrix @ v, matrix.shape[0], k, **settings)
 
 
 @given(d=st.integers(1, 12), seed=st.integers(0, 100))
@@ -27,9 +27,9 @@ def leading(matrix, k, **settings):
 def test_dense_eigenpairs(d, seed):
     matrix = torch.randn(d, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     matrix = matrix + matrix.T
-    values, vectors = spectrum.eigenpairs(matrix)
+    values, vectors = eigensolver.eigenpairs(matrix)
     twins.compare(values, np.linalg.eigvalsh(matrix.numpy())[::-1], 1e-10, "eigenvalues")
-    twins.compare(spectrum.eigenvalues(matrix), values, 1e-10, "eigenvalues alone")
+    twins.compare(eigensolver.eigenvalues(matrix), values, 1e-10, "eigenvalues alone")
     twins.compare(vectors @ torch.diag(values) @ vectors.T, matrix, 1e-10, "rebuilt")
     largest = vectors.abs().argmax(dim=0)
     assert bool((vectors[largest, torch.arange(d)] > 0).all()), "signs are fixed"

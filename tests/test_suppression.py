@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.diagnostics import power_law
-from engine.suppression import Spectra, suppress
+from engine.results.commutation import power_law
+from engine.results.suppression import Spectra, suppress
 from tests.reference import twins
 from tests.reference.twins import compare
 

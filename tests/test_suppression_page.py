@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from cache.store import Store
-from engine.diagnostics import power_law
-from engine.suppression import suppress
-from pages.parts import selection, spectra
-from pages.parts.selection import Selection
+from engine.results.commutation import power_law
+from engine.results.suppression import suppress
+from pages.rooms.suppression import figures
+from pages.state import selection
+from pages.state.selection import Selection
 from tests.planted import RANK, SAMPLES, add_spectra, analysis, fill, planted_spectra
 from tests.test_figures import decode, slope, traces
 from tests.test_pages import chart, charts, fine, opened, url
@@ -65,7 +66,7 @@ def answers(at, **settings):
     shown = {m.label: m.value for m in at.metric}
     assert shown["New on old C, slope"] == f"{between.gamma:.2f}"
     assert (shown["γ before"], shown["γ after"]) == (f"{before.gamma:.2f}", f"{after.gamma:.2f}")
-    assert shown["Stiff samples"] == spectra.percent(new.stiff)
+    assert shown["Stiff samples"] == figures.percent(new.stiff)
     return between, before, after
 
 
@@ -196,7 +197,7 @@ def test_a_factor_outside_0_to_1_is_left_unchosen(text):
 def test_new_on_old_draws_its_fit_and_the_unchanged_line_over_the_same_reach():
     old, new = KEPT.second[0], 3 * KEPT.second[0] ** 0.7
     fit = power_law(old, new)
-    figure = spectra.new_on_old(old, new, fit)
+    figure = figures.new_on_old(old, new, fit)
     assert slope(traces(figure, meta="fit")[0]) == pytest.approx(0.7)
     (line,) = traces(figure, meta="unchanged")
     np.testing.assert_array_equal(line["x"], line["y"])
@@ -204,12 +205,12 @@ def test_new_on_old_draws_its_fit_and_the_unchanged_line_over_the_same_reach():
 
 
 def test_new_on_old_of_nothing_is_empty():
-    assert not spectra.new_on_old(np.zeros(5), np.ones(5), None).data
+    assert not figures.new_on_old(np.zeros(5), np.ones(5), None).data
 
 
 def test_the_spectra_show_quantiles_of_the_size_single_samples_and_the_edit():
     signed = planted_spectra(40, sign=-1.0).kappa
-    figure = spectra.samples(signed, 2, "10", 0.5, "stiff above")
+    figure = figures.samples(signed, 2, "10", 0.5, "stiff above")
     (median,) = traces(figure, meta="median")
     np.testing.assert_allclose(decode(median["y"]), np.median(np.abs(signed), axis=0))
     (band,) = traces(figure, meta="25 … 75 %")
@@ -219,13 +220,13 @@ def test_the_spectra_show_quantiles_of_the_size_single_samples_and_the_edit():
         assert any(np.allclose(decode(single["y"]), row) for row in np.abs(signed))
     assert set(decode(traces(figure, meta="threshold")[0]["y"])) == {0.5}
     assert figure.layout.shapes[0].x0 == 2.5
-    assert not spectra.samples(signed, RANK, "10", 0.0, "").layout.shapes
+    assert not figures.samples(signed, RANK, "10", 0.0, "").layout.shapes
 
 
 def test_the_share_is_the_running_sum_over_all_directions():
-    bars = traces(spectra.cumulative(KEPT.second, 2, "10"), meta="share")[0]
+    bars = traces(figures.cumulative(KEPT.second, 2, "10"), meta="share")[0]
     expected = [KEPT.second[: m + 1].sum() / KEPT.second.sum() for m in range(RANK)]
     np.testing.assert_allclose(decode(bars["y"]), expected)
-    np.testing.assert_array_equal(spectra.share(np.zeros((3, 2))), np.zeros(3))
-    assert spectra.percent(0.99999) == "> 99.9%"
-    assert spectra.percent(1.0) == "100%"
+    np.testing.assert_array_equal(figures.share(np.zeros((3, 2))), np.zeros(3))
+    assert figures.percent(0.99999) == "> 99.9%"
+    assert figures.percent(1.0) == "100%"

@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from engine import library
-from engine.jackknife import Jackknife, places, stretches
-from engine.requests import RunRequest, TrainingRequest, key
-from pages.parts import results, sure
-from pages.parts.results import View
+from engine.config.requests import RunRequest, TrainingRequest, key
+from engine.results.jackknife import Jackknife, places, stretches
+from engine.runs import library
+from pages.data import results
+from pages.data.results import View
+from pages.text import confidence
 from tests import planted, test_film_page
 from tests.planted import add_analysis, fill
 from tests.test_figures import decode
@@ -74,7 +75,7 @@ def test_the_spread_is_over_seeds_that_are_analysed_at_the_same_epoch(store, run
     other, bare = fill(store, epochs=(0, 10, 100), seed=1), fill(store, epochs=(0,), seed=2)
     keep(store, other, 100, lambda a: dataclasses.replace(a, diagonals=planted.analysis(1.35).diagonals))
     here = view(store, run)
-    found, without = sure.seeds(here, "C", 300)
+    found, without = confidence.seeds(here, "C", 300)
     assert found == {
         0: here.analysis.fit("C", 300).gamma,
         1: result(store, other, 100).fit("C", 300).gamma,
@@ -82,14 +83,14 @@ def test_the_spread_is_over_seeds_that_are_analysed_at_the_same_epoch(store, run
     }, "at their last epoch, as the run in view is"
     assert without == ()
     values = np.array(list(found.values()))
-    text = sure.told(here, "C", 300)
+    text = confidence.told(here, "C", 300)
     assert f"**{values.mean():.3f} ± {values.std(ddof=1):.3f}** (mean ± standard deviation, n = 3" in text
     early = dataclasses.replace(here, chosen=here.analysed[1])
     assert early.epoch == 10
-    found, without = sure.seeds(early, "C", 300)
+    found, without = confidence.seeds(early, "C", 300)
     assert set(found) == {0, 1}
     assert [r.key for r in without] == [bare]
-    assert "1 run of another seed still to be analysed" in sure.told(early, "C", 300)
+    assert "1 run of another seed still to be analysed" in confidence.told(early, "C", 300)
 
 
 # -- the words --------------------------------------------------------------------------------------------
@@ -116,7 +117,7 @@ def test_every_number_is_the_engines(store, run, page):
         assert f"{found.discarded:.1%} of the 400 directions of the window: 100 lie below the noise floor" in text
         bend = found.bend
         assert f"from **{bend.slope_top:.2f}** at the sharpest direction fitted to **{bend.slope_end:.2f}**" in text
-        assert sure.VERDICTS["straight"] in text
+        assert confidence.VERDICTS["straight"] in text
 
 
 def test_a_bend_is_named_by_its_size(store, run):
@@ -131,16 +132,16 @@ def test_a_bend_is_named_by_its_size(store, run):
     for c2, verdict in ((0.02, "bent"), (0.3, "strongly bent")):
         keep(store, run, 100, bent(c2))
         results._analysis.clear()
-        sure._exponent.clear()
+        confidence._exponent.clear()
         here = view(store, run)
         found = here.analysis.exponent("C", 400).bend
         assert found.verdict == verdict
-        assert sure.VERDICTS[verdict] in sure.told(here, "C", 400)
-        assert f"{found.curvature:+.3f} ± {found.stderr:.3f}".replace("-", "−") in sure.told(here, "C", 400)
+        assert confidence.VERDICTS[verdict] in confidence.told(here, "C", 400)
+        assert f"{found.curvature:+.3f} ± {found.stderr:.3f}".replace("-", "−") in confidence.told(here, "C", 400)
 
 
 def test_too_small_a_window_is_told_instead(store, run):
-    assert "at least 3 directions" in sure.told(view(store, run), "C", 2)
+    assert "at least 3 directions" in confidence.told(view(store, run), "C", 2)
 
 
 # -- where it is shown ------------------------------------------------------------------------------------

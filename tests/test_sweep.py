@@ -1,13 +1,13 @@
-"""engine.sweep: a grid becomes cells, the paper's settings come by name, and what is wrong is said in a sentence."""
+"""engine.sweeps.grid: a grid becomes cells, the paper's settings come by name, what is wrong is said in a sentence."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from engine.presets import CLASSES, preset, presets
-from engine.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
-from engine.sweep import Cell, open_sweep, read, shipped
+from engine.config.presets import CLASSES, preset, presets
+from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.sweeps.grid import Cell, open_sweep, read, shipped
 
 GRID = """
 name = "Seeds and batch sizes"

@@ -1,4 +1,4 @@
-"""engine.sweeping: an interrupted sweep goes on, a known cell costs nothing, no cell is lost or doubled."""
+"""engine.sweeps.workers: an interrupted sweep goes on, a known cell costs nothing, no cell is lost or doubled."""
 
 import json
 import os
@@ -18,9 +18,12 @@ import pytest
 
 from cache.progress import Stopped
 from cache.store import Store
-from engine import cells, library, sweeping, table
-from engine.pipeline import Pipeline
-from engine.sweep import Sweep, read
+from engine.runs import library
+from engine.runs.pipeline import Pipeline
+from engine.sweeps import rows as table
+from engine.sweeps import status
+from engine.sweeps import workers as sweeping
+from engine.sweeps.grid import Sweep, read
 from tests.test_pipeline import assert_same_run, write_data
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,11 +69,11 @@ class Inline(Executor):
         return future
 
 
-def fill(store: Store, sweep: Sweep, pool: Callable[[], Executor] = Inline, **more) -> tuple[cells.State, ...]:
+def fill(store: Store, sweep: Sweep, pool: Callable[[], Executor] = Inline, **more) -> tuple[status.State, ...]:
     return sweeping.fill(store, sweep, pool, "cpu", **more)
 
 
-def numbers(states: tuple[cells.State, ...]) -> list[table.Law]:
+def numbers(states: tuple[status.State, ...]) -> list[table.Law]:
     assert all(state.row is not None for state in states)
     return [state.row.laws["C"] for state in states if state.row is not None]
 
@@ -79,7 +82,7 @@ def test_every_cell_is_trained_analysed_and_measured(store: Store, grid) -> None
     sweep, heard = grid(3), []
     states = fill(store, sweep, progress=lambda *told: heard.append(told))
     assert heard == [("cells", done, 4) for done in range(5)]
-    assert states == cells.states(store, sweep)
+    assert states == status.states(store, sweep)
     for state in states:
         run = library.asked(store, state.cell.run)
         assert run is not None
@@ -121,7 +124,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(store: Store, grid, tmp_path: Path
 
     with pytest.raises(Stopped):
         fill(store, sweep, progress=lambda *told: heard.append(told), should_stop=stop)
-    kept = [state for state in cells.states(store, sweep) if state.row is not None]
+    kept = [state for state in status.states(store, sweep) if state.row is not None]
     assert 0 < len(kept) < 4 or len(heard) == 5
     states = fill(store, sweep)
     whole = fill(Store(tmp_path / "other"), sweep)
@@ -134,14 +137,14 @@ def test_workers_stop_between_epochs_when_the_sweep_is_gone(store: Store, grid) 
     sweep = grid(100_000)
 
     def stop() -> bool:
-        states = cells.states(store, sweep)
+        states = status.states(store, sweep)
         return any(state.epoch >= 2 for state in states)
 
     began = time.monotonic()
     with pytest.raises(Stopped), ThreadPoolExecutor(1) as pool:
         fill(store, sweep, lambda: pool, should_stop=stop)
     assert time.monotonic() - began < 60
-    reached = [state for state in cells.states(store, sweep) if state.epoch >= 2]
+    reached = [state for state in status.states(store, sweep) if state.epoch >= 2]
     assert reached
     assert not any(state.trained for state in reached)
 
@@ -159,7 +162,7 @@ def test_workers_of_a_killed_sweep_stop_too(store: Store, grid, tmp_path: Path) 
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait(lambda: any(state.epoch >= 2 for state in cells.states(store, sweep)))
+        _wait(lambda: any(state.epoch >= 2 for state in status.states(store, sweep)))
         workers = psutil.Process(killed.pid).children(recursive=True)
         assert workers
     finally:
@@ -203,7 +206,7 @@ def test_new_data_of_the_same_name_are_measured_anew(store: Store, grid, tmp_pat
     sweep = grid(2)
     old = numbers(fill(store, sweep))
     write_data(tmp_path / "three.npz", seed=1)
-    assert [state.row for state in cells.states(store, sweep)] == [None] * 4
+    assert [state.row for state in status.states(store, sweep)] == [None] * 4
     assert all(a.gamma != b.gamma for a, b in zip(numbers(fill(store, sweep)), old, strict=True))
 
 
@@ -215,7 +218,7 @@ def test_processes_share_the_work_and_a_killed_one_is_replaced(store: Store, gri
         return pools[-1]
 
     def kill() -> None:
-        _wait(lambda: any(state.epoch >= 5 for state in cells.states(store, sweep)))
+        _wait(lambda: any(state.epoch >= 5 for state in status.states(store, sweep)))
         assert isinstance(pools[0], ProcessPoolExecutor)
         os.kill(next(iter(pools[0]._processes)), signal.SIGKILL)
 
@@ -277,7 +280,7 @@ def test_a_dask_cluster_loses_and_doubles_nothing_when_a_worker_is_killed(
     address, workers = cluster()
 
     def kill() -> None:
-        _wait(lambda: any(5 <= state.epoch < 290 for state in cells.states(store, sweep)))
+        _wait(lambda: any(5 <= state.epoch < 290 for state in status.states(store, sweep)))
         finished.append(_written(store, sweep))
         workers[0].send_signal(signal.SIGKILL)
 
@@ -315,7 +318,7 @@ def test_a_cluster_that_is_not_there_is_told() -> None:
 
 def _written(store: Store, sweep: Sweep) -> dict[str, str]:
     """A token of every measured cell's run, which changes when anything of it is written again."""
-    return {s.row.run: store.version("runs", s.row.run) for s in cells.states(store, sweep) if s.row is not None}
+    return {s.row.run: store.version("runs", s.row.run) for s in status.states(store, sweep) if s.row is not None}
 
 
 def _wait(ready: Callable[[], bool]) -> None:

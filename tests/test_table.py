@@ -1,4 +1,4 @@
-"""engine.table: means over seeds by hand, and files that say what was measured."""
+"""engine.sweeps.rows: means over seeds by hand, and files that say what was measured."""
 
 import csv
 import dataclasses
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.table import FOLLOWED, Law, Row, from_csv, groups, latex, law, mean, to_csv
+from engine.sweeps.rows import FOLLOWED, Law, Row, from_csv, groups, latex, law, mean, to_csv
 from tests.planted import analysis
 
 TEXT = {"row", "layer", "run", "departures", "machine", "version", "command"}

@@ -10,13 +10,18 @@ from urllib.parse import parse_qsl
 import pytest
 
 from cache.jobs import Jobs
-from engine import cells, cost, library, sweep, sweeping, table
-from engine.command_line import SweepCommand, parse
-from engine.requests import to_json
-from engine.table import Law, Row
-from engine.terminal import duration
-from pages.parts import selection, sweep_choice, sweep_cost, sweep_figures, sweep_published, sweep_table
-from pages.parts.frame import LOSSES
+from engine.cli.console import duration
+from engine.config.command_line import SweepCommand, parse
+from engine.config.requests import to_json
+from engine.runs import estimate, library
+from engine.sweeps import grid, status, workers
+from engine.sweeps import rows as table
+from engine.sweeps.rows import Law, Row
+from pages.rooms.sweeps import choice, figures, published
+from pages.rooms.sweeps import cost as sweep_cost
+from pages.rooms.sweeps import table as sweep_table
+from pages.shell.frame import LOSSES
+from pages.state import selection
 from tests.planted import fill
 from tests.test_pages import button, chart, charts, fine, opened, url
 from tests.test_train_page import CALIBRATION, write_job
@@ -58,10 +63,10 @@ def row(cell, gamma=1.2, run="0" * 16, **more):
 
 def plant(store, name="tiny", count=None):
     """Measured cells of a sweep, γ rising from cell to cell; the rows."""
-    found = sweep.open_sweep(name).cells[:count]
+    found = grid.open_sweep(name).cells[:count]
     rows = [row(cell, 1.1 + 0.03 * place, f"{place:016x}") for place, cell in enumerate(found)]
     for cell, one in zip(found, rows, strict=True):
-        cells.keep(store, cell, one)
+        status.keep(store, cell, one)
     return rows
 
 
@@ -112,10 +117,10 @@ def test_numbers_are_those_of_the_table_over_seeds(store):
 
 
 def test_cells_that_came_with_the_program_are_shown_as_such_until_they_are_measured_here(store):
-    rows = {(r.row, r.classes, r.seed): r for r in table.from_csv(sweep_published.FILE.read_text(encoding="utf-8"))}
+    rows = {(r.row, r.classes, r.seed): r for r in table.from_csv(published.FILE.read_text(encoding="utf-8"))}
     at = opened(PAGE, sweep="results")
     body = shown(at)
-    found = sweep.open_sweep("results").cells
+    found = grid.open_sweep("results").cells
     assert marks(body) == ["published"] * len(found), "docs/results.csv is of another results.toml"
     (mlp,) = [line for line in body["rows"] if line["name"] == "MNIST MLP, CE"]
     for count, cell in zip(body["classes"], mlp["cells"], strict=True):
@@ -128,7 +133,7 @@ def test_cells_that_came_with_the_program_are_shown_as_such_until_they_are_measu
     assert not at.get("download_button")
 
     # What is measured here takes its place, alone.
-    cells.keep(store, found[0], row(found[0], 1.7))
+    status.keep(store, found[0], row(found[0], 1.7))
     body = shown(opened(PAGE, sweep="results"))
     assert sorted(marks(body)) == ["done"] + ["published"] * (len(found) - 1)
     (cell,) = [c for line in body["rows"] for c in line["cells"] if c and not c["published"]]
@@ -139,13 +144,13 @@ def test_a_cell_that_is_analysed_otherwise_is_not_the_published_one(store):
     text = (
         '[[grid]]\nset = { preset = "MNIST MLP, CE" }\nvary = { anchors = [20, "all"], dtype = ["float32", "float64"] }'
     )
-    states = cells.states(store, sweep.read(text))
-    (key,) = sweep_published.of(states)
+    states = status.states(store, grid.read(text))
+    (key,) = published.of(states)
     assert key == states[0].cell.key
 
 
 def test_without_the_programs_documents_the_table_waits(store, monkeypatch, tmp_path):
-    monkeypatch.setattr(sweep_published, "FILE", tmp_path / "none.csv")
+    monkeypatch.setattr(published, "FILE", tmp_path / "none.csv")
     at = opened(PAGE, sweep="results")
     assert set(marks(shown(at))) == {"waiting"}
     assert "came with the program" not in said(at)
@@ -163,26 +168,26 @@ def test_a_part_of_the_grid_says_how_much_of_it_is_there(store):
 
 
 def test_a_run_in_training_tells_its_epoch(store):
-    (cell, *_) = sweep.open_sweep("tiny").cells
+    (cell, *_) = grid.open_sweep("tiny").cells
     run = fill(store, epochs=())
     entry = store.read("runs", run)
     records = entry.meta["records"][:13]
     store.write(("runs", run), dict(entry.meta) | {"request": to_json(cell.run), "finished": False, "records": records})
-    (found, *_) = cells.states(store, sweep.open_sweep("tiny"))
+    (found, *_) = status.states(store, grid.open_sweep("tiny"))
     assert found.epoch == 12
-    mark = sweep_table.laid_out(sweep.open_sweep("tiny"), [found], at_work=True)["rows"][0]["cells"][0]["seeds"][0]
+    mark = sweep_table.laid_out(grid.open_sweep("tiny"), [found], at_work=True)["rows"][0]["cells"][0]["seeds"][0]
     assert (mark["is"], mark["share"], mark["told"]) == ("training", 0.4, "Seed 0: training, epoch 12 of 30.")
-    stopped = sweep_table.laid_out(sweep.open_sweep("tiny"), [found], at_work=False)["rows"][0]["cells"][0]["seeds"][0]
+    stopped = sweep_table.laid_out(grid.open_sweep("tiny"), [found], at_work=False)["rows"][0]["cells"][0]["seeds"][0]
     assert stopped["told"] == "Seed 0: stopped, epoch 12 of 30."
     done = [replace(found, trained=True)]
-    trained = sweep_table.laid_out(sweep.open_sweep("tiny"), done, at_work=False)["rows"][0]["cells"][0]["seeds"][0]
+    trained = sweep_table.laid_out(grid.open_sweep("tiny"), done, at_work=False)["rows"][0]["cells"][0]["seeds"][0]
     assert (trained["is"], trained["told"]) == ("trained", "Seed 0: trained, not yet analysed.")
 
 
 def test_a_failed_cell_says_why_once(store):
-    first, second, *rest = sweep.open_sweep("tiny").cells
+    first, second, *rest = grid.open_sweep("tiny").cells
     for cell in (first, second):
-        cells.keep_failure(store, cell, "mnist is not in <data>: download it.")
+        status.keep_failure(store, cell, "mnist is not in <data>: download it.")
     at = opened(PAGE)
     assert marks(shown(at)).count("failed") == 2
     (told,) = at.warning
@@ -190,7 +195,7 @@ def test_a_failed_cell_says_why_once(store):
     assert r"mnist is not in \<data\>\: download it\." in told.value
     assert button(at, "Start")
     for cell in rest:
-        cells.keep(store, cell, row(cell))
+        status.keep(store, cell, row(cell))
     assert button(opened(PAGE), "Try the failed again")
 
 
@@ -203,8 +208,8 @@ set = { preset = "MNIST MLP, MSE", classes = 3 }
 [[grid]]
 set = { preset = "MNIST MLP, MSE", classes = 10, epochs = 5, analyze = ["last"] }
 """
-    found = sweep.read(text)
-    body = sweep_table.laid_out(found, [cells.State(cell) for cell in found.cells], at_work=False)
+    found = grid.read(text)
+    body = sweep_table.laid_out(found, [status.State(cell) for cell in found.cells], at_work=False)
     notes = dict(body["notes"])
     assert [notes[letter] for letter in body["rows"][0]["notes"]] == ["500 samples per class in place of 2,000"]
     assert body["rows"][1]["notes"] == []
@@ -215,9 +220,9 @@ set = { preset = "MNIST MLP, MSE", classes = 10, epochs = 5, analyze = ["last"] 
 
 
 def test_an_exponent_outside_the_bounds_is_marked_and_not_shaded():
-    found = sweep.open_sweep("tiny")
+    found = grid.open_sweep("tiny")
     one = found.cells[0]
-    state = cells.State(
+    state = status.State(
         one, replace(row(one), laws={n: Law(gamma=g) for n, g in zip(table.FOLLOWED, (0.9, 2.0, 1.5), strict=True)})
     )
     low, high = sweep_table.laid_out(found, [state], at_work=False)["rows"][0]["cells"][0]["numbers"]
@@ -232,14 +237,14 @@ def test_the_figure_holds_every_seed_and_every_mean(store):
     at = opened(PAGE)
     drawn = {trace["meta"]: trace for trace in chart(at, "agreement")["data"]}
     assert set(drawn) == {"ce seeds", "ce means", "mse seeds", "mse means"}
-    states = cells.states(store, sweep.open_sweep("tiny"))
-    figure = sweep_figures.agreement(states)
+    states = status.states(store, grid.open_sweep("tiny"))
+    figure = figures.agreement(states)
     by_name = {trace.meta: trace for trace in figure.data}
     wanted = [r.laws["C"].gamma for s, r in zip(states, rows, strict=True) if s.cell.run.loss == "ce"]
     assert list(by_name["ce seeds"].y) == wanted
     assert list(by_name["ce means"].y) == [sum(wanted[i : i + 2]) / 2 for i in (0, 2)]
     assert list(by_name["ce means"].x) == pytest.approx([y - 0.1 for y in by_name["ce means"].y])
-    assert sweep_figures.distances(states) == [("ce", 2, pytest.approx(0.1)), ("mse", 2, pytest.approx(0.1))]
+    assert figures.distances(states) == [("ce", 2, pytest.approx(0.1)), ("mse", 2, pytest.approx(0.1))]
     assert {m.label: m.value for m in at.metric} == {f"{LOSSES[loss]}, 2 cells": "0.10" for loss in ("ce", "mse")}
 
 
@@ -298,7 +303,7 @@ def test_the_sweep_at_work_is_shown_first_and_told_on_other_pages(store):
     write_job(store.root / "jobs", "work", ("sweep", "table1"), "Sweep", os.getpid(), queue=False)
     at = opened(PAGE)
     assert at.selectbox(key="table.sweep").value == "table1"
-    assert f"0 of {len(sweep.open_sweep('table1').cells)} cells" in at.get("progress")[0].proto.text
+    assert f"0 of {len(grid.open_sweep('table1').cells)} cells" in at.get("progress")[0].proto.text
     links = [link.proto.label for link in opened("pages/runs.py").get("page_link")]
     assert any("0%" in label for label in links)
     other = opened(PAGE, sweep="tiny")
@@ -335,31 +340,31 @@ def test_the_time_is_estimated_from_the_shapes_and_the_speed_of_this_machine(sta
     button(at, "How long will it take?").click().run()
     assert started == [(("calibrate",), False)]
     library.keep_calibration(store, CALIBRATION)
-    found = sweep.open_sweep("tiny").cells
+    found = grid.open_sweep("tiny").cells
     wanted = 0.0
     for cell in found:
         samples = 100 * cell.classes
-        wanted += cost.training(cell.run, samples, calibration=CALIBRATION).seconds
-        wanted += cost.analysis(cost.subject(cell.run.model, "fc2"), samples, calibration=CALIBRATION).seconds
-    states = cells.states(store, sweep.open_sweep("tiny"))
+        wanted += estimate.training(cell.run, samples, calibration=CALIBRATION).seconds
+        wanted += estimate.analysis(estimate.subject(cell.run.model, "fc2"), samples, calibration=CALIBRATION).seconds
+    states = status.states(store, grid.open_sweep("tiny"))
     assert sweep_cost.seconds(states) == pytest.approx(wanted)
     assert f"about {duration(sweep_cost.rounded(wanted + sweep_cost.WAKING_SECONDS))}" in said(opened(PAGE))
     plant(store, count=8)
-    assert sweep_cost.seconds(cells.states(store, sweep.open_sweep("tiny"))) == 0
+    assert sweep_cost.seconds(status.states(store, grid.open_sweep("tiny"))) == 0
 
 
 def test_a_cell_that_is_tried_again_has_not_failed_yet(store):
-    tiny, seen = sweep.open_sweep("tiny"), []
+    tiny, seen = grid.open_sweep("tiny"), []
     first, second, *_ = tiny.cells
-    cells.keep_failure(store, first, "It failed.")
-    cells.keep(store, second, row(second))
+    status.keep_failure(store, first, "It failed.")
+    status.keep(store, second, row(second))
 
     def pool():
-        seen.extend(cells.states(store, tiny))
+        seen.extend(status.states(store, tiny))
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        sweeping.fill(store, tiny, pool)
+        workers.fill(store, tiny, pool)
     assert not any(state.failure for state in seen)
     assert [state.cell for state in seen if state.row is not None] == [second]
 
@@ -368,7 +373,7 @@ def test_a_grid_of_too_many_cells_is_refused_before_it_is_laid_out():
     many = list(range(100))
     text = f"[[grid]]\nvary = {{ seed = {many}, data_seed = {many} }}"
     with pytest.raises(ValueError, match="10,000 cells; 5,000 are the most"):
-        sweep_choice.checked(text)
+        choice.checked(text)
 
 
 # -- which sweep ------------------------------------------------------------------------------------------
@@ -377,11 +382,11 @@ def test_a_grid_of_too_many_cells_is_refused_before_it_is_laid_out():
 def test_the_address_chooses_the_sweep(store):
     at = opened(PAGE, sweep="results")
     assert at.selectbox(key="table.sweep").value == "results"
-    assert len(marks(shown(at))) == len(sweep.open_sweep("results").cells)
+    assert len(marks(shown(at))) == len(grid.open_sweep("results").cells)
     at.selectbox(key="table.sweep").set_value("table1").run()
     fine(at)
     assert url(at)["sweep"] == "table1"
-    assert len(marks(shown(at))) == len(sweep.open_sweep("table1").cells)
+    assert len(marks(shown(at))) == len(grid.open_sweep("table1").cells)
 
 
 @pytest.mark.parametrize("name", ["own-0123456789ab", "nothing", "..%2Ftiny"])
@@ -424,7 +429,7 @@ def test_a_text_that_is_written_outlives_a_look_at_another_page(store):
     at.switch_page(PAGE).run()
     assert at.text_area(key="table.text").value == OWN
     at.button(key="table.undo").click().run()
-    assert at.text_area(key="table.text").value == sweep.shipped()["tiny"].read_text()
+    assert at.text_area(key="table.text").value == grid.shipped()["tiny"].read_text()
 
 
 def test_a_file_is_taken_into_the_text(store):
@@ -440,10 +445,10 @@ def test_ones_own_data_lie_where_files_may_be_opened(store, tmp_path, monkeypatc
     (tmp_path / "data" / "mine.npz").touch()
     (tmp_path / "else.npz").touch()
     inside = OWN.replace("mnist5k", "mine.npz")
-    assert len(sweep_choice.checked(inside).cells) == 2
+    assert len(choice.checked(inside).cells) == 2
     for name in (str(tmp_path / "else.npz"), "../else.npz", "../../etc/x.npz"):
         with pytest.raises(ValueError, match="lies outside the folders"):
-            sweep_choice.checked(OWN.replace("mnist5k", name))
+            choice.checked(OWN.replace("mnist5k", name))
 
 
 # -- what is taken away -----------------------------------------------------------------------------------

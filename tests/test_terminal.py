@@ -3,7 +3,7 @@
 import io
 import re
 
-from engine.terminal import Ticker, duration
+from engine.cli.console import Ticker, duration
 
 
 class Terminal(io.StringIO):

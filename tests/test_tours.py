@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from engine import library
-from pages.parts import live, selection
-from pages.parts.frame import MENU, entry
-from pages.parts.results import View
-from pages.parts.tours import guide, kept
-from pages.parts.tours.places import PLACES
-from pages.parts.tours.tour import read
-from pages.parts.tours.writing import EXAMPLE
+from engine.runs import library
+from pages.data.results import View
+from pages.rooms.tours import bar
+from pages.rooms.tours import library as kept
+from pages.rooms.tours.format import read
+from pages.rooms.tours.places import PLACES
+from pages.rooms.tours.writing import EXAMPLE
+from pages.shell.frame import MENU, entry
+from pages.state import selection
+from pages.text import numbers
 from tests.planted import add_samples, add_spectra, analysis, fill
 from tests.test_pages import button, fine, opened, sent, url
 
@@ -97,7 +99,7 @@ def test_no_paragraph_of_a_tour_is_lost_where_all_is_measured(whole, store, id):
     run = library.run(store, whole)
     view = View(run, library.analyses(store, whole), made, library.load_analysis(store, whole, made.key))
     for stop in TOURS[id].stops:
-        text = live.fill(stop.text, view)
+        text = numbers.fill(stop.text, view)
         assert text.count("\n\n") == stop.text.count("\n\n"), stop.title
         assert "⟦" not in text
 
@@ -359,5 +361,7 @@ def test_every_page_of_the_menu_is_there():
     root = Path(__file__).parents[1]
     assert all((root / e.file).is_file() for group in MENU.values() for e in group)
     assert set(PLACES) <= {e.name for group in MENU.values() for e in group}
-    assert all(name in live.NUMBERS for tour in TOURS.values() for s in tour.stops for name in live.places(s.text))
-    assert guide.css_class("power_law.window") == "st-key-power_law-window"
+    assert all(
+        name in numbers.NUMBERS for tour in TOURS.values() for s in tour.stops for name in numbers.places(s.text)
+    )
+    assert bar.css_class("power_law.window") == "st-key-power_law-window"

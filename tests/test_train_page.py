@@ -13,19 +13,19 @@ import pytest
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine import cost, library, preview
-from engine.command_line import TrainCommand, parse
-from engine.cost import Calibration
-from engine.presets import preset, presets
-from engine.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
-from engine.typed import arguments
-from pages.parts import train_form
+from engine.config.command_line import TrainCommand, parse
+from engine.config.presets import preset, presets
+from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.config.typed import arguments
+from engine.runs import estimate, library, preview
+from engine.runs.estimate import Calibration
+from pages.rooms.train import form
 from tests.planted import fill
 from tests.small import pixels, saved
 from tests.test_pages import button, chart, charts, fine, opened
 
 PAGE = "pages/train.py"
-CALIBRATION = Calibration("CPU", cost.host(), 1.0, 2.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
+CALIBRATION = Calibration("CPU", estimate.host(), 1.0, 2.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
 DIGITS = preview.Preview("mnist5k", tuple("0123456789"), (450,) * 10, (50,) * 10, (1, 28, 28), None)
 
 
@@ -242,11 +242,11 @@ def test_the_cost_follows_the_form(started):
     at = opened(PAGE)
     found = metrics(at)
     assert (found["Parameters"], found["D"]) == ("42,200", "2,500")
-    seconds = cost.training(RunRequest(), 4500, unseen=500, calibration=CALIBRATION).seconds
+    seconds = estimate.training(RunRequest(), 4500, unseen=500, calibration=CALIBRATION).seconds
     assert found["Training"] == f"≈ {round(seconds)} s"
     set_value(at, "number_input", "epochs", 200)
     assert metrics(at)["Training"] == f"≈ {round(2 * seconds)} s"
-    one = cost.analysis(cost.subject(ModelRequest(), "fc2"), 4500, calibration=CALIBRATION).seconds
+    one = estimate.analysis(estimate.subject(ModelRequest(), "fc2"), 4500, calibration=CALIBRATION).seconds
     # Checkpoints 0, 1, 2, 5, 10, 20, 30, 50, 70, 100 and the last one.
     assert metrics(at)["All"] == "≈ " + train_duration(CALIBRATION.start + 2 * seconds + 11 * one)
     set_value(at, "button_group", "analyze", "none")
@@ -265,7 +265,7 @@ def test_too_much_memory_is_said_before_the_start(started):
 
 
 def test_the_axis_of_a_long_training_grows_with_it():
-    from pages.parts.jobs import horizon
+    from pages.jobs.watch import horizon
 
     long = RunRequest(training=TrainingRequest(epochs=3000))
     assert [horizon(e, long) for e in (0, 100, 101, 499, 1999, 2001, 3000)] == [100, 100, 200, 500, 2000, 3000, 3000]
@@ -286,8 +286,8 @@ def test_earlier_runs_are_the_better_source(started):
 
 
 def train_duration(seconds: float) -> str:
-    from engine.terminal import duration
-    from pages.parts.train_side import rounded
+    from engine.cli.console import duration
+    from pages.rooms.train.summary import rounded
 
     return duration(rounded(seconds))
 
@@ -482,4 +482,4 @@ def test_a_form_survives_the_way_to_a_request_and_back():
         request = one.run(6)
         if request.data.name == "cifar10":
             continue
-        assert train_form.request(train_form.of(request), found) == request
+        assert form.request(form.of(request), found) == request

@@ -1,4 +1,4 @@
-"""engine.training: SGD against torch.optim, its records, and that a continued run is the same run."""
+"""engine.training.sgd: SGD against torch.optim, its records, and that a continued run is the same run."""
 
 import math
 from dataclasses import replace
@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine import losses, training
-from engine.data import Dataset, load
-from engine.models import build
-from engine.requests import LOSSES, DataRequest, ModelRequest, TrainingRequest
-from engine.schedule import learning_rate
-from engine.training import train
+from engine import losses
+from engine.config.requests import LOSSES, DataRequest, ModelRequest, TrainingRequest
+from engine.data.datasets import Dataset, load
+from engine.models.networks import build
+from engine.training import sgd as training
+from engine.training.schedule import learning_rate
+from engine.training.sgd import train
 from tests.small import BRIEF, IMAGES, SMALL, assert_same, dataset, run
 
 

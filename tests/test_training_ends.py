@@ -1,4 +1,4 @@
-"""engine.training: why a run ends, and what wrong settings are told."""
+"""engine.training.sgd: why a run ends, and what wrong settings are told."""
 
 import math
 from dataclasses import replace
@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from engine.data import Dataset
-from engine.models import build
-from engine.requests import ModelRequest, TrainingRequest
-from engine.training import train
+from engine.config.requests import ModelRequest, TrainingRequest
+from engine.data.datasets import Dataset
+from engine.models.networks import build
+from engine.training.sgd import train
 from tests.small import BRIEF, SMALL, assert_same, dataset, run
 
 

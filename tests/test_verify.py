@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from engine import analyze
-from engine.every_sample import look
-from engine.verify import verify
+from engine.curvature.verify import verify
+from engine.samples.collect import look
 from tests.reference import cases
 
 

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from engine import weights
-from engine.weights import digest, read
+from engine.models import weight_files
+from engine.models.weight_files import digest, read
 
 STATE = {"fc1.weight": torch.arange(12.0).reshape(4, 3), "fc1.bias": torch.ones(4), "fc2.weight": torch.ones(2, 4)}
 
@@ -149,7 +149,7 @@ def test_what_unfolds_beyond_the_limit_is_refused_before_it_does(tmp_path: Path,
     packed = tmp_path / "packed.pt"
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(10**7))
-    monkeypatch.setattr(weights, "LARGEST_BYTES", 10**6)
+    monkeypatch.setattr(weight_files, "LARGEST_BYTES", 10**6)
     assert packed.stat().st_size < 10**5
     with pytest.raises(ValueError, match="can be read"):
         read(packed)

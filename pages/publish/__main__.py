@@ -9,8 +9,8 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from cache.store import Store
-from engine.sweep import Sweep, open_sweep
-from engine.table import Row, from_csv, to_csv
+from engine.sweeps.grid import Sweep, open_sweep
+from engine.sweeps.rows import Row, from_csv, to_csv
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,23 +29,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def publish(name: str, folder: Path, measure: bool, figures: bool) -> list[str]:
     """Write results.md, its figures and, to measure, results.csv; what was done and what is missing, in sentences."""
-    from pages.publish import boards, export, page
+    from pages.publish import export, paper_figures, results_page
 
     sweep, store, file = open_sweep(name), Store(), folder / "results.csv"
     folder.mkdir(parents=True, exist_ok=True)
     rows, missing = _rows(store, sweep, file, measure)
     sentences = [f"Not measured: {sentence}" for sentence in missing]
-    pictures = folder / page.FOLDER
+    pictures = folder / results_page.FOLDER
     if figures:
         drawn: dict[Path, go.Figure] = {}
-        for board in boards.boards(rows):
-            found, lost = boards.drawn(store, board)
+        for board in paper_figures.boards(rows):
+            found, lost = paper_figures.drawn(store, board)
             sentences += lost
             drawn |= {pictures / name: export.on_paper(figure, board.width) for name, figure in found.items()}
         export.write(drawn)
         sentences.append(f"{len(drawn)} figures are drawn.")
     there = {path.name for path in pictures.glob("*.*")}
-    text = page.page(sweep.name, name, rows, there, missing, sweep.about)
+    text = results_page.page(sweep.name, name, rows, there, missing, sweep.about)
     (folder / "results.md").write_text(text, encoding="utf-8")
     sentences.append(f"{folder / 'results.md'} is written from {len(rows)} rows.")
     if missing:
@@ -55,7 +55,7 @@ def publish(name: str, folder: Path, measure: bool, figures: bool) -> list[str]:
 
 def _rows(store: Store, sweep: Sweep, file: Path, measure: bool) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     """The rows and what is missing, from the cache, or from the file as it is."""
-    from pages.publish import readings
+    from pages.publish import rows as readings
 
     if measure:
         rows, missing = readings.measured(store, sweep)

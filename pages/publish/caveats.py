@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from engine import table
-from engine.table import Law, Row
-from pages.publish.readings import CLOSE, Claim, Say, courses, finite, grouped, last, lawful
+from engine.sweeps import rows as table
+from engine.sweeps.rows import Law, Row
+from pages.publish.rows import CLOSE, Claim, Say, courses, finite, grouped, last, lawful
 from pages.publish.wording import number, share, signed_span, span, times
 
 # A predicted size within this factor is the right one.

@@ -6,11 +6,11 @@ from functools import partial
 
 import numpy as np
 
-from engine.table import FOLLOWED, Law, Row
-from pages.parts.suppressing import NEAR
+from engine.sweeps.rows import FOLLOWED, Law, Row
 from pages.publish import caveats
-from pages.publish.readings import CLOSE, LOSSES, Claim, Say, cell, finite, grouped, last, lawful, pairs, request
+from pages.publish.rows import CLOSE, LOSSES, Claim, Say, cell, finite, grouped, last, lawful, pairs, request
 from pages.publish.wording import number, share, signed, signed_span, span, symbol
+from pages.rooms.suppression.panels import NEAR
 
 # A commutator error below this share of what chance gives is small.
 SMALL = 0.5

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine import table
-from engine.table import Row
+from engine.sweeps import rows as table
+from engine.sweeps.rows import Row
 from pages.publish import wording
-from pages.publish.readings import CLOSE, Kind, courses, finite, last
+from pages.publish.rows import CLOSE, Kind, courses, finite, last
 from pages.publish.wording import number, span
 
 MARKS = "¹²³⁴⁵⁶⁷⁸⁹"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from pages.parts.palette import LOOKS
+from pages.state.palette import LOOKS
 
 
 def symbol(name: str) -> str:

@@ -18,7 +18,7 @@ import psutil
 from playwright.sync_api import Page, sync_playwright
 
 from cache.store import Store
-from engine import library
+from engine.runs import library
 from tests.browser.conftest import CHROMIUM_FLAGS, Dashboard, find_chromium, settle
 
 # Page, field of the selection that its slider moves, link, figure that must follow, milliseconds wanted.

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, hessian
 
-from engine import analyze, losses, spectrum
+from engine import analyze, losses
+from engine.curvature import eigensolver
 
 
 def problem(samples: int, width: int) -> tuple[nn.Module, Tensor, Tensor]:
@@ -48,7 +49,7 @@ def reference(samples: int, width: int, device: str) -> float:
     tall, square = torch.rand(samples, triangle, device=device), torch.rand(d, d, device=device)
     symmetric = (square + square.T).double()
     product = seconds(lambda: [tall.T @ tall for _ in range(6)], device)
-    eigh = seconds(lambda: spectrum.eigenpairs(symmetric), device)
+    eigh = seconds(lambda: eigensolver.eigenpairs(symmetric), device)
     return product + eigh + seconds(lambda: [square @ square for _ in range(2)], device)
 
 

@@ -16,9 +16,9 @@ from statistics import median
 from playwright.sync_api import Page, sync_playwright
 
 from cache.store import Store
-from engine import film
-from engine.presets import preset
-from engine.requests import RunRequest
+from engine.config.presets import preset
+from engine.config.requests import RunRequest
+from engine.runs import recording
 from tests.browser.conftest import CHROMIUM_FLAGS, Dashboard, find_chromium, settle
 
 RUNS = {"tiny": preset("tiny, 5 seconds").run(), "demo": RunRequest()}
@@ -53,7 +53,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
         try:
             for name, request in RUNS.items():
-                store, key = Store(dashboard.cache), film.film_key(request)
+                store, key = Store(dashboard.cache), recording.film_key(request)
                 page = browser.new_page(viewport={"width": 1280, "height": 720})
                 page.set_default_timeout(120_000)
                 page.goto(f"{dashboard.url}/film?film={key}")
@@ -63,7 +63,7 @@ def main() -> None:
                 first = time.perf_counter() - began
                 settle(page)
                 steps = [step(page) for _ in range(options.steps)]
-                shot = film.read(store, key)
+                shot = recording.read(store, key)
                 assert shot is not None
                 print(f"{name}: the first frame after {first:.1f} s, of which the engine needs some to wake")
                 told(f"{name}: a frame", [frame.seconds for frame in shot.frames[1:]], WANTED[name])

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine import film
+from engine.runs import recording
 from tests.browser.conftest import settle
 
 pytestmark = pytest.mark.browser
@@ -18,7 +18,7 @@ PLOT = ".st-key-film-screen .gammascope-plot"
 
 
 def shot(store):
-    found = film.films(store)
+    found = recording.films(store)
     return found[0] if found else None
 
 
@@ -53,7 +53,7 @@ def test_a_film_moves_rests_and_is_steered(planted, window):
 
     press(page, "Pause")
     expect(page.get_by_role("button", name="Go on", exact=True)).to_be_visible()
-    until(lambda: not shot(store).control.playing or not film.control(store, shot(store).key).playing)
+    until(lambda: not shot(store).control.playing or not recording.control(store, shot(store).key).playing)
     page.wait_for_timeout(1500)
     rested = shot(store).last.epoch
     page.wait_for_timeout(1500)
@@ -66,7 +66,7 @@ def test_a_film_moves_rests_and_is_steered(planted, window):
     rate = page.get_by_role("spinbutton", name="Learning rate η")
     rate.fill("0.5")
     rate.press("Enter")
-    until(lambda: film.control(store, shot(store).key).learning_rate == 0.5)
+    until(lambda: recording.control(store, shot(store).key).learning_rate == 0.5)
     settle(page)
     press(page, "One step")
     expect(page.get_by_text(f"Epoch {rested + 2}", exact=True)).to_be_visible()

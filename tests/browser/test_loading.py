@@ -7,8 +7,8 @@ import torch
 from playwright.sync_api import expect
 from torch import nn
 
-from engine.data import load
-from engine.requests import DataRequest
+from engine.config.requests import DataRequest
+from engine.data.datasets import load
 from tests.browser.conftest import settle
 
 pytestmark = pytest.mark.browser

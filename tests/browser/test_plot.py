@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from cache.store import Store
-from engine import library
+from engine.runs import library
 from tests.browser.conftest import settle
 
 pytestmark = pytest.mark.browser

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from cache.store import Store
-from engine import library
-from engine.library import checkpoint_name
+from engine.runs import library
+from engine.runs.library import checkpoint_name
 from tests.browser.conftest import Dashboard, settle
 from tests.planted import fill
 

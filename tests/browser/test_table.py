@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine import cells
-from engine.sweep import open_sweep
+from engine.sweeps import status
+from engine.sweeps.grid import open_sweep
 from tests.browser.conftest import settle
 from tests.test_table_page import row
 
@@ -43,7 +43,7 @@ def test_a_grid_fills_to_the_end_and_leads_to_its_power_laws(empty, window):
     settle(page)
 
     word = re.search(r"sweep=(own-\w+)", page.url)[1]
-    found = cells.states(Store(empty.cache), open_sweep(str(empty.cache / "sweeps" / f"{word}.toml")))
+    found = status.states(Store(empty.cache), open_sweep(str(empty.cache / "sweeps" / f"{word}.toml")))
     gammas = [f"{state.row.laws[name].gamma:.3f}" for state in found for name in ("C", "C_awd")]
     assert page.locator(".gs-number b").all_inner_texts() == gammas
     expect(page.locator(".js-plotly-plot")).to_have_count(1)
@@ -66,7 +66,7 @@ def test_stop_is_heard_while_cell_after_cell_is_measured(empty, window):
 
     def fill():
         for cell in sweep.cells:
-            cells.keep(store, cell, row(cell))
+            status.keep(store, cell, row(cell))
             if pressed.wait(0.25):
                 return
 

@@ -6,15 +6,15 @@ import pytest
 from playwright.sync_api import expect
 
 from cache.store import Store
-from pages.parts.frame import entry
-from pages.parts.tours import kept
-from pages.parts.tours.guide import css_class
+from pages.rooms.tours import library
+from pages.rooms.tours.bar import css_class
+from pages.shell.frame import entry
 from tests.browser.conftest import settle
 from tests.planted import add_samples
 
 pytestmark = pytest.mark.browser
 
-TOURS = kept.shipped()
+TOURS = library.shipped()
 
 
 @pytest.fixture(scope="module")

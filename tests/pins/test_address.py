@@ -6,10 +6,10 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
-
 from pages.parts import selection
 from pages.parts.selection import Selection
 from pages.parts.tours import guide, kept
+
 from tests.test_pages import opened, url
 
 FIELDS = tuple(f.name for f in dataclasses.fields(Selection))

@@ -5,9 +5,6 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from engine.command_line import AnalyzeCommand, FilmCommand, LoadCommand, TrainCommand, parse
 from engine.requests import (
     ACTIVATIONS,
@@ -22,6 +19,8 @@ from engine.requests import (
     key,
 )
 from engine.typed import analyze_arguments, arguments, film_arguments, load_arguments
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 # Shape checking draws samples of long tuples, which hypothesis takes for a strategy's own dice.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")

@@ -1,7 +1,6 @@
 """Keys name what a cache holds: they stay, or every kept number is lost."""
 
 import pytest
-
 from engine.film import film_key
 from engine.presets import presets
 from engine.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, SamplesRequest, TrainingRequest, key

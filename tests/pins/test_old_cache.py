@@ -15,15 +15,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from engine.cells import states
+from engine.film import read as read_film
+from engine.sweep import open_sweep
+from pages.parts.frame import MENU
 
 from cache.jobs import Jobs
 from cache.store import Store
 from engine import library, samples
 from engine.__main__ import main
-from engine.cells import states
-from engine.film import read as read_film
-from engine.sweep import open_sweep
-from pages.parts.frame import MENU
 from tests.test_pages import button, opened, url
 from tests.test_train_page import CALIBRATION
 

@@ -1,0 +1,1 @@
+"""`python -m engine`: what each command does, and how it tells of it in a terminal."""

@@ -1,0 +1,294 @@
+"""What each command does, and the sentence it ends with.
+
+Numerics are imported where they are needed, so that --help and a mistyped flag answer at once.
+"""
+
+import contextlib
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cache.progress import Reporter, Stopped
+from cache.store import Store
+from engine.cli.console import Ticker, checked, grid, table
+from engine.config.command_line import (
+    AnalyzeCommand,
+    CalibrateCommand,
+    CheckCommand,
+    Command,
+    FilmCommand,
+    InspectCommand,
+    LoadCommand,
+    PreviewCommand,
+    SamplesCommand,
+    SweepCommand,
+    TrainCommand,
+)
+from engine.config.manual import PROGRAM
+from engine.config.requests import AnalysisRequest, RunRequest, require
+
+if TYPE_CHECKING:
+    from engine.runs.library import Run
+    from engine.runs.pipeline import Pipeline
+
+
+@dataclass
+class Session:
+    """One command at work: where it tells how far it is, and what it has finished."""
+
+    ticker: Ticker
+    reporter: Reporter | None
+    stage: str = ""
+    finished: str = ""
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        stage = self.stage + stage
+        self.ticker.progress(stage, done, total)
+        if self.reporter is not None:
+            self.reporter.progress(stage, done, total)
+
+    def should_stop(self) -> bool:
+        return self.reporter is not None and self.reporter.cancelled()
+
+    def progress_or_stop(self, stage: str, done: int, total: int) -> None:
+        self.progress(stage, done, total)
+        if self.should_stop():
+            raise Stopped
+
+    def end(self, state: str, sentence: str) -> None:
+        self.ticker.say(sentence)
+        if self.reporter is not None:
+            self.reporter.finish(state, sentence)
+
+
+def work(command: Command, session: Session) -> str:
+    """Do what a command asks, and say in a sentence what was done. Errors are raised."""
+    if isinstance(command, CalibrateCommand):
+        return _calibrate(command, session)
+    if isinstance(command, PreviewCommand):
+        return _preview(command, session)
+    from engine.runs.pipeline import Pipeline
+
+    if isinstance(command, InspectCommand):
+        return _inspect(command, session)
+    if isinstance(command, SweepCommand):
+        return _sweep(command, session)
+    pipeline = Pipeline(Store(), command.device, session.progress, session.should_stop, command.download)
+    if isinstance(command, TrainCommand):
+        return _train(pipeline, command, session)
+    if isinstance(command, FilmCommand):
+        return _film(pipeline, command, session)
+    if isinstance(command, CheckCommand):
+        return _check(pipeline, command, session)
+    if isinstance(command, SamplesCommand):
+        return _samples(pipeline, command, session)
+    if isinstance(command, LoadCommand):
+        return _load(pipeline, command, session)
+    return _analyze(pipeline, command, session)
+
+
+def _train(pipeline: "Pipeline", command: TrainCommand, session: Session) -> str:
+    from engine.runs import library
+    from engine.runs import pipeline as jobs
+
+    plan = command.request.training
+    for word in command.analyze:
+        require(
+            not word.isdecimal() or int(word) in {*plan.checkpoints, plan.epochs},
+            f"Epoch {word} is to be analysed, but no checkpoint of it is planned. Add it to --checkpoints.",
+        )
+    key = pipeline.train(_located(command.request))
+    run = library.find(pipeline.store, key)
+    history = run.history
+    test = history.test_accuracy[-1]
+    sentence = (
+        f"Run {key}: {history.epoch[-1]} epochs, train loss {history.train_loss[-1]:.3g}, accuracy "
+        f"{history.train_accuracy[-1]:.2%} ({'no test samples' if test != test else f'test {test:.2%}'}). {run.end}"
+    )
+    session.finished = sentence
+    if not (command.analyze or command.every_sample):
+        return f"{sentence} Analyse it: {PROGRAM} analyze --run {key}"
+    if command.analyze:
+        session.ticker.say(sentence)
+        epochs = jobs.chosen_epochs(command.analyze, run)
+        sentence = _each(pipeline, [jobs.default_analysis(run, epoch) for epoch in epochs], session)
+    if command.every_sample:
+        session.ticker.say(sentence)
+        sentence = _look(pipeline, run, command.every_sample, None, session)
+    return sentence
+
+
+def _film(pipeline: "Pipeline", command: FilmCommand, session: Session) -> str:
+    from engine.runs.recorder import Camera
+
+    session.finished = "Every frame is kept."
+    return Camera(pipeline, _located(command.request)).shoot()
+
+
+def _analyze(pipeline: "Pipeline", command: AnalyzeCommand, session: Session) -> str:
+    from engine.runs import library
+    from engine.runs import pipeline as jobs
+
+    run = library.find(pipeline.store, command.run)
+    usual = jobs.default_analysis(run, run.last_epoch)
+    requests = [
+        command.request(run.key, epoch, usual.layer, usual.batch_size)
+        for epoch in jobs.chosen_epochs(command.epochs, run)
+    ]
+    return _each(pipeline, requests, session)
+
+
+def _sweep(command: SweepCommand, session: Session) -> str:
+    from engine.runs import estimate
+    from engine.sweeps import rows as table
+    from engine.sweeps import status
+    from engine.sweeps import workers as sweeping
+    from engine.sweeps.grid import open_sweep
+
+    sweep, store = open_sweep(command.sweep), Store()
+    if command.measure:
+        workers = estimate.workers() if command.workers is None else command.workers
+        require(workers >= 1, f"A sweep needs at least one worker, not {workers}.")
+        session.finished = "Finished cells are kept."
+        with contextlib.ExitStack() as stack:
+            address = command.scheduler
+            pool = partial(sweeping.local, workers) if address is None else stack.enter_context(sweeping.dask(address))
+            sweeping.fill(store, sweep, pool, command.device, session.progress, session.should_stop, command.download)
+    states = status.states(store, sweep)
+    rows = [state.row for state in states if state.row is not None]
+    session.ticker.close()
+    if rows:
+        print(grid(rows), flush=True)
+    for state in states:
+        if state.failure:
+            print(f"{state.cell.row}, {state.cell.classes} classes, seed {state.cell.run.seed}: {state.failure}")
+    for file, text in ((command.csv, table.to_csv), (command.latex, partial(table.latex, sweep.name))):
+        if file is not None and rows:
+            Path(file).expanduser().write_text(text(rows), encoding="utf-8")
+    told = f"{len(rows)} of {len(states)} cells of “{sweep.name}” are measured."
+    if not rows:
+        told += " Without one there is no table to show or to write."
+    failed = sum(bool(state.failure) for state in states)
+    require(not command.measure or not failed, f"{told} {failed} failed; the lines above say why.")
+    return told
+
+
+def _check(pipeline: "Pipeline", command: CheckCommand, session: Session) -> str:
+    from engine.runs import library
+    from engine.runs import pipeline as jobs
+
+    run = library.find(pipeline.store, command.run)
+    layer = command.layer or jobs.default_analysis(run, run.last_epoch).layer
+    worst = 0.0
+    for epoch in jobs.chosen_epochs(command.epochs, run):
+        checks = pipeline.check(run.key, epoch, layer)
+        session.ticker.close()
+        print(f"\nrun {run.key}, epoch {epoch}, layer {layer}\n{checked(checks)}", flush=True)
+        worst = max(worst, *(check.error for check in checks if len(check.directions) == 1))
+    return f"Done: the largest relative error of a diagonal number is {worst:.1e}."
+
+
+def _samples(pipeline: "Pipeline", command: SamplesCommand, session: Session) -> str:
+    from engine.runs import library
+
+    return _look(pipeline, library.find(pipeline.store, command.run), command.epochs, command.layer, session)
+
+
+def _look(pipeline: "Pipeline", run: "Run", epochs: tuple[str, ...], layer: str | None, session: Session) -> str:
+    """Look at every sample of these checkpoints."""
+    from engine.runs import pipeline as jobs
+    from engine.samples import collect
+
+    chosen = jobs.chosen_epochs(epochs, run)
+    for i, epoch in enumerate(chosen):
+        count = f" ({i + 1} of {len(chosen)})" if len(chosen) > 1 else ""
+        session.stage = f"every sample of epoch {epoch}{count}: "
+        found = collect.keep(pipeline, run.key, epoch, layer)
+        session.finished = f"{i + 1} of {len(chosen)} checkpoints of run {run.key} are looked at sample by sample."
+    session.stage = ""
+    told = f"{len(found):,} samples of epoch{'s' * (len(chosen) > 1)} {', '.join(map(str, chosen))} of run {run.key}"
+    return f"Done: {told}, layer {found.layer}. See them in the dashboard: streamlit run app.py"
+
+
+def _calibrate(command: CalibrateCommand, session: Session) -> str:
+    from engine.runs.benchmark import calibrate
+
+    found = calibrate(Store(), command.device, session.progress_or_stop)
+    return (
+        f"Measured {found.device} of {found.host}: {found.product / 1e9:.0f} billion operations a second in products, "
+        f"{found.dense / 1e9:.0f} in training; {found.step * 1e6:.0f} µs per step and layer."
+    )
+
+
+def _preview(command: PreviewCommand, session: Session) -> str:
+    from engine.runs import preview
+
+    found = preview.make(Store(), command.data, session.progress_or_stop, command.download)
+    return (
+        f"{command.data}: {sum(found.train):,} samples to train with and {sum(found.test):,} to test on, in "
+        f"{len(found.class_names)} classes, each of shape {' × '.join(map(str, found.shape))}."
+    )
+
+
+def _inspect(command: InspectCommand, session: Session) -> str:
+    from engine.models.inspection import to_json
+    from engine.runs.external import inspect
+
+    found = inspect([Path(name) for name in command.files], progress=session.progress)
+    session.ticker.close()
+    print(to_json(found), flush=True)
+    return found.why or f"{len(found.digests)} read: {found.parameters:,} parameters in each."
+
+
+def _load(pipeline: "Pipeline", command: LoadCommand, session: Session) -> str:
+    from engine.models import inspection
+    from engine.models.files import epochs
+    from engine.runs import external, library
+    from engine.runs import pipeline as jobs
+
+    files = [Path(name).expanduser().resolve() for name in command.files]
+    found = external.inspect(files, command.request.model.activation, session.progress)
+    request, order = inspection.asked(_located(command.request), found, command.epochs or epochs(command.files))
+    key = pipeline.load(request, [files[i] for i in order])
+    run = library.find(pipeline.store, key)
+    history = run.history
+    sentence = (
+        f"Run {key}: {run.end} At epoch {run.last_epoch}: train loss {history.train_loss[-1]:.3g}, accuracy "
+        f"{history.train_accuracy[-1]:.2%}."
+    )
+    session.finished = sentence
+    if not command.analyze:
+        return f"{sentence} Analyse it: {PROGRAM} analyze --run {key}"
+    session.ticker.say(sentence)
+    usual = jobs.default_analysis(run, run.last_epoch)
+    requests = [
+        replace(command.settings, run=key, epoch=e, layer=command.layer or usual.layer, batch_size=usual.batch_size)
+        for e in jobs.chosen_epochs(command.analyze, run)
+    ]
+    return _each(pipeline, requests, session)
+
+
+def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Session) -> str:
+    for i, request in enumerate(requests):
+        count = f" ({i + 1} of {len(requests)})" if len(requests) > 1 else ""
+        session.stage = f"analysing epoch {request.epoch}{count}: "
+        result = pipeline.analyze(request)
+        session.ticker.close()
+        print(f"\nrun {request.run}, epoch {request.epoch}, {table(result)}", flush=True)
+        session.finished = f"{i + 1} of {len(requests)} analyses of run {request.run} are finished."
+    session.stage = ""
+    what = "1 analysis" if len(requests) == 1 else f"{len(requests)} analyses"
+    return f"Done: {what} of run {requests[0].run}. See them in the dashboard: streamlit run app.py"
+
+
+def _located(request: RunRequest) -> RunRequest:
+    """A file's path made absolute: the run is found again from any folder. A file of the data folder keeps its
+    bare name: the run is the same on any computer."""
+    name = request.data.name
+    if not name.endswith(".npz"):
+        return request
+    path = Path(name).expanduser()
+    if path.name == name and not path.exists():
+        return request
+    return replace(request, data=replace(request.data, name=str(path.resolve())))

@@ -1,0 +1,179 @@
+"""What the command line shows: progress in place, and the results as a table."""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from cache.progress import Pace, Progress
+from engine.results.analysis import Analysis
+from engine.results.commutation import Fit
+from engine.results.record import NAMES, USUAL_WINDOW, Check
+from engine.sweeps.rows import Row, groups, mean
+
+REDRAW_SECONDS = 0.1
+LINE_SECONDS = 10.0
+
+
+@runtime_checkable
+class Stream(Protocol):
+    """Where to write: sys.stderr, or what stands in for it."""
+
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+    def isatty(self) -> bool: ...
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 8 s, 3 min 20 s, 2 h 5 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min" if whole % 3600 >= 60 else f"{whole // 3600} h"
+
+
+@dataclass
+class Ticker:
+    """Progress on a terminal, one line rewritten in place; elsewhere (a log, a pipe) a line now and then."""
+
+    out: Stream
+    clock: Callable[[], float] = time.monotonic
+    width: Callable[[], int] = lambda: shutil.get_terminal_size().columns
+    _pace: Pace = field(init=False)
+    _shown: float = -LINE_SECONDS
+    _stage: str = ""
+    _open: bool = False
+
+    def __post_init__(self) -> None:
+        self._pace = Pace(self.clock)
+        self._tty = self.out.isatty()
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Hear how far a stage is, and show it when it is time."""
+        now = self._pace.update(stage, done, total)
+        wait = REDRAW_SECONDS if self._tty else LINE_SECONDS
+        fresh = stage != self._stage
+        if not fresh and self.clock() - self._shown < wait and not (self._tty and done >= total):
+            return
+        self._shown, self._stage = self.clock(), stage
+        text = _line(now)
+        if self._tty:
+            # One column stays free: a full line would wrap, and the next one could not be rewritten.
+            self.out.write("\r" + text[: max(10, self.width() - 1)] + "\x1b[K")
+            self._open = True
+        else:
+            self.out.write(text + "\n")
+        self.out.flush()
+
+    def say(self, sentence: str) -> None:
+        """A line that stays."""
+        self.close()
+        self.out.write(sentence + "\n")
+        self.out.flush()
+
+    def close(self) -> None:
+        """Clear the line in place."""
+        if self._open:
+            self.out.write("\r\x1b[K")
+            self.out.flush()
+            self._open = False
+
+
+def _line(progress: Progress) -> str:
+    counts = f"  {progress.done}/{progress.total}" if progress.total > 1 else " …"
+    left = progress.seconds_left
+    return progress.stage + counts + (f"  {duration(left)} left" if left is not None and left >= 1 else "")
+
+
+def table(result: Analysis) -> str:
+    """The numbers of one analysis, a matrix a line: γ ± its standard error, R², n, the interval over samples
+    if there is one; the commutator error and the alignment, each beside its value for random directions."""
+    origin = result.provenance
+    sizes = " + ".join(f"{d_out} × {d_in}" for d_out, d_in in origin.sizes)
+    head = (
+        f"{'layers' if origin.shapes else 'layer'} {origin.layer} ({sizes}, D = {origin.dimension:,}), "
+        f"{origin.samples:,} samples, B = {origin.batch_size}, loss {origin.mean_loss:.4g}, "
+        f"accuracy {origin.accuracy:.2%}, {origin.dtype} on {origin.device}, {duration(origin.seconds)}"
+    )
+    titles = ("matrix", "gamma", "stderr", "R2", "n", "commutator", "random", "alignment", "random")
+    rows = [titles, *(_row(result, name) for name in result.names)]
+    lines = _aligned(rows)
+    intervals = [
+        f"gamma of {NAMES[name][0]}: 95 % interval over samples {fit.interval[0]:.3f} … {fit.interval[1]:.3f}"
+        for name in result.names
+        if (fit := _fit(result, name)) is not None and fit.interval is not None
+    ]
+    fitted = f"gamma: slope of log C_ii on log H_ii over the leading {min(USUAL_WINDOW, result.k):,} directions"
+    return "\n".join([head, fitted, *lines, *intervals])
+
+
+def grid(rows: Sequence[Row]) -> str:
+    """The table of a sweep: γ of C and of C_AWD by number of classes, mean ± deviation over seeds (their number)."""
+    table = groups(rows)
+    classes = sorted({count for cells in table.values() for count in cells})
+    titles = ["", *(f"{name}, {count} classes" for count in classes for name in ("C", "C_AWD"))]
+    lines = [
+        [name, *(_mean(cells.get(count, []), matrix) for count in classes for matrix in ("C", "C_awd"))]
+        for name, cells in table.items()
+    ]
+    return "\n".join(_aligned([tuple(titles), *map(tuple, lines)]))
+
+
+def _mean(rows: Sequence[Row], matrix: str) -> str:
+    found = mean(rows, matrix)
+    if found is None:
+        return "–"
+    spread = f" ± {found.deviation:.3f}" if found.seeds > 1 else ""
+    return f"{found.mean:.3f}{spread} ({found.seeds})"
+
+
+def checked(checks: Sequence[Check]) -> str:
+    """The outcome of a check, a number a line."""
+    rows = [("number", "as analysed", "by brute force", "relative error")]
+    rows += [
+        (
+            f"{'H' if c.symbol == 'H' else NAMES[c.symbol][0]}[{', '.join(map(str, c.directions))}]",
+            f"{c.kept:.6e}",
+            f"{c.anew:.6e}",
+            f"{c.error:.1e}",
+        )
+        for c in checks
+    ]
+    return "\n".join(_aligned(rows))
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def _fit(result: Analysis, name: str) -> Fit | None:
+    try:
+        return result.fit(name, min(USUAL_WINDOW, result.k))
+    except ValueError:
+        return None
+
+
+def _row(result: Analysis, name: str) -> tuple[str, ...]:
+    fit = _fit(result, name)
+    law = ("–",) * 4 if fit is None else (f"{fit.gamma:.3f}", f"{fit.stderr:.3f}", f"{fit.r2:.3f}", str(fit.n))
+    # Kept only for some matrices: the commutator of each costs as much as the analysis.
+    commutator = f"{result.commutator(name):.3f}" if name in result.wholes else "–"
+    return (
+        NAMES[name][0],
+        *law,
+        commutator,
+        f"{result.random_commutator(name):.3f}",
+        f"{result.alignment(name):.3f}",
+        f"{result.random_alignment(name):.3f}",
+    )

@@ -1,0 +1,1 @@
+"""What can be asked for: requests and their keys, settings and presets, and the words of the command line."""

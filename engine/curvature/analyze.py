@@ -1,0 +1,168 @@
+"""`analyze`: one call from a model and its samples to an Analysis."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor, nn
+
+from engine.config.requests import require
+from engine.curvature import eigensolver
+from engine.curvature.joint_layers import JointLayers
+from engine.curvature.layers import check_layers, check_samples
+from engine.curvature.one_layer import OneLayer
+from engine.curvature.projection import Leading, Whole
+from engine.curvature.resampling import left_out, times_drawn
+from engine.device import device_name, free_memory, plan, precision, resolve
+from engine.progress import Progress, silent
+from engine.results.analysis import Analysis
+from engine.results.jackknife import GROUPS, Jackknife, places, stretches
+from engine.results.record import Provenance
+from engine.results.suppression import Spectra
+
+
+def analyze(
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    layer: str | Sequence[str],
+    loss: str = "ce",
+    batch_size: int = 50,
+    anchors_per_class: int | None = 20,
+    top_k: int | None = None,
+    device: str = "auto",
+    dtype: str = "float32",
+    seed: int = 0,
+    progress: Progress | None = None,
+    *,
+    bias: bool = False,
+    curvature: str = "auto",
+    spectra: int = 2000,
+    bootstrap: int = 0,
+) -> Analysis:
+    """H, C and C_AWD with its approximations for one fully connected layer (theory.md sections 1 to 4); H, C and
+    E[h²] for several layers jointly.
+
+    model, inputs, targets: any torch.nn.Module giving one row of logits per sample, its samples and their
+    labels. layer: name of an nn.Linear fed one vector per sample, or several in the order of their use, as a
+    sequence or joined by "+": H of all their weights has cross blocks too. Duality and the spectra of single samples
+    are defined layer by layer, so jointly there are neither AWD matrices nor suppression. loss: "ce", "mse" or
+    "linear_mse". batch_size: B of the SGD whose noise is studied. anchors_per_class: random candidates per class among
+    which partners are sought, None for the whole class. top_k: None for the whole eigenbasis; otherwise
+    everything is computed inside the span of the leading k eigenvectors, for layers of any size.
+    device: "auto", "cpu" or "cuda". dtype: "float32" (float64 where sums are accumulated and in the
+    eigen-decomposition) or "float64". seed: of anchors, spectra's samples and bootstrap. progress(stage,
+    done, total) is called along the way and may raise to stop. bias: include the layer's bias.
+    curvature: "auto", "gauss-newton" or "full", see engine.curvature.factors. spectra: samples whose spectra are kept
+    for suppression, 0 for none. bootstrap: resamples of the samples behind γ's intervals, 0 for none.
+
+    Raises ValueError or TypeError saying what was given, what is possible and what to do; MemoryError,
+    before any work, when the work cannot fit.
+    """
+    began, report = time.perf_counter(), progress or silent
+    where, working = resolve(device), precision(dtype)
+    require(spectra >= 0, f"spectra is a number of samples from 0, not {spectra}.")
+    require(bootstrap >= 0, f"bootstrap is a number of resamples from 0, not {bootstrap}.")
+    names = check_layers(model, layer, bias)
+    check_samples(inputs, targets)
+    with torch.inference_mode(False), _exact_products():
+        how = {"device": where, "dtype": working, "bias": bias, "curvature": curvature}
+        if len(names) > 1:
+            subject: OneLayer | JointLayers = JointLayers(model, names, inputs, targets, loss, batch_size, **how)
+        else:
+            (name,) = names
+            subject = OneLayer(model, name, inputs, targets, loss, batch_size, anchors_per_class, seed, **how)
+        d = sum(d_out * d_in for d_out, d_in in subject.shapes)
+        sizes = " + ".join(f"{d_out} × {d_in}" for d_out, d_in in subject.shapes)
+        studied = f"layer{'s' if len(names) > 1 else ''} {'+'.join(names)!r} ({sizes})"
+        k = d if top_k is None else top_k
+        top_k = None if k == d else top_k  # all directions are no leading ones
+        require(1 <= k <= d, f"top_k must lie in 1 … {d}, the weights of {studied}; not {top_k}.")
+        size = subject.memory(top_k, torch.finfo(working).bits // 8)
+        work = plan(n=targets.shape[0], d=d, size=size, top_k=top_k, free=free_memory(where))
+        subject.look(report)
+
+        if work.dense:
+            matrices = subject.dense(work.expand, report)
+            report("eigenvectors", 0, 1)
+            values, basis = eigensolver.eigenpairs(matrices["h"])
+            values, basis = values[:k], basis[:, :k]
+            report("eigenvectors", 1, 1)
+        else:
+            values, basis = eigensolver.leading_eigenpairs(
+                lambda v: subject.apply(v, work.along), d, k,
+                device=where, dtype=working, tolerance=1e-5 if dtype == "float32" else 1e-9, seed=seed,
+                progress=report,
+            )  # fmt: skip
+        directions = basis.to(working)
+
+        def draw_spectra() -> Spectra | None:
+            if not spectra or isinstance(subject, JointLayers):
+                return None
+            with torch.inference_mode(False), _exact_products():
+                return subject.spectra(directions, spectra, seed, work.along, report)
+
+        def draw_jackknife() -> Jackknife:
+            edges = stretches(k)
+            counts = left_out(targets.shape[0], GROUPS, seed)
+            with torch.inference_mode(False), _exact_products():
+                few = directions[:, torch.from_numpy(places(edges))]
+                return Jackknife(edges, subject.replicates(few, counts, work.along, report))
+
+        if work.dense and k == d:
+            projected = matrices
+        elif work.dense:
+            projected = {name: directions.T @ (matrix @ directions) for name, matrix in matrices.items()}
+        else:
+            projected = subject.project(directions, work.along, report)
+        evaluator = Whole if work.dense and k == d else Leading
+        source = evaluator(
+            subject.combinations, subject.means, values, basis, projected, draw_spectra, draw_jackknife
+        )  # fmt: skip
+        diagonals = source.diagonals(report)
+        squares = {name: source.square(name) for name in subject.combinations}
+        resampled = {}
+        if bootstrap:
+            counts = times_drawn(targets.shape[0], bootstrap, seed)
+            resampled = subject.replicates(directions, counts, work.along, report)
+        eigenvalues = values.cpu().numpy()
+        return Analysis(
+            eigenvalues=eigenvalues,
+            basis=basis.cpu().numpy(),
+            diagonals={name: diagonal for name, diagonal in diagonals.items() if name != "H"},
+            traces={name: float(diagonal.sum()) for name, diagonal in diagonals.items()},
+            squares=squares,
+            noise_floor=noise_floor(working, eigenvalues),
+            replicates=resampled,
+            source=source,
+            provenance=Provenance(
+                layer="+".join(names), loss=loss, samples=targets.shape[0], batch_size=batch_size, dtype=dtype,
+                device=device_name(where), seed=seed, bias=bias, **subject.origin(),
+                seconds=time.perf_counter() - began,
+            ),
+        )  # fmt: skip
+
+
+class _exact_products:
+    """TF32 off inside the block: its 10 bits of mantissa are less than the physics asks for."""
+
+    def __enter__(self) -> None:
+        self.before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+
+    def __exit__(self, *_: object) -> None:
+        torch.set_float32_matmul_precision(self.before)
+
+
+def noise_floor(dtype: torch.dtype, eigenvalues: Float[ndarray, " k"]) -> float:
+    """ε · max |H_ii|: below it an eigenvalue is rounding of the working precision, not data.
+
+    theory.md section 4 gives ε·D·H_11, the bound for one long sum. Sums here are accumulated in float64, so
+    that what remains is the rounding of entries, a matrix of norm about ε·H_11 whose parts along the v_i
+    average out: eigenvalues above it agree with float64 to 10 % at worst (tests/test_precision.py), and the
+    larger floor would discard most of the directions that the paper fits.
+    """
+    return torch.finfo(dtype).eps * float(np.abs(eigenvalues).max())

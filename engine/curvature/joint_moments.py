@@ -1,0 +1,173 @@
+"""H, E[g gᵀ] and E[h²] of several layers jointly, each a moment E_p[U_p X_p U_pᵀ] of a small symmetric X_p:
+
+    h: X = Q        h2: X = Q S Q        gg: X = (δ; 0)(δ; 0)ᵀ
+
+in the notation of engine.curvature.joint. `dense` gives D × D matrices, `project` their blocks VᵀMV and `apply` the
+product H V for any D. All walk over the samples in chunks and accumulate in float64; a chunk enters no result.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import accumulate, pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from engine.curvature.joint import JointFactors, JointTail
+from engine.curvature.moments import unfold
+from engine.progress import Progress, silent
+
+MOMENTS = ("h", "gg", "h2")
+
+
+# -- dense ------------------------------------------------------------------------------------------------
+#
+# Column (i, t) of U in layer l is e_i ⊗ a_l[t] in p_l and δ_l[i] ⊗ e_t in r_l, so entry ((i,t), (j,s)) of block
+# (l, m) of U X Uᵀ is
+#
+#     X[l i, m j] a_l[t] a_m[s]  +  δ_l[i] δ_m[j] X[l t, m s]           outer: output with output, input with input
+#   + X[l i, m s] a_l[t] δ_m[j]  +  δ_l[i] a_m[s] X[l t, m j]           inner: output with input
+#
+# and its mean over samples takes one product of (n, …)ᵀ with (n, …) for each term. Blocks below the diagonal mirror
+# those above. On the diagonal the outer factors are symmetric, so that their triangles are enough, and the second
+# inner term is the transpose of the first.
+
+
+def dense(tail: JointTail, chunk: int, progress: Progress = silent) -> dict[str, Float[Tensor, "d d"]]:
+    """Every moment as a D × D matrix in the factors' precision."""
+    n, layers = tail.targets.shape[0], len(tail.shapes)
+    pairs = [(l, m) for m in range(layers) for l in range(m + 1)]
+    sums: dict[tuple[str, int, int], dict[str, Tensor]] = {(name, *pair): {} for name in MOMENTS for pair in pairs}
+    for rows, factors in tail.factors(chunk):
+        delta = torch.cat(factors.deltas, dim=1)
+        forms = {
+            "h": factors.core,
+            "gg": delta[:, :, None] * delta[:, None],
+            "h2": factors.core.mT @ factors.gram(factors.core),
+        }
+        for l, m in pairs:
+            sides = _Sides(factors, l, m)
+            for name, x in forms.items():
+                found = sums[name, l, m]
+                for kind, left, right in sides.terms(name, x):
+                    product = left.mT @ right
+                    found[kind] = found[kind].add_(product) if kind in found else product.double()
+        progress("moments", rows.stop, n)
+    ends = list(accumulate((d_out * d_in for d_out, d_in in tail.shapes), initial=0))
+    result = {}
+    for name in MOMENTS:
+        matrix = tail.weights[0].new_zeros(ends[-1], ends[-1])
+        for l, m in pairs:
+            rows, columns = slice(ends[l], ends[l + 1]), slice(ends[m], ends[m + 1])
+            for kind, total in sums.pop((name, l, m)).items():
+                matrix[rows, columns] += _block(kind, (total / n).to(matrix.dtype), tail.shapes[l], tail.shapes[m])
+            matrix[columns, rows] = matrix[rows, columns].mT
+        result[name] = matrix
+    return result
+
+
+class _Sides:
+    """What the terms of one pair of layers are made of: products of activities and of slopes, and where the
+    layers lie on the axes of X."""
+
+    def __init__(self, factors: JointFactors, l: int, m: int):
+        a, d, layers = factors.activities, factors.deltas, len(factors.deltas)
+        self.places = l, m
+        self.aa, self.dd, self.ad, self.da = (
+            x[:, :, None] * y[:, None] for x, y in ((a[l], a[m]), (d[l], d[m]), (a[l], d[m]), (d[l], a[m]))
+        )
+        ends = list(accumulate(factors.sizes, initial=0))
+        axes = [slice(*pair) for pair in pairwise(ends)]
+        inputs = [slice(0, 0), *axes[layers:]]
+        self.outputs, self.inputs = (axes[l], axes[m]), (inputs[l], inputs[m])
+
+    def terms(
+        self, name: str, x: Float[Tensor, "n q q"]
+    ) -> Iterator[tuple[str, Float[Tensor, "n e"], Float[Tensor, "n f"]]]:
+        """Whose products, summed over samples, are the outer and the inner terms, as far as they are not zero: the
+        first layer has no inputs on X, no layer moves an earlier one, and in gg nothing is moved."""
+        (out_l, out_m), (in_l, in_m) = self.outputs, self.inputs
+        l, m = self.places
+        squared = name == "h2"
+        outer = [(x[:, out_l, out_m], self.aa)]
+        if squared and l > 0:
+            outer.append((self.dd, x[:, in_l, in_m]))
+        for left, right in outer:
+            if l == m:
+                yield "triangles", _triangle(left), _triangle(right)
+            else:
+                yield "outer", left.flatten(1), right.flatten(1)
+        if (squared and m > 0) or (name == "h" and l < m):
+            yield "both" if l == m else "inner", x[:, out_l, in_m].flatten(1), self.ad.flatten(1)
+        if squared and 0 < l < m:
+            yield "inner", self.da.flatten(1), x[:, in_l, out_m].flatten(1)
+
+
+def _triangle(x: Float[Tensor, "n e e"]) -> Float[Tensor, "n t"]:
+    i, j = torch.triu_indices(x.shape[1], x.shape[2], device=x.device)
+    return x.flatten(1).index_select(1, i * x.shape[2] + j)
+
+
+def _block(
+    kind: str, total: Float[Tensor, "e f"], left: tuple[int, int], right: tuple[int, int]
+) -> Float[Tensor, "d_l d_m"]:
+    """A sum of products as a block of the matrix; left, right: (d_out, d_in) of its layers."""
+    (o_l, i_l), (o_m, i_m) = left, right
+    if kind == "triangles":
+        return unfold(total, o_l, i_l, 1)
+    if kind == "outer":  # (i j, t s)
+        return total.view(o_l, o_m, i_l, i_m).transpose(1, 2).reshape(o_l * i_l, o_m * i_m)
+    block = total.view(o_l, i_m, i_l, o_m).permute(0, 2, 3, 1).reshape(o_l * i_l, o_m * i_m)  # (i s, t j)
+    return block + block.mT if kind == "both" else block
+
+
+# -- projected --------------------------------------------------------------------------------------------
+
+
+def _by_layer(tail: JointTail, v: Float[Tensor, "d k"]) -> tuple[Float[Tensor, "_ _ k"], ...]:
+    """Directions as one d_out × d_in matrix each per layer."""
+    parts = v.split([d_out * d_in for d_out, d_in in tail.shapes])
+    return tuple(part.view(*shape, v.shape[1]) for part, shape in zip(parts, tail.shapes, strict=True))
+
+
+def apply(tail: JointTail, v: Float[Tensor, "d k"], chunk: int) -> Float[Tensor, "d k"]:
+    """H V = E[U Q Uᵀ V]."""
+    directions, n = _by_layer(tail, v), tail.targets.shape[0]
+    totals = [torch.zeros_like(part, dtype=torch.float64) for part in directions]
+    for _, factors in tail.factors(chunk):
+        for total, part in zip(totals, factors.back(factors.core @ factors.along(directions)), strict=True):
+            total += part
+    return torch.cat([total.flatten(0, 1) for total in totals]).div_(n).to(v.dtype)
+
+
+def project(
+    tail: JointTail, v: Float[Tensor, "d k"], chunk: int, progress: Progress = silent
+) -> dict[str, Float[Tensor, "k k"]]:
+    """Vᵀ M V of every moment, float64."""
+    directions, n, k = _by_layer(tail, v), tail.targets.shape[0], v.shape[1]
+    sums = {name: torch.zeros(k, k, dtype=torch.float64, device=v.device) for name in MOMENTS}
+    for rows, factors in tail.factors(chunk):
+        u = factors.along(directions)
+        w, g = factors.core @ u, factors.slope(u)
+        sums["h"] += u.flatten(0, 1).mT @ w.flatten(0, 1)
+        sums["gg"] += g.mT @ g
+        sums["h2"] += w.flatten(0, 1).mT @ factors.gram(w).flatten(0, 1)
+        progress("projections", rows.stop, n)
+    return {name: (total + total.mT) / (2 * n) for name, total in sums.items()}
+
+
+def resampled(
+    tail: JointTail, v: Float[Tensor, "d k"], weights: Float[Tensor, "s n"], chunk: int, progress: Progress
+) -> Mapping[str, Float[Tensor, "s k"]]:
+    """diag(Vᵀ M V) of every moment and, as "g", ḡ·v_i, each sample counted with its weight in every resample."""
+    directions, n = _by_layer(tail, v), tail.targets.shape[0]
+    shape = (weights.shape[0], v.shape[1])
+    sums = {name: torch.zeros(shape, dtype=torch.float64, device=v.device) for name in (*MOMENTS, "g")}
+    for rows, factors in tail.factors(chunk):
+        u = factors.along(directions)
+        w, g = factors.core @ u, factors.slope(u)
+        shares = {"h": (u * w).sum(1), "gg": g.square(), "h2": (w * factors.gram(w)).sum(1), "g": g}
+        for name, share in shares.items():
+            sums[name] += weights[:, rows] @ share
+        progress("resampling", rows.stop, n)
+    return sums

@@ -1,0 +1,140 @@
+"""The named matrices in the eigenbasis of H: diagonals and norms at once, blocks and spectra when asked for.
+
+What is not asked for (say, the commutator of every approximation) is not paid for.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from engine.curvature import eigensolver
+from engine.curvature.covariances import Combination
+from engine.progress import Progress
+from engine.results.jackknife import Jackknife
+from engine.results.suppression import Spectra
+
+LEAF = 640  # below this size a product is too small to be worth cutting
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluator:
+    """Projects named matrices into the eigenbasis on demand (engine.results.record.Source)."""
+
+    combinations: Mapping[str, Combination]
+    means: Mapping[str, Float[Tensor, " d"]]
+    eigenvalues: Float[Tensor, " k"]
+    basis: Float[Tensor, "d k"]
+    matrices: Mapping[str, Tensor]
+    draw_spectra: Callable[[], Spectra | None]
+    draw_jackknife: Callable[[], Jackknife | None]
+
+    def _means(self, k: int) -> dict[str, Float[Tensor, " k"]]:
+        return {name: self.basis[:, :k].T @ mean for name, mean in self.means.items()}
+
+    def _combine(self, name: str, matrices: Mapping[str, Tensor], means: Mapping[str, Tensor]) -> Float[Tensor, "s s"]:
+        """The named matrix in the representation of the given moments and means, added up in place."""
+        combination, total = self.combinations[name], torch.zeros_like(next(iter(matrices.values())))
+        for scale, moment in combination.moments:
+            total.add_(matrices[moment], alpha=scale)
+        for scale, x, y in combination.means:
+            left, right = means[x].to(total.dtype), means[y].to(total.dtype)
+            total.addr_(left, right, alpha=scale / 2).addr_(right, left, alpha=scale / 2)
+        return total
+
+    def diagonals(self, progress: Progress) -> dict[str, Float[ndarray, " k"]]:
+        """diag(Vᵀ M V) of every named matrix."""
+        k = self.basis.shape[1]
+        means, own = self._means(k), {}
+        for i, name in enumerate(self.matrices):
+            own[name] = self.eigenvalues if name == "h" else self._moment_diagonal(name)
+            progress("projections", i + 1, len(self.matrices))
+        return {
+            name: c.evaluate(own.__getitem__, lambda x, y: means[x] * means[y]).cpu().numpy()
+            for name, c in self.combinations.items()
+        }
+
+    def spectra(self) -> Spectra | None:
+        """Per-sample spectra, computed when first asked for; None where none are kept."""
+        return self._spectra
+
+    @cached_property
+    def _spectra(self) -> Spectra | None:
+        return self.draw_spectra()
+
+    def jackknife(self) -> Jackknife | None:
+        """Diagonals with groups of samples left out, computed when first asked for."""
+        return self._jackknife
+
+    @cached_property
+    def _jackknife(self) -> Jackknife | None:
+        return self.draw_jackknife()
+
+    def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
+        raise NotImplementedError
+
+    def square(self, name: str) -> float:
+        raise NotImplementedError
+
+    def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
+        raise NotImplementedError
+
+    def spectrum(self, name: str) -> Float[ndarray, " k"]:
+        raise NotImplementedError
+
+
+class Whole(Evaluator):
+    """Moments as D × D matrices in the original coordinates; the basis is complete."""
+
+    @cached_property
+    def _directions(self) -> Float[Tensor, "d k"]:
+        return self.basis.to(self.matrices["h"].dtype)
+
+    def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
+        return _quadratic_forms(self.matrices[name], self._directions)
+
+    def square(self, name: str) -> float:
+        return float(self._combine(name, self.matrices, self.means).square().sum(dtype=torch.float64))
+
+    def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
+        matrix = self._combine(name, self.matrices, self.means)
+        v = self._directions[:, :k]
+        return (v.T @ (matrix @ v)).double().cpu().numpy()
+
+    def spectrum(self, name: str) -> Float[ndarray, " k"]:
+        return eigensolver.eigenvalues(self._combine(name, self.matrices, self.means)).cpu().numpy()
+
+
+class Leading(Evaluator):
+    """Moments as k × k blocks in the leading eigenbasis: all questions are put inside that span."""
+
+    def _named(self, name: str) -> Float[Tensor, "k k"]:
+        return self._combine(name, self.matrices, self._means(self.basis.shape[1]))
+
+    def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
+        return self.matrices[name].diagonal().double()
+
+    def square(self, name: str) -> float:
+        return float(self._named(name).square().sum(dtype=torch.float64))
+
+    def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
+        return self._named(name)[:k, :k].double().cpu().numpy()
+
+    def spectrum(self, name: str) -> Float[ndarray, " k"]:
+        return eigensolver.eigenvalues(self._named(name)).cpu().numpy()
+
+
+def _quadratic_forms(matrix: Float[Tensor, "s s"], vectors: Float[Tensor, "s k"]) -> Float[Tensor, " k"]:
+    """v_iᵀ M v_i of a symmetric matrix, in float64. With M and v cut in halves, [A Bᵀ; B C] and [a; c], it is
+    aᵀAa + 2 cᵀBa + cᵀCc: each cut saves a quarter of what is left of the work."""
+    size = matrix.shape[0]
+    if size <= LEAF:
+        return ((matrix @ vectors) * vectors).sum(dim=0, dtype=torch.float64)
+    half = size // 2
+    upper, lower = vectors[:half], vectors[half:]
+    cross = ((matrix[half:, :half] @ upper) * lower).sum(dim=0, dtype=torch.float64)
+    return _quadratic_forms(matrix[:half, :half], upper) + 2 * cross + _quadratic_forms(matrix[half:, half:], lower)

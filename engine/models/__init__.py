@@ -1,0 +1,1 @@
+"""Networks: their arithmetic, their building, and the files that hold their weights."""

@@ -1,0 +1,82 @@
+"""Files of weights on this machine: which may be opened, and which epochs they are. Opens none, imports no torch."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from cache.store import default_root
+from engine.config.requests import require
+
+SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
+LARGEST_BYTES = 2 * 2**30
+MOST_FILES = 200
+_EPOCH = re.compile(r"(?:epochs?|ep|checkpoint|ckpt|step|iter)[-_=. ]*(\d+)", re.IGNORECASE)
+
+
+def roots() -> tuple[Path, ...]:
+    """Folders whose files the dashboard may open: `checkpoints` in the cache, and those of the environment variable
+    GAMMASCOPE_ROOTS, separated as in PATH."""
+    named = os.environ.get("GAMMASCOPE_ROOTS", "").split(os.pathsep)
+    folders = [default_root() / "checkpoints", *(Path(name).expanduser() for name in named if name)]
+    return tuple(dict.fromkeys(folder.resolve() for folder in folders))
+
+
+def located(text: str) -> Path:
+    """The file or folder a user typed, symbolic links and .. followed; a relative one lies under the first root
+    that has it. ValueError unless it exists and lies under one of the roots."""
+    allowed = roots()
+    require("\0" not in text, "A path holds no zero characters. Type the path of a file or folder.")
+    typed = Path(text.strip()).expanduser()
+    try:
+        places = [(root / typed).resolve() for root in allowed]
+        found = next((p for p in places if p.exists() and any(p.is_relative_to(root) for root in allowed)), None)
+    except (OSError, RuntimeError):  # a name too long, links in a circle
+        found = None
+    if found is None:
+        raise ValueError(
+            f"{text.strip()[:200]} is not there, or lies outside the folders that may be opened: "
+            f"{', '.join(map(str, allowed))}. Copy the files there, or start the dashboard with the environment "
+            "variable GAMMASCOPE_ROOTS naming their folder."
+        )
+    return found
+
+
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """The files of weights directly in a folder that lie under a root, in natural order (2 before 10). ValueError
+    where there are none, or too many."""
+    allowed = roots()
+    found = [
+        p
+        for p in folder.iterdir()
+        # A link may lead out of the folder.
+        if p.suffix in SUFFIXES and p.is_file() and any(p.resolve().is_relative_to(root) for root in allowed)
+    ]
+    require(bool(found), f"{folder} holds no file of weights ({', '.join(SUFFIXES)}). Choose another folder.")
+    require(
+        len(found) <= MOST_FILES,
+        f"{folder} holds {len(found)} files of weights, more than the {MOST_FILES} that make one series. Put those "
+        "you mean into a folder of their own.",
+    )
+    return tuple(sorted(found, key=lambda p: natural(p.name)))
+
+
+def epochs(names: Sequence[str]) -> tuple[int, ...]:
+    """The epoch of each file of a series, by its name: the number behind a word such as epoch or ckpt, else the one
+    number in which the names differ, else their place in the list."""
+    stems = [Path(name).stem for name in names]
+    marked = [_EPOCH.findall(stem) for stem in stems]
+    if all(marked):
+        found = [int(numbers[-1]) for numbers in marked]
+        if len(set(found)) == len(found):
+            return tuple(found)
+    columns = list(zip(*(re.findall(r"\d+", stem) for stem in stems), strict=False))
+    varying = [c for c in columns if len(set(map(int, c))) == len(stems)]
+    if len({re.sub(r"\d+", "#", stem) for stem in stems}) == 1 and len(stems) > 1 and varying:
+        return tuple(map(int, varying[-1]))
+    return tuple(range(len(stems)))
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """A key that sorts names as people do: epoch_2 before epoch_10."""
+    return [(0, int(word), "") if word.isdecimal() else (1, 0, word) for word in re.split(r"(\d+)", name)]

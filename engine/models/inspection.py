@@ -1,0 +1,69 @@
+"""What a series of files of weights holds, as plain values. Imports no torch: pages read what a worker found."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from engine.config.requests import ModelRequest, RunRequest, require
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One tensor: its name, shape and type as it is used."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Files of one architecture. digests: SHA-256 of the tensors of each file, in the order asked for; tensors: of
+    the first file; model: the architecture with the activation asked for, None where it was not recognised, and
+    `why` then says why; layers: (outputs, inputs) of the linear layers that can be studied, by name; studied: the one
+    the paper would study; parameters: trained numbers."""
+
+    digests: tuple[str, ...]
+    tensors: tuple[Weights, ...]
+    model: ModelRequest | None
+    why: str
+    layers: dict[str, tuple[int, int]]
+    studied: str
+    parameters: int
+
+
+def to_json(found: Inspection) -> str:
+    """The text that from_json reads back."""
+    return json.dumps(asdict(found), indent=1)
+
+
+def from_json(text: str) -> Inspection:
+    """The inspection written by to_json."""
+    values: dict[str, Any] = json.loads(text)
+    model = values.pop("model")
+    return Inspection(
+        digests=tuple(values.pop("digests")),
+        tensors=tuple(Weights(t["name"], tuple(t["shape"]), t["dtype"]) for t in values.pop("tensors")),
+        model=None if model is None else ModelRequest(**model | {"widths": tuple(model["widths"])}),
+        layers={name: (shape[0], shape[1]) for name, shape in values.pop("layers").items()},
+        **values,
+    )
+
+
+def asked(request: RunRequest, found: Inspection, epochs: Sequence[int]) -> tuple[RunRequest, tuple[int, ...]]:
+    """The run that these files are, and the order of the files by epoch. ValueError where they make none."""
+    require(
+        len(epochs) == len(found.digests),
+        f"There are {len(found.digests)} files but {len(epochs)} epochs. Give one epoch for each file.",
+    )
+    require(min(epochs) >= 0, f"Epochs are counted from 0; {min(epochs)} was given.")
+    twice = sorted({e for e in epochs if list(epochs).count(e) > 1})
+    require(not twice, f"Epoch {', '.join(map(str, twice))} was given to several files. Give each file its own epoch.")
+    if found.model is None:
+        raise ValueError(found.why)
+    order = tuple(sorted(range(len(epochs)), key=lambda i: epochs[i]))
+    kept = tuple(epochs[i] for i in order)
+    training = replace(request.training, checkpoints=kept, epochs=kept[-1])
+    weights = tuple(found.digests[i] for i in order)
+    return replace(request, model=found.model, training=training, weights=weights), order

@@ -1,0 +1,119 @@
+"""torchvision's architectures: built by name, recognised by the names and shapes of their weights.
+
+torchvision takes seconds to import, so nothing here does before it must.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from engine.config.requests import ModelRequest, require
+from engine.models.architectures import TORCHVISION
+
+SIDE = 224  # pixels: every architecture takes such images
+_COUNTER = "num_batches_tracked"  # of BatchNorm: of no use after training, and absent from some files
+_NEAR = 0.8  # share of tensors that agree with an architecture worth naming
+
+
+def build(kind: str, channels: int, classes: int) -> nn.Module:
+    """The architecture with as many outputs as classes; its first convolution takes the image's channels."""
+    from torchvision.models import get_model
+
+    model = get_model(kind, weights=None, num_classes=classes)
+    name, first = _first_convolution(model)
+    if channels != first.in_channels:
+        model.set_submodule(
+            name,
+            nn.Conv2d(
+                channels,
+                first.out_channels,
+                kernel_size=(first.kernel_size[0], first.kernel_size[1]),
+                stride=(first.stride[0], first.stride[1]),
+                padding=(int(first.padding[0]), int(first.padding[1])),
+                bias=first.bias is not None,
+            ),
+        )
+    return model
+
+
+def layer_shapes(request: ModelRequest) -> dict[str, tuple[int, int]]:
+    """(outputs, inputs) of the linear layers that are fed one vector per sample, by name, found by trying."""
+    model = outline(request)
+    fed: dict[str, list[int]] = {}
+    shapes = {name: (m.out_features, m.in_features) for name, m in model.named_modules() if isinstance(m, nn.Linear)}
+
+    def seen_by(name: str) -> None:
+        layer = model.get_submodule(name)
+        layer.register_forward_hook(lambda _, args, __: fed.setdefault(name, []).append(args[0].ndim))
+
+    for name in shapes:
+        seen_by(name)
+    with torch.no_grad():
+        model(torch.empty(2, request.widths[0], SIDE, SIDE, device="meta"))
+    return {name: shape for name, shape in shapes.items() if fed.get(name) == [2]}
+
+
+def infer(state: Mapping[str, Tensor]) -> ModelRequest:
+    """The architecture that has exactly these names and shapes. ValueError says which one comes closest."""
+    nearest, best = "", 0.0
+    for output, kinds in TORCHVISION.items():
+        head = state.get(f"{output}.weight")
+        if head is None or head.ndim != 2 or not any(t.ndim == 4 for t in state.values()):
+            continue
+        for kind in kinds:
+            request = _fitted(kind, state, head.shape[0])
+            share, difference = _agreement(request, state)
+            if not difference:
+                return request
+            if share > best:
+                best, nearest = share, f"It comes closest to {kind}: {difference}."
+    raise ValueError(nearest if best > _NEAR else "")
+
+
+def restore(request: ModelRequest, state: Mapping[str, Tensor]) -> nn.Module:
+    """The architecture with these weights, in eval mode."""
+    model = build(request.kind, request.widths[0], request.widths[-1])
+    for name, t in state.items():
+        require(bool(t.isfinite().all()), f"{name} holds NaN or infinite values: its training has diverged.")
+    counters = {name: t for name, t in model.state_dict().items() if name.endswith(_COUNTER)}
+    model.load_state_dict({**counters, **state})
+    return model.eval()
+
+
+def outline(request: ModelRequest) -> nn.Module:
+    """The architecture without numbers: names and shapes only."""
+    channels, classes = request.widths
+    with torch.device("meta"):
+        return build(request.kind, channels, classes).eval()
+
+
+def _first_convolution(model: nn.Module) -> tuple[str, nn.Conv2d]:
+    return next((name, m) for name, m in model.named_modules() if isinstance(m, nn.Conv2d))
+
+
+def _fitted(kind: str, state: Mapping[str, Tensor], classes: int) -> ModelRequest:
+    """The architecture with the file's own number of channels."""
+    name, first = _first_convolution(outline(ModelRequest(kind, (3, classes))))
+    entry = state.get(f"{name}.weight")
+    grouped = entry is not None and entry.ndim == 4 and entry.shape[1] > 0
+    return ModelRequest(kind, (entry.shape[1] if entry is not None and grouped else first.in_channels, classes))
+
+
+def _agreement(request: ModelRequest, state: Mapping[str, Tensor]) -> tuple[float, str]:
+    """Share of the architecture's tensors that the file has with the same shape, and the first difference in words."""
+    expected = {n: tuple(t.shape) for n, t in outline(request).state_dict().items()}
+    found = {name: tuple(t.shape) for name, t in state.items()}
+    needed = {name: shape for name, shape in expected.items() if not name.endswith(_COUNTER)}
+    share = sum(found.get(name) == shape for name, shape in needed.items()) / len(needed)
+    for name, shape in needed.items():
+        if name not in found:
+            return share, f"{name} is missing"
+        if found[name] != shape:
+            return share, f"{name} is {_times(found[name])} instead of {_times(shape)}"
+    foreign = sorted(found.keys() - expected.keys())
+    return share, f"{foreign[0]} belongs to none of its layers" if foreign else ""
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape)) or "a scalar"

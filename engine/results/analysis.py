@@ -1,0 +1,321 @@
+"""The result of one analysis: named arrays, and the questions that can be put to them.
+
+NumPy only. An Analysis fresh from `engine.analyze` carries a `source` that projects any matrix on demand;
+one read from the cache answers from the arrays that were kept.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from engine.config.requests import require
+from engine.results import commutation
+from engine.results.commutation import Fit
+from engine.results.jackknife import Jackknife
+from engine.results.power_law import Exponent, bootstrap_interval, exponent
+from engine.results.record import NAMES, Probes, Provenance, Source, Whole
+from engine.results.suppression import Spectra, Suppressed, suppress
+
+# Directions kept to be checked, and how far above the noise floor: below, the check would compare roundings.
+PROBES, PROBE_FLOOR = 8, 100
+EDGES = "jackknife/edges"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """H against C and its AWD approximations for one layer at one point of training.
+
+    eigenvalues: H_ii, descending (k); diagonals[name] = diag(Vᵀ M V) (k); squares[name] = ‖VᵀMV‖_F² and
+    traces[name] = tr VᵀMV over the directions kept; noise_floor: H_ii below it are rounding, not data;
+    replicates[name]: diagonals of bootstrap resamples (s), of the leading j directions. jackknife: of the samples
+    without a group of them, for intervals where there is no bootstrap.
+    Methods take a matrix's name (see `names`) and answer with NumPy float64.
+    """
+
+    eigenvalues: Float[ndarray, " k"]
+    diagonals: Mapping[str, Float[ndarray, " k"]]
+    traces: Mapping[str, float]
+    squares: Mapping[str, float]
+    noise_floor: float
+    provenance: Provenance
+    basis: Float[ndarray, "d k"] | None = None
+    blocks: Mapping[str, Float[ndarray, "b b"]] = field(default_factory=dict)
+    wholes: Mapping[str, Whole] = field(default_factory=dict)
+    spectra: Spectra | None = None
+    probes: Probes | None = None
+    replicates: Mapping[str, Float[ndarray, "s j"]] = field(default_factory=dict)
+    jackknife: Jackknife | None = None
+    source: Source | None = field(default=None, repr=False, compare=False)
+
+    # -- what there is ------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The named matrices of this analysis; "H" is theirs to be compared with."""
+        return tuple(name for name in NAMES if name in self.diagonals)
+
+    @property
+    def k(self) -> int:
+        """Directions kept."""
+        return self.eigenvalues.size
+
+    @property
+    def whole_basis(self) -> bool:
+        """Whether the eigenbasis is complete, so that whole-matrix numbers are defined."""
+        return self.k == self.provenance.dimension
+
+    def diagonal(self, name: str) -> Float[ndarray, " k"]:
+        """C_ii of the named matrix (k); "H" gives the eigenvalues."""
+        if name == "H":
+            return self.eigenvalues
+        require(name in self.diagonals, f"There is no matrix {name!r}; there are {', '.join(self.names)}.")
+        return self.diagonals[name]
+
+    def projected(self, name: str, k: int) -> Float[ndarray, "k k"]:
+        """K: leading k × k block of Vᵀ M V; of "H" itself, its eigenvalues on the diagonal."""
+        self.diagonal(name)
+        self._check_k(k)
+        if name == "H":
+            return np.diag(self.eigenvalues[:k])
+        kept = self.blocks.get(name)
+        if kept is not None and kept.shape[0] >= k:
+            return kept[:k, :k].astype(np.float64)
+        require(
+            self.source is not None,
+            f"Of {name} this analysis keeps the leading {0 if kept is None else kept.shape[0]} directions, "
+            f"not {k}. Choose a smaller k or another matrix, or analyse again in Python, where every "
+            "block is at hand.",
+        )
+        return self.source.block(name, k)  # type: ignore[union-attr]
+
+    # -- correlation ----------------------------------------------------------------------------------
+
+    def correlation(self, name: str, k: int) -> Float[ndarray, "k k"]:
+        """R_real: K_ij / sqrt(K_ii K_jj) of the leading k directions."""
+        return commutation.correlation(self.projected(name, k))
+
+    def random_correlation(self, name: str, k: int, seed: int = 0) -> Float[ndarray, "k k"]:
+        """R_rand: the same for Q Λ Qᵀ, Λ the eigenvalues of the matrix, Q Haar-random from the seed."""
+        self._check_k(k)
+        return commutation.random_correlation(self.whole(name).spectrum, k, seed)
+
+    # -- commutation ----------------------------------------------------------------------------------
+
+    def commutator(self, name: str, part: str = "whole", k: int | None = None) -> float:
+        """‖HM − MH‖_F / ‖HM‖_F. part "whole": all directions of the basis (D, or top_k);
+        "top": inside the leading k × k block; "bulk": inside the block of directions k, k+1, …"""
+        whole = self.whole(name)
+        if part == "whole":
+            return float(whole.top[-1])
+        require(part in ("top", "bulk"), f"part is 'whole', 'top' or 'bulk', not {part!r}.")
+        require(k is not None, f"The {part} block needs k, the number of leading directions.")
+        assert k is not None
+        if part == "top":
+            self._check_k(k)
+            return float(whole.top[k - 1])
+        require(0 <= k < self.k, f"The bulk starts at a direction 0 … {self.k - 1}, not {k}.")
+        return float(whole.bulk[k])
+
+    def random_commutator(self, name: str) -> float:
+        """The commutator error expected of H with M turned at random (close to √2), in closed form."""
+        self.diagonal(name)
+        return commutation.random_commutator(
+            self.traces["H"],
+            self.squares["H"],
+            self.traces[name],
+            self.squares[name],
+            self.k,
+        )
+
+    def alignment(self, name: str) -> float:
+        """Σ K_ii² / ‖K‖_F² over the directions kept: 1 when M is diagonal in the eigenbasis of H."""
+        return commutation.alignment(self.diagonal(name), np.sqrt(self.squares[name]))
+
+    def random_alignment(self, name: str) -> float:
+        """The alignment expected of M turned at random, in closed form."""
+        self.diagonal(name)
+        return commutation.random_alignment(self.traces[name], self.squares[name], self.k)
+
+    def spearman(self, name: str, top_k: int | None = None) -> float:
+        """Rank correlation of C_ii with H_ii over the fitted directions of the window."""
+        x, y = self._window(name, top_k)
+        keep = commutation.fittable(x, y, self.noise_floor)
+        return commutation.spearman(x[keep], y[keep]) if keep.sum() > 1 else float("nan")
+
+    def frobenius(self, name: str) -> float:
+        """‖M‖_F."""
+        self.diagonal(name)
+        return float(np.sqrt(self.squares[name]))
+
+    def whole(self, name: str) -> Whole:
+        """Spectrum and commutator curves of a matrix; computed now if the analysis is in memory."""
+        self.diagonal(name)
+        if name in self.wholes:
+            return self.wholes[name]
+        require(
+            self.source is not None,
+            f"This analysis kept whole-matrix numbers only of {', '.join(self.wholes) or 'no matrix'}, "
+            f"not of {name}. Choose one of them, or analyse again in Python, where every one is at hand.",
+        )
+        block = self.source.block(name, self.k)  # type: ignore[union-attr]
+        curves = commutation.commutator_curves(self.eigenvalues, block)
+        return Whole(self.source.spectrum(name), curves.top, curves.bulk)  # type: ignore[union-attr]
+
+    # -- the power law --------------------------------------------------------------------------------
+
+    def fit(self, name: str, top_k: int | None = None, first: int = 0) -> Fit:
+        """γ of C_ii ∝ H_ii^γ over directions first … top_k − 1 above the noise floor, with its interval over samples
+        from the bootstrap, where its replicates cover the window, else from the jackknife, where that was kept."""
+        require(first >= 0, f"first must be at least 0, not {first}.")
+        x, y = (z[first:] for z in self._window(name, top_k))
+        fit = commutation.power_law(x, y, self.noise_floor)
+        return dataclasses.replace(fit, interval=self._interval(name, fit.gamma, first, first + x.size))
+
+    def exponent(self, name: str, top_k: int | None = None, first: int = 0) -> Exponent:
+        """γ over the window of fit with everything that qualifies it: interval (computed now if the analysis is in
+        memory), other windows, what was left out, and the test of the straight line."""
+        last = self.k if top_k is None else top_k
+        fit = self.sampled().fit(name, top_k, first)
+        return exponent(self.eigenvalues, self.diagonal(name), self.noise_floor, first, last, fit)
+
+    def sampled(self) -> "Analysis":
+        """This analysis with its jackknife; computed now if the analysis is in memory."""
+        if self.jackknife is not None or self.source is None:
+            return self
+        return dataclasses.replace(self, jackknife=self.source.jackknife())
+
+    def theil_sen(self, name: str, top_k: int | None = None, first: int = 0) -> tuple[float, float, float]:
+        """Median pairwise slope and its 95 % interval over the window of fit: a robust second opinion on γ."""
+        x, y = (z[first:] for z in self._window(name, top_k))
+        return commutation.theil_sen(x, y, self.noise_floor)
+
+    def gamma_by_window(self, name: str) -> Float[ndarray, " k"]:
+        """γ over the first 𝒩 directions for every 𝒩 = 1 … k; NaN where undefined."""
+        return commutation.gamma_by_window(self.eigenvalues, self.diagonal(name), self.noise_floor)
+
+    def effective_curvature(self) -> Float[ndarray, " k"]:
+        """κ_eff(i) = E[h²]_ii / H_ii, NaN where H_ii is below the noise floor. Its log-log slope on H_ii
+        is the γ of E[h²] minus 1; Jensen bounds it below by H_ii and above by max |κ| where κ ≥ 0."""
+        h = self.eigenvalues
+        return np.divide(self.diagonal("E_h2"), h, out=np.full_like(h, np.nan), where=h > self.noise_floor)
+
+    def suppress(self, **settings: Any) -> Suppressed:
+        """Diagonals rebuilt from edited per-sample spectra: keep=1, tail=1e-5, stiff_ratio=1e-3,
+        damp=1e-3, homogenise=False; see engine.results.suppression.suppress."""
+        return suppress(self.sample_spectra(), **settings)
+
+    def sample_spectra(self) -> Spectra:
+        """The spectra of single samples; computed now if the analysis is in memory."""
+        require(
+            not self.provenance.shapes,
+            "Suppression edits the curvatures of single samples, which are defined layer by layer. Analyse one layer.",
+        )
+        found = self.spectra
+        if found is None and self.source is not None:
+            found = self.source.spectra()
+        require(
+            found is not None,
+            "This analysis kept no per-sample spectra. Analyse again with spectra=2000 (samples to keep).",
+        )
+        assert found is not None
+        return found
+
+    # -- keeping --------------------------------------------------------------------------------------
+
+    def kept(self, names: Iterable[str], block: int = 300) -> "Analysis":
+        """The part worth a place in the cache: blocks of every matrix up to `block` directions,
+        whole-matrix numbers of `names`, a few eigenvectors to check, nothing that needs the source."""
+        size = min(block, self.k)
+        return dataclasses.replace(
+            self,
+            blocks={name: self.projected(name, size).astype(np.float32) for name in self.names},
+            wholes={name: self.whole(name) for name in names},
+            probes=self._probes(),
+            basis=None,
+            source=None,
+        )
+
+    def _probes(self) -> Probes | None:
+        """Eigenvectors at places drawn evenly in the logarithm, the first among them, above the noise floor."""
+        if self.basis is None:
+            return self.probes
+        data = int((self.eigenvalues > PROBE_FLOOR * self.noise_floor).sum())
+        drawn = np.random.default_rng(self.provenance.seed).uniform(0, np.log(max(data, 1)), PROBES - 1)
+        index = np.unique([0, *np.exp(drawn).astype(np.int64)])
+        return Probes(index, self.basis[:, index].astype(np.float64))
+
+    def to_arrays(self) -> tuple[dict[str, ndarray], dict[str, Any]]:
+        """Arrays by path-like name, and the rest as JSON values."""
+        arrays: dict[str, ndarray] = {"eigenvalues": self.eigenvalues}
+        if self.basis is not None:
+            arrays["basis"] = self.basis
+        for group in ("diagonals", "blocks", "replicates"):
+            arrays |= {f"{group}/{name}": value for name, value in getattr(self, group).items()}
+        for name, whole in self.wholes.items():
+            arrays |= {f"wholes/{name}/{f.name}": getattr(whole, f.name) for f in dataclasses.fields(Whole)}
+        if self.probes is not None:
+            arrays |= {f"probes/{f.name}": getattr(self.probes, f.name) for f in dataclasses.fields(Probes)}
+        if self.jackknife is not None:
+            arrays |= {EDGES: self.jackknife.edges}
+            arrays |= {f"jackknife/diagonals/{name}": a for name, a in self.jackknife.diagonals.items()}
+        if self.spectra is not None:
+            arrays |= {f"spectra/{f.name}": getattr(self.spectra, f.name) for f in dataclasses.fields(Spectra)}
+        meta = {
+            "provenance": dataclasses.asdict(self.provenance),
+            "traces": dict(self.traces),
+            "squares": dict(self.squares),
+            "noise_floor": self.noise_floor,
+        }
+        return arrays, meta
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, ndarray], meta: Mapping[str, Any]) -> "Analysis":
+        """The inverse of to_arrays."""
+
+        def group(prefix: str) -> dict[str, ndarray]:
+            return {path.removeprefix(prefix): a for path, a in arrays.items() if path.startswith(prefix)}
+
+        wholes = group("wholes/")
+        names = {path.split("/")[0] for path in wholes}
+        spectra, probes = group("spectra/"), group("probes/")
+        return cls(
+            eigenvalues=arrays["eigenvalues"],
+            basis=arrays.get("basis"),
+            diagonals=group("diagonals/"),
+            blocks=group("blocks/"),
+            replicates=group("replicates/"),
+            wholes={
+                name: Whole(**{f.name: wholes[f"{name}/{f.name}"] for f in dataclasses.fields(Whole)})
+                for name in sorted(names)
+            },
+            spectra=Spectra(**spectra) if spectra else None,
+            probes=Probes(**probes) if probes else None,
+            jackknife=Jackknife(arrays[EDGES], group("jackknife/diagonals/")) if EDGES in arrays else None,
+            provenance=Provenance.of(meta["provenance"]),
+            traces=meta["traces"],
+            squares=meta["squares"],
+            noise_floor=meta["noise_floor"],
+        )
+
+    # -- helpers --------------------------------------------------------------------------------------
+
+    def _check_k(self, k: int) -> None:
+        require(1 <= k <= self.k, f"k must lie in 1 … {self.k}, the directions of this analysis; not {k}.")
+
+    def _window(self, name: str, top_k: int | None) -> tuple[ndarray, ndarray]:
+        k = self.k if top_k is None else top_k
+        require(k >= 1, f"top_k must be at least 1, not {k}.")
+        return self.eigenvalues[:k], self.diagonal(name)[:k]
+
+    def _interval(self, name: str, gamma: float, first: int, last: int) -> tuple[float, float] | None:
+        x, y = self.eigenvalues[first:last], self.diagonal(name)[first:last]
+        # A direction enters the interval as it enters the fit: chosen once, on the original sample.
+        keep = commutation.fittable(x, y, self.noise_floor)
+        if name in self.replicates and self.replicates["H"].shape[1] >= last:
+            return bootstrap_interval(*(self.replicates[key][:, first:last][:, keep] for key in ("H", name)))
+        return None if self.jackknife is None else self.jackknife.interval(name, gamma, x, y, keep, first)

@@ -1,0 +1,236 @@
+"""Numbers that say how C relates to H, from diagonals and blocks alone (NumPy, no samples).
+
+Notation of theory.md section 4: H_ii are the eigenvalues of H, K = Vᵀ C V is C in their basis.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Integer
+from numpy import ndarray
+
+from engine.config.requests import require
+
+ROWS = 64  # worked on at a time, so that they stay in the processor's cache
+BINS = 200  # of |R_ij| from 0 to 1
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A power law C_ii = 10^intercept · H_ii^gamma, least squares on log10.
+
+    gamma, stderr: slope and its standard error under independent residuals; r2: explained share of
+    the variance; n: directions fitted; discarded: directions of the window left out because H_ii is
+    below the noise floor or C_ii is not positive; interval: the central 95 % of gamma over bootstrap
+    resamples of the training samples, None without a bootstrap.
+    """
+
+    gamma: float
+    stderr: float
+    r2: float
+    intercept: float
+    n: int
+    discarded: int = 0
+    interval: tuple[float, float] | None = None
+
+    def line(self, eigenvalues: Float[ndarray, " k"]) -> Float[ndarray, " k"]:
+        """The fitted C_ii at the given H_ii."""
+        return 10**self.intercept * eigenvalues**self.gamma
+
+
+def fittable(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0) -> Bool[ndarray, " k"]:
+    """Directions that carry data on log axes: x above the noise floor, both positive and finite."""
+    return (x > max(floor, 0.0)) & (y > 0) & np.isfinite(x) & np.isfinite(y)
+
+
+def power_law(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0) -> Fit:
+    """Ordinary least squares of log10 y on log10 x over the fittable directions.
+
+    Raises ValueError when fewer than three directions, or only one value of x, can be fitted.
+    """
+    keep = fittable(x, y, floor)
+    require(
+        int(keep.sum()) >= 3,
+        f"A slope needs at least 3 directions where H_ii is above the noise floor ({floor:.2g}) and C_ii "
+        f"is positive; this window has {int(keep.sum())} of {keep.size}. Widen the window or raise top_k.",
+    )
+    u, v = np.log10(x[keep]), np.log10(y[keep])
+    require(
+        float(np.ptp(u)) > 0,
+        "Every H_ii in this window is the same number, so no slope is defined. Widen the window.",
+    )
+    du, dv = u - u.mean(), v - v.mean()
+    gamma = float(du @ dv / (du @ du))
+    residual = float(np.sum((dv - gamma * du) ** 2))
+    return Fit(
+        gamma=gamma,
+        stderr=float(np.sqrt(residual / (u.size - 2) / (du @ du))),
+        r2=1 - residual / float(dv @ dv) if np.ptp(v) > 0 else 1.0,
+        intercept=float(v.mean() - gamma * u.mean()),
+        n=int(keep.sum()),
+        discarded=int((~keep).sum()),
+    )
+
+
+def theil_sen(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0) -> tuple[float, float, float]:
+    """Median of all pairwise log-log slopes with its 95 % interval: γ without trust in outliers."""
+    keep = fittable(x, y, floor)
+    require(int(keep.sum()) >= 3, "Theil–Sen needs at least 3 directions above the noise floor.")
+    from scipy import stats  # a second to load: only for those who ask
+
+    slope, _, low, high = stats.theilslopes(np.log10(y[keep]), np.log10(x[keep]))
+    return float(slope), float(low), float(high)
+
+
+def gamma_by_window(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0) -> Float[ndarray, " k"]:
+    """γ fitted over the first j directions for every j = 1 … k (γ against 𝒩); NaN where undefined."""
+    keep = fittable(x, y, floor)
+    u, v = (np.log10(np.where(keep, z, 1.0)) for z in (x, y))
+    # Seen from the first direction, no window is far from its own mean: the sums keep their digits.
+    first = int(keep.argmax()) if keep.any() else 0
+    u, v = u - u[first], v - v[first]
+    n, su, sv, suu, suv = (np.cumsum(np.where(keep, z, 0.0)) for z in (np.ones_like(u), u, v, u * u, u * v))
+    variance = n * suu - su**2
+    slope = np.divide(n * suv - su * sv, variance, out=np.full_like(u, np.nan), where=variance > 0)
+    return np.where(n >= 3, slope, np.nan)
+
+
+def spearman(x: Float[ndarray, " k"], y: Float[ndarray, " k"]) -> float:
+    """Rank correlation of C_ii and H_ii; NaN where one of them is constant."""
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    from scipy import stats
+
+    return float(stats.spearmanr(x, y).statistic)
+
+
+def correlation(block: Float[ndarray, "k k"]) -> Float[ndarray, "k k"]:
+    """R_ij = K_ij / sqrt(K_ii K_jj). Rows and columns without variance are NaN off the diagonal,
+    and the diagonal is 1 wherever K_ii > 0."""
+    scale = np.sqrt(np.clip(np.diag(block), 0.0, None))
+    outer = np.outer(scale, scale)
+    r = np.divide(block, outer, out=np.full_like(block, np.nan), where=outer > 0)
+    np.fill_diagonal(r, np.where(scale > 0, 1.0, np.nan))
+    return r
+
+
+def commutator_error(a: Float[ndarray, "d d"], b: Float[ndarray, "d d"]) -> float:
+    """‖AB − BA‖_F / ‖AB‖_F of two symmetric matrices; 0 when they commute, NaN when AB = 0."""
+    ab = a @ b
+    norm = float(np.linalg.norm(ab))
+    return float(np.linalg.norm(ab - ab.T)) / norm if norm > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class CommutatorCurves:
+    """Commutator error of diag(h) with the leading j × j block of K (top) and with the block that
+    starts at direction j (bulk), for j = 1 … k and j = 0 … k − 1: every position of a top-k slider."""
+
+    top: Float[ndarray, " k"]
+    bulk: Float[ndarray, " k"]
+
+
+def commutator_curves(h: Float[ndarray, " k"], block: Float[ndarray, "k k"]) -> CommutatorCurves:
+    """In H's eigenbasis [H, K]_ij = (h_i − h_j) K_ij and (HK)_ij = h_i K_ij, so every block's error is a
+    ratio of partial sums; O(k²), for symmetric K."""
+    k = h.size
+    square = h**2
+    own = square * np.diag(block) ** 2
+    # What row i adds to both sums, over the columns before it and over those after it.
+    error, norm = np.zeros((2, 2, k))
+    for start in range(0, k, ROWS):
+        rows = slice(start, start + ROWS)
+        for side, columns, part in ((0, slice(0, start + ROWS), np.tril), (1, slice(start, k), np.triu)):
+            weight = part(block[rows, columns] ** 2, start - 1 if side == 0 else 1)
+            error[side, rows] = 2 * (np.subtract.outer(h[rows], h[columns]) ** 2 * weight).sum(axis=1)
+            norm[side, rows] = square[rows] * weight.sum(axis=1) + weight @ square[columns] + own[rows]
+
+    def ratio(side: int, order: slice) -> Float[ndarray, " k"]:
+        above, below = np.cumsum(error[side, order]), np.cumsum(norm[side, order])
+        return np.sqrt(np.divide(above, below, out=np.full_like(below, np.nan), where=below > 0))
+
+    return CommutatorCurves(top=ratio(0, slice(None)), bulk=ratio(1, slice(None, None, -1))[::-1].copy())
+
+
+def _haar_second_moments(trace: float, square: float, d: int) -> tuple[float, float]:
+    """p, q of E[X_ij X_kl] = p δ_ij δ_kl + q (δ_ik δ_jl + δ_il δ_jk) for X = Q B Qᵀ, Q Haar on O(d).
+
+    The two contractions E[(tr X)²] = (tr B)² = p d² + 2 q d and E[tr X²] = tr B² = p d + q (d² + d)
+    fix them.
+    """
+    if d == 1:
+        return 0.0, square / 2
+    denominator = d * (d - 1) * (d + 2)
+    return ((d + 1) * trace**2 - 2 * square) / denominator, (d * square - trace**2) / denominator
+
+
+def random_commutator(a_trace: float, a_square: float, b_trace: float, b_square: float, d: int) -> float:
+    """sqrt(E‖AX − XA‖² / E‖AX‖²) for X = Q B Qᵀ, Q Haar-random: the commutator error two unrelated
+    matrices of these spectra would show (close to √2), in closed form from traces and squared norms.
+
+    E‖AX‖² = tr A² tr B² / d;  E tr(AXAX) = p tr A² + q (tr A² + (tr A)²).
+    """
+    p, q = _haar_second_moments(b_trace, b_square, d)
+    norm = a_square * b_square / d
+    if norm <= 0:
+        return float("nan")
+    overlap = p * a_square + q * (a_square + a_trace**2)
+    return float(np.sqrt(max(2 * (norm - overlap), 0.0) / norm))
+
+
+def alignment(diagonal: Float[ndarray, " k"], frobenius: float) -> float:
+    """Eigen alignment Σ K_ii² / ‖K‖_F²: 1 when C is diagonal in the eigenbasis of H."""
+    return float(np.sum(diagonal**2)) / frobenius**2 if frobenius > 0 else float("nan")
+
+
+def random_alignment(trace: float, square: float, d: int) -> float:
+    """E Σ X_ii² / ‖B‖_F² = d (p + 2q) / tr B² for X = Q B Qᵀ, Q Haar-random, in closed form."""
+    p, q = _haar_second_moments(trace, square, d)
+    return d * (p + 2 * q) / square if square > 0 else float("nan")
+
+
+def random_block(spectrum: Float[ndarray, " d"], k: int, seed: int) -> Float[ndarray, "k k"]:
+    """Leading k × k block of Q Λ Qᵀ, Q Haar-random on O(d); O(d k²), never d × d.
+
+    k Haar columns are X = G L⁻ᵀ, G Gaussian (d × k) and L Lᵀ = GᵀG: Gram–Schmidt, so its law is the rotation's.
+    The block is Xᵀ Λ X = L⁻¹ (Gᵀ Λ G) L⁻ᵀ.
+    """
+    require(1 <= k <= spectrum.size, f"k must lie in 1 … {spectrum.size}, not {k}.")
+    g = np.random.default_rng(seed).standard_normal((spectrum.size, k))
+    lower = np.linalg.cholesky(g.T @ g)
+    half = np.linalg.solve(lower, (g * spectrum[:, None]).T @ g)
+    return np.linalg.solve(lower, half.T)
+
+
+def random_correlation(spectrum: Float[ndarray, " d"], k: int, seed: int) -> Float[ndarray, "k k"]:
+    """R_rand: the correlation of a random block."""
+    return correlation(random_block(spectrum, k, seed))
+
+
+@dataclass(frozen=True)
+class OffDiagonal:
+    """Sizes |R_ij| of the pairs i < j of a correlation matrix that are defined, for every leading j × j block
+    (entry j − 1): rms = sqrt(⟨R_ij²⟩), NaN without a pair, and counts[j − 1, b], the pairs with
+    b ≤ BINS · |R_ij| < b + 1 (|R_ij| = 1 belongs to the last bin)."""
+
+    rms: Float[ndarray, " k"]
+    counts: Integer[ndarray, "k bins"]
+
+
+def off_diagonal(r: Float[ndarray, "k k"]) -> OffDiagonal:
+    """How large the correlations between different directions are."""
+    k = r.shape[0]
+    i, j = np.triu_indices(k, 1)
+    size = np.abs(r[i, j])
+    defined = np.isfinite(size)
+    size, j = size[defined], j[defined]
+    squares, pairs = (np.cumsum(np.bincount(j, w, minlength=k)) for w in (size**2, np.ones_like(size)))
+    bins = np.minimum((size * BINS).astype(np.int64), BINS - 1)
+    counts = np.bincount(j * BINS + bins, minlength=k * BINS).reshape(k, BINS).cumsum(axis=0)
+    rms = np.sqrt(np.divide(squares, pairs, out=np.full(k, np.nan), where=pairs > 0))
+    return OffDiagonal(rms, counts.astype(np.int32))
+
+
+def p_value(real: float, random: Float[ndarray, " s"]) -> float:
+    """Chance that a random draw is at least as small as the real value: (1 + #{random ≤ real}) / (1 + s)."""
+    return (1 + int((random <= real).sum())) / (1 + random.size)

@@ -1,0 +1,117 @@
+"""What an analysis consists of, beside its arrays: the named matrices, where the numbers come from, what is kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from engine.results.jackknife import Jackknife
+from engine.results.suppression import Spectra
+
+# Every named matrix: symbol and what it is, in words (theory.md sections 1 and 3).
+NAMES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "C": ("C", "covariance of the mini-batch gradient"),
+        "C_awd": ("C_AWD", "covariance that activity-weight duality predicts"),
+        "C_hh": ("C_hh", "its Hessian-weight part"),
+        "C_hg": ("C_hg", "its cross part"),
+        "C_gg": ("C_gg", "its gradient-activity part"),
+        "C_hh_sd": ("C_hh, sd", "Hessian-weight part, samples independent"),
+        "C_hh_sd_wd": ("C_hh, sd+wd", "… and the weight change diagonal in each sample's eigenbasis"),
+        "C_hh_sd_wd_li": ("C_hh, sd+wd+li", "… and locally isotropic: σ_w²/2B · E[h²], the theorem"),
+        "E_h2": ("E[h²]", "mean squared per-sample Hessian"),
+    }
+)
+
+# 𝒩, the leading directions fitted unless the user says otherwise: the paper's for ten classes of digits.
+USUAL_WINDOW = 1000
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the numbers come from. unpaired counts samples without a partner or without activity, left out of the
+    AWD matrices; sigma_w2 is σ_w² of the theorem. shapes: (d_out, d_in) of each layer where several are studied
+    jointly, `layer` their names joined by "+"; d_out and d_in are then those of all together, and nothing is paired."""
+
+    layer: str
+    loss: str
+    samples: int
+    batch_size: int
+    d_out: int
+    d_in: int
+    anchors_per_class: int | None
+    unpaired: int
+    curvature: str
+    sigma_w2: float
+    mean_loss: float
+    accuracy: float
+    dtype: str
+    device: str
+    seed: int
+    seconds: float
+    bias: bool = False
+    shapes: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Provenance":
+        """From plain JSON values."""
+        return cls(**{**values, "shapes": tuple((d_out, d_in) for d_out, d_in in values.get("shapes", ()))})
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """(d_out, d_in) of each layer."""
+        return self.shapes or ((self.d_out, self.d_in),)
+
+    @property
+    def dimension(self) -> int:
+        """D, the number of weights studied: Σ d_out · d_in."""
+        return sum(d_out * d_in for d_out, d_in in self.sizes)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What a matrix tells beyond its leading block: its own eigenvalues (descending) and the commutator
+    errors inside the leading j × j block and inside the block from direction j on."""
+
+    spectrum: Float[ndarray, " d"]
+    top: Float[ndarray, " k"]
+    bulk: Float[ndarray, " k"]
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Some eigenvectors that are kept so that their numbers can be checked: their places, from 0, and columns."""
+
+    index: Int[ndarray, " j"]
+    vectors: Float[ndarray, "d j"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One number of an analysis: its symbol, the directions it belongs to (from 1), its value there and anew."""
+
+    symbol: str
+    directions: tuple[int, ...]
+    kept: float
+    anew: float
+
+    @property
+    def error(self) -> float:
+        """|kept − anew| / |anew|."""
+        return abs(self.kept - self.anew) / abs(self.anew) if self.anew else float(self.kept != 0)
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Projects matrices on demand, while the analysis is still in memory."""
+
+    def block(self, name: str, k: int) -> Float[ndarray, "k k"]: ...
+
+    def spectrum(self, name: str) -> Float[ndarray, " d"]: ...
+
+    def spectra(self) -> Spectra | None: ...
+
+    def jackknife(self) -> Jackknife | None: ...

@@ -1,0 +1,271 @@
+"""What the cache holds, in the engine's terms: runs, their history, their checkpoints and analyses.
+
+Imports no torch: pages ask here. engine.runs.pipeline writes the runs that are read here; only the names that users
+give to them are written here.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from cache.store import Entry, Store
+from engine.config.requests import AnalysisRequest, RunRequest, analysis_request, require, run_request
+from engine.models.architectures import linear_shapes
+from engine.results.analysis import Analysis
+from engine.results.record import Check
+from engine.runs import estimate
+from engine.runs.estimate import Calibration
+
+# Arrays of an analysis that are files of their own: most readers need only some.
+BLOCKS, SPECTRA = LARGE = ("blocks", "spectra")
+# The entry below an analysis that holds its check.
+CHECK = "check"
+# Characters of a name: what a menu shows in one line.
+LABEL_LENGTH = 60
+
+
+@dataclass(frozen=True)
+class History:
+    """Training epoch by epoch, as columns: mean loss, share of right answers (0 … 1), both NaN where there are
+    no test samples, learning rate, seconds the epoch took. Empty while nothing is recorded."""
+
+    epoch: Int[ndarray, " e"]
+    train_loss: Float[ndarray, " e"]
+    train_accuracy: Float[ndarray, " e"]
+    test_loss: Float[ndarray, " e"]
+    test_accuracy: Float[ndarray, " e"]
+    learning_rate: Float[ndarray, " e"]
+    seconds: Float[ndarray, " e"]
+
+    def __len__(self) -> int:
+        return self.epoch.size
+
+    @classmethod
+    def of(cls, records: list[Mapping[str, Any]]) -> "History":
+        """From the records of a manifest."""
+        # None, where there are no test samples, becomes NaN.
+        columns = {f.name: np.array([r[f.name] for r in records], float) for f in dataclasses.fields(cls)}
+        return cls(**(columns | {"epoch": columns["epoch"].astype(np.int64)}))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run. finished: whether it reached its end, which `end` tells in a sentence; an unfinished
+    one is at work or was interrupted. checkpoints: epochs whose weights are kept. fingerprint: of the data.
+    label: the name its user gave it, empty without one. layers: (outputs, inputs) of the linear layers that can be
+    studied, by name."""
+
+    key: str
+    request: RunRequest
+    fingerprint: str
+    data_name: str
+    class_names: tuple[str, ...]
+    samples: int
+    device: str
+    created: float
+    finished: bool
+    end: str
+    history: History
+    checkpoints: tuple[int, ...]
+    label: str = ""
+    layers: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def last_epoch(self) -> int:
+        """The newest checkpoint's epoch; −1 while there is none."""
+        return self.checkpoints[-1] if self.checkpoints else -1
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """An analysis that is in the cache: its key and what was asked for."""
+
+    key: str
+    request: AnalysisRequest
+    created: float
+    has_spectra: bool
+
+
+def checkpoint_name(epoch: int) -> str:
+    """Folder of a checkpoint; sorting by name is sorting by epoch."""
+    return f"{epoch:05d}"
+
+
+def runs(store: Store) -> tuple[Run, ...]:
+    """All runs, newest first."""
+    found = (run(store, key) for key in store.list("runs"))
+    return tuple(sorted((r for r in found if r is not None), key=lambda r: r.created, reverse=True))
+
+
+def run(store: Store, key: str) -> Run | None:
+    """One run as it is now; None if there is none, or its manifest was damaged."""
+    entry = store.read("runs", key)
+    if entry is None:
+        return None
+    meta = entry.meta
+    try:
+        request = run_request(dict(meta["request"]))
+        return Run(
+            key=key,
+            request=request,
+            fingerprint=meta["fingerprint"],
+            data_name=meta["data_name"],
+            class_names=tuple(meta["class_names"]),
+            samples=meta["samples"],
+            device=meta["device"],
+            created=meta["created"],
+            finished=meta["finished"],
+            end=meta["end"],
+            history=History.of(meta["records"]),
+            checkpoints=tuple(int(name) for name in store.list("runs", key, "checkpoints")),
+            label=label(store, key),
+            layers=_layers(meta, request),
+        )
+    except (KeyError, TypeError, ValueError):
+        # Written by another version of this program: not damaged, but not ours to read.
+        return None
+
+
+def label(store: Store, run: str) -> str:
+    """The name a user gave to a run; empty without one."""
+    entry = store.read("runs", run, "label")
+    return "" if entry is None else str(entry.meta.get("label", ""))
+
+
+def rename(store: Store, run: str, name: str) -> None:
+    """Give a run a name; an empty one takes it back. ValueError if it is too long or there is no such run.
+
+    It is an entry of its own below the run's, so a worker that keeps writing the run's record never loses it."""
+    name = " ".join(name.split())
+    require(
+        len(name) <= LABEL_LENGTH,
+        f"This name has {len(name)} characters; {LABEL_LENGTH} fit on a line. Choose a shorter one.",
+    )
+    require(store.read("runs", run) is not None, f"There is no run {run} any more. Reload the page.")
+    if name:
+        store.write(("runs", run, "label"), {"label": name})
+    else:
+        store.delete("runs", run, "label")
+
+
+def _layers(meta: Mapping[str, Any], request: RunRequest) -> dict[str, tuple[int, int]]:
+    if "layers" not in meta:  # written before layers were kept
+        return linear_shapes(request.model)
+    return {name: (width, inputs) for name, (width, inputs) in meta["layers"].items()}
+
+
+def find(store: Store, beginning: str | None = None) -> Run:
+    """The run whose key begins so; the newest one for None. ValueError if there is none, or several."""
+    if beginning is None:
+        found = runs(store)
+        if not found:
+            raise ValueError("There is no run yet. Train one first: python -m engine train.")
+        return found[0]
+    keys = [key for key in store.list("runs") if key.startswith(beginning)]
+    if len(keys) != 1:
+        known = ", ".join(r.key for r in runs(store)[:5]) or "none"
+        raise ValueError(
+            f"{len(keys) or 'No'} runs begin with {beginning!r}. Give one key, or its beginning; the newest are: "
+            f"{known}."
+        )
+    one = run(store, keys[0])
+    if one is None:
+        raise ValueError(f"The record of run {keys[0]} was unreadable. Train it again; its checkpoints are kept.")
+    return one
+
+
+def asked(store: Store, request: RunRequest) -> Run | None:
+    """The newest run of exactly this request, if there is one; needs no data."""
+    return next((r for r in runs(store) if r.request == request), None)
+
+
+def siblings(runs: Iterable[Run], run: Run) -> tuple[Run, ...]:
+    """Those of these runs that differ from one only in the seed of their network and their mini-batches."""
+    return tuple(
+        other
+        for other in runs
+        if other.key != run.key
+        and other.fingerprint == run.fingerprint
+        and other.request.seed != run.request.seed
+        and dataclasses.replace(other.request, seed=run.request.seed) == run.request
+    )
+
+
+def analyses(store: Store, run: str) -> tuple[Analysed, ...]:
+    """The analyses of a run, by epoch, then by layer, newest last."""
+    found = []
+    for key in store.list("runs", run, "analyses"):
+        entry = store.read("runs", run, "analyses", key)
+        made = None if entry is None else _analysed(key, entry)
+        if made is not None:
+            found.append(made)
+    return tuple(sorted(found, key=lambda a: (a.request.epoch, a.request.layer, a.created)))
+
+
+def load_analysis(store: Store, run: str, key: str, spectra: bool = False, blocks: bool = True) -> Analysis | None:
+    """One analysis, with its per-sample spectra on demand (large; only suppression needs them), and without its
+    blocks where only curves are looked at. None if there is none, or it was damaged: it is then set aside, and
+    analysing again makes it anew."""
+    entry = store.read("runs", run, "analyses", key)
+    if entry is None:
+        return None
+    arrays: dict[str, ndarray] = {}
+    for name in ("main", *(BLOCKS,) * blocks, *(SPECTRA,) * spectra):
+        if name == "main" or entry.has(name):
+            more = entry.arrays(name)
+            if more is None:
+                return None
+            arrays |= more
+    try:
+        return Analysis.from_arrays(arrays, entry.meta["result"])
+    except (KeyError, TypeError):
+        return None
+
+
+def calibration(store: Store) -> Calibration | None:
+    """The speeds measured on this computer; None while there are none."""
+    entry = store.read("calibration")
+    try:
+        found = None if entry is None else Calibration(**entry.meta)
+    except TypeError:
+        return None
+    return found if found is not None and found.host == estimate.host() else None
+
+
+def keep_calibration(store: Store, found: Calibration) -> None:
+    """Keep measured speeds; they replace the earlier ones."""
+    store.write(("calibration",), dataclasses.asdict(found))
+
+
+def epoch_seconds(runs: Iterable[Run], request: RunRequest, samples: int) -> float | None:
+    """What an epoch took in earlier runs of the same shape, the median; None where there is none."""
+    same = [
+        run.history.seconds[run.history.epoch > 0]
+        for run in runs
+        if run.samples == samples
+        and run.request.model == request.model
+        and run.request.training.batch_size == request.training.batch_size
+    ]
+    every = np.concatenate(same) if same else np.empty(0)
+    return float(np.median(every)) if every.size else None
+
+
+def checks(store: Store, run: str, analysis: str) -> tuple[Check, ...]:
+    """What the last check of an analysis found, number by number; nothing if it was never checked."""
+    entry = store.read("runs", run, "analyses", analysis, CHECK)
+    if entry is None:
+        return ()
+    return tuple(Check(**{**found, "directions": tuple(found["directions"])}) for found in entry.meta["checks"])
+
+
+def _analysed(key: str, entry: Entry) -> Analysed | None:
+    try:
+        request = analysis_request(dict(entry.meta["request"]))
+        return Analysed(key, request, entry.meta["created"], entry.has(SPECTRA))
+    except (KeyError, TypeError, ValueError):
+        return None

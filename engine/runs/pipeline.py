@@ -1,0 +1,342 @@
+"""The long jobs: train a run, analyse its checkpoints, keep what is finished.
+
+Both the command line and the dashboard's worker go through here, so both leave the same entries in the cache
+(engine.runs.library reads them). Every finished epoch, checkpoint and analysis is kept at once: ending at any moment
+loses at most the work since the last checkpoint.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cache.progress import Stopped
+from cache.store import Store
+from engine.config.requests import AnalysisRequest, DataRequest, RunRequest, key, require, to_json
+from engine.curvature.analyze import analyze
+from engine.curvature.verify import verify
+from engine.data.datasets import Dataset, load
+from engine.device import resolve
+from engine.models.architectures import check_fit, usual_layer
+from engine.models.networks import build, layer_shapes
+from engine.progress import Progress, silent
+from engine.results.analysis import Analysis
+from engine.results.record import Check
+from engine.runs import eviction, library
+from engine.runs.external import steps
+from engine.runs.library import Run, checkpoint_name
+from engine.training.sgd import MOMENTUM, Step, steadily, train
+
+# Directions of which the block is kept: of every matrix, and of those that are looked at most closely.
+BLOCK, WIDE = 300, 1000
+CLOSELY = ("C", "C_awd")
+RECORD_SECONDS = 0.3  # between two writes of the epochs so far: for the eye, the checkpoints hold the work
+
+
+def never() -> bool:
+    """Nobody asks to stop."""
+    return False
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The jobs on one store and one device. progress(stage, done, total) hears how far they are; should_stop()
+    is asked between epochs and stages, and ends the work with Stopped; download allows fetching data sets."""
+
+    store: Store
+    device: str = "auto"
+    progress: Progress = silent
+    should_stop: Callable[[], bool] = never
+    download: bool = False
+    _loaded: dict[DataRequest, Dataset] = field(default_factory=dict, repr=False)
+
+    def data(self, request: DataRequest) -> Dataset:
+        """The data set, loaded once for all jobs of this pipeline."""
+        if request not in self._loaded:
+            self.tell("loading data", 0, 1)
+            self._loaded[request] = load(request, progress=self.tell, download=self.download)
+        return self._loaded[request]
+
+    # -- training -------------------------------------------------------------------------------------
+
+    def train(self, request: RunRequest) -> str:
+        """Train, and return the key of the run.
+
+        A finished run costs nothing. An interrupted one, or one with a checkpoint lost to damage, goes on from
+        the last checkpoint before the gap to the same weights. Raises Stopped, and ValueError where the request
+        cannot be met."""
+        data = self.data(request.data)
+        check_fit(request.model, data.shape, len(data.class_names), data.name)
+        run = key(request, data.fingerprint)
+        record = self._record(run)
+        if record is not None and record["finished"] and not self._lost(run, record):
+            return run
+        record = record or self._begun(request, data)
+        start = self._start(run, record)
+        reached = -1 if start is None else start[0]
+        record |= {
+            "records": [r for r in record["records"] if r["epoch"] <= reached],
+            "finished": False,
+            "end": "",
+        }
+        model = build(request.model, request.seed)
+        # Its settings are checked here: a request that cannot be met leaves no run behind.
+        epochs = train(model, data, request.loss, request.training, request.seed, self.device, start)
+        self.store.write(("runs", run), record)
+        self._follow(run, record, epochs, "training", request)
+        return run
+
+    def load(self, request: RunRequest, files: Sequence[Path]) -> str:
+        """Keep checkpoints that were trained elsewhere as a run, with their measured loss and accuracy; its key.
+
+        files: one for each of request.training.checkpoints, whose tensors have the SHA-256 of request.weights
+        (engine.runs.external.asked). A loaded run costs nothing again. Raises Stopped, and ValueError where network,
+        files and data do not fit."""
+        data = self.data(request.data)
+        check_fit(request.model, data.shape, len(data.class_names), data.name)
+        run = key(request, data.fingerprint)
+        record = self._record(run)
+        if record is None or not record["finished"] or self._lost(run, record):
+            record = self._begun(request, data)
+            self._follow(run, record, steps(request, files, data, self.device), "measuring", request)
+        return run
+
+    def _begun(self, request: RunRequest, data: Dataset) -> dict[str, Any]:
+        """The record of a run before its first epoch."""
+        return {
+            "request": to_json(request),
+            "fingerprint": data.fingerprint,
+            "data_name": data.name,
+            "class_names": list(data.class_names),
+            "samples": len(data.train_x),
+            "layers": layer_shapes(request.model),
+            "device": str(resolve(self.device)),
+            "created": time.time(),
+            "finished": False,
+            "end": "",
+            "kept": [],
+            "records": [],
+        }
+
+    def _follow(
+        self, run: str, record: dict[str, Any], epochs: Iterator[Step], stage: str, request: RunRequest
+    ) -> None:
+        """Keep each step, and tell how far it is."""
+        shown = -math.inf
+        with steadily(request.model.kind):
+            try:
+                for step in epochs:
+                    due = time.monotonic() > shown + RECORD_SECONDS
+                    self._keep(run, record, step, due)
+                    shown = time.monotonic() if due else shown
+                    self.tell(stage, step.record.epoch, request.training.epochs)
+            finally:
+                # Weights that do not fit leave no run behind.
+                if record["records"]:
+                    self.store.write(("runs", run), record)
+
+    def _keep(self, run: str, record: dict[str, Any], step: Step, due: bool) -> None:
+        epoch = step.record.epoch
+        # The checkpoint first: an epoch on record then has the weights it promises.
+        if step.checkpoint is not None:
+            arrays = {name: tensor.detach().cpu().numpy() for name, tensor in step.checkpoint.items()}
+            path = ("runs", run, "checkpoints", checkpoint_name(epoch))
+            self.store.write(path, {"epoch": epoch}, {"main": arrays})
+            record["kept"] = sorted({*record["kept"], epoch})
+        if not record["records"] or record["records"][-1]["epoch"] < epoch:
+            record["records"].append(dataclasses.asdict(step.record))
+        if step.end is not None:
+            record |= {"finished": True, "end": step.end}
+        if due or step.checkpoint is not None or step.end is not None:
+            self.store.write(("runs", run), record)
+
+    def _record(self, run: str) -> dict[str, Any] | None:
+        entry = self.store.read("runs", run)
+        return None if entry is None else dict(entry.meta)
+
+    def _lost(self, run: str, record: Mapping[str, Any]) -> set[int]:
+        """Checkpoints that were written and are no longer there."""
+        return set(record["kept"]) - {int(name) for name in self.store.list("runs", run, "checkpoints")}
+
+    def _start(self, run: str, record: Mapping[str, Any]) -> tuple[int, dict[str, Tensor]] | None:
+        """The newest sound checkpoint with no gap before it and its epoch on record."""
+        lost = self._lost(run, record)
+        limit = min(lost) - 1 if lost else math.inf
+        recorded = {r["epoch"] for r in record["records"]}
+        for name in reversed(self.store.list("runs", run, "checkpoints")):
+            if int(name) <= limit and int(name) in recorded:
+                weights = self._weights(run, int(name))
+                if weights is not None:
+                    return int(name), weights
+        return None
+
+    def _weights(self, run: str, epoch: int) -> dict[str, Tensor] | None:
+        entry = self.store.read("runs", run, "checkpoints", checkpoint_name(epoch))
+        arrays = None if entry is None else entry.arrays()
+        return None if arrays is None else {name: torch.from_numpy(a.copy()) for name, a in arrays.items()}
+
+    # -- analysis -------------------------------------------------------------------------------------
+
+    def analyze(self, request: AnalysisRequest) -> Analysis:
+        """The analysis as it is kept: from the cache, or computed now. Errors: see `restore`."""
+        run = library.find(self.store, request.run)
+        name = key(request, run.fingerprint)
+        cached = library.load_analysis(self.store, run.key, name, spectra=True)
+        if cached is not None and self._complete(cached, request):
+            return cached
+        model, inputs, targets = self.restore(run.key, request.epoch, request.samples, request.seed)
+        result = analyze(
+            model,
+            inputs,
+            targets,
+            layer=request.layer,
+            loss=run.request.loss,
+            batch_size=request.batch_size,
+            anchors_per_class=request.anchors_per_class,
+            top_k=request.top_k,
+            device=self.device,
+            dtype=request.dtype,
+            seed=request.seed,
+            progress=self.tell,
+            bias=request.bias,
+            curvature=request.curvature,
+            spectra=request.spectra,
+            bootstrap=request.bootstrap,
+        )
+        # What a first look needs is kept first: the rest takes seconds more.
+        first = result.kept(("C",), BLOCK)
+        self._write(run.key, name, request, first)
+        first = dataclasses.replace(first, jackknife=result.sampled().jackknife)
+        spectra = result.sample_spectra() if request.keeps_spectra else None
+        wholes = {}
+        for done, matrix in enumerate(result.names):
+            self.tell("commutators", done, len(result.names))
+            wholes[matrix] = first.wholes.get(matrix) or result.whole(matrix)
+        wide = min(WIDE, result.k)
+        closely = {m: result.projected(m, wide).astype(np.float32) for m in CLOSELY if m in result.names}
+        blocks = {**first.blocks, **closely}
+        kept = dataclasses.replace(first, blocks=blocks, wholes=wholes, spectra=spectra)
+        self._write(run.key, name, request, kept)
+        eviction.make_room(self.store, spare=(run.key, name))
+        return kept
+
+    @staticmethod
+    def _complete(kept: Analysis, request: AnalysisRequest) -> bool:
+        """Whether an entry holds all that is kept of an analysis: not so after an interruption."""
+        spectra = kept.spectra is not None or not request.keeps_spectra
+        drawn = kept.jackknife is not None and kept.probes is not None
+        return spectra and drawn and set(kept.names) <= set(kept.wholes)
+
+    def check(self, run: str, epoch: int, layer: str) -> tuple[Check, ...]:
+        """Some numbers of the newest analysis of this checkpoint and layer once more, by brute force, kept
+        beside it; see engine.curvature.verify. ValueError where there is none, and as `restore`."""
+        found = library.find(self.store, run)
+        made = [
+            a for a in library.analyses(self.store, found.key) if (a.request.epoch, a.request.layer) == (epoch, layer)
+        ]
+        require(bool(made), f"Epoch {epoch} of run {found.key}, layer {layer}, is not analysed. Analyse it first.")
+        kept = library.load_analysis(self.store, found.key, made[-1].key)
+        if kept is None:
+            raise ValueError(f"The analysis of epoch {epoch} of run {found.key} was damaged. Analyse it again.")
+        model, inputs, targets = self.restore(found.key, epoch, made[-1].request.samples, made[-1].request.seed)
+        checks = verify(model, inputs, targets, kept, self.tell)
+        self.store.write(
+            ("runs", found.key, "analyses", made[-1].key, library.CHECK),
+            {"checks": [dataclasses.asdict(check) for check in checks]},
+        )
+        return checks
+
+    def restore(
+        self, run: str, epoch: int, samples: int | None = None, seed: int = 0
+    ) -> tuple[nn.Module, Tensor, Tensor]:
+        """The network at a checkpoint, and the inputs (n, …) and targets (n,) that it is analysed on: the
+        run's training samples, or so many of them drawn with the seed.
+
+        A checkpoint lost to damage is trained again first. Raises Stopped, and ValueError where there is no
+        such run or checkpoint, or its data have changed."""
+        found = library.find(self.store, run)
+        data = self.data(found.request.data)
+        require(
+            data.fingerprint == found.fingerprint,
+            f"The data {found.data_name} have changed since run {found.key} was trained. Train again on them.",
+        )
+        model = build(found.request.model, found.request.seed)
+        weights = self._checkpoint(found, epoch)
+        model.load_state_dict({k: v for k, v in weights.items() if not k.startswith(MOMENTUM)})
+        chosen = _draw(len(data.train_x), samples, seed)
+        return model.eval(), data.train_x[chosen], data.train_y[chosen]
+
+    def _write(self, run: str, name: str, request: AnalysisRequest, result: Analysis) -> None:
+        arrays, meta = result.to_arrays()
+        # Each group a file of its own, so that a reader loads only what it looks at.
+        files: dict[str, dict[str, np.ndarray]] = {"main": {}}
+        for path, array in arrays.items():
+            group = path.split("/")[0]
+            files.setdefault(group if group in library.LARGE else "main", {})[path] = array
+        self.store.write(
+            ("runs", run, "analyses", name),
+            {"request": to_json(request), "result": meta, "created": time.time()},
+            files,
+        )
+
+    def _checkpoint(self, run: Run, epoch: int) -> dict[str, Tensor]:
+        weights = self._weights(run.key, epoch)
+        if weights is None and epoch in (self._record(run.key) or {}).get("kept", ()):
+            require(
+                not run.request.weights,
+                f"The checkpoint of epoch {epoch} of run {run.key} is damaged or lost, and it was trained elsewhere: "
+                "load its file again.",
+            )
+            self.train(run.request)
+            weights = self._weights(run.key, epoch)
+        if weights is None:
+            raise ValueError(f"Run {run.key} has no checkpoint of epoch {epoch}; it has {_listed(run.checkpoints)}.")
+        return weights
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        """Pass progress on; raises Stopped where that is asked for."""
+        self.progress(stage, done, total)
+        if self.should_stop():
+            raise Stopped
+
+
+def default_analysis(run: Run, epoch: int) -> AnalysisRequest:
+    """The analysis a run gets unasked: the layer the paper studies, the batch size it was trained with."""
+    return AnalysisRequest(run.key, epoch, usual_layer(list(run.layers)), run.request.training.batch_size)
+
+
+def chosen_epochs(words: Iterable[str], run: Run) -> tuple[int, ...]:
+    """Checkpoints meant by "last", "all" (newest first) and numbers, in this order, each once. ValueError names
+    those the run has."""
+    require(bool(run.checkpoints), f"Run {run.key} has no checkpoint yet. Train it first.")
+    found: list[int] = []
+    for word in words:
+        if word == "last":
+            found.append(run.last_epoch)
+        elif word == "all":
+            found.extend(reversed(run.checkpoints))
+        else:
+            require(
+                word.isdecimal() and int(word) in run.checkpoints,
+                f"Run {run.key} has no checkpoint of epoch {word}; it has {_listed(run.checkpoints)}.",
+            )
+            found.append(int(word))
+    return tuple(dict.fromkeys(found))
+
+
+def _listed(epochs: Iterable[int]) -> str:
+    return ", ".join(map(str, epochs)) or "none"
+
+
+def _draw(available: int, wanted: int | None, seed: int) -> Tensor | slice:
+    if wanted is None or wanted >= available:
+        return slice(None)
+    require(wanted >= 1, f"samples must be at least 1, not {wanted}.")
+    return torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(available)[:wanted]))

@@ -1,0 +1,1 @@
+"""Single samples of a checkpoint and pairs of them. NumPy alone but for what collects them."""

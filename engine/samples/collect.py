@@ -1,0 +1,203 @@
+"""Looks at every sample of a checkpoint before one layer, for engine.samples.table."""
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from numpy import ndarray
+from torch import Tensor, nn
+
+from engine import losses
+from engine.config.requests import SamplesRequest, require
+from engine.curvature import covariances, eigensolver, moments
+from engine.curvature.covariances import Combination
+from engine.curvature.duality import dual, partners
+from engine.curvature.factors import LayerFactors, Tail
+from engine.curvature.fisher import true_fisher
+from engine.curvature.layers import check_samples
+from engine.curvature.projection import Evaluator, Leading, Whole
+from engine.device import free_memory, plan, resolve
+from engine.models.architectures import usual_layer
+from engine.progress import Progress, silent
+from engine.runs import eviction, library
+from engine.runs.estimate import memory
+from engine.runs.pipeline import Pipeline
+from engine.samples import table
+from engine.samples.downstream import Chain, Step
+from engine.samples.table import DIRECTIONS, LEADING, Samples
+
+ACTIVATIONS: dict[type[nn.Module], str] = {nn.ReLU: "relu", nn.Tanh: "tanh", nn.GELU: "gelu"}
+# Samples on which chain and network are compared, and how far their logits may differ, relative to the largest.
+COMPARED, NEAR = 64, 1e-4
+LARGEST = 64  # pixels a side of a picture
+
+
+def keep(pipeline: Pipeline, run: str, epoch: int, layer: str | None = None) -> Samples:
+    """The samples of a checkpoint as they are kept: from the cache, or looked at now. layer: the one the paper studies
+    for None. Errors: see `look` and Pipeline.restore."""
+    found = library.find(pipeline.store, run)
+    layer = layer or usual_layer(list(found.layers))
+    require("+" not in layer, "Single samples are looked at before one layer. Name one.")
+    require(layer in found.layers, f"There is no layer {layer!r} to study; there are {', '.join(found.layers)}.")
+    kept = table.read(pipeline.store, found, epoch, layer)
+    if kept is not None:
+        return kept
+    model, inputs, targets = pipeline.restore(found.key, epoch)
+    made = look(
+        model, inputs, targets, layer, found.request.loss, found.request.training.batch_size, epoch,
+        found.class_names, pipeline.device, pipeline.tell,
+    )  # fmt: skip
+    shown = pictures(inputs)
+    table.keep_pictures(pipeline.store, found, shown)
+    table.write(pipeline.store, SamplesRequest(found.key, epoch, layer), found.fingerprint, made)
+    eviction.make_room(pipeline.store)
+    return made
+
+
+def look(
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    layer: str,
+    loss: str,
+    batch_size: int,
+    epoch: int,
+    class_names: tuple[str, ...],
+    device: str = "auto",
+    progress: Progress = silent,
+) -> Samples:
+    """What engine.samples.table.Samples holds, for these samples. ValueError where the layer is followed by something other
+    than activations and linear layers, and as engine.curvature.factors.Tail."""
+    where = resolve(device)
+    check_samples(inputs, targets)
+    with torch.inference_mode(False):
+        tail = Tail(model, layer, inputs, targets, loss, device=where, dtype=torch.float32)
+        chain = chain_after(model, layer, loss)
+        linear = model.get_submodule(layer)
+        assert isinstance(linear, nn.Linear)
+        factors = tail.factors(progress)
+        weight = linear.weight.detach().double().cpu().numpy()
+        bias = np.zeros(len(weight)) if linear.bias is None else linear.bias.detach().double().cpu().numpy()
+        activity = factors.activity.cpu().numpy()
+        z = activity.astype(float) @ weight.T + bias
+        _compare(chain, z[:COMPARED], model, inputs[:COMPARED])
+        logits = torch.from_numpy(chain.logits(z))
+        labels = targets.cpu()
+        progress("pairs", 0, 1)
+        partner = partners(factors.activity, targets.to(where), None)
+        values, basis, diagonals = _diagonals(tail, factors, partner, batch_size, progress)
+        count = min(DIRECTIONS, basis.shape[1])
+        leading = basis[:, :count].to(factors.activity.dtype).view(*factors.weight.shape, count)
+        first = moments.Side(factors.vectors[:, :1], factors.activity)
+        norm2 = factors.activity.square().sum(dim=1).clamp_min(torch.finfo(torch.float32).tiny)
+        along = torch.cat([first.along(leading, rows)[:, 0] for rows in moments.chunks(len(targets), 4096)])
+        return Samples(
+            layer=layer,
+            epoch=epoch,
+            batch_size=batch_size,
+            curvature=factors.kind,
+            class_names=class_names,
+            activity=activity,
+            targets=labels.numpy(),
+            predicted=logits.argmax(dim=1).numpy(),
+            confidence=logits.softmax(dim=1).gather(1, labels[:, None])[:, 0].numpy(),
+            loss=losses.values(loss, logits, labels).numpy(),
+            kappa=factors.kappa().cpu().numpy(),
+            partner=partner.cpu().numpy(),
+            alignment=(along.square() / norm2[:, None]).cpu().numpy(),
+            weight=weight,
+            bias=bias,
+            chain=chain,
+            eigenvalues=values,
+            directions=leading.permute(2, 0, 1).contiguous().cpu().numpy(),
+            diagonals=diagonals,
+        )
+
+
+def chain_after(model: nn.Module, layer: str, loss: str) -> Chain:
+    """What follows a layer, as a chain. It is read off the nn.Sequential that holds the layer, and so is only right
+    where nothing else follows; `look` compares it with the network."""
+    parent, _, name = layer.rpartition(".")
+    holder = model.get_submodule(parent)
+    after: list[nn.Module] = []
+    if isinstance(holder, nn.Sequential):
+        names = [child for child, _ in holder.named_children()]
+        after = list(holder.children())[names.index(name) + 1 :]
+    steps, activation = [], ""
+    for part in after:
+        if isinstance(part, nn.Linear):
+            weight = part.weight.detach().double().cpu().numpy()
+            bias = np.zeros(len(weight)) if part.bias is None else part.bias.detach().double().cpu().numpy()
+            steps.append(Step(activation, weight, bias))
+            activation = ""
+            continue
+        if isinstance(part, nn.Dropout | nn.Identity | nn.Flatten):
+            continue
+        kind = ACTIVATIONS.get(type(part), "")
+        exact = not isinstance(part, nn.GELU) or part.approximate == "none"
+        require(bool(kind) and exact and not activation, _no_chain(layer, f"it holds {type(part).__name__}"))
+        activation = kind
+    require(not activation, _no_chain(layer, "it ends with an activation"))
+    return Chain(tuple(steps), loss)
+
+
+def _compare(chain: Chain, z: ndarray, model: nn.Module, inputs: Tensor) -> None:
+    with torch.no_grad():
+        expected = model(inputs.to(next(model.parameters()).device)).double().cpu().numpy()
+    found = chain.logits(z)
+    same = found.shape == expected.shape and np.allclose(
+        found, expected, rtol=0, atol=NEAR * float(np.abs(expected).max(initial=1e-6))
+    )
+    require(same, _no_chain("", "what follows is not the rest of its sequence"))
+
+
+def _no_chain(layer: str, why: str) -> str:
+    return (
+        f"Single samples can be followed where only linear layers and ReLU, tanh or GELU come after the studied layer"
+        f"{f' {layer!r}' if layer else ''}; here {why}. Choose a later layer, such as the output layer."
+    )
+
+
+def _diagonals(
+    tail: Tail, factors: LayerFactors, partner: Tensor, batch_size: int, progress: Progress
+) -> tuple[Float[ndarray, " k"], Float[Tensor, "d k"], dict[str, Float[ndarray, " k"]]]:
+    """H_ii, the v_i, and the diagonals of engine.samples.table.FISHERS."""
+    named = covariances.combinations(batch_size)
+    combinations = {
+        **{name: named[name] for name in ("H", "C", "E_h2")},
+        "empirical": Combination(((1.0, "gg"),)),
+        "fisher": Combination(((1.0, "fisher"),)),
+    }
+    pairs = dual(factors, torch.full_like(partner, -1))
+    described = covariances.moments(factors, pairs) | {"fisher": true_fisher(tail, factors.activity, progress)}
+    means = covariances.means(factors, pairs)
+    (d_out, d_in), n, d = factors.weight.shape, factors.samples, factors.dimension
+    top_k = None if d <= LEADING else min(DIRECTIONS * 10, d)
+    size = memory(n, d_out, d_in, tail.rank, top_k, 4)
+    work = plan(n=n, d=d, size=size, top_k=top_k, free=free_memory(tail.device))
+    if work.dense:
+        matrices = moments.dense(described, work.expand, progress)
+        progress("eigenvectors", 0, 1)
+        values, basis = eigensolver.eigenpairs(matrices["h"])
+        evaluator: Evaluator = Whole(combinations, means, values, basis, matrices, lambda: None, lambda: None)
+    else:
+        k = top_k or d
+        values, basis = eigensolver.leading_eigenpairs(
+            lambda v: moments.apply(described["h"], v, work.along), d, k,
+            device=tail.device, dtype=torch.float32, tolerance=1e-5, progress=progress,
+        )  # fmt: skip
+        shaped = basis.float().view(d_out, d_in, k)
+        projected = moments.project(described, shaped, work.along, progress)
+        evaluator = Leading(combinations, means, values, basis, projected, lambda: None, lambda: None)
+    return values.cpu().numpy(), basis, evaluator.diagonals(progress)
+
+
+def pictures(inputs: Tensor) -> UInt8[ndarray, "n h w *rgb"] | None:
+    """Samples as pictures: each channel from its smallest to its largest value, every other pixel left out where they
+    are large. None where samples are no images."""
+    if inputs.ndim != 4 or inputs.shape[1] not in (1, 3):
+        return None
+    step = max(1, -(-max(inputs.shape[2:]) // LARGEST))
+    x = inputs[:, :, ::step, ::step]
+    low, high = x.amin(dim=(0, 2, 3), keepdim=True), x.amax(dim=(0, 2, 3), keepdim=True)
+    pixels = ((x - low) / (high - low).clamp_min(1e-12) * 255).round().to(torch.uint8)
+    return (pixels[:, 0] if x.shape[1] == 1 else pixels.permute(0, 2, 3, 1)).contiguous().cpu().numpy()

@@ -1,0 +1,1 @@
+"""Grids of runs: their cells, the processes that work on them, and the rows measured."""

@@ -1,0 +1,295 @@
+"""What a sweep measures, cell by cell, and the table it makes of them: means over seeds, CSV, LaTeX.
+
+A measured cell is one flat Row, so that a row of the CSV holds everything that qualifies its γ, and the command
+that repeats it. Nothing here imports torch.
+"""
+
+import csv
+import dataclasses
+import io
+import math
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.config.requests import require
+from engine.config.typed import arguments
+from engine.results.analysis import Analysis
+from engine.results.commutation import power_law
+from engine.runs.library import Run
+from engine.sweeps.grid import Cell
+
+# The matrices a table follows: what is measured, what duality predicts, what the theorem says it goes with.
+FOLLOWED = ("C", "C_awd", "E_h2")
+_NAN = math.nan
+
+
+@dataclass(frozen=True)
+class Law:
+    """γ of one matrix over the leading 𝒩 directions, and what qualifies it: its standard error; low, high: its
+    95 % interval over samples; r2; n directions fitted of the window, the rest discarded; top, end: local slopes of
+    the second-order fit at the largest and the smallest H_ii; half, double: γ over 𝒩/2 and 2𝒩 directions; trace:
+    tr M; commutator and alignment, and the same for a matrix turned at random; spearman: rank correlation with
+    H_ii. NaN where there is none."""
+
+    gamma: float = _NAN
+    stderr: float = _NAN
+    low: float = _NAN
+    high: float = _NAN
+    r2: float = _NAN
+    n: int = 0
+    discarded: float = _NAN
+    top: float = _NAN
+    end: float = _NAN
+    half: float = _NAN
+    double: float = _NAN
+    trace: float = _NAN
+    commutator: float = _NAN
+    random_commutator: float = _NAN
+    alignment: float = _NAN
+    random_alignment: float = _NAN
+    spearman: float = _NAN
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured cell. samples: trained on and analysed; epoch: analysed; floor: the noise floor, and largest:
+    H_11; kept_slope, kept_r2: new C_ii on old ones where only the dominant eigenvalue of each sample is kept;
+    homogenised: γ of E[h²] where the stiff ones are then replaced by their mean, and unedited before; seconds: of
+    training and of the analysis; machine: the device; command: trains the run again; laws: by matrix."""
+
+    row: str
+    classes: int
+    seed: int
+    layer: str
+    run: str
+    samples: int
+    batch_size: int
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    test_accuracy: float
+    window: int
+    floor: float
+    largest: float
+    kept_slope: float
+    kept_r2: float
+    unedited: float
+    homogenised: float
+    departures: str
+    training_seconds: float
+    analysis_seconds: float
+    machine: str
+    version: str
+    command: str
+    laws: Mapping[str, Law]
+
+
+def law(result: Analysis, name: str, window: int) -> Law:
+    """What the table says of one matrix."""
+    if name not in result.names:
+        return Law()
+    window = min(window, result.k)
+    try:
+        found = result.exponent(name, window)
+    except ValueError:
+        return Law(trace=result.traces[name])
+    windows = dict(found.windows)
+    low, high = found.fit.interval or (_NAN, _NAN)
+    return Law(
+        gamma=found.fit.gamma,
+        stderr=found.fit.stderr,
+        low=low,
+        high=high,
+        r2=found.fit.r2,
+        n=found.fit.n,
+        discarded=found.discarded,
+        top=found.bend.slope_top,
+        end=found.bend.slope_end,
+        half=windows.get(window // 2, _NAN),
+        double=windows.get(2 * window, _NAN),
+        trace=result.traces[name],
+        commutator=result.commutator(name) if result.source is not None or name in result.wholes else _NAN,
+        random_commutator=result.random_commutator(name),
+        alignment=result.alignment(name),
+        random_alignment=result.random_alignment(name),
+        spearman=result.spearman(name, window),
+    )
+
+
+def measure(result: Analysis, run: Run, cell: Cell, epoch: int, machine: str, version: str) -> Row:
+    """The row of a cell whose analysis, with its spectra where it has them, is at hand."""
+    history, at = run.history, list(run.history.epoch).index(epoch)
+    slope, r2, unedited, homogenised = _suppression(result, min(cell.window, result.k))
+    return Row(
+        row=cell.row,
+        classes=cell.classes,
+        seed=cell.run.seed,
+        layer=cell.analysis.layer,
+        run=run.key,
+        samples=result.provenance.samples,
+        batch_size=result.provenance.batch_size,
+        epoch=epoch,
+        train_loss=float(history.train_loss[at]),
+        train_accuracy=float(history.train_accuracy[at]),
+        test_accuracy=float(history.test_accuracy[at]),
+        window=cell.window,
+        floor=result.noise_floor,
+        largest=float(result.eigenvalues[0]),
+        kept_slope=slope,
+        kept_r2=r2,
+        unedited=unedited,
+        homogenised=homogenised,
+        departures="; ".join(cell.departures),
+        training_seconds=float(history.seconds.sum()),
+        analysis_seconds=result.provenance.seconds,
+        machine=machine,
+        version=version,
+        command=_command(cell),
+        laws={name: law(result, name, cell.window) for name in FOLLOWED},
+    )
+
+
+def identity(cell: Cell) -> tuple[object, ...]:
+    """What a cell and its measured row have in common, on any computer."""
+    return _command(cell), cell.analysis.layer, cell.analysis.batch_size, cell.window
+
+
+def row_identity(row: Row) -> tuple[object, ...]:
+    """The same of a row."""
+    return row.command, row.layer, row.batch_size, row.window
+
+
+def _command(cell: Cell) -> str:
+    """Trains the cell's run again."""
+    return shlex.join(["python", "-m", "engine", *arguments(cell.run)])
+
+
+def _suppression(result: Analysis, window: int) -> tuple[float, float, float, float]:
+    """Slope and R² of the new on the old diagonal of E[h²] where only the dominant eigenvalues are kept; γ of E[h²]
+    unedited, and with the stiff dominant eigenvalues replaced by their mean."""
+    if result.spectra is None:
+        return (_NAN,) * 4
+    rank = result.spectra.kappa.shape[1]
+    old, kept, even = (result.suppress(**e) for e in ({"keep": rank}, {"keep": 1}, {"keep": 1, "homogenise": True}))
+    try:
+        between = power_law(old.noise_diagonal[:window], kept.noise_diagonal[:window])
+        before, after = (
+            power_law(s.hessian_diagonal[:window], s.noise_diagonal[:window], result.noise_floor) for s in (old, even)
+        )
+    except ValueError:
+        return (_NAN,) * 4
+    return between.gamma, between.r2, before.gamma, after.gamma
+
+
+# -- over seeds -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mean:
+    """γ of one matrix over seeds: mean, standard deviation (NaN for one seed), the number of seeds measured, and
+    the hull of the 95 % intervals over samples."""
+
+    mean: float
+    deviation: float
+    seeds: int
+    low: float
+    high: float
+
+
+def mean(rows: Sequence[Row], name: str) -> Mean | None:
+    """γ of a matrix over rows that differ in the seed alone; None where none was measured."""
+    laws = [row.laws[name] for row in rows if math.isfinite(row.laws[name].gamma)]
+    if not laws:
+        return None
+    gammas = np.array([one.gamma for one in laws])
+    deviation = float(gammas.std(ddof=1)) if gammas.size > 1 else _NAN
+    low, high = (f([getattr(one, side) for one in laws]) for f, side in ((np.min, "low"), (np.max, "high")))
+    return Mean(float(gammas.mean()), deviation, gammas.size, float(low), float(high))
+
+
+def groups(rows: Iterable[Row]) -> dict[str, dict[int, list[Row]]]:
+    """Rows of one name by number of classes, in their order; each list holds the seeds."""
+    table: dict[str, dict[int, list[Row]]] = {}
+    for row in rows:
+        table.setdefault(row.row, {}).setdefault(row.classes, []).append(row)
+    return table
+
+
+# -- files ------------------------------------------------------------------------------------------------
+
+_COLUMNS = [f.name for f in dataclasses.fields(Row) if f.name != "laws"]
+_LAW_COLUMNS = [f.name for f in dataclasses.fields(Law)]
+_SYMBOLS = {"C": r"$\gamma_C$", "C_awd": r"$\gamma_\mathrm{AWD}$"}
+# Letters in names of rows that LaTeX has no glyph for.
+_LETTERS = str.maketrans({"𝒩": r"$\mathcal{N}$", "η": r"$\eta$", "–": "--"})
+
+
+def to_csv(rows: Iterable[Row]) -> str:
+    """One line a measured cell; the columns of a matrix are named as in `C.gamma`. Empty where there is no number."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow([*_COLUMNS, *(f"{name}.{column}" for name in FOLLOWED for column in _LAW_COLUMNS)])
+    for row in rows:
+        law_values = [getattr(row.laws[name], column) for name in FOLLOWED for column in _LAW_COLUMNS]
+        table.writerow([_text(value) for value in (*(getattr(row, column) for column in _COLUMNS), *law_values)])
+    return out.getvalue()
+
+
+def from_csv(text: str) -> tuple[Row, ...]:
+    """The rows of to_csv. ValueError names the column that is missing or unreadable."""
+    lines = csv.DictReader(io.StringIO(text))
+    return tuple(_read(values) for values in lines)
+
+
+def latex(name: str, rows: Iterable[Row]) -> str:
+    """The table as LaTeX (booktabs): a row each, for every number of classes γ of C and of C_AWD, mean ± deviation
+    over seeds. ValueError where no cell is measured."""
+    import pandas as pd  # slow to import, and of all that reads rows only this needs it
+
+    table = groups(rows)
+    require(bool(table), f"No cell of “{name}” is measured: there is no table to write.")
+    classes = sorted({count for cells in table.values() for count in cells})
+    exponents = pd.DataFrame(
+        {
+            (f"{count} classes", symbol): [_pair(mean(cells.get(count, []), matrix)) for cells in table.values()]
+            for count in classes
+            for matrix, symbol in _SYMBOLS.items()
+        },
+        index=list(table),
+    )
+    names = exponents.style.format_index(lambda row: row.translate(_LETTERS), escape="latex")
+    text = names.to_latex(column_format="l" + "cc" * len(classes), multicol_align="c", hrules=True)
+    # The one thing that Styler cannot draw: a rule under each number of classes.
+    rules = " ".join(rf"\cmidrule(lr){{{2 * i + 2}-{2 * i + 3}}}" for i in range(len(classes)))
+    title = f"{' '.join(name.split())}: exponents of C_ii ~ H_ii^gamma, mean and standard deviation over seeds"
+    return f"% {title}\n" + text.replace("\\\\\n", f"\\\\\n{rules}\n", 1)
+
+
+def _pair(found: Mean | None) -> str:
+    if found is None:
+        return "--"
+    spread = rf" \pm {found.deviation:.3f}" if found.seeds > 1 else ""
+    return f"${found.mean:.3f}{spread}$"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.6g}"
+    return str(value)
+
+
+def _read(values: Mapping[str, str]) -> Row:
+    def cast(cls: type, column: str, name: str) -> Any:
+        require(values.get(name) is not None, f"The table has no column {name}. Write it again with the sweep's --csv.")
+        kind, text = cls.__annotations__[column], values[name]
+        try:
+            return (float(text) if text else _NAN) if kind is float else kind(text)
+        except ValueError:
+            raise ValueError(f"The table's column {name} holds {values[name]!r}, which is no number.") from None
+
+    laws = {name: Law(**{c: cast(Law, c, f"{name}.{c}") for c in _LAW_COLUMNS}) for name in FOLLOWED}
+    return Row(**{c: cast(Row, c, c) for c in _COLUMNS}, laws=laws)

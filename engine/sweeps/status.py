@@ -1,0 +1,75 @@
+"""What the cache knows of a sweep's cells: measured, failed, or how far their training is. No data are read and no
+torch is imported: a page asks here while the sweep is at work."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cache.store import Store
+from engine.runs import library
+from engine.runs.library import Run
+from engine.sweeps.grid import Cell, Sweep
+from engine.sweeps.rows import Law, Row
+
+
+def keep(store: Store, cell: Cell, row: Row) -> None:
+    """Keep what was measured of a cell."""
+    store.write(("cells", cell.key), {"row": dataclasses.asdict(row)})
+
+
+def keep_failure(store: Store, cell: Cell, sentence: str) -> None:
+    """Keep why a cell could not be measured; it is tried again the next time."""
+    store.write(("cells", cell.key), {"failure": sentence})
+
+
+def forget_failure(store: Store, cell: Cell) -> None:
+    """Take back what keep_failure kept: the cell is being tried again."""
+    if state(store, cell).failure:
+        store.delete("cells", cell.key)
+
+
+@dataclass(frozen=True)
+class State:
+    """A cell as it is now. row: what was measured, once it was; failure: why it was not; epoch of epochs: how far
+    the training is (−1: not begun)."""
+
+    cell: Cell
+    row: Row | None = None
+    failure: str = ""
+    epoch: int = -1
+    trained: bool = False
+
+    @property
+    def epochs(self) -> int:
+        return self.cell.run.training.epochs
+
+
+def states(store: Store, sweep: Sweep, runs: Sequence[Run] | None = None) -> tuple[State, ...]:
+    """Every cell as it is in the cache, in the sweep's order; no data are read. runs: those of the cache, newest
+    first, where they are at hand."""
+    known = {run.request: run for run in reversed(library.runs(store) if runs is None else runs)}
+    return tuple(_state(store, cell, known.get(cell.run)) for cell in sweep.cells)
+
+
+def state(store: Store, cell: Cell) -> State:
+    """One cell as it is in the cache, without a look at its run."""
+    return _state(store, cell, None)
+
+
+def _state(store: Store, cell: Cell, run: Run | None) -> State:
+    entry = store.read("cells", cell.key)
+    meta: Mapping[str, Any] = {} if entry is None else entry.meta
+    epoch = int(run.history.epoch[-1]) if run is not None and len(run.history) else -1
+    row = None
+    if "row" in meta:
+        try:
+            # What it is called may have changed since it was measured.
+            row = dataclasses.replace(_row(meta["row"]), row=cell.row, departures="; ".join(cell.departures))
+        except (KeyError, TypeError, ValueError):
+            row = None
+    return State(cell, row, str(meta.get("failure", "")), epoch, run is not None and run.finished)
+
+
+def _row(values: Mapping[str, Any]) -> Row:
+    return Row(**{**values, "laws": {name: Law(**found) for name, found in values["laws"].items()}})

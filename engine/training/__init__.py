@@ -1,0 +1,1 @@
+"""SGD, epoch by epoch."""

@@ -1,0 +1,152 @@
+"""K and R through all epochs inside one figure: plotly's frames, a slider and a play button, no server in between."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy import ndarray
+
+from pages.charts import heatmaps
+from pages.charts.heatmaps import Raster
+from pages.state import palette
+from pages.state.palette import layout
+
+# Directions, and epochs: together below two megabytes.
+MOST, FRAMES = 100, 22
+HOLD = 700  # milliseconds an epoch stays
+HEIGHT = 540
+GAP = 0.08
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One epoch: the leading blocks of K and R_real, and its numbers in a sentence."""
+
+    epoch: int
+    block: ndarray
+    correlation: ndarray
+    numbers: str
+
+    @property
+    def title(self) -> str:
+        return f"<b>Epoch {self.epoch}</b> · {self.numbers}"
+
+
+def fewer(epochs: Sequence[int]) -> list[int]:
+    """At most FRAMES of these epochs, evenly, the first and the last among them."""
+    places = np.unique(np.linspace(0, len(epochs) - 1, min(FRAMES, len(epochs))).round().astype(int))
+    return [epochs[p] for p in places]
+
+
+def play(frames: Sequence[Frame], present: int, random: ndarray | None, marked: int | None = None) -> go.Figure:
+    """All frames, the present epoch first; marked: a direction (from 1), framed in every picture."""
+    k = frames[0].block.shape[0]
+    shown = Raster(0, k)
+    # A byte holds no mark for what is undefined.
+    whole = all(np.isfinite(f.correlation).all() for f in frames)
+    colours = heatmaps.scale(*(f.block for f in frames))
+    now = next((place for place, f in enumerate(frames) if f.epoch == present), len(frames) - 1)
+    # Curvatures differ from epoch to epoch, so the cells are named by their direction alone.
+    names = [str(i + 1) for i in range(k)]
+    common = shown.common(names)
+    titles = ["<i>K</i> – the noise", "<i>R</i><sub>real</sub> – measured"]
+    pictures: list[list[dict[str, Any]]] = [
+        heatmaps.covariance_traces(frames[now].block, colours, common),
+        [heatmaps.correlation_trace(frames[now].correlation, "R<sub>real</sub>", common, whole)],
+    ]
+    if random is not None:
+        titles.append("<i>R</i><sub>rand</sub> – by chance")
+        pictures.append([heatmaps.correlation_trace(random, "R<sub>rand</sub>", common)])
+    width = (1 - GAP * (len(pictures) - 1)) / len(pictures)
+    traces: list[Any] = []
+    places: dict[str, Any] = {}
+    notes, shapes = [], []
+    for n, (title, picture) in enumerate(zip(titles, pictures, strict=True), start=1):
+        left = (n - 1) * (width + GAP)
+        across, down = heatmaps.axes(shown, names)
+        end = "" if n == 1 else str(n)
+        places[f"xaxis{end}"] = across | {"domain": [left, left + width], "anchor": f"y{end}"}
+        places[f"yaxis{end}"] = down | {"scaleanchor": f"x{end}", "anchor": f"x{end}"}
+        notes.append(
+            {"text": title, "x": left, "y": 1.01, "xref": "paper", "yref": "paper", "xanchor": "left"}
+            | {"yanchor": "bottom", "showarrow": False, "font": {"size": 14}}
+        )
+        shapes += [shape | {"xref": f"x{end}", "yref": f"y{end}"} for shape in heatmaps.cross(shown, marked, k)]
+        for trace in picture:
+            trace |= {"xaxis": f"x{end}", "yaxis": f"y{end}"}
+        bar = {"x": left + width / 2, "xanchor": "center", "len": width * 0.94, "y": -0.16, "yref": "paper"}
+        last = picture[-1]
+        last.get("marker", last)["colorbar"] |= bar | {"yanchor": "top"}
+        traces += picture
+    at_once = {"mode": "immediate", "transition": {"duration": 0}}
+    steps = [
+        {
+            "label": str(f.epoch),
+            "method": "animate",
+            "args": [[str(f.epoch)], at_once | {"frame": {"duration": 0, "redraw": True}}],
+        }
+        for f in frames
+    ]
+    slider = {
+        "active": now,
+        "steps": steps,
+        "currentvalue": {"visible": False},
+        "x": 0.17,
+        "len": 0.83,
+        "y": 0,
+        "yanchor": "top",
+        "pad": {"t": 118},
+        "tickcolor": palette.QUIET,
+        "bgcolor": palette.TRAIN,
+        "activebgcolor": palette.TRAIN,
+        "bordercolor": palette.GRID,
+        "font": {"size": 12},
+    }
+    going = at_once | {"frame": {"duration": HOLD, "redraw": True}, "fromcurrent": True}
+    stopped = at_once | {"frame": {"duration": 0, "redraw": False}}
+    buttons = {
+        "type": "buttons",
+        "direction": "left",
+        "showactive": False,
+        "x": 0,
+        "xanchor": "left",
+        "y": 0,
+        "yanchor": "top",
+        "pad": {"t": 122},
+        "bgcolor": "rgba(0,0,0,0)",
+        "bordercolor": palette.QUIET,
+        "buttons": [
+            {"label": "▶ Play", "method": "animate", "args": [None, going]},
+            {"label": "❚❚", "method": "animate", "args": [[None], stopped]},
+        ],
+    }
+    moving = [0, len(pictures[0])]
+    return go.Figure(
+        data=traces,
+        frames=[
+            go.Frame(
+                name=str(f.epoch),
+                data=[
+                    {"type": "heatmap", "z": f.block.astype(np.float32)},
+                    {"type": "heatmap", "z": heatmaps.correlation_cells(f.correlation, whole)},
+                ],
+                traces=moving,
+                layout={"title": {"text": f.title}},
+            )
+            for f in frames
+        ],
+        layout=layout(
+            HEIGHT,
+            title={"text": frames[now].title, "x": 0, "xref": "paper", "y": 1, "yref": "container", "yanchor": "top"}
+            | {"font": {"size": 15}, "pad": {"t": 6}},
+            margin={"l": 8, "r": 8, "t": 62, "b": 190},
+            showlegend=False,
+            annotations=notes,
+            shapes=shapes,
+            sliders=[slider],
+            updatemenus=[buttons],
+            **places,
+        ),
+    )

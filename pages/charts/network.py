@@ -1,0 +1,109 @@
+"""Arrays in, go.Figure out: a network drawn as its layers, the studied one marked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+
+from engine.config.requests import ModelRequest
+from engine.models import architectures
+from engine.models.architectures import CNN_CHANNELS, CNN_POOLED
+from pages.state import palette
+from pages.state.palette import faded
+
+STUDIED = palette.LOOKS["C"].colour
+HALF_BAR = 0.09
+
+
+@dataclass(frozen=True)
+class Station:
+    """What a sample is at one place of its way: how it is called, and how many numbers it has."""
+
+    label: str
+    size: int
+
+
+def stations(model: ModelRequest, image: tuple[int, int]) -> tuple[Station, ...]:
+    """From the input to the logits; one more than there are layers with weights."""
+    widths = model.widths
+    if model.kind == "mlp":
+        return tuple(Station(f"{w:,}", w) for w in widths)
+    (height, width), found = image, []
+    for i, channels in enumerate((widths[0], *CNN_CHANNELS)):
+        if i and i - 1 in CNN_POOLED:
+            height, width = height // 2, width // 2
+        # The last one is averaged over the image.
+        label = f"{channels}" if i == len(CNN_CHANNELS) else f"{channels} × {height} × {width}"
+        found.append(Station(label, channels * (1 if i == len(CNN_CHANNELS) else height * width)))
+    return (
+        *found,
+        Station(f"{architectures.CNN_HIDDEN}", architectures.CNN_HIDDEN),
+        Station(f"{widths[-1]}", widths[-1]),
+    )
+
+
+def network(model: ModelRequest, studied: str, image: tuple[int, int] = (28, 28), height: int = 250) -> go.Figure:
+    """Bars are what a sample is on its way, by the logarithm of how many numbers; ribbons are the weights between
+    them, the studied ones in the colour of C with their D."""
+    places, layers = stations(model, image), architectures.layers(model, image)
+    heights = np.array([0.16 + 0.3 * np.log10(max(s.size, 1)) for s in places])
+    heights /= heights.max()
+    traces, notes = [], []
+    for i, layer in enumerate(layers):
+        chosen = layer.name == studied
+        a, b = heights[i] / 2, heights[i + 1] / 2
+        left, right = i + HALF_BAR, i + 1 - HALF_BAR
+        kind = f"{layer.parameters:,} parameters" + (f", at {layer.places:,} places" if layer.places > 1 else "")
+        traces.append(
+            go.Scatter(
+                x=[left, right, right, left],
+                y=[a, b, -b, -a],
+                mode="lines",
+                fill="toself",
+                line={"width": 1.4 if chosen else 0, "color": STUDIED if chosen else palette.QUIET},
+                fillcolor=faded(STUDIED, 0.4) if chosen else faded(palette.QUIET, 0.16),
+                hoveron="fills",
+                hoverinfo="text",
+                text=f"{layer.name}: {layer.width} × {layer.inputs}, {kind}",
+                showlegend=False,
+                meta=layer.name,
+            )
+        )
+        notes.append(_note(i + 0.5, -0.56, layer.name, STUDIED if chosen else palette.QUIET, chosen))
+        if chosen:
+            d = f"D = {layer.width * layer.inputs:,}"
+            notes.append(_note(i + 0.5, -0.67, d, STUDIED, True))
+    for i, (place, tall) in enumerate(zip(places, heights, strict=True)):
+        traces.append(
+            go.Scatter(
+                x=[i - HALF_BAR, i + HALF_BAR, i + HALF_BAR, i - HALF_BAR],
+                y=[tall / 2, tall / 2, -tall / 2, -tall / 2],
+                mode="lines",
+                fill="toself",
+                line={"width": 0},
+                fillcolor=faded(palette.TRAIN, 0.85),
+                hoveron="fills",
+                hoverinfo="text",
+                text=f"{place.label}: {place.size:,} numbers per sample",
+                showlegend=False,
+                meta="station",
+            )
+        )
+        notes.append(_note(i, 0.6, place.label.replace(" × ", "×"), None, False))
+    hidden = {"visible": False, "fixedrange": True}
+    return go.Figure(
+        traces,
+        palette.layout(
+            height,
+            margin={"l": 4, "r": 4, "t": 34, "b": 4},
+            xaxis=hidden | {"range": [-0.45, len(layers) + 0.45]},
+            yaxis=hidden | {"range": [-0.75, 0.7]},
+            annotations=notes,
+            showlegend=False,
+        ),
+    )
+
+
+def _note(x: float, y: float, text: str, colour: str | None, strong: bool) -> dict[str, object]:
+    font = {"size": 12} | ({"color": colour} if colour else {})
+    return {"x": x, "y": y, "text": f"<b>{text}</b>" if strong else text, "showarrow": False, "font": font}

@@ -1,0 +1,237 @@
+"""Arrays in, go.Figure out: what changes along training, and diagonals by index."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy import ndarray
+
+from pages.charts import curves
+from pages.charts.power_law import spread
+from pages.state import palette
+from pages.state.palette import LOOKS, axis, faded, layout, line_up, log_axis
+
+# Points drawn of each diagonal: few enough that one does not hide the other.
+POINTS = 120
+# Pixels between the labels of an upright axis and its title: fractions need more than whole numbers.
+CLEAR = 18
+
+
+@dataclass(frozen=True)
+class Times:
+    """The epochs (e) that are drawn; selected: the one looked at; learned: the first one at which every
+    training sample is right, None if there was none."""
+
+    epochs: Sequence[int]
+    selected: int
+    learned: int | None = None
+
+    def axis(self, more: Sequence[int] = ()) -> dict[str, Any]:
+        """log(1 + epoch), so that epoch 0 has its place; wide enough for every epoch that is named."""
+        ends = place([*self.epochs, *more, *([] if self.learned is None else [self.learned])])
+        pad = 0.04 * max(float(ends.max() - ends.min()), 0.1)
+        ticks = curves.apart([*self.epochs, *more])
+        return axis(
+            "epoch (log scale)",
+            tickangle=0,
+            range=[float(ends.min()) - pad, float(ends.max()) + pad],
+            tickvals=place(ticks).tolist(),
+            ticktext=[str(e) for e in ticks],
+        )
+
+    def marks(self) -> list[dict[str, Any]]:
+        """The epoch looked at, thin; the epoch of 100 %, in the colour of training samples."""
+        lines = [line_up(float(place([self.selected])[0]), color=palette.QUIET, width=1)]
+        if self.learned is not None:
+            lines.append(line_up(float(place([self.learned])[0]), color=palette.TRAIN, width=2, dash="dashdot"))
+        return lines
+
+    def label(self) -> list[dict[str, Any]]:
+        """What the line of the epoch of 100 % is, written beside it."""
+        if self.learned is None:
+            return []
+        ends = place([*self.epochs, self.learned])
+        at = float(place([self.learned])[0])
+        left = at > ends.mean()
+        return [
+            {
+                "x": at,
+                "y": 1,
+                "yref": "y domain",
+                "yanchor": "top",
+                "xanchor": "right" if left else "left",
+                "xshift": -5 if left else 5,
+                "showarrow": False,
+                "text": f"100 % right, epoch {self.learned}",
+                "font": {"size": 12, "color": palette.TRAIN},
+            }
+        ]
+
+
+def place(epochs: Sequence[int] | ndarray) -> ndarray:
+    """Where an epoch stands on the axis."""
+    return np.log10(1 + np.asarray(epochs, dtype=float))
+
+
+def gammas(
+    times: Times, series: Mapping[str, ndarray], intervals: Mapping[str, tuple[ndarray, ndarray]], height: int = 360
+) -> go.Figure:
+    """γ of each matrix over epochs with the bounds 1 and 2; error bars from low to high where they are finite."""
+    figure = curves.over_epochs(times.epochs, series, height=height)
+    for trace in figure.data:
+        low, high = intervals[trace.meta]
+        if np.isfinite(low).any():
+            trace.error_y = curves.error_bars(series[trace.meta], low, high)
+    shapes = [*figure.layout.shapes, *times.marks()]
+    figure.update_layout(xaxis=times.axis(), shapes=shapes, annotations=times.label())
+    return figure.update_yaxes(title_standoff=CLEAR)
+
+
+def lines(
+    times: Times,
+    series: Mapping[str, ndarray],
+    title: str,
+    chance: Mapping[str, ndarray] | None = None,
+    log: bool = False,
+    low: float | None = None,
+    height: int = 340,
+) -> go.Figure:
+    """A measure of each matrix over epochs, and dotted in the same colour what chance would give.
+
+    low: the axis reaches at least from here to 1; log: a logarithmic axis.
+    """
+    traces = []
+    for name, values in series.items():
+        look = LOOKS[name]
+        shown = np.where(values > 0, values, np.nan) if log else values
+        traces.append(_line(times, look.html, name, shown, {"color": look.colour, "width": 2.2}, look.marker))
+    for name, values in (chance or {}).items():
+        style = {"color": faded(LOOKS[name].colour, 0.9), "width": 1.8, "dash": "dot"}
+        label = f"{LOOKS[name].html} at random"
+        traces.append(_line(times, label, f"{name} at random", values, style, None, False))
+    if chance:
+        style = {"color": palette.QUIET, "width": 1.8, "dash": "dot"}
+        traces.append(go.Scatter(x=[None], y=[None], mode="lines", name="turned at random", line=style))
+    up = _upright(title, [t.y for t in traces], log, low)
+    figure = go.Figure(traces, layout(height, xaxis=times.axis(), yaxis=up, shapes=times.marks()))
+    return figure.update_yaxes(title_standoff=CLEAR)
+
+
+def _line(
+    times: Times,
+    label: str,
+    meta: str,
+    values: ndarray,
+    line: dict[str, Any],
+    marker: str | None,
+    legend: bool = True,
+) -> go.Scatter:
+    return go.Scatter(
+        x=place(times.epochs),
+        y=values,
+        mode="lines" if marker is None else "lines+markers",
+        name=label,
+        meta=meta,
+        customdata=list(times.epochs),
+        line=line,
+        marker={"symbol": marker, "size": 7} if marker else None,
+        showlegend=legend,
+        hovertemplate=f"<b>{label}</b>, epoch %{{customdata}}<br>%{{y:.4g}}<extra></extra>",
+    )
+
+
+def _upright(title: str, values: Sequence[Any], log: bool, low: float | None) -> dict[str, Any]:
+    seen = np.concatenate([np.array(v, dtype=float) for v in values])
+    seen = seen[np.isfinite(seen)]
+    if log:
+        ends = np.log10(seen) if seen.size else np.zeros(1)
+        return log_axis(title, 1.5 * float(ends.max() - ends.min()))
+    if low is None:
+        return axis(title)
+    bottom, top = min(low, seen.min(initial=low)), max(1.0, seen.max(initial=1.0))
+    return axis(title, range=[bottom - 0.04, top + 0.04 * (top - bottom)])
+
+
+def training(times: Times, columns: Mapping[str, ndarray], height: int = 320) -> go.Figure:
+    """Loss and accuracy as in curves.training, over the epoch axis of the other panels."""
+    figure = curves.training(columns, int(times.epochs[-1]), height)
+    for trace in figure.data:
+        trace.customdata = trace.x
+        trace.x = place(trace.x)
+        trace.hovertemplate = trace.hovertemplate.replace("%{x}", "%{customdata}")
+    across = times.axis([int(e) for e in (*columns["epoch"][:1], *columns["epoch"][-1:])])
+    halves = [mark | {"xref": f"x{n}", "yref": f"y{n} domain"} for n in ("", "2") for mark in times.marks()]
+    return figure.update_layout(
+        xaxis=across | {"domain": [0, 0.42]}, xaxis2=across | {"domain": [0.58, 1]}, shapes=halves
+    )
+
+
+def by_index(diagonals: Mapping[str, ndarray], data: int, height: int = 380) -> go.Figure:
+    """|C_ii| of each matrix against the index i of the eigen-direction; open symbols are negative.
+
+    data: leading directions above the noise floor; the rest is shaded. POINTS of each are drawn, evenly in log i.
+    The first matrix is what the others are held against: larger and fainter, beneath them.
+    """
+    traces, seen = [], [np.zeros(0)]
+    size = max((values.size for values in diagonals.values()), default=1)
+    for number, (name, values) in enumerate(diagonals.items()):
+        look = LOOKS[name]
+        index = np.arange(1, values.size + 1)
+        keep = spread(np.where(values != 0, index, 0).astype(float), POINTS)
+        negative = values[keep] < 0
+        seen.append(np.abs(values[keep[keep < data]]))
+        traces.append(
+            go.Scatter(
+                x=index[keep],
+                y=np.abs(values[keep]),
+                mode="markers",
+                name=look.html,
+                meta=name,
+                marker={
+                    "color": look.colour,
+                    "symbol": [f"{look.marker}-open" if n else look.marker for n in negative],
+                    "size": 6 if number else 11,
+                    "opacity": 0.75 if number else 0.45,
+                },
+                customdata=values[keep],
+                hovertemplate=f"<b>{look.html}</b>, direction %{{x}}<br>C<sub>ii</sub> = "
+                "%{customdata:.3e}<extra></extra>",
+            )
+        )
+    sizes = np.log10(np.concatenate(seen))
+    # Rounding would take most of the height.
+    bottom, top = (float(sizes.min()), float(sizes.max())) if sizes.size else (0.0, 1.0)
+    across = log_axis("index i of the eigen-direction of H, sharpest first", 4, range=[-0.1, np.log10(size) + 0.1])
+    up = log_axis("variance |C<sub>ii</sub>|", top - bottom, range=[bottom - 0.5, top + 0.4])
+    shapes = [palette.shade(data + 0.5, 10 * size)] if data < size else []
+    return go.Figure(traces, layout(height, xaxis=across, yaxis=up, shapes=shapes))
+
+
+def share(figures: Sequence[go.Figure]) -> None:
+    """Give each axis of several figures of one kind the same range, so that equal heights are equal numbers."""
+    for letter in ("x", "y"):
+        for number in ("", "2"):
+            name = f"{letter}axis{number}"
+            alike = [figure for figure in figures if name in figure.layout]
+            known = [ends for figure in alike if (ends := _ends(figure, name, letter + number)) is not None]
+            if len(known) > 1:
+                both = [min(low for low, _ in known), max(high for _, high in known)]
+                for figure in alike:
+                    figure.layout[name].range = both
+
+
+def _ends(figure: go.Figure, name: str, anchor: str) -> tuple[float, float] | None:
+    """The range of an axis: as it is set, else around the data drawn on it; None where there are none."""
+    across = figure.layout[name]
+    if across.range is not None:
+        return across.range
+    letter = anchor[0]
+    drawn = [t[letter] for t in figure.data if (t[f"{letter}axis"] or letter) == anchor and t[letter] is not None]
+    values = np.concatenate([np.asarray(v, float) for v in drawn]) if drawn else np.zeros(0)
+    values = np.log10(values[values > 0]) if across.type == "log" else values[np.isfinite(values)]
+    if not values.size:
+        return None
+    pad = 0.06 * float(np.ptp(values)) or 0.1
+    return float(values.min()) - pad, float(values.max()) + pad

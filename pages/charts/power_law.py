@@ -1,0 +1,302 @@
+"""Log-log figures of the power law: arrays in, go.Figure out, without a widget or a file.
+
+At most LIMIT points of a series are drawn, spread evenly in log space; fits are made elsewhere, on all points.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy import ndarray
+
+from pages.state import palette
+from pages.state.palette import CURVATURE, LOOKS, SLOPES, Look, layout, log_axis
+
+if TYPE_CHECKING:
+    from engine.results.commutation import Fit
+    from engine.results.power_law import Bend
+
+LIMIT = 300
+# Points of a parabola: enough to look smooth.
+STEPS = 40
+# Decades drawn below the noise floor: enough to see where data turn into rounding.
+BELOW_FLOOR = 0.7
+
+
+def spread(values: ndarray, limit: int = LIMIT) -> ndarray:
+    """Indices of at most `limit` positive values, evenly spread in their logarithm, in rising order."""
+    positive = np.flatnonzero(values > 0)
+    if positive.size <= limit:
+        return positive
+    logs = np.log10(values[positive])
+    order = np.argsort(logs)
+    targets = np.linspace(logs[order[0]], logs[order[-1]], limit)
+    right = np.clip(np.searchsorted(logs[order], targets), 1, positive.size - 1)
+    nearer = np.where(targets - logs[order[right - 1]] < logs[order[right]] - targets, right - 1, right)
+    return np.sort(positive[order[np.unique(nearer)]])
+
+
+# How the runs of one figure are told apart, the one in view first: what is added to a marker, and the line's dash.
+RUNS = (("", "solid"), ("-open", "longdash"), ("-open-dot", "dashdot"), ("-dot", "longdashdot"))
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """C_ii of one matrix against H_ii; directions first … last − 1 above the noise floor were fitted.
+
+    run: the place of its run among those drawn, label: that run's name, where there are several; style: a look
+    other than the matrix's own; bend: the second-order fit, where it is drawn too.
+    """
+
+    name: str
+    x: ndarray
+    y: ndarray
+    fit: "Fit | None" = None
+    first: int = 0
+    last: int | None = None
+    floor: float = 0.0
+    run: int = 0
+    label: str = ""
+    style: Look | None = None
+    bend: "Bend | None" = None
+
+    @property
+    def look(self) -> Look:
+        return self.style or LOOKS[self.name]
+
+    @property
+    def marker(self) -> str:
+        return self.look.marker + RUNS[self.run][0]
+
+    @property
+    def line(self) -> dict[str, Any]:
+        return {"color": self.look.colour, "width": 2.5, "dash": RUNS[self.run][1]}
+
+    @property
+    def group(self) -> str:
+        return f"{self.name} {self.run}"
+
+    @property
+    def legend(self) -> str:
+        exponent = "" if self.fit is None else f"  γ = {self.fit.gamma:.2f}"
+        return self.look.html + exponent + (f"  ·  {escape(self.label)}" if self.label else "")
+
+    @cached_property
+    def data(self) -> ndarray:
+        """Whether a direction can be drawn on log axes and is more than rounding."""
+        return (self.x > max(self.floor, 0.0)) & (self.y > 0)
+
+    @cached_property
+    def fitted(self) -> ndarray:
+        """Whether it also lies in the window."""
+        index = np.arange(self.x.size)
+        return (index >= self.first) & (index < (self.x.size if self.last is None else self.last)) & self.data
+
+    @cached_property
+    def centre(self) -> ndarray:
+        """Geometric means of H_ii and C_ii over the fitted directions: every least-squares line passes there."""
+        return np.array([10 ** np.log10(z[self.fitted]).mean() for z in (self.x, self.y)])
+
+
+def power_law(
+    clouds: Sequence[Cloud],
+    centred: bool = False,
+    height: int = 470,
+    marked: int | None = None,
+    apart: float = 0.0,
+) -> go.Figure:
+    """Log-log C_ii on H_ii with fits, slope 1 (dotted) and slope 2 (dashed) through the centre of the first cloud.
+
+    centred: each cloud is divided by its centre, so that all pass through (1, 1) and only slopes differ; marked:
+    a direction (from 1) that is ringed; apart: decades by which each run is drawn below the one before.
+    """
+    clouds = [cloud for cloud in clouds if cloud.fitted.any()]
+    if not clouds:
+        return nothing("No direction has both H<sub>ii</sub> above the noise floor and C<sub>ii</sub> > 0.", height)
+
+    def scaled(cloud: Cloud) -> ndarray:
+        return (cloud.centre if centred else np.ones(2)) * np.array([1.0, 10 ** (apart * cloud.run)])
+
+    traces, seen = [], []
+    for cloud in clouds:
+        scale = scaled(cloud)
+        traces += _points(cloud, ~cloud.fitted, scale, "not fitted", 0.2)
+        traces += _points(cloud, cloud.fitted, scale, cloud.look.html, 0.75)
+        traces += _fit(cloud, scale)
+        seen.append(np.stack([cloud.x[cloud.data], cloud.y[cloud.data]]) / scale[:, None])
+    both = np.concatenate(seen, axis=1)
+    low, high = both.min(axis=1), both.max(axis=1)
+    traces += _slopes(np.ones(2) if centred else clouds[0].centre, low, high)
+    own = [(c, scaled(c)) for c in clouds if c.run == 0]
+    traces += ring([c.x / scale[0] for c, scale in own], [c.y / scale[1] for c, scale in own], marked)
+    pad = 0.05 * np.log10(high / low) + 0.1
+    bottom, top = np.log10(low) - pad, np.log10(high) + pad
+    rounding: dict[str, Any] = {}
+    floor = clouds[0].floor
+    if floor > 0 and not centred and (clouds[0].x < floor).any():
+        bottom[0] = min(bottom[0], np.log10(floor) - BELOW_FLOOR)
+        rounding = below_floor(floor)
+    over = " ÷ its mean" if centred else ""
+    wide, tall = top - bottom
+    return go.Figure(
+        traces,
+        layout(
+            **_room(clouds, height),
+            xaxis=log_axis(CURVATURE + over, wide, range=[bottom[0], top[0]]),
+            yaxis=log_axis(f"noise variance C<sub>ii</sub>{over}", tall, range=[bottom[1], top[1]]),
+            **rounding,
+        ),
+    )
+
+
+def _room(clouds: Sequence[Cloud], height: int) -> dict[str, Any]:
+    """Height and legend: on top, or with the names of several runs below, two to a row."""
+    if not any(cloud.label for cloud in clouds):
+        return {"height": height}
+    below = 22 * -(-(len(clouds) + len(SLOPES)) // 2) + 12
+    legend = {"orientation": "h", "x": 0, "xanchor": "left", "y": 0, "yref": "container", "yanchor": "bottom"}
+    legend |= {"entrywidth": 0.49, "entrywidthmode": "fraction", "font": {"size": 13}}
+    margin = {"l": 8, "r": 12, "t": 34, "b": below + 40}
+    return {"height": height + below, "legend": legend, "margin": margin}
+
+
+def ring(xs: Sequence[ndarray], ys: Sequence[ndarray], marked: int | None) -> list[go.Scatter]:
+    """A ring around a direction (from 1), in each of the series that can show it."""
+    if marked is None:
+        return []
+    points = [(x[marked - 1], y[marked - 1]) for x, y in zip(xs, ys, strict=True) if marked <= x.size]
+    points = [(x, y) for x, y in points if x > 0 and np.isfinite(y)]
+    if not points:
+        return []
+    across, up = zip(*points, strict=True)
+    look = {"symbol": "circle-open", "size": 16, "color": palette.MARK, "line": {"width": 3}}
+    return [
+        go.Scatter(
+            x=across,
+            y=up,
+            mode="markers",
+            name=f"direction {marked}",
+            meta="marked",
+            showlegend=False,
+            marker=look,
+            customdata=[[marked]] * len(points),
+            hoverinfo="skip",
+        )
+    ]
+
+
+def _points(cloud: Cloud, shown: ndarray, scale: ndarray, label: str, opacity: float) -> list[go.Scatter]:
+    subset = np.flatnonzero(shown & (cloud.y > 0) & (cloud.x > 0))
+    keep = subset[spread(cloud.x[subset])]
+    if keep.size == 0:
+        return []
+    told = f"<br>{escape(cloud.label)}" if cloud.label else ""
+    points = go.Scatter(
+        x=cloud.x[keep] / scale[0],
+        y=cloud.y[keep] / scale[1],
+        mode="markers",
+        name=label,
+        legendgroup=cloud.group,
+        showlegend=False,
+        meta=cloud.name,
+        marker={"color": cloud.look.colour, "symbol": cloud.marker, "size": 6, "opacity": opacity},
+        customdata=np.stack([keep + 1, cloud.x[keep], cloud.y[keep]], axis=1),
+        hovertemplate=f"<b>{cloud.look.html}</b>, direction %{{customdata[0]:.0f}}<br>H<sub>ii</sub> = "
+        f"%{{customdata[1]:.3e}}<br>C<sub>ii</sub> = %{{customdata[2]:.3e}}{told}<extra></extra>",
+    )
+    return [points]
+
+
+def _fit(cloud: Cloud, scale: ndarray) -> list[go.Scatter]:
+    """The fitted line, and the legend entry that tells its exponent."""
+    lines = []
+    inside = cloud.x[cloud.fitted]
+    if cloud.fit is not None:
+        ends = np.array([inside.max(), inside.min()])
+        lines = [
+            go.Scatter(
+                x=ends / scale[0],
+                y=cloud.fit.line(ends) / scale[1],
+                mode="lines",
+                hoverinfo="skip",
+                line=cloud.line,
+                legendgroup=cloud.group,
+                showlegend=False,
+                name=f"fit of {cloud.look.html}",
+                meta=cloud.name,
+            )
+        ]
+    if cloud.bend is not None:
+        across = np.geomspace(inside.max(), inside.min(), STEPS)
+        lines.append(
+            go.Scatter(
+                x=across / scale[0],
+                y=cloud.bend.curve(across) / scale[1],
+                mode="lines",
+                hoverinfo="skip",
+                line={"color": cloud.look.colour, "width": 1.3},
+                legendgroup=cloud.group,
+                showlegend=False,
+                name=f"second-order fit of {cloud.look.html}",
+                meta=f"{cloud.name} bend",
+            )
+        )
+    entry = go.Scatter(
+        x=[None],
+        y=[None],
+        mode="lines+markers",
+        name=cloud.legend,
+        legendgroup=cloud.group,
+        line=cloud.line,
+        marker={"symbol": cloud.marker, "size": 9},
+    )
+    return [*lines, entry]
+
+
+def _slopes(centre: ndarray, low: ndarray, high: ndarray) -> list[go.Scatter]:
+    """Lines of slope 1 and 2 through the centre, cut where the data end."""
+    lines = []
+    for slope, dash in SLOPES.items():
+        # In decades from the centre: as far as both axes allow.
+        reach = [np.log10(edge / centre) for edge in (low, high)]
+        steps = (max(reach[0][0], reach[0][1] / slope), min(reach[1][0], reach[1][1] / slope))
+        lines.append(
+            go.Scatter(
+                x=[centre[0] * 10**s for s in steps],
+                y=[centre[1] * 10 ** (slope * s) for s in steps],
+                mode="lines",
+                line={"color": palette.QUIET, "width": 1.6, "dash": dash},
+                name=f"slope {slope}",
+                meta=f"slope {slope}",
+                hoverinfo="skip",
+            )
+        )
+    return lines
+
+
+def below_floor(floor: float) -> dict[str, Any]:
+    """What lies below the noise floor, shaded."""
+    label = {
+        "x": float(np.log10(floor)),
+        "y": 0.99,
+        "yref": "paper",
+        "text": "rounding, not data",
+        "textangle": -90,
+        "showarrow": False,
+        "xanchor": "right",
+        "yanchor": "top",
+        "xshift": -2,
+        "font": {"size": 11, "color": palette.QUIET},
+    }
+    return {"shapes": [palette.shade(floor * 1e-30, floor)], "annotations": [label]}
+
+
+def nothing(sentence: str, height: int) -> go.Figure:
+    """A sentence in place of a figure."""
+    said = {"text": sentence, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+    hidden = {"visible": False}
+    return go.Figure(layout=layout(height, annotations=[said], xaxis=hidden, yaxis=hidden))

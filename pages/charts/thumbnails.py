@@ -1,0 +1,118 @@
+"""Samples as a strip of small pictures that can be clicked: arrays in, go.Figure out."""
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy import ndarray
+
+from engine.samples.table import Samples
+from pages.state import palette
+
+# Pixels: of a row with its words, of a picture's narrowest place, and of a picture that is sent.
+ROW, PLACE, SENT = 92, 56, 84
+# Letters of a name that has room beside another one below a picture.
+SHORT = 3
+
+
+def source(picture: ndarray) -> str:
+    """A picture (h, w) or (h, w, 3), bytes, as the address of a PNG; its pixels stay sharp when it is enlarged."""
+    from PIL import Image
+
+    times = max(1, SENT // max(picture.shape[:2]))
+    held = io.BytesIO()
+    Image.fromarray(np.kron(picture, np.ones((times, times, *(1,) * (picture.ndim - 2)), np.uint8))).save(held, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(held.getvalue()).decode()}"
+
+
+def answer(samples: Samples, sample: int) -> str:
+    """A sample's class, and what the network takes it for where that is another."""
+    names = samples.class_names
+    own, told = names[samples.targets[sample]], names[samples.predicted[sample]]
+    return own if samples.correct[sample] else f"{own} → {told}"
+
+
+def strip(
+    samples: Samples,
+    pictures: ndarray | None,
+    shown: Sequence[int],
+    marked: Sequence[int] = (),
+    words: Sequence[str] = (),
+    columns: int = 12,
+) -> go.Figure:
+    """These samples, row after row, each with its class below it; what the network takes for another is told in red.
+
+    pictures: of all samples; None: plain tiles. marked: framed; words: what a tile says under the pointer. A click
+    tells the sample.
+    """
+    place = np.arange(len(shown))
+    x, y = place % columns, -(place // columns)
+    rows = -(-len(shown) // columns) or 1
+    images = [
+        {
+            "source": source(pictures[p]),
+            "xref": "x",
+            "yref": "y",
+            "x": float(i),
+            "y": float(j),
+            "sizex": 0.9,
+            "sizey": 0.66,
+            "xanchor": "center",
+            "yanchor": "middle",
+            "layer": "below",
+        }
+        for p, i, j in zip(shown, x, y, strict=True)
+        if pictures is not None
+    ]
+    names = [answer(samples, p) for p in shown]
+    right = samples.correct[list(shown)] if len(shown) else np.empty(0, bool)
+    tiles = go.Scatter(
+        x=x,
+        y=y,
+        mode="markers",
+        marker={"symbol": "square", "size": PLACE, "color": palette.QUIET, "opacity": 0.0 if images else 0.35},
+        customdata=list(shown),
+        text=list(words) or names,
+        hovertemplate="sample %{customdata}<br>%{text}<extra></extra>",
+        meta="samples",
+        showlegend=False,
+    )
+    frames = [
+        {
+            "type": "rect",
+            "x0": i - 0.44,
+            "x1": i + 0.44,
+            "y0": j - 0.36,
+            "y1": j + 0.36,
+            "line": {"color": palette.MARK, "width": 3},
+        }
+        for p, i, j in zip(shown, x, y, strict=True)
+        if p in marked
+    ]
+    # Names that are words stand below each other.
+    long = max(map(len, samples.class_names)) > SHORT
+    under = 14 if long else 0
+    below = [
+        {"x": float(i), "y": j - 0.36, "text": name.replace(" → ", "<br>→ ") if long else name}
+        | {"font": {"size": 11 if long else 13} | ({} if fine else {"color": palette.POSITIVE})}
+        | {"showarrow": False, "yanchor": "top", "yshift": 2}
+        # Large type leaves them as they are: a place is no wider then.
+        | ({"name": "small"} if long else {})
+        for i, j, name, fine in zip(x, y, names, right, strict=True)
+    ]
+    hidden = {"visible": False, "fixedrange": True}
+    return go.Figure(
+        [tiles],
+        palette.layout(
+            rows * ROW + 30 + under,
+            margin={"l": 2, "r": 2, "t": 28, "b": 2 + under},
+            xaxis=hidden | {"range": [-0.5, columns - 0.5]},
+            yaxis=hidden | {"range": [0.5 - rows, 0.5]},
+            images=images,
+            shapes=frames,
+            annotations=below,
+            dragmode=False,
+        ),
+    )

@@ -1,0 +1,52 @@
+"""A user's own files, data and weights: kept in the cache under the hash of their content, never under their names."""
+
+import hashlib
+from pathlib import Path
+
+from cache.store import replace_file
+from engine.config.requests import require
+from engine.models.files import SUFFIXES
+from pages.data import results
+
+MEGABYTES = 100
+
+
+def _folder() -> Path:
+    return results.store().root / "uploads"
+
+
+def keep(content: bytes, label: str) -> str:
+    """Keep data; the path, by which a data request names them. What is in it the engine's reader says later."""
+    return _keep(content, label, f"own-{_short(content)}.npz")
+
+
+def keep_weights(content: bytes, label: str) -> str:
+    """Keep a file of weights; its path. ValueError unless its name ends as one of those that can be read."""
+    suffix = Path(label).suffix.lower()
+    require(suffix in SUFFIXES, f"{label} is no file of weights: they end in {', '.join(SUFFIXES)}.")
+    return _keep(content, label, f"weights-{_short(content)}{suffix}")
+
+
+def _short(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _keep(content: bytes, label: str, name: str) -> str:
+    folder = _folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    if not path.exists():
+        replace_file(path, content)
+    replace_file(path.with_suffix(".name"), Path(label.replace("\\", "/")).name[-80:].encode())
+    return str(path)
+
+
+def known() -> dict[str, str]:
+    """The files kept, path → the name its user gave it, by that name."""
+    found = {}
+    for path in sorted(_folder().glob("own-*.npz")):
+        try:
+            found[str(path)] = path.with_suffix(".name").read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            found[str(path)] = path.stem
+    return dict(sorted(found.items(), key=lambda item: item[1].lower()))

@@ -1,0 +1,296 @@
+"""What the pages show, read from the cache once and kept at hand.
+
+Keyed on the store's own version tokens, so a new result is seen at once and an old one is never read twice.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+# A rerun may begin in a new thread while the one before still imports; plotly takes a half imported pandas as it is.
+import pandas  # noqa: F401
+import streamlit as st
+from numpy import ndarray
+
+from cache.store import Store
+from engine.config.requests import joined
+from engine.results.analysis import Analysis
+from engine.results.commutation import Fit
+from engine.results.record import USUAL_WINDOW
+from engine.results.suppression import Spectra, Suppressed, suppress
+from engine.runs import library
+from engine.runs.library import Analysed, Run
+from pages.state import selection
+
+HISTORY_ENTRIES, ANALYSIS_ENTRIES, DERIVED_ENTRIES = 256, 24, 64
+# Spectra are large: about 20 MB for 2,000 samples and 2,500 directions.
+SPECTRA_ENTRIES = 6
+# A few numbers each: nine matrices at some twenty epochs, for several windows.
+COURSE_ENTRIES = 1024
+_PRESENT = "present view"
+
+
+@dataclass(frozen=True)
+class View:
+    """One analysis of one checkpoint, and what else the run has."""
+
+    run: Run
+    analysed: tuple[Analysed, ...]
+    chosen: Analysed
+    analysis: Analysis
+
+    @property
+    def epoch(self) -> int:
+        return self.chosen.request.epoch
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Epochs that are analysed as the chosen one is, rising."""
+        return tuple(sorted({a.request.epoch for a in self.analysed}))
+
+    @property
+    def token(self) -> tuple[str, str]:
+        """What names this analysis; cache keys are made of it, never of its arrays."""
+        return self.run.key, self.chosen.key
+
+
+def store() -> Store:
+    """The cache this dashboard shows."""
+    return Store()
+
+
+def runs() -> tuple[Run, ...]:
+    """All runs, newest first."""
+    here = store()
+    found = (_run(here.root, key, here.version("runs", key)) for key in here.list("runs"))
+    return tuple(sorted((r for r in found if r is not None), key=lambda r: r.created, reverse=True))
+
+
+@st.cache_resource(max_entries=HISTORY_ENTRIES, show_spinner=False)
+def _run(root: Path, key: str, version: str) -> Run | None:
+    return library.run(Store(root), key)
+
+
+@st.cache_resource(max_entries=HISTORY_ENTRIES, show_spinner=False)
+def _analysed(root: Path, run: str, version: str) -> tuple[Analysed, ...]:
+    return library.analyses(Store(root), run)
+
+
+@st.cache_resource(max_entries=ANALYSIS_ENTRIES, show_spinner=False)
+def _analysis(root: Path, run: str, key: str, created: float) -> Analysis | None:
+    return library.load_analysis(Store(root), run, key)
+
+
+def analysed(run: Run) -> tuple[Analysed, ...]:
+    """The newest analysis of each epoch and layer of a run, by epoch."""
+    here = store()
+    newest = {
+        (a.request.epoch, a.request.layer): a for a in _analysed(here.root, run.key, here.version("runs", run.key))
+    }
+    return tuple(newest.values())
+
+
+def analysis(run: str, made: Analysed) -> Analysis | None:
+    """One analysis; None if it was damaged."""
+    return _analysis(store().root, run, made.key, made.created)
+
+
+def chosen_run() -> Run | None:
+    """The selected run, else the newest one that has results, else the newest."""
+    found = runs()
+    wanted = selection.current().run
+    by_key = {run.key: run for run in found}
+    if wanted in by_key:
+        return by_key[wanted]
+    return next((run for run in found if analysed(run)), found[0] if found else None)
+
+
+def layers(run: Run) -> tuple[str, ...]:
+    """The layers of a run that are analysed; behind the single ones those studied jointly."""
+    found = dict.fromkeys(a.request.layer for a in analysed(run))
+    return tuple(sorted(found, key=lambda layer: len(joined(layer)) > 1))
+
+
+def chosen_layer(run: Run) -> str | None:
+    """The selected layer, else the first one that is analysed."""
+    found, wanted = layers(run), selection.current().layer
+    return wanted if wanted in found else next(iter(found), None)
+
+
+def missing(wanted: selection.Selection) -> tuple[str, ...]:
+    """Sentences for runs and a layer that are selected and are not here; none in an empty cache."""
+    here = {run.key for run in runs()}
+    if not here:
+        return ()
+    sentences = []
+    lost = [key for key in (wanted.run, *(wanted.runs or ())) if key is not None and key not in here]
+    if lost:
+        named = " and ".join(key[:8] for key in lost)
+        sentences.append(
+            f"This link shows run {named}, which this machine does not have. What is here is shown instead; the link "
+            "works where it was made."
+        )
+    run = chosen_run()
+    if wanted.layer is not None and run is not None and layers(run) and wanted.layer not in layers(run):
+        told = selection.layer_name(chosen_layer(run) or "")
+        sentences.append(f"Layer {selection.layer_name(wanted.layer)} is not analysed in this run; {told} is shown.")
+    return tuple(sentences)
+
+
+def view() -> View | None:
+    """What is selected, as far as it is there; None while the run has no analysis."""
+    run = chosen_run()
+    found = None if run is None else view_of(run)
+    st.session_state[_PRESENT] = found
+    return found
+
+
+def present() -> View | None:
+    """The view this page was last drawn for, without a look at the disk."""
+    return st.session_state.get(_PRESENT)
+
+
+def view_of(run: Run) -> View | None:
+    """A run at the selected epoch and layer, as far as they are there; None while it has no analysis."""
+    wanted, layer = selection.current(), chosen_layer(run)
+    made = tuple(a for a in analysed(run) if a.request.layer == layer)
+    # The wanted epoch or the nearest there is; the last one if none is wanted. A damaged entry is passed over.
+    goal = wanted.epoch if wanted.epoch is not None else 10**9
+    for candidate in sorted(made, key=lambda a: (abs(a.request.epoch - goal), -a.request.epoch)):
+        found = analysis(run.key, candidate)
+        if found is not None:
+            return View(run, made, candidate, found)
+    return None
+
+
+@st.cache_resource(max_entries=4 * DERIVED_ENTRIES, show_spinner=False)
+def fit(root: Path, token: tuple[str, str], created: float, name: str, last: int | None, first: int = 0) -> Fit | None:
+    """The fit of one matrix of one analysis; None where there is none."""
+    found = _analysis(root, *token, created)
+    try:
+        return None if found is None else found.fit(name, last, first)
+    except ValueError:
+        return None
+
+
+def gammas(here: View, name: str, last: int | None = None, first: int = 0) -> list[float]:
+    """γ of a matrix at each analysed epoch, with the same window; NaN where there is no fit."""
+    by_epoch = sorted(here.analysed, key=lambda a: a.request.epoch)
+    fits = (fit(store().root, (here.run.key, a.key), a.created, name, last, first) for a in by_epoch)
+    return [math.nan if found is None else found.gamma for found in fits]
+
+
+def last_fit(run: Run, name: str) -> tuple[int, Fit | None]:
+    """The last analysed epoch of a run and the fit of a matrix there, over the usual window; −1 and None without
+    any."""
+    # The layer that is shown first, as in view_of.
+    mine = [a for a in analysed(run) if a.request.layer == layers(run)[0]]
+    if not mine:
+        return -1, None
+    last = max(mine, key=lambda a: a.request.epoch)
+    return last.request.epoch, fit(store().root, (run.key, last.key), last.created, name, USUAL_WINDOW)
+
+
+@st.cache_resource(max_entries=DERIVED_ENTRIES, show_spinner=False)
+def _theil_sen(
+    root: Path, token: tuple[str, str], created: float, name: str, last: int, first: int
+) -> tuple[float, float, float]:
+    found = _analysis(root, *token, created)
+    return (math.nan,) * 3 if found is None else found.theil_sen(name, last, first)
+
+
+def theil_sen(here: View, name: str, last: int, first: int = 0) -> tuple[float, float, float]:
+    """γ as the median of all pairwise slopes, and its 95 % interval."""
+    return _theil_sen(store().root, here.token, here.chosen.created, name, last, first)
+
+
+@dataclass(frozen=True)
+class Course:
+    """One matrix along training: its numbers at each analysed epoch (e), NaN where undefined or not kept.
+    stderr: standard error of γ; low, high: its interval over samples; each *_random: the same measure of the matrix
+    turned at random."""
+
+    gamma: ndarray
+    stderr: ndarray
+    low: ndarray
+    high: ndarray
+    spearman: ndarray
+    commutator: ndarray
+    commutator_random: ndarray
+    alignment: ndarray
+    alignment_random: ndarray
+    norm: ndarray
+
+
+def _defined(number: Callable[[], float]) -> float:
+    try:
+        return number()
+    except ValueError:
+        return math.nan
+
+
+@st.cache_resource(max_entries=COURSE_ENTRIES, show_spinner=False)
+def _course(
+    root: Path, token: tuple[str, str], created: float, name: str, last: int | None, first: int
+) -> tuple[float, ...]:
+    found = _analysis(root, *token, created)
+    if found is None:
+        return (math.nan,) * len(fields(Course))
+    try:
+        own = found.fit(name, last, first)
+        law = (own.gamma, own.stderr, *(own.interval or (math.nan, math.nan)))
+    except ValueError:
+        law = (math.nan,) * 4
+    return (
+        *law,
+        _defined(lambda: found.spearman(name, last)),
+        _defined(lambda: found.commutator(name)),
+        _defined(lambda: found.random_commutator(name)),
+        _defined(lambda: found.alignment(name)),
+        _defined(lambda: found.random_alignment(name)),
+        _defined(lambda: found.frobenius(name)),
+    )
+
+
+def course(here: View, name: str, last: int | None = None, first: int = 0) -> Course:
+    """A matrix along training; γ over directions first … last − 1, rank correlation over the leading `last`."""
+    by_epoch = sorted(here.analysed, key=lambda a: a.request.epoch)
+    root = store().root
+    rows = [_course(root, (here.run.key, a.key), a.created, name, last, first) for a in by_epoch]
+    return Course(*np.array(rows).T)
+
+
+@st.cache_resource(max_entries=SPECTRA_ENTRIES, show_spinner=False)
+def _spectra(root: Path, run: str, key: str, created: float) -> Spectra | None:
+    found = library.load_analysis(Store(root), run, key, spectra=True)
+    return None if found is None else found.spectra
+
+
+def spectra(here: View) -> Spectra | None:
+    """The kept per-sample spectra of the analysis in view; None if it kept none."""
+    return _spectra(store().root, *here.token, here.chosen.created)
+
+
+@st.cache_resource(max_entries=DERIVED_ENTRIES, show_spinner=False)
+def _suppressed(
+    root: Path,
+    token: tuple[str, str],
+    created: float,
+    keep: int | None,
+    tail: float,
+    stiff_ratio: float,
+    damp: float,
+    homogenise: bool,
+) -> Suppressed | None:
+    found = _spectra(root, *token, created)
+    return None if found is None else suppress(found, keep, tail, stiff_ratio, damp, homogenise)
+
+
+def suppressed(
+    here: View, keep: int | None, tail: float = 1.0, stiff: float = 0.0, damp: float = 1.0, homogenise: bool = False
+) -> Suppressed | None:
+    """Both diagonals after an edit of the spectra, keep=None: as measured; None where no spectra were kept."""
+    return _suppressed(store().root, here.token, here.chosen.created, keep, tail, stiff, damp, homogenise)

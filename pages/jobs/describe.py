@@ -1,0 +1,114 @@
+"""A job in words: which run it works on, what it is doing, how far it is, and how it ended."""
+
+import contextlib
+import io
+import re
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+
+from cache.jobs import Job
+from engine.cli.console import duration
+from engine.config.command_line import AnalyzeCommand, Command, TrainCommand, parse
+from engine.config.requests import RunRequest
+from engine.runs.library import Run
+
+# -- what a job is about ----------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=256)
+def command(argv: tuple[str, ...]) -> Command | None:
+    """The command a job was started with; None where this version knows no such words."""
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            return parse(argv)
+    except SystemExit:
+        return None
+
+
+def request_of(job: Job) -> RunRequest | None:
+    """The run a job trains, if it trains one."""
+    found = command(job.argv)
+    return found.request if isinstance(found, TrainCommand) else None
+
+
+def works_on(job: Job, run: Run) -> bool:
+    """Whether a job trains or analyses this run."""
+    found = command(job.argv)
+    if isinstance(found, TrainCommand):
+        return found.request == run.request
+    key = found.run if isinstance(found, AnalyzeCommand) else job.run
+    return bool(key) and run.key.startswith(str(key))
+
+
+def run_of(job: Job, runs: Iterable[Run]) -> Run | None:
+    """The one of these runs a job works on, once there is one."""
+    return next((run for run in runs if works_on(job, run)), None)
+
+
+# -- what it is doing, in words ---------------------------------------------------------------------------
+
+# The engine's stages of one analysis in their order: what they mean, and where the bar then stands.
+STAGES = {
+    "factors": ("gradient and curvature of every sample", 0.0, 0.15),
+    "pairs": ("pairing each sample with its neighbour", 0.15, 0.25),
+    "moments": ("averaging over all samples", 0.25, 0.6),
+    "eigenvectors": ("finding the directions of curvature", 0.6, 0.7),
+    "projections": ("turning to the directions of curvature", 0.7, 0.8),
+    "resampling": ("how much γ would change with other samples", 0.8, 0.87),
+    "spectra": ("keeping the curvatures of single samples", 0.87, 0.9),
+    "commutators": ("comparing with chance", 0.9, 1.0),
+}
+_ANALYSING = re.compile(r"analysing epoch (\d+)(?: \((\d+) of (\d+)\))?: (.*)")
+
+
+def doing(job: Job) -> str:
+    """What a job is doing now, in words."""
+    stage, progress = job.progress.stage, job.progress
+    if job.stopping:
+        return "Stopping …"
+    if job.waiting:
+        return f"Waiting for {progress.total} job{'s' if progress.total > 1 else ''} before it"
+    if stage == "training":
+        return f"Training: epoch {progress.done} of {progress.total}"
+    if stage == "cells":
+        return f"Filling a table: {progress.done} of {progress.total} cells"
+    if stage == "starting":
+        return "Waking the engine …"
+    if stage == "loading data":
+        return "Reading the data …"
+    if found := _ANALYSING.fullmatch(stage):
+        epoch, place, count, part = found.groups()
+        of = f", {place} of {count}" if count else ""
+        return f"Measuring curvature and noise at epoch {epoch}{of}: {_part(part)}"
+    return f"{_part(stage).capitalize()} …"
+
+
+def _part(stage: str) -> str:
+    return STAGES[stage][0] if stage in STAGES else stage
+
+
+_FOR_TERMINALS = re.compile(r" (See them in the dashboard|Go on with|Analyse it): .*$", re.DOTALL)
+
+
+def sentence(job: Job) -> str:
+    """How a job ended, without the command that a terminal's user would type next."""
+    return _FOR_TERMINALS.sub("", job.message)
+
+
+def fraction(job: Job) -> float:
+    """How far it is with training, or with its analyses."""
+    found = _ANALYSING.fullmatch(job.progress.stage)
+    if found is None:
+        return job.progress.fraction
+    _, low, high = STAGES.get(found[4], ("", 0.0, 1.0))
+    one = low + (high - low) * job.progress.fraction
+    return (int(found[2]) - 1 + one) / int(found[3]) if found[3] else one
+
+
+def left(job: Job) -> str:
+    """How long the present step still takes, as far as that is known."""
+    seconds = job.progress.seconds_left
+    if seconds is None or job.progress.total < 2:
+        return f"{duration(time.time() - job.created)} so far"
+    return f"about {duration(max(1.0, seconds))} left of this step"

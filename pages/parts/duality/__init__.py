@@ -1,1 +1,0 @@
-"""Parts of the page on activity-weight duality."""

@@ -1,0 +1,260 @@
+// A Plotly figure that is redrawn in place: zoom and hidden series stay, only what changed is painted.
+// data: UTF-8 JSON {figure: {data, layout, frames}, filename, alt, scale, box, legend, library}.
+
+const ICONS = {
+  save: { width: 24, height: 24, path: "M12 15.6 6.9 10.5l1.5-1.5 2.5 2.5V3h2.2v8.5l2.5-2.5 1.5 1.5zM5 21q-.8 0-1.4-.6T3 19v-4h2v4h14v-4h2v4q0 .8-.6 1.4T19 21z" },
+  whole: { width: 24, height: 24, path: "M3 3h7v2H5v5H3zm11 0h7v7h-2V5h-5zM3 14h2v5h5v2H3zm16 0h2v7h-7v-2h5z" },
+  more: { width: 24, height: 24, path: "M3 3h18v18H3zm2 6h4V5H5zm6 0h8V5h-8zm-6 6h4v-4H5zm6 0h8v-4h-8zm-6 4h4v-2H5zm6 0h8v-2h-8z" },
+};
+
+function library(url) {
+  window.gammascopePlotly ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = url;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => reject(new Error("plotly.js could not be loaded"));
+    document.head.append(script);
+  });
+  return window.gammascopePlotly;
+}
+
+// The page's own colours and letters; the figures bring none.
+function template(element) {
+  const style = getComputedStyle(element);
+  const read = (name) => style.getPropertyValue(name).trim();
+  const colour = read("--st-text-color");
+  const axis = { gridcolor: read("--st-border-color"), automargin: true, zeroline: false };
+  return {
+    layout: {
+      font: { family: read("--st-font"), color: colour },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      hoverlabel: { bgcolor: read("--st-secondary-background-color"), bordercolor: read("--st-border-color"), font: { color: colour } },
+      xaxis: axis,
+      yaxis: axis,
+      modebar: { orientation: "h" },
+    },
+  };
+}
+
+// Large type: every font of the figure grows with the page's, but for what is named small.
+function enlarge(node, scale) {
+  if (Array.isArray(node)) node.forEach((item) => enlarge(item, scale));
+  else if (node && typeof node === "object" && node.name !== "small")
+    for (const [name, value] of Object.entries(node)) {
+      if (/font$/.test(name) && value?.size) value.size *= scale;
+      if (typeof value === "object") enlarge(value, scale);
+    }
+}
+
+function direction(point) {
+  if (point.data.type === "heatmap") return (point.data.meta?.rows ?? [])[point.pointNumber[0]] ?? point.pointNumber[0] + 1;
+  // A row is an array, plain or typed, or one number.
+  const told = point.customdata?.length === undefined ? point.customdata : point.customdata[0];
+  return Number.isFinite(told) ? Math.round(told) : null;
+}
+
+function save(element, format) {
+  const { filename } = element.gammascope;
+  const { width, height } = element._fullLayout;
+  // On paper of the page's own colour: a transparent picture with light letters is lost on a white slide.
+  const paper = getComputedStyle(element).getPropertyValue("--st-background-color").trim();
+  const figure = { data: element.data, layout: { ...element.layout, paper_bgcolor: paper, width, height } };
+  window.Plotly.downloadImage(figure, { format, filename, width, height, scale: format === "png" ? 2 : 1 });
+}
+
+// Where a figure was zoomed into stays, though its data and their ranges change; until it is shown whole again.
+function keep(element, event) {
+  for (const name of Object.keys(event)) {
+    const axis = /^([xy]axis\d*)\.range/.exec(name)?.[1];
+    if (axis && !element.whole) element.zoomed[axis] = [...element.layout[axis].range];
+  }
+}
+
+async function whole(element) {
+  const ranges = {};
+  for (const axis of Object.keys(element.zoomed)) {
+    const range = element.ranges[axis];
+    Object.assign(ranges, range ? { [`${axis}.range`]: [...range] } : { [`${axis}.autorange`]: true });
+  }
+  element.zoomed = {};
+  element.whole = true;
+  await window.Plotly.relayout(element, ranges);
+  element.whole = false;
+}
+
+function config(element) {
+  const more = { name: "more", title: "Numbers and code", icon: ICONS.more, click: () => element.tell("more", Date.now()) };
+  return {
+    displaylogo: false,
+    responsive: false,
+    doubleClick: false,
+    modeBarButtonsToRemove: ["toImage", "resetScale2d", "sendChartToCloud", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", ...(element.gammascope.box ? [] : ["select2d"])],
+    modeBarButtonsToAdd: [
+      { name: "whole", title: "Show it whole", icon: ICONS.whole, click: () => whole(element) },
+      { name: "svg", title: "Save as SVG", icon: ICONS.save, click: () => save(element, "svg") },
+      { name: "png", title: "Save as PNG", icon: ICONS.save, click: () => save(element, "png") },
+      ...(element.gammascope.more ? [more] : []),
+    ],
+  };
+}
+
+// Axes of the leading k rows and columns of a square figure, ticked as the server does it (pages/charts/heatmaps.py).
+function leading(element, k) {
+  const names = element.gammascope.figure.data[0].x;
+  const step = [1, 2, 5, 10, 20, 25, 50, 100].find((size) => k / size <= 5);
+  const ticks = [1, ...Array.from({ length: Math.floor(k / step) }, (_, i) => (i + 1) * step).filter((t) => t > 1)];
+  const found = {};
+  for (const axis of ["xaxis", "yaxis"]) {
+    found[axis] = {
+      range: axis === "xaxis" ? [-0.5, k - 0.5] : [k - 0.5, -0.5],
+      tickvals: ticks.map((tick) => names[tick - 1]),
+      ticktext: ticks.map(String),
+    };
+  }
+  return found;
+}
+
+// Where the slider stands now, if this figure follows one and holds so many cells.
+function wanted(element) {
+  const follows = element.gammascope.follows;
+  const knob = follows && document.querySelector(`.st-key-${follows.slider} input`);
+  const k = Number(knob?.value);
+  return k >= 2 && k <= follows?.cells ? k : null;
+}
+
+async function follow(element) {
+  const k = element.gammascope && !element.busy && !Object.keys(element.zoomed).length ? wanted(element) : null;
+  if (k === null || k === element.k) return;
+  element.k = k;
+  const change = {};
+  for (const [axis, values] of Object.entries(leading(element, k)))
+    for (const [name, value] of Object.entries(values)) change[`${axis}.${name}`] = value;
+  element.whole = true;
+  await window.Plotly.relayout(element, change);
+  element.whole = false;
+  painted(element);
+}
+
+// What a line of the legend stands for, under the pointer.
+function explain(element) {
+  for (const [index, trace] of (element.data ?? []).entries()) {
+    const said = element.gammascope.legend?.[trace.name];
+    if (!said) continue;
+    for (const entry of element.querySelectorAll(".legend .traces")) {
+      if (entry.__data__?.[0]?.trace?.index !== index) continue;
+      let title = entry.querySelector(":scope > title");
+      if (!title) title = entry.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "title"));
+      title.textContent = said;
+    }
+  }
+}
+
+function painted(element) {
+  explain(element);
+  element.dataset.painted = (Number(element.dataset.painted) || 0) + 1;
+}
+
+async function paint(element) {
+  if (element.busy) return;
+  element.busy = true;
+  try {
+    // What came in while one figure was painted is skipped but for the last.
+    while (element.wanted) {
+      const spec = element.wanted;
+      element.wanted = null;
+      element.gammascope = spec;
+      const Plotly = await library(spec.library);
+      if (!element.isConnected) {
+        element.bytes = null;
+        return;
+      }
+      const { data, layout, frames } = spec.figure;
+      if (spec.scale !== 1) enlarge(layout, spec.scale), enlarge(data, spec.scale), (layout.height *= 1 + (spec.scale - 1) / 2);
+      layout.template = template(element);
+      layout.uirevision ??= "kept";
+      // A slider that has moved on meanwhile is not called back.
+      element.k = wanted(element) ?? spec.follows?.k;
+      if (spec.follows && element.k !== spec.follows.k)
+        for (const [axis, values] of Object.entries(leading(element, element.k))) Object.assign(layout[axis], values);
+      element.ranges = {};
+      for (const axis of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
+        element.ranges[axis] = layout[axis].range;
+        if (element.zoomed[axis]) Object.assign(layout[axis], { range: [...element.zoomed[axis]], autorange: false });
+      }
+      layout.width = element.clientWidth;
+      element.style.height = `${layout.height}px`;
+      // One and the same object: for another one plotly.js would build everything anew.
+      element.config ??= config(element);
+      await Plotly.react(element, { data, layout, frames, config: element.config });
+      if (!element.heard) listen(element);
+      painted(element);
+    }
+  } finally {
+    element.busy = false;
+  }
+  follow(element);
+}
+
+function listen(element) {
+  element.heard = true;
+  element.on("plotly_relayout", (event) => keep(element, event));
+  element.on("plotly_doubleclick", () => whole(element));
+  element.on("plotly_click", ({ points }) => {
+    const told = points.length ? direction(points[0]) : null;
+    if (told !== null) element.tell("click", told);
+  });
+  element.on("plotly_selected", (event) => {
+    if (!event?.range?.x) return;
+    window.Plotly.relayout(element, { selections: [] });
+    element.tell("box", event.range.x);
+  });
+}
+
+function same(a, b) {
+  return a?.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  let element = parentElement.querySelector(".gammascope-plot");
+  if (!element) {
+    element = document.createElement("div");
+    element.className = "gammascope-plot";
+    element.setAttribute("role", "img");
+    element.zoomed = {};
+    // The layout of the page and of a figure do not depend on each other: measuring letters in one is cheap.
+    element.style.contain = "strict";
+    parentElement.append(element);
+  }
+  element.tell = setTriggerValue;
+  // A page that runs again sends most figures as they were.
+  if (!same(element.bytes, data)) {
+    element.bytes = data.slice();
+    element.spec = element.wanted = JSON.parse(new TextDecoder().decode(data));
+    element.setAttribute("aria-label", element.spec.alt);
+  }
+  const spec = element.spec;
+  const repaint = () => {
+    if (!element.gammascope || element.busy) return;
+    window.Plotly?.relayout(element, { width: element.clientWidth, template: template(element) });
+  };
+  let width = element.clientWidth;
+  const watch = new ResizeObserver(() => {
+    if (element.clientWidth === width || !element.clientWidth) return;
+    width = element.clientWidth;
+    requestAnimationFrame(repaint);
+  });
+  watch.observe(element);
+  const knob = spec.follows && document.querySelector(`.st-key-${spec.follows.slider}`);
+  const turning = new MutationObserver(() => follow(element));
+  if (knob) turning.observe(knob, { subtree: true, childList: true, attributes: true, characterData: true });
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const turned = () => setTimeout(repaint, 300);
+  dark.addEventListener("change", turned);
+  paint(element);
+  return () => {
+    watch.disconnect();
+    turning.disconnect();
+    dark.removeEventListener("change", turned);
+  };
+}

@@ -1,0 +1,115 @@
+"""The one way a figure reaches a page: drawn in place by plotly.js, saved as a picture, taken away as numbers.
+
+`st.plotly_chart` mounts a figure anew whenever its data change, and forgets how far one had zoomed in.
+"""
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.state import selection
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from numpy import ndarray
+    from streamlit.components.v2.types import ComponentRenderer
+
+SCRIPT = Path(__file__).with_suffix(".js")
+STATIC = Path(__file__).parents[2] / "static"
+
+
+@dataclass(frozen=True)
+class Leading:
+    """A square figure of the leading k directions that holds `cells` of them: the browser moves its axes with the
+    slider of this key at once, and the server's figure, with its own colours and words, comes after."""
+
+    slider: str
+    k: int
+    cells: int
+
+
+def draw(
+    figure: "go.Figure",
+    key: str,
+    filename: str,
+    alt: str,
+    *,
+    arrays: Callable[[], Mapping[str, "ndarray"]] | None = None,
+    code: Callable[[], str] | None = None,
+    on_click: Callable[[int], None] | None = None,
+    on_box: Callable[[float, float], None] | None = None,
+    follows: Leading | None = None,
+) -> None:
+    """Put a figure on the page: stretched, saved as SVG or PNG, and told in words to those who cannot see it.
+
+    arrays: the numbers behind it by name, all of them, for its download; code: the engine calls that reproduce
+    it; on_click: hears the direction (from 1) of a clicked point, its first customdata, or of a heatmap's row;
+    on_box: the ends of a horizontal range that was drawn as a box, in the axis's own numbers; follows: the slider
+    that moves the axes.
+    """
+    from pages.plot import legends
+
+    filename = f"gammascope-{filename}"
+    entries = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
+    options = {
+        "filename": filename,
+        "alt": alt,
+        "scale": selection.scale(),
+        "box": on_box is not None,
+        "more": arrays is not None or code is not None,
+        "follows": follows and {"slider": follows.slider.replace(".", "-"), "k": follows.k, "cells": follows.cells},
+        "legend": legends.told(entries),
+        "library": f"/app/static/{_library()}",
+    }
+    spec = f'{{"figure":{figure.to_json()},{json.dumps(options)[1:]}'
+
+    def clicked() -> None:
+        if on_click is not None and isinstance(told := st.session_state[key].get("click"), int):
+            on_click(told)
+
+    def boxed() -> None:
+        ends = st.session_state[key].get("box")
+        if on_box is not None and isinstance(ends, list) and len(ends) == 2:
+            on_box(*sorted(map(float, ends)))
+
+    heard = _component()(
+        key=key,
+        data=spec.encode(),
+        on_click_change=clicked,
+        on_box_change=boxed,
+        on_more_change=lambda: None,
+    )
+    if heard.get("more"):
+        from pages.plot import download
+
+        download.offer(filename, alt, arrays, code)
+
+
+@st.cache_resource(show_spinner=False)
+def _script(version: int) -> str:
+    return SCRIPT.read_text(encoding="utf-8")
+
+
+def _component() -> "ComponentRenderer":
+    return st.components.v2.component("gammascope_plot", js=_script(SCRIPT.stat().st_mtime_ns), isolate_styles=False)
+
+
+@st.cache_resource(show_spinner=False)
+def _library() -> str:
+    """The name under which the server serves plotly.js, copied from its package: nothing comes from the network."""
+    import plotly
+
+    name = f"plotly-{plotly.__version__}.min.js"
+    target = STATIC / name
+    if not target.exists():
+        temporary = target.with_name(f".{name}.{secrets.token_hex(4)}")
+        shutil.copyfile(Path(plotly.__file__).parent / "package_data" / "plotly.min.js", temporary)
+        os.replace(temporary, target)
+    return name

@@ -1,0 +1,93 @@
+"""The engine calls behind a figure, as Python that runs by itself and gives the same numbers."""
+
+from dataclasses import asdict, fields
+
+from engine.config.requests import AnalysisRequest
+from pages.data.results import View
+
+# Settings of an analysis that engine.analyze takes under the same name.
+_SETTINGS = ("batch_size", "anchors_per_class", "top_k", "dtype", "bias", "curvature", "spectra", "bootstrap", "seed")
+
+
+def one(view: View, *lines: str) -> str:
+    """Restore the checkpoint in view, analyse it anew, and put questions to the result."""
+    asked = view.chosen.request
+    usual = {f.name: f.default for f in fields(AnalysisRequest)}
+    drawn = f", samples={asked.samples}, seed={asked.seed}" if asked.samples is not None else ""
+    settings = {name: asdict(asked)[name] for name in _SETTINGS}
+    told = {name: value for name, value in settings.items() if value != usual[name] or name == "batch_size"}
+    words = {"layer": asked.layer, "loss": view.run.request.loss} | told
+    return "\n".join(
+        (
+            "from cache.store import Store",
+            "from engine import analyze",
+            "from engine.runs.pipeline import Pipeline",
+            "",
+            f'model, inputs, targets = Pipeline(Store()).restore("{view.run.key}", epoch={asked.epoch}{drawn})',
+            f"result = analyze(model, inputs, targets, {', '.join(f'{n}={v!r}' for n, v in words.items())})",
+            *lines,
+        )
+    )
+
+
+def along(view: View, *lines: str) -> str:
+    """Read the analyses of a run from the cache, one epoch after the other, and put questions to each."""
+    return "\n".join(
+        (
+            "from cache.store import Store",
+            "from engine.runs import library",
+            "",
+            "store = Store()",
+            f'for made in library.analyses(store, "{view.run.key}"):',
+            f'    if made.request.layer == "{view.chosen.request.layer}":',
+            f'        result = library.load_analysis(store, "{view.run.key}", made.key)',
+            *(f"        {line}" for line in lines),
+        )
+    )
+
+
+def samples(view: View, *lines: str, epoch: int | None = None, using: str = "one_sample") -> str:
+    """Read every sample of a checkpoint from the cache, of the one in view for None, and put questions to them with
+    this module of the engine."""
+    at = view.epoch if epoch is None else epoch
+    return "\n".join(
+        (
+            "from cache.store import Store",
+            f"from engine import {', '.join(sorted(('library', 'samples', using)))}",
+            "",
+            "store = Store()",
+            f'run = library.find(store, "{view.run.key}")',
+            f'found = samples.read(store, run, {at}, "{view.chosen.request.layer}")',
+            *lines,
+        )
+    )
+
+
+def history(view: View) -> str:
+    """Read what was recorded while a run was trained."""
+    return "\n".join(
+        (
+            "from cache.store import Store",
+            "from engine.runs import library",
+            "",
+            f'history = library.find(Store(), "{view.run.key}").history',
+            "epoch, train_loss, train_accuracy = history.epoch, history.train_loss, history.train_accuracy",
+            "test_loss, test_accuracy = history.test_loss, history.test_accuracy",
+        )
+    )
+
+
+def cells(sweep: str) -> str:
+    """Read the measured cells of a sweep from the cache, and the exponents of each."""
+    return "\n".join(
+        (
+            "from cache.store import Store",
+            "from engine.sweeps import status as cells",
+            "from engine.sweeps.grid import open_sweep",
+            "",
+            f"for state in cells.states(Store(), open_sweep({sweep!r})):",
+            "    if state.row is not None:",
+            '        gammas = [state.row.laws[name].gamma for name in ("C", "C_awd")]',
+            "        print(state.row.row, state.row.classes, state.row.seed, *gammas)",
+        )
+    )

@@ -1,0 +1,148 @@
+"""A results page as Markdown: rows in, text out. No number and no claim in it is written by hand."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+import numpy as np
+
+from engine.sweeps import rows as table
+from engine.sweeps.rows import Row
+from pages.publish import claims, tables, wording
+from pages.publish.paper_figures import Board, boards
+from pages.publish.rows import Claim, last
+
+FOLDER = "results"
+
+
+def page(
+    name: str,
+    sweep: str,
+    rows: Sequence[Row],
+    drawn: Collection[str],
+    missing: Sequence[str] = (),
+    about: str = "",
+) -> str:
+    """The page of a sweep. name, about: as its file tells; sweep: how the command line calls it; drawn: the files
+    there are in FOLDER; missing: a sentence for every cell that is not measured."""
+    finals = last(rows)
+    found = claims.claims(rows)
+    holds, fails = ([claim for claim in found if claim.holds is side] for side in (True, False))
+    course = tables.over_epochs(rows)
+    paper = tables.against_paper(rows)
+    parts = [
+        f"# {name}",
+        _opening(sweep, finals),
+        about,
+        _bullets(missing, "Not measured yet:"),
+        "## Table 1",
+        _reading(finals),
+        tables.exponents(rows),
+        "## What holds",
+        _told(holds, "Of what was asked, nothing holds in every run."),
+        "## What does not hold, or not everywhere",
+        _told(fails, "All that was asked holds in every run."),
+        *(("## Beside the paper", _paper(), paper) if paper else ()),
+        *(("## γ along training", _along(), course) if course else ()),
+        *(part for board in boards(rows) for part in _board(board, drawn)),
+        "## What qualifies every γ",
+        _qualified(),
+        _folded("All runs", tables.details(rows)),
+        "## Settings and commands",
+        _origin(finals),
+        tables.settings(rows),
+        _folded("The command that trains each run", _commands(finals)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _opening(sweep: str, rows: Sequence[Row]) -> str:
+    return (
+        "SGD's gradient noise has a covariance $C$, the loss a Hessian $H$. In the eigenbasis of $H$ the paper (arXiv "
+        "2602.05600) finds $C_{ii} \\propto H_{ii}^{\\gamma}$ with $1 \\le \\gamma \\le 2$, and explains it by "
+        "activity-weight duality (AWD), which predicts a covariance $C_\\mathrm{AWD}$ and that both go with "
+        "$\\mathrm{E}[h^2]$, the mean squared per-sample Hessian. Here this is put to "
+        f"{wording.counted(len(rows), 'run')} of this program. The page is written by a command, from "
+        "[results.csv](results.csv); whether a claim holds is decided by the numbers, none of which is typed by "
+        "hand:\n\n"
+        f"```sh\npython -m engine sweep {sweep}\npython -m pages.publish {sweep} --measure\n```"
+    )
+
+
+def _reading(rows: Sequence[Row]) -> str:
+    counts = {len(some) for cells in table.groups(rows).values() for some in cells.values()}
+    text = "γ by number of classes"
+    if max(counts) > 1:
+        text += f": mean ± standard deviation over {wording.span(counts, 0)} seeds"
+    if any(np.isfinite(law.low) for row in rows for law in row.laws.values()):
+        text += ", and below it the hull of the 95 % intervals over training samples"
+    text += ". Fitted over the leading 𝒩 eigen-directions that lie above the noise floor, 𝒩 as under “Settings”."
+    if any(row.departures for row in rows):
+        text += " Superscripts tell where the settings depart from the paper's."
+    return text
+
+
+def _paper() -> str:
+    return (
+        "What the paper's text and captions tell of γ of $C$, and what is measured here with the most classes. "
+        f"They agree where they differ by less than {tables.CLOSE}."
+    )
+
+
+def _along() -> str:
+    return "γ of $C$ at every analysed checkpoint, and the training accuracy there; means over seeds."
+
+
+def _qualified() -> str:
+    return (
+        "n directions of the window are fitted, the rest left out; γ again over half and twice the window; local "
+        "slopes of the second-order fit at the sharp and at the flat end; commutator error and alignment of the whole "
+        "matrix."
+    )
+
+
+def _told(found: Iterable[Claim], nothing: str) -> str:
+    return "\n\n".join(f"**{claim.title}.** {claim.text}" for claim in found) or nothing
+
+
+def _bullets(sentences: Sequence[str], head: str) -> str:
+    return "\n".join([head, "", *(f"- {sentence}" for sentence in sentences)]) if sentences else ""
+
+
+def _board(board: Board, drawn: Collection[str]) -> Iterable[str]:
+    yield f"## {board.title}"
+    yield board.about
+    for group in board.groups:
+        names = " · ".join(f"{row.row}, {row.classes} classes, seed {row.seed}, epoch {row.epoch}" for row in group)
+        files = {key: board.file(group, key) for key, _ in board.panels}
+        if not set(files.values()) & set(drawn):
+            yield f"**{names}**: not drawn, for want of its analysis."
+            continue
+        yield f"**{names}**"
+        for start in range(0, len(board.panels), board.columns):
+            panels = board.panels[start : start + board.columns]
+            pictures = [
+                f"![{_plain(title)} of {names}]({FOLDER}/{files[key]})" if files[key] in drawn else "not drawn"
+                for key, title in panels
+            ]
+            yield wording.table([title for _, title in panels], [pictures], left=len(panels))
+
+
+def _plain(title: str) -> str:
+    """A title without formula marks, for those who hear it."""
+    return title.replace("$", "").replace("\\mathrm{", "").replace("}", "").replace("{", "")
+
+
+def _origin(rows: Sequence[Row]) -> str:
+    machines, versions = (sorted({getattr(row, field) for row in rows}) for field in ("machine", "version"))
+    return (
+        f"Measured on {wording.listed(machines)}, with {wording.listed(versions)}. N samples, mini-batches of B, 𝒩 "
+        "directions; loss and accuracy at the epoch analysed, seconds as they passed, beside other work."
+    )
+
+
+def _commands(rows: Sequence[Row]) -> str:
+    lines = [f"# {row.row}, {row.classes} classes, seed {row.seed}\n{row.command}" for row in rows]
+    return "```sh\n" + "\n".join(lines) + "\n```"
+
+
+def _folded(title: str, body: str) -> str:
+    return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"

@@ -1,0 +1,160 @@
+"""The rows a results page is made of, and how sentences and figures look at them: rows in, rows out.
+
+A row of an earlier checkpoint has the same columns as that of the last one, so one table holds a sweep and its course.
+"""
+
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from cache.store import Store
+from engine.config.command_line import TrainCommand, parse
+from engine.config.requests import RunRequest
+from engine.runs import library
+from engine.sweeps import rows as table
+from engine.sweeps import status
+from engine.sweeps.grid import Cell, Sweep
+from engine.sweeps.rows import Law, Row
+from pages.publish.wording import listed
+
+LOSSES = {"ce": "cross-entropy", "mse": "softmax-MSE", "linear_mse": "linear MSE"}
+
+# Two exponents this near to each other are called the same where they come from different matrices, windows or epochs.
+CLOSE = 0.05
+
+
+@cache
+def _request(command: str) -> RunRequest:
+    found = parse(shlex.split(command)[3:])
+    assert isinstance(found, TrainCommand)
+    return found.request
+
+
+def request(row: Row) -> RunRequest:
+    """The run of a row, read from the command that trains it again."""
+    return _request(row.command)
+
+
+def cell(row: Row) -> str:
+    """A row's cell in words."""
+    return f"{row.row}, {row.classes} classes, seed {row.seed}"
+
+
+def courses(rows: Iterable[Row]) -> list[list[Row]]:
+    """The rows of each cell, by epoch; cells in their order."""
+    found: dict[tuple[str, int, int], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.row, row.classes, row.seed), []).append(row)
+    return [sorted(some, key=lambda row: row.epoch) for some in found.values()]
+
+
+def last(rows: Iterable[Row]) -> list[Row]:
+    """Of each cell the row of its last epoch."""
+    return [course[-1] for course in courses(rows)]
+
+
+def pairs(rows: Iterable[Row]) -> list[tuple[Row, Row]]:
+    """Cross-entropy and softmax-MSE on the same data, network, layer, classes and seed."""
+    by_loss: dict[str, dict[tuple[object, ...], Row]] = {"ce": {}, "mse": {}}
+    for row in rows:
+        asked = request(row)
+        alike = (asked.data.name, asked.data.classes, asked.model, row.layer, row.seed)
+        by_loss.get(asked.loss, {}).setdefault(alike, row)
+    return [(row, by_loss["mse"][alike]) for alike, row in by_loss["ce"].items() if alike in by_loss["mse"]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Which rows a figure or a number of the paper is about."""
+
+    data: str
+    network: str
+    loss: str
+
+    def fits(self, row: Row) -> bool:
+        """A subset of a data set, in a file of its own, counts as that data set."""
+        asked = request(row)
+        data = Path(asked.data.name).name
+        return data.startswith(self.data) and (asked.model.kind, asked.loss) == (self.network, self.loss)
+
+    def best(self, rows: Sequence[Row]) -> Row | None:
+        """The row with the most classes, of the first seed, of the first name that fits; None without any."""
+        found = [row for row in rows if self.fits(row)]
+        same = [row for row in found if row.row == found[0].row]
+        return min(same, key=lambda row: (-row.classes, row.seed), default=None)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement as the rows have it: whether it holds in every one of them, its headline and its numbers, both
+    in Markdown."""
+
+    holds: bool
+    title: str
+    text: str
+
+
+def lawful(rows: Iterable[Row], name: str) -> list[tuple[Row, Law]]:
+    """Rows in which a matrix has an exponent, and what is measured of it."""
+    return [(row, row.laws[name]) for row in rows if np.isfinite(row.laws[name].gamma)]
+
+
+def grouped(rows: Sequence[Row], told: Callable[[Row], str]) -> str:
+    """Rows by name and number of classes, and what is told of each seed."""
+    groups: dict[tuple[str, int], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.row, row.classes), []).append(row)
+    return "; ".join(
+        f"{name}, {classes} classes ({listed([told(row) for row in some])})" for (name, classes), some in groups.items()
+    )
+
+
+def finite(values: Iterable[float]) -> list[float]:
+    """The numbers among them."""
+    return [value for value in values if np.isfinite(value)]
+
+
+Say = Callable[[Sequence[Row]], Claim | None]
+
+
+# -- from the cache -----------------------------------------------------------------------------------------
+
+
+def measured(store: Store, sweep: Sweep) -> tuple[tuple[Row, ...], tuple[str, ...]]:
+    """The rows of a sweep's measured cells, each with those of its earlier checkpoints that are analysed alike;
+    and a sentence for every cell that is missing."""
+    rows: list[Row] = []
+    missing: list[str] = []
+    for state in status.states(store, sweep):
+        if state.row is None:
+            one, why = state.cell, state.failure or "it is not measured yet"
+            missing.append(f"{one.row}, {one.classes} classes, seed {one.run.seed}: {why.rstrip('.')}.")
+        else:
+            rows += [*_earlier(store, state.cell, state.row), state.row]
+    return tuple(rows), tuple(missing)
+
+
+def unmeasured(sweep: Sweep, rows: Iterable[Row]) -> tuple[str, ...]:
+    """A sentence for every cell of a sweep that has no row."""
+    known = {(row.row, row.classes, row.seed) for row in rows}
+    lost = (one for one in sweep.cells if (one.row, one.classes, one.run.seed) not in known)
+    return tuple(f"{one.row}, {one.classes} classes, seed {one.run.seed}: it is not measured yet." for one in lost)
+
+
+def _earlier(store: Store, cell: Cell, final: Row) -> list[Row]:
+    run = library.run(store, final.run)
+    found: dict[int, Row] = {}
+    for made in library.analyses(store, final.run) if run is not None else ():
+        alike = replace(made.request, run="", epoch=-1) == cell.analysis
+        if not alike or made.request.epoch >= final.epoch:
+            continue
+        analysis = library.load_analysis(store, final.run, made.key, blocks=False)
+        if analysis is not None and run is not None:
+            epoch = made.request.epoch
+            row = table.measure(analysis, run, cell, epoch, final.machine, final.version)
+            found[epoch] = row
+    return [found[epoch] for epoch in sorted(found)]

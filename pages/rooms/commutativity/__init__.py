@@ -1,0 +1,1 @@
+"""Whether the curvature and a covariance share their eigenvectors."""

@@ -1,0 +1,1 @@
+"""Activity-weight duality, pair by pair and over all pairs."""

@@ -1,0 +1,172 @@
+"""One pair on the page: the identities, what changes, and how far first order carries."""
+
+import numpy as np
+import streamlit as st
+
+from engine.samples.pair import Walk, pair
+from pages.data import samples
+from pages.data.results import View
+from pages.plot import reproduce
+from pages.rooms.duality import figures, text
+from pages.rooms.duality.choice import Chosen
+from pages.shell.frame import escaped
+from pages.state import palette, selection
+from pages.state.selection import bound
+from pages.ui.controls import draw
+
+
+def impossible(chosen: Chosen) -> None:
+    """Why a pair has no dual weight change, and what to do."""
+    try:
+        _ = chosen.pair
+    except ValueError as error:
+        st.warning(str(error), icon=":material/info:")
+
+
+def step(page: str) -> float:
+    """Slider over the way from the sample to its partner."""
+    wanted = selection.current().step
+    return st.slider(
+        "t, part of the way from p to p′",
+        0.0,
+        1.0,
+        step=0.05,
+        format="%.2f",
+        help="At 0 nothing is changed, at 1 the activity has become that of the partner. Arrow keys step.",
+        **bound(page, "step", 1.0 if wanted is None else round(wanted, 2)),
+    )
+
+
+def losses(view: View, chosen: Chosen, t: float) -> None:
+    """Both losses on the way."""
+    own = chosen.pair
+    walk = own.walk()
+    label = None if chosen.same_class else own.loss_by_activity(walk.t, own.other)
+    draw(
+        figures.losses(walk, t, label),
+        "losses",
+        "duality-losses",
+        "The loss on the way, once with the activity changed and once with the weight: the curves coincide.",
+        arrays=lambda: (
+            {"t": walk.t, "by_activity": walk.by_activity, "by_weight": walk.by_weight}
+            | ({} if label is None else {"label_of_partner": label})
+        ),
+        code=lambda: _code(view, chosen, "t, left, right = walk.t, walk.by_activity, walk.by_weight"),
+    )
+
+
+def identities(chosen: Chosen, t: float) -> None:
+    """Both identities with their numbers, and where the first one ends."""
+    left, right = st.columns(2, gap="large")
+    left.markdown(text.same_loss(chosen, t))
+    right.markdown(text.same_gradient(chosen, t))
+    if not chosen.same_class:
+        st.info(text.other_class(chosen), icon=":material/call_split:")
+
+
+def changes(view: View, chosen: Chosen, pictures: np.ndarray | None, t: float) -> None:
+    """Both activities and their difference; the weight change with its factors, the weights before and after."""
+    own = chosen.pair
+    # The layer may see the picture itself.
+    seen = None if pictures is None or own.start.size != pictures[0].size else pictures.shape[1:]
+    left, right = st.columns([5, 8], gap="large")
+    with left:
+        draw(
+            figures.activities(own, t) if seen is None else figures.images(own, t, (seen[0], seen[1])),
+            "activities",
+            "duality-activities",
+            f"The layer's input for sample {chosen.sample}, on the way to that of {chosen.partner}, and the change.",
+            arrays=lambda: {"a": own.start, "change": own.change},
+            code=lambda: _code(view, chosen, "a, change = one.start, one.change"),
+        )
+    with right:
+        draw(
+            figures.weights(own, t),
+            "weights",
+            "duality-weights",
+            "The least weight change that does the same, its two factors, and the weights before and after.",
+            arrays=lambda: {"weight": own.weight, "weight_change": own.weight_change},
+            code=lambda: _code(view, chosen, "before, change = one.weight, one.weight_change"),
+        )
+    st.markdown(text.weight_change(chosen, t))
+
+
+def gradient(view: View, chosen: Chosen, t: float) -> None:
+    """Norms of the change of the gradient on the way, and what they say."""
+    walk = chosen.pair.walk()
+    left, right = st.columns([6, 5], gap="large", vertical_alignment="center")
+    with left:
+        names = ("t", "actual", "first_order", "curvature", "activity", "error")
+        draw(
+            figures.gradients(walk, t),
+            "gradients",
+            "duality-gradients",
+            "How much the gradient changes on the way, and how much first order says.",
+            arrays=lambda: {name: getattr(walk, name) for name in names},
+            code=lambda: _code(view, chosen, "t, actual, first_order = walk.t, walk.actual, walk.first_order"),
+        )
+    with right:
+        st.markdown(text.gradient(walk, t))
+
+
+def near_and_far(page: str, view: View, chosen: Chosen) -> None:
+    """Relative error of first order for near and far partners, and at every epoch whose samples are kept."""
+    left, right = st.columns(2, gap="large")
+    with left:
+        marks = chosen.landmarks()
+        marks |= {} if chosen.partner in marks.values() else {"chosen": chosen.partner}
+        walks = {
+            f"{name}, ‖Δa‖/‖a‖ = {own.distance:.2f}": own.walk()
+            for name, partner in marks.items()
+            for own in (pair(chosen.samples, chosen.sample, partner),)
+        }
+        st.markdown(f"**Near and far**, class {escaped(chosen.name(chosen.partner))}")
+        draw(
+            figures.errors(walks, figures.FIRST),
+            "near_far",
+            "duality-near-and-far",
+            "Relative error of the first-order change of the gradient on the way to near and far partners.",
+            arrays=lambda: _table(walks),
+            code=lambda: reproduce.samples(
+                view,
+                f"for partner in {[*marks.values()]}:",
+                f"    print(pair.pair(found, {chosen.sample}, partner).walk().relative)",
+                using="pair",
+            ),
+        )
+        st.markdown(text.errors(walks))
+    with right:
+        st.markdown("**Early and late**, the same two samples")
+        epochs = {epoch: samples.found(view, epoch) for epoch in view.epochs}
+        by_epoch = {}
+        for epoch, kept in epochs.items():
+            if kept is not None and kept.activity[chosen.sample].any():
+                by_epoch[f"epoch {epoch}"] = pair(kept, chosen.sample, chosen.partner).walk()
+        draw(
+            figures.errors(by_epoch, palette.TRAIN),
+            "early_late",
+            "duality-early-and-late",
+            "Relative error of the first-order change of the gradient on the way, at several epochs.",
+            arrays=lambda: _table(by_epoch),
+            code=lambda: reproduce.samples(
+                view,
+                f"for epoch in {[epoch for epoch, kept in epochs.items() if kept is not None]}:",
+                f'    found = samples.read(store, run, epoch, "{view.chosen.request.layer}")',
+                f"    print(pair.pair(found, {chosen.sample}, {chosen.partner}).walk().relative)",
+                using="pair",
+            ),
+        )
+        st.markdown(text.errors(by_epoch))
+        if len(by_epoch) < 2:
+            missing = tuple(dict.fromkeys((view.epochs[0], view.epochs[len(view.epochs) // 2], view.epochs[-1])))
+            samples.of(page, view, missing)
+
+
+def _table(walks: dict[str, Walk]) -> dict[str, np.ndarray]:
+    return {"t": np.linspace(0, 1, 101)} | {name: walk.relative for name, walk in walks.items()}
+
+
+def _code(view: View, chosen: Chosen, *lines: str) -> str:
+    """The pair in view from the cache, and its way from p to its partner."""
+    made = f"one = pair.pair(found, {chosen.sample}, {chosen.partner})"
+    return reproduce.samples(view, made, "walk = one.walk()", *lines, using="pair")

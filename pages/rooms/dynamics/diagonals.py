@@ -1,0 +1,80 @@
+"""Diagonals by index at one epoch, as the dynamics page shows them: the parts of the prediction, its approximations."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from pages.charts import over_epochs
+from pages.data.results import View
+from pages.plot import reproduce
+from pages.rooms.dynamics.panels import APPROXIMATIONS, PARTS, Panel
+from pages.state.palette import LOOKS, number
+from pages.ui.controls import provenance
+
+ALONE = "This analysis has no prediction: activity–weight duality is defined layer by layer. Choose a single layer."
+
+
+def parts(last: int, view: View) -> Panel | str:
+    """Diagonals of the three parts against their sum, by index."""
+    if "C_awd" not in view.analysis.names:
+        return ALONE
+    total = view.analysis.diagonal("C_awd")[:last].sum()
+
+    def share(name: str) -> str:
+        return f"{view.analysis.diagonal(name)[:last].sum() / total:.1%}".replace("-", "−")
+
+    shares = _each(view, PARTS, share)
+    said = f"Of the variance of $C_\\mathrm{{AWD}}$ in directions 1 … {last:,}: {shares}. {_signs(view)}"
+    return _panel(view, PARTS, "The diagonals of the three parts of C_AWD, and their sum, by index.", said)
+
+
+def approximations(last: int, view: View) -> Panel | str:
+    """Diagonals of the approximations of C_hh against C_awd, by index."""
+    a = view.analysis
+    if "C_awd" not in a.names:
+        return ALONE
+    data = slice(0, max(min(last, _data(view)), 1))
+
+    def size(name: str) -> str:
+        return number(float(np.median(a.diagonal(name)[data] / a.diagonal("C_awd")[data])), 2)
+
+    sizes = _each(view, APPROXIMATIONS, size)
+    said = (
+        f"Size beside $C_\\mathrm{{AWD}}$, median over directions 1 … {data.stop:,}: {sizes}. Parallel curves share γ."
+    )
+    return _panel(view, APPROXIMATIONS, "The diagonals of the approximations, and of C_AWD, by index.", said)
+
+
+def _each(view: View, names: Sequence[str], told: Callable[[str], str]) -> str:
+    return ", ".join(f"${LOOKS[n].tex}$ {told(n)}" for n in names if n in view.analysis.names)
+
+
+def _panel(view: View, names: Sequence[str], alt: str, said: str) -> Panel:
+    """C_awd and some matrices held against it."""
+    a, data = view.analysis, _data(view)
+    shown = {name: a.diagonal(name) for name in ("C_awd", *names) if name in a.names}
+    shaded = f"Shaded: {a.k - data:,} directions below the noise floor. " if data < a.k else ""
+    return Panel(
+        over_epochs.by_index(shown, data),
+        alt,
+        f"{said} {shaded}{provenance(view)}",
+        lambda: {"H": a.eigenvalues} | shown,
+        partial(reproduce.one, view, f"for name in {tuple(shown)!r}:", "    print(name, result.diagonal(name))"),
+    )
+
+
+def _data(view: View) -> int:
+    """Leading directions above the noise floor."""
+    return int((view.analysis.eigenvalues > view.analysis.noise_floor).sum())
+
+
+def _signs(view: View) -> str:
+    a = view.analysis
+    if "C_hg" not in a.names:
+        return ""
+    cross = a.diagonal("C_hg")[: _data(view)]
+    negative = int((cross < 0).sum())
+    if not negative:
+        return f"$C_{{hg}}$ is positive in all {cross.size:,} directions above the noise floor."
+    return f"$C_{{hg}}$ is drawn by its magnitude: it is negative in {negative:,} of {cross.size:,} directions (open)."

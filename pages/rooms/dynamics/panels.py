@@ -1,0 +1,269 @@
+"""One run along training, or two beside each other: each panel of the dynamics page with its words."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import plotly.graph_objects as go
+import streamlit as st
+from numpy import ndarray
+
+from pages.charts import over_epochs
+from pages.charts.over_epochs import Times
+from pages.data import results
+from pages.data.results import Course, View
+from pages.plot import reproduce
+from pages.shell.frame import escaped
+from pages.state.palette import LOOKS
+from pages.ui.controls import draw, provenance, usual_matrices
+
+PARTS = ("C_hh", "C_hg", "C_gg")
+APPROXIMATIONS = ("C_hh_sd", "C_hh_sd_wd", "C_hh_sd_wd_li")
+COLUMNS = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+# Standard errors to either side of γ that hold 95 % of a normal distribution.
+WIDTH = 1.96
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One figure of one run: what it shows in words, its provenance, its numbers and the calls that make them."""
+
+    figure: go.Figure
+    alt: str
+    caption: str
+    arrays: Callable[[], Mapping[str, ndarray]]
+    code: Callable[[], str]
+    said: str = ""
+
+
+# Of a view its panel, or a sentence that says why there is none.
+Build = Callable[[View], Panel | str]
+
+
+def show(views: Mapping[str, View], key: str, panel: Build) -> None:
+    """One panel of each run, by its name, on the same axes; a sentence stands where there is none."""
+    built = [panel(view) for view in views.values()]
+    over_epochs.share([one.figure for one in built if isinstance(one, Panel)])
+    for place, (cell, name, one) in enumerate(zip(_cells(len(views)), views, built, strict=True)):
+        with cell:
+            if len(views) > 1:
+                st.markdown(f"**{escaped(name)}**")
+            if isinstance(one, str):
+                st.info(one, icon=":material/info:")
+                continue
+            here = f"{key}_beside" if place else key
+            draw(one.figure, here, f"{key}-{views[name].run.key[:8]}", one.alt, arrays=one.arrays, code=one.code)
+            if one.said:
+                st.markdown(one.said)
+            st.caption(one.caption)
+
+
+def _cells(count: int) -> Sequence:
+    return st.columns(count, gap="medium") if count > 1 else [st.container()]
+
+
+# -- what is known of a run ---------------------------------------------------------------------------------
+
+
+def learned(view: View) -> int | None:
+    """The first epoch at which every training sample is right; None if there is none."""
+    history = view.run.history
+    right = history.epoch[history.train_accuracy == 1]
+    return int(right[0]) if right.size else None
+
+
+def times(view: View) -> Times:
+    """The epochs that are drawn and marked."""
+    return Times(view.epochs, view.epoch, learned(view))
+
+
+def several(view: View) -> bool:
+    """Whether there is a course to draw; if not, say how to get one."""
+    if len(view.epochs) > 1:
+        return True
+    if len(view.run.checkpoints) > 1:
+        remedy = (
+            f"Type `python -m engine analyze --run {view.run.key[:8]} --epoch all` in a terminal to analyse every "
+            "checkpoint of this run; the curves appear here."
+        )
+    else:
+        remedy = (
+            "This run kept only one checkpoint: train again with, for instance, "
+            "`python -m engine train --checkpoints 0,1,10,30,100 --analyze all`."
+        )
+    st.info(
+        f"Of run {view.run.key[:8]} only epoch {view.epoch} is analysed, and one point makes no curve. {remedy} "
+        "Loss, accuracy and the diagonals are shown already.",
+        icon=":material/timeline:",
+    )
+    return False
+
+
+def _along(view: View) -> str:
+    """Provenance of a curve over epochs."""
+    ends = f"{len(view.epochs)}\u00a0epochs\u00a0({view.epochs[0]}\u00a0…\u00a0{view.epochs[-1]})"
+    return provenance(view).replace(f"epoch\u00a0{view.epoch}", ends)
+
+
+def milestone(view: View) -> str:
+    """When every training sample was right, in a sentence."""
+    epoch = learned(view)
+    if epoch is not None:
+        return f"Every training sample is right for the first time at epoch {epoch} (dash-dotted line)."
+    accuracy = view.run.history.train_accuracy
+    if not accuracy.size:
+        return "The epoch of 100 % training accuracy is unknown: this run has no history."
+    best = int(np.argmax(accuracy))
+    # Rounded down: 99.997 % is not 100 %.
+    share = np.floor(1e4 * accuracy[best]) / 1e4
+    return (
+        f"Training accuracy never reached 100 %; its highest was {share:.2%} at epoch {view.run.history.epoch[best]}."
+    )
+
+
+# -- over epochs --------------------------------------------------------------------------------------------
+
+
+def _courses(view: View, names: Sequence[str], last: int | None = None, first: int = 0) -> dict[str, Course]:
+    return {n: results.course(view, n, last, first) for n in names if n in view.analysis.names}
+
+
+def _columns(view: View, found: Mapping[str, Course], *measures: str) -> dict[str, ndarray]:
+    """The numbers of a panel over epochs, by matrix and measure."""
+    columns = {f"{name}_{measure}": getattr(course, measure) for name, course in found.items() for measure in measures}
+    return {"epoch": np.array(view.epochs)} | columns
+
+
+def _calls(view: View, names: Sequence[str], *questions: str) -> Callable[[], str]:
+    """Code that asks each analysed epoch the same about some matrices; {} stands for a name."""
+    asked = [f"result.{question}" for question in questions]
+    told = ", ".join(question.replace("{}", "name") for question in asked)
+    return partial(
+        reproduce.along, view, f"for name in {tuple(names)!r}:", f"    print(made.request.epoch, name, {told})"
+    )
+
+
+def gammas(names: Sequence[str], first: int, last: int, view: View) -> Panel:
+    """γ over epochs, and what became of it in a sentence."""
+    found = _courses(view, names, last, first)
+    figure = over_epochs.gammas(
+        times(view), {n: c.gamma for n, c in found.items()}, {n: interval(c) for n, c in found.items()}
+    )
+    told = "; ".join(filter(None, (_change(n, c.gamma) for n, c in found.items())))
+    return Panel(
+        figure,
+        "The exponent of each covariance at each analysed epoch, between the bounds 1 and 2.",
+        f"Fitted: directions {first + 1} … {last:,} above the noise floor. {_bars(found)} {_along(view)}",
+        lambda: _columns(view, found, "gamma", "stderr", "low", "high"),
+        _calls(view, names, f"fit({{}}, {last}, {first})"),
+        f"From epoch {view.epochs[0]} to {view.epochs[-1]}: {told or 'no fit at any epoch'}. {milestone(view)}",
+    )
+
+
+def interval(course: Course) -> tuple[ndarray, ndarray]:
+    """Both ends of the 95 % interval of γ: over samples where that was kept, else from the standard error."""
+    kept, reach = np.isfinite(course.low), WIDTH * course.stderr
+    return np.where(kept, course.low, course.gamma - reach), np.where(kept, course.high, course.gamma + reach)
+
+
+def _bars(found: Mapping[str, Course]) -> str:
+    kept = np.concatenate([np.isfinite(c.low) for c in found.values()] or [np.zeros(1, bool)])
+    over = "95 % intervals over training samples"
+    errors = f"±\u00a0{WIDTH} standard errors of the fit, as if residuals were independent"
+    if kept.all():
+        return f"Bars: {over}."
+    return f"Bars: {over} where kept, else {errors}." if kept.any() else f"Bars: {errors}; none over samples was kept."
+
+
+def _change(name: str, gamma: ndarray) -> str:
+    if not np.isfinite(gamma).any():
+        return ""
+    start, end = (f"{g:.2f}".replace("-", "−") if np.isfinite(g) else "no fit" for g in gamma[[0, -1]])
+    return f"${LOOKS[name].tex}$ **{start} → {end}**"
+
+
+def commutator(names: Sequence[str], view: View) -> Panel | str:
+    """Commutator errors beside what chance would give, of C, what it is held against, and those matrices whose whole
+    was kept."""
+    asked = _courses(view, tuple(dict.fromkeys((*usual_matrices(view), *names))))
+    found = {n: c for n, c in asked.items() if np.isfinite(c.commutator).any()}
+    if not found:
+        return "This analysis kept no whole matrix, so there is no commutator error."
+    missing = ", ".join(f"${LOOKS[n].tex}$" for n in asked if n not in found)
+    said = f"Of {missing} the whole matrix is not kept. " if missing else ""
+    return Panel(
+        over_epochs.lines(
+            times(view),
+            {n: c.commutator for n, c in found.items()},
+            "commutator error",
+            {n: c.commutator_random for n, c in found.items()},
+            low=0,
+        ),
+        "Commutator error of covariances with H over epochs, beside its value at random near 1.41.",
+        f"0: the same eigenvectors; dotted: the same spectrum turned at random. {said}{_along(view)}",
+        lambda: _columns(view, found, "commutator", "commutator_random"),
+        _calls(view, tuple(found), "commutator({})", "random_commutator({})"),
+    )
+
+
+def alignment(names: Sequence[str], view: View) -> Panel:
+    """Alignment beside chance."""
+    found = _courses(view, names)
+    return Panel(
+        over_epochs.lines(
+            times(view),
+            {n: c.alignment for n, c in found.items()},
+            "alignment with the eigenbasis of H",
+            {n: c.alignment_random for n, c in found.items()},
+            low=0,
+        ),
+        "Alignment of each covariance with the eigenbasis of H over epochs, beside its value at random.",
+        f"1: the same directions as the curvature; dotted: the same spectrum turned at random. {_along(view)}",
+        lambda: _columns(view, found, "alignment", "alignment_random"),
+        _calls(view, names, "alignment({})", "random_alignment({})"),
+    )
+
+
+def spearman(names: Sequence[str], last: int, view: View) -> Panel:
+    """Rank correlation of C_ii and H_ii."""
+    found = _courses(view, names, last)
+    title = "rank correlation of C<sub>ii</sub> and H<sub>ii</sub>"
+    return Panel(
+        over_epochs.lines(times(view), {n: c.spearman for n, c in found.items()}, title),
+        "Spearman's rank correlation of noise and curvature over epochs.",
+        f"1: the sharper a direction, the noisier, without exception. Leading {last:,} directions. {_along(view)}",
+        lambda: _columns(view, found, "spearman"),
+        _calls(view, names, f"spearman({{}}, {last})"),
+    )
+
+
+def norms(view: View) -> Panel:
+    """Sizes of the measured noise, of what duality predicts, its parts and its approximations."""
+    found = _courses(view, (*usual_matrices(view), *PARTS, *APPROXIMATIONS))
+    return Panel(
+        over_epochs.lines(times(view), {n: c.norm for n, c in found.items()}, "Frobenius norm", log=True),
+        "Frobenius norms over epochs on a logarithmic axis.",
+        _along(view),
+        lambda: _columns(view, found, "norm"),
+        _calls(view, tuple(found), "frobenius({})"),
+    )
+
+
+def training(view: View) -> Panel | str:
+    """Loss and accuracy on the epoch axis of the other panels."""
+    history = view.run.history
+    if not len(history):
+        return "This run has no history of loss and accuracy."
+    columns = {name: getattr(history, name) for name in COLUMNS}
+    return Panel(
+        over_epochs.training(times(view), columns),
+        "Loss and accuracy over the epochs of training.",
+        f"{milestone(view)} Run {view.run.key[:8]}, every epoch of its history.",
+        lambda: columns,
+        lambda: (
+            "from cache.store import Store\nfrom engine.runs import library\n\n"
+            f'history = library.find(Store(), "{view.run.key}").history\n'
+            "print(history.epoch, history.train_loss, history.train_accuracy)"
+        ),
+    )

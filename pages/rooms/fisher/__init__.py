@@ -1,0 +1,1 @@
+"""Whether C = H/B: the Fisher argument, link by link."""

@@ -1,0 +1,163 @@
+"""The parts of the page on the Fisher argument, each with its numbers and its code."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from engine.samples.fisher import MATRICES, Argument
+from pages.data.results import View
+from pages.plot import reproduce
+from pages.rooms.fisher import figures, text, words
+from pages.rooms.fisher.figures import LOOK
+from pages.state import selection
+from pages.state.selection import bound
+from pages.ui import controls, marker
+from pages.ui.controls import draw
+
+NAMES = {
+    "fisher": "true Fisher matrix",
+    "empirical": "empirical Fisher matrix",
+    "BC": "covariance of the gradient noise, times B",
+    "E_h2": "mean of the squared Hessians",
+}
+
+
+def epochs(page: str, view: View) -> tuple[int, ...]:
+    """The first checkpoint, one between, and the last; the one between is chosen."""
+    # Checkpoints may have been deleted since; what was looked at is kept.
+    kept = view.run.checkpoints or (view.epoch,)
+    between = kept[1:-1]
+    if not between:
+        return tuple(dict.fromkeys((kept[0], kept[-1])))
+    wanted = selection.current().middle
+    middle = wanted if wanted in between else between[len(between) // 2]
+    if len(between) > 1:
+        middle = st.select_slider(
+            "Epoch in the middle",
+            options=between,
+            help=f"Beside the first checkpoint, epoch {kept[0]}, and the last, epoch {kept[-1]}.",
+            **bound(page, "middle", middle),
+        )
+    return kept[0], int(middle), kept[-1]
+
+
+def matrices(page: str) -> tuple[str, ...]:
+    """Choice of what is drawn beside H."""
+    names = MATRICES[1:]
+    chosen = selection.current().beside
+    wanted = names if chosen is None else tuple(n for n in names if n in chosen)
+    pressed = st.pills(
+        "Beside H",
+        names,
+        selection_mode="multi",
+        format_func=lambda name: f"${LOOK[name].tex}$",
+        help=". ".join(f"${LOOK[name].tex}$: {NAMES[name]}" for name in names) + ".",
+        **bound(page, "beside", wanted),
+    )
+    return tuple(n for n in names if n in (pressed or ()))
+
+
+def relative(page: str) -> bool:
+    """Whether diagonals are divided by H's."""
+    chosen = selection.current().relative
+    return bool(
+        st.segmented_control(
+            "Heights",
+            [True, False],
+            format_func=lambda divided: "÷ H" if divided else "measured",
+            required=True,
+            **bound(page, "relative", True if chosen is None else chosen),
+        )
+    )
+
+
+def side_by_side(
+    view: View, stages: Sequence[Argument], names: tuple[str, ...], first: int, last: int, divided: bool
+) -> None:
+    """All matrices in the eigenbasis of H, one figure for each epoch, on one vertical scale."""
+    ends = figures.reach(stages, names, divided)
+    with st.grid(3, min_column_width=285, gap="small") as row:
+        for place, a in enumerate(stages):
+            with row.cell():
+                st.markdown(f"##### {title(a, place, len(stages))}")
+                draw(
+                    figures.compare(a, names, first, last, divided, ends, marker.pointed(view)),
+                    f"argument{place}",
+                    f"fisher-epoch-{a.epoch}",
+                    f"Diagonals of H, both Fisher matrices, B·C and E[h²] at epoch {a.epoch}.",
+                    arrays=lambda a=a: dict(a.diagonals),  # type: ignore[misc]
+                    code=lambda a=a: _code(view, a, "print(argument.diagonals)"),  # type: ignore[misc]
+                    on_click=marker.at,
+                )
+                st.caption(text.stage(a))
+
+
+def title(a: Argument, place: int, count: int) -> str:
+    """Which of the epochs this is."""
+    if a.epoch == 0:
+        return "Epoch 0: at initialisation"
+    where = "at the end" if place == count - 1 else "at the beginning" if place == 0 else "in the middle"
+    return f"Epoch {a.epoch}: {where}"
+
+
+def slopes_and_sizes(view: View, stages: Sequence[Argument], first: int, last: int) -> None:
+    """γ and the sums of the matrices from epoch to epoch."""
+    names = MATRICES[1:]
+    fits = {name: [a.fit(name, last, first) for a in stages] for name in names}
+    slopes = {name: [np.nan if f is None else f.gamma for f in found] for name, found in fits.items()}
+    sizes = {name: [a.size(name) for a in stages] for name in names if name != "E_h2"}
+    at = np.array([a.epoch for a in stages])
+    with st.grid(2, min_column_width=400, gap="medium") as pair:
+        for heading, about, values, axis, log in (
+            ("Slopes", words.SLOPES, slopes, "γ", False),
+            ("Sizes", words.SIZES, sizes, "sum of M<sub>ii</sub> ÷ sum of H<sub>ii</sub>", True),
+        ):
+            with pair.cell():
+                controls.heading(heading, about, level=3)
+                draw(
+                    figures.along(stages, values, axis, log),
+                    heading.lower(),
+                    f"fisher-{heading.lower()}",
+                    f"{heading} of each matrix at the epochs {', '.join(map(str, at))}.",
+                    arrays=lambda values=values: {"epoch": at} | {n: np.array(v) for n, v in values.items()},  # type: ignore[misc]
+                    code=lambda: _code(
+                        view,
+                        stages[-1],
+                        f"for name in {names}:",
+                        f"    print(name, argument.fit(name, {last}, {first}), argument.size(name))",
+                    ),
+                )
+
+
+def table(stages: Sequence[Argument], first: int, last: int) -> None:
+    """The same in numbers."""
+    head = [f"γ, epoch {a.epoch} | ÷ H" for a in stages]
+    lines = [f"| matrix | {' | '.join(head)} |", "|---" * (1 + 2 * len(stages)) + "|"]
+    lines += [f"| {' | '.join(cells)} |" for cells in figures.rows(stages, first, last)]
+    st.markdown("\n".join(lines))
+    st.caption(
+        f"γ over directions {first + 1} … {last} above the noise floor, with its standard error; ÷ H: the sum over the "
+        f"{stages[0].diagonals['H'].size:,} directions kept beside that of H."
+    )
+
+
+def links(stages: Sequence[Argument], first: int, last: int) -> None:
+    """The three links of the argument, and what C goes with instead, each with the numbers of this run."""
+    shown = (
+        ("1", "H is the true Fisher matrix", words.FIRST, text.first_link(stages)),
+        ("2", "The true Fisher matrix is the empirical one", words.SECOND, text.second_link(stages)),
+        ("3", "The empirical Fisher matrix is B·C", words.THIRD, text.third_link(stages)),
+    )
+    with st.grid(3, min_column_width=285, gap="small", border=True) as row:
+        for number, heading, about, said in shown:
+            with row.cell():
+                controls.heading(f"{number}. {heading}?", about, "Why", level=4)
+                st.markdown(said)
+    st.markdown(text.instead(stages, first, last))
+
+
+def _code(view: View, a: Argument, *lines: str) -> str:
+    return reproduce.samples(
+        view, "argument = fisher_argument.of(found)", *lines, epoch=a.epoch, using="fisher_argument"
+    )

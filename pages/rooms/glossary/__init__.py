@@ -1,0 +1,1 @@
+"""The terms in order, and questions whose answers the app computes."""

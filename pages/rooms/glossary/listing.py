@@ -1,0 +1,45 @@
+"""The glossary page: a search, and the terms it finds with their present numbers."""
+
+import streamlit as st
+
+from pages.data import results
+from pages.rooms.glossary.terms import TERMS, Term
+from pages.shell.frame import entry
+from pages.text import numbers
+from pages.ui.controls import provenance
+
+
+def show() -> None:
+    """All terms, or those that hold the words searched for."""
+    view = results.view()
+    wanted = st.text_input(
+        "Search",
+        key="glossary.search",
+        placeholder="a term, a symbol, a word of its definition",
+        icon=":material/search:",
+    )
+    terms = found(wanted or "")
+    told = "its numbers come with the first results." if view is None else f"numbers are those of {provenance(view)}."
+    st.caption(f"{len(terms)} of {len(TERMS)} terms; {told}")
+    if not terms:
+        st.info("No term holds all of these words. Try fewer, or a part of one.", icon=":material/search_off:")
+    with st.grid(2, min_column_width=400, gap="small") as grid:
+        for term in terms:
+            with grid.cell(), st.container(border=True, height="stretch", gap="small"):
+                st.markdown(f"#### {term.name}" + (f" $\\;{term.symbol}$" if term.symbol else ""))
+                st.markdown(numbers.fill(term.text, view) or "It is told with its numbers, once there are some.")
+                with st.container(horizontal=True, gap="small"):
+                    for name in term.pages:
+                        page = entry(name)
+                        st.page_link(page.file, label=page.label, icon=page.icon, width="content")
+
+
+def found(wanted: str) -> list[Term]:
+    """The terms that hold every word; those with them in their name first."""
+    asked = wanted.lower().split()
+
+    def within(text: str) -> bool:
+        return all(word in text.lower() for word in asked)
+
+    hits = [t for t in TERMS if within(f"{t.name} {t.symbol} {t.also} {t.text}")]
+    return sorted(hits, key=lambda t: not within(f"{t.name} {t.symbol} {t.also}"))

@@ -1,0 +1,1 @@
+"""A run trained and analysed while one watches."""

@@ -1,0 +1,1 @@
+"""A network trained elsewhere: its files, its data, its accuracy, its measurement."""

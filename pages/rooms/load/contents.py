@@ -1,0 +1,169 @@
+"""What was found in the files, shown for confirmation, and the data it was trained on."""
+
+import numpy as np
+import streamlit as st
+
+from engine.config.requests import ACTIVATIONS, DATASETS, LOSSES, ModelRequest
+from engine.data.subset import SCALINGS
+from engine.models.architectures import KINDS
+from engine.models.inspection import Inspection
+from engine.runs.preview import Preview
+from pages.charts import network
+from pages.data import inputs as uploads
+from pages.rooms.load import form as load_form
+from pages.rooms.load.form import bound, change, current
+from pages.shell import frame
+from pages.shell.frame import escaped
+from pages.text import definitions
+from pages.ui.controls import draw, heading
+
+SCALED = {"paper": "as in the paper", "unit": "0 … 1", "none": "as stored"}
+MORE_CLASSES = 20
+
+
+# -- the network ------------------------------------------------------------------------------------------
+
+
+def confirmed(found: Inspection) -> ModelRequest | None:
+    """The architecture with its layers, for confirmation."""
+    heading("The network", definitions.LOADED, "How it was recognised", level=3)
+    form = current()
+    model = load_form.model(form, found)
+    if model is None:
+        st.warning(escaped(found.why), icon=":material/help:")
+        _tensors(found)
+        return None
+    own = model.kind in KINDS
+    what = {"mlp": "Fully connected", "cnn": "The paper’s CNN"}.get(model.kind, f"torchvision’s **{model.kind}**")
+    st.markdown(
+        f"{what}, {'‑'.join(map(str, model.widths)) if model.kind == 'mlp' else f'{model.widths[0]} channels'}, "
+        f"{model.widths[-1]} classes, {found.parameters:,} parameters."
+    )
+    if own:
+        studied = form.layer or found.studied
+        draw(
+            network.network(model, studied),
+            "network",
+            "network",
+            f"The network as bars from input to classes; the layer {studied} is marked.",
+            arrays=lambda: {"widths": np.array(model.widths)},
+        )
+    _layers(found)
+    _tensors(found)
+    return model
+
+
+def _layers(found: Inspection) -> None:
+    rows = ["| layer | outputs × inputs | D | |", "|:--|--:|--:|:--|"]
+    for name, (width, inputs) in found.layers.items():
+        mark = ":primary[**studied**]" if name == (current().layer or found.studied) else ""
+        rows.append(f"| {escaped(name)} | {width:,} × {inputs:,} | {width * inputs:,} | {mark} |")
+    st.markdown("\n".join(rows))
+
+
+def _tensors(found: Inspection) -> None:
+    with st.expander(f"All {len(found.tensors)} tensors of the file", icon=":material/list:"):
+        st.dataframe(
+            [
+                {"name": t.name, "shape": " × ".join(map(str, t.shape)) or "one number", "type": t.dtype}
+                for t in found.tensors
+            ],
+            hide_index=True,
+            height=min(36 * (len(found.tensors) + 1) + 2, 300),
+        )
+
+
+# -- the data ---------------------------------------------------------------------------------------------
+
+
+def told(model: ModelRequest, preview: Preview | None) -> None:
+    """What the weights do not tell: data, scaling, activation, loss, epochs."""
+    heading("How it was trained", definitions.LOADED_DATA, "Why this is asked", level=3)
+    own, form = uploads.known(), current()
+    names = [*DATASETS, *own]
+
+    def changed() -> None:
+        change(data=st.session_state["loading.data"], classes=None)
+
+    st.session_state["loading.data"] = form.data
+    first, second = st.columns(2, vertical_alignment="bottom")
+    first.selectbox(
+        "Data set", names, format_func=lambda n: frame.DATA.get(n, own.get(n, "own file")), key="loading.data",
+        on_change=changed,
+    )  # fmt: skip
+    with second.popover("Your own", icon=":material/upload_file:", width="stretch"):
+        _own_data()
+    if preview is not None:
+        _classes(preview)
+    st.segmented_control(
+        "Pixel scaling",
+        SCALINGS,
+        format_func=SCALED.__getitem__,
+        required=True,
+        help="What was done to pixels 0 … 255 before training. As in the paper: 0 … 1, and for CIFAR-10 less the mean, "
+        "divided by the deviation of each channel.",
+        **bound("scaling"),
+    )
+    if model.kind in KINDS:
+        st.segmented_control(
+            "Activation between the layers",
+            ACTIVATIONS,
+            required=True,
+            help="Weights do not tell it: choose what you trained with. A wrong one shows in the accuracy.",
+            **bound("activation"),
+        )
+    third, fourth = st.columns(2)
+    third.selectbox("Loss", LOSSES, format_func=frame.LOSSES.__getitem__, **bound("loss"))
+    fourth.number_input(
+        "Samples per class",
+        value=None,
+        min_value=1,
+        step=50,
+        placeholder="all",
+        help="Empty: all. Fewer make the check and the analysis of a large network quicker.",
+        **bound("per_class"),
+    )
+    if len(form.files) > 1:
+        st.text_input(
+            "Epochs of the files",
+            help="Read from their names. One for each file, in this order: " + escaped(", ".join(form.names)),
+            **bound("epochs"),
+        )
+
+
+def _own_data() -> None:
+    st.markdown(
+        "A NumPy file **.npz** with `x_train` and `y_train`, and if you like `x_test`, `y_test` and `classes`. Images "
+        "as (n, h, w) or (n, h, w, channels), features as (n, d), labels as whole numbers 0, 1, …"
+    )
+
+    def taken() -> None:
+        file = st.session_state["loading.own"]
+        if file is not None:
+            change(data=uploads.keep(file.getvalue(), file.name), classes=None, per_class=None)
+
+    st.file_uploader(
+        "Your data", type="npz", max_upload_size=uploads.MEGABYTES, key="loading.own", on_change=taken,
+        label_visibility="collapsed",
+    )  # fmt: skip
+
+
+def _classes(preview: Preview) -> None:
+    there = [label for label, count in enumerate(preview.train) if count]
+    if len(there) > MORE_CLASSES:
+        return
+
+    def changed() -> None:
+        kept = tuple(sorted(st.session_state["loading.classes"]))
+        change(classes=None if list(kept) == there else kept)
+
+    kept = current().classes
+    st.session_state["loading.classes"] = [c for c in (there if kept is None else kept) if c in there]
+    st.pills(
+        "Classes it knows",
+        there,
+        selection_mode="multi",
+        format_func=lambda c: escaped(preview.class_names[c]),
+        key="loading.classes",
+        on_change=changed,
+    )

@@ -1,0 +1,191 @@
+"""How a loaded network is measured: which layer, on what, at what cost; the same commands that a person can type."""
+
+import shlex
+from typing import Literal
+
+import streamlit as st
+
+from engine.cli.console import duration
+from engine.config.manual import PROGRAM
+from engine.config.parser import DTYPES
+from engine.config.requests import AnalysisRequest, joined
+from engine.config.typed import analyze_arguments
+from engine.models.architectures import KINDS, usual_layer
+from engine.runs import estimate
+from engine.runs.estimate import Subject
+from engine.runs.library import Run
+from pages.data import results
+from pages.jobs import queue, watch
+from pages.rooms.load.form import bound, change, current
+from pages.rooms.train import summary
+from pages.shell import frame
+from pages.text import definitions
+from pages.ui.controls import heading
+
+# Beyond so many weights the whole eigenbasis takes minutes to hours.
+WHOLE, LEADING = 4096, 300
+_WHICH = {"last": "the last checkpoint", "all": "every checkpoint"}
+
+
+def measure(run: Run) -> None:
+    """The settings of the analysis with their cost, the start, and the way to the figures."""
+    heading("Measure curvature and noise", definitions.MEASURE, "What is computed")
+    if current().layer not in run.layers:
+        change(layer=usual_layer(list(run.layers)))
+    left, right = st.columns([11, 9], gap="large")
+    with left, st.container(border=True):
+        _settings(run)
+    request, epochs = _request(run)
+    with right:
+        _costs(run, request, epochs)
+        argv = tuple(analyze_arguments(request, epochs=epochs))
+        job = next((job for job in watch.jobs().running() if job.argv == argv), None)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            done = bool(results.analysed(run))
+            kind: Literal["primary", "secondary"] = "secondary" if done else "primary"
+            if st.button(
+                "Measure", type=kind, icon=":material/play_arrow:", key="loading.measure", disabled=job is not None
+            ):
+                watch.jobs().start(argv, f"Analysing {frame.describe(run)}", run.key)
+                st.rerun()
+            if results.analysed(run):
+                queue.look_at(run, "loading.look")
+        with st.expander("The command that does the same", icon=":material/terminal:"):
+            st.code(f"{PROGRAM} {shlex.join(argv)}", language="bash", wrap_lines=True)
+
+
+def _settings(run: Run) -> None:
+    form = current()
+    first, second = st.columns(2)
+    first.selectbox(
+        "Layer",
+        list(run.layers),
+        format_func=lambda name: f"{name} ({run.layers[name][0]} × {run.layers[name][1]})",
+        help="Linear layers that are fed one vector per sample. The paper studies the one before the last.",
+        **bound("layer"),
+    )
+    others = [name for name in run.layers if name != form.layer]
+    if others:
+        change(jointly=tuple(name for name in form.jointly if name in others))
+        second.multiselect(
+            "Jointly with",
+            others,
+            placeholder="no other layer",
+            help="Layers whose weights are studied together with it: H and C then have their cross blocks too. "
+            "Activity–weight duality is defined layer by layer, so there is no C_AWD then, and no suppression.",
+            **bound("jointly"),
+        )
+    third, fourth = st.columns(2)
+    third.number_input(
+        "Batch size B",
+        min_value=1,
+        help="Of the SGD whose noise is studied: C is the covariance of the gradient of B samples.",
+        **bound("batch_size"),
+    )
+    fourth.number_input(
+        "Samples",
+        value=None,
+        min_value=2,
+        max_value=run.samples,
+        step=500,
+        placeholder=f"all {run.samples:,}",
+        help="Training samples that H and C are averaged over, drawn at random. Empty: all.",
+        **bound("samples"),
+    )
+    d = dimension(run, studied(run))
+    fifth, sixth = st.columns(2)
+    fifth.number_input(
+        "Leading directions",
+        value=None,
+        min_value=2,
+        max_value=d,
+        step=100,
+        placeholder=f"all {d:,}" if d <= WHOLE else f"{LEADING}",
+        help=f"Eigenvectors of H that are kept, sharpest first. Empty: all where D is at most {WHOLE:,}, else "
+        f"{LEADING}: the whole basis takes time as D³.",
+        **bound("top_k"),
+    )
+    sixth.number_input(
+        "Resamples for intervals",
+        min_value=0,
+        step=100,
+        help="How often the samples are redrawn for the intervals of γ. 0: no intervals.",
+        **bound("bootstrap"),
+    )
+    st.segmented_control(
+        "Precision", DTYPES, required=True, help="float32 is quicker, float64 exact to many digits.", **bound("dtype")
+    )
+    if len(run.checkpoints) > 1:
+        st.segmented_control(
+            "Checkpoints",
+            list(_WHICH),
+            format_func=_WHICH.__getitem__,
+            required=True,
+            help="Every checkpoint becomes a place on the epoch slider; the last is measured first.",
+            **bound("which"),
+        )
+
+
+def studied(run: Run) -> str:
+    """The layer chosen and those studied jointly with it, in the order of the network, joined by "+"."""
+    form = current()
+    return "+".join(name for name in run.layers if name == form.layer or name in form.jointly)
+
+
+def dimension(run: Run, layer: str) -> int:
+    """D, the weights of a layer, or of several joined by "+"."""
+    return sum(width * inputs for width, inputs in (run.layers[name] for name in joined(layer)))
+
+
+def _request(run: Run) -> tuple[AnalysisRequest, tuple[str, ...]]:
+    """The analysis asked for, and at which epochs."""
+    form = current()
+    layer = studied(run)
+    d = dimension(run, layer)
+    top_k = min(form.top_k, d) if form.top_k else None if d <= WHOLE else LEADING
+    samples = form.samples if form.samples and form.samples < run.samples else None
+    request = AnalysisRequest(
+        run.key, run.last_epoch, layer, form.batch_size, top_k=top_k, dtype=form.dtype, bootstrap=form.bootstrap,
+        samples=samples,
+    )  # fmt: skip
+    several = form.which == "all" and len(run.checkpoints) > 1
+    return request, ("last", "all") if several else ("last",)
+
+
+def _costs(run: Run, request: AnalysisRequest, epochs: tuple[str, ...]) -> None:
+    """Memory and time, before anything is started."""
+    speeds = summary.calibration()
+    found = estimate.analysis(
+        _subject(run, request.layer),
+        request.samples or run.samples,
+        top_k=request.top_k,
+        bootstrap=request.bootstrap,
+        dtype=request.dtype,
+        calibration=speeds,
+    )
+    count = len(run.checkpoints) if "all" in epochs else 1
+    with st.grid(3, min_column_width=110, gap="small") as grid:
+        for label, value, help_ in (
+            ("D", f"{dimension(run, request.layer):,}", "Weights studied: H and C are D × D."),
+            ("Memory", f"{found.bytes / 2**30:.1f} GiB", "Of the worker at its peak, about."),
+            ("Time", _time(found.seconds, count), f"For {count} checkpoint{'s' if count > 1 else ''}."),
+        ):
+            with grid.cell():
+                st.metric(label, value, help=help_)
+
+
+def _time(seconds: float | None, count: int) -> str:
+    return "—" if seconds is None else f"≈ {duration(summary.rounded(seconds * count))}"
+
+
+def _subject(run: Run, layer: str) -> Subject:
+    model = run.request.model
+    if model.kind in KINDS:
+        preview = summary.known(run.request.data.name)
+        return estimate.subject(
+            model, layer, preview.image if preview is not None and model.kind == "cnn" else (28, 28)
+        )
+    shapes = tuple(run.layers[name] for name in joined(layer))
+    width, inputs, classes = sum(out for out, _ in shapes), sum(into for _, into in shapes), model.widths[-1]
+    several = shapes if len(shapes) > 1 else ()
+    return Subject(width, inputs, classes, min(classes, width), shapes=several)

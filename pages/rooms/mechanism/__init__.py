@@ -1,0 +1,1 @@
+"""What sets γ: spectra made up, and the bound with its proof."""

@@ -1,0 +1,253 @@
+"""Figures of the sandbox: arrays in, go.Figure out. What is made up is teal, what was measured is grey."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy import ndarray
+
+from engine.results.synthetic import Place
+from pages.charts import power_law
+from pages.charts.power_law import Cloud
+from pages.rooms.mechanism.spectra import Source
+from pages.state import palette
+from pages.state.palette import LOOKS, SLOPES, Look, axis, faded, layout, log_axis
+
+NOISE = "noise C<sub>ii</sub> ∝ E[h²]<sub>ii</sub>"
+HESSIAN = "curvature H<sub>ii</sub>"
+
+
+def law(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
+    """C_ii on H_ii of each source, shifted onto one centre: only slopes differ."""
+    clouds = []
+    for name, source in sources.items():
+        rows = source.directions
+        clouds.append(
+            Cloud(
+                name,
+                np.where(source.data, source.bounds.hessian, 0.0),
+                source.bounds.noise,
+                source.fit,
+                int(rows[0]),
+                int(rows[-1]) + 1,
+                style=source.look,
+            )
+        )
+    figure = power_law.power_law(clouds, centred=True, height=height)
+    figure.update_xaxes(title_text=f"{HESSIAN} ÷ its mean")
+    figure.update_yaxes(title_text=f"{NOISE}, ÷ its mean")
+    return figure
+
+
+def seen(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
+    """The curvatures that each direction's H_ii is made of: median and middle two thirds."""
+    traces: list[dict[str, Any]] = []
+    for name, source in sources.items():
+        x = source.bounds.hessian[source.shown]
+        order = np.argsort(x)
+        x = x[order] / _centre(x)
+        low, middle, high = source.seen[:, order] / _centre(source.seen[1])
+        colour = source.look.colour
+        traces += [
+            {
+                "type": "scatter",
+                "x": np.concatenate([x, x[::-1]]),
+                "y": np.concatenate([high, low[::-1]]),
+                "fill": "toself",
+                "fillcolor": faded(colour, 0.2),
+                "mode": "lines",
+                "line": {"width": 0},
+                "meta": f"{name} band",
+                "showlegend": False,
+                "hoverinfo": "skip",
+            },
+            {
+                "type": "scatter",
+                "x": x,
+                "y": middle,
+                "mode": "lines",
+                "line": {"color": colour, "width": 2.5},
+                "name": f"{source.look.html}: r = {_signed(source.place.correlation)}",
+                "meta": f"{name} median",
+                "customdata": source.shown[order] + 1,
+                "hovertemplate": "direction %{customdata}<br>half of H<sub>ii</sub> is from κ below %{y:.3g} of the "
+                "middle<extra></extra>",
+            },
+        ]
+    wide, tall = (decades(traces, coordinate) for coordinate in "xy")
+    low, high = (end([end(t["x"]) for t in traces]) for end in (min, max))
+    bottom, top = (end([end(t["y"]) for t in traces]) for end in (min, max))
+    for gamma, dash in SLOPES.items():
+        reach = (low, high) if gamma == 1 else (max(low, bottom), min(high, top))
+        traces.append(
+            {
+                "type": "scatter",
+                "x": reach,
+                "y": [x ** (gamma - 1) for x in reach],
+                "mode": "lines",
+                "name": f"flat: γ = {gamma}" if gamma == 1 else f"slope {gamma - 1}: γ = {gamma}",
+                "meta": f"slope {gamma - 1}",
+                "hoverinfo": "skip",
+                "line": {"color": palette.QUIET, "width": 1.6, "dash": dash},
+            }
+        )
+    return palette.figure(
+        traces,
+        layout(
+            height,
+            xaxis=log_axis(f"{HESSIAN} ÷ its mean", wide),
+            yaxis=log_axis("curvatures κ in it, ÷ their middle", tall),
+        ),
+    )
+
+
+def spectra(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
+    """κ of the samples, H_ii and E[h²]_ii, each sorted, in units of the mean κ; one box a source."""
+    traces: list[dict[str, Any]] = []
+    boxes: dict[str, Any] = {}
+    for place, source in enumerate(sources.values(), 1):
+        unit = float(source.kappa.mean())
+        rows = source.shown
+        count = int(source.data.sum())
+        samples = np.unique(np.linspace(0, source.kappa.size - 1, power_law.LIMIT).astype(int))
+        kappa = source.kappa[samples]
+        series: tuple[tuple[str, str, str, str, ndarray, ndarray], ...] = (
+            ("kappa", "κ of the samples", palette.QUIET, SLOPES[1], samples / source.kappa.size, kappa / unit),
+            ("hessian", "H<sub>ii</sub>", LOOKS["H"].colour, "solid", rows / count, source.bounds.hessian[rows] / unit),
+            (
+                "noise",
+                "E[h²]<sub>ii</sub>",
+                LOOKS["E_h2"].colour,
+                "solid",
+                rows / count,
+                np.sort(source.bounds.noise[rows])[::-1] / unit**2,
+            ),
+        )
+        for meta, name, colour, dash, x, y in series:
+            traces.append(
+                {
+                    "type": "scatter",
+                    "x": x,
+                    "y": np.where(y > 0, y, np.nan),
+                    "mode": "lines",
+                    "name": name,
+                    "meta": f"{meta} {place}",
+                    "legendgroup": meta,
+                    "showlegend": place == 1,
+                    "line": {"color": colour, "width": 2.5, "dash": dash},
+                    "xaxis": "x" if place == 1 else f"x{place}",
+                    "yaxis": "y",
+                    "hovertemplate": "%{x:.1%} of them are larger than %{y:.3e}<extra>" + name + "</extra>",
+                }
+            )
+        width = 1 / len(sources)
+        end = place * width - (0.03 if place < len(sources) else 0)
+        boxes["xaxis" if place == 1 else f"xaxis{place}"] = axis(
+            f"{source.look.html}, sorted",
+            domain=[(place - 1) * width, end],
+            tickformat=".0%",
+            range=[0, 1],
+            tickvals=[0, 0.25, 0.5, 0.75],
+        )
+    shown = np.concatenate([t["y"] for t in traces])
+    top = float(np.nanmax(shown))
+    bottom = max(float(np.nanmin(shown)), top * 1e-12)
+    span = [np.log10(bottom) - 0.3, np.log10(top) + 0.3]
+    return palette.figure(
+        traces,
+        layout(
+            height,
+            yaxis=log_axis("in units of the mean κ, and of its square", span[1] - span[0], range=span),
+            **boxes,
+        ),
+    )
+
+
+def chart(
+    curve: ndarray,
+    here: Place,
+    look: Look,
+    run: Mapping[int, Place],
+    epoch: int,
+    style: Look,
+    height: int = 330,
+) -> go.Figure:
+    """The map: γ against the correlation of κ with its alignment; the sandbox's curve and point, and the run's points
+    by epoch, the one looked at large."""
+    traces: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "x": curve[0],
+            "y": curve[1],
+            "mode": "lines",
+            "meta": "curve",
+            "showlegend": False,
+            "hoverinfo": "skip",
+            "line": {"color": look.colour, "width": 2.5},
+        }
+    ]
+    if run:
+        size, width = zip(*((17, 3) if e == epoch else (8, 1.5) for e in run), strict=True)
+        traces.append(
+            {
+                "type": "scatter",
+                "x": [p.correlation for p in run.values()],
+                "y": [p.gamma for p in run.values()],
+                "mode": "lines+markers",
+                "name": f"{style.html}  γ = {run[epoch].gamma:.2f}" if epoch in run else style.html,
+                "meta": "run",
+                "line": {"color": faded(style.colour, 0.6), "width": 1.2},
+                "marker": {"color": style.colour, "symbol": style.marker, "size": size, "line": {"width": width}},
+                "customdata": list(run),
+                "hovertemplate": "this run, epoch %{customdata}<br>r = %{x:.2f}<br>γ = %{y:.3f}<extra></extra>",
+            }
+        )
+    traces.append(
+        {
+            "type": "scatter",
+            "x": [here.correlation],
+            "y": [here.gamma],
+            "mode": "markers",
+            "name": f"{look.html}  γ = {here.gamma:.2f}",
+            "meta": "sandbox",
+            "marker": {"color": look.colour, "symbol": look.marker, "size": 17},
+            "hovertemplate": "sandbox<br>r = %{x:.2f}<br>γ = %{y:.3f}<extra></extra>",
+        }
+    )
+    low = min([0.85, *(p.gamma - 0.1 for p in run.values())])
+    left = min([-0.05, *(p.correlation - 0.07 for p in run.values())])
+    quiet = {"size": 12, "color": palette.QUIET}
+    said = [
+        {"x": x, "y": gamma, "text": f"{text}: γ = {gamma}", "font": quiet, "showarrow": False}
+        | {"xanchor": xanchor, "yanchor": yanchor}
+        for gamma, x, text, xanchor, yanchor in (
+            (2, 0.0, "each direction owns one κ", "left", "bottom"),
+            (1, 1.0, "all directions see the same κ", "right", "top"),
+        )
+    ]
+    return palette.figure(
+        traces,
+        layout(
+            height,
+            xaxis=axis("r, correlation of κ with its alignment", range=[left, 1.05], dtick=0.25, tick0=0),
+            yaxis=axis("exponent γ", range=[low, 2.15], dtick=0.25, tick0=1),
+            shapes=palette.bounds(),
+            annotations=said,
+        ),
+    )
+
+
+def _centre(values: ndarray) -> float:
+    return float(10 ** np.log10(values[values > 0]).mean())
+
+
+def decades(traces: Sequence[Mapping[str, Any]], coordinate: str) -> float:
+    """How many powers of ten the positive values of all series span."""
+    values = np.concatenate([np.asarray(t[coordinate], float) for t in traces])
+    values = values[values > 0]
+    return float(np.log10(values.max() / values.min()))
+
+
+def _signed(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")

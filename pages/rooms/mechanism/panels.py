@@ -1,0 +1,247 @@
+"""The sandbox on the page: a sentence, four pictures, and the five steps of the proof."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+from numpy import ndarray
+
+from engine.results.synthetic import SAMPLES
+from pages.data import results
+from pages.data.results import View
+from pages.plot import reproduce
+from pages.rooms.mechanism import figures, proof, spectra
+from pages.rooms.mechanism import text as told
+from pages.rooms.mechanism.controls import Setting
+from pages.rooms.mechanism.spectra import Source
+from pages.rooms.mechanism.wedge import wedge
+from pages.rooms.suppression import panels
+from pages.state import selection
+from pages.state.selection import bound
+from pages.text import confidence, definitions
+from pages.text import numbers as live
+from pages.ui import marker
+from pages.ui.controls import draw, heading
+
+SANDBOX, RUN = "sandbox", "run"
+
+
+def beside(page: str, view: View | None) -> Source | None:
+    """The switch that puts the present run into every picture; None where it is off, or there is nothing to put."""
+    if view is None:
+        st.caption("Once a network is analysed, its own curvatures can be put beside these: open the start page.")
+        return None
+    try:
+        found = spectra.measured(view)
+    except ValueError as error:
+        st.caption(str(error))
+        return None
+    if found is None:
+        _missing(view)
+        return None
+    shown = st.toggle(
+        "Show the present run",
+        help="Its largest curvature κ₁ of each sample, and where that points: the real (κ₁, α).",
+        **bound(page, "measured", selection.current().measured is not False),
+    )
+    return found if shown else None
+
+
+def _missing(view: View) -> None:
+    """Why the run cannot be put beside the sandbox, and what to do."""
+    if len(view.chosen.request.layers) > 1:
+        st.caption("Curvatures of single samples are defined layer by layer: choose a single layer in the menu.")
+        return
+    st.caption(
+        f"The analysis of epoch {view.epoch} keeps no curvatures of single samples, so this run cannot be put beside "
+        f"the sandbox. To make them, type `{panels.command(view)}`"
+    )
+
+
+def sentence(made: Source, run: Source | None) -> str:
+    """What the present setting shows."""
+    r, gamma = made.place.correlation, made.place.gamma
+    if r < 0.005:
+        said = "Sharp samples point anywhere: **γ = 1**."
+    elif r > 0.995:
+        said = "Every direction owns one curvature: **γ = 2**."
+    else:
+        said = f"Sandbox: r = {_two(r)}, **γ = {gamma:.2f}**."
+    if run is not None:
+        said += f" This run: r = {_two(run.place.correlation)}, **γ = {run.place.gamma:.2f}**."
+    return said
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def pictures_of(setting: Setting, made: Source, run: Source | None, view: View | None) -> None:
+    """The law, the map, what a direction sees, and the spectra."""
+    there = {SANDBOX: made} | ({} if run is None else {RUN: run})
+    with st.grid(2, min_column_width=400, gap="medium") as grid:
+        with grid.cell():
+            heading("The power law", told.LAW + definitions.GAMMA, level=3)
+            draw(
+                figures.law(there),
+                "law",
+                "sandbox-law",
+                "Log-log plot of noise against curvature: "
+                + ", ".join(f"exponent {s.place.gamma:.2f} in the {name}" for name, s in there.items())
+                + ".",
+                arrays=lambda: _arrays(there, lambda s: {"H": s.bounds.hessian, "E_h2": s.bounds.noise}),
+                code=lambda: _code(setting, run, view, "H, E_h2 = (found.first.sum(axis=0), found.second.sum(axis=0))"),
+            )
+        with grid.cell():
+            heading("The map of γ", told.MAP, level=3)
+            _map(setting, made, run, view)
+        with grid.cell():
+            heading("What a direction sees", told.SEEN, level=3)
+            draw(
+                figures.seen(there),
+                "seen",
+                "sandbox-seen",
+                "The curvatures that each direction's mean curvature is made of, against that mean.",
+                arrays=lambda: _arrays(there, lambda s: {"H": s.bounds.hessian[s.shown], "kappa": s.seen.T}),
+                code=lambda: _code(
+                    setting,
+                    run,
+                    view,
+                    f"kappa_seen = sandbox.seen(found, {spectra.LEVELS}, np.arange(found.alignment.shape[1]))",
+                ),
+            )
+        with grid.cell():
+            heading("Spectra of κ, H and E[h²]", told.SPECTRA, level=3)
+            draw(
+                figures.spectra(there),
+                "spectra",
+                "sandbox-spectra",
+                "Curvatures of the samples, of the directions, and their mean squares, sorted, on a logarithmic scale.",
+                arrays=lambda: _arrays(
+                    there, lambda s: {"kappa": s.kappa, "H": s.bounds.hessian, "E_h2": s.bounds.noise}
+                ),
+                code=lambda: _code(setting, run, view, "kappa = found.kappa[:, 0]"),
+            )
+    if run is not None and view is not None:
+        _whence(view)
+
+
+def _arrays(there: Mapping[str, Source], of) -> dict[str, ndarray]:  # type: ignore[no-untyped-def]
+    return {f"{name}_{key}": array for name, source in there.items() for key, array in of(source).items()}
+
+
+def _code(setting: Setting, run: Source | None, view: View | None, *lines: str) -> str:
+    """The engine calls for the sandbox and, where it is shown, for the run."""
+    calls = ["import numpy as np", *setting.code, "place = sandbox.place(found)", *lines]
+    if run is not None and view is not None:
+        rows = run.directions
+        calls += [
+            "",
+            *reproduce.one(view, "", "found = result.sample_spectra()").splitlines(),
+            f"data = np.isin(np.arange(found.alignment.shape[1]), np.arange({rows[0]}, {rows[-1] + 1}))",
+            "data &= result.eigenvalues > result.noise_floor",
+            "place = sandbox.place(found, data)",
+            *lines,
+        ]
+    return "\n".join(calls)
+
+
+def _map(setting: Setting, made: Source, run: Source | None, view: View | None) -> None:
+    curve = spectra.curve(setting)
+    places = {} if run is None or view is None else spectra.along(view)
+    epoch = -1 if view is None else view.epoch
+    points = {SANDBOX: made.place} | {f"run, epoch {e}": p for e, p in places.items()}
+    draw(
+        figures.chart(curve, made.place, made.look, places, epoch, spectra.THIS_RUN),
+        "map",
+        "sandbox-map",
+        "The exponent against the correlation of curvature and alignment: "
+        + "; ".join(f"{name} at {p.correlation:.2f} and {p.gamma:.2f}" for name, p in points.items())
+        + ".",
+        arrays=lambda: {
+            "curve_r": curve[0],
+            "curve_gamma": curve[1],
+            **{name: np.array([p.correlation, p.gamma]) for name, p in points.items()},
+        },
+        code=lambda: _code(setting, run, view, "r, gamma = place.correlation, place.gamma"),
+        on_click=_look_at,
+    )
+
+
+def _look_at(epoch: int) -> None:
+    selection.choose(epoch=epoch)
+
+
+def _whence(view: View) -> None:
+    """Where the run's points come from, and how sure its exponent is."""
+    kept = results.spectra(view)
+    if kept is not None:
+        first, last = spectra.window(view)
+        confidence.button(view, ("E_h2",), last, first)
+        st.caption(
+            "Small rings on the map are other epochs of the run: click one to look at it. "
+            f"Of the run: directions {first + 1} … {last:,} above the noise floor. {panels.source(view, kept)} "
+            f"{panels.where(view, kept)}"
+        )
+
+
+# -- the proof --------------------------------------------------------------------------------------------
+
+
+def the_proof(page: str, source: Source, whose: str) -> None:
+    """Five steps, one at a time, with the numbers of one direction."""
+    heading("The bound, and its proof in five steps", definitions.BOUNDS)
+    st.markdown(f"$${proof.statement(source)}$$")
+    chosen = st.segmented_control(
+        "Step",
+        list(range(1, len(proof.TITLES) + 1)),
+        format_func=lambda n: f"{n}. {proof.TITLES[n - 1]}",
+        required=True,
+        label_visibility="collapsed",
+        **bound(page, "proof", selection.current().proof or 1),
+    )
+    direction = _direction(page, source)
+    step = proof.steps(source, direction)[chosen - 1]
+    with st.grid(2, min_column_width=400, gap="large") as pair:
+        explained, drawn = pair.cell(), pair.cell()
+    with explained:
+        st.markdown(f"#### {chosen}. {step.title}")
+        st.markdown(step.text)
+        st.markdown(numbers(step))
+        if step.equality:
+            st.markdown(step.equality)
+    with drawn:
+        draw(
+            wedge(source, chosen, direction),
+            "wedge",
+            "sandbox-bound",
+            "Log-log plot of the mean square curvature against the mean, between its bounds of slope 2 and slope 1.",
+            arrays=lambda: {
+                "H": source.bounds.hessian,
+                "E_h2": source.bounds.noise,
+                "lower": source.bounds.lower,
+                "upper": source.bounds.upper,
+                "fitted": source.data,
+            },
+            on_click=marker.at,
+        )
+        st.caption(f"Numbers of {whose}, direction {direction}. Click a point for those of another.")
+
+
+def _direction(page: str, source: Source) -> int:
+    """The direction pointed at, if it is one of those fitted; else the tenth."""
+    rows = source.directions + 1
+    wanted = selection.current().direction
+    return int(wanted) if wanted is not None and wanted in rows else int(rows[min(9, rows.size - 1)])
+
+
+def numbers(step: proof.Step) -> str:
+    """The numbers of a step as a table."""
+    rows = "\n".join(f"| ${symbol}$ | ${live.tex(value, 4)}$ |" for symbol, value in step.numbers)
+    return f"| | value |\n|:--|--:|\n{rows}"
+
+
+def how_it_is_made() -> None:
+    """The construction, in words and formula."""
+    st.subheader("How the sandbox is made")
+    st.markdown(told.MADE.replace("⟦n⟧", str(SAMPLES)))

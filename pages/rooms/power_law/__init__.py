@@ -1,0 +1,1 @@
+"""The exponent, its residuals, its window and its cause."""

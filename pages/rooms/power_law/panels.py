@@ -1,0 +1,251 @@
+"""The exponent, as the power-law page shows it: the law, its numbers, its residuals, its window, its cause."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import streamlit as st
+from numpy import ndarray
+
+from engine.results.power_law import Bend
+from pages.charts import power_law
+from pages.charts import residuals as exponent_figures
+from pages.charts.power_law import RUNS, Cloud
+from pages.charts.residuals import residuals_of
+from pages.data import results
+from pages.data.results import View
+from pages.plot import reproduce
+from pages.shell.frame import escaped, names
+from pages.state import selection
+from pages.state.palette import LOOKS
+from pages.text import confidence
+from pages.ui import marker
+from pages.ui.cards import fit_or_none
+from pages.ui.controls import draw, provenance
+
+
+def views(page: str, view: View) -> dict[str, View]:
+    """The view given, and those of other runs that are chosen, each by the name of its run."""
+    runs = {run.key: run for run in results.runs()}
+    told = names(tuple(runs.values()))
+    drawn = {view.run.key: view}
+    others = {key: name for key, name in told.items() if key != view.run.key}
+    if not others:
+        return {told[view.run.key]: view}
+    chosen = tuple(key for key in selection.current().runs or () if key in others)[: len(RUNS) - 1]
+    pressed = st.multiselect(
+        "Other runs in the same figure",
+        list(others),
+        format_func=others.__getitem__,
+        max_selections=len(RUNS) - 1,
+        placeholder="none",
+        help="The same covariances of other runs, at the same epoch or the nearest that is analysed.",
+        **selection.bound(page, "runs", chosen),
+    )
+    for key in pressed:
+        other = results.view_of(runs[key])
+        if other is None:
+            st.caption(f"Nothing of {escaped(others[key])} is analysed yet.")
+        else:
+            drawn[key] = other
+    short = apart([told[key] for key in drawn])
+    return dict(zip(short, drawn.values(), strict=True))
+
+
+def apart(names: Sequence[str]) -> list[str]:
+    """Names of several runs without the parts that all of them share, as long as something is left of each."""
+    parts = [name.split(", ") for name in names]
+    shared = set(parts[0]).intersection(*parts)
+    short = [", ".join(p for p in part if p not in shared) for part in parts]
+    return short if all(short) and len(set(short)) == len(names) else list(names)
+
+
+def clouds(
+    there: Mapping[str, View], matrices: Sequence[str], first: int, last: int, bend: bool = False
+) -> list[Cloud]:
+    """Diagonals and fits of some matrices of one or more runs, ready to be drawn; second-order fits on demand."""
+    return [
+        Cloud(
+            name,
+            view.analysis.eigenvalues,
+            view.analysis.diagonal(name),
+            fit_or_none(view.analysis, name, last, first),
+            first,
+            last,
+            view.analysis.noise_floor,
+            place,
+            run if len(there) > 1 else "",
+            bend=_bend(view, name, last, first) if bend else None,
+        )
+        for place, (run, view) in enumerate(there.items())
+        for name in matrices
+        if name in view.analysis.names
+    ]
+
+
+def _bend(view: View, name: str, last: int, first: int) -> Bend | None:
+    try:
+        return confidence.exponent(view, name, last, first).bend
+    except ValueError:
+        return None
+
+
+def _arrays(drawn: Sequence[Cloud]) -> dict[str, ndarray]:
+    """The diagonals behind a figure, those of other runs numbered."""
+    found: dict[str, ndarray] = {}
+    for cloud in drawn:
+        end = _end(cloud.run)
+        found |= {f"H{end}": cloud.x, f"{cloud.name}{end}": cloud.y}
+    return found
+
+
+def _code(there: Mapping[str, View], drawn: Sequence[Cloud], *lines: str) -> str:
+    """The same questions to each run: {name} stands for a matrix, {end} for the run's number, {window} for the
+    arguments of a fit."""
+    texts = []
+    for place, view in enumerate(there.values()):
+        end = _end(place)
+        told = [f"H{end} = result.eigenvalues"]
+        for cloud in (c for c in drawn if c.run == place):
+            window = f'"{cloud.name}", {cloud.last}, {cloud.first}'
+            asked = (line.format(name=cloud.name, end=end, window=window) for line in lines)
+            told += [line for line in asked if line not in told]
+        texts.append(reproduce.one(view, *told))
+    return "\n\n".join(texts)
+
+
+def _end(run: int) -> str:
+    return f"_run{run + 1}" if run else ""
+
+
+def _boxed(view: View, scale: float, low: float, high: float) -> None:
+    """Fit the directions whose curvature lies in a box that was drawn."""
+    inside = np.flatnonzero((view.analysis.eigenvalues >= low * scale) & (view.analysis.eigenvalues <= high * scale))
+    if inside.size:
+        selection.choose(window=(int(inside[0]) + 1, int(inside[-1]) + 1))
+
+
+def law(there: Mapping[str, View], drawn: Sequence[Cloud], centred: bool = False, boxes: bool = True) -> None:
+    """Log-log C_ii on H_ii with fits and slopes; a box drawn in it becomes the window if `boxes`."""
+    view = next(iter(there.values()))
+    spoken = "; ".join(
+        f"{c.name}{f' of {c.label}' if c.label else ''} has exponent {c.fit.gamma:.2f}"
+        for c in drawn
+        if c.fit is not None
+    )
+    shown = next((c for c in drawn if c.fitted.any()), None)
+    scale = float(shown.centre[0]) if centred and shown is not None else 1.0
+    draw(
+        power_law.power_law(drawn, centred, marked=marker.pointed(view)),
+        "power",
+        f"power-law-{view.epoch}",
+        f"Log-log plot of the noise variance against curvature. {spoken}. Lines of slope 1 and 2 for comparison.",
+        arrays=lambda: _arrays(drawn),
+        code=lambda: _code(
+            there, drawn, '{name}{end} = result.diagonal("{name}")', "fit_{name}{end} = result.fit({window})"
+        ),
+        on_click=marker.at,
+        on_box=partial(_boxed, view, scale) if boxes else None,
+    )
+    counts = " and ".join(f"{c.fit.n:,} of ${c.look.tex}$" for c in drawn if c.fit is not None and c.run == 0)
+    first, last = (drawn[0].first, drawn[0].last or drawn[0].x.size) if drawn else (0, 0)
+    box = " Draw a box in the figure to fit what is in it." if boxes else ""
+    st.caption(
+        f"Fitted: {counts or 'none'} among directions {first + 1} … {last:,}, above the noise floor.{box} "
+        f"At most {power_law.LIMIT} points of each are drawn; fits use all. {provenance(view)}"
+    )
+
+
+def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: int, last: int) -> None:
+    """The numbers of each fit."""
+    robust = st.session_state.get(f"{page}.robust", False)
+    rows = []
+    for run, view in there.items():
+        a = view.analysis
+        for name in matrices:
+            if name not in a.names:
+                continue
+            try:
+                fit = a.fit(name, last, first)
+            except ValueError as error:
+                st.warning(f"{LOOKS[name].tex}: {error}")
+                continue
+            bend = _bend(view, name, last, first)
+            local = "—" if bend is None else f"{bend.slope_top:.2f} → {bend.slope_end:.2f}"
+            row = f"| {escaped(run)} " if len(there) > 1 else ""
+            row += (
+                f"| ${LOOKS[name].tex}$ | **{fit.gamma:.3f}** ± {fit.stderr:.3f} | {confidence.between(fit)} | {local} "
+            )
+            if robust:
+                slope, low, high = results.theil_sen(view, name, last, first)
+                row += f"| {slope:.3f} ({low:.3f} … {high:.3f}) "
+            rows.append(row + f"| {fit.r2:.4f} | {fit.n:,} | {fit.discarded:,} | {a.spearman(name, last):.4f} |")
+    if not rows:
+        return
+    columns = ["covariance", "γ ± standard error", "95 % interval", "local slope"]
+    columns = ["run"] * (len(there) > 1) + columns + ["γ by Theil–Sen"] * robust
+    columns += ["R²", "directions, n", "left out", "rank correlation"]
+    left = 1 + (len(there) > 1)
+    rule = "|:--" * left + "|--:" * (len(columns) - left) + "|"
+    st.markdown("\n".join([f"| {' | '.join(columns)} |", rule, *rows]))
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.toggle(
+            "Second opinion: Theil–Sen",
+            key=f"{page}.robust",
+            help="The median of the slopes of all pairs of directions and its 95 % interval: γ without trust in "
+            "outliers.",
+        )
+        confidence.button(next(iter(there.values())), matrices, last, first)
+
+
+def residuals(there: Mapping[str, View], drawn: Sequence[Cloud]) -> None:
+    """Distances from the fitted lines, and their running median."""
+    view = next(iter(there.values()))
+    draw(
+        exponent_figures.residuals(drawn, marker.pointed(view)),
+        "residuals",
+        f"residuals-{view.epoch}",
+        "Distances of the directions from the fitted line in decades, against curvature, with their running median.",
+        arrays=lambda: _arrays(drawn) | {f"residual_{c.name}{_end(c.run)}": residuals_of(c) for c in drawn},
+        code=lambda: _code(
+            there,
+            drawn,
+            "import numpy as np",
+            '{name}{end} = result.diagonal("{name}")',
+            "residual_{name}{end} = np.log10({name}{end} / result.fit({window}).line(H{end}))",
+        ),
+        on_click=marker.at,
+        on_box=partial(_boxed, view, 1.0),
+    )
+    st.caption(f"Flat along zero: one power holds over the whole window. {provenance(view)}")
+
+
+def gamma_by_window(there: Mapping[str, View], drawn: Sequence[Cloud], first: int, last: int) -> None:
+    """γ over the first 𝒩 directions, for every 𝒩."""
+    view = next(iter(there.values()))
+    draw(
+        exponent_figures.gamma_by_window(drawn, first, last, marker.pointed(view)),
+        "gamma_by_window",
+        "gamma-by-window",
+        "The exponent as a function of the number of leading directions fitted.",
+        arrays=lambda: {f"gamma_{c.name}{_end(c.run)}": exponent_figures.by_window(c.x, c.y, c.floor) for c in drawn},
+        code=lambda: _code(there, drawn, 'gamma_{name}{end} = result.gamma_by_window("{name}")'),
+        on_click=marker.at,
+    )
+    st.caption(f"Shaded: the present window. {provenance(view)}")
+
+
+def effective_curvature(view: View) -> None:
+    """κ_eff against H_ii, and what its slope says."""
+    a = view.analysis
+    curvature = a.effective_curvature()
+    draw(
+        exponent_figures.effective_curvature(a.eigenvalues, curvature, marker.pointed(view)),
+        "effective",
+        f"effective-{view.epoch}",
+        "Log-log plot of effective curvature against curvature, above its lower bound.",
+        arrays=lambda: {"H": a.eigenvalues, "kappa_eff": curvature},
+        code=lambda: reproduce.one(view, "H, kappa_eff = result.eigenvalues, result.effective_curvature()"),
+        on_click=marker.at,
+    )
+    st.caption(f"Flat would mean γ = 1; parallel to the dashed line, γ = 2. {provenance(view)}")

@@ -1,0 +1,1 @@
+"""Runs: side by side, one by one, as files."""

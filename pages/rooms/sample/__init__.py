@@ -1,0 +1,1 @@
+"""The Hessian of one sample."""

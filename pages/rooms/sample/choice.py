@@ -1,0 +1,111 @@
+"""Which sample is looked at: offered by its curvature and class, chosen with a click."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import streamlit as st
+from numpy import ndarray
+
+from engine.samples.table import Samples
+from pages.charts import thumbnails
+from pages.shell.frame import escaped
+from pages.state import palette, selection
+from pages.state.selection import bound
+from pages.ui.controls import draw
+
+ORDERS: Mapping[str, str] = {"stiffest": "stiffest", "softest": "softest", "all": "stiff to soft"}
+OFFERED = 24
+
+
+def sharpness(samples: Samples) -> ndarray:
+    """|κ_1| of every sample."""
+    return np.abs(samples.kappa[:, 0])
+
+
+def ranked(samples: Samples) -> ndarray:
+    """All samples, the stiffest first."""
+    return np.argsort(-sharpness(samples), kind="stable")
+
+
+def chosen(samples: Samples) -> int:
+    """The sample that is selected, if there is one of that number; else the stiffest."""
+    wanted = selection.current().sample
+    return wanted if wanted is not None and wanted < len(samples) else int(ranked(samples)[0])
+
+
+def choose(sample: int) -> None:
+    """Look at this sample, as a click on it does."""
+    selection.choose(sample=sample)
+
+
+def offered(samples: Samples, order: str, of_class: int | None, count: int = OFFERED) -> ndarray:
+    """At most `count` samples of a class (None: of all): the stiffest, the softest, or evenly spread from stiff to
+    soft."""
+    pool = ranked(samples)
+    pool = pool if of_class is None else pool[samples.targets[pool] == of_class]
+    if order == "softest":
+        return pool[::-1][:count]
+    if order == "all" and pool.size > count:
+        return pool[np.linspace(0, pool.size - 1, count).round().astype(int)]
+    return pool[:count]
+
+
+def knobs(page: str, samples: Samples) -> tuple[str, int | None]:
+    """Which samples are offered: their order and their class."""
+    now = selection.current()
+    classes = [None, *range(len(samples.class_names))]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        order = st.segmented_control(
+            "Samples",
+            list(ORDERS),
+            format_func=ORDERS.__getitem__,
+            required=True,
+            **bound(page, "order", now.order if now.order in ORDERS else "stiffest"),
+        )
+        of_class = st.selectbox(
+            "Class",
+            classes,
+            format_func=lambda c: "all" if c is None else samples.class_names[c],
+            width=130,
+            **bound(page, "of_class", now.of_class if now.of_class in classes else None),
+        )
+    return str(order), of_class
+
+
+def strip(samples: Samples, pictures: ndarray | None, sample: int, order: str, of_class: int | None) -> None:
+    """The samples offered; a click looks at one."""
+    shown = offered(samples, order, of_class)
+    if not shown.size:
+        st.caption("No training sample is of this class.")
+        return
+    size = sharpness(samples)
+    draw(
+        thumbnails.strip(
+            samples, pictures, shown.tolist(), (sample,), [f"κ<sub>1</sub> = {palette.number(size[p])}" for p in shown]
+        ),
+        "strip",
+        "samples-by-curvature",
+        f"{shown.size} training samples, ordered by their sharpest curvature.",
+        arrays=lambda: {"sample": shown, "kappa_1": samples.kappa[shown, 0], "target": samples.targets[shown]},
+        on_click=choose,
+    )
+
+
+def stepper(page: str, samples: Samples, sample: int) -> None:
+    """Which sample it is, one step stiffer or softer."""
+    order = ranked(samples)
+    place = int(np.flatnonzero(order == sample)[0])
+    name = escaped(samples.class_names[samples.targets[sample]])
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"#### Sample {sample:,}, a “{name}”", width="content")
+        for label, icon, to in (("Stiffer", ":material/chevron_left:", -1), ("Softer", ":material/chevron_right:", 1)):
+            there = 0 <= place + to < order.size
+            st.button(
+                label,
+                key=f"{page}.{label}",
+                icon=icon,
+                type="tertiary",
+                disabled=not there,
+                on_click=choose,
+                args=(int(order[place + to]) if there else sample,),
+            )

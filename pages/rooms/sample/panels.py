@@ -1,0 +1,178 @@
+"""The parts of the page of one sample, each with its numbers and its code."""
+
+import numpy as np
+import streamlit as st
+from numpy import ndarray
+
+from engine.samples.hessian import One
+from engine.samples.table import Samples
+from pages.charts import thumbnails
+from pages.data.results import View
+from pages.plot import reproduce
+from pages.rooms.sample import choice, figures, text
+from pages.state import selection
+from pages.state.selection import bound
+from pages.ui import marker
+from pages.ui.controls import draw
+
+
+def why(page: str, view: View, samples: Samples, sample: int) -> None:
+    """|κ_1| of all samples against the confidence of the network."""
+    plain = st.segmented_control(
+        "Axes",
+        [False, True],
+        format_func=lambda p: "plain" if p else "logarithmic",
+        required=True,
+        label_visibility="collapsed",
+        **bound(page, "plain", bool(selection.current().plain)),
+    )
+    kappa = samples.kappa[:, 0]
+    draw(
+        figures.stiffness(
+            samples.chain.loss,
+            samples.confidence,
+            kappa,
+            samples.correct,
+            lambda p: thumbnails.answer(samples, p),
+            sample,
+            bool(plain),
+        ),
+        "stiffness",
+        "stiffness-and-confidence",
+        "The sharpest curvature of every sample against the network's confidence, with the curve of two classes.",
+        arrays=lambda: {
+            "kappa_1": kappa,
+            "confidence": samples.confidence,
+            "target": samples.targets,
+            "predicted": samples.predicted,
+        },
+        code=lambda: reproduce.samples(view, "print(found.kappa[:, 0], found.confidence, found.correct)"),
+        on_click=choice.choose,
+    )
+
+
+def portrait(page: str, view: View, samples: Samples, pictures: ndarray | None, sample: int, one: One) -> None:
+    """The chosen sample: how it looks, what the network answers, and why it is as stiff as it is."""
+    choice.stepper(page, samples, sample)
+    picture, answers = st.columns([2, 5], vertical_alignment="center")
+    with picture:
+        if pictures is not None:
+            st.image(thumbnails.source(pictures[sample]), width="stretch", caption=thumbnails.answer(samples, sample))
+        else:
+            st.markdown(f"**{thumbnails.answer(samples, sample)}**")
+    with answers:
+        draw(
+            figures.probabilities(one, samples.class_names, int(samples.targets[sample])),
+            "probabilities",
+            f"answer-to-sample-{sample}",
+            "Probability of each class, the right one filled.",
+            arrays=lambda: {"probability": one.probabilities},
+            code=lambda: _code(view, sample, "print(one.probabilities)"),
+        )
+    st.markdown(text.one_of_them(samples, sample, one))
+
+
+def product(view: View, sample: int, one: One) -> None:
+    """M, a aᵀ and their Kronecker product."""
+    outputs, inputs = one.largest(figures.SIDE)
+    left, right, whole = one.block(outputs, inputs)
+    o, i = ([str(n + 1) for n in side] for side in (outputs, inputs))
+    pairs = [f"{a}, {b}" for a in o for b in i]
+    parts = (
+        ("M", figures.square(left, o, "M of outputs %{y} and %{x}", "M")),
+        ("aa", figures.square(right, i, "a a of inputs %{y} and %{x}", "⊗   a a<sup>T</sup>")),
+        (
+            "h",
+            figures.square(whole, pairs, "(output, input) = (%{y}), (%{x})", "=   h<sub>p</sub>", len(i)),
+        ),
+    )
+    names = {"M": left, "aa": right, "h": whole}
+    with st.grid(3, min_column_width=200, gap="small") as row:
+        for key, figure in parts:
+            with row.cell():
+                draw(
+                    figure,
+                    key,
+                    f"{key}-of-sample-{sample}",
+                    f"{key} of sample {sample}, blue negative and red positive.",
+                    arrays=lambda key=key: {key: names[key], "outputs": outputs, "inputs": inputs},  # type: ignore[misc]
+                    code=lambda: _code(view, sample, f"M, aa, h = one.block(*one.largest({figures.SIDE}))"),
+                )
+    st.markdown(text.picture(one, len(pairs), outputs.size, inputs.size, one.share(outputs, inputs)))
+
+
+def spectrum(view: View, samples: Samples, sample: int, one: One, mode: int) -> None:
+    """κ_m of the sample."""
+    middle = np.median(np.abs(samples.kappa), axis=0)
+    draw(
+        figures.spectrum(one.kappa, middle, mode),
+        "kappa",
+        f"spectrum-of-sample-{sample}",
+        "Eigenvalues of the sample's Hessian beside the median over all samples.",
+        arrays=lambda: {"kappa": one.kappa, "median": middle},
+        code=lambda: _code(view, sample, "print(one.kappa)"),
+        on_click=_mode,
+    )
+    st.markdown(text.spectrum(one))
+
+
+def _mode(m: int) -> None:
+    selection.choose(mode=m)
+
+
+def mode_of(one: One) -> int:
+    """The eigenvalue that is looked at, from 1."""
+    return min(selection.current().mode or 1, max(one.rank, 1))
+
+
+def direction_of(view: View, samples: Samples, own: ndarray) -> int:
+    """The global direction that is looked at, from 1: the one pointed at, else the one most aligned."""
+    pointed = marker.pointed(view)
+    return pointed if pointed is not None and pointed <= len(samples.directions) else int(own.argmax()) + 1
+
+
+def alignment(view: View, samples: Samples, sample: int, one: One, mode: int, own: ndarray, direction: int) -> None:
+    """(u_m·v_i)² of the leading global directions."""
+    usual = samples.alignment.mean(axis=0) if mode == 1 else None
+    d = one.curvature.shape[0] * one.activity.size
+    draw(
+        figures.alignments(own, usual, 1 / d, mode, direction),
+        "alignment",
+        f"alignment-of-sample-{sample}",
+        "How far the sample's eigenvector lies along each leading eigenvector of H.",
+        arrays=lambda: {"alignment": own} | ({} if usual is None else {"mean": usual}),
+        code=lambda: _code(view, sample, f"print(one.alignment(found.directions)[{mode - 1}])"),
+        on_click=marker.at,
+    )
+    st.markdown(text.aligned(samples, one, own, mode, direction))
+
+
+def own_direction(view: View, samples: Samples, sample: int, one: One, mode: int, direction: int) -> None:
+    """u_m in the shape of the weights, on the side of v_i."""
+    u = one.eigenvector(mode - 1)
+    u = u if (u * samples.directions[direction - 1]).sum() >= 0 else -u
+    draw(
+        figures.weights(u, f"u<sub>{mode}</sub> of this sample"),
+        "u",
+        f"eigenvector-of-sample-{sample}",
+        f"The sample's eigenvector {mode} as {u.shape[0]} × {u.shape[1]} weights.",
+        arrays=lambda: {"u": u},
+        code=lambda: _code(view, sample, f"u = one.eigenvector({mode - 1})"),
+    )
+
+
+def global_direction(view: View, samples: Samples, direction: int) -> None:
+    """v_i in the shape of the weights."""
+    v = samples.directions[direction - 1]
+    draw(
+        figures.weights(v, f"v<sub>{direction}</sub> of H, the mean over all samples"),
+        "v",
+        f"eigenvector-{direction}",
+        f"Eigenvector {direction} of H as {v.shape[0]} × {v.shape[1]} weights.",
+        arrays=lambda: {"v": v},
+        code=lambda: reproduce.samples(view, f"v = found.directions[{direction - 1}]"),
+    )
+
+
+def _code(view: View, sample: int, *lines: str) -> str:
+    return reproduce.samples(view, f"one = one_sample.of(found, {sample})", *lines)

@@ -1,0 +1,141 @@
+"""What the present numbers say about stiff samples, in sentences."""
+
+from collections import Counter
+
+import numpy as np
+
+from engine.results.commutation import spearman
+from engine.samples.hessian import One, two_classes
+from engine.samples.table import Samples
+from pages.rooms.sample.choice import ranked, sharpness
+from pages.rooms.sample.figures import chance
+from pages.shell.frame import escaped
+from pages.state.palette import number
+from pages.ui.marker import ordinal
+
+# Stiffest samples that are told of, as a share of all; a factor worth naming; an answer that is sure.
+FEW, LARGE, SURE = 0.01, 2.0, 0.9
+
+
+def all_of_them(samples: Samples) -> str:
+    """How few samples are stiff, of which classes, and what their stiffness goes with."""
+    size = sharpness(samples)
+    if not size.any():
+        return "No sample curves the loss at all here."
+    few = ranked(samples)[: max(1, round(FEW * len(samples)))]
+    share = size[few].sum() / size.sum()
+    wrong = int((~samples.correct[few]).sum())
+    unsure = int((samples.correct[few] & (samples.confidence[few] < SURE)).sum())
+    classes = Counter(samples.targets[few].tolist()).most_common(3)
+    told = ", ".join(f"“{escaped(samples.class_names[c])}” ({n})" for c, n in classes)
+    loss = samples.chain.loss
+    length = (samples.activity.astype(float) ** 2).sum(axis=1)
+    said = (
+        f"The stiffest 1 % of the samples ({few.size:,} of {len(samples):,}) make up **{share:.0%}** of the sum of all "
+        f"$|\\kappa_1|$. The network answers {wrong or 'none'} of them wrongly"
+        + (f", and {unsure} rightly with less than 90 % confidence" if unsure else "")
+        + f"; most are {told}."
+    )
+    if loss == "linear_mse":
+        return said + " With plain squared error the loss bends the same whatever the network answers."
+    shape = np.abs(two_classes(loss, samples.confidence))
+    doubt, activity = (_rank(size, z) for z in (shape, length))
+    return (
+        f"{said} $|\\kappa_1|$ goes with the dashed curve of confidence (rank correlation {doubt}), and with the "
+        f"length of the activity $\\lVert a\\rVert^2$ ({activity})."
+    )
+
+
+def _rank(x: np.ndarray, y: np.ndarray) -> str:
+    value = spearman(x, y)
+    return f"{value:.2f}".replace("-", "−")
+
+
+def one_of_them(samples: Samples, p: int, one: One) -> str:
+    """Why this sample is as stiff as it is."""
+    size = sharpness(samples)
+    names = samples.class_names
+    own, said = names[samples.targets[p]], names[samples.predicted[p]]
+    confidence = chance(float(samples.confidence[p]), html=False)
+    answer = (
+        f"The network is right, with confidence {confidence}"
+        if samples.correct[p]
+        else f"The network takes this “{escaped(own)}” for “{escaped(said)}” and gives the right class {confidence}"
+    )
+    place = 1 + int((size > size[p]).sum())
+    length = (samples.activity.astype(float) ** 2).sum(axis=1)
+    bend = np.divide(size, length, out=np.zeros_like(length), where=length > 0)
+    text = (
+        f"{answer}. Its $\\kappa_1 = {_tex(samples.kappa[p, 0])}$ is the {ordinal(place)} sharpest of {len(samples):,}"
+    )
+    times = [_times(z[p], float(np.median(z))) for z in (size, bend, length)]
+    if None in times:
+        return f"{text}."
+    whole, by_bend, by_length = (t for t in times if t is not None)
+    text += (
+        f", {_factor(whole)} the median: $\\lVert a\\rVert^2 = {_tex(length[p])}$ is {_factor(by_length)} its median, "
+        f"and the curvature of what follows, $\\lambda_1(M) = {_tex(bend[p])}$, {_factor(by_bend)}."
+    )
+    if max(whole, 1 / whole) < LARGE:
+        return f"{text} An ordinary sample."
+    stiff, more = whole > 1, abs(np.log(by_bend)) > abs(np.log(by_length))
+    if not more:
+        return f"{text} It is the activity that makes it {'stiff' if stiff else 'soft'}."
+    if samples.chain.loss == "linear_mse":
+        return f"{text} It is the rest of the network that makes it {'stiff' if stiff else 'soft'}."
+    return f"{text} It is {'doubt' if stiff else 'certainty'} that makes it {'stiff' if stiff else 'soft'}."
+
+
+def picture(one: One, rows: int, outputs: int, inputs: int, share: float) -> str:
+    """How much of h_p is drawn."""
+    d = one.curvature.shape[0] * one.activity.size
+    if rows == d:
+        return f"All {d:,} × {d:,} entries."
+    return (
+        f"$h_p$ has {d:,} × {d:,} entries. Shown are {rows} of its rows and columns: the {outputs} outputs and "
+        f"{inputs} inputs that weigh most. They hold **{share:.0%}** of $\\lVert h_p\\rVert_F^2$."
+    )
+
+
+def spectrum(one: One) -> str:
+    """How many directions one sample bends."""
+    d = one.curvature.shape[0] * one.activity.size
+    kappa = one.kappa
+    negative = int((kappa[: one.rank] < 0).sum())
+    trace = np.abs(kappa).sum()
+    share = np.abs(kappa[0]) / trace if trace > 0 else 0.0
+    below = f", {negative} of them negative (blue)" if negative else ""
+    return (
+        f"Of {d:,} eigenvalues {one.rank} are not zero{below}; $\\kappa_1$ is **{share:.0%}** of the sum of their "
+        "sizes. Click a bar to look at its eigenvector."
+    )
+
+
+def aligned(samples: Samples, one: One, own: np.ndarray, mode: int, direction: int) -> str:
+    """Where u_m points among the global directions, and how much of H this one sample makes."""
+    count, d = len(samples.directions), one.curvature.shape[0] * one.activity.size
+    best = int(own.argmax()) + 1
+    i = direction - 1
+    inside = float(own.sum())
+    quadratic = float(one.kappa @ one.alignment(samples.directions[i : i + 1])[:, 0])
+    carried = quadratic / (len(samples) * samples.eigenvalues[i])
+    return (
+        f"**{inside:.0%}** of $u_{{{mode}}}$ lies along the leading {count} directions; by chance it would be "
+        f"{count / d:.1%}. It lies most along $v_{{{best}}}$ ({own[best - 1]:.2f}). This one sample of "
+        f"{len(samples):,} makes up **{carried:.2%}** of $H_{{{direction},{direction}}}$."
+    )
+
+
+def _tex(value: float) -> str:
+    from pages.text.numbers import tex
+
+    return tex(float(value))
+
+
+def _times(value: float, median: float) -> float | None:
+    return float(value / median) if value > 0 and median > 0 else None
+
+
+def _factor(ratio: float) -> str:
+    rounded = float(f"{ratio:.2g}")
+    return f"{number(rounded, 3 if 100 <= rounded < 1e5 else 2)} times"

@@ -1,0 +1,254 @@
+"""Figures of suppression: arrays in, go.Figure out. What was measured is grey, what the edit makes of it teal."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+from numpy import ndarray
+
+from pages.charts import power_law
+from pages.charts.power_law import Cloud
+from pages.state import palette
+from pages.state.palette import LOOKS, SLOPES, Look, axis, faded, layout, log_axis
+
+if TYPE_CHECKING:
+    from engine.results.commutation import Fit
+
+EDITED = replace(LOOKS["E_h2"], html="edited")
+MEASURED = Look(palette.QUIET, "hexagon-open", "as measured", r"\mathrm{measured}")
+NOISE = "noise C<sub>ii</sub> ∝ E[h²]<sub>ii</sub>"
+SINGLE = 8
+# Decades of curvature drawn below the largest; what lies deeper weighs nothing and is soon rounding.
+DECADES = 12
+
+
+def both(old: Cloud, new: Cloud, marked: int | None = None, height: int = 420) -> go.Figure:
+    """C_ii on H_ii before and after the edit, each with its fit, and slopes 1 and 2 through the measured cloud."""
+    figure = power_law.power_law([old, new], height=height, marked=marked)
+    if figure.data:
+        figure.update_yaxes(title_text=NOISE)
+    return figure
+
+
+def new_on_old(
+    old: ndarray,
+    new: ndarray,
+    fit: "Fit | None",
+    first: int = 0,
+    last: int | None = None,
+    marked: int | None = None,
+    height: int = 420,
+) -> go.Figure:
+    """New C_ii against old C_ii of directions first … last − 1, on one scale; dotted: unchanged."""
+    index = np.arange(old.size)
+    inside = (old > 0) & (new > 0) & (index >= first) & (index < (old.size if last is None else last))
+    if not inside.any():
+        return go.Figure(layout=layout(height, xaxis={"visible": False}, yaxis={"visible": False}))
+    keep = power_law.spread(np.where(inside, old, 0.0))
+    ends = np.array([old[inside].min(), old[inside].max()])
+    traces = [
+        go.Scatter(
+            x=old[keep],
+            y=new[keep],
+            mode="markers",
+            name="directions",
+            meta="new",
+            showlegend=False,
+            marker={"color": EDITED.colour, "symbol": EDITED.marker, "size": 6, "opacity": 0.7},
+            customdata=keep + 1,
+            hovertemplate="direction %{customdata}<br>old C<sub>ii</sub> ∝ %{x:.3e}<br>"
+            "new C<sub>ii</sub> ∝ %{y:.3e}<extra></extra>",
+        ),
+        go.Scatter(
+            x=ends,
+            y=ends,
+            mode="lines",
+            name="unchanged",
+            meta="unchanged",
+            hoverinfo="skip",
+            line={"color": palette.QUIET, "width": 1.6, "dash": SLOPES[1]},
+        ),
+    ]
+    if fit is not None:
+        traces.append(
+            go.Scatter(
+                x=ends,
+                y=fit.line(ends),
+                mode="lines",
+                name=f"slope {fit.gamma:.2f}, R² {fit.r2:.3f}",
+                meta="fit",
+                hoverinfo="skip",
+                line={"color": EDITED.colour, "width": 2.5},
+            )
+        )
+    traces += power_law.ring([old], [np.where(new > 0, new, np.nan)], marked)
+    wide, tall = (float(np.log10(z.max() / z.min())) for z in (ends, np.concatenate([ends, new[inside]])))
+    return go.Figure(traces, layout(height, xaxis=log_axis(f"old {NOISE}", wide), yaxis=log_axis(f"new {NOISE}", tall)))
+
+
+def samples(kappa: ndarray, keep: int, factor: str, threshold: float, stiff: str, height: int = 340) -> go.Figure:
+    """|κ_m| by m over the samples: median, quartiles, 5 … 95 %, some single samples.
+
+    Shaded: eigenvalues beyond `keep`, labelled with their factor; the line at m = 1 is the threshold of stiffness.
+    """
+    size = np.abs(kappa)
+    top = float(size.max(initial=0.0)) or 1.0
+    m = np.arange(1, kappa.shape[1] + 1)
+    drawn = np.maximum(size, top * 10.0 ** -(DECADES + 6))
+    levels = np.quantile(drawn, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
+    colour = EDITED.colour
+    traces = [
+        _band(m, levels[0], levels[4], "5 … 95 % of samples", faded(colour, 0.14)),
+        _band(m, levels[1], levels[3], "25 … 75 %", faded(colour, 0.28)),
+    ]
+    order = np.argsort(size[:, 0])
+    for place, sample in enumerate(order[np.unique(np.linspace(0, order.size - 1, SINGLE).astype(int))]):
+        traces.append(
+            go.Scatter(
+                x=m,
+                y=drawn[sample],
+                mode="lines",
+                name="single samples",
+                legendgroup="single",
+                showlegend=place == 0,
+                meta="single",
+                hoverinfo="skip",
+                line={"color": faded(palette.QUIET, 0.65), "width": 1},
+            )
+        )
+    traces.append(
+        go.Scatter(
+            x=m,
+            y=levels[2],
+            mode="lines+markers",
+            name="median",
+            meta="median",
+            line={"color": colour, "width": 2.5},
+            marker={"symbol": EDITED.marker, "size": 7},
+            hovertemplate="m = %{x}<br>median |κ<sub>m</sub>| = %{y:.2e}<extra></extra>",
+        )
+    )
+    shapes, notes = _beyond(keep, m.size, factor)
+    if threshold > 0:
+        traces.append(
+            go.Scatter(
+                x=[0.6, 1.4],
+                y=[threshold, threshold],
+                mode="lines",
+                name=stiff,
+                meta="threshold",
+                hoverinfo="skip",
+                line={"color": palette.QUIET, "width": 4},
+            )
+        )
+    low = max(float(levels[0].min()), top * 10.0**-DECADES)
+    up = [np.log10(low) - 0.2, np.log10(top) + 0.3]
+    return go.Figure(
+        traces,
+        layout(
+            height,
+            xaxis=_numbers(m.size),
+            yaxis=log_axis("curvature |κ<sub>m</sub>|", 2 * (up[1] - up[0]), range=up),
+            shapes=shapes,
+            annotations=notes,
+        ),
+    )
+
+
+def share(second: ndarray) -> ndarray:
+    """Σ_{m' ≤ m} Σ_i E[κ²α]_{m'i} over their sum, by m; zeros where nothing curves."""
+    each = second.sum(axis=1)
+    total = each.sum()
+    return np.cumsum(each) / total if total > 0 else np.zeros_like(each)
+
+
+def cumulative(second: ndarray, keep: int, factor: str, marked: int | None = None, height: int = 340) -> go.Figure:
+    """Which share of E[κ²α], summed over the directions, the m leading eigenvalues carry; and of one direction."""
+    values = share(second)
+    m = np.arange(1, values.size + 1)
+    traces: list[Any] = [
+        go.Bar(
+            x=m,
+            y=values,
+            meta="share",
+            width=0.62,
+            name="all directions",
+            showlegend=False,
+            marker={"color": [faded(EDITED.colour, 0.85 if i <= keep else 0.3) for i in m], "line": {"width": 0}},
+            # Where all is near 100 % only what is kept is told.
+            text=[percent(v) if v < 0.999 or i == keep else "" for i, v in zip(m, values, strict=True)],
+            textposition="outside",
+            constraintext="none",
+            textangle=0,
+            cliponaxis=False,
+            hovertemplate="the leading %{x}: %{y:.4%}<extra></extra>",
+        )
+    ]
+    if marked is not None and marked <= second.shape[1]:
+        traces.append(
+            go.Scatter(
+                x=m,
+                y=share(second[:, marked - 1 : marked]),
+                mode="lines+markers",
+                name=f"direction {marked:,} alone",
+                meta="marked",
+                line={"color": palette.MARK, "width": 2},
+                marker={"size": 7},
+                hovertemplate=f"direction {marked:,}, the leading %{{x}}: %{{y:.4%}}<extra></extra>",
+            )
+        )
+    shapes, notes = _beyond(keep, m.size, factor)
+    return go.Figure(
+        traces,
+        layout(
+            height,
+            xaxis=_numbers(m.size),
+            yaxis=axis("share of E[κ²α]", tickformat=".0%", range=[0, 1.3], tickvals=[0, 0.25, 0.5, 0.75, 1]),
+            shapes=shapes,
+            annotations=notes,
+        ),
+    )
+
+
+def percent(value: float) -> str:
+    """A share that is said to be all of it only if it is."""
+    if 0.999 <= value < 1 - 1e-9:
+        return "> 99.9%"
+    return f"{value:.0%}" if value >= 1 - 1e-9 else f"{value:.1%}"
+
+
+def _numbers(rank: int) -> dict:
+    step = max(1, rank // 10)
+    return axis("m, place of the eigenvalue by size", range=[0.4, rank + 0.6], dtick=step, tick0=1, showgrid=False)
+
+
+def _band(m: ndarray, low: ndarray, high: ndarray, name: str, colour: str) -> go.Scatter:
+    return go.Scatter(
+        x=np.concatenate([m, m[::-1]]),
+        y=np.concatenate([high, low[::-1]]),
+        fill="toself",
+        fillcolor=colour,
+        mode="lines",
+        line={"width": 0},
+        name=name,
+        meta=name,
+        hoverinfo="skip",
+    )
+
+
+def _beyond(keep: int, rank: int, factor: str) -> tuple[list[dict], list[dict]]:
+    """The eigenvalues that are suppressed, shaded, and by how much."""
+    if keep >= rank:
+        return [], []
+    said = {
+        "x": rank + 0.5,
+        "y": 1,
+        "yref": "paper",
+        "xanchor": "right",
+        "yanchor": "top",
+        "text": f"× {factor}",
+        "showarrow": False,
+        "font": {"size": 13, "color": palette.QUIET},
+    }
+    return [palette.shade(keep + 0.5, rank + 0.6)], [said]

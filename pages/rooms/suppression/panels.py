@@ -1,0 +1,296 @@
+"""What an edit of the per-sample spectra does to noise and curvature, in a sentence, numbers and figures."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import streamlit as st
+from numpy import ndarray
+
+from engine.results.commutation import Fit, power_law
+from engine.results.suppression import Spectra, Suppressed
+from pages.charts.power_law import Cloud
+from pages.data import results
+from pages.data.results import View
+from pages.plot import reproduce
+from pages.rooms.suppression import figures
+from pages.rooms.suppression.figures import EDITED, MEASURED, percent
+from pages.state.edit import Edit, factor_label
+from pages.text import definitions
+from pages.ui import marker
+from pages.ui.cards import card
+from pages.ui.controls import draw, provenance
+
+# A slope or γ this near to another is called the same.
+NEAR = 0.03
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Diagonals before and after an edit, zero where H_ii is below the noise floor, and their fits over
+    directions first … last − 1; a fit is None where there are too few directions for one."""
+
+    edit: Edit
+    rank: int
+    old: Suppressed
+    new: Suppressed
+    data: ndarray
+    first: int
+    last: int
+
+    @property
+    def unchanged(self) -> bool:
+        return np.array_equal(self.old.noise_diagonal, self.new.noise_diagonal)
+
+    def of_data(self, diagonal: ndarray) -> ndarray:
+        return np.where(self.data, diagonal, 0.0)
+
+    def fit(self, x: ndarray, y: ndarray) -> Fit | None:
+        try:
+            return power_law(self.of_data(x)[self.first : self.last], y[self.first : self.last])
+        except ValueError:
+            return None
+
+    @property
+    def before(self) -> Fit | None:
+        return self.fit(self.old.hessian_diagonal, self.old.noise_diagonal)
+
+    @property
+    def after(self) -> Fit | None:
+        return self.fit(self.new.hessian_diagonal, self.new.noise_diagonal)
+
+    @property
+    def new_on_old(self) -> Fit | None:
+        return self.fit(self.old.noise_diagonal, self.new.noise_diagonal)
+
+
+def outcome(view: View, edit: Edit, rank: int, first: int, last: int) -> Outcome | None:
+    """What an edit does to the analysis in view; None where it kept no spectra."""
+    old = results.suppressed(view, None)
+    new = results.suppressed(view, **asdict(edit))
+    if old is None or new is None:
+        return None
+    a = view.analysis
+    return Outcome(edit, rank, old, new, a.eigenvalues > max(a.noise_floor, 0.0), first, last)
+
+
+# -- words ------------------------------------------------------------------------------------------------
+
+
+def sentence(o: Outcome) -> str:
+    """What the present setting shows."""
+    before, after, between = o.before, o.after, o.new_on_old
+    if o.unchanged:
+        known = "" if before is None else f" γ = {before.gamma:.2f}"
+        return f"Every curvature is as measured:{known}." if known else "Every curvature is as measured."
+    e = o.edit
+    if e.keep < o.rank and e.tail < 1:
+        kept = "only the dominant eigenvalue" if e.keep == 1 else f"the {e.keep} dominant eigenvalues"
+        said = f"Keeping {kept} of every sample"
+        said += " and giving the stiff ones the same curvature" if e.homogenise else ""
+    elif e.homogenise:
+        said = "Giving the stiff samples the same dominant curvature"
+    else:
+        said = "Damping the samples that are not stiff"
+    if before is None or after is None or between is None:
+        return f"{said} leaves too few directions for a slope."
+    if e.homogenise:
+        if abs(after.gamma - 1) < NEAR <= before.gamma - 1:
+            return f"{said} removes the superlinearity: γ falls from {before.gamma:.2f} to {after.gamma:.2f}."
+        return f"{said} takes γ from {before.gamma:.2f} to {after.gamma:.2f}."
+    if abs(between.gamma - 1) < NEAR and between.r2 > 0.99:
+        return f"{said} leaves the noise almost unchanged: slope {between.gamma:.2f}, R² {between.r2:.3f}."
+    return (
+        f"{said} changes the noise: slope {between.gamma:.2f} on the old one, R² {between.r2:.3f}; "
+        f"γ goes from {before.gamma:.2f} to {after.gamma:.2f}."
+    )
+
+
+def source(view: View, kept: Spectra) -> str:
+    """Which samples these numbers come from."""
+    n, total = kept.kappa.shape[0], view.analysis.provenance.samples
+    drawn = f"a random {n:,} of the {total:,} samples" if n < total else f"all {n:,} samples"
+    return f"From the kept spectra of {drawn}, so γ can differ a little from the other pages."
+
+
+def where(view: View, kept: Spectra) -> str:
+    """The provenance of a figure made from these spectra."""
+    part = f"spectra of {kept.kappa.shape[0]:,} of them"
+    return f"{provenance(view)} · {part.replace(' ', chr(0xA0))}"
+
+
+def missing(view: View) -> None:
+    """What to do where no spectra were kept."""
+    request = view.chosen.request
+    if len(request.layers) > 1:
+        st.info(
+            "Suppression edits the curvatures of single samples, which are defined layer by layer. Choose a single "
+            "layer in the menu.",
+            icon=":material/layers:",
+        )
+        return
+    others = [a.request.epoch for a in view.analysed if a.has_spectra]
+    there = f" Epochs that have them: {', '.join(map(str, sorted(others)))}." if others else ""
+    soon = " An analysis that is still at work brings them with its last step." if request.spectra else ""
+    st.info(
+        f"The analysis of epoch {view.epoch} holds no spectra of single samples, and suppression edits those."
+        f"{there}{soon} To make them, type",
+        icon=":material/hourglass_empty:",
+    )
+    st.code(command(view), language="bash")
+
+
+def command(view: View) -> str:
+    """What makes the spectra of the analysis in view."""
+    request = view.chosen.request
+    return (
+        f"python -m engine analyze --run {view.run.key[:8]} --epoch {view.epoch} --layer {request.layer} "
+        f"--spectra {request.spectra or 2000}"
+    )
+
+
+# -- numbers and figures ----------------------------------------------------------------------------------
+
+
+def cards(o: Outcome, kept: Spectra) -> None:
+    """Slope of new on old, γ before and after, the share that is kept, the stiff samples."""
+    before, after, between = o.before, o.after, o.new_on_old
+    share = float(figures.share(kept.second)[o.edit.keep - 1])
+    with st.grid(5, min_column_width=175, gap="small"):
+        card(
+            "slope",
+            "New on old C, slope",
+            _two(between),
+            "No fit here." if between is None else f"R² = {between.r2:.4f} over {between.n:,} directions.",
+            definitions.NEW_ON_OLD,
+        )
+        card("before", "γ before", _two(before), "All curvatures as measured.", definitions.GAMMA)
+        card("after", "γ after", _two(after), _moved(before, after), definitions.GAMMA + definitions.BOUNDS)
+        card(
+            "share",
+            "Noise that m carries",
+            percent(share),
+            f"Of E[κ²α], by the leading {o.edit.keep}." if o.edit.keep > 1 else "Of E[κ²α], by the dominant one.",
+            definitions.CARRIED,
+        )
+        card(
+            "stiff",
+            "Stiff samples",
+            percent(o.new.stiff),
+            f"Their κ₁ is at least {factor_label(o.edit.stiff)} of the largest.",
+            definitions.STIFF,
+        )
+
+
+def _two(fit: Fit | None) -> str:
+    return "—" if fit is None else f"{fit.gamma:.2f}"
+
+
+def _moved(before: Fit | None, after: Fit | None) -> str:
+    if before is None or after is None:
+        return "Too few directions lie above the noise floor."
+    change = after.gamma - before.gamma
+    return f"{change:+.2f} by the edit.".replace("-", "−") if abs(change) >= 0.005 else "As before."
+
+
+def _code(view: View, edit: Edit) -> str:
+    """Both diagonals before and after the edit."""
+    settings = f"keep={edit.keep}, tail={edit.tail:g}, stiff_ratio={edit.stiff:g}, damp={edit.damp:g}"
+    return reproduce.one(
+        view,
+        "old = result.suppress(keep=None)",
+        f"new = result.suppress({settings}, homogenise={edit.homogenise})",
+        "H_old, C_old = old.hessian_diagonal, old.noise_diagonal",
+        "H_new, C_new = new.hessian_diagonal, new.noise_diagonal",
+    )
+
+
+def new_on_old(view: View, o: Outcome, kept: Spectra) -> None:
+    """New C_ii against old."""
+    fit = o.new_on_old
+    old, new = (o.of_data(s.noise_diagonal) for s in (o.old, o.new))
+    draw(
+        figures.new_on_old(old, new, fit, o.first, o.last, marker.pointed(view)),
+        "new_on_old",
+        "suppression-new-on-old",
+        "Log-log plot of the rebuilt noise against the measured one"
+        + (f", slope {fit.gamma:.2f}." if fit is not None else "."),
+        arrays=lambda: {"C_old": o.old.noise_diagonal, "C_new": o.new.noise_diagonal, "is_data": o.data},
+        code=lambda: _code(view, o.edit),
+        on_click=marker.at,
+    )
+    st.caption(f"On the dotted line nothing has changed. {where(view, kept)}")
+
+
+def both(view: View, o: Outcome, kept: Spectra) -> None:
+    """C_ii on H_ii, before and after."""
+    old, new = (
+        Cloud(name, o.of_data(s.hessian_diagonal), s.noise_diagonal, fit, o.first, o.last, style=style)
+        for name, s, fit, style in (("before", o.old, o.before, MEASURED), ("after", o.new, o.after, EDITED))
+    )
+    draw(
+        figures.both(old, new, marker.pointed(view)),
+        "both",
+        "suppression-power-law",
+        f"Log-log plot of noise against curvature: exponent {_two(o.before)} as measured, {_two(o.after)} edited.",
+        arrays=lambda: {
+            "H_old": o.old.hessian_diagonal,
+            "C_old": o.old.noise_diagonal,
+            "H_new": o.new.hessian_diagonal,
+            "C_new": o.new.noise_diagonal,
+            "is_data": o.data,
+        },
+        code=lambda: _code(view, o.edit),
+        on_click=marker.at,
+    )
+    st.caption(
+        f"Fitted: directions {o.first + 1} … {o.last:,} above the noise floor of the measured H. {where(view, kept)}"
+    )
+
+
+def single_samples(view: View, o: Outcome, kept: Spectra) -> None:
+    """|κ_m| over the samples, as measured, and where the edit takes hold."""
+    threshold = o.edit.stiff * float(np.abs(kept.kappa[:, 0]).max(initial=0.0))
+    draw(
+        figures.samples(
+            kept.kappa,
+            o.edit.keep,
+            factor_label(o.edit.tail, html=True),
+            threshold,
+            f"stiff above: {percent(o.new.stiff)} of samples",
+        ),
+        "samples",
+        "suppression-spectra",
+        "Per-sample curvatures by place: median, quantiles and some single samples, on a logarithmic scale.",
+        arrays=lambda: {"kappa": kept.kappa},
+        code=lambda: reproduce.one(view, "kappa = result.sample_spectra().kappa"),
+    )
+    st.caption(f"As measured, drawn down to 10⁻¹² of the largest. {_taken(o)}{where(view, kept)}")
+
+
+def _taken(o: Outcome) -> str:
+    """Where the edit takes hold in the figure, as far as it does."""
+    e, said = o.edit, ""
+    if e.keep < o.rank:
+        said += "Shaded: multiplied by the tail factor. "
+    if e.stiff > 0 and (e.homogenise or e.keep < o.rank):
+        said += f"Below the mark κ₁ is multiplied by {factor_label(e.damp)}"
+        said += ", above it replaced by the mean. " if e.homogenise else ". "
+    return said
+
+
+def cumulative(view: View, o: Outcome, kept: Spectra) -> None:
+    """Cumulative share of E[κ²α] by m."""
+    draw(
+        figures.cumulative(kept.second, o.edit.keep, factor_label(o.edit.tail, html=True), marker.pointed(view)),
+        "cumulative",
+        "suppression-share",
+        "Share of the noise that the leading m eigenvalues of every sample carry, by m.",
+        arrays=lambda: {"share": figures.share(kept.second), "second": kept.second},
+        code=lambda: reproduce.one(
+            view,
+            "second = result.sample_spectra().second",
+            "share = second.sum(axis=1).cumsum() / second.sum()",
+        ),
+    )
+    faint = "Faint: beyond the eigenvalues kept. " if o.edit.keep < o.rank else ""
+    st.caption(f"As measured, summed over all directions. {faint}{where(view, kept)}")

@@ -1,0 +1,218 @@
+"""Which sweep is looked at: one that comes with the project, or a user's own TOML, kept in the cache by its content."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from cache.store import replace_file
+from engine.config.requests import DATASETS, require
+from engine.data import sources
+from engine.models import files
+from engine.sweeps.grid import Sweep, read, shipped
+from pages.data import results
+from pages.shell.frame import escaped
+from pages.state import selection
+from pages.state.selection import bound
+
+PAGE = "table"
+# The text that is being edited, if it was changed: a widget forgets its own when the page is left.
+_DRAFT, _TEXT, _FILE = "table.draft", "table.text", "table.file"
+LONGEST = 100_000
+_OWN = "own-"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A sweep that can be shown. id: as in the address; word: what the command line calls it."""
+
+    id: str
+    word: str
+    sweep: Sweep
+
+
+# -- what there is ----------------------------------------------------------------------------------------
+
+
+def _folder() -> Path:
+    return results.store().root / "sweeps"
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _read(text: str, file: str) -> Sweep | str:
+    """The sweep, or the sentence that says what is wrong with it."""
+    try:
+        return read(text, file)
+    except ValueError as error:
+        return str(error)
+
+
+def _choice(path: Path, word: str) -> Choice | None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    found = _read(text, path.name)
+    return None if isinstance(found, str) else Choice(path.stem, word, found)
+
+
+def known() -> dict[str, Choice]:
+    """Every sweep by its id: the tiny one first, the others that come with the project, then one's own, newest
+    first."""
+    ours = sorted(shipped().items(), key=lambda item: item[0] != "tiny")
+    own = sorted(_folder().glob(f"{_OWN}*.toml"), key=lambda path: path.stat().st_mtime, reverse=True)
+    found = (_choice(path, word) for path, word in [(p, n) for n, p in ours] + [(p, str(p)) for p in own])
+    return {choice.id: choice for choice in found if choice is not None}
+
+
+def keep(text: str) -> str:
+    """Keep a user's own sweep under the hash of its content; its id."""
+    content = text.encode()
+    name = f"{_OWN}{hashlib.sha256(content).hexdigest()[:12]}"
+    folder = _folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(folder / f"{name}.toml", content)
+    return name
+
+
+def checked(text: str) -> Sweep:
+    """The sweep a user wrote. ValueError: the reader's sentence, or which data lie where none may be opened."""
+    require(len(text) <= LONGEST, f"This text has {len(text):,} characters; a sweep has {LONGEST:,} at most.")
+    found = _read(text, "Your sweep")
+    if isinstance(found, str):
+        raise ValueError(found)
+    allowed = [f.resolve() for f in (sources.data_folder(), results.store().root / "uploads", *files.roots())]
+    for name in {cell.run.data.name for cell in found.cells} - set(DATASETS):
+        place = sources.located(name).resolve()
+        require(
+            any(place.is_relative_to(folder) for folder in allowed),
+            f"{name} is not there, or lies outside the folders that may be opened: {', '.join(map(str, allowed))}. "
+            "Copy the file there, and give its name alone.",
+        )
+    return found
+
+
+# -- the choice -------------------------------------------------------------------------------------------
+
+
+def _present(choices: Mapping[str, Choice], at_work: str | None) -> str:
+    wanted = selection.current().sweep
+    working = (choice.id for choice in choices.values() if choice.word == at_work)
+    return wanted if wanted is not None and wanted in choices else next(working, next(iter(choices)))
+
+
+def present(at_work: str | None) -> Choice:
+    """The sweep that is selected, else the one at work, else the first."""
+    choices = known()
+    return choices[_present(choices, at_work)]
+
+
+def chosen(at_work: str | None) -> Choice:
+    """The present sweep; a knob chooses another."""
+    choices = known()
+    wanted = selection.current().sweep
+    if wanted is not None and wanted not in choices:
+        st.info(
+            "This link shows a sweep that this machine does not have. What is here is shown instead; the link works "
+            "where it was made.",
+            icon=":material/link_off:",
+        )
+    present = _present(choices, at_work)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        picked = st.selectbox(
+            "Sweep",
+            list(choices),
+            format_func=lambda id: choices[id].sweep.name,
+            help="Those that come with the project, then your own. Each is a grid of settings written in TOML.",
+            width=360,
+            **bound(PAGE, "sweep", present),
+        )
+        found = choices[picked or present]
+        if found.sweep.about:
+            st.caption(escaped(found.sweep.about), width="stretch")
+    return found
+
+
+# -- one's own --------------------------------------------------------------------------------------------
+
+
+def editor(present: Choice) -> None:
+    """The sweep as text: changed by hand or replaced by a file, checked at every change, and kept as one's own."""
+    draft = st.session_state.get(_DRAFT) or present.sweep.text
+    if st.session_state.get(_TEXT) != draft:
+        st.session_state[_TEXT] = draft
+    st.text_area(
+        "The sweep in TOML",
+        key=_TEXT,
+        height=min(460, 40 + 24 * (draft.count("\n") + 1)),
+        on_change=_typed,
+        help="`set` holds for every cell of a grid; `vary` lists values, and every combination of them is a cell. "
+        "A setting is named as on the command line.",
+    )
+    try:
+        found, wrong = checked(draft), ""
+    except ValueError as error:
+        found, wrong = None, str(error)
+    same = draft == present.sweep.text
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.button("Check", key="table.read", icon=":material/rule:", help="Or press Ctrl and Enter in the text.")
+        st.button(
+            "Use this sweep",
+            key="table.use",
+            type="primary",
+            icon=":material/check:",
+            disabled=found is None or same,
+            on_click=_use,
+            args=(draft,),
+        )
+        st.button(
+            "Undo all changes", key="table.undo", type="tertiary", icon=":material/undo:", disabled=same, on_click=_undo
+        )
+        if present.id.startswith(_OWN):
+            st.button(
+                "Forget this sweep",
+                key="table.forget",
+                type="tertiary",
+                icon=":material/delete:",
+                help="Its text leaves the list; what was measured stays in the cache.",
+                on_click=_forget,
+                args=(present.id,),
+            )
+    if found is None:
+        st.warning(escaped(wrong), icon=":material/rule:")
+    else:
+        st.caption(f":material/check_circle: {escaped(size(found))}")
+    st.file_uploader("Or open a file of yours", type=["toml"], key=_FILE, on_change=_opened, max_upload_size=1)
+
+
+def size(sweep: Sweep) -> str:
+    """How much work it is, in words."""
+    cells, runs = len(sweep.cells), len({cell.run for cell in sweep.cells})
+    return f"{cells} cell{'s' if cells > 1 else ''}, {runs} run{'s' if runs > 1 else ''} to train."
+
+
+def _typed() -> None:
+    st.session_state[_DRAFT] = st.session_state[_TEXT]
+
+
+def _opened() -> None:
+    file = st.session_state[_FILE]
+    if file is not None:
+        st.session_state[_DRAFT] = file.getvalue().decode("utf-8", errors="replace")
+
+
+def _use(text: str) -> None:
+    selection.choose(sweep=keep(text))
+    _undo()
+
+
+def _forget(id: str) -> None:
+    (_folder() / f"{id}.toml").unlink(missing_ok=True)
+    selection.choose(sweep=None)
+    _undo()
+
+
+def _undo() -> None:
+    st.session_state.pop(_DRAFT, None)

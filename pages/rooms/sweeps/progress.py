@@ -1,0 +1,182 @@
+"""A sweep at work: started, watched, stopped and gone on with, and why cells failed."""
+
+import shlex
+import time
+from collections.abc import Sequence
+
+import streamlit as st
+
+from cache.jobs import Job
+from engine.cli.console import duration
+from engine.config.command_line import SweepCommand
+from engine.config.manual import PROGRAM
+from engine.config.requests import DATASETS, DataRequest
+from engine.runs import estimate as cost
+from engine.runs import library
+from engine.sweeps import status
+from engine.sweeps.grid import Sweep
+from engine.sweeps.status import State
+from pages.data import results
+from pages.jobs import describe, watch
+from pages.jobs.watch import WATCH_SECONDS
+from pages.rooms.sweeps import cost as sweep_cost
+from pages.rooms.sweeps import table
+from pages.rooms.sweeps.choice import Choice
+from pages.rooms.train import summary
+from pages.shell.frame import escaped, guarded
+
+
+def states(sweep: Sweep) -> tuple[State, ...]:
+    """Every cell as it is now."""
+    return status.states(results.store(), sweep, results.runs())
+
+
+def _sweep_of(job: Job) -> str | None:
+    found = describe.command(job.argv)
+    return found.sweep if isinstance(found, SweepCommand) else None
+
+
+def present() -> str | None:
+    """What the command of the sweep that is at work calls it; None without any."""
+    job = watch.sweep()
+    return None if job is None else _sweep_of(job)
+
+
+def at_work(choice: Choice) -> Job | None:
+    """The job that works on this sweep, with whatever number of workers."""
+    return next((job for job in watch.jobs().running() if _sweep_of(job) == choice.word), None)
+
+
+# -- the table, and what can be done about it -------------------------------------------------------------
+
+
+def show(choice: Choice, found: Sequence[State]) -> None:
+    """The table; above it how far it is where it is being filled, else the way to fill it."""
+    job = at_work(choice)
+    if job is not None:
+        _filling(choice, job.id, _settled(found))
+        return
+    other = present()
+    if other is not None:
+        st.caption(":material/hourglass_top: Another sweep is at work; two at a time share the cores.")
+    left = [state for state in found if state.row is None]
+    if left:
+        _offer(choice, found, left)
+    else:
+        st.caption(f":material/check_circle: All {len(found)} cells are measured.")
+    table.table(choice.sweep, found, at_work=False)
+
+
+def _settled(found: Sequence[State]) -> tuple[int, int]:
+    """Cells measured and failed: what hangs on them outside the table is drawn anew when they change."""
+    return sum(state.row is not None for state in found), sum(bool(state.failure) for state in found)
+
+
+@st.fragment(run_every=WATCH_SECONDS)
+@guarded
+def _filling(choice: Choice, job_id: str, settled: tuple[int, int]) -> None:
+    job, found = watch.jobs().job(job_id), states(choice.sweep)
+    if job is None or not job.running or _settled(found) != settled:
+        st.rerun()
+        return
+    done, total = settled[0], len(found)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.progress(done / total, text=f"**{done} of {total} cells are measured**, {_left(job, found)}")
+        watch.stop(job)
+    table.table(choice.sweep, found, at_work=True)
+    st.caption("It goes on when this page is closed, and beside whatever else is trained.")
+
+
+def _left(job: Job, found: Sequence[State]) -> str:
+    if job.stopping:
+        return "stopping …"
+    told = job.progress.seconds_left
+    if told is not None:
+        return f"about {duration(sweep_cost.rounded(told))} left"
+    estimate = sweep_cost.seconds(found)
+    if estimate is not None:
+        return f"about {duration(sweep_cost.rounded(estimate))} left, estimated"
+    return f"{duration(max(1.0, time.time() - job.created))} so far"
+
+
+def _offer(choice: Choice, found: Sequence[State], left: Sequence[State]) -> None:
+    failed, measured = sum(bool(state.failure) for state in left), len(found) - len(left)
+    begun = measured or any(state.epoch >= 0 for state in left)
+    label = "Try the failed again" if failed == len(left) else "Go on" if begun else "Start"
+    fetched = sorted({state.cell.run.data.name for state in left} & set(DATASETS) - {DataRequest().name})
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        workers = st.number_input(
+            "Workers",
+            1,
+            cost.cores(),
+            cost.workers(),
+            key="table.workers",
+            width=130,
+            help="Cells at a time, each in a process of its own; the cores of this computer are shared out among them.",
+        )
+        download = bool(fetched) and st.checkbox(
+            "Fetch what is not here",
+            key="table.download",
+            help=f"Data that this computer does not have, of {', '.join(fetched)}, once from the internet.",
+        )
+        argv = command(choice, int(workers), download)
+        pressed = st.button(label, key="table.start", type="primary", icon=":material/play_arrow:")
+        with st.popover("The same from a terminal", icon=":material/terminal:", type="tertiary"):
+            st.code(f"{PROGRAM} {shlex.join(argv)}", language="bash", wrap_lines=True)
+    if pressed:
+        # With other workers it would be another command: a second tab must not start the same work again.
+        if at_work(choice) is None:
+            watch.jobs().start(argv, f"Sweep: {choice.sweep.name}", queue=False)
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(_outlook(found, left))
+        _speed()
+    before = next((j for j in watch.jobs().jobs() if _sweep_of(j) == choice.word), None)
+    if before is not None and before.state in ("failed", "cancelled") and not failed:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(f":material/info: {escaped(describe.sentence(before))}", width="stretch")
+            watch.log(before, beside=True)
+
+
+def command(choice: Choice, workers: int, download: bool) -> tuple[str, ...]:
+    """The words after `python -m engine` that do what is not yet done."""
+    return ("sweep", choice.word, "--workers", str(workers), *(("--download",) if download else ()))
+
+
+def _speed() -> None:
+    """Where the speed of this machine is not known, a way to measure it."""
+    if library.calibration(results.store()) is not None:
+        return
+    measuring = next((job for job in watch.jobs().running() if job.argv[:1] == ("calibrate",)), None)
+    if measuring is not None:
+        watch.expect((measuring.id,))
+    elif st.button("How long will it take?", key="table.measure", type="tertiary", icon=":material/speed:"):
+        summary.calibrate()
+        st.rerun()
+
+
+def _outlook(found: Sequence[State], left: Sequence[State]) -> str:
+    """What is still to be done, and about how long it takes."""
+    runs = len({state.cell.run for state in left if not state.trained})
+    told = f"{len(left)} of {len(found)} cells to measure" if len(left) < len(found) else f"{len(left)} cells"
+    told += f", {runs} run{'s' if runs > 1 else ''} to train" if runs else ""
+    seconds, failed = sweep_cost.seconds(left), sum(bool(state.failure) for state in left)
+    if seconds is not None:
+        whole = sweep_cost.rounded(seconds + sweep_cost.WAKING_SECONDS)
+        told += f": about {duration(whole)} for this computer, within a factor of two"
+    more = " What is finished is kept, and costs nothing the next time." if len(left) == len(found) else ""
+    if failed:
+        more = f" {failed} failed, for the reason below the table."
+    return f"{told}.{more}"
+
+
+def failures(found: Sequence[State]) -> None:
+    """Each sentence once, with the cells it holds for."""
+    by_sentence: dict[str, list[State]] = {}
+    for state in found:
+        if state.failure and state.row is None:
+            by_sentence.setdefault(state.failure, []).append(state)
+    for sentence, failed in by_sentence.items():
+        named = "; ".join(dict.fromkeys(f"{s.cell.row}, {s.cell.classes} classes" for s in failed))
+        count = "1 cell" if len(failed) == 1 else f"{len(failed)} cells"
+        st.warning(f"**{count} failed.** {escaped(sentence)}  \n:small[{escaped(named)}]", icon=":material/error:")

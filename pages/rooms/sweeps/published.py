@@ -1,0 +1,53 @@
+"""Measured cells that come with the project, docs/results.csv: shown where this computer has not measured them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from engine.config.requests import AnalysisRequest
+from engine.sweeps import rows as table
+from engine.sweeps.rows import Row
+from engine.sweeps.status import State
+
+FILE = Path(__file__).parents[3] / "docs" / "results.csv"
+
+
+def of(found: Sequence[State]) -> dict[str, Row]:
+    """The published rows of the cells that are not measured here, by the cell's key."""
+    known = _known()
+    wanted = {s.cell.key: table.identity(s.cell) for s in found if s.row is None and _usual(s.cell.analysis)}
+    return {key: known[identity] for key, identity in wanted.items() if identity in known}
+
+
+def _usual(request: AnalysisRequest) -> bool:
+    """Whether it is analysed as the published cells were; their rows do not tell how."""
+    return request == AnalysisRequest(request.run, request.epoch, request.layer, request.batch_size)
+
+
+def told(rows: Iterable[Row]) -> str:
+    """Where they come from, in a line."""
+    there = list(rows)
+    machines, versions = (", ".join(dict.fromkeys(getattr(row, name) for row in there)) for name in _WHENCE)
+    return (
+        f":material/menu_book: Grey numbers are not of this computer: {len(there)} cells came with the program, from "
+        f"docs/results.csv, measured on {machines} with {versions}. What is measured here takes their place."
+    )
+
+
+_WHENCE = ("machine", "version")
+
+
+def _known() -> Mapping[tuple[object, ...], Row]:
+    try:
+        return _read(FILE.stat().st_mtime_ns)
+    except (OSError, ValueError):
+        # A copy of the program without its documents, or with others: then there is nothing to show.
+        return {}
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _read(version: int) -> Mapping[tuple[object, ...], Row]:
+    rows = table.from_csv(FILE.read_text(encoding="utf-8"))
+    # Of a run that was looked at along training, the last epoch is the cell's.
+    return {table.row_identity(row): row for row in sorted(rows, key=lambda row: row.epoch)}

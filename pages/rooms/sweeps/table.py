@@ -1,0 +1,266 @@
+"""The table of a sweep as on paper: rows, numbers of classes, both exponents, and a mark for every seed."""
+
+import dataclasses
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import numpy as np
+import streamlit as st
+
+from engine.sweeps import rows as tables
+from engine.sweeps.grid import Sweep
+from engine.sweeps.rows import Mean, Row
+from engine.sweeps.status import State
+from pages.plot import reproduce
+from pages.rooms.sweeps import figures
+from pages.rooms.sweeps import published as sweep_published
+from pages.shell.frame import LOSSES
+from pages.state import palette, selection
+from pages.state.selection import Selection
+from pages.text import definitions
+from pages.ui.controls import draw, heading
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+SCRIPT = Path(__file__).with_suffix(".js")
+# The matrices of the table, and the strongest shade, that of an exponent of 2.
+SHOWN, SHADE = ("C", "C_awd"), 0.45
+TARGET = "power_law"
+
+
+# -- where a cell leads -----------------------------------------------------------------------------------
+
+
+def look(rows: Sequence[Row]) -> Selection:
+    """The power law of these runs, which differ in the seed, as it was fitted for the table."""
+    first, here = rows[0], selection.current()
+    return Selection(
+        run=first.run,
+        runs=tuple(row.run for row in rows[1:]) or None,
+        epoch=first.epoch,
+        layer=first.layer,
+        matrices=SHOWN,
+        window=(1, first.window),
+        sweep=here.sweep,
+        large=here.large,
+    )
+
+
+def address(wanted: Selection) -> str:
+    """The address of the page that shows it, from this one."""
+    return f"{TARGET}?{urlencode(selection.to_url(wanted))}"
+
+
+# -- what is in the table ---------------------------------------------------------------------------------
+
+
+def laid_out(
+    sweep: Sweep, found: Sequence[State], at_work: bool, published: Mapping[str, Row] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Everything the browser writes: classes, rows of cells, and the notes below. Of a cell: both exponents, where
+    it leads, and its seeds. published: rows of cells that are not measured here, by the cell's key."""
+    classes = sorted({state.cell.classes for state in found})
+    rows: dict[str, dict[int, list[State]]] = {}
+    for state in found:
+        rows.setdefault(state.cell.row, {}).setdefault(state.cell.classes, []).append(state)
+    notes: dict[str, str] = {}
+
+    def noted(phrases: Sequence[str]) -> list[str]:
+        return [notes.setdefault(phrase, _letter(len(notes))) for phrase in phrases]
+
+    body = []
+    for name, by_classes in rows.items():
+        told = [_told(some) for some in by_classes.values()]
+        common = [phrase for phrase in told[0] if all(phrase in one for one in told)]
+        body.append(
+            {
+                "name": name,
+                "notes": noted(common),
+                "cells": [
+                    _cell(some, at_work, published, noted([p for p in _told(some) if p not in common]))
+                    if (some := by_classes.get(count))
+                    else None
+                    for count in classes
+                ],
+            }
+        )
+    return {
+        "name": sweep.name,
+        "classes": classes,
+        "rows": body,
+        "notes": [[letter, phrase] for phrase, letter in notes.items()],
+    }
+
+
+def _told(some: Sequence[State]) -> list[str]:
+    return list(dict.fromkeys(phrase for state in some for phrase in state.cell.departures))
+
+
+def _letter(place: int) -> str:
+    """a, b, … z, aa, ab …"""
+    return (_letter(place // 26 - 1) if place >= 26 else "") + chr(ord("a") + place % 26)
+
+
+def _cell(some: Sequence[State], at_work: bool, published: Mapping[str, Row], notes: list[str]) -> dict[str, Any]:
+    rows = [state.row for state in some if state.row is not None]
+    elsewhere = [] if rows else [published[state.cell.key] for state in some if state.cell.key in published]
+    shown = rows or elsewhere
+    count = f"{len(shown)} seed{'s' if len(shown) > 1 else ''}"
+    return {
+        "numbers": [_number(tables.mean(shown, name), name) for name in SHOWN],
+        "href": address(look(rows)) if rows else "",
+        "notes": notes,
+        "seeds": [_seed(state, at_work, published.get(state.cell.key)) for state in some],
+        "count": count if len(shown) == len(some) else f"{len(shown)} of {len(some)}",
+        "published": bool(elsewhere),
+    }
+
+
+def _number(found: Mean | None, name: str) -> dict[str, Any]:
+    """An exponent in letters, what qualifies it, and how strong its shade is: none at 1, the strongest at 2."""
+    if found is None:
+        return {"text": "", "told": "", "shade": ""}
+    look_, seeds = palette.LOOKS[name], f"{found.seeds} seed{'s' if found.seeds > 1 else ''}"
+    spread = f" ± {found.deviation:.3f}" if found.seeds > 1 else ""
+    told = f"γ = {found.mean:.3f}{spread}, {seeds}."
+    if found.low == found.low:  # not NaN
+        told += f" 95 % over samples: {found.low:.3f} … {found.high:.3f}."
+    if not 1 <= found.mean <= 2:
+        told += " Outside the bounds 1 … 2 of the theory."
+    share = min(max(found.mean - 1, 0.0), 1.0)
+    return {
+        "text": f"{found.mean:.3f}",
+        "spread": spread.strip(),
+        "told": told,
+        "shade": palette.faded(look_.colour, round(SHADE * share, 3)),
+        "outside": not 1 <= found.mean <= 2,
+    }
+
+
+def _seed(state: State, at_work: bool, published: Row | None = None) -> dict[str, Any]:
+    """The mark of one seed: how it stands, in a word and a sentence."""
+    seed, mark = f"Seed {state.cell.run.seed}", {"href": "", "share": 0.0}
+    if state.row is not None:
+        return mark | {"is": "done", "href": address(look([state.row])), "told": f"{seed}: {_gammas(state.row)}."}
+    if state.failure:
+        return mark | {"is": "failed", "told": f"{seed} failed: {state.failure}"}
+    if state.trained:
+        what = "trained, being analysed" if at_work else "trained, not yet analysed"
+        return mark | {"is": "trained", "told": f"{seed}: {what}."}
+    if state.epoch >= 0:
+        what = "training" if at_work else "stopped"
+        told = f"{seed}: {what}, epoch {state.epoch} of {state.epochs}."
+        return mark | {"is": "training", "share": round(state.epoch / state.epochs, 2), "told": told}
+    if published is not None:
+        told = f"{seed}, as published, epoch {published.epoch}: {_gammas(published)}. Not measured here."
+        return mark | {"is": "published", "told": told}
+    return mark | {"is": "waiting", "told": f"{seed}: waiting."}
+
+
+def _gammas(row: Row) -> str:
+    numbers = ((name, row.laws[name].gamma) for name in SHOWN)
+    return "γ of " + ", ".join(f"{_plain(name)} {gamma:.3f}" for name, gamma in numbers if np.isfinite(gamma))
+
+
+def _plain(name: str) -> str:
+    """A matrix in plain letters."""
+    from engine.results.record import NAMES
+
+    return NAMES[name][0]
+
+
+# -- on the page ------------------------------------------------------------------------------------------
+
+
+def table(sweep: Sweep, found: Sequence[State], at_work: bool) -> None:
+    """Put the table on the page; a pressed cell opens its runs on the power-law page."""
+    elsewhere = sweep_published.of(found)
+    body = laid_out(sweep, found, at_work, elsewhere)
+    heard = _component()(key="table1", data=body, on_open_change=lambda: None)
+    pressed = heard.get("open")
+    if isinstance(pressed, str):
+        wanted = _targets(found).get(pressed)
+        if wanted is not None:
+            selection.choose(**{f.name: getattr(wanted, f.name) for f in dataclasses.fields(Selection)})
+            st.switch_page(f"pages/{TARGET}.py")
+    if elsewhere:
+        st.caption(sweep_published.told(elsewhere.values()))
+
+
+def _targets(found: Sequence[State]) -> Mapping[str, Selection]:
+    """Every view that a cell or a mark leads to, by its address."""
+    rows = [state.row for state in found if state.row is not None]
+    cells = [cell for by_classes in tables.groups(rows).values() for cell in by_classes.values()]
+    views = [look(cell) for cell in (*cells, *([row] for row in rows))]
+    return {address(view): view for view in views}
+
+
+@st.cache_resource(show_spinner=False)
+def _script(version: int) -> tuple[str, str]:
+    return SCRIPT.read_text(encoding="utf-8"), SCRIPT.with_suffix(".css").read_text(encoding="utf-8")
+
+
+def _component() -> "ComponentRenderer":
+    js, css = _script(SCRIPT.stat().st_mtime_ns)
+    return st.components.v2.component("gammascope_table", js=js, css=css, isolate_styles=False)
+
+
+def downloads(name: str, found: Sequence[State]) -> None:
+    """The table as files, as far as it is measured."""
+    rows = [state.row for state in found if state.row is not None]
+    if not rows:
+        st.caption("Once a cell is measured here, the table can be taken away as CSV and as LaTeX.")
+        return
+    file = "gammascope-" + (re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "sweep")
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.download_button(
+            "CSV",
+            data=tables.to_csv(rows),
+            file_name=f"{file}.csv",
+            mime="text/csv",
+            key="table.csv",
+            icon=":material/table:",
+            on_click="ignore",
+            help="A line for every measured cell with all that qualifies its γ, and the command that repeats it.",
+        )
+        st.download_button(
+            "LaTeX",
+            data=partial(tables.latex, name, rows),  # when it is asked for: it loads pandas
+            file_name=f"{file}.tex",
+            mime="text/x-tex",
+            key="table.latex",
+            icon=":material/functions:",
+            on_click="ignore",
+            help="The table for a paper, for the package booktabs.",
+        )
+
+
+def agreement(word: str, found: Sequence[State]) -> None:
+    """Measured against predicted exponents, as far as there are any; word: what the command line calls the sweep."""
+    rows = [state.row for state in found if state.row is not None]
+    if not rows:
+        return
+    heading("Does duality predict the exponent?", definitions.PREDICTED)
+    left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
+    with left:
+        draw(
+            figures.agreement(found),
+            "agreement",
+            "gamma-measured-and-predicted",
+            f"γ of C against γ of C_AWD for {len(rows)} measured cells, with the diagonal and the bounds 1 and 2.",
+            arrays=lambda: {
+                **{name: np.array([getattr(row, name) for row in rows]) for name in ("row", "classes", "seed")},
+                **{f"gamma_{name}": np.array([row.laws[name].gamma for row in rows]) for name in SHOWN},
+            },
+            code=lambda: reproduce.cells(word),
+        )
+    with right:
+        st.markdown("How far the predicted exponents are from the measured ones, as a root mean square over cells:")
+        for loss, count, distance in figures.distances(found):
+            st.metric(f"{LOSSES[loss]}, {count} cell{'s' if count > 1 else ''}", f"{distance:.2f}")

@@ -1,0 +1,169 @@
+"""A guided tour as data: a TOML file read, checked, and what is wrong with it said in one sentence.
+
+    id = "first-look"            # names it in links
+    title = "A first look"
+    about = "What the three pictures show."
+
+    [[stop]]
+    title = "The noise, seen in the curvature's axes"
+    page = "commutativity"
+    select = { matrix = "C", k = 40, epoch = "last" }   # all else is as on a page opened afresh
+    highlight = "K"
+    text = "Markdown with $formulas$ and present numbers: $K_{11} = ⟦K_11⟧$."
+
+Nothing in a tour is executed or loaded: its text is Markdown without HTML and without pictures.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.config.requests import require
+from pages.state import palette, selection
+
+FIRST, MIDDLE, LAST = "first", "middle", "last"
+LONGEST, LONGEST_TEXT, MOST_STOPS = 100_000, 2_000, 40
+# Of the viewer, not of the tour.
+_VIEWERS = ("large", "present", "tour", "stop")
+SELECTABLE = tuple(name for name in vars(selection.Selection()) if name not in _VIEWERS)
+_MARKUP = re.compile(r"<[/!?]?[A-Za-z][^<>]*>|<!--")
+_FORMULA = re.compile(r"\$\$.+?\$\$|\$.+?\$", re.S)
+_TOUR, _STOP = ("id", "title", "about", "stop"), ("title", "page", "select", "highlight", "text")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """One stop. page: its name in an address, "start" for the first; select: fields of the selection as the URL
+    spells them, an epoch also as first, middle or last; highlight: a key of places.PLACES, or none."""
+
+    title: str
+    text: str
+    page: str
+    select: Mapping[str, str]
+    highlight: str = ""
+
+
+@dataclass(frozen=True)
+class Tour:
+    """Stops in their order; source: the file itself."""
+
+    id: str
+    title: str
+    about: str
+    stops: tuple[Stop, ...]
+    source: str = ""
+
+
+def read(source: str, file: str = "The tour") -> Tour:
+    """The tour written in TOML. ValueError, one sentence, names the stop and what is wrong with it."""
+    require(len(source) <= LONGEST, f"{file} has {len(source):,} characters; a tour has {LONGEST:,} at most.")
+    try:
+        body = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file} is no valid TOML: {error}.") from error
+    _known(body, _TOUR, file)
+    id = _text(body, "id", file)
+    require(
+        bool(re.fullmatch(r"[a-z0-9-]{1,40}", id)),
+        f"{file}: the id is made of small letters, digits and hyphens, 40 at most, not {id!r}.",
+    )
+    stops = body.get("stop", [])
+    require(
+        isinstance(stops, list) and bool(stops) and all(isinstance(stop, dict) for stop in stops),
+        f"{file} has no stop. Write one as [[stop]] with title, page and text.",
+    )
+    require(len(stops) <= MOST_STOPS, f"{file} has {len(stops)} stops; {MOST_STOPS} are the most.")
+    return Tour(
+        id,
+        _text(body, "title", file),
+        _text(body, "about", file),
+        tuple(_stop(stop, f"{file}, stop {number}") for number, stop in enumerate(stops, 1)),
+        source,
+    )
+
+
+def _stop(body: Mapping[str, Any], where: str) -> Stop:
+    from pages.rooms.tours.places import PLACES
+    from pages.shell.frame import MENU
+
+    _known(body, _STOP, where)
+    page = _text(body, "page", where)
+    pages = [entry.name for group in MENU.values() for entry in group]
+    require(page in pages, f"{where}: there is no page {page!r}; there are {', '.join(pages)}.")
+    select = body.get("select", {})
+    require(isinstance(select, dict), f'{where}: select is written as {{ k = 40, matrix = "C" }}, not {select!r}.')
+    highlight = _text(body, "highlight", where) if "highlight" in body else ""
+    places = PLACES.get(page, {})
+    require(
+        not highlight or highlight in places,
+        f"{where}: the page {page} has no part {highlight!r} to highlight; "
+        + (f"it has {', '.join(places)}." if places else "it has none."),
+    )
+    return Stop(
+        _text(body, "title", where),
+        _markdown(_text(body, "text", where), where),
+        page,
+        {name: _choice(name, value, where) for name, value in select.items()},
+        highlight,
+    )
+
+
+def _choice(name: str, value: Any, where: str) -> str:
+    """One field of the selection as the URL spells it."""
+    require(name in SELECTABLE, f"{where}: a selection has no {name!r}; it has {', '.join(SELECTABLE)}.")
+    if isinstance(value, bool):
+        text = "yes" if value else "no"
+    else:
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    if name == "epoch" and text in (FIRST, MIDDLE, LAST):
+        return text
+    found = getattr(selection.from_url({name: text}), name)
+    if name in ("matrix", "matrices") and found is not None:
+        named = (found,) if isinstance(found, str) else found
+        found = found if set(named) <= set(palette.LOOKS) - {"H"} else None
+    require(found is not None, f"{where}: {name} cannot be {value!r}.{_POSSIBLE.get(name, '')}")
+    return text
+
+
+_MATRICES = ", ".join(name for name in palette.LOOKS if name != "H")
+_POSSIBLE = {
+    "epoch": f" It is a whole number, or {FIRST}, {MIDDLE} or {LAST}.",
+    "matrix": f" It is one of {_MATRICES}.",
+    "matrices": f" It is a list of some of {_MATRICES}.",
+    "window": " It is a list of the first and the last direction, such as [1, 100].",
+    "k": " It is a whole number from 1.",
+}
+
+
+def _markdown(text: str, where: str) -> str:
+    """The text, if it is Markdown alone and names numbers that there are."""
+    from pages.text import numbers
+
+    require(
+        len(text) <= LONGEST_TEXT, f"{where}: its text has {len(text):,} characters; {LONGEST_TEXT:,} are the most."
+    )
+    markup = _MARKUP.search(_FORMULA.sub("", text))
+    require(markup is None, f"{where}: a text is Markdown without HTML; take {markup and markup[0]!r} out.")
+    require("![" not in text, f"{where}: a text has no pictures; take the ![…] out.")
+    unknown = [name for name in numbers.places(text) if name not in numbers.NUMBERS]
+    require(
+        not unknown,
+        f"{where}: there is no number ⟦{', '.join(unknown)}⟧; there are {', '.join(numbers.NUMBERS)}.",
+    )
+    return text
+
+
+def _text(body: Mapping[str, Any], name: str, where: str) -> str:
+    value = body.get(name)
+    require(
+        isinstance(value, str) and bool(value.strip()),
+        f"{where} needs {'an' if name[0] in 'aeiou' else 'a'} {name}, a text in quotation marks.",
+    )
+    return str(value).strip()
+
+
+def _known(body: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    unknown = [name for name in body if name not in known]
+    require(not unknown, f"{where} has no setting {', '.join(unknown)}; it has {', '.join(known)}.")

@@ -1,0 +1,1 @@
+"""The form of a run, what it costs, and its start."""

@@ -1,0 +1,260 @@
+"""The widgets of the Train page's form, section by section."""
+
+from dataclasses import replace
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from engine.config.presets import CLASSES, Preset, presets
+from engine.config.requests import ACTIVATIONS, DATASETS, LOSSES
+from engine.data.subset import SCALINGS
+from engine.runs.preview import Preview
+from pages.data import inputs
+from pages.rooms.train import form as train_form
+from pages.rooms.train.form import ANALYZE, Form, bound, put
+from pages.rooms.train.form import current as current
+from pages.shell import frame
+from pages.shell.frame import escaped
+
+MORE_CLASSES = 20
+_ANALYZE = {"none": "none", "last": "the last epoch", "all": "every checkpoint"}
+_KINDS = {"mlp": "fully connected", "cnn": "convolutional (CNN)"}
+_SCALINGS = {"paper": "as in the paper", "unit": "0 … 1", "none": "as stored"}
+
+
+def _put_fitted(form: Form) -> None:
+    from pages.rooms.train import summary
+
+    put(train_form.fitted(form, summary.known(form.data)))
+
+
+# -- presets ----------------------------------------------------------------------------------------------
+
+
+def preset() -> None:
+    """One press fills the form; the name stays marked while the form is as the preset has it.
+
+    Buttons, which hold no value: a choice that the script takes back when a field is edited would be sent once more
+    by a browser that has not heard of it, and undo the edit."""
+    found = train_form.matching(current())
+    name = found[0].name if found else None
+
+    def offer(chosen: Preset) -> None:
+        st.button(
+            chosen.name,
+            key=f"train.preset.{chosen.name}",
+            type="primary" if chosen.name == name else "secondary",
+            on_click=put,
+            args=(train_form.of(chosen.request, chosen.analyze),),
+        )
+
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown("Start from", width="content")
+        for one in presets():
+            if one.prominent:
+                offer(one)
+        with st.popover("More of the paper’s"):
+            for one in presets():
+                if not one.prominent:
+                    offer(one)
+    if found is None:
+        st.caption("Your own settings. A preset fills the whole form.")
+        return
+    window = found[0].window.get(found[1])
+    fits = f" The paper fits the leading 𝒩 = {window:,} directions for {found[1]} classes." if window else ""
+    st.caption(f"{found[0].name}: {found[0].note}{fits}")
+
+
+# -- the sections -----------------------------------------------------------------------------------------
+
+
+def sections(preview: Preview | None) -> None:
+    """All of a run's settings."""
+    with st.container(border=True):
+        _data(preview)
+    with st.container(border=True):
+        _model(preview)
+    with st.container(border=True):
+        _sgd()
+    with st.container(border=True):
+        st.markdown("**Afterwards**")
+        st.segmented_control(
+            "Analyse",
+            list(ANALYZE),
+            format_func=_ANALYZE.__getitem__,
+            required=True,
+            help="H and the covariances, at which checkpoints. More can be analysed later.",
+            **bound("analyze"),
+        )
+
+
+def _data(preview: Preview | None) -> None:
+    st.markdown("**Data**")
+    own = inputs.known()
+    names = [*DATASETS, *own]
+    form = current()
+    if form.data not in names:
+        names.append(form.data)
+
+    def changed() -> None:
+        _put_fitted(replace(current(), data=st.session_state["train.data"], classes=None))
+
+    st.session_state["train.data"] = form.data
+    left, right = st.columns(2, vertical_alignment="bottom")
+    left.selectbox(
+        "Data set", names, format_func=lambda name: frame.DATA.get(name, own.get(name, "own file")), key="train.data",
+        on_change=changed,
+    )  # fmt: skip
+    with right.popover("Use your own", icon=":material/upload_file:", width="stretch"):
+        _upload()
+    if preview is not None:
+        _classes(preview)
+    first, second, third = _cells(3)
+    most = max(preview.train, default=1) if preview is not None else None
+    first.number_input(
+        "Samples per class",
+        value=None,
+        min_value=1,
+        step=50,
+        placeholder="all",
+        help="Drawn at random, the same for the same data seed. Empty: all"
+        + (f"; there are up to {most:,}." if most else "."),
+        **bound("per_class"),
+    )
+    second.number_input(
+        "Label noise", 0.0, 1.0, step=0.05, format="%.2f",
+        help="Share of the training labels that are replaced by another class.", **bound("label_noise"),
+    )  # fmt: skip
+    third.selectbox(
+        "Pixel scaling",
+        SCALINGS,
+        format_func=_SCALINGS.__getitem__,
+        help="As in the paper: 0 … 1, and for CIFAR-10 less the mean, divided by the deviation of each channel.",
+        **bound("scaling"),
+    )
+
+
+def _cells(columns: int, count: int | None = None) -> list[DeltaGenerator]:
+    """So many cells side by side, fewer in a row where the page is narrow."""
+    with st.grid(columns, min_column_width=112, gap="small", vertical_alignment="bottom") as grid:
+        return [grid.cell() for _ in range(count or columns)]
+
+
+def _upload() -> None:
+    st.markdown(
+        "A NumPy file **.npz** with `x_train` and `y_train`, and if you like `x_test`, `y_test` and `classes`. Images "
+        "as (n, h, w) or (n, h, w, channels), features as (n, d), labels as whole numbers 0, 1, …"
+    )
+    file = st.file_uploader(
+        "Your file", type="npz", max_upload_size=inputs.MEGABYTES, key="train.upload", label_visibility="collapsed"
+    )
+    if file is not None and st.session_state.get("train.uploaded") != file.file_id:
+        st.session_state["train.uploaded"] = file.file_id
+        path = inputs.keep(file.getvalue(), file.name)
+        _put_fitted(replace(current(), data=path, classes=None, per_class=None))
+        st.rerun()
+
+
+def _classes(preview: Preview) -> None:
+    """How many classes, and which."""
+    form, there = current(), [label for label, count in enumerate(preview.train) if count]
+    counts = [k for k in CLASSES if k < len(there)]
+    kept = tuple(there) if form.classes is None else form.classes
+
+    def first() -> None:
+        k = st.session_state["train.first"]
+        if k is None:
+            return
+        found = train_form.matching(current())
+        if found is not None and k in CLASSES and len(there) == max(CLASSES):
+            theirs = train_form.of(found[0].run(k), found[0].analyze)
+            put(replace(theirs, analyze=current().analyze, seed=current().seed))
+        else:
+            _put_fitted(replace(current(), classes=None if k == len(there) else tuple(there[:k])))
+
+    def some() -> None:
+        chosen = tuple(sorted(st.session_state["train.classes"]))
+        _put_fitted(replace(current(), classes=None if list(chosen) == there else chosen))
+
+    if counts:
+        k = len(kept) if list(kept) == there[: len(kept)] and len(kept) in (*counts, len(there)) else None
+        st.session_state["train.first"] = k
+        st.segmented_control(
+            "Classes",
+            [*counts, len(there)],
+            format_func=lambda k: f"all {k}" if k == len(there) else f"first {k}",
+            help="The paper compares 3, 6 and 10 classes.",
+            key="train.first",
+            on_change=first,
+        )
+    if len(there) <= MORE_CLASSES:
+        st.session_state["train.classes"] = [c for c in kept if c in there]
+        st.pills(
+            "Which classes",
+            there,
+            selection_mode="multi",
+            format_func=lambda c: escaped(preview.class_names[c]),
+            key="train.classes",
+            on_change=some,
+            label_visibility="collapsed" if counts else "visible",
+        )
+
+
+def _model(preview: Preview | None) -> None:
+    st.markdown("**Network**")
+
+    def changed() -> None:
+        _put_fitted(replace(current(), kind=st.session_state["train.kind"]))
+
+    st.segmented_control(
+        "Kind", list(_KINDS), format_func=_KINDS.__getitem__, required=True, **(bound("kind") | {"on_change": changed})
+    )
+    if current().kind == "mlp":
+        st.text_input(
+            "Widths from input to classes",
+            help="For example 784-50-50-10. The layer before the last one is studied: 50 × 50.",
+            **bound("widths"),
+        )
+    else:
+        st.caption(
+            "Four 3 × 3 convolutions to 32, 64, 128, 128 channels, then 128 → 20 → classes; 128 → 20 is studied."
+        )
+    left, middle, right = _cells(3)
+    left.selectbox("Activation", ACTIVATIONS, **bound("activation"))
+    middle.selectbox("Loss", LOSSES, format_func=frame.LOSSES.__getitem__, **bound("loss"))
+    right.toggle("Bias", help="The paper’s networks have none.", **bound("bias"))
+
+
+def _sgd() -> None:
+    st.markdown("**Stochastic gradient descent**")
+    first, second, third, fourth = _cells(4)
+    first.number_input("Epochs", min_value=0, step=10, **bound("epochs"))
+    second.number_input("Batch size B", min_value=1, step=10, **bound("batch_size"))
+    third.number_input("Learning rate", min_value=0.0, step=0.01, format="%.4g", **bound("learning_rate"))
+    fourth.number_input(
+        "Seed", min_value=0, step=1, help="Of the first weights and the order of batches.", **bound("seed")
+    )
+    with st.expander("More: schedule, clipping, momentum, when to stop, what to keep"):
+        first, second, third, fourth, fifth, sixth = _cells(3, 6)
+        first.number_input(
+            "Cosine over … epochs", min_value=1, step=50,
+            help="The learning rate falls along half a cosine over so many epochs.", **bound("cosine_epochs"),
+        )  # fmt: skip
+        second.number_input("Last rate / first rate", 0.0, 1.0, step=0.01, format="%.4g", **bound("final_rate_ratio"))
+        third.number_input(
+            "Clip the gradient at", value=None, min_value=0.0, step=1.0, placeholder="off", format="%.4g",
+            help="Norm of the whole gradient. Empty: off.", **bound("clip_norm"),
+        )  # fmt: skip
+        fourth.number_input("Momentum", 0.0, 1.0, step=0.1, format="%.3g", **bound("momentum"))
+        fifth.number_input("Weight decay", min_value=0.0, step=1e-4, format="%.4g", **bound("weight_decay"))
+        sixth.number_input(
+            "Stop below loss", value=None, min_value=0.0, step=1e-5, placeholder="off", format="%.2e",
+            help="Training ends when every sample is right and the loss lies below. Empty: off.", **bound("stop_loss"),
+        )  # fmt: skip
+        left, right = st.columns([2, 1])
+        left.text_input(
+            "Checkpoints at epochs", help="Kept beside the last epoch; each can be analysed.", **bound("checkpoints")
+        )
+        right.number_input(
+            "Data seed", min_value=0, step=1, help="Draws the samples and the wrong labels.", **bound("data_seed")
+        )

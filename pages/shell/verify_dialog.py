@@ -1,0 +1,90 @@
+"""“Check these numbers”: some of an analysis once more, by brute force, in a process of its own."""
+
+import time
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from engine.results.record import NAMES, Check
+from engine.runs import library
+from pages.data import results
+from pages.data.results import View
+from pages.jobs import demo, watch
+from pages.shell.frame import guarded
+from pages.state.palette import number
+from pages.text import definitions
+from pages.ui.controls import provenance
+
+WATCH_SECONDS = 0.5
+
+
+def button(page: str) -> None:
+    """The way in, on every page that shows numbers."""
+    view = results.view()
+    if view is not None and st.button(
+        "Check these numbers",
+        key=f"{page}.check",
+        icon=":material/verified:",
+        type="tertiary",
+        help="Computes some of them once more in another way, and shows the difference.",
+    ):
+        dialog(view)
+
+
+@st.dialog("Check these numbers", width="large")
+def dialog(view: View) -> None:
+    """What the check does, its start, and what it found."""
+    st.markdown(definitions.CHECK)
+    _body(view)
+    st.caption(provenance(view))
+
+
+@st.fragment(run_every=WATCH_SECONDS)
+@guarded
+def _body(view: View) -> None:
+    argv = ("check", "--run", view.run.key, "--epoch", str(view.epoch), "--layer", view.chosen.request.layer)
+    job = next((j for j in demo.jobs().jobs() if j.argv == argv), None)
+    found = library.checks(results.store(), *view.token)
+    if job is not None and job.running:
+        left = job.progress.seconds_left
+        said = f"{time.time() - job.created:.0f} s so far" if left is None else f"about {max(1, round(left))} s left"
+        st.progress(job.progress.fraction, text=f"Differentiating sample by sample: {said}")
+        watch.stop(job)
+        return
+    if job is not None and job.state in ("failed", "cancelled") and not found:
+        st.warning(job.message, icon=":material/info:")
+    if found:
+        _table(found)
+    st.button(
+        "Check again" if found else "Check now",
+        icon=":material/play_arrow:",
+        type="primary",
+        on_click=_start,
+        args=(argv, view),
+    )
+
+
+def _start(argv: tuple[str, ...], view: View) -> None:
+    demo.jobs().start(argv, title=f"Check of epoch {view.epoch}", run=view.run.key, queue=False)
+
+
+def verdict(found: tuple[Check, ...]) -> str:
+    """What the comparison says, in a sentence."""
+    diagonal = [check.error for check in found if len(check.directions) == 1]
+    worst = max(diagonal)
+    said = f"{len(diagonal)} numbers agree" if worst < 1e-2 else "Not all numbers agree"
+    median = number(float(np.median(diagonal)), 2)
+    return f"{said}: the largest relative difference is **{number(worst, 2)}**, the median {median}."
+
+
+def _table(found: tuple[Check, ...]) -> None:
+    st.markdown(verdict(found))
+    rows = {
+        "matrix": ["H" if c.symbol == "H" else NAMES[c.symbol][0] for c in found],
+        "directions": [f"{c.directions[0]}, {c.directions[-1]}" for c in found],
+        "as analysed": [f"{c.kept:.6e}" for c in found],
+        "by brute force": [f"{c.anew:.6e}" for c in found],
+        "relative difference": [f"{c.error:.0e}" for c in found],
+    }
+    st.dataframe(pd.DataFrame(rows), hide_index=True, height=320)

@@ -1,0 +1,1 @@
+"""Sentences with numbers, definitions, and names of runs."""

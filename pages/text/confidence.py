@@ -1,0 +1,198 @@
+"""How sure is γ? What qualifies an exponent, in plain sentences with the present numbers."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from engine.results.analysis import Analysis
+from engine.results.commutation import Fit
+from engine.results.power_law import Bend, Exponent
+from engine.runs import library
+from engine.runs.library import Run
+from pages.data import results
+from pages.data.results import View
+from pages.state.palette import LOOKS, number
+from pages.text import definitions
+
+ENTRIES = 128
+
+VERDICTS = {
+    "straight": "**One power describes the window.**",
+    "bent": "**The law is bent:** γ is an average over the window.",
+    "strongly bent": "**The law is strongly bent:** γ is an average that holds at neither end.",
+    "undecided": "**A bend cannot be told from chance** with so few directions.",
+}
+
+
+def button(view: View, names: Sequence[str], last: int, first: int = 0) -> None:
+    """The way to everything that qualifies γ of these covariances over directions first … last − 1."""
+    there = {name: told(view, name, last, first) for name in names if name in view.analysis.names}
+    popover(f"Epoch {view.epoch}, directions {first + 1} … {last:,}.", there)
+
+
+def popover(where: str, said: Mapping[str, str]) -> None:
+    """The button behind which stands what qualifies γ of each matrix. where: epoch and directions."""
+    with st.popover("How sure is γ?", icon=":material/straighten:", type="tertiary", width="content"):
+        st.caption(where)
+        tabs = st.tabs([f"${LOOKS[name].tex}$" for name in said]) if len(said) > 1 else [st.container()]
+        for text, tab in zip(said.values(), tabs, strict=False):
+            tab.markdown(text)
+        with st.expander("How each of these is found", icon=":material/help:"):
+            st.markdown(definitions.SURE)
+
+
+def told(view: View, name: str, last: int, first: int = 0) -> str:
+    """What qualifies one γ, a paragraph each."""
+    try:
+        found = exponent(view, name, last, first)
+    except ValueError as error:
+        return str(error)
+    others = _samples(found, view.analysis.provenance.samples, bootstrapped=name in view.analysis.replicates)
+    return qualified(name, found, others, _seeds(view, name, last, first), first)
+
+
+def of_frame(name: str, found: Exponent, samples: int, seed: int) -> str:
+    """The same of a frame of a film over this many samples."""
+    seeds = f"**Other seeds.** This is seed {seed}. Set another one, shoot again, and see how far γ moves."
+    return qualified(name, found, _samples(found, samples), seeds)
+
+
+def qualified(name: str, found: Exponent, others: str, seeds: str, first: int = 0) -> str:
+    """What qualifies γ of a matrix: others, over samples; seeds, over seeds; and what the fit itself says."""
+    own = f"γ of ${LOOKS[name].tex}$ is **{found.fit.gamma:.3f}**"
+    if found.fit.interval is not None:
+        own += f", 95 % {between(found.fit)}"
+    return "\n\n".join((f"{own}.", others, seeds, _windows(found, first), _left_out(found), _line(found.bend)))
+
+
+def between(fit: Fit) -> str:
+    """The 95 % interval over samples; a dash without one."""
+    return "—" if fit.interval is None else f"{fit.interval[0]:.3f} … {fit.interval[1]:.3f}"
+
+
+def brief(fit: Fit) -> str:
+    """The interval for a line under a number; where none was kept, the standard error."""
+    if fit.interval is None:
+        return f"± {fit.stderr:.3f} of the line; no interval over samples is kept."
+    return f"{fit.interval[0]:.2f} … {fit.interval[1]:.2f} (95 %, over samples)."
+
+
+def exponent(view: View, name: str, last: int, first: int = 0) -> Exponent:
+    """γ with all that qualifies it; ValueError where the window holds too little."""
+    found = _exponent(results.store().root, view.token, view.chosen.created, name, last, first, view.analysis)
+    if isinstance(found, str):
+        raise ValueError(found)
+    return found
+
+
+@st.cache_resource(max_entries=ENTRIES, show_spinner=False)
+def _exponent(
+    root: Path,
+    token: tuple[str, str],
+    created: float,
+    name: str,
+    last: int,
+    first: int,
+    _analysis: Analysis,
+) -> Exponent | str:
+    try:
+        return _analysis.exponent(name, last, first)
+    except ValueError as error:
+        return str(error)
+
+
+def seeds(view: View, name: str, last: int, first: int = 0) -> tuple[dict[int, float], tuple[Run, ...]]:
+    """γ by seed, of the run in view and of those that differ from it only in their seed, at the same epoch (at
+    their last one, if the run is seen at its own) and layer; and those of them without such an analysis."""
+    own = view.run
+    found = {own.request.seed: exponent(view, name, last, first).fit.gamma}
+    without = []
+    for run in library.siblings(results.runs(), own):
+        gamma = _gamma_of(run, view, name, last, first)
+        if math.isnan(gamma):
+            without.append(run)
+        else:
+            found[run.request.seed] = gamma
+    return found, tuple(without)
+
+
+def _gamma_of(run: Run, view: View, name: str, last: int, first: int) -> float:
+    made = {a.request.epoch: a for a in results.analysed(run) if a.request.layer == view.chosen.request.layer}
+    if not made:
+        return math.nan
+    epoch = max(made) if view.epoch == view.epochs[-1] else view.epoch
+    if epoch not in made:
+        return math.nan
+    fit = results.fit(results.store().root, (run.key, made[epoch].key), made[epoch].created, name, last, first)
+    return math.nan if fit is None else fit.gamma
+
+
+# -- the paragraphs ---------------------------------------------------------------------------------------
+
+
+def _samples(found: Exponent, samples: int, bootstrapped: bool = False) -> str:
+    if found.fit.interval is None:
+        return (
+            "**Other training samples.** This analysis keeps no interval over samples. Analyse the epoch again, and "
+            "it will. "
+            f"The standard error of the line, {found.fit.stderr:.3f}, takes neighbouring directions for independent."
+        )
+    how = "from bootstrap resamples" if bootstrapped else "by leaving out a hundredth of them at a time"
+    return (
+        f"**Other training samples.** Drawn anew, the {samples:,} samples would put γ into "
+        f"**{between(found.fit)}** in 95 of 100 cases ({how}). Held fixed: the trained weights, and the directions "
+        "$v_i$, which were found on the same samples."
+    )
+
+
+def _seeds(view: View, name: str, last: int, first: int) -> str:
+    by_seed, without = seeds(view, name, last, first)
+    waiting = f" {_counted(len(without))} of another seed still to be analysed at this epoch." if without else ""
+    if len(by_seed) < 2:
+        way = "Train the same settings with another seed to see the spread." if not without else ""
+        return f"**Other seeds.** Only seed {view.run.request.seed} is here.{waiting} {way}".rstrip()
+    values = np.array(list(by_seed.values()))
+    listed = ", ".join(f"{gamma:.3f}" for _, gamma in sorted(by_seed.items()))
+    return (
+        f"**Other seeds.** Runs that differ only in their seed give **{values.mean():.3f} ± {values.std(ddof=1):.3f}** "
+        f"(mean ± standard deviation, n = {values.size}: {listed}).{waiting}"
+    )
+
+
+def _counted(runs: int) -> str:
+    return f"{runs} run{'s' if runs > 1 else ''}"
+
+
+def _windows(found: Exponent, first: int) -> str:
+    listed = "; ".join(f"{gamma:.3f} up to direction {n:,}" for n, gamma in found.windows)
+    begin = f" from direction {first + 1}" if first else ""
+    return f"**Other windows.** γ{begin} is {listed}."
+
+
+def _left_out(found: Exponent) -> str:
+    floor = f"the noise floor $H_{{ii}}$ = {number(found.noise_floor)}"
+    if not found.discarded:
+        return f"**Left out.** Nothing: all {found.window:,} directions of the window lie above {floor}."
+    reasons = []
+    if found.below_floor:
+        reasons.append(f"{found.below_floor:,} lie below {floor}")
+    if found.not_positive:
+        reasons.append(f"of {found.not_positive:,} the variance $C_{{ii}}$ is not positive")
+    return (
+        f"**Left out.** {found.discarded:.1%} of the {found.window:,} directions of the window: "
+        f"{' and '.join(reasons)}."
+    )
+
+
+def _line(bend: Bend) -> str:
+    chance = "below 0.001" if bend.p < 1e-3 else f"{bend.p:.3f}"
+    return (
+        f"**Is it a straight line?** {VERDICTS[bend.verdict]} The local slope goes from **{bend.slope_top:.2f}** at "
+        f"the sharpest direction fitted to **{bend.slope_end:.2f}** at the flattest. Directions lie "
+        f"{bend.line_rms:.3f} decades off the line (rms), and {bend.bend_rms:.3f} off the second-order fit, whose "
+        f"curvature is {bend.curvature:+.3f} ± {bend.stderr:.3f}. Its p is {chance}, if {bend.n:,} directions, alike "
+        f"as neighbours are, count as {bend.effective:,.0f} independent ones."
+    ).replace("-", "−")

@@ -1,0 +1,190 @@
+"""The present numbers inside the definitions: ⟦name⟧ in a text of words.py becomes what it is in this view."""
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pages.data import results
+from pages.data.results import View
+from pages.state import palette, selection
+
+if TYPE_CHECKING:
+    from engine.results.commutation import Fit
+    from pages.rooms.suppression.panels import Outcome
+
+_PLACE = re.compile(r"⟦(\w+)⟧")
+
+
+def places(text: str) -> list[str]:
+    """The names of the numbers that a text asks for."""
+    return _PLACE.findall(text)
+
+
+def fill(text: str, view: View | None, more: Mapping[str, Callable[[], float | str]] = MappingProxyType({})) -> str:
+    """The text with its numbers; a paragraph whose numbers do not exist here is left out. more: numbers that are
+    not of the view."""
+    paragraphs: list[str] = []
+    for paragraph in text.split("\n\n"):
+        try:
+            paragraphs.append(_PLACE.sub(lambda found: _number(found[1], view, more), paragraph))
+        except (ValueError, LookupError):
+            # With it goes the word that leads to it.
+            if paragraphs and paragraphs[-1].strip() == "Here":
+                paragraphs.pop()
+    return "\n\n".join(paragraphs)
+
+
+def _number(name: str, view: View | None, more: Mapping[str, Callable[[], float | str]]) -> str:
+    if name in more:
+        value = more[name]()
+    elif view is None:
+        raise LookupError(name)
+    else:
+        value = NUMBERS[name](view)
+    return value if isinstance(value, str) else tex(value)
+
+
+def tex(value: float, digits: int = 3) -> str:
+    """A number inside a formula: plain where that is short, m · 10ⁿ where it is not."""
+    if not np.isfinite(value):
+        raise ValueError("no such number")
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        whole = float(value).is_integer() or abs(value) >= 1000
+        return f"{value:,.0f}".replace(",", r"{,}") if whole else f"{value:.{digits}g}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    return rf"{mantissa}\cdot 10^{{{int(exponent)}}}"
+
+
+def matrix(view: View) -> str:
+    """The covariance that is looked at."""
+    wanted = selection.current().matrix
+    return wanted if wanted in view.analysis.names else "C"
+
+
+def _block(view: View, i: int, j: int) -> float:
+    return float(view.analysis.projected(matrix(view), 2)[i, j])
+
+
+def _window(view: View) -> tuple[int, int]:
+    first, last = selection.current().window or (1, min(1000, view.analysis.k))
+    return first - 1, min(last, view.analysis.k)
+
+
+def _fit(view: View) -> "Fit":
+    first, last = _window(view)
+    return view.analysis.fit("C", last, first)
+
+
+def _gamma(view: View, name: str = "C", share: float = 1.0, skip: int = 0) -> float:
+    """γ over the window, of which a share is kept, and from which the first directions are left out."""
+    first, last = _window(view)
+    return view.analysis.fit(name, first + round(share * (last - first)), first + skip).gamma
+
+
+def _along(view: View, name: str = "C") -> list[float]:
+    """γ at every analysed epoch."""
+    first, last = _window(view)
+    return results.gammas(view, name, last, first)
+
+
+def _slopes(view: View) -> tuple[float, float]:
+    first, last = _window(view)
+    bend = view.analysis.exponent("C", last, first).bend
+    return bend.slope_top, bend.slope_end
+
+
+def _edited(view: View, homogenise: bool) -> "Outcome":
+    """The per-sample spectra with their dominant eigenvalues alone, which are replaced by their mean on demand."""
+    from pages.rooms.suppression import panels
+    from pages.state.edit import Edit
+
+    kept = results.spectra(view)
+    found = None
+    if kept is not None:
+        found = panels.outcome(view, Edit(homogenise=homogenise), kept.kappa.shape[1], *_window(view))
+    if found is None:
+        raise LookupError("no spectra are kept")
+    return found
+
+
+def _slope(fit: "Fit | None") -> str:
+    if fit is None:
+        raise LookupError("no fit")
+    return f"{fit.gamma:.3f}"
+
+
+def _exponent(gamma: float) -> str:
+    if not np.isfinite(gamma):
+        raise LookupError("no fit")
+    return f"{gamma:.3f}"
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value >= 0 else '-'} {abs(value):.2f}"
+
+
+def _rms(view: View) -> float:
+    k = min(selection.current().k or 100, 300, view.analysis.k)
+    r = view.analysis.correlation(matrix(view), k)
+    return float(np.sqrt((np.sum(r**2) - k) / (k * (k - 1))))
+
+
+NUMBERS: Mapping[str, Callable[[View], float | str]] = {
+    "symbol": lambda v: palette.LOOKS[matrix(v)].tex,
+    "samples": lambda v: v.analysis.provenance.samples,
+    "dimension": lambda v: v.analysis.provenance.dimension,
+    "batch": lambda v: v.analysis.provenance.batch_size,
+    "H_1": lambda v: v.analysis.eigenvalues[0],
+    "H_10": lambda v: v.analysis.eigenvalues[9],
+    "trace_H": lambda v: v.analysis.traces["H"],
+    "C_1": lambda v: v.analysis.diagonal("C")[0],
+    "trace_C": lambda v: v.analysis.traces["C"],
+    "trace_C_awd": lambda v: v.analysis.traces["C_awd"],
+    "size": lambda v: v.analysis.traces["C_awd"] / v.analysis.traces["C"],
+    "paired": lambda v: v.analysis.provenance.samples - v.analysis.provenance.unpaired,
+    "K_11": lambda v: _block(v, 0, 0),
+    "K_12": lambda v: _block(v, 0, 1),
+    "K_22": lambda v: _block(v, 1, 1),
+    "R_12": lambda v: float(v.analysis.correlation(matrix(v), 2)[0, 1]),
+    "rms": _rms,
+    "gamma": lambda v: _exponent(_gamma(v)),
+    "gamma_awd": lambda v: _exponent(_gamma(v, "C_awd")),
+    "gamma_E_h2": lambda v: _exponent(_gamma(v, "E_h2")),
+    "gamma_half": lambda v: _exponent(_gamma(v, share=0.5)),
+    "gamma_without_ten": lambda v: _exponent(_gamma(v, skip=10)),
+    "gamma_first": lambda v: _exponent(_along(v)[0]),
+    "gamma_last": lambda v: _exponent(_along(v)[-1]),
+    "gamma_lowest": lambda v: _exponent(np.nanmin(_along(v))),
+    "gamma_E_h2_lowest": lambda v: _exponent(np.nanmin(_along(v, "E_h2"))),
+    "gamma_same": lambda v: _slope(_edited(v, True).after),
+    "kept_slope": lambda v: _slope(_edited(v, False).new_on_old),
+    "slope_top": lambda v: f"{_slopes(v)[0]:.2f}",
+    "slope_end": lambda v: f"{_slopes(v)[1]:.2f}",
+    "hundredfold": lambda v: 100 ** _gamma(v),
+    "epoch": lambda v: v.epoch,
+    "epoch_first": lambda v: v.epochs[0],
+    "epoch_last": lambda v: v.epochs[-1],
+    "intercept": lambda v: _signed(_fit(v).intercept),
+    "directions": lambda v: _fit(v).n,
+    "commutator": lambda v: v.analysis.commutator(matrix(v)),
+    "commutator_random": lambda v: v.analysis.random_commutator(matrix(v)),
+    "diagonal_square": lambda v: float((v.analysis.diagonal(matrix(v)) ** 2).sum()),
+    "square": lambda v: v.analysis.squares[matrix(v)],
+    "alignment": lambda v: v.analysis.alignment(matrix(v)),
+    "alignment_random": lambda v: v.analysis.random_alignment(matrix(v)),
+    "floor": lambda v: v.analysis.noise_floor,
+    "E_h2_1": lambda v: v.analysis.diagonal("E_h2")[0],
+    "effective_1": lambda v: v.analysis.effective_curvature()[0],
+    "spearman": lambda v: f"{v.analysis.spearman('C', _window(v)[1]):.4f}",
+    "norm_C": lambda v: v.analysis.frobenius("C"),
+    "norm_C_awd": lambda v: v.analysis.frobenius("C_awd"),
+    "share_hh": lambda v: f"{100 * v.analysis.traces['C_hh'] / v.analysis.traces['C_awd']:.1f}",
+    "share_hg": lambda v: f"{100 * v.analysis.traces['C_hg'] / v.analysis.traces['C_awd']:.1f}",
+    "share_gg": lambda v: f"{100 * v.analysis.traces['C_gg'] / v.analysis.traces['C_awd']:.1f}",
+    "sigma_w2": lambda v: v.analysis.provenance.sigma_w2,
+    "accuracy": lambda v: f"{100 * v.analysis.provenance.accuracy:.2f}",
+    "loss": lambda v: v.analysis.provenance.mean_loss,
+}

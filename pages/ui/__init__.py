@@ -1,0 +1,1 @@
+"""Knobs, cards and headings that several pages have."""

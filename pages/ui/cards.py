@@ -1,0 +1,129 @@
+"""Pictures and numbers of one analysis as several pages show them, each with its words and its provenance."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+
+from engine.results.analysis import Analysis
+from engine.results.commutation import Fit
+from engine.results.record import USUAL_WINDOW
+from pages.charts import curves
+from pages.data import results
+from pages.data.results import View
+from pages.plot import reproduce
+from pages.state import palette
+from pages.text import confidence, definitions, numbers
+from pages.ui.controls import draw, usual_matrices
+
+CELL = 195
+
+
+def usual_window(analysis: Analysis) -> int:
+    """𝒩: leading directions fitted unless the user says otherwise."""
+    return min(USUAL_WINDOW, analysis.k)
+
+
+def fit_or_none(analysis: Analysis, name: str, last: int | None = None, first: int = 0) -> Fit | None:
+    """The fit, or None where the window holds too little data for one."""
+    try:
+        return analysis.fit(name, last, first)
+    except ValueError:
+        return None
+
+
+def card(key: str, label: str, value: str, sentence: str, definition: str) -> None:
+    """One number: what it is called, what it is, what it means, and behind the mark how it is defined."""
+    with st.container(border=True, height="stretch", gap="xsmall", key=f"card-{key}"):
+        st.metric(label, value, help=numbers.fill(definition, results.present()))
+        st.caption(sentence)
+
+
+def headline(view: View) -> None:
+    """The numbers that answer the question, each with its meaning in words."""
+    a = view.analysis
+    other = usual_matrices(view)[1]
+    fits = {name: fit_or_none(a, name, usual_window(a)) for name in ("C", other)}
+    with st.grid(5, min_column_width=170, gap="small"):
+        card("C", "Noise exponent γ", _gamma(fits["C"]), _steepness(fits["C"]), definitions.GAMMA)
+        if other == "C_awd":
+            card("C_awd", "Predicted exponent γ", _gamma(fits["C_awd"]), _agreement(fits), definitions.C_AWD)
+        else:
+            card("E_h2", "Exponent γ of E[h²]", _gamma(fits["E_h2"]), _agreement(fits), definitions.EFFECTIVE)
+        card(
+            "commutator",
+            "Commutator error",
+            f"{a.commutator('C'):.2f}",
+            f"Unrelated directions would give {a.random_commutator('C'):.2f}, shared ones 0.",
+            definitions.COMMUTATOR,
+        )
+        card(
+            "alignment",
+            "Alignment",
+            f"{a.alignment('C'):.2f}",
+            f"Chance would give {a.random_alignment('C'):.2f}, directions shared with H would give 1.",
+            definitions.ALIGNMENT,
+        )
+        card("accuracy", "Accuracy", f"{a.provenance.accuracy:.1%}", _unseen(view), definitions.ACCURACY)
+
+
+def _steepness(fit: Fit | None) -> str:
+    if fit is None:
+        return "Too few directions lie above the noise floor at this epoch."
+    return _sure(fit) + f"A direction that is 10 times sharper is {palette.number(10**fit.gamma, 2)} times noisier."
+
+
+def _unseen(view: View) -> str:
+    history = view.run.history
+    test = history.test_accuracy[history.epoch == view.epoch]
+    if test.size == 0 or not np.isfinite(test[0]):
+        return f"Right answers on the training samples at epoch {view.epoch}."
+    return f"Right answers on the training samples at epoch {view.epoch}; {test[0]:.1%} on unseen ones."
+
+
+def _gamma(fit: Fit | None) -> str:
+    return "—" if fit is None else f"{fit.gamma:.2f}"
+
+
+def _sure(fit: Fit) -> str:
+    return "" if fit.interval is None else f"95 %: {confidence.between(fit)}. "
+
+
+def _agreement(fits: dict[str, Fit | None]) -> str:
+    measured, predicted = fits.values()
+    if measured is None or predicted is None:
+        return "No fit at this epoch."
+    source = "Predicted from activity–weight duality" if "C_awd" in fits else "C should be proportional to it"
+    return _sure(predicted) + f"{source}; {abs(measured.gamma - predicted.gamma):.2f} from the measured one."
+
+
+def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -> None:
+    """γ at every analysed epoch."""
+    series = {name: np.array(results.gammas(view, name, last, first)) for name in names}
+    draw(
+        curves.over_epochs(view.epochs, series, view.epoch),
+        "gammas",
+        "gamma-over-epochs",
+        "The exponent at each analysed epoch, between the bounds 1 and 2.",
+        arrays=lambda: {"epoch": np.array(view.epochs)} | series,
+        code=lambda: reproduce.along(
+            view,
+            f"for name in {tuple(names)!r}:",
+            f"    print(made.request.epoch, name, result.fit(name, {last}, {first}).gamma)",
+        ),
+    )
+
+
+def training(view: View, height: int = 300) -> None:
+    """Loss and accuracy of the whole run, the present epoch marked."""
+    history = view.run.history
+    names = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+    columns = {name: getattr(history, name) for name in names}
+    draw(
+        curves.training(columns, view.run.request.training.epochs, height, view.epoch),
+        "training",
+        "training",
+        "Loss and accuracy over the epochs of training.",
+        arrays=lambda: columns,
+        code=lambda: reproduce.history(view),
+    )

@@ -1,0 +1,264 @@
+"""The knobs that several pages have, and the way a figure is put on a page."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.plot.plot import draw as draw
+from pages.state import palette, selection
+from pages.state.selection import bound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pages.data.results import View
+
+MEASURED = ("C", "C_awd")
+SMALLEST_K, USUAL_K, LARGEST_K = 2, 100, 300
+
+
+def matrix_label(name: str) -> str:
+    """A matrix in TeX and words, for a choice."""
+    from engine.results.record import NAMES
+
+    return f"${palette.LOOKS[name].tex}$ – {NAMES[name][1]}"
+
+
+def plain_label(name: str) -> str:
+    """A matrix in plain letters and words, where TeX is not drawn."""
+    from engine.results.record import NAMES
+
+    return f"{NAMES[name][0]} – {NAMES[name][1]}"
+
+
+def epoch(page: str, view: "View") -> int:
+    """Slider over the epochs that are analysed, with a step back and forth that keys reach too."""
+    wanted = selection.current().epoch
+    if len(view.epochs) < 2:
+        st.slider(
+            "Epoch", 0, max(view.epoch, 1), view.epoch, disabled=True, help="More epochs arrive as they are analysed."
+        )
+        return view.epoch
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False, key=f"{page}-epochs"):
+        chosen = st.select_slider(
+            "Epoch",
+            options=view.epochs,
+            help="A checkpoint of training. 0 is the network before its first step. Keys: P previous, N next.",
+            **bound(page, "epoch", view.epoch),
+        )
+        place = view.epochs.index(view.epoch)
+        for name, icon, key, to in (
+            ("Previous epoch", ":material/chevron_left:", "P", place - 1),
+            ("Next epoch", ":material/chevron_right:", "N", place + 1),
+        ):
+            there = 0 <= to < len(view.epochs)
+            st.button(
+                name,
+                icon=icon,
+                key=f"{page}.{key}",
+                shortcut=key,
+                type="tertiary",
+                disabled=not there,
+                on_click=_step,
+                args=(view.epochs[to] if there else view.epoch,),
+            )
+    if wanted is not None and wanted not in view.epochs:
+        st.caption(f"Epoch {wanted} is not analysed here; the nearest is shown.")
+    return int(chosen)
+
+
+def _step(epoch: int) -> None:
+    selection.choose(epoch=epoch)
+
+
+def reach(page: str, kept: int) -> int:
+    """How far the slider over directions goes: to LARGEST_K, or on demand to all that are kept."""
+    if kept <= LARGEST_K:
+        return LARGEST_K
+    wanted = selection.current().k or USUAL_K
+
+    def nearer() -> None:
+        selection.choose(k=min(wanted, LARGEST_K))
+
+    far = st.toggle(f"Up to {kept:,} directions", value=wanted > LARGEST_K, key=f"{page}.far", on_change=nearer)
+    return kept if far else LARGEST_K
+
+
+def top_k(page: str, view: "View", largest: int = LARGEST_K) -> int:
+    """Slider over the number of leading directions shown."""
+    most = min(largest, view.analysis.k)
+    wanted = selection.current().k or USUAL_K
+    return st.slider(
+        "Leading directions shown, k",
+        SMALLEST_K,
+        max(most, SMALLEST_K + 1),
+        help="The k directions of weight space in which the loss curves most: eigenvectors of H, sharpest first.",
+        **bound(page, "k", min(max(wanted, SMALLEST_K), most)),
+    )
+
+
+def matrix(page: str, view: "View", label: str = "Matrix") -> str:
+    """Choice of one covariance."""
+    names = view.analysis.names
+    wanted = selection.current().matrix
+    return st.selectbox(
+        label,
+        names,
+        format_func=plain_label,
+        help="Every covariance of the theory, in the same eigenbasis of H.",
+        **bound(page, "matrix", wanted if wanted in names else names[0]),
+    )
+
+
+def usual_matrices(view: "View") -> tuple[str, str]:
+    """The measured covariance and what it is held against: duality's where there is one, else E[h²]."""
+    return MEASURED if "C_awd" in view.analysis.names else ("C", "E_h2")
+
+
+def matrices(page: str, view: "View") -> tuple[str, ...]:
+    """Choice of several covariances."""
+    names = view.analysis.names
+    chosen = selection.current().matrices
+    # None pressed is a choice too.
+    wanted = tuple(n for n in (usual_matrices(view) if chosen is None else chosen) if n in names)
+    pressed = st.pills(
+        "Covariances",
+        names,
+        selection_mode="multi",
+        format_func=lambda name: f"${palette.LOOKS[name].tex}$",
+        help="  \n".join(map(matrix_label, names)),
+        **bound(page, "matrices", wanted),
+    )
+    return tuple(n for n in names if n in (pressed or ()))
+
+
+def window(page: str, view: "View", usual: int) -> tuple[int, int]:
+    """Slider over the directions that are fitted: the first left out, and the last one in."""
+    most = view.analysis.k
+    low, high = selection.current().window or (1, usual)
+    value = (min(low, most), min(max(high, low), most))
+    first, last = st.slider(
+        "Directions fitted, from … to",
+        1,
+        most,
+        help="Direction 1 is the sharpest. The paper fits the leading 𝒩; the outliers at the top can be left out.",
+        **bound(page, "window", value),
+    )
+    return first - 1, last
+
+
+def centred(page: str) -> bool:
+    """Whether clouds are drawn at their own height or shifted onto each other."""
+    chosen = st.segmented_control(
+        "Heights",
+        [False, True],
+        format_func=lambda shifted: "shifted together" if shifted else "as measured",
+        required=True,
+        **bound(page, "centred", bool(selection.current().centred)),
+    )
+    return bool(chosen)
+
+
+def bend(page: str) -> bool:
+    """Whether the second-order fits are drawn."""
+    return st.toggle(
+        "Second-order fit",
+        help="A parabola on log axes, beside each straight line: where one power holds, both are the same.",
+        **bound(page, "bend", bool(selection.current().bend)),
+    )
+
+
+def opening(title: str) -> "View | None":
+    """The beginning of a page: its title and what is selected; without results what to press, and None."""
+    from pages.data import results
+    from pages.jobs import watch
+
+    st.title(title)
+    view = results.view()
+    if view is None:
+        nothing_yet()
+    else:
+        watch.progress_of(view.run.key)
+        jointly(view)
+    return view
+
+
+def jointly(view: "View") -> None:
+    """What there is, and what not, of layers studied jointly."""
+    from pages.text import definitions
+
+    layers = view.chosen.request.layers
+    if len(layers) > 1:
+        named = f"{', '.join(layers[:-1])} and {layers[-1]}"
+        st.info(
+            definitions.JOINTLY.format(layers=named, d=view.analysis.provenance.dimension), icon=":material/layers:"
+        )
+
+
+def nothing_yet() -> None:
+    """What a page says while there is nothing to look at."""
+    st.info(
+        "Nothing is analysed yet. Open the start page: the demo trains a small network on real digits and "
+        "brings its first results in about twenty seconds.",
+        icon=":material/hourglass_empty:",
+    )
+    st.page_link("app.py", label="Go to the start page", icon=":material/play_circle:")
+
+
+def what_will_be_seen(texts: "Sequence[str]", view: "View | None" = None) -> None:
+    """The definitions behind figures that are still to come, side by side; with the view's numbers where there is
+    one."""
+    from pages.text import numbers
+
+    with (
+        st.container(key="to-come"),
+        st.grid(3, min_column_width=260, gap="small", border=True) as grid,
+    ):
+        for text in texts:
+            with grid.cell():
+                st.markdown(numbers.fill(text, view))
+
+
+# -- figures ----------------------------------------------------------------------------------------------
+
+
+def provenance(view: "View", epochs: "Sequence[int]" = ()) -> str:
+    """Where the numbers come from, for the line under a figure. epochs: those shown, if other than the one in view."""
+    p = view.analysis.provenance
+    layers = view.chosen.request.layers
+    parts = (
+        f"Run {view.run.key[:8]}",
+        f"epochs {', '.join(map(str, epochs))}" if len(epochs) > 1 else f"epoch {view.epoch}",
+        f"layers {' + '.join(layers)} jointly" if p.shapes else f"layer {p.layer} ({p.d_out} × {p.d_in})",
+        f"N = {p.samples:,} samples",
+        f"B = {p.batch_size}",
+        f"{p.device}, {p.dtype}",
+    )
+    # A part is never broken over two lines.
+    return " · ".join(part.replace(" ", "\u00a0") for part in parts)
+
+
+def heading(title: str, definition: str, label: str = "What this is", level: int = 2) -> None:
+    """A heading with its explanation at hand."""
+    from pages.data import results
+    from pages.text import numbers
+
+    key = "heading-" + "".join(c if c.isalnum() else "-" for c in title.lower())
+    with st.container(
+        key=key, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", wrap=False
+    ):
+        st.markdown(f"{'#' * level} {title}", width="stretch")
+        told = numbers.fill(definition, results.present())
+        with st.popover(label, icon=":material/help:", type="tertiary", wrap=False, help=brief(told)):
+            st.markdown(told)
+
+
+def brief(definition: str) -> str | None:
+    """Of each definition in a text its first paragraph, and a formula that follows it."""
+    parts = definition.strip().split("\n\n")
+    kept = [
+        part
+        for place, part in enumerate(parts)
+        if part.lstrip().startswith("**") or (part.startswith("$$") and parts[place - 1].lstrip().startswith("**"))
+    ]
+    return "\n\n".join(kept) or None
