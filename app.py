@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.jobs import demo
-from pages.shell.frame import guarded, page
+from pages.shell.frame import page
+from pages.ui.guard import guarded
 
 if TYPE_CHECKING:
     from pages.data.results import View
@@ -24,11 +25,11 @@ def introduction() -> None:
 def overview() -> None:
     """The results of one checkpoint, from the answer down to its evidence."""
     from pages.data import results
-    from pages.jobs import watch
+    from pages.jobs import banner, watch
     from pages.rooms.power_law import panels as exponents
     from pages.rooms.start import next_steps
     from pages.text import confidence, definitions, numbers
-    from pages.ui import cards, controls
+    from pages.ui import cards, controls, heading
 
     view = results.view()
     if view is None:
@@ -36,16 +37,16 @@ def overview() -> None:
         expect()
         return
     watch.progress_of(view.run.key)
-    controls.jointly(view)
+    banner.jointly(view)
     controls.epoch("start", view)
     cards.headline(view)
 
     about = definitions.H + definitions.C + definitions.K + definitions.R
-    controls.heading("Do noise and curvature share their directions?", about, "What K and R are")
+    heading.heading("Do noise and curvature share their directions?", about, "What K and R are")
     pictures(view)
 
     about = definitions.GAMMA + definitions.C_AWD + definitions.FLOOR
-    controls.heading("By which power does noise grow with curvature?", about, "What γ, C_AWD and the lines are")
+    heading.heading("By which power does noise grow with curvature?", about, "What γ, C_AWD and the lines are")
     window = cards.usual_window(view.analysis)
     names = controls.usual_matrices(view)
     with st.grid(2, min_column_width=420, gap="medium") as pair:
@@ -53,10 +54,10 @@ def overview() -> None:
             exponents.law({"": view}, exponents.clouds({"": view}, names, 0, window), boxes=False)
             confidence.button(view, names, window)
         with pair.cell():
-            controls.heading("γ along training", definitions.GAMMA, level=3)
+            heading.heading("γ along training", definitions.GAMMA, level=3)
             cards.gamma_over_epochs(view, names, 0, window)
             st.markdown(numbers.fill(definitions.SIZE, view))
-    controls.heading("The training behind it", definitions.ACCURACY)
+    heading.heading("The training behind it", definitions.ACCURACY)
     cards.training(view)
     st.caption(controls.provenance(view))
     next_steps.show(view)
@@ -79,10 +80,10 @@ def pictures(view: "View") -> None:
 def expect() -> None:
     """What will appear, while it is being made."""
     from pages.text import definitions
-    from pages.ui import controls
+    from pages.ui import heading
 
     st.subheader("What you will see")
-    controls.what_will_be_seen((definitions.H, definitions.C, definitions.C_AWD))
+    heading.what_will_be_seen((definitions.H, definitions.C, definitions.C_AWD))
 
 
 with page("start"):

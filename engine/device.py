@@ -2,13 +2,11 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import psutil
 import torch
 
-from engine.config.requests import require
-from engine.runs.estimate import CHUNK_BYTES, DENSE_LIMIT, Memory
+from engine.errors import require
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -45,51 +43,6 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return psutil.virtual_memory().available
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How the work is cut. dense: build D × D matrices, otherwise project everything on the leading
-    directions; expand: samples whose triangles are formed at a time; along: samples laid along the directions
-    at a time; bytes: estimated peak beyond what is in use now."""
-
-    dense: bool
-    expand: int
-    along: int
-    bytes: int
-
-
-def plan(*, n: int, d: int, size: Memory, top_k: int | None, free: int) -> Plan:
-    """The plan for n samples and d weights, whose analysis takes so much memory.
-
-    Raises MemoryError, with the numbers and what to reduce, when neither way fits in 80 % of the free bytes.
-    """
-    room = free * 4 // 5
-    if top_k is None or d <= DENSE_LIMIT:
-        rest = room - size.dense
-        if max(size.triangles, size.along) <= rest:
-            expand, along = (_chunk(n, each, rest, size.stretch) for each in (size.triangles, size.along))
-            return Plan(True, expand, along, size.dense)
-    if top_k is None:
-        raise MemoryError(
-            f"The whole eigenbasis of {d:,} weights and {n:,} samples needs about {_gib(size.dense)}, "
-            f"and {_gib(free)} are free. Set top_k (say 100) to compute the leading directions only."
-        )
-    if size.projected + size.along > room:
-        raise MemoryError(
-            f"{top_k} directions of {d:,} weights and {n:,} samples need about "
-            f"{_gib(size.projected + size.along)}, and {_gib(free)} are free. Reduce top_k or the number of samples."
-        )
-    fits = _chunk(n, size.along, room - size.projected, size.stretch)
-    return Plan(False, fits, fits, size.projected)
-
-
-def _chunk(n: int, each: int, room: int, stretch: int) -> int:
-    return max(1, min(n, min(room, stretch * CHUNK_BYTES) // each))
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB"
 
 
 @contextlib.contextmanager

@@ -1,1 +1,1 @@
-"""The dashboard's pages, one file each; what they share is in pages.parts."""
+"""The dashboard's pages, one file each; what they show is in pages.rooms."""

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shell.frame import guarded, page
+from pages.shell.frame import page
+from pages.ui.guard import guarded
 
 if TYPE_CHECKING:
     from pages.data.results import View
@@ -14,11 +15,12 @@ PAGE = "commutativity"
 
 def main() -> None:
     """The knobs, the pictures, and numbers beside what chance gives."""
+    from pages.jobs import banner
     from pages.rooms.commutativity import panels
     from pages.text import definitions
-    from pages.ui import controls
+    from pages.ui import controls, heading
 
-    view = controls.opening("Do noise and curvature share their directions?")
+    view = banner.opening("Do noise and curvature share their directions?")
     if view is None:
         return
     left, right = st.columns(2, gap="large", vertical_alignment="bottom")
@@ -27,7 +29,7 @@ def main() -> None:
     with right:
         controls.epoch(PAGE, view)
     leading(view, name)
-    controls.heading("Which covariances are diagonal in the eigenbasis of H?", definitions.ALIGNMENT, level=3)
+    heading.heading("Which covariances are diagonal in the eigenbasis of H?", definitions.ALIGNMENT, level=3)
     panels.alignment(view)
 
 
@@ -39,9 +41,9 @@ def leading(view: "View", name: str) -> None:
     from pages.rooms.commutativity import chance, panels
     from pages.state import selection
     from pages.text import definitions
-    from pages.ui import controls, marker
+    from pages.ui import controls, heading, marker
 
-    controls.heading(
+    heading.heading(
         "Three pictures of one matrix",
         definitions.H + definitions.C + definitions.K + definitions.R,
         "What H, C, K and R are",
@@ -78,10 +80,10 @@ def leading(view: "View", name: str) -> None:
         )
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
-            controls.heading("Less than chance?", definitions.OFF_DIAGONAL, level=3)
+            heading.heading("Less than chance?", definitions.OFF_DIAGONAL, level=3)
             complete = chance.off_diagonal_test(view, name, k)
         with pair.cell():
-            controls.heading("Do they commute?", definitions.COMMUTATOR, level=3)
+            heading.heading("Do they commute?", definitions.COMMUTATOR, level=3)
             panels.commutator(view, name, k)
     complete()
 

@@ -12,19 +12,19 @@ PAGE = "dynamics"
 def main() -> None:
     """The exponents over epochs, every measure beside them, and the diagonals at one epoch."""
     from pages.data import results
-    from pages.jobs import watch
+    from pages.jobs import banner, watch
     from pages.rooms.dynamics import diagonals
     from pages.rooms.dynamics import panels as over
     from pages.text import confidence, definitions
-    from pages.ui import cards, compare, controls
+    from pages.ui import cards, compare, controls, heading
 
     st.title("How does the law arise during training?")
     view = results.view()
     if view is None:
-        controls.nothing_yet()
+        banner.nothing_yet()
         return
     watch.progress_of(view.run.key)
-    controls.jointly(view)
+    banner.jointly(view)
     names = controls.matrices(PAGE, view)
     with st.grid(3, min_column_width=220, gap="medium", vertical_alignment="bottom") as knobs:
         with knobs.cell():
@@ -35,7 +35,7 @@ def main() -> None:
             views = compare.views(PAGE, view)
     along = {name: one for name, one in views.items() if over.several(one)}
     if along and names:
-        controls.heading("The exponent", definitions.GAMMA + definitions.LEARNED)
+        heading.heading("The exponent", definitions.GAMMA + definitions.LEARNED)
         over.show(along, "gammas", partial(over.gammas, names, first, last))
         confidence.button(view, names, last, first)
     elif along:
@@ -53,18 +53,18 @@ def main() -> None:
             # These two are of the covariances pressed.
             if names or key not in ("alignments", "spearman"):
                 with grid.cell():
-                    controls.heading(title, definition, level=3)
+                    heading.heading(title, definition, level=3)
                     over.show(along, key, panel)
-    controls.heading("Loss and accuracy", definitions.ACCURACY + definitions.LEARNED, level=3)
+    heading.heading("Loss and accuracy", definitions.ACCURACY + definitions.LEARNED, level=3)
     over.show(views, "training", over.training)
     epochs = " and ".join(str(epoch) for epoch in dict.fromkeys(one.epoch for one in views.values()))
-    controls.heading(f"Direction by direction, at epoch {epochs}", definitions.PARTS + definitions.APPROXIMATIONS)
+    heading.heading(f"Direction by direction, at epoch {epochs}", definitions.PARTS + definitions.APPROXIMATIONS)
     with st.grid(columns, min_column_width=400, gap="medium") as pair:
         with pair.cell():
-            controls.heading("The parts of the prediction", definitions.PARTS, level=3)
+            heading.heading("The parts of the prediction", definitions.PARTS, level=3)
             over.show(views, "parts", partial(diagonals.parts, last))
         with pair.cell():
-            controls.heading("Its approximations", definitions.APPROXIMATIONS, level=3)
+            heading.heading("Its approximations", definitions.APPROXIMATIONS, level=3)
             over.show(views, "approximations", partial(diagonals.approximations, last))
 
 

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shell.frame import guarded, page
+from pages.shell.frame import page
+from pages.ui.guard import guarded
 
 if TYPE_CHECKING:
     from pages.data.results import View
@@ -14,9 +15,9 @@ PAGE = "fisher"
 
 def main() -> None:
     """The knobs, the verdict, the matrices side by side at three epochs, and the three links of the argument."""
-    from pages.ui import controls
+    from pages.jobs import banner
 
-    view = controls.opening("Is the noise the curvature over B?")
+    view = banner.opening("Is the noise the curvature over B?")
     if view is not None:
         compared(view)
 
@@ -26,16 +27,16 @@ def main() -> None:
 def compared(view: "View") -> None:
     """All that the knobs move."""
     from engine.samples import fisher
-    from pages.data import samples
+    from pages.jobs import fetch
     from pages.rooms.fisher import panels as own
     from pages.rooms.fisher import text, words
     from pages.text import confidence
-    from pages.ui import cards, controls, marker
+    from pages.ui import cards, controls, heading, marker
 
     left, middle, right = st.columns([3, 3, 2], gap="medium", vertical_alignment="bottom")
     with left:
         epochs = own.epochs(PAGE, view)
-    found = samples.of(PAGE, view, epochs, (words.ARGUMENT, words.FIRST, words.SECOND))
+    found = fetch.of(PAGE, view, epochs, (words.ARGUMENT, words.FIRST, words.SECOND))
     if not found:
         return
     with middle:
@@ -51,9 +52,9 @@ def compared(view: "View") -> None:
     own.side_by_side(view, stages, names, first, last, divided)
     marker.line(view, ())
     own.slopes_and_sizes(view, stages, first, last)
-    controls.heading("Three links, and where they break", words.ARGUMENT, "The argument")
+    heading.heading("Three links, and where they break", words.ARGUMENT, "The argument")
     own.links(stages, first, last)
-    controls.heading("In numbers", words.SLOPES + words.SIZES, level=3)
+    heading.heading("In numbers", words.SLOPES + words.SIZES, level=3)
     own.table(stages, first, last)
     confidence.button(view, ("C", "E_h2"), last, first)
     st.caption(controls.provenance(view, epochs))

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shell.frame import guarded, page
+from pages.shell.frame import page
+from pages.ui.guard import guarded
 
 if TYPE_CHECKING:
     from pages.data.results import View
@@ -15,10 +16,11 @@ PAGE = "power_law"
 
 def main() -> None:
     """The knobs, the law with its fits, the numbers of each fit, and what the exponent hangs on."""
+    from pages.jobs import banner
     from pages.rooms.power_law import panels as exponents
     from pages.ui import controls
 
-    view = controls.opening("By which power does noise grow with curvature?")
+    view = banner.opening("By which power does noise grow with curvature?")
     if view is None:
         return
     names = controls.matrices(PAGE, view)
@@ -39,7 +41,7 @@ def fitted(view: "View", there: Mapping[str, "View"], names: tuple[str, ...]) ->
     """All that hangs on the window of directions: its knob moves nothing else."""
     from pages.rooms.power_law import panels as exponents
     from pages.text import definitions, numbers
-    from pages.ui import cards, controls, marker
+    from pages.ui import cards, controls, heading, marker
 
     left, right = st.columns(2, gap="large")
     with left:
@@ -49,25 +51,25 @@ def fitted(view: "View", there: Mapping[str, "View"], names: tuple[str, ...]) ->
         bend = controls.bend(PAGE)
     drawn = exponents.clouds(there, names, first, last, bend)
     about = definitions.H + definitions.C + definitions.GAMMA + definitions.FLOOR + definitions.BEND
-    controls.heading("The law", about, "What the axes, lines and shades are")
+    heading.heading("The law", about, "What the axes, lines and shades are")
     exponents.law(there, drawn, centred)
     marker.line(view, names)
-    controls.heading("The fits in numbers", definitions.FITS, level=3)
+    heading.heading("The fits in numbers", definitions.FITS, level=3)
     exponents.fits(PAGE, there, names, first, last)
     st.markdown(numbers.fill(definitions.SIZE, view))
 
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
-            controls.heading("Is it one power?", definitions.RESIDUALS, level=3)
+            heading.heading("Is it one power?", definitions.RESIDUALS, level=3)
             exponents.residuals(there, drawn)
         with pair.cell():
-            controls.heading("How many directions?", definitions.WINDOW, level=3)
+            heading.heading("How many directions?", definitions.WINDOW, level=3)
             exponents.gamma_by_window(there, drawn, first, last)
         with pair.cell():
-            controls.heading("What lifts γ above 1?", definitions.EFFECTIVE, level=3)
+            heading.heading("What lifts γ above 1?", definitions.EFFECTIVE, level=3)
             exponents.effective_curvature(view)
         with pair.cell():
-            controls.heading("How γ changed along training", definitions.GAMMA, level=3)
+            heading.heading("How γ changed along training", definitions.GAMMA, level=3)
             cards.gamma_over_epochs(view, names, first, last)
             st.caption(controls.provenance(view))
 

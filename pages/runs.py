@@ -10,13 +10,13 @@ PAGE = "runs"
 def main() -> None:
     """The table, what the chosen runs have and do not have in common, each of them, and the room they take."""
     from pages.data import results
+    from pages.jobs import banner
     from pages.rooms.runs import cards, disk_space, table
-    from pages.ui import controls
 
     st.title("What is kept")
     runs = results.runs()
     if not runs:
-        controls.nothing_yet()
+        banner.nothing_yet()
     else:
         chosen = table.table(runs)
         if len(chosen) > 1:

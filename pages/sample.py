@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.shell.frame import guarded, page
+from pages.shell.frame import page
+from pages.ui.guard import guarded
 
 if TYPE_CHECKING:
     from pages.data.results import View
@@ -14,17 +15,17 @@ PAGE = "sample"
 
 def main() -> None:
     """The knobs, the samples by their stiffness, and all about the one chosen."""
-    from pages.data import samples
+    from pages.jobs import banner, fetch
     from pages.rooms.sample import choice, words
     from pages.ui import controls
 
-    view = controls.opening("How does one sample bend the loss?")
+    view = banner.opening("How does one sample bend the loss?")
     if view is None:
         return
     left, right = st.columns(2, gap="large", vertical_alignment="bottom")
     with left:
         controls.epoch(PAGE, view)
-    found = samples.of(PAGE, view, about=(words.ONE, words.STIFF, words.ALIGNED))
+    found = fetch.of(PAGE, view, about=(words.ONE, words.STIFF, words.ALIGNED))
     if found:
         with right:
             offered = choice.knobs(PAGE, found[0])
@@ -38,7 +39,7 @@ def looked_at(view: "View", order: str, of_class: int | None) -> None:
     from engine.samples import hessian
     from pages.data import samples
     from pages.rooms.sample import choice, panels, text, words
-    from pages.ui import controls
+    from pages.ui import controls, heading
 
     found, pictures = samples.found(view), samples.pictures(view)
     if found is None:
@@ -46,21 +47,21 @@ def looked_at(view: "View", order: str, of_class: int | None) -> None:
         return
     sample = choice.chosen(found)
     one = hessian.of(found, sample)
-    controls.heading("Which samples are stiff?", words.ONE + words.STIFF, "What stiff means")
+    heading.heading("Which samples are stiff?", words.ONE + words.STIFF, "What stiff means")
     choice.strip(found, pictures, sample, order, of_class)
     left, right = st.columns(2, gap="large")
     with left:
-        controls.heading("Why are they?", words.STIFF, level=3)
+        heading.heading("Why are they?", words.STIFF, level=3)
         panels.why(PAGE, view, found, sample)
         st.markdown(text.all_of_them(found))
     with right:
         panels.portrait(PAGE, view, found, pictures, sample, one)
 
-    controls.heading("Its Hessian is a product", words.KRONECKER, "What the squares show")
+    heading.heading("Its Hessian is a product", words.KRONECKER, "What the squares show")
     panels.product(view, sample, one)
 
     about = words.SPECTRUM + words.EIGENVECTOR + words.ALIGNED
-    controls.heading("Its curvatures and its directions", about, "What κ, u and v are")
+    heading.heading("Its curvatures and its directions", about, "What κ, u and v are")
     mode = panels.mode_of(one)
     own = one.alignment(found.directions)[mode - 1]
     direction = panels.direction_of(view, found, own)

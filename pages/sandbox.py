@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.shell.frame import guarded, page
+from pages.shell.frame import page
+from pages.ui.guard import guarded
 
 PAGE = "sandbox"
 

@@ -9,13 +9,14 @@ PAGE = "suppression"
 
 def main() -> None:
     """The knobs, what they show in one sentence and five numbers, and four pictures of it."""
-    from pages.data import results
+    from pages.data import results, suppression
+    from pages.jobs import banner
     from pages.rooms.suppression import panels as suppressing
     from pages.state import edit as edits
     from pages.text import confidence, definitions
-    from pages.ui import cards, controls, marker
+    from pages.ui import cards, controls, heading, marker
 
-    view = controls.opening("Which curvatures make the exponent?")
+    view = banner.opening("Which curvatures make the exponent?")
     if view is None:
         return
     left, right = st.columns(2, gap="large")
@@ -28,10 +29,10 @@ def main() -> None:
         suppressing.missing(view)
         return
     rank = kept.kappa.shape[1]
-    controls.heading("The edit", definitions.SPECTRA + definitions.SUPPRESSION, "What is edited, and how")
+    heading.heading("The edit", definitions.SPECTRA + definitions.SUPPRESSION, "What is edited, and how")
     edits.preset_buttons(PAGE, rank)
     edit = edits.knobs(PAGE, rank)
-    outcome = suppressing.outcome(view, edit, rank, first, last)
+    outcome = suppression.outcome(view, edit, rank, first, last)
     if outcome is None:
         suppressing.missing(view)
         return
@@ -42,16 +43,16 @@ def main() -> None:
     marker.line(view, ())
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
-            controls.heading("Is the noise still the same?", definitions.NEW_ON_OLD, level=3)
+            heading.heading("Is the noise still the same?", definitions.NEW_ON_OLD, level=3)
             suppressing.new_on_old(view, outcome, kept)
         with pair.cell():
-            controls.heading("And its power law?", definitions.GAMMA + definitions.BOUNDS, level=3)
+            heading.heading("And its power law?", definitions.GAMMA + definitions.BOUNDS, level=3)
             suppressing.both(view, outcome, kept)
         with pair.cell():
-            controls.heading("How single samples curve", definitions.SPECTRA + definitions.STIFF, level=3)
+            heading.heading("How single samples curve", definitions.SPECTRA + definitions.STIFF, level=3)
             suppressing.single_samples(view, outcome, kept)
         with pair.cell():
-            controls.heading("How few carry the noise", definitions.CARRIED, level=3)
+            heading.heading("How few carry the noise", definitions.CARRIED, level=3)
             suppressing.cumulative(view, outcome, kept)
 
 

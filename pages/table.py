@@ -12,14 +12,14 @@ def main() -> None:
     from pages.rooms.sweeps import choice as sweep_choice
     from pages.rooms.sweeps import progress, table
     from pages.text import definitions
-    from pages.ui import controls
+    from pages.ui import heading
 
     st.title("Table 1")
     st.markdown(definitions.TABLE_LEAD)
     choice = sweep_choice.chosen(progress.present())
     with st.expander("Its settings, as a text to make your own of", icon=":material/edit_note:"):
         sweep_choice.editor(choice)
-    controls.heading("The exponents γ", definitions.TABLE, "What a cell is")
+    heading.heading("The exponents γ", definitions.TABLE, "What a cell is")
     states = progress.states(choice.sweep)
     progress.show(choice, states)
     progress.failures(states)

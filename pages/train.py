@@ -13,7 +13,7 @@ def main() -> None:
     from pages.rooms.train import controls as train_controls
     from pages.rooms.train import start, summary
     from pages.text import definitions
-    from pages.ui import controls
+    from pages.ui import heading
 
     st.title("Train a network")
     queue.queue()
@@ -24,7 +24,7 @@ def main() -> None:
     with left:
         train_controls.sections(preview)
     with right, st.container(key="train-side"):
-        controls.heading("The data", definitions.DATA, "What is trained on", level=3)
+        heading.heading("The data", definitions.DATA, "What is trained on", level=3)
         if preview is None:
             summary.look(form.data, summary.use_digits)
             request = None
@@ -32,7 +32,7 @@ def main() -> None:
             request = start.checked(form, preview)
             if request is not None:
                 summary.samples(preview, form)
-                controls.heading("The network", definitions.NETWORK, "What is studied", level=3)
+                heading.heading("The network", definitions.NETWORK, "What is studied", level=3)
                 summary.drawn(request, preview)
                 summary.costs(request, preview, start.analyses(form, request))
         start.start(form, request)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from cache.store import Store
+from engine import units
 from engine.config.command_line import CalibrateCommand, parse
 from engine.config.requests import ModelRequest, RunRequest, TrainingRequest
 from engine.curvature import joint_memory, joint_moments
@@ -17,7 +18,7 @@ from engine.runs import estimate, library
 from engine.runs.benchmark import measure
 from engine.runs.estimate import Calibration
 
-CALIBRATION = Calibration("CPU", estimate.host(), 1.0, 2.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
+CALIBRATION = Calibration("CPU", units.host(), 1.0, 2.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
 NETS = [
     (ModelRequest(), (784,), (28, 28)),
     (ModelRequest(widths=(30, 20, 4)), (30,), (28, 28)),
@@ -102,7 +103,7 @@ def test_measuring_gives_speeds_and_can_be_stopped() -> None:
         measure("cpu", stop)
     assert stages == ["measuring small steps", "measuring large steps", "measuring convolutions"]
     found = measure("cpu", start=2.5)
-    assert (found.device, found.host, found.start) == ("CPU", estimate.host(), 2.5)
+    assert (found.device, found.host, found.start) == ("CPU", units.host(), 2.5)
     speeds = dataclasses.astuple(found)[4:]
     assert all(value > 0 for value in speeds)
     assert parse(["calibrate", "--device", "cpu"]) == CalibrateCommand("cpu")

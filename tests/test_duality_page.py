@@ -8,9 +8,9 @@ import pytest
 from engine.samples.all_pairs import differences
 from engine.samples.downstream import Chain
 from engine.samples.pair import pair
+from pages.plot import plot
 from pages.rooms.duality import choice, figures
 from pages.rooms.duality import text as telling
-from pages.ui import controls
 from tests import planted
 from tests.planted import add_samples, fill
 from tests.test_figures import decode
@@ -295,15 +295,15 @@ def test_a_layer_that_sees_the_picture_shows_pictures():
 
 def test_every_figure_carries_its_numbers_and_code_that_runs(run, monkeypatch):
     codes = {}
-    draw = controls.draw
+    draw = plot.draw
 
     def drawn(figure, key, *words, code=None, **more):
         if code is not None:
             codes[key] = code()
         return draw(figure, key, *words, code=code, **more)
 
-    for name in ("panels", "covariance"):
-        monkeypatch.setattr(f"pages.parts.duality.{name}.draw", drawn)
+    for name in ("panels", "all_pairs"):
+        monkeypatch.setattr(f"pages.rooms.duality.{name}.draw", drawn)
     at = opened(PAGE, sample="3", partner="43")
     assert {*codes} == (FIGURES | COVARIANCE) - {"sample", "partner"}
     assert all(sent(at, key)["more"] for key in codes)

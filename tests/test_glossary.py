@@ -16,9 +16,10 @@ from pages.rooms.glossary import answers, listing
 from pages.rooms.glossary.questions import QUESTIONS
 from pages.rooms.glossary.terms import TERMS
 from pages.shell import questions
-from pages.shell.frame import entry
+from pages.state import palette
+from pages.state.menu import entry
 from pages.text import definitions, numbers
-from pages.ui import controls
+from pages.ui import controls, heading
 from tests import test_film_page, test_table_page
 from tests.planted import add_samples, add_spectra, analysis, fill, planted_spectra, samples
 from tests.test_pages import chart, charts, fine, opened, sent
@@ -80,12 +81,12 @@ def test_without_results_terms_stand_without_numbers(store):
 
 
 def test_a_short_help_is_the_beginning_of_each_definition():
-    told = controls.brief(definitions.H + definitions.C)
+    told = heading.brief(definitions.H + definitions.C)
     assert told.startswith("**H, curvature.**")
     assert "**C, noise.**" in told
     assert told.count("$$") == 4
     assert "Its eigenvectors" not in told
-    assert controls.brief(definitions.SIZE) is None
+    assert heading.brief(definitions.SIZE) is None
 
 
 @pytest.mark.parametrize("page", [*LOOKING, *TOUCHING])
@@ -107,7 +108,7 @@ def test_every_entry_of_a_legend_is_explained(store, page):
 def test_a_covariance_is_explained_with_its_exponent_and_its_run():
     assert legends.words("C<sub>AWD</sub>  γ = 1.20  ·  mine").startswith("C_AWD – covariance that")
     assert legends.words("C<sub>hh</sub><sup>sd</sup>").startswith("C_hh, sd – ")
-    assert legends.words("C") == controls.plain_label("C")
+    assert legends.words("C") == palette.plain_label("C")
     assert legends.words("Cat") == ""
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache.store import Store
+from engine import units
 from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
 from engine.runs import eviction, library
 from engine.runs.pipeline import Pipeline, default_analysis
@@ -56,8 +57,8 @@ def test_the_oldest_analyses_leave_and_nothing_else(tmp_path_factory, entries, l
     assert len(lines) == len(gone)
     for line, one in zip(lines, gone, strict=True):
         assert f"the analysis of epoch {one.epoch} (layer fc2) of run {one.run} left" in line
-        assert eviction.words(one.size) in line
-        assert f"the limit of {eviction.words(most)}" in line
+        assert units.words(one.size) in line
+        assert f"the limit of {units.words(most)}" in line
 
 
 def test_two_that_keep_house_at_once_tell_each_departure_once(tmp_path, monkeypatch):
@@ -125,7 +126,7 @@ def test_a_limit_is_kept_and_one_that_holds_nothing_is_refused(tmp_path):
     ],
 )
 def test_sizes_in_words(size, said):
-    assert eviction.words(size) == said
+    assert units.words(size) == said
 
 
 # -- names ------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from engine.config.requests import AnalysisRequest, key, to_json
 from engine.results import commutation
 from engine.results.record import Whole
 from engine.runs import library
-from pages.data import random_draws, results
+from pages.data import random_draws, results, suppression
 from pages.rooms.commutativity import chance
 from pages.rooms.commutativity import panels as directions
 from pages.rooms.power_law import panels as exponents
@@ -350,7 +350,7 @@ def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, mo
     cards.gamma_over_epochs(view, ("C",), 2, 200)
     cards.training(view)
     rank = kept.kappa.shape[1]
-    outcome = suppressing.outcome(view, Edit(keep=2, tail=0.1, homogenise=True), rank, 0, 400)
+    outcome = suppression.outcome(view, Edit(keep=2, tail=0.1, homogenise=True), rank, 0, 400)
     for figure in (suppressing.new_on_old, suppressing.both, suppressing.single_samples, suppressing.cumulative):
         figure(view, outcome, kept)
     assert len(taken) == 17

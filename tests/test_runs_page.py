@@ -6,9 +6,10 @@ from streamlit.testing.v1 import AppTest
 
 from cache.jobs import Job
 from cache.progress import Progress
+from engine import units
 from engine.runs import eviction, library
 from pages.rooms.runs import cards, table
-from pages.shell import frame
+from pages.text import run_names
 from tests.planted import fill
 from tests.test_pages import ROOT, fine, opened, url
 
@@ -53,7 +54,7 @@ def test_every_run_is_a_row_with_its_numbers(store, run):
     assert rows["Epochs"].tolist() == ["100 of 100"] * 2
     assert rows["Checkpoints"].tolist() == [2, 3]
     assert rows["Analyses"].tolist() == [2, 3]
-    assert rows["On disk"].tolist() == [eviction.words(store.size("runs", key)) for key in (other, run)]
+    assert rows["On disk"].tolist() == [units.words(store.size("runs", key)) for key in (other, run)]
     for name, column in (("C", "γ, C"), ("C_awd", "γ, C_AWD")):
         wanted = []
         for key in (other, run):
@@ -124,15 +125,15 @@ def test_a_new_name_is_kept_and_shown_in_the_menu(store, run):
 def test_equal_descriptions_are_told_apart_by_what_differs(store, run):
     fill(store, seed=1)
     runs = library.runs(store)
-    told = frame.names(runs)
+    told = run_names.names(runs)
     assert [told[r.key].rsplit(", ", 1)[1] for r in runs] == ["seed 1", "seed 0"]
     for r in runs:
         library.rename(store, r.key, "twin")
     named = library.runs(store)
-    assert sorted(frame.names(named).values()) == ["twin, seed 0", "twin, seed 1"]
+    assert sorted(run_names.names(named).values()) == ["twin, seed 0", "twin, seed 1"]
     # Two of one seed and one minute are told apart by their keys.
     same = [named[0], type(named[0])(**{**vars(named[0]), "key": "0" * 16})]
-    assert len(set(frame.names(same).values())) == 2
+    assert len(set(run_names.names(same).values())) == 2
     at = opened()
     assert at.sidebar.selectbox[0].options == ["twin, seed 1", "twin, seed 0"]
 
@@ -143,7 +144,7 @@ def test_equal_descriptions_are_told_apart_by_what_differs(store, run):
 def test_a_run_is_deleted_only_after_a_second_yes(store, run):
     other = fill(store, epochs=(0,), seed=1)
     at = opened(PAGE, run=run)
-    size = eviction.words(store.size("runs", run))
+    size = units.words(store.size("runs", run))
     pressed(at, "Delete run")
     assert store.list("runs") == tuple(sorted((run, other)))
     assert "3 checkpoints and 3 analyses" in said(at)
@@ -215,7 +216,7 @@ def test_a_lower_limit_names_what_would_leave_and_waits_for_a_yes(store, run, mo
     monkeypatch.setattr(eviction, "SMALLEST_LIMIT", 1_000_000)
     size = store.size()
     at = opened(PAGE)
-    assert f"**{eviction.words(size)} of 5 GB**" in at.get("progress")[0].proto.text
+    assert f"**{units.words(size)} of 5 GB**" in at.get("progress")[0].proto.text
     oldest = eviction.analyses(store)[0]
     limit = size / 1e9 - oldest.size / 2e9
     at.number_input[0].set_value(limit).run()

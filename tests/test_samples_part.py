@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from cache.jobs import Jobs
 from pages.data import samples
+from pages.jobs import fetch
 from tests.planted import LOOKED, add_analysis, add_samples, pictures
 from tests.planted import samples as planted
 from tests.test_pages import button, fine
@@ -19,9 +20,9 @@ def page(*epochs):
     def script(epochs):
         import streamlit as st
 
-        from pages.data import results, samples
+        from pages.data import results
 
-        found = samples.of("some", results.view(), epochs, ("**Kappa.** A definition.",))
+        found = fetch.of("some", results.view(), epochs, ("**Kappa.** A definition.",))
         st.markdown(f"{len(found)} of epochs {[s.epoch for s in found]}")
 
     return AppTest.from_function(script, default_timeout=60, args=(epochs,))

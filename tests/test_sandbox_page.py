@@ -228,7 +228,7 @@ def test_the_run_is_on_the_map_at_every_epoch_whose_spectra_are_kept(empty, run)
 
 
 def test_the_parts_of_the_page_never_load_torch():
-    code = "import sys\nfrom pages.parts.sandbox import panels\nsys.exit('torch' in sys.modules)"
+    code = "import sys\nfrom pages.rooms.mechanism import panels\nsys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

@@ -10,18 +10,18 @@ from urllib.parse import parse_qsl
 import pytest
 
 from cache.jobs import Jobs
-from engine.cli.console import duration
 from engine.config.command_line import SweepCommand, parse
 from engine.config.requests import to_json
 from engine.runs import estimate, library
 from engine.sweeps import grid, status, workers
 from engine.sweeps import rows as table
 from engine.sweeps.rows import Law, Row
+from engine.units import duration
 from pages.rooms.sweeps import choice, figures, published
 from pages.rooms.sweeps import cost as sweep_cost
 from pages.rooms.sweeps import table as sweep_table
-from pages.shell.frame import LOSSES
 from pages.state import selection
+from pages.text.run_names import LOSSES
 from tests.planted import fill
 from tests.test_pages import button, chart, charts, fine, opened, url
 from tests.test_train_page import CALIBRATION, write_job

@@ -3,7 +3,8 @@
 import io
 import re
 
-from engine.cli.console import Ticker, duration
+from engine.cli.console import Ticker
+from engine.units import duration
 
 
 class Terminal(io.StringIO):

@@ -13,8 +13,8 @@ from pages.rooms.tours import library as kept
 from pages.rooms.tours.format import read
 from pages.rooms.tours.places import PLACES
 from pages.rooms.tours.writing import EXAMPLE
-from pages.shell.frame import MENU, entry
 from pages.state import selection
+from pages.state.menu import MENU, entry
 from pages.text import numbers
 from tests.planted import add_samples, add_spectra, analysis, fill
 from tests.test_pages import button, fine, opened, sent, url

@@ -13,6 +13,7 @@ import pytest
 
 from cache.jobs import Jobs
 from cache.store import Store
+from engine import units
 from engine.config.command_line import TrainCommand, parse
 from engine.config.presets import preset, presets
 from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
@@ -25,7 +26,7 @@ from tests.small import pixels, saved
 from tests.test_pages import button, chart, charts, fine, opened
 
 PAGE = "pages/train.py"
-CALIBRATION = Calibration("CPU", estimate.host(), 1.0, 2.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
+CALIBRATION = Calibration("CPU", units.host(), 1.0, 2.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
 DIGITS = preview.Preview("mnist5k", tuple("0123456789"), (450,) * 10, (50,) * 10, (1, 28, 28), None)
 
 
@@ -286,8 +287,7 @@ def test_earlier_runs_are_the_better_source(started):
 
 
 def train_duration(seconds: float) -> str:
-    from engine.cli.console import duration
-    from pages.rooms.train.summary import rounded
+    from engine.units import duration, rounded
 
     return duration(rounded(seconds))
 

@@ -26,7 +26,8 @@ from engine.config.command_line import (
     TrainCommand,
 )
 from engine.config.manual import PROGRAM
-from engine.config.requests import AnalysisRequest, RunRequest, require
+from engine.config.requests import AnalysisRequest, RunRequest
+from engine.errors import require
 
 if TYPE_CHECKING:
     from engine.runs.library import Run
@@ -140,7 +141,7 @@ def _analyze(pipeline: "Pipeline", command: AnalyzeCommand, session: Session) ->
 
 
 def _sweep(command: SweepCommand, session: Session) -> str:
-    from engine.runs import estimate
+    from engine import units
     from engine.sweeps import rows as table
     from engine.sweeps import status
     from engine.sweeps import workers as sweeping
@@ -148,7 +149,7 @@ def _sweep(command: SweepCommand, session: Session) -> str:
 
     sweep, store = open_sweep(command.sweep), Store()
     if command.measure:
-        workers = estimate.workers() if command.workers is None else command.workers
+        workers = units.workers() if command.workers is None else command.workers
         require(workers >= 1, f"A sweep needs at least one worker, not {workers}.")
         session.finished = "Finished cells are kept."
         with contextlib.ExitStack() as stack:

@@ -11,6 +11,7 @@ from engine.results.analysis import Analysis
 from engine.results.commutation import Fit
 from engine.results.record import NAMES, USUAL_WINDOW, Check
 from engine.sweeps.rows import Row, groups, mean
+from engine.units import duration
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 10.0
@@ -25,16 +26,6 @@ class Stream(Protocol):
     def flush(self) -> None: ...
 
     def isatty(self) -> bool: ...
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them: 8 s, 3 min 20 s, 2 h 5 min."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min" if whole % 3600 >= 60 else f"{whole // 3600} h"
 
 
 @dataclass

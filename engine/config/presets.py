@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine.config.requests import RunRequest, require, run_request
+from engine.config.requests import RunRequest, run_request
+from engine.errors import require
 
 FILE = Path(__file__).with_name("presets.toml")
 CLASSES = (3, 6, 10)

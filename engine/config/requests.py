@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.errors import require
+
 LOSSES = ("ce", "mse", "linear_mse")
 DATASETS = ("mnist5k", "mnist", "fashion_mnist", "cifar10")
 ACTIVATIONS = ("relu", "tanh", "gelu")
@@ -19,12 +21,6 @@ CHECKPOINT_EPOCHS = (0, 1, 2, 5, 10, 20, 30, 50, 70, 100)
 
 # Raised by one whenever the meaning of a stored number changes: old entries are then recomputed.
 FORMAT = 1
-
-
-def require(condition: bool, sentence: str) -> None:
-    """Raise ValueError(sentence) unless the condition holds."""
-    if not condition:
-        raise ValueError(sentence)
 
 
 def check_loss(name: str) -> None:

@@ -9,14 +9,15 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor, nn
 
-from engine.config.requests import require
 from engine.curvature import eigensolver
 from engine.curvature.joint_layers import JointLayers
 from engine.curvature.layers import check_layers, check_samples
+from engine.curvature.memory import plan
 from engine.curvature.one_layer import OneLayer
 from engine.curvature.projection import Leading, Whole
 from engine.curvature.resampling import left_out, times_drawn
-from engine.device import device_name, free_memory, plan, precision, resolve
+from engine.device import device_name, free_memory, precision, resolve
+from engine.errors import require
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
 from engine.results.jackknife import GROUPS, Jackknife, places, stretches

@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from engine.config.requests import CURVATURES, check_loss, require
+from engine.config.requests import CURVATURES, check_loss
 from engine.curvature.layers import linear_names
+from engine.errors import require
 
 
 class Cut:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from engine.config.requests import require
 from engine.curvature.duality import Dual
 from engine.curvature.factors import LayerFactors
 from engine.curvature.moments import Moment, Side
+from engine.errors import require
 
 
 @dataclass(frozen=True)

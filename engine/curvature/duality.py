@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from engine.config.requests import require
 from engine.curvature.factors import LayerFactors
+from engine.errors import require
 
 REDRAW = 64  # samples that share one draw of anchors: the published protocol, not a memory chunk
 

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from engine.config.requests import require
+from engine.errors import require
 from engine.progress import Progress, silent
 
 

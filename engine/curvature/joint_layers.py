@@ -6,10 +6,9 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor, nn
 
-from engine.curvature import covariances, joint_moments
+from engine.curvature import covariances, joint_moments, memory
 from engine.curvature.joint import JointTail
 from engine.progress import Progress
-from engine.runs import estimate
 
 
 class JointLayers:
@@ -33,9 +32,9 @@ class JointLayers:
         """(d_out, d_in) of each layer."""
         return self.tail.shapes
 
-    def memory(self, top_k: int | None, item: int) -> estimate.Memory:
+    def memory(self, top_k: int | None, item: int) -> memory.Memory:
         """What an analysis takes, numbers having `item` bytes."""
-        return estimate.joint_memory(self.shapes, top_k, item)
+        return memory.joint_memory(self.shapes, top_k, item)
 
     def look(self, progress: Progress) -> None:
         """Mean loss and gradient, and the kind of curvature."""

@@ -32,7 +32,7 @@ def backward_passes(shapes: Shapes, classes: int, rank: int) -> int:
 
 
 def memory(shapes: Shapes, top_k: int | None, item: int) -> tuple[int, int, int, int]:
-    """dense, projected, triangles and along of engine.runs.estimate.Memory, for numbers of `item` bytes."""
+    """dense, projected, triangles and along of engine.curvature.memory.Memory, for numbers of `item` bytes."""
     d, q = sum(d_out * d_in for d_out, d_in in shapes), core(shapes)
     k = d if top_k is None else top_k * 5 // 4
     widest = max(max(shape) for shape in shapes)

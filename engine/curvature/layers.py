@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.config.requests import joined, require
+from engine.config.requests import joined
+from engine.errors import require
 
 
 def check_samples(inputs: Any, targets: Any) -> None:

@@ -7,13 +7,12 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor, nn
 
-from engine.curvature import covariances, moments, resampling
+from engine.curvature import covariances, memory, moments, resampling
 from engine.curvature.covariances import Combination
 from engine.curvature.duality import dual, partners
 from engine.curvature.factors import Tail
 from engine.progress import Progress
 from engine.results.suppression import Spectra
-from engine.runs import estimate
 
 
 class OneLayer:
@@ -44,10 +43,10 @@ class OneLayer:
         d_out, d_in = self.tail.weight.shape
         return ((d_out, d_in),)
 
-    def memory(self, top_k: int | None, item: int) -> estimate.Memory:
+    def memory(self, top_k: int | None, item: int) -> memory.Memory:
         """What an analysis takes, numbers having `item` bytes."""
         ((d_out, d_in),) = self.shapes
-        return estimate.memory(self.tail.targets.shape[0], d_out, d_in, self.tail.rank, top_k, item)
+        return memory.memory(self.tail.targets.shape[0], d_out, d_in, self.tail.rank, top_k, item)
 
     def look(self, progress: Progress) -> None:
         """Factors of every sample, and its partner."""

@@ -23,9 +23,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, jacfwd, vmap
 
 from engine import losses
-from engine.config.requests import joined, require
+from engine.config.requests import joined
 from engine.curvature.duality import minimal_weight_change, partners
 from engine.curvature.layers import check_samples
+from engine.errors import require
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
 from engine.results.record import Check

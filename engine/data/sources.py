@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.config.requests import DATASETS, require
+from engine.config.requests import DATASETS
+from engine.errors import require
 from engine.progress import Progress, silent
 
 DIGITS = tuple("0123456789")

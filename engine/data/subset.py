@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine.config.requests import DataRequest, require
+from engine.config.requests import DataRequest
 from engine.data.sources import RawData
+from engine.errors import require
 
 SCALINGS = ("paper", "unit", "none")
 

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from engine.config.requests import ACTIVATIONS, ModelRequest, require
+from engine.config.requests import ACTIVATIONS, ModelRequest
+from engine.errors import require
 
 KINDS = ("mlp", "cnn")
 # torchvision's architectures that weights can be loaded into, by the name of their output layer.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cache.store import default_root
-from engine.config.requests import require
+from engine.errors import require
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
 LARGEST_BYTES = 2 * 2**30

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from engine.config.requests import ModelRequest, RunRequest, require
+from engine.config.requests import ModelRequest, RunRequest
+from engine.errors import require
 
 
 @dataclass(frozen=True)

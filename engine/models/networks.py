@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.config.requests import ModelRequest, require
+from engine.config.requests import ModelRequest
+from engine.errors import require
 from engine.models import torchvision_nets
 from engine.models.architectures import CNN_CHANNELS, CNN_HIDDEN, CNN_POOLED, KINDS, check, linear_shapes
 from engine.models.weight_files import unwrap

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from engine.config.requests import ModelRequest, require
+from engine.config.requests import ModelRequest
+from engine.errors import require
 from engine.models.architectures import TORCHVISION
 
 SIDE = 224  # pixels: every architecture takes such images

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from engine.config.requests import require
+from engine.errors import require
 from engine.models.files import LARGEST_BYTES, SUFFIXES
 from engine.training.sgd import MOMENTUM
 

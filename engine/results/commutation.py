@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Integer
 from numpy import ndarray
 
-from engine.config.requests import require
+from engine.errors import require
 
 ROWS = 64  # worked on at a time, so that they stay in the processor's cache
 BINS = 200  # of |R_ij| from 0 to 1

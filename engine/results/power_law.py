@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from engine.config.requests import require
+from engine.errors import require
 from engine.results import commutation
 from engine.results.commutation import Fit, fittable
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from engine.config.requests import require
+from engine.errors import require
 
 
 @dataclass(frozen=True)

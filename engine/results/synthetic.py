@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
 
-from engine.config.requests import require
+from engine.errors import require
 from engine.results.commutation import fittable, power_law
 from engine.results.suppression import Spectra, suppress
 

@@ -11,6 +11,7 @@ import psutil
 import torch
 
 from cache.store import Store
+from engine import units
 from engine.config.requests import ModelRequest, TrainingRequest
 from engine.curvature import eigensolver
 from engine.curvature.factors import Tail
@@ -42,7 +43,7 @@ def measure(device: str = "auto", progress: Progress = silent, start: float = 0.
     step, dense = _separate(small, large)
     return Calibration(
         device=device_name(where),
-        host=estimate.host(),
+        host=units.host(),
         created=time.time(),
         start=start,
         step=step,

@@ -9,25 +9,23 @@ a machine that does nothing else.
 """
 
 import math
-import os
-import platform
 from dataclasses import dataclass
 
-from engine.config.requests import ModelRequest, RunRequest, joined, require
+from engine.config.requests import ModelRequest, RunRequest, joined
 from engine.curvature import joint_memory as joint_cost
 from engine.curvature.joint_memory import Shapes
+from engine.curvature.memory import CHUNK_BYTES, DENSE_LIMIT, joint_memory, memory
+from engine.errors import require
 from engine.models.architectures import layers
 from engine.results.jackknife import GROUPS, stretches
+from engine.training.schedule import EVALUATED_AT_ONCE
 
-EVALUATED_AT_ONCE = 1024  # samples: bounds the memory of an evaluation, and no number depends on it
 # Reading and writing every parameter in a step takes as long as this many operations on it.
 UPDATE_OPERATIONS = 100
 # Products of n samples' triangles that the moments of all named matrices need, see engine.curvature.moments.
 PRODUCTS = 8
 # Eigenvalues in float32 against eigenpairs in float64.
 VALUES_SHARE = 0.2
-CHUNK_BYTES = 256 * 2**20  # more makes no product faster
-DENSE_LIMIT = 4096  # weights up to which the dense way is also the faster one for a few directions
 KRYLOV_ROUNDS = 5  # restarts of four blocks that the leading eigenvectors usually take
 BLOCK = 300  # leading directions whose K is kept of every matrix
 KEPT = 9  # named matrices
@@ -83,27 +81,6 @@ class Subject:
     def dimension(self) -> int:
         """D, the number of weights."""
         return sum(d_out * d_in for d_out, d_in in self.shapes or ((self.d_out, self.d_in),))
-
-
-def host() -> str:
-    """This computer: its processor and the cores that may be used."""
-    name = platform.processor() or platform.machine()
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
-            name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    return f"{name}, {cores()} core{'s' if cores() > 1 else ''}"
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def workers() -> int:
-    """As many processes as this computer is shared among unasked: one for two cores."""
-    return max(1, cores() // 2)
 
 
 # -- training -------------------------------------------------------------------------------------------
@@ -177,43 +154,6 @@ def subject(model: ModelRequest, layer: str, image: tuple[int, int] = (28, 28)) 
     shapes = tuple((part.width, part.inputs) for part in found) if len(found) > 1 else ()
     inputs = sum(part.inputs for part in found)
     return Subject(width, inputs, classes, rank, forward_operations(model, image), shapes)
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes of an analysis beside the process: what stays, and what one sample adds while its triangles are
-    formed, and while it is laid along the directions. stretch: so many times CHUNK_BYTES of samples are worth being
-    worked on at a time."""
-
-    dense: int
-    projected: int
-    triangles: int
-    along: int
-    stretch: int = 1
-
-
-def memory(n: int, d_out: int, d_in: int, rank: int, top_k: int | None, item: int) -> Memory:
-    """For n samples of a layer d_out × d_in and numbers of `item` bytes; top_k None: the whole eigenbasis."""
-    d = d_out * d_in
-    # Per sample: a, Δa, δ, two products with M, and the eigenpairs of M.
-    factors = n * (2 * d_in + 3 * d_out + rank * (d_out + 1)) * item
-    k = d if top_k is None else top_k * 5 // 4
-    triangles = 6 * d_out * (d_out + 1) // 2 + 3 * d_in * (d_in + 1) // 2
-    return Memory(
-        # Seven moments, their triangles in float64, and eight float64 matrices while H is diagonalised.
-        dense=factors + d * d * (7 * item + 2 * 8 + 8 * 8),
-        # The Krylov basis and its image: twice four blocks a quarter wider than top_k, and as much in work space.
-        projected=factors + d * k * 4 * 3 * 8,
-        triangles=(triangles + 3 * d_out**2) * item,
-        # Per sample laid along k directions: V_i a, and three products of the eigenvectors with it.
-        along=(d_out * k + 3 * rank * k) * item,
-    )
-
-
-def joint_memory(shapes: Shapes, top_k: int | None, item: int) -> Memory:
-    """For several layers of d_out × d_in studied jointly: no sample's factors are kept, see engine.curvature.joint."""
-    # The sums are so large that adding to them takes as long as a product over few samples.
-    return Memory(*joint_cost.memory(shapes, top_k, item), stretch=4)
 
 
 def analysis(

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cache.store import Store
-from engine.config.requests import require
+from engine.errors import require
 from engine.runs import library, recording
+from engine.units import words
 
 # Bytes: some 200 analyses of the demo's kind.
 USUAL_LIMIT = 5_000_000_000
@@ -30,15 +31,6 @@ class Removable:
     layer: str
     created: float
     size: int
-
-
-def words(size: int) -> str:
-    """Bytes for a sentence: 11 MB, 1.2 GB."""
-    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        # From here on three digits would round up to the next unit.
-        if size >= 0.9995 * scale:
-            return f"{size / scale:.3g} {unit}"
-    return f"{size} bytes"
 
 
 def limit(store: Store) -> int:

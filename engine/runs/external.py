@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from engine.config.requests import RunRequest, require
+from engine.config.requests import RunRequest
 from engine.data.datasets import Dataset
+from engine.errors import require
 from engine.models.architectures import usual_layer
 from engine.models.inspection import Inspection, Weights
 from engine.models.networks import infer, layer_shapes, rebuild

@@ -14,11 +14,12 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cache.store import Entry, Store
-from engine.config.requests import AnalysisRequest, RunRequest, analysis_request, require, run_request
+from engine import units
+from engine.config.requests import AnalysisRequest, RunRequest, analysis_request, run_request
+from engine.errors import require
 from engine.models.architectures import linear_shapes
 from engine.results.analysis import Analysis
 from engine.results.record import Check
-from engine.runs import estimate
 from engine.runs.estimate import Calibration
 
 # Arrays of an analysis that are files of their own: most readers need only some.
@@ -234,7 +235,7 @@ def calibration(store: Store) -> Calibration | None:
         found = None if entry is None else Calibration(**entry.meta)
     except TypeError:
         return None
-    return found if found is not None and found.host == estimate.host() else None
+    return found if found is not None and found.host == units.host() else None
 
 
 def keep_calibration(store: Store, found: Calibration) -> None:

@@ -19,11 +19,12 @@ from torch import Tensor, nn
 
 from cache.progress import Stopped
 from cache.store import Store
-from engine.config.requests import AnalysisRequest, DataRequest, RunRequest, key, require, to_json
+from engine.config.requests import AnalysisRequest, DataRequest, RunRequest, key, to_json
 from engine.curvature.analyze import analyze
 from engine.curvature.verify import verify
 from engine.data.datasets import Dataset, load
 from engine.device import resolve
+from engine.errors import require
 from engine.models.architectures import check_fit, usual_layer
 from engine.models.networks import build, layer_shapes
 from engine.progress import Progress, silent

@@ -22,7 +22,8 @@ from numpy import ndarray
 
 from cache.store import Store
 from engine.config.fields import is_count
-from engine.config.requests import RunRequest, TrainingRequest, key, require, run_request, to_json
+from engine.config.requests import RunRequest, TrainingRequest, key, run_request, to_json
+from engine.errors import require
 from engine.results.commutation import Fit, power_law
 from engine.results.power_law import Exponent, exponent
 from engine.results.record import USUAL_WINDOW

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from engine.config.requests import require
+from engine.errors import require
 from engine.samples.pair import size
 from engine.samples.table import Samples
 

@@ -7,19 +7,20 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from engine import losses
-from engine.config.requests import SamplesRequest, require
+from engine.config.requests import SamplesRequest
 from engine.curvature import covariances, eigensolver, moments
 from engine.curvature.covariances import Combination
 from engine.curvature.duality import dual, partners
 from engine.curvature.factors import LayerFactors, Tail
 from engine.curvature.fisher import true_fisher
 from engine.curvature.layers import check_samples
+from engine.curvature.memory import memory, plan
 from engine.curvature.projection import Evaluator, Leading, Whole
-from engine.device import free_memory, plan, resolve
+from engine.device import free_memory, resolve
+from engine.errors import require
 from engine.models.architectures import usual_layer
 from engine.progress import Progress, silent
 from engine.runs import eviction, library
-from engine.runs.estimate import memory
 from engine.runs.pipeline import Pipeline
 from engine.samples import table
 from engine.samples.downstream import Chain, Step
@@ -65,8 +66,8 @@ def look(
     device: str = "auto",
     progress: Progress = silent,
 ) -> Samples:
-    """What engine.samples.table.Samples holds, for these samples. ValueError where the layer is followed by something other
-    than activations and linear layers, and as engine.curvature.factors.Tail."""
+    """What engine.samples.table.Samples holds, for these samples. ValueError where the layer is followed by something
+    other than activations and linear layers, and as engine.curvature.factors.Tail."""
     where = resolve(device)
     check_samples(inputs, targets)
     with torch.inference_mode(False):

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from engine.config.requests import require
+from engine.errors import require
 from engine.samples.downstream import Chain
 from engine.samples.table import Samples
 

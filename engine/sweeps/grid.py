@@ -21,17 +21,9 @@ from typing import Any
 from engine.config.command_line import default_model
 from engine.config.fields import SETTINGS, is_count, of, value
 from engine.config.presets import CLASSES, Preset, preset
-from engine.config.requests import (
-    LOSSES,
-    AnalysisRequest,
-    DataRequest,
-    ModelRequest,
-    RunRequest,
-    TrainingRequest,
-    key,
-    require,
-)
+from engine.config.requests import LOSSES, AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest, key
 from engine.data import subset
+from engine.errors import require
 from engine.models import architectures
 from engine.results.record import USUAL_WINDOW
 from engine.training import schedule

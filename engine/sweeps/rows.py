@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.config.requests import require
 from engine.config.typed import arguments
+from engine.errors import require
 from engine.results.analysis import Analysis
 from engine.results.commutation import power_law
 from engine.runs.library import Run

@@ -40,10 +40,10 @@ from engine.config.requests import key
 from engine.device import device_name, resolve
 from engine.progress import Progress, silent
 from engine.runs import library
-from engine.runs.estimate import cores, host
 from engine.runs.pipeline import Pipeline, chosen_epochs
 from engine.sweeps import rows, status
 from engine.sweeps.grid import Cell, Sweep
+from engine.units import cores, host
 
 LOOK_SECONDS = 0.3
 # Pools that break one after another before any cell is done: then it is not bad luck.

@@ -2,7 +2,8 @@
 
 import math
 
-from engine.config.requests import TrainingRequest, require
+from engine.config.requests import TrainingRequest
+from engine.errors import require
 
 
 def check(request: TrainingRequest, samples: int) -> None:
@@ -44,3 +45,6 @@ def learning_rate(request: TrainingRequest, done: int) -> float:
     lowest = request.final_rate_ratio * request.learning_rate
     phase = math.pi * min(done / request.cosine_epochs, 1.0)
     return lowest + (request.learning_rate - lowest) * (1 + math.cos(phase)) / 2
+
+
+EVALUATED_AT_ONCE = 1024  # samples: bounds the memory of an evaluation, and no number depends on it

@@ -19,11 +19,11 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from engine import losses
-from engine.config.requests import TrainingRequest, check_loss, require
+from engine.config.requests import TrainingRequest, check_loss
 from engine.data.datasets import Dataset
 from engine.device import resolve, threads
-from engine.runs.estimate import EVALUATED_AT_ONCE
-from engine.training.schedule import check, learning_rate
+from engine.errors import require
+from engine.training.schedule import EVALUATED_AT_ONCE, check, learning_rate
 
 MOMENTUM = "momentum/"
 

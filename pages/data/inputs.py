@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from cache.store import replace_file
-from engine.config.requests import require
+from engine.errors import require
 from engine.models.files import SUFFIXES
 from pages.data import results
 

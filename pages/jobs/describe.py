@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from cache.jobs import Job
-from engine.cli.console import duration
 from engine.config.command_line import AnalyzeCommand, Command, TrainCommand, parse
 from engine.config.requests import RunRequest
 from engine.runs.library import Run
+from engine.units import duration
 
 # -- what a job is about ----------------------------------------------------------------------------------
 

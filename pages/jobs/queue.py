@@ -14,9 +14,10 @@ from engine.runs.library import Run
 from pages.data import results
 from pages.jobs.describe import command, doing, request_of, run_of, sentence
 from pages.jobs.watch import WATCH_SECONDS, card, go_on, jobs, log, stop, working
-from pages.shell import frame
-from pages.shell.frame import escaped, guarded
 from pages.state import selection
+from pages.text import run_names
+from pages.text.run_names import escaped
+from pages.ui.guard import guarded
 
 SHOWN = 6
 _OPEN, _JUST = "train.open", "train.just"  # jobs seen at work or waiting, and the one that ended last
@@ -30,10 +31,10 @@ _ENDS = {
 def title(request: RunRequest) -> str:
     """A run that is asked for, in a few words."""
     data, model = request.data, request.model
-    name = frame.DATA.get(data.name, "own data")
+    name = run_names.DATA.get(data.name, "own data")
     classes = "" if data.classes is None else f", {len(data.classes)} classes"
     net = "CNN" if model.kind == "cnn" else "‑".join(map(str, model.widths))
-    return f"{name}{classes}, {net}, {frame.LOSSES[request.loss]}, seed {request.seed}"
+    return f"{name}{classes}, {net}, {run_names.LOSSES[request.loss]}, seed {request.seed}"
 
 
 def start(request: RunRequest, analyze: tuple[str, ...]) -> Job:

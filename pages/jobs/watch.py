@@ -6,16 +6,17 @@ import numpy as np
 import streamlit as st
 
 from cache.jobs import Job, Jobs
-from engine.cli.console import duration
 from engine.config.requests import RunRequest
 from engine.runs import library
 from engine.runs.library import Run
+from engine.units import duration
 from pages.charts import curves
 from pages.data import results
 from pages.jobs import demo
 from pages.jobs.describe import doing, fraction, left, request_of, run_of, sentence, works_on
-from pages.shell.frame import escaped, guarded
-from pages.ui.controls import draw
+from pages.plot.plot import draw
+from pages.text.run_names import escaped
+from pages.ui.guard import guarded
 
 # Each look makes the browser draw a part of the page: it takes from the cores that the worker needs.
 WATCH_SECONDS = 1.0

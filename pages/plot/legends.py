@@ -3,8 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from pages.state.palette import LOOKS
-from pages.ui.controls import plain_label
+from pages.state.palette import LOOKS, plain_label
 
 # By the text of the entry; the first that fits holds.
 _LINES = tuple(

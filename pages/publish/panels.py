@@ -12,6 +12,7 @@ from pages.charts import power_law as figures
 from pages.charts.power_law import Cloud
 from pages.data import results
 from pages.data.results import View
+from pages.data.suppression import outcome as outcome_of
 from pages.rooms.commutativity import chance
 from pages.rooms.commutativity import panels as directions
 from pages.rooms.dynamics import diagonals
@@ -203,7 +204,7 @@ def suppression(frame: Frame) -> Iterator[Picture]:
         return
     rank, where = kept.kappa.shape[1], suppressing.where(view, kept)
     for place, (title, (edit, _)) in enumerate(presets(rank).items()):
-        outcome = suppressing.outcome(view, edit, rank, frame.first, frame.last)
+        outcome = outcome_of(view, edit, rank, frame.first, frame.last)
         if outcome is None or outcome.unchanged:
             continue
         said = f"**{suppressing.sentence(outcome)}** {where}"

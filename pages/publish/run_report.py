@@ -18,10 +18,10 @@ from pages.data.results import View
 from pages.publish import panels
 from pages.publish.panels import Chapter, Frame
 from pages.rooms.dynamics.panels import WIDTH, interval, milestone
-from pages.shell.frame import describe, makeup
 from pages.state import selection
 from pages.state.palette import LOOKS
 from pages.text import confidence, definitions, markdown, numbers, run_facts
+from pages.text.run_names import describe, makeup
 from pages.ui.cards import fit_or_none, usual_window
 from pages.ui.controls import provenance, usual_matrices
 

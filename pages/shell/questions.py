@@ -7,8 +7,8 @@ import streamlit as st
 from pages.data import results
 from pages.data.results import View
 from pages.rooms.glossary.questions import QUESTIONS
-from pages.shell.frame import guarded
 from pages.text import numbers
+from pages.ui.guard import guarded
 
 # Their questions are about what the page itself makes.
 WITHOUT_RUN = ("table", "sandbox", "film")

@@ -11,10 +11,10 @@ from engine.runs import library
 from pages.data import results
 from pages.data.results import View
 from pages.jobs import demo, watch
-from pages.shell.frame import guarded
 from pages.state.palette import number
 from pages.text import definitions
 from pages.ui.controls import provenance
+from pages.ui.guard import guarded
 
 WATCH_SECONDS = 0.5
 

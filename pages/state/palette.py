@@ -150,3 +150,17 @@ def shade(x0: float, x1: float) -> dict[str, Any]:
 def bounds() -> list[dict[str, Any]]:
     """The exponents 1 and 2, drawn as their slopes are."""
     return [line_across(slope, color=QUIET, width=1.6, dash=dash) for slope, dash in SLOPES.items()]
+
+
+def matrix_label(name: str) -> str:
+    """A matrix in TeX and words, for a choice."""
+    from engine.results.record import NAMES
+
+    return f"${LOOKS[name].tex}$ – {NAMES[name][1]}"
+
+
+def plain_label(name: str) -> str:
+    """A matrix in plain letters and words, where TeX is not drawn."""
+    from engine.results.record import NAMES
+
+    return f"{NAMES[name][0]} – {NAMES[name][1]}"

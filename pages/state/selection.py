@@ -25,18 +25,18 @@ class Selection:
     """What is looked at; None: not chosen, the page takes what is there.
 
     run: key of a run; runs: other runs compared with it; epoch: of the checkpoint; matrix and matrices: names of
-    covariances; k: leading directions shown; window: first and last direction of the fit, from 1; direction: the
-    one pointed at, from 1; draw: seed of the random baseline; centred: whether clouds are shifted onto each
-    other; bend: whether second-order fits are drawn; keep, tail, stiff, damp, homogenise: the edit of the
-    per-sample spectra, see engine.results.suppression; distribution, decades, correlation, seed: the curvatures of the
-    sandbox, see engine.results.synthetic; measured: whether the run is shown beside them; proof: the step of the proof,
-    from 1; sample: the training sample looked at, from 0; of_class: the class whose samples are offered, from 0;
-    order: which of them come first; mode: the eigenvalue of its Hessian, from 1; plain: axes that are not logarithmic;
-    partner: the sample it is held against, from 0; step: how far towards it, from 0 to 1; matching: how all samples find
-    partners, see engine.samples.all_pairs; middle: the epoch between first and last; beside: matrices drawn beside H;
-    relative: whether diagonals are divided by H's; sweep: the one whose table is shown, by name; film: the key of the
-    one that is watched; large: type for a projector; present: figures alone, in large type; tour and stop: the guided
-    tour that is on, and where it stands, from 1.
+    covariances; k: leading directions shown; window: first and last direction of the fit, from 1; direction: the one
+    pointed at, from 1; draw: seed of the random baseline; centred: whether clouds are shifted onto each other; bend:
+    whether second-order fits are drawn; keep, tail, stiff, damp, homogenise: the edit of the per-sample spectra, see
+    engine.results.suppression; distribution, decades, correlation, seed: the curvatures of the sandbox, see
+    engine.results.synthetic; measured: whether the run is shown beside them; proof: the step of the proof, from 1;
+    sample: the training sample looked at, from 0; of_class: the class whose samples are offered, from 0; order: which
+    of them come first; mode: the eigenvalue of its Hessian, from 1; plain: axes that are not logarithmic; partner: the
+    sample it is held against, from 0; step: how far towards it, from 0 to 1; matching: how all samples find partners,
+    see engine.samples.all_pairs; middle: the epoch between first and last; beside: matrices drawn beside H; relative:
+    whether diagonals are divided by H's; sweep: the one whose table is shown, by name; film: the key of the one that
+    is watched; large: type for a projector; present: figures alone, in large type; tour and stop: the guided tour that
+    is on, and where it stands, from 1.
     """
 
     run: str | None = None

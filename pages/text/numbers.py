@@ -13,7 +13,7 @@ from pages.state import palette, selection
 
 if TYPE_CHECKING:
     from engine.results.commutation import Fit
-    from pages.rooms.suppression.panels import Outcome
+    from pages.data.suppression import Outcome
 
 _PLACE = re.compile(r"⟦(\w+)⟧")
 
@@ -98,13 +98,13 @@ def _slopes(view: View) -> tuple[float, float]:
 
 def _edited(view: View, homogenise: bool) -> "Outcome":
     """The per-sample spectra with their dominant eigenvalues alone, which are replaced by their mean on demand."""
-    from pages.rooms.suppression import panels
+    from pages.data import suppression
     from pages.state.edit import Edit
 
     kept = results.spectra(view)
     found = None
     if kept is not None:
-        found = panels.outcome(view, Edit(homogenise=homogenise), kept.kappa.shape[1], *_window(view))
+        found = suppression.outcome(view, Edit(homogenise=homogenise), kept.kappa.shape[1], *_window(view))
     if found is None:
         raise LookupError("no spectra are kept")
     return found

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from engine.models.architectures import KINDS
 from engine.runs.library import Run
 from pages.data import results
-from pages.shell.frame import DATA, LOSSES, network
 from pages.text import confidence
+from pages.text.run_names import DATA, LOSSES, network
 
 # What is not known of weights that came from files.
 OF_TRAINING = (

@@ -12,9 +12,10 @@ from pages.charts import curves
 from pages.data import results
 from pages.data.results import View
 from pages.plot import reproduce
+from pages.plot.plot import draw
 from pages.state import palette
 from pages.text import confidence, definitions, numbers
-from pages.ui.controls import draw, usual_matrices
+from pages.ui.controls import usual_matrices
 
 CELL = 195
 

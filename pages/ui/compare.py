@@ -4,8 +4,8 @@ import streamlit as st
 
 from pages.data import results
 from pages.data.results import View
-from pages.shell.frame import names
 from pages.state import selection
+from pages.text.run_names import names
 
 
 def views(page: str, view: View) -> dict[str, View]:

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.plot.plot import draw as draw
 from pages.state import palette, selection
 from pages.state.selection import bound
 
@@ -12,23 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pages.data.results import View
+from pages.state.palette import matrix_label, plain_label
 
 MEASURED = ("C", "C_awd")
 SMALLEST_K, USUAL_K, LARGEST_K = 2, 100, 300
-
-
-def matrix_label(name: str) -> str:
-    """A matrix in TeX and words, for a choice."""
-    from engine.results.record import NAMES
-
-    return f"${palette.LOOKS[name].tex}$ – {NAMES[name][1]}"
-
-
-def plain_label(name: str) -> str:
-    """A matrix in plain letters and words, where TeX is not drawn."""
-    from engine.results.record import NAMES
-
-    return f"{NAMES[name][0]} – {NAMES[name][1]}"
 
 
 def epoch(page: str, view: "View") -> int:
@@ -168,57 +154,6 @@ def bend(page: str) -> bool:
     )
 
 
-def opening(title: str) -> "View | None":
-    """The beginning of a page: its title and what is selected; without results what to press, and None."""
-    from pages.data import results
-    from pages.jobs import watch
-
-    st.title(title)
-    view = results.view()
-    if view is None:
-        nothing_yet()
-    else:
-        watch.progress_of(view.run.key)
-        jointly(view)
-    return view
-
-
-def jointly(view: "View") -> None:
-    """What there is, and what not, of layers studied jointly."""
-    from pages.text import definitions
-
-    layers = view.chosen.request.layers
-    if len(layers) > 1:
-        named = f"{', '.join(layers[:-1])} and {layers[-1]}"
-        st.info(
-            definitions.JOINTLY.format(layers=named, d=view.analysis.provenance.dimension), icon=":material/layers:"
-        )
-
-
-def nothing_yet() -> None:
-    """What a page says while there is nothing to look at."""
-    st.info(
-        "Nothing is analysed yet. Open the start page: the demo trains a small network on real digits and "
-        "brings its first results in about twenty seconds.",
-        icon=":material/hourglass_empty:",
-    )
-    st.page_link("app.py", label="Go to the start page", icon=":material/play_circle:")
-
-
-def what_will_be_seen(texts: "Sequence[str]", view: "View | None" = None) -> None:
-    """The definitions behind figures that are still to come, side by side; with the view's numbers where there is
-    one."""
-    from pages.text import numbers
-
-    with (
-        st.container(key="to-come"),
-        st.grid(3, min_column_width=260, gap="small", border=True) as grid,
-    ):
-        for text in texts:
-            with grid.cell():
-                st.markdown(numbers.fill(text, view))
-
-
 # -- figures ----------------------------------------------------------------------------------------------
 
 
@@ -236,29 +171,3 @@ def provenance(view: "View", epochs: "Sequence[int]" = ()) -> str:
     )
     # A part is never broken over two lines.
     return " · ".join(part.replace(" ", "\u00a0") for part in parts)
-
-
-def heading(title: str, definition: str, label: str = "What this is", level: int = 2) -> None:
-    """A heading with its explanation at hand."""
-    from pages.data import results
-    from pages.text import numbers
-
-    key = "heading-" + "".join(c if c.isalnum() else "-" for c in title.lower())
-    with st.container(
-        key=key, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", wrap=False
-    ):
-        st.markdown(f"{'#' * level} {title}", width="stretch")
-        told = numbers.fill(definition, results.present())
-        with st.popover(label, icon=":material/help:", type="tertiary", wrap=False, help=brief(told)):
-            st.markdown(told)
-
-
-def brief(definition: str) -> str | None:
-    """Of each definition in a text its first paragraph, and a formula that follows it."""
-    parts = definition.strip().split("\n\n")
-    kept = [
-        part
-        for place, part in enumerate(parts)
-        if part.lstrip().startswith("**") or (part.startswith("$$") and parts[place - 1].lstrip().startswith("**"))
-    ]
-    return "\n\n".join(kept) or None

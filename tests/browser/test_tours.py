@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from cache.store import Store
 from pages.rooms.tours import library
 from pages.rooms.tours.bar import css_class
-from pages.shell.frame import entry
+from pages.state.menu import entry
 from tests.browser.conftest import settle
 from tests.planted import add_samples
 

@@ -13,8 +13,9 @@ from pages.data import random_draws
 from pages.data.random_draws import DRAWS, TESTED
 from pages.data.results import View
 from pages.plot import reproduce
+from pages.plot.plot import draw
 from pages.state.palette import LOOKS
-from pages.ui.controls import draw, provenance
+from pages.ui.controls import provenance
 
 STEP = 0.15  # seconds of work between two signs of life, each a moment at which a moved knob is heard
 

@@ -9,10 +9,10 @@ from pages.charts.heatmaps import Raster
 from pages.data import random_draws, results
 from pages.data.results import View
 from pages.plot import reproduce
-from pages.plot.plot import Leading
+from pages.plot.plot import Leading, draw
 from pages.state.palette import LOOKS
 from pages.ui import cards, marker
-from pages.ui.controls import draw, provenance
+from pages.ui.controls import provenance
 
 CELL = 195
 

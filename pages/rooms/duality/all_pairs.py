@@ -10,12 +10,12 @@ from engine.samples.table import Samples
 from pages.data import results
 from pages.data.results import View
 from pages.plot import reproduce
+from pages.plot.plot import draw
 from pages.rooms.duality import figures, text
 from pages.rooms.duality.choice import Chosen
 from pages.state import palette, selection
 from pages.state.palette import LOOKS
 from pages.state.selection import bound
-from pages.ui.controls import draw
 
 ENTRIES = 12
 LABELS: dict[Matching, str] = {

@@ -10,9 +10,9 @@ from numpy import ndarray
 from engine.samples.pair import Pair, pair
 from engine.samples.table import Samples
 from pages.charts import thumbnails
-from pages.shell.frame import escaped
+from pages.plot.plot import draw
 from pages.state import palette, selection
-from pages.ui.controls import draw
+from pages.text.run_names import escaped
 
 # Tiles of a strip; of the partners' so many are the nearest, the others spread over the class to the farthest.
 OFFERED, NEAREST = 7, 4

@@ -6,13 +6,14 @@ import streamlit as st
 from engine.samples.pair import Walk, pair
 from pages.data import samples
 from pages.data.results import View
+from pages.jobs import fetch
 from pages.plot import reproduce
+from pages.plot.plot import draw
 from pages.rooms.duality import figures, text
 from pages.rooms.duality.choice import Chosen
-from pages.shell.frame import escaped
 from pages.state import palette, selection
 from pages.state.selection import bound
-from pages.ui.controls import draw
+from pages.text.run_names import escaped
 
 
 def impossible(chosen: Chosen) -> None:
@@ -159,7 +160,7 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
         st.markdown(text.errors(by_epoch))
         if len(by_epoch) < 2:
             missing = tuple(dict.fromkeys((view.epochs[0], view.epochs[len(view.epochs) // 2], view.epochs[-1])))
-            samples.of(page, view, missing)
+            fetch.of(page, view, missing)
 
 
 def _table(walks: dict[str, Walk]) -> dict[str, np.ndarray]:

@@ -9,9 +9,9 @@ from engine.samples.all_pairs import Differences
 from engine.samples.pair import Walk
 from engine.samples.table import Samples
 from pages.rooms.duality.choice import Chosen
-from pages.shell.frame import escaped
 from pages.state.palette import number
 from pages.text.numbers import tex
+from pages.text.run_names import escaped
 
 
 def _at(x: np.ndarray, y: np.ndarray, t: float) -> float:

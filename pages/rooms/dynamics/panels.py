@@ -14,9 +14,10 @@ from pages.charts.over_epochs import Times
 from pages.data import results
 from pages.data.results import Course, View
 from pages.plot import reproduce
-from pages.shell.frame import escaped
+from pages.plot.plot import draw
 from pages.state.palette import LOOKS
-from pages.ui.controls import draw, provenance, usual_matrices
+from pages.text.run_names import escaped
+from pages.ui.controls import provenance, usual_matrices
 
 PARTS = ("C_hh", "C_hg", "C_gg")
 APPROXIMATIONS = ("C_hh_sd", "C_hh_sd_wd", "C_hh_sd_wd_li")

@@ -8,12 +8,12 @@ import streamlit as st
 from engine.samples.fisher import MATRICES, Argument
 from pages.data.results import View
 from pages.plot import reproduce
+from pages.plot.plot import draw
 from pages.rooms.fisher import figures, text, words
 from pages.rooms.fisher.figures import LOOK
 from pages.state import selection
 from pages.state.selection import bound
-from pages.ui import controls, marker
-from pages.ui.controls import draw
+from pages.ui import marker
 
 NAMES = {
     "fisher": "true Fisher matrix",
@@ -109,17 +109,17 @@ def slopes_and_sizes(view: View, stages: Sequence[Argument], first: int, last: i
     sizes = {name: [a.size(name) for a in stages] for name in names if name != "E_h2"}
     at = np.array([a.epoch for a in stages])
     with st.grid(2, min_column_width=400, gap="medium") as pair:
-        for heading, about, values, axis, log in (
+        for title, about, values, axis, log in (
             ("Slopes", words.SLOPES, slopes, "γ", False),
             ("Sizes", words.SIZES, sizes, "sum of M<sub>ii</sub> ÷ sum of H<sub>ii</sub>", True),
         ):
             with pair.cell():
-                controls.heading(heading, about, level=3)
+                heading.heading(title, about, level=3)
                 draw(
                     figures.along(stages, values, axis, log),
-                    heading.lower(),
-                    f"fisher-{heading.lower()}",
-                    f"{heading} of each matrix at the epochs {', '.join(map(str, at))}.",
+                    title.lower(),
+                    f"fisher-{title.lower()}",
+                    f"{title} of each matrix at the epochs {', '.join(map(str, at))}.",
                     arrays=lambda values=values: {"epoch": at} | {n: np.array(v) for n, v in values.items()},  # type: ignore[misc]
                     code=lambda: _code(
                         view,
@@ -150,9 +150,9 @@ def links(stages: Sequence[Argument], first: int, last: int) -> None:
         ("3", "The empirical Fisher matrix is B·C", words.THIRD, text.third_link(stages)),
     )
     with st.grid(3, min_column_width=285, gap="small", border=True) as row:
-        for number, heading, about, said in shown:
+        for number, title, about, said in shown:
             with row.cell():
-                controls.heading(f"{number}. {heading}?", about, "Why", level=4)
+                heading.heading(f"{number}. {title}?", about, "Why", level=4)
                 st.markdown(said)
     st.markdown(text.instead(stages, first, last))
 

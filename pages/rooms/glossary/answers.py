@@ -12,14 +12,14 @@ from engine.samples import fisher
 from engine.samples.pair import Pair
 from engine.samples.table import Samples
 from engine.sweeps import rows as table
-from pages.data import results, samples
+from pages.data import results, samples, suppression
 from pages.data.results import View
 from pages.rooms.duality import choice
 from pages.rooms.dynamics.panels import PARTS
 from pages.rooms.live.choice import TINY
 from pages.rooms.mechanism import controls
 from pages.rooms.mechanism import spectra as sources
-from pages.rooms.suppression import figures, panels
+from pages.rooms.suppression import figures
 from pages.rooms.sweeps import choice as sweep_choice
 from pages.rooms.sweeps import progress
 from pages.state import edit, palette, selection
@@ -49,7 +49,7 @@ def _kept(view: View) -> Spectra:
 def _stiff(view: View) -> float:
     kept = _kept(view)
     rank = kept.kappa.shape[1]
-    found = panels.outcome(view, edit.chosen(rank), rank, 0, view.analysis.k)
+    found = suppression.outcome(view, edit.chosen(rank), rank, 0, view.analysis.k)
     assert found is not None
     return 100 * found.new.stiff
 

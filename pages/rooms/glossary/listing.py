@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.data import results
 from pages.rooms.glossary.terms import TERMS, Term
-from pages.shell.frame import entry
+from pages.state.menu import entry
 from pages.text import numbers
 from pages.ui.controls import provenance
 

@@ -17,12 +17,13 @@ from pages.charts import heatmaps
 from pages.data import results
 from pages.jobs.describe import doing, sentence
 from pages.jobs.watch import jobs, log
+from pages.plot.plot import draw
 from pages.rooms.live import code, figures, keys
 from pages.rooms.live.controls import NEWEST, SLIDER, follow, worker
-from pages.shell.frame import guarded
 from pages.state import palette
 from pages.text import confidence, definitions, numbers
-from pages.ui.controls import draw, what_will_be_seen
+from pages.ui.guard import guarded
+from pages.ui.heading import what_will_be_seen
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

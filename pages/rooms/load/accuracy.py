@@ -17,15 +17,15 @@ from engine.runs.library import Run
 from pages.charts import curves
 from pages.data import results
 from pages.jobs import watch
+from pages.plot.plot import draw
 from pages.rooms.load import contents
 from pages.rooms.load import form as load_form
 from pages.rooms.load.contents import SCALED
 from pages.rooms.load.form import change, current
 from pages.rooms.train import summary
-from pages.shell import frame
-from pages.shell.frame import escaped
-from pages.text import definitions
-from pages.ui.controls import draw, heading
+from pages.text import definitions, run_names
+from pages.text.run_names import escaped
+from pages.ui.heading import heading
 
 NEAR_CHANCE = 0.05
 
@@ -45,7 +45,7 @@ def checked(found: Inspection) -> Run | None:
         return None
     form = current()
     counted = subset.chosen_classes(load_form.data(form), preview.train)
-    name = frame.DATA.get(form.data, "your file")
+    name = run_names.DATA.get(form.data, "your file")
     architectures.check_fit(model, preview.shape, len(counted), name)
     request, files = load_form.request(form, found)
     heading("Is it what you trained?", definitions.SANITY, "What is checked, and why")
@@ -190,4 +190,4 @@ def _forget(keys: list[str]) -> None:
 def _settings(run: Run) -> str:
     data, model = run.request.data, run.request.model
     activation = f", {model.activation}" if model.kind in KINDS else ""
-    return f"{frame.DATA.get(run.data_name, 'own data')}, pixels {SCALED[data.scaling]}{activation}"
+    return f"{run_names.DATA.get(run.data_name, 'own data')}, pixels {SCALED[data.scaling]}{activation}"

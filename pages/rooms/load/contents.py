@@ -10,12 +10,12 @@ from engine.models.inspection import Inspection
 from engine.runs.preview import Preview
 from pages.charts import network
 from pages.data import inputs as uploads
+from pages.plot.plot import draw
 from pages.rooms.load import form as load_form
 from pages.rooms.load.form import bound, change, current
-from pages.shell import frame
-from pages.shell.frame import escaped
-from pages.text import definitions
-from pages.ui.controls import draw, heading
+from pages.text import definitions, run_names
+from pages.text.run_names import escaped
+from pages.ui.heading import heading
 
 SCALED = {"paper": "as in the paper", "unit": "0 … 1", "none": "as stored"}
 MORE_CLASSES = 20
@@ -88,7 +88,7 @@ def told(model: ModelRequest, preview: Preview | None) -> None:
     st.session_state["loading.data"] = form.data
     first, second = st.columns(2, vertical_alignment="bottom")
     first.selectbox(
-        "Data set", names, format_func=lambda n: frame.DATA.get(n, own.get(n, "own file")), key="loading.data",
+        "Data set", names, format_func=lambda n: run_names.DATA.get(n, own.get(n, "own file")), key="loading.data",
         on_change=changed,
     )  # fmt: skip
     with second.popover("Your own", icon=":material/upload_file:", width="stretch"):
@@ -113,7 +113,7 @@ def told(model: ModelRequest, preview: Preview | None) -> None:
             **bound("activation"),
         )
     third, fourth = st.columns(2)
-    third.selectbox("Loss", LOSSES, format_func=frame.LOSSES.__getitem__, **bound("loss"))
+    third.selectbox("Loss", LOSSES, format_func=run_names.LOSSES.__getitem__, **bound("loss"))
     fourth.number_input(
         "Samples per class",
         value=None,

@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest, require
+from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.errors import require
 from engine.models import files, inspection
 from engine.models.architectures import KINDS
 from engine.models.inspection import Inspection

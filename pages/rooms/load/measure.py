@@ -5,7 +5,7 @@ from typing import Literal
 
 import streamlit as st
 
-from engine.cli.console import duration
+from engine import units
 from engine.config.manual import PROGRAM
 from engine.config.parser import DTYPES
 from engine.config.requests import AnalysisRequest, joined
@@ -14,13 +14,13 @@ from engine.models.architectures import KINDS, usual_layer
 from engine.runs import estimate
 from engine.runs.estimate import Subject
 from engine.runs.library import Run
+from engine.units import duration
 from pages.data import results
 from pages.jobs import queue, watch
 from pages.rooms.load.form import bound, change, current
 from pages.rooms.train import summary
-from pages.shell import frame
-from pages.text import definitions
-from pages.ui.controls import heading
+from pages.text import definitions, run_names
+from pages.ui.heading import heading
 
 # Beyond so many weights the whole eigenbasis takes minutes to hours.
 WHOLE, LEADING = 4096, 300
@@ -46,7 +46,7 @@ def measure(run: Run) -> None:
             if st.button(
                 "Measure", type=kind, icon=":material/play_arrow:", key="loading.measure", disabled=job is not None
             ):
-                watch.jobs().start(argv, f"Analysing {frame.describe(run)}", run.key)
+                watch.jobs().start(argv, f"Analysing {run_names.describe(run)}", run.key)
                 st.rerun()
             if results.analysed(run):
                 queue.look_at(run, "loading.look")
@@ -175,7 +175,7 @@ def _costs(run: Run, request: AnalysisRequest, epochs: tuple[str, ...]) -> None:
 
 
 def _time(seconds: float | None, count: int) -> str:
-    return "—" if seconds is None else f"≈ {duration(summary.rounded(seconds * count))}"
+    return "—" if seconds is None else f"≈ {duration(units.rounded(seconds * count))}"
 
 
 def _subject(run: Run, layer: str) -> Subject:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from engine.config.requests import require
+from engine.errors import require
 from engine.models import files, inspection
 from engine.models.inspection import Inspection
 from engine.runs.library import Run
 from pages.data import inputs, results
 from pages.rooms.load.form import WAYS, bound, change, choose, current
-from pages.shell import frame
-from pages.shell.frame import escaped
+from pages.text import run_names
+from pages.text.run_names import escaped
 
 SECONDS = 180
 SHOWN = 6
@@ -134,7 +134,7 @@ def _run() -> Run | None:
             icon=":material/terminal:",
         )
         return None
-    told = frame.names(runs)
+    told = run_names.names(runs)
     by_key = {run.key: run for run in sorted(runs, key=lambda run: bool(results.analysed(run)))}
     if current().run not in by_key:
         change(run=next(iter(by_key)))
@@ -151,7 +151,7 @@ def _run() -> Run | None:
             **bound("run"),
         )
         run = by_key[current().run or ""]
-        st.caption(escaped(f"{frame.makeup(run)}. {frame.settings(run)}"))
+        st.caption(escaped(f"{run_names.makeup(run)}. {run_names.settings(run)}"))
     return run
 
 

@@ -10,6 +10,7 @@ from engine.results.synthetic import SAMPLES
 from pages.data import results
 from pages.data.results import View
 from pages.plot import reproduce
+from pages.plot.plot import draw
 from pages.rooms.mechanism import figures, proof, spectra
 from pages.rooms.mechanism import text as told
 from pages.rooms.mechanism.controls import Setting
@@ -21,7 +22,7 @@ from pages.state.selection import bound
 from pages.text import confidence, definitions
 from pages.text import numbers as live
 from pages.ui import marker
-from pages.ui.controls import draw, heading
+from pages.ui.heading import heading
 
 SANDBOX, RUN = "sandbox", "run"
 

@@ -15,13 +15,14 @@ from pages.charts.residuals import residuals_of
 from pages.data import results
 from pages.data.results import View
 from pages.plot import reproduce
-from pages.shell.frame import escaped, names
+from pages.plot.plot import draw
 from pages.state import selection
 from pages.state.palette import LOOKS
 from pages.text import confidence
+from pages.text.run_names import escaped, names
 from pages.ui import marker
 from pages.ui.cards import fit_or_none
-from pages.ui.controls import draw, provenance
+from pages.ui.controls import provenance
 
 
 def views(page: str, view: View) -> dict[str, View]:

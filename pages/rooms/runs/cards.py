@@ -9,7 +9,8 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
 from cache.jobs import Job
-from engine.config.requests import require
+from engine import units
+from engine.errors import require
 from engine.runs import eviction, library
 from engine.runs.eviction import Removable
 from engine.runs.library import Run
@@ -18,9 +19,10 @@ from pages.data.results import View
 from pages.jobs import watch
 from pages.jobs.describe import works_on
 from pages.rooms.runs import archive
-from pages.shell.frame import describe, escaped, guarded, makeup, names, settings
 from pages.state import selection
 from pages.text import run_facts
+from pages.text.run_names import describe, escaped, makeup, names, settings
+from pages.ui.guard import guarded
 
 
 def card(run: Run, runs: Sequence[Run]) -> None:
@@ -109,10 +111,10 @@ def _analyses(run: Run, made: Sequence[Removable]) -> None:
         st.caption("Not analysed yet.")
         return
     ordered = sorted(made, key=lambda a: (a.epoch, a.layer, a.created))
-    size = eviction.words(sum(a.size for a in made))
+    size = units.words(sum(a.size for a in made))
     with st.expander(f"Its {len(made)} analyses, {size}", icon=":material/analytics:"):
         told = {
-            a.key: f"epoch {a.epoch}, layer {escaped(selection.layer_name(a.layer))}, {eviction.words(a.size)}"
+            a.key: f"epoch {a.epoch}, layer {escaped(selection.layer_name(a.layer))}, {units.words(a.size)}"
             for a in ordered
         }
         pressed = st.pills(
@@ -138,7 +140,7 @@ def _analyses(run: Run, made: Sequence[Removable]) -> None:
 @st.dialog("Delete this run?", icon=":material/delete:")
 @guarded
 def _delete_run(run: Run, made: Sequence[Removable]) -> None:
-    size = eviction.words(results.store().size("runs", run.key))
+    size = units.words(results.store().size("runs", run.key))
     st.markdown(
         f"**{escaped(describe(run))}** (key {run.key[:8]}) with its "
         f"{_counted(len(run.checkpoints), 'checkpoint', 'checkpoints')} and "
@@ -163,7 +165,7 @@ def _delete_analyses(run: Run, chosen: Sequence[Removable]) -> None:
     epochs = ", ".join(str(a.epoch) for a in chosen)
     st.markdown(
         f"{_counted(len(chosen), 'analysis', 'analyses')} of **{escaped(describe(run))}** leave the cache "
-        f"(epoch {epochs}): {eviction.words(sum(a.size for a in chosen))}. The checkpoints stay, so they can be "
+        f"(epoch {epochs}): {units.words(sum(a.size for a in chosen))}. The checkpoints stay, so they can be "
         "analysed again."
     )
     label = f"Delete {_counted(len(chosen), 'analysis', 'analyses')}"

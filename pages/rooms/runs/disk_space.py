@@ -6,10 +6,12 @@ from functools import partial
 import streamlit as st
 
 from engine.runs import eviction
-from engine.runs.eviction import Removable, words
+from engine.runs.eviction import Removable
+from engine.units import words
 from pages.data import results
 from pages.rooms.runs.cards import confirm
-from pages.shell.frame import escaped, guarded
+from pages.text.run_names import escaped
+from pages.ui.guard import guarded
 
 GIGABYTE = 1_000_000_000
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from engine.runs import eviction
+from engine import units
 from engine.runs.library import Run
 from pages.data import results
-from pages.shell.frame import DATA, LOSSES, escaped, names, network
 from pages.state import selection
 from pages.text import run_facts
+from pages.text.run_names import DATA, LOSSES, escaped, names, network
 
 KEY = "runs.table"
 # Points of a course in one cell of the table.
@@ -69,7 +69,7 @@ def _row(run: Run) -> dict[str, object]:
         "Course": course[:: -(-len(course) // POINTS) or 1].tolist(),
         **_exponent(run, "C", "C"),
         **_exponent(run, "C_awd", "C_AWD"),
-        "On disk": eviction.words(here.size("runs", run.key)),
+        "On disk": units.words(here.size("runs", run.key)),
         "Epochs": run_facts.epochs(run),
         "Checkpoints": len(run.checkpoints),
         "Analyses": len(here.list("runs", run.key, "analyses")),

@@ -8,10 +8,10 @@ from numpy import ndarray
 
 from engine.samples.table import Samples
 from pages.charts import thumbnails
-from pages.shell.frame import escaped
+from pages.plot.plot import draw
 from pages.state import palette, selection
 from pages.state.selection import bound
-from pages.ui.controls import draw
+from pages.text.run_names import escaped
 
 ORDERS: Mapping[str, str] = {"stiffest": "stiffest", "softest": "softest", "all": "stiff to soft"}
 OFFERED = 24

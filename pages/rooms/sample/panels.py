@@ -9,11 +9,11 @@ from engine.samples.table import Samples
 from pages.charts import thumbnails
 from pages.data.results import View
 from pages.plot import reproduce
+from pages.plot.plot import draw
 from pages.rooms.sample import choice, figures, text
 from pages.state import selection
 from pages.state.selection import bound
 from pages.ui import marker
-from pages.ui.controls import draw
 
 
 def why(page: str, view: View, samples: Samples, sample: int) -> None:

@@ -9,8 +9,8 @@ from engine.samples.hessian import One, two_classes
 from engine.samples.table import Samples
 from pages.rooms.sample.choice import ranked, sharpness
 from pages.rooms.sample.figures import chance
-from pages.shell.frame import escaped
 from pages.state.palette import number
+from pages.text.run_names import escaped
 from pages.ui.marker import ordinal
 
 # Stiffest samples that are told of, as a share of all; a factor worth naming; an answer that is sure.

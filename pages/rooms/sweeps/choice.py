@@ -8,14 +8,15 @@ from pathlib import Path
 import streamlit as st
 
 from cache.store import replace_file
-from engine.config.requests import DATASETS, require
+from engine.config.requests import DATASETS
 from engine.data import sources
+from engine.errors import require
 from engine.models import files
 from engine.sweeps.grid import Sweep, read, shipped
 from pages.data import results
-from pages.shell.frame import escaped
 from pages.state import selection
 from pages.state.selection import bound
+from pages.text.run_names import escaped
 
 PAGE = "table"
 # The text that is being edited, if it was changed: a widget forgets its own when the page is left.

@@ -8,9 +8,9 @@ from engine.runs.estimate import Calibration
 from engine.runs.library import Run
 from engine.sweeps.grid import Cell
 from engine.sweeps.status import State
+from engine.units import rounded as rounded
 from pages.data import results
 from pages.rooms.train import summary
-from pages.rooms.train.summary import rounded as rounded
 
 # Until the sweep and its first worker have imported torch; what is long hardly feels it.
 WAKING_SECONDS = 6.0

@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 from engine.sweeps import rows as tables
 from engine.sweeps.rows import Row
 from engine.sweeps.status import State
-from pages.shell.frame import LOSSES
 from pages.state import palette
 from pages.state.palette import LOOKS, QUIET, SLOPES, axis, layout
+from pages.text.run_names import LOSSES
 
 # A loss is told by how a dot is filled: colours belong to matrices.
 SYMBOLS = {"ce": "circle", "mse": "circle-open", "linear_mse": "diamond-open"}

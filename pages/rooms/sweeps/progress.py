@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cache.jobs import Job
-from engine.cli.console import duration
+from engine import units
 from engine.config.command_line import SweepCommand
 from engine.config.manual import PROGRAM
 from engine.config.requests import DATASETS, DataRequest
-from engine.runs import estimate as cost
 from engine.runs import library
 from engine.sweeps import status
 from engine.sweeps.grid import Sweep
 from engine.sweeps.status import State
+from engine.units import duration
 from pages.data import results
 from pages.jobs import describe, watch
 from pages.jobs.watch import WATCH_SECONDS
@@ -23,7 +23,8 @@ from pages.rooms.sweeps import cost as sweep_cost
 from pages.rooms.sweeps import table
 from pages.rooms.sweeps.choice import Choice
 from pages.rooms.train import summary
-from pages.shell.frame import escaped, guarded
+from pages.text.run_names import escaped
+from pages.ui.guard import guarded
 
 
 def states(sweep: Sweep) -> tuple[State, ...]:
@@ -108,8 +109,8 @@ def _offer(choice: Choice, found: Sequence[State], left: Sequence[State]) -> Non
         workers = st.number_input(
             "Workers",
             1,
-            cost.cores(),
-            cost.workers(),
+            units.cores(),
+            units.workers(),
             key="table.workers",
             width=130,
             help="Cells at a time, each in a process of its own; the cores of this computer are shared out among them.",

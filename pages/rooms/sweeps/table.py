@@ -17,13 +17,14 @@ from engine.sweeps.grid import Sweep
 from engine.sweeps.rows import Mean, Row
 from engine.sweeps.status import State
 from pages.plot import reproduce
+from pages.plot.plot import draw
 from pages.rooms.sweeps import figures
 from pages.rooms.sweeps import published as sweep_published
-from pages.shell.frame import LOSSES
 from pages.state import palette, selection
 from pages.state.selection import Selection
 from pages.text import definitions
-from pages.ui.controls import draw, heading
+from pages.text.run_names import LOSSES
+from pages.ui.heading import heading
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer

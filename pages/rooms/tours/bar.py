@@ -9,8 +9,8 @@ import streamlit as st
 from pages.data import results
 from pages.rooms.tours import library
 from pages.rooms.tours.format import FIRST, LAST, MIDDLE, Tour
-from pages.shell.frame import entry
 from pages.state import selection
+from pages.state.menu import entry
 from pages.state.selection import Selection
 from pages.text import numbers
 
@@ -178,7 +178,7 @@ def _button(name: str, label: str, icon: str, type: str = "tertiary", **more: ob
 
 def plain(text: str) -> str:
     """A title letter by letter, in one line."""
-    from pages.shell.frame import escaped
+    from pages.text.run_names import escaped
 
     return escaped(" ".join(text.split()))
 

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.config.requests import require
+from engine.errors import require
 from pages.state import palette, selection
 
 FIRST, MIDDLE, LAST = "first", "middle", "last"
@@ -86,7 +86,7 @@ def read(source: str, file: str = "The tour") -> Tour:
 
 def _stop(body: Mapping[str, Any], where: str) -> Stop:
     from pages.rooms.tours.places import PLACES
-    from pages.shell.frame import MENU
+    from pages.state.menu import MENU
 
     _known(body, _STOP, where)
     page = _text(body, "page", where)

@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from cache.store import replace_file
-from engine.config.requests import require
+from engine.errors import require
 from pages.data import results
 from pages.rooms.tours.format import LONGEST, Tour, read
 

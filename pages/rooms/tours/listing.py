@@ -6,7 +6,8 @@ import streamlit as st
 
 from pages.rooms.tours import bar, library
 from pages.rooms.tours.format import Tour
-from pages.shell.frame import entry, escaped
+from pages.state.menu import entry
+from pages.text.run_names import escaped
 
 PAGE = "tours"
 

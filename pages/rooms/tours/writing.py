@@ -5,8 +5,9 @@ import streamlit as st
 from pages.rooms.tours import library
 from pages.rooms.tours.format import SELECTABLE, Tour
 from pages.rooms.tours.places import PLACES
-from pages.shell.frame import MENU, escaped
+from pages.state.menu import MENU
 from pages.text import numbers
+from pages.text.run_names import escaped
 
 # The text that is being written: a widget forgets its own when the page is left.
 _DRAFT, _TEXT, _FILE = "tours.draft", "tours.text", "tours.file"

@@ -13,8 +13,8 @@ from pages.data import inputs
 from pages.rooms.train import form as train_form
 from pages.rooms.train.form import ANALYZE, Form, bound, put
 from pages.rooms.train.form import current as current
-from pages.shell import frame
-from pages.shell.frame import escaped
+from pages.text import run_names
+from pages.text.run_names import escaped
 
 MORE_CLASSES = 20
 _ANALYZE = {"none": "none", "last": "the last epoch", "all": "every checkpoint"}
@@ -102,8 +102,8 @@ def _data(preview: Preview | None) -> None:
     st.session_state["train.data"] = form.data
     left, right = st.columns(2, vertical_alignment="bottom")
     left.selectbox(
-        "Data set", names, format_func=lambda name: frame.DATA.get(name, own.get(name, "own file")), key="train.data",
-        on_change=changed,
+        "Data set", names, format_func=lambda name: run_names.DATA.get(name, own.get(name, "own file")),
+        key="train.data", on_change=changed,
     )  # fmt: skip
     with right.popover("Use your own", icon=":material/upload_file:", width="stretch"):
         _upload()
@@ -221,7 +221,7 @@ def _model(preview: Preview | None) -> None:
         )
     left, middle, right = _cells(3)
     left.selectbox("Activation", ACTIVATIONS, **bound("activation"))
-    middle.selectbox("Loss", LOSSES, format_func=frame.LOSSES.__getitem__, **bound("loss"))
+    middle.selectbox("Loss", LOSSES, format_func=run_names.LOSSES.__getitem__, **bound("loss"))
     right.toggle("Bias", help="The paper’s networks have none.", **bound("bias"))
 
 

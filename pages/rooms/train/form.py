@@ -13,8 +13,9 @@ import streamlit as st
 
 from engine.config.command_line import default_model
 from engine.config.presets import CLASSES, Preset, presets
-from engine.config.requests import DATASETS, DataRequest, ModelRequest, RunRequest, TrainingRequest, require
+from engine.config.requests import DATASETS, DataRequest, ModelRequest, RunRequest, TrainingRequest
 from engine.data import subset
+from engine.errors import require
 from engine.models import architectures
 from engine.runs.preview import Preview
 from engine.training import schedule

@@ -12,7 +12,7 @@ from pages.data import results
 from pages.jobs import queue, watch
 from pages.rooms.train import form as train_form
 from pages.rooms.train.form import ANALYZE, Form, put
-from pages.shell.frame import escaped
+from pages.text.run_names import escaped
 
 
 def checked(form: Form, preview: Preview) -> RunRequest | None:

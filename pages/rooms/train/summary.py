@@ -11,22 +11,22 @@ from numpy import ndarray
 
 from cache.jobs import Job
 from cache.store import Store
-from engine.cli.console import duration
 from engine.config.requests import DATASETS, DataRequest, RunRequest
 from engine.data import subset
 from engine.models import architectures
 from engine.runs import estimate, library, preview
 from engine.runs.estimate import Calibration, Cost
 from engine.runs.preview import Preview
+from engine.units import duration, rounded
 from pages.charts import network
 from pages.data import results
 from pages.jobs import describe, watch
+from pages.plot.plot import draw
 from pages.rooms.train import form as train_form
 from pages.rooms.train.form import Form
-from pages.shell import frame
-from pages.shell.frame import escaped
-from pages.text import definitions
-from pages.ui.controls import draw, heading
+from pages.text import definitions, run_names
+from pages.text.run_names import escaped
+from pages.ui.heading import heading
 
 SHOWN_CLASSES, SHOWN_EACH, PIXELS = 20, 3, 4
 
@@ -83,7 +83,7 @@ def _newest(what: str, name: str) -> Job | None:
 
 def _ask(name: str, download: bool = False) -> Job:
     argv = ["preview", "--data", name, *(["--download"] if download else [])]
-    label = frame.DATA.get(name, "your file")
+    label = run_names.DATA.get(name, "your file")
     return watch.jobs().start(argv, f"{'Fetching' if download else 'Looking at'} {label} …", queue=False)
 
 
@@ -223,9 +223,3 @@ def _total(train: Cost, one: Cost, analyses: int, speeds: Calibration | None) ->
     if train.seconds is None or one.seconds is None or speeds is None:
         return "—"
     return f"≈ {duration(rounded(speeds.start + train.seconds + analyses * one.seconds))}"
-
-
-def rounded(seconds: float) -> float:
-    """As an estimate deserves: whole seconds, minutes or half hours. At least one second."""
-    step = 1 if seconds < 60 else 60 if seconds < 5400 else 1800
-    return max(1.0, float(step * round(seconds / step)))

@@ -1,0 +1,45 @@
+"""The head of a page of results: its title, the job that adds to it, and what there is to see."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from pages.data.results import View
+
+
+def opening(title: str) -> "View | None":
+    """The beginning of a page: its title and what is selected; without results what to press, and None."""
+    from pages.data import results
+    from pages.jobs import watch
+
+    st.title(title)
+    view = results.view()
+    if view is None:
+        nothing_yet()
+    else:
+        watch.progress_of(view.run.key)
+        jointly(view)
+    return view
+
+
+def jointly(view: "View") -> None:
+    """What there is, and what not, of layers studied jointly."""
+    from pages.text import definitions
+
+    layers = view.chosen.request.layers
+    if len(layers) > 1:
+        named = f"{', '.join(layers[:-1])} and {layers[-1]}"
+        st.info(
+            definitions.JOINTLY.format(layers=named, d=view.analysis.provenance.dimension), icon=":material/layers:"
+        )
+
+
+def nothing_yet() -> None:
+    """What a page says while there is nothing to look at."""
+    st.info(
+        "Nothing is analysed yet. Open the start page: the demo trains a small network on real digits and "
+        "brings its first results in about twenty seconds.",
+        icon=":material/hourglass_empty:",
+    )
+    st.page_link("app.py", label="Go to the start page", icon=":material/play_circle:")

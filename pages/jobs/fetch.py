@@ -1,0 +1,86 @@
+"""The one button that fetches the samples which are not kept yet."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from cache.jobs import Job
+from engine.config.command_line import SamplesCommand
+from engine.samples.table import Samples
+from pages.data.results import View
+from pages.data.samples import found
+from pages.jobs import watch
+from pages.jobs.describe import command, sentence
+from pages.ui.heading import what_will_be_seen
+
+
+def of(page: str, view: View, epochs: Sequence[int] = (), about: Sequence[str] = ()) -> tuple[Samples, ...]:
+    """The samples of these checkpoints, of the one in view for (). While any is missing nothing is returned: the page
+    then says what is missing and offers to fetch it, shows how far that is, or why it failed; and about: the
+    definitions of what it will show."""
+    layers = view.chosen.request.layers
+    if len(layers) > 1:
+        st.info(
+            f"Single samples are looked at before one layer, and this is an analysis of {len(layers)} jointly. Choose "
+            "a single layer in the menu, or analyse one on the Train page.",
+            icon=":material/layers:",
+        )
+        return ()
+    wanted = tuple(epochs) or (view.epoch,)
+    kept = {epoch: found(view, epoch) for epoch in wanted}
+    missing = tuple(epoch for epoch, there in kept.items() if there is None)
+    if missing:
+        _fetch(page, view, missing)
+        if about:
+            what_will_be_seen(about, view)
+    return tuple(there for there in kept.values() if there is not None) if not missing else ()
+
+
+def _fetch(page: str, view: View, missing: tuple[int, ...]) -> None:
+    layer, named = view.chosen.request.layer, _listed(missing)
+    job = _job(view, missing)
+    if job is not None and job.running:
+        st.info(f"Looking at every training sample at {named}, before layer {layer} …", icon=":material/search:")
+        watch.expect((job.id,))
+        return
+    if job is not None and job.state in ("failed", "cancelled"):
+        st.warning(sentence(job), icon=":material/info:")
+    else:
+        st.info(
+            f"The training samples have not been looked at one by one yet at {named}, before layer {layer}. That takes "
+            "seconds for a small layer, a minute or so for a large one, and is kept.",
+            icon=":material/search:",
+        )
+    st.button(
+        "Look at every sample" if job is None or job.state == "done" else "Try again",
+        key=f"{page}.samples",
+        icon=":material/search:",
+        type="primary",
+        on_click=_start,
+        args=(view, missing),
+    )
+
+
+def _start(view: View, epochs: tuple[int, ...]) -> None:
+    layer = view.chosen.request.layer
+    argv = ("samples", "--run", view.run.key, "--epoch", ",".join(map(str, epochs)), "--layer", layer)
+    watch.jobs().start(argv, f"Every sample at {_listed(epochs)}, layer {layer}", run=view.run.key, queue=False)
+
+
+def _job(view: View, epochs: tuple[int, ...]) -> Job | None:
+    """The newest job that looks at these checkpoints, maybe at others too."""
+    for job in watch.jobs().jobs():
+        asked = command(job.argv)
+        if (
+            isinstance(asked, SamplesCommand)
+            and (asked.run, asked.layer) == (view.run.key, view.chosen.request.layer)
+            and {*map(str, epochs)} <= {*asked.epochs}
+        ):
+            return job
+    return None
+
+
+def _listed(epochs: tuple[int, ...]) -> str:
+    """Epochs in words."""
+    *others, last = map(str, epochs)
+    return f"epochs {', '.join(others)} and {last}" if others else f"epoch {last}"

@@ -1,0 +1,68 @@
+"""Runs in words."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.runs.library import Run
+
+
+def describe(run: "Run") -> str:
+    """A run by the name its user gave it, else in a few words."""
+    return run.label or makeup(run)
+
+
+def names(runs: "Sequence[Run]") -> dict[str, str]:
+    """What to call each of several runs, by key: as described, and where two are called the same also by what
+    tells them apart: the seed, then when they were made, then the key."""
+    found = {run.key: describe(run) for run in runs}
+    for more in (
+        lambda run: f"seed {run.request.seed}",
+        lambda run: time.strftime("%d %b %H:%M", time.localtime(run.created)),
+        lambda run: run.key[:8],
+    ):
+        count = Counter(found.values())
+        found = {r.key: f"{found[r.key]}, {more(r)}" if count[found[r.key]] > 1 else found[r.key] for r in runs}
+    return found
+
+
+def escaped(text: str) -> str:
+    """Text of a user's as Markdown that shows it letter by letter."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
+def makeup(run: "Run") -> str:
+    """A run in a few words: data, network, loss."""
+    return ", ".join(
+        (DATA.get(run.data_name, run.data_name), network(run), LOSSES.get(run.request.loss, run.request.loss))
+    )
+
+
+def network(run: "Run") -> str:
+    """The network of a run by kind and widths."""
+    widths = "‑".join(map(str, run.request.model.widths))
+    kind = {"mlp": "", "cnn": "CNN "}.get(run.request.model.kind, f"{run.request.model.kind} ")
+    return kind + widths
+
+
+DATA = {"mnist5k": "MNIST (5,000 digits)", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
+
+LOSSES = {"ce": "cross‑entropy", "mse": "softmax MSE", "linear_mse": "linear MSE"}
+
+
+def settings(run: "Run") -> str:
+    """How a run was trained, in one sentence."""
+    training = run.request.training
+    if run.request.weights:
+        count = len(run.request.weights)
+        kept = f"{count} checkpoints" if count > 1 else "1 checkpoint"
+        return f"{run.samples:,} samples; {kept} that came from files, trained elsewhere. Key {run.key[:8]}."
+    device = run.device.upper() if run.device == "cpu" else run.device
+    reached = int(run.history.epoch[-1]) if len(run.history) else 0
+    return (
+        f"{run.samples:,} samples, {reached} of {training.epochs} epochs, batches of {training.batch_size}, "
+        f"learning rate {training.learning_rate:g}, seed {run.request.seed}, on {device}. Key {run.key[:8]}."
+    )

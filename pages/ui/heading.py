@@ -1,0 +1,50 @@
+"""Headings with their explanation, and explanations of what is still to come."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pages.data.results import View
+
+
+def what_will_be_seen(texts: "Sequence[str]", view: "View | None" = None) -> None:
+    """The definitions behind figures that are still to come, side by side; with the view's numbers where there is
+    one."""
+    from pages.text import numbers
+
+    with (
+        st.container(key="to-come"),
+        st.grid(3, min_column_width=260, gap="small", border=True) as grid,
+    ):
+        for text in texts:
+            with grid.cell():
+                st.markdown(numbers.fill(text, view))
+
+
+def heading(title: str, definition: str, label: str = "What this is", level: int = 2) -> None:
+    """A heading with its explanation at hand."""
+    from pages.data import results
+    from pages.text import numbers
+
+    key = "heading-" + "".join(c if c.isalnum() else "-" for c in title.lower())
+    with st.container(
+        key=key, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", wrap=False
+    ):
+        st.markdown(f"{'#' * level} {title}", width="stretch")
+        told = numbers.fill(definition, results.present())
+        with st.popover(label, icon=":material/help:", type="tertiary", wrap=False, help=brief(told)):
+            st.markdown(told)
+
+
+def brief(definition: str) -> str | None:
+    """Of each definition in a text its first paragraph, and a formula that follows it."""
+    parts = definition.strip().split("\n\n")
+    kept = [
+        part
+        for place, part in enumerate(parts)
+        if part.lstrip().startswith("**") or (part.startswith("$$") and parts[place - 1].lstrip().startswith("**"))
+    ]
+    return "\n\n".join(kept) or None
