@@ -17,7 +17,7 @@ from engine.sweeps import workers
 from engine.sweeps.grid import open_sweep
 from engine.sweeps.rows import Law, Row
 from pages.publish import __main__ as command
-from pages.publish import caveats, claims, export, tables, wording
+from pages.publish import caveats, claims, export, paper_figures, results_page, tables, wording
 from pages.publish import rows as readings
 from tests.browser.conftest import find_chromium
 

@@ -6,10 +6,10 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
-from pages.parts import selection
-from pages.parts.selection import Selection
-from pages.parts.tours import guide, kept
 
+from pages.rooms.tours import bar, library
+from pages.state import selection
+from pages.state.selection import Selection
 from tests.test_pages import opened, url
 
 FIELDS = tuple(f.name for f in dataclasses.fields(Selection))
@@ -73,12 +73,12 @@ def test_a_page_keeps_every_word_of_its_address(store):
     assert url(at) == whole
 
 
-@pytest.mark.parametrize("id", list(kept.shipped()))
+@pytest.mark.parametrize("id", list(library.shipped()))
 def test_every_stop_of_a_tour_survives(id, store):
-    tour = kept.shipped()[id]
+    tour = library.shipped()[id]
     for number, stop in enumerate(tour.stops, 1):
         words = {name: text for name, text in stop.select.items() if not (name == "epoch" and text.isalpha())}
         assert selection.to_url(selection.from_url(words)) == words, stop.title
-        chosen = guide.wanted(tour, number)
+        chosen = bar.wanted(tour, number)
         assert (chosen.tour, chosen.stop) == (id, number)
         assert selection.from_url(selection.to_url(chosen)) == chosen, stop.title

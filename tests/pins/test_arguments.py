@@ -5,8 +5,11 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
-from engine.command_line import AnalyzeCommand, FilmCommand, LoadCommand, TrainCommand, parse
-from engine.requests import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.config.command_line import AnalyzeCommand, FilmCommand, LoadCommand, TrainCommand, parse
+from engine.config.requests import (
     ACTIVATIONS,
     CURVATURES,
     DATASETS,
@@ -18,9 +21,7 @@ from engine.requests import (
     TrainingRequest,
     key,
 )
-from engine.typed import analyze_arguments, arguments, film_arguments, load_arguments
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from engine.config.typed import analyze_arguments, arguments, film_arguments, load_arguments
 
 # Shape checking draws samples of long tuples, which hypothesis takes for a strategy's own dice.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")

@@ -1,10 +1,19 @@
 """Keys name what a cache holds: they stay, or every kept number is lost."""
 
 import pytest
-from engine.film import film_key
-from engine.presets import presets
-from engine.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, SamplesRequest, TrainingRequest, key
-from engine.sweep import open_sweep
+
+from engine.config.presets import presets
+from engine.config.requests import (
+    AnalysisRequest,
+    DataRequest,
+    ModelRequest,
+    RunRequest,
+    SamplesRequest,
+    TrainingRequest,
+    key,
+)
+from engine.runs.recording import film_key
+from engine.sweeps.grid import open_sweep
 
 KEYS = (
     (RunRequest(), "", "ce701df11a832a21"),

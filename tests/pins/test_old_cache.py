@@ -15,15 +15,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from engine.cells import states
-from engine.film import read as read_film
-from engine.sweep import open_sweep
-from pages.parts.frame import MENU
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine import library, samples
 from engine.__main__ import main
+from engine.runs import library
+from engine.runs.recording import read as read_film
+from engine.samples import table
+from engine.sweeps.grid import open_sweep
+from engine.sweeps.status import states
+from pages.state.menu import MENU
 from tests.test_pages import button, opened, url
 from tests.test_train_page import CALIBRATION
 
@@ -150,9 +151,9 @@ def test_the_numbers_of_an_old_run(old):
         assert read == pytest.approx(numbers, rel=1e-12), place
         assert (result.spectra is None) == (place[1] == "fc2+fc3")
     assert library.checks(old, RUN, made[12, "fc2"].key)[0].anew == 0.19845189456988388
-    looked = samples.read(old, run, 12, "fc2")
+    looked = table.read(old, run, 12, "fc2")
     assert looked.kappa[0, 0] == pytest.approx(0.12711501121520996, rel=1e-12)
-    assert samples.pictures(old, run).shape == (36, 7, 7)
+    assert table.pictures(old, run).shape == (36, 7, 7)
 
 
 def test_an_old_film_an_old_sweep_and_an_old_job(old):

@@ -13,7 +13,7 @@ from pages.rooms.fisher import figures, text, words
 from pages.rooms.fisher.figures import LOOK
 from pages.state import selection
 from pages.state.selection import bound
-from pages.ui import marker
+from pages.ui import heading, marker
 
 NAMES = {
     "fisher": "true Fisher matrix",
