@@ -73,7 +73,7 @@ def test_samples_left_out_of_duality_stay_in_h_and_c(c):
 def test_the_projected_way_equals_the_dense_one(top_k, monkeypatch):
     c = case("relu_bias", n=12)
     whole, dense = run(c, "ce"), run(c, "ce", top_k=top_k)
-    monkeypatch.setattr("engine.device.DENSE_LIMIT", 0)
+    monkeypatch.setattr("engine.curvature.memory.DENSE_LIMIT", 0)
     projected = run(c, "ce", top_k=top_k)
     assert dense.provenance.dimension == 16
     for result in (dense, projected):
@@ -96,7 +96,7 @@ def test_samples_in_any_order_and_chunk_give_the_same_numbers(monkeypatch):
         c.model, c.inputs[order], c.targets[order], c.layer, "mse",
         dtype="float64", device="cpu", batch_size=B, anchors_per_class=None, spectra=13,
     )  # fmt: skip
-    monkeypatch.setattr("engine.device.CHUNK_BYTES", 5000)
+    monkeypatch.setattr("engine.curvature.memory.CHUNK_BYTES", 5000)
     ragged = run(c, "mse", spectra=13)
     for other in (shuffled, ragged):
         twins.compare(other.eigenvalues, one.eigenvalues, 1e-10, "H_ii")

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from engine.every_sample import look
 from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import linear
 from torch.nn.utils import parametrizations, spectral_norm
 
-from engine import analyze, guards
+from engine import analyze
+from engine.curvature import guards
+from engine.samples.collect import look
 from tests.reference.cases import mlp
 
 

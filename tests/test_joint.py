@@ -186,7 +186,7 @@ def test_its_diagonal_blocks_are_those_of_the_layers_alone(name):
 def test_a_chunk_enters_no_number(budget, monkeypatch):
     planted = net("tanh", n=11)
     one = run(planted, bootstrap=4)
-    monkeypatch.setattr("engine.device.CHUNK_BYTES", budget)
+    monkeypatch.setattr("engine.curvature.memory.CHUNK_BYTES", budget)
     ragged, leading = run(planted, bootstrap=4), run(planted, top_k=5)
     twins.compare(ragged.eigenvalues, one.eigenvalues, 1e-11, "H_ii")
     for name in one.names:
@@ -199,7 +199,7 @@ def test_a_chunk_enters_no_number(budget, monkeypatch):
 def test_the_projected_way_equals_the_dense_one(name, monkeypatch):
     planted = net(name, n=12)
     whole, dense = run(planted), run(planted, top_k=6)
-    monkeypatch.setattr("engine.device.DENSE_LIMIT", 0)
+    monkeypatch.setattr("engine.curvature.memory.DENSE_LIMIT", 0)
     projected = run(planted, top_k=6, bootstrap=3)
     for result in (dense, projected):
         assert result.k == 6

@@ -13,11 +13,11 @@ tail it equals H, since the loss' Hessian in f does not depend on the label; not
 import torch
 from torch import Tensor
 
+from engine.config.requests import check_loss
 from engine.curvature.autodiff import rows_of_derivative
 from engine.curvature.factors import Tail
 from engine.curvature.moments import Moment, Side, chunks
 from engine.progress import Progress, silent
-from engine.requests import check_loss
 
 CHUNK = 512
 

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.special import erf, log_softmax, softmax
 
-from engine.requests import check_loss
+from engine.config.requests import check_loss
 
 Function = Callable[[ndarray], ndarray]
 

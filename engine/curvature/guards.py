@@ -6,10 +6,10 @@ give wrong numbers in silence. So, by autograd in W itself:
 
     a_m does not depend on W_m        ∂ℓ/∂W_m = Σ_p δ_m ⊗ a_m        (∂²ℓ/∂W²) V = Σ_p U Q Uᵀ V
 
-in the notation of engine.joint, once for the loss and once for ½‖f − f̂ + c‖² with a random c, whose gradient c and
-Hessian 1 in the outputs f do not vanish where a network has learnt its samples, f̂ being the outputs as they are. The
-second derivative of what follows the layers is part of Q unless "auto" measures that it is zero; where a user leaves
-it out by name, "gauss-newton", the product is tested with it.
+in the notation of engine.curvature.joint, once for the loss and once for ½‖f − f̂ + c‖² with a random c, whose gradient
+c and Hessian 1 in the outputs f do not vanish where a network has learnt its samples, f̂ being the outputs as they are.
+The second derivative of what follows the layers is part of Q unless "auto" measures that it is zero; where a user
+leaves it out by name, "gauss-newton", the product is tested with it.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from engine import losses
-from engine.cut import Cut, is_curved
-from engine.requests import require
+from engine.config.requests import require
+from engine.curvature.autodiff import Cut, is_curved
 
 SAMPLES = 3
 # How far the two may differ, relative to their size; its square of the size for the random c is rounding.
