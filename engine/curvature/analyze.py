@@ -163,7 +163,8 @@ def noise_floor(dtype: torch.dtype, eigenvalues: Float[ndarray, " k"]) -> float:
 
     theory.md section 4 gives ε·D·H_11, the bound for one long sum. Sums here are accumulated in float64, so
     that what remains is the rounding of entries, a matrix of norm about ε·H_11 whose parts along the v_i
-    average out: eigenvalues above it agree with float64 to 10 % at worst (tests/test_precision.py), and the
-    larger floor would discard most of the directions that the paper fits.
+    average out: eigenvalues above it agree with float64 to 10 % at worst
+    (tests/engine/curvature/test_precision.py), and the larger floor would discard most of the directions that
+    the paper fits.
     """
     return torch.finfo(dtype).eps * float(np.abs(eigenvalues).max())

@@ -13,7 +13,7 @@ from cache.store import Store
 from engine.sweeps import status
 from engine.sweeps.grid import open_sweep
 from tests.browser.conftest import settle
-from tests.test_table_page import row
+from tests.pages.sweeps.test_table import row
 
 pytestmark = pytest.mark.browser
 

@@ -10,7 +10,7 @@ import pytest
 from pages.rooms.tours import bar, library
 from pages.state import selection
 from pages.state.selection import Selection
-from tests.test_pages import opened, url
+from tests.pages.test_every_page import opened, url
 
 FIELDS = tuple(f.name for f in dataclasses.fields(Selection))
 TEXTS = ("abcdef0123456789", "abc", "C")

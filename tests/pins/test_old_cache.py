@@ -25,7 +25,7 @@ from engine.samples import table
 from engine.sweeps.grid import open_sweep
 from engine.sweeps.status import states
 from pages.state.menu import MENU
-from tests.test_pages import button, opened, url
+from tests.pages.test_every_page import button, opened, url
 from tests.test_train_page import CALIBRATION
 
 RUN, OTHER, FILM, SWEEP = "dd1ecfa24c2591bd", "db2d70bed08a2f06", "30f6c353b4cb597a", "own-ac38f9406e5f"

@@ -1,0 +1,280 @@
+"""Checkpoints trained elsewhere: recognised, measured, kept as a run, analysed like any other."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cache.store import Store
+from engine import analyze
+from engine.__main__ import main
+from engine.config.command_line import LoadCommand, parse
+from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest, key
+from engine.config.requests import to_json as plain
+from engine.config.typed import load_arguments
+from engine.data.datasets import load
+from engine.models.architectures import usual_layer
+from engine.models.inspection import asked, from_json, to_json
+from engine.models.networks import build, infer, layer_shapes, rebuild
+from engine.runs import library
+from engine.runs.external import inspect
+from engine.runs.pipeline import Pipeline
+from tests.engine.runs.test_pipeline import write_data
+from tests.reference import twins
+
+EPOCHS = (0, 4)
+
+
+def plain_net(seed: int = 0) -> nn.Sequential:
+    """A net as anyone writes it: other names, biases, tanh."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "contents")
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"net_epoch_{epoch}.pt" for epoch in EPOCHS]
+    for seed, path in enumerate(paths):
+        torch.save({"state_dict": plain_net(seed).state_dict()}, path)
+    return paths
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> RunRequest:
+    data = DataRequest(write_data(tmp_path / "three.npz"))
+    return RunRequest(data, ModelRequest(activation="tanh"), "mse", TrainingRequest(batch_size=16))
+
+
+def loaded(store: Store, wanted: RunRequest, files: list[Path], epochs: tuple[int, ...] = EPOCHS) -> str:
+    found = inspect(files, wanted.model.activation)
+    request, order = asked(wanted, found, epochs)
+    return Pipeline(store, "cpu").load(request, [files[i] for i in order])
+
+
+# -- inspection -----------------------------------------------------------------------------------------
+
+
+def test_an_inspection_tells_network_layers_and_numbers(series: list[Path]) -> None:
+    found = inspect(series, "tanh")
+    assert found.model == ModelRequest("mlp", (6, 5, 4, 3), "tanh", bias=True)
+    assert found.layers == {"fc1": (5, 6), "fc2": (4, 5), "fc3": (3, 4)}
+    assert (found.studied, found.parameters) == ("fc2", sum(p.numel() for p in plain_net().parameters()))
+    assert [(t.name, t.shape) for t in found.tensors][:2] == [("0.weight", (5, 6)), ("0.bias", (5,))]
+    assert len(set(found.digests)) == 2
+    assert from_json(to_json(found)) == found
+
+
+def test_what_is_not_recognised_is_listed_with_the_reason(tmp_path: Path) -> None:
+    torch.save(nn.LSTM(3, 4).state_dict(), tmp_path / "lstm.pt")
+    found = inspect([tmp_path / "lstm.pt"])
+    assert found.model is None
+    assert "Possible are a fully connected net" in found.why
+    assert found.tensors[0].shape == (16, 3)
+    assert from_json(to_json(found)) == found
+    with pytest.raises(ValueError, match="Possible are"):
+        asked(RunRequest(), found, (0,))
+
+
+def test_files_of_different_networks_are_no_series(series: list[Path], tmp_path: Path) -> None:
+    torch.save({"fc.weight": torch.ones(3, 6)}, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match=r"other\.pt holds other layers than net_epoch_0\.pt"):
+        inspect([*series, tmp_path / "other.pt"])
+    with pytest.raises(ValueError, match="no file to read"):
+        inspect([])
+
+
+def test_epochs_decide_the_order_and_are_checked(series: list[Path], wanted: RunRequest) -> None:
+    found = inspect(series, "tanh")
+    request, order = asked(wanted, found, (7, 2))
+    assert order == (1, 0)
+    assert request.training.checkpoints == (2, 7)
+    assert request.weights == (found.digests[1], found.digests[0])
+    for epochs, words in [((1,), "2 files but 1 epochs"), ((3, 3), "Epoch 3 was given"), ((-1, 2), "from 0; -1")]:
+        with pytest.raises(ValueError, match=words):
+            asked(wanted, found, epochs)
+
+
+# -- as a run -------------------------------------------------------------------------------------------
+
+
+def test_a_loaded_series_is_a_run_with_what_pytorch_measures(
+    store: Store, series: list[Path], wanted: RunRequest
+) -> None:
+    run = library.find(store, loaded(store, wanted, series))
+    assert run.finished
+    assert run.end == "Loaded: 2 checkpoints, trained elsewhere."
+    assert (run.checkpoints, run.request.training.batch_size) == (EPOCHS, 16)
+    assert run.layers == {"fc1": (5, 6), "fc2": (4, 5), "fc3": (3, 4)}
+    assert np.isnan(run.history.learning_rate).all()
+    data = load(wanted.data)
+    for i in range(2):
+        for part, x, y in (("train", data.train_x, data.train_y), ("test", data.test_x, data.test_y)):
+            logits = plain_net(i)(x).detach()
+            residual = torch.softmax(logits, 1) - nn.functional.one_hot(y, 3)
+            assert getattr(run.history, f"{part}_accuracy")[i] == pytest.approx(
+                float((logits.argmax(1) == y).double().mean())
+            )
+            assert getattr(run.history, f"{part}_loss")[i] == pytest.approx(float(residual.square().mean()), rel=1e-5)
+
+
+def test_its_analysis_is_that_of_the_network_itself(store: Store, series: list[Path], wanted: RunRequest) -> None:
+    run = loaded(store, wanted, series)
+    found = Pipeline(store, "cpu").analyze(AnalysisRequest(run, 4, "fc2", 16, spectra=0))
+    data = load(wanted.data)
+    direct = analyze(plain_net(1), data.train_x, data.train_y, "2", "mse", 16, device="cpu", spectra=0)
+    np.testing.assert_allclose(found.eigenvalues, direct.eigenvalues, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(found.diagonal("C"), direct.diagonal("C"), rtol=1e-3, atol=1e-10)
+    assert found.provenance.accuracy == pytest.approx(library.find(store, run).history.train_accuracy[1])
+
+
+def test_the_key_is_that_of_the_tensors(store: Store, series: list[Path], wanted: RunRequest, tmp_path: Path) -> None:
+    run = loaded(store, wanted, series)
+    version = store.version("runs", run)
+    moved = [tmp_path / "elsewhere.pth", tmp_path / "again.pth"]
+    for old, new in zip(series, moved, strict=True):
+        torch.save({f"module.{k}": v for k, v in torch.load(old)["state_dict"].items()}, new)
+    assert loaded(store, wanted, moved) == run
+    assert store.version("runs", run) == version, "a loaded run costs nothing again"
+    assert loaded(store, wanted, [moved[1], moved[0]], (4, 0)) == run
+    assert loaded(store, wanted, moved, (0, 5)) != run
+    assert loaded(store, dataclasses.replace(wanted, loss="ce"), moved) != run
+    torch.save(plain_net(9).state_dict(), moved[1])
+    assert loaded(store, wanted, moved) != run
+
+
+def test_runs_trained_here_keep_the_keys_they_had() -> None:
+    assert "weights" not in plain(RunRequest())
+    assert key(RunRequest(), "data") == "8cd292d2a1d619f6"
+    assert key(RunRequest(weights=("a",)), "data") != key(RunRequest(), "data")
+
+
+def test_a_damaged_checkpoint_asks_for_its_file_and_is_not_trained(
+    store: Store, series: list[Path], wanted: RunRequest
+) -> None:
+    run = loaded(store, wanted, series)
+    store.delete("runs", run, "checkpoints", library.checkpoint_name(4))
+    with pytest.raises(ValueError, match=r"epoch 4 of run .* trained elsewhere: load its file again"):
+        Pipeline(store, "cpu").analyze(AnalysisRequest(run, 4, spectra=0))
+    assert loaded(store, wanted, series) == run
+    Pipeline(store, "cpu").analyze(AnalysisRequest(run, 4, spectra=0))
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ([nn.Linear(7, 5), nn.Linear(5, 3)], "takes 7 inputs and knows 3 classes; three has 6 and 3"),
+        ([nn.Linear(6, 5), nn.Linear(5, 4)], "takes 6 inputs and knows 4 classes; three has 6 and 3"),
+    ],
+)
+def test_a_network_that_does_not_fit_the_data_leaves_no_run(
+    store: Store, wanted: RunRequest, tmp_path: Path, layers: list[nn.Module], words: str
+) -> None:
+    torch.save(nn.Sequential(*layers).state_dict(), tmp_path / "net.pt")
+    with pytest.raises(ValueError, match=words):
+        loaded(store, wanted, [tmp_path / "net.pt"], (0,))
+    assert store.list("runs") == ()
+
+
+def test_a_file_that_changes_meanwhile_is_noticed(store: Store, series: list[Path], wanted: RunRequest) -> None:
+    request, _ = asked(wanted, inspect(series, "tanh"), EPOCHS)
+    torch.save(plain_net(5).state_dict(), series[0])
+    with pytest.raises(ValueError, match=r"net_epoch_0\.pt has changed"):
+        Pipeline(store, "cpu").load(request, series)
+    assert store.list("runs") == ()
+
+
+# -- the command ----------------------------------------------------------------------------------------
+
+
+def test_the_command_loads_and_analyses(
+    store: Store, series: list[Path], wanted: RunRequest, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("GAMMASCOPE_CACHE", str(store.root))
+    words = load_arguments(wanted, [str(f) for f in series], (0, 4), "cpu")
+    assert main([*words, "--analyze", "last", "--layer", "fc1", "--samples", "60", "--spectra", "0"]) == 0
+    out, err = capsys.readouterr()
+    assert "epoch 4, layer fc1 (5 × 6, D = 30), 60 samples, B = 16" in out
+    assert "Loaded: 2 checkpoints" in err
+    assert library.find(store).key == loaded(store, wanted, series)
+    # The epochs stand in the names.
+    assert main(["load", *map(str, series), *words[3:]]) == 0
+
+
+def test_the_words_of_a_load_are_read_back(wanted: RunRequest) -> None:
+    command = parse(load_arguments(wanted, ["a.pt", "b.pt"], (3, 1), "cpu"))
+    assert isinstance(command, LoadCommand)
+    assert (command.files, command.epochs, command.request, command.device) == (("a.pt", "b.pt"), (3, 1), wanted, "cpu")
+
+
+def test_inspect_prints_json_and_a_sentence_for_what_it_cannot_read(series: list[Path], tmp_path: Path, capsys) -> None:
+    assert main(["inspect", *map(str, series)]) == 0
+    assert json.loads(capsys.readouterr().out)["model"]["widths"] == [6, 5, 4, 3]
+    torch.save(plain_net(), tmp_path / "whole.pt")
+    assert main(["inspect", str(tmp_path / "whole.pt")]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "torch.save(model.state_dict()" in err
+    assert "Traceback" not in err
+
+
+# -- torchvision ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels", "layers"),
+    [
+        ("resnet18", 1, {"fc": (3, 512)}),
+        ("mobilenet_v3_small", 3, {"classifier.0": (1024, 576), "classifier.3": (3, 1024)}),
+        ("convnext_tiny", 3, {"classifier.2": (3, 768)}),
+    ],
+)
+def test_torchvision_s_architectures_are_recognised(kind: str, channels: int, layers: dict) -> None:
+    request = ModelRequest(kind, (channels, 3))
+    model = build(request, 0)
+    state = model.state_dict()
+    assert infer(state) == request
+    assert layer_shapes(request) == layers
+    assert usual_layer(list(layers)) == next(iter(layers))
+    # Counters of BatchNorm are no weights.
+    found, again = rebuild({f"module.{k}": v for k, v in state.items() if "num_batches" not in k})
+    assert found == request
+    assert not again.training
+    x = torch.randn(2, channels, 32, 32)
+    torch.testing.assert_close(again(x), model.eval()(x))
+
+
+def test_a_changed_architecture_is_told_what_it_comes_close_to() -> None:
+    state = build(ModelRequest("resnet18", (3, 10)), 0).state_dict()
+    with pytest.raises(ValueError, match=r"closest to resnet18: conv1\.weight is 64×3×3×3 instead of 64×3×7×7"):
+        infer(state | {"conv1.weight": torch.zeros(64, 3, 3, 3)})
+    with pytest.raises(ValueError, match=r"closest to resnet18: bn1\.bias is missing"):
+        infer({k: v for k, v in state.items() if k != "bn1.bias"})
+
+
+def test_its_layer_agrees_with_the_definition(store: Store, tmp_path: Path) -> None:
+    """The whole way for a ResNet: file → run → analysis, against per-sample derivatives by torch.func."""
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (6, 16, 16, 3), dtype=np.uint8), np.arange(6) % 2
+    np.savez(tmp_path / "images.npz", x_train=images, y_train=labels)
+    net = build(ModelRequest("resnet18", (3, 2)), 3).eval()
+    torch.save(net.state_dict(), tmp_path / "net.pth")
+    wanted = RunRequest(DataRequest(str(tmp_path / "images.npz"), scaling="unit"))
+    run = loaded(store, wanted, [tmp_path / "net.pth"], (0,))
+    found = Pipeline(store, "cpu").analyze(AnalysisRequest(run, 0, "fc", 4, top_k=3, dtype="float64", spectra=0))
+    data = load(wanted.data)
+    g, h = twins.per_sample(net.double(), "fc", data.train_x.double(), data.train_y, "ce")
+    expected = twins.hessian_and_noise(g, h, 4)
+    values, vectors = twins.eigenbasis(expected["H"].numpy())
+    v = vectors[:, :3]
+    np.testing.assert_allclose(found.eigenvalues, values[:3], rtol=1e-7)
+    np.testing.assert_allclose(found.diagonal("C"), np.diag(v.T @ expected["C"].numpy() @ v), rtol=1e-6)

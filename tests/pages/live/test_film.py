@@ -1,0 +1,394 @@
+"""The page Live over a planted film: every knob becomes a wish, and every picture is the frame's own."""
+
+import dataclasses
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cache.jobs import Jobs
+from engine.config.presets import preset
+from engine.config.typed import film_arguments
+from engine.runs import recording
+from engine.runs.recording import Change, Control, Film, Frame
+from pages.rooms.live import code
+from pages.text import confidence
+from tests.pages.charts.test_figures import decode
+from tests.pages.test_every_page import button, chart, charts, fine, heat, opened, url
+from tests.planted import analysis, fill
+
+PAGE = "pages/film.py"
+TINY = preset("tiny, 5 seconds").run()
+KEY = recording.film_key(TINY)
+PICTURES = {"law", "R_real", "gammas", "learning", "commutators", "settings"}
+
+
+def frame(epoch):
+    found = measured(epoch)
+    h, c = found.eigenvalues, found.diagonal("C")
+    data = h > found.noise_floor
+    return Frame(
+        epoch=epoch, train_loss=2.0 / (1 + epoch), train_accuracy=epoch / 50, test_loss=None, test_accuracy=None,
+        learning_rate=0.1, batch_size=50, gamma=found.fit("C").gamma, gamma_awd=found.fit("C_awd").gamma,
+        interval=interval(found, "C"), interval_awd=interval(found, "C_awd"),
+        commutator=0.3, commutator_random=1.4, seconds=0.2,
+        extent=(h[data].min(), h[data].max(), c[data].min(), c[data].max()),
+    )  # fmt: skip
+
+
+def interval(found, name):
+    gamma = found.fit(name).gamma
+    return gamma - 0.02, gamma + 0.03
+
+
+def measured(epoch):
+    return analysis(gamma=1 + epoch / 100, seed=epoch)
+
+
+def picture(epoch):
+    found = measured(epoch)
+    diagonals = {name: found.diagonal(name) for name in recording.NAMES}
+    return recording.Picture(found.eigenvalues, diagonals, found.correlation("C", 100), found.noise_floor)
+
+
+def plant(store, epochs=(0, 1, 2, 3), request=TINY, **more):
+    """A film of planted frames, as a worker leaves it."""
+    key = recording.film_key(request)
+    for epoch in epochs:
+        found = measured(epoch)
+        arrays = {"H": found.eigenvalues, "R": found.correlation("C", 100).astype(np.float32)}
+        arrays |= {name: found.diagonal(name) for name in recording.NAMES}
+        place = ("films", key, "frames", recording.frame_name(epoch))
+        store.write(place, {"noise_floor": found.noise_floor}, {"main": arrays})
+    made = Film(
+        key=key, request=request, fingerprint="planted", layer="fc2", shape=(20, 20), samples=1000, device="cpu",
+        changed=time.time(), frames=tuple(frame(e) for e in epochs), **more,
+    )  # fmt: skip
+    recording.keep(store, made)
+    return made
+
+
+@pytest.fixture
+def started(store, monkeypatch):
+    """Arguments of the workers that the page would have started."""
+    found = []
+
+    def start(self, argv, title, run="", queue=True):
+        found.append((tuple(argv), queue))
+
+    monkeypatch.setattr("cache.jobs.Jobs.start", start)
+    return found
+
+
+@pytest.fixture
+def worker(store, monkeypatch):
+    """A process that stands for the worker of the film."""
+    monkeypatch.undo()
+    monkeypatch.setenv("GAMMASCOPE_CACHE", str(store.root))
+    quiet = Jobs(store.root / "jobs", lambda argv, folder: [sys.executable, "-c", "import time; time.sleep(60)"])
+    job = quiet.start(film_arguments(TINY), "Live", queue=False)
+    yield job
+    quiet.kill(job)
+
+
+def number(at, label):
+    return next(n for n in at.number_input if n.label == label)
+
+
+def choice(at, label):
+    return next(s for s in at.selectbox if s.label == label)
+
+
+def ours(queue=False):
+    return (tuple(film_arguments(TINY)), queue)
+
+
+# -- before, and what is shown ------------------------------------------------------------------------------
+
+
+def test_without_a_film_the_page_says_what_to_press_and_start_does_it(store, started):
+    at = opened(PAGE)
+    assert "Press **Start**" in at.info[0].value
+    assert not charts(at)
+    assert button(at, "Reset").disabled
+    button(at, "Start").click().run()
+    fine(at)
+    assert started == [ours()]
+    assert recording.control(store, KEY) == Control(playing=True)
+
+
+def test_while_the_engine_wakes_the_page_says_so(store, worker):
+    at = opened(PAGE)
+    assert "Waking the engine" in at.info[0].value
+    assert button(at, "Pause")
+
+
+def test_the_newest_frame_is_shown_with_the_engines_numbers(store):
+    plant(store)
+    at = opened(PAGE)
+    assert set(charts(at)) == PICTURES
+    wanted = measured(3)
+    np.testing.assert_allclose(heat(at, "R_real"), wanted.correlation("C", 100), atol=1e-6)
+    points = [t for t in chart(at, "law")["data"] if t.get("mode") == "markers" and t["name"] != "not fitted"]
+    for points_, name in zip(points, ("C", "C_awd"), strict=True):
+        index = decode(points_["customdata"])[:, 0].astype(int) - 1
+        np.testing.assert_allclose(decode(points_["y"]), wanted.diagonal(name)[index])
+    numbers = next(m.value for m in at.markdown if m.value.startswith("**Epoch 3**"))
+    assert f"γ = {wanted.fit('C').gamma:.2f}" in numbers
+    assert "6.0% right" in numbers
+    lines = {t["name"]: decode(t["y"]) for t in chart(at, "gammas")["data"]}
+    for bars in (t["error_y"] for t in chart(at, "gammas")["data"]):
+        np.testing.assert_allclose([*decode(bars["arrayminus"]), *decode(bars["array"])], [0.02] * 4 + [0.03] * 4)
+    for name in recording.NAMES:
+        found = picture(3).exponent(name, interval(wanted, name))
+        assert confidence.of_frame(name, found, 1000, 0) in [m.value for m in at.markdown]
+    np.testing.assert_allclose(lines["γ of C"], [measured(e).fit("C").gamma for e in range(4)])
+
+
+def test_axes_of_the_law_hold_the_whole_film(store):
+    found = plant(store)
+    ranges = []
+    for epoch in (0, 3):
+        at = opened(PAGE)
+        if epoch != 3:
+            at.select_slider[0].set_value(epoch).run()
+        layout = chart(at, "law")["layout"]
+        ranges.append((layout["xaxis"]["range"], layout["yaxis"]["range"]))
+    assert ranges[0] == ranges[1]
+    low, high, bottom, top = np.log10(found.extent)
+    (left, right), (down, up) = ranges[0]
+    assert left < low < high < right
+    assert down < bottom < top < up
+
+
+def test_the_slider_goes_back_and_stays_there_while_the_film_grows(store):
+    plant(store)
+    at = opened(PAGE)
+    at.select_slider[0].set_value(1).run()
+    fine(at)
+    np.testing.assert_allclose(heat(at, "R_real"), measured(1).correlation("C", 100), atol=1e-6)
+    plant(store, range(5))
+    at.run()
+    assert at.select_slider[0].value == 1
+    button(at, "Newest").click().run()
+    np.testing.assert_allclose(heat(at, "R_real"), measured(4).correlation("C", 100), atol=1e-6)
+    plant(store, range(6))
+    at.run()
+    np.testing.assert_allclose(heat(at, "R_real"), measured(5).correlation("C", 100), atol=1e-6)
+
+
+def test_a_frame_that_is_held_and_leaves_gives_way_to_the_newest(store):
+    plant(store)
+    at = opened(PAGE)
+    at.select_slider[0].set_value(0).run()
+    plant(store, range(2, 6))
+    at.run()
+    fine(at)
+    np.testing.assert_allclose(heat(at, "R_real"), measured(5).correlation("C", 100), atol=1e-6)
+
+
+def test_a_frame_that_has_left_is_told(store):
+    plant(store)
+    store.delete("films", KEY, "frames", recording.frame_name(3))
+    at = opened(PAGE)
+    fine(at)
+    assert any("This frame has left" in c.value for c in at.caption)
+
+
+def test_changes_are_marked_with_their_words_in_every_curve(store):
+    plant(store, changes=(Change(1, "learning_rate", 0.1, 0.5), Change(1, "batch_size", 50.0, 10.0)))
+    at = opened(PAGE)
+    for key in PICTURES - {"law", "R_real"}:
+        layout = chart(at, key)["layout"]
+        told = [n["text"] for n in layout["annotations"]]
+        assert told == ["η 0.1 → 0.5, B 50 → 10"] * (2 if key == "learning" else 1)
+        assert any(s["x0"] == 1 for s in layout["shapes"])
+    assert any("1/B" in c.value for c in at.caption)
+
+
+def test_the_code_beside_the_figures_gives_what_they_show(store):
+    found = plant(store)
+    names = {}
+    exec(code.frame(found, found.frames[2], "R_real = picture.correlation"), names)
+    np.testing.assert_allclose(names["R_real"], measured(2).correlation("C", 100), atol=1e-6)
+    exec(code.columns(found, ("epoch", "gamma")), names)
+    np.testing.assert_array_equal(names["epoch"], [0, 1, 2, 3])
+    np.testing.assert_array_equal(names["gamma"], found.column("gamma"))
+
+
+# -- the knobs -----------------------------------------------------------------------------------------------
+
+
+def test_pause_and_go_on(store, worker):
+    plant(store)
+    at = opened(PAGE)
+    button(at, "Pause").click().run()
+    fine(at)
+    assert not recording.control(store, KEY).playing
+    button(at, "Go on").click().run()
+    fine(at)
+    assert recording.control(store, KEY).playing
+    assert [job.id for job in Jobs(store.root / "jobs").running()] == [worker.id]
+
+
+def test_one_step_pauses_and_asks_for_one_frame(store, started):
+    plant(store)
+    at = opened(PAGE)
+    for steps in (1, 2):
+        button(at, "One step").click().run()
+        fine(at)
+        assert recording.control(store, KEY) == Control(playing=False, steps=steps)
+    assert started == [ours()] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "knob", "value"), [("learning_rate", "Learning rate η", 0.5), ("batch_size", "Batch size B", 10)]
+)
+def test_a_setting_that_is_changed_is_wished_and_stays_on_the_page(store, name, knob, value):
+    plant(store)
+    at = opened(PAGE)
+    number(at, knob).set_value(value).run()
+    fine(at)
+    assert recording.control(store, KEY) == replace(Control(), **{name: value})
+    assert number(at, knob).value == value
+    # Another tab sees the same knobs.
+    assert number(opened(PAGE), knob).value == value
+
+
+def test_what_is_turned_in_another_tab_is_shown(store):
+    plant(store)
+    at = opened(PAGE)
+    number(at, "Batch size B").set_value(20).run()
+    recording.ask(store, KEY, batch_size=5, stride=10, learning_rate=0.3)
+    at.run()
+    fine(at)
+    assert (number(at, "Batch size B").value, number(at, "Learning rate η").value) == (5, 0.3)
+    assert choice(at, "Epochs a step").value == 10
+    number(at, "Batch size B").set_value(7).run()
+    assert recording.control(store, KEY).batch_size == 7
+
+
+def test_a_frame_comes_every_so_many_epochs(store):
+    plant(store)
+    at = opened(PAGE)
+    choice(at, "Epochs a step").set_value(5).run()
+    fine(at)
+    assert recording.control(store, KEY).stride == 5
+
+
+def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence(store):
+    plant(store)
+    at = opened(PAGE)
+    number(at, "Learning rate η").set_value(0.0).run()
+    fine(at)
+    assert at.warning[0].value == "The learning rate is a number above 0; 0.0 was given."
+    assert number(at, "Learning rate η").value == 0.1
+    assert recording.control(store, KEY) == Control()
+
+
+def test_reset_begins_a_new_take_at_rest(store, started):
+    plant(store)
+    recording.ask(store, KEY, learning_rate=0.5, batch_size=9, stride=2, steps=4)
+    at = opened(PAGE)
+    button(at, "Reset").click().run()
+    fine(at)
+    assert recording.control(store, KEY) == Control(take=1, playing=False, stride=2)
+    assert number(at, "Learning rate η").value == 0.1
+    assert started == [ours()]
+
+
+def test_stop_ends_the_worker_and_leaves_the_film(store, worker):
+    plant(store)
+    at = opened(PAGE)
+    button(at, "Stop").click().run()
+    fine(at)
+    assert (worker.folder / "CANCEL").exists()
+    assert charts(at)
+
+
+def test_forget_deletes_the_film(store):
+    plant(store)
+    at = opened(PAGE)
+    button(at, "Forget").click().run()
+    fine(at)
+    assert recording.films(store) == ()
+    assert "Press **Start**" in at.info[0].value
+
+
+# -- what may happen -------------------------------------------------------------------------------------------
+
+
+def test_a_killed_worker_leaves_a_sentence_and_a_way_on(store, worker):
+    plant(store)
+    os.kill(worker.pid, signal.SIGKILL)
+    jobs = Jobs(store.root / "jobs")
+    while jobs.job(worker.id).running or not (worker.folder / "exit.json").exists():
+        time.sleep(0.02)
+    at = opened(PAGE)
+    assert any("The worker was killed by SIGKILL" in c.value for c in at.caption)
+    assert not button(at, "Go on").disabled
+    assert set(charts(at)) == PICTURES
+
+
+def test_why_a_film_rests_is_told(store):
+    plant(store, message="All 30 epochs of this run are done.")
+    assert any("All 30 epochs of this run are done." in c.value for c in opened(PAGE).caption)
+
+
+def test_a_look_is_told_to_the_worker(store):
+    plant(store)
+    opened(PAGE)
+    assert time.time() - recording.looked(store, KEY) < 60
+
+
+# -- which film ------------------------------------------------------------------------------------------------
+
+
+def test_another_seed_is_another_film_in_the_link(store, started):
+    plant(store)
+    at = opened(PAGE)
+    number(at, "Seed").set_value(7).run()
+    fine(at)
+    other = recording.film_key(replace(TINY, seed=7))
+    assert url(at)["film"] == other
+    button(at, "Start").click().run()
+    assert started == [(tuple(film_arguments(replace(TINY, seed=7))), False)]
+    # Once there are frames, a link finds it.
+    plant(store, request=replace(TINY, seed=7))
+    assert number(opened(PAGE, film=other), "Seed").value == 7
+
+
+def test_the_run_in_view_and_the_demo_can_be_shot_too(store):
+    fill(store, seed=3)
+    at = opened(PAGE)
+    box = choice(at, "Film of")
+    assert len(box.options) == 3
+    box.set_value(recording.film_key(dataclasses.replace(preset("tiny, 5 seconds").run()))).run()
+    fine(at)
+    assert "seed 3" in box.options[2]
+    assert "784‑50‑50‑10" in box.options[1]
+
+
+def test_a_slow_frame_says_how_far_the_next_one_is(store, worker):
+    found = plant(store)
+    assert not any("Waking" in c.value for c in opened(PAGE).caption)
+    recording.keep(store, replace(found, frames=tuple(replace(f, seconds=9.0) for f in found.frames)))
+    assert any("Waking the engine" in c.value for c in opened(PAGE).caption)
+
+
+def test_the_take_before_is_drawn_faintly_behind_this_one(store):
+    found = plant(store)
+    recording.keep(store, replace(found, frames=found.frames[:2], before=found.frames))
+    at = opened(PAGE)
+    traces = chart(at, "gammas")["data"]
+    old = [t for t in traces if t.get("meta") == "before"]
+    np.testing.assert_allclose(decode(old[0]["y"]), found.column("gamma"))
+    assert all(t["opacity"] < 0.5 for t in old)
+    new = next(t for t in traces if t["name"] == "γ of C" and t not in old)
+    np.testing.assert_allclose(decode(new["y"]), found.column("gamma")[:2])
+    assert sum(t.get("meta") == "before" for t in chart(at, "learning")["data"]) == 2
+    assert any("take before the last reset" in c.value for c in at.caption)

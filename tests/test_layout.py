@@ -1,0 +1,166 @@
+"""The floors of the house: an import only ever points down, and no files and no rooms import each other in a circle.
+
+All imports count, those inside functions and those for type checking too.
+"""
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# From the top down; rooms of one floor may import each other, but not in a circle.
+FLOORS = (
+    ("app", "pages.*"),
+    ("pages.shell",),
+    (
+        "pages.rooms.glossary",
+        "pages.rooms.runs",
+        "pages.publish",
+        "pages.rooms.sweeps",
+        "pages.rooms.mechanism",
+        "pages.rooms.start",
+    ),
+    (
+        "pages.rooms.train",
+        "pages.rooms.load",
+        "pages.rooms.commutativity",
+        "pages.rooms.power_law",
+        "pages.rooms.dynamics",
+        "pages.rooms.suppression",
+        "pages.rooms.duality",
+        "pages.rooms.sample",
+        "pages.rooms.fisher",
+        "pages.rooms.live",
+        "pages.rooms.tours",
+    ),
+    ("pages.jobs",),
+    ("pages.ui",),
+    ("pages.plot", "pages.text"),
+    ("pages.data",),
+    ("pages.charts",),
+    ("pages.state",),
+    ("engine.__main__",),
+    ("engine.cli",),
+    ("engine.samples", "engine.sweeps"),
+    ("engine.runs",),
+    ("engine.curvature",),
+    ("engine.training", "engine.models", "engine.data", "engine.losses"),
+    ("engine.results",),
+    ("engine.config",),
+    ("engine.units", "engine.device", "engine.progress", "engine.errors"),
+    ("cache",),
+)
+# The engine's public names (engine/__init__.py) are asked for from any floor above it; packages hold words alone.
+PUBLIC = ("engine", "pages", "pages.rooms")
+
+DOORS = (
+    *("commutativity", "duality", "dynamics", "film", "fisher", "glossary", "load", "power_law", "runs", "sample"),
+    *("sandbox", "suppression", "table", "tours", "train"),
+)
+
+
+def modules() -> dict[str, Path]:
+    """Every file of the project by its dotted name."""
+    files = [ROOT / "app.py", *(f for top in ("pages", "engine", "cache") for f in sorted((ROOT / top).rglob("*.py")))]
+    named = {".".join(f.relative_to(ROOT).with_suffix("").parts): f for f in files if "contents" not in f.parts}
+    return {name.removesuffix(".__init__"): file for name, file in named.items()}
+
+
+MODULES = modules()
+
+
+def room(module: str) -> str:
+    """The entry of FLOORS that a module belongs to."""
+    if module.count(".") == 1 and module.startswith("pages.") and MODULES[module].name != "__init__.py":
+        return "pages.*"
+    names = {name for floor in FLOORS for name in floor}
+    parts = module.split(".")
+    return next(
+        (name for size in range(len(parts), 0, -1) if (name := ".".join(parts[:size])) in names), f"no floor: {module}"
+    )
+
+
+def imports(source: str) -> dict[str, int]:
+    """The project's modules that a source imports, with a line that does."""
+    lines: dict[str, int] = {}
+    for node in ast.walk(ast.parse(source)):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are written out, from the top"
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                names.append(full if full in MODULES else str(node.module))
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        lines |= {name: node.lineno for name in names if name in MODULES}
+    return lines
+
+
+GRAPH = {module: imports(file.read_text(encoding="utf-8")) for module, file in MODULES.items()}
+HEIGHT = {name: -number for number, floor in enumerate(FLOORS) for name in floor}
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """A circle in it, closed; [] where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def upward(graph: dict[str, dict[str, int]]) -> list[str]:
+    """Imports that point to a higher floor."""
+    return [
+        f"{module}:{line} imports {target}"
+        for module, targets in graph.items()
+        for target, line in targets.items()
+        if module not in PUBLIC and target not in PUBLIC and HEIGHT[room(target)] > HEIGHT[room(module)]
+    ]
+
+
+def test_every_file_has_a_floor():
+    assert not [room(module) for module in MODULES if module not in PUBLIC and room(module) not in HEIGHT]
+
+
+def test_no_import_points_upwards():
+    assert upward(GRAPH) == []
+
+
+def test_no_files_import_each_other_in_a_circle():
+    assert circle({module: set(targets) - {module} for module, targets in GRAPH.items()}) == []
+
+
+def test_no_rooms_import_each_other_in_a_circle():
+    rooms: dict[str, set[str]] = {}
+    for module, targets in GRAPH.items():
+        if module not in PUBLIC:
+            rooms.setdefault(room(module), set()).update(room(t) for t in targets if t not in PUBLIC)
+    assert circle({name: targets - {name} for name, targets in rooms.items()}) == []
+
+
+def test_pages_holds_doors_alone():
+    """A file there is a page with an address: their names are promised to whoever kept a link."""
+    assert sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.name != "__init__.py") == sorted(DOORS)
+    long = {name: len(MODULES[name].read_text().splitlines()) for name in ["app", *(f"pages.{door}" for door in DOORS)]}
+    assert not {name: lines for name, lines in long.items() if lines > 95}
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("engine.results.analysis", "from engine.curvature import moments"),
+        ("pages.state.selection", "def f():\n    from pages.shell.frame import page"),
+        ("engine.losses", "if TYPE_CHECKING:\n    from engine.runs.library import Run"),
+    ],
+)
+def test_an_import_upwards_is_seen_wherever_it_stands(module, line):
+    assert upward({module: imports(line)})
+
+
+def test_a_circle_is_seen():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})
+    assert not circle({"a": {"b", "c"}, "b": {"c"}})
