@@ -20,8 +20,8 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from engine import losses
-from engine.config.requests import require
 from engine.curvature.autodiff import Cut, is_curved
+from engine.errors import require
 
 SAMPLES = 3
 # How far the two may differ, relative to their size; its square of the size for the random c is rounding.

@@ -26,7 +26,7 @@ from engine.sweeps.grid import open_sweep
 from engine.sweeps.status import states
 from pages.state.menu import MENU
 from tests.pages.test_every_page import button, opened, url
-from tests.test_train_page import CALIBRATION
+from tests.pages.train.test_train import CALIBRATION
 
 RUN, OTHER, FILM, SWEEP = "dd1ecfa24c2591bd", "db2d70bed08a2f06", "30f6c353b4cb597a", "own-ac38f9406e5f"
 WRITTEN = Path(__file__).with_name("cache")

@@ -156,9 +156,9 @@ def test_a_name_stays_a_name(page):
 
 
 def test_what_could_not_be_fitted_is_a_dash(view, monkeypatch):
-    monkeypatch.setattr(report, "fit_or_none", lambda *_: None)
-    monkeypatch.setattr(report, "_course", lambda frame: [("C", [(np.nan, np.nan, np.nan), (1.5, 1.25, 1.75)])])
-    fits, course = re.findall(r"<tbody>(.*?)</tbody>", report.html(view), re.S)
+    monkeypatch.setattr(run_report, "fit_or_none", lambda *_: None)
+    monkeypatch.setattr(run_report, "_course", lambda frame: [("C", [(np.nan, np.nan, np.nan), (1.5, 1.25, 1.75)])])
+    fits, course = re.findall(r"<tbody>(.*?)</tbody>", run_report.html(view), re.S)
     assert fits.count('<td class="right">—</td>') == 7 * len(view.analysis.names)
     assert re.findall(r'<td class="right">(.*?)</td>', course) == ["—", "1.500<small>1.250 … 1.750</small>"]
 

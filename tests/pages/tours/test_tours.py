@@ -67,14 +67,15 @@ def own(store, name="mine.toml", text=ONE):
 @pytest.fixture
 def whole(store):
     """A planted run with everything that a stop may ask for."""
-    from tests import test_table_page, test_train_page
+    from tests.pages.sweeps import test_table
+    from tests.pages.train import test_train
 
     made = fill(store)
     add_spectra(store, made, 100)
     add_samples(store, made, 0, 10, 100)
-    test_table_page.plant(store)
-    test_train_page.plant(store, "mnist5k", test_train_page.DIGITS)
-    library.keep_calibration(store, test_train_page.CALIBRATION)
+    test_table.plant(store)
+    test_train.plant(store, "mnist5k", test_train.DIGITS)
+    library.keep_calibration(store, test_train.CALIBRATION)
     return made
 
 
