@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,11 @@ def differences(file: Path) -> tuple[list[str], int]:
                 sentences.append(f"{name} is {'new' if name in made else 'gone'}.")
                 continue
             ours, theirs = made[name], kept[name]
-            if (ours.dtype, ours.shape) != (theirs.dtype, theirs.shape):
+            if ours.dtype.kind == theirs.dtype.kind == "U":
+                lines = unified_diff(str(theirs).splitlines(), str(ours).splitlines(), "kept", "now", n=0, lineterm="")
+                sentences += ["\n    ".join([f"{name}:", *lines])] * bool(ours != theirs)
+            elif (ours.dtype, ours.shape) != (theirs.dtype, theirs.shape):
                 sentences.append(f"{name}: {ours.dtype} {ours.shape}, kept {theirs.dtype} {theirs.shape}.")
-            elif ours.dtype.kind == "U":
-                sentences += [f"{name}: {ours}, kept {theirs}."] * bool(ours != theirs)
             elif not np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == "f"):
                 distance = np.nanmax(np.abs(ours.astype(float) - theirs.astype(float)))
                 size = np.nanmax(np.abs(theirs.astype(float)))
@@ -111,4 +113,4 @@ def _json(values: Any) -> str:
             return {name: lasting(part) for name, part in value.items() if name not in OF_THE_DAY}
         return [lasting(part) for part in value] if isinstance(value, list | tuple) else value
 
-    return json.dumps(lasting(values), sort_keys=True)
+    return json.dumps(lasting(values), sort_keys=True, indent=1)
