@@ -159,8 +159,7 @@ def _sweep(command: SweepCommand, session: Session) -> str:
     states = status.states(store, sweep)
     rows = [state.row for state in states if state.row is not None]
     session.ticker.close()
-    if rows:
-        print(grid(rows), flush=True)
+    print(grid(rows) if rows else "No cell is measured: there is no table to show or to write.", flush=True)
     for state in states:
         if state.failure:
             print(f"{state.cell.row}, {state.cell.classes} classes, seed {state.cell.run.seed}: {state.failure}")
@@ -168,8 +167,6 @@ def _sweep(command: SweepCommand, session: Session) -> str:
         if file is not None and rows:
             Path(file).expanduser().write_text(text(rows), encoding="utf-8")
     told = f"{len(rows)} of {len(states)} cells of “{sweep.name}” are measured."
-    if not rows:
-        told += " Without one there is no table to show or to write."
     failed = sum(bool(state.failure) for state in states)
     require(not command.measure or not failed, f"{told} {failed} failed; the lines above say why.")
     return told
