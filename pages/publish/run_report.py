@@ -120,7 +120,7 @@ def _template() -> Template:
     files = FileSystemLoader(TEMPLATE.parent)
     page = Environment(loader=files, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     page.globals.update(
-        prose=markdown,
+        markdown=markdown,
         names=NAMES,
         symbol=lambda name: markdown.formula(LOOKS[name].tex),
         interval=_interval,

@@ -218,7 +218,7 @@ def test_another_process_with_the_same_id_is_not_taken_for_the_worker(jobs: Jobs
 
 def test_a_job_outlives_the_server_and_is_found_again(tmp_path: Path) -> None:
     server = (
-        "import sys, os\nfrom pathlib import Path\nsys.path.insert(0, 'tests')\nfrom test_jobs import *\n"
+        "import os\nfrom pathlib import Path\nfrom tests.cache.test_jobs import *\n"
         f"jobs = Jobs(Path({str(tmp_path)!r}) / 'jobs', worker)\n"
         "print(jobs.start([OBEY], 'long work').id, flush=True)\nos.kill(os.getpid(), 9)"
     )

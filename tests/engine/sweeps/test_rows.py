@@ -121,8 +121,11 @@ def test_every_letter_that_latex_takes_for_a_command_is_escaped_in_names(letter:
 
 
 def test_pandas_is_loaded_for_latex_alone() -> None:
-    code = "import sys, engine.commands, engine.table; engine.table.to_csv([]); sys.exit('pandas' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], check=False).returncode == 0
+    code = (
+        "import sys, engine.cli.commands\nfrom engine.sweeps.rows import to_csv\n"
+        "to_csv([])\nsys.exit('pandas' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False).returncode == 0
 
 
 def test_there_is_no_empty_table() -> None:
