@@ -11,7 +11,6 @@ from pages.state import selection
 from pages.state.selection import bound
 
 FACTORS = (0.0, *(float(f"1e-{n}") for n in range(8, 0, -1)), 1.0)
-KNOBS = ("tail", "stiff", "damp")
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,13 @@ def factor_label(value: float, html: bool = False) -> str:
 
 def chosen(rank: int) -> Edit:
     """The edit that is selected, as far as it can be had here."""
-    here, usual = selection.current(), Edit()
-    wanted = {
-        name: default if getattr(here, name) is None else getattr(here, name) for name, default in asdict(usual).items()
-    }
-    nearest = {name: FACTORS[int(np.abs(np.subtract(FACTORS, wanted[name])).argmin())] for name in KNOBS}
-    return Edit(**(wanted | nearest | {"keep": min(wanted["keep"], rank)}))
+    edit = selection.selected(Edit())
+    tail, stiff, damp = (_nearest(value) for value in (edit.tail, edit.stiff, edit.damp))
+    return Edit(min(edit.keep, rank), tail, stiff, damp, edit.homogenise)
+
+
+def _nearest(value: float) -> float:
+    return min(FACTORS, key=lambda factor: abs(factor - value))
 
 
 def preset_buttons(page: str, rank: int) -> None:

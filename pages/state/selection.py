@@ -5,167 +5,135 @@ Streamlit's own binding of widgets to the URL drops a value that came with a dee
 changed before the widget was touched, and knows one widget at a time; a selection is one thing.
 """
 
-import dataclasses
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import streamlit as st
 
 from engine.config.requests import joined
+from engine.errors import require
 
+T = TypeVar("T", bound=Any)
 _KEY = "selection"
 # Large type against the usual one.
 LARGE = 1.3
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Reads a whole number between these, both allowed."""
+
+    def read(text: str) -> int:
+        value = int(text)
+        require(low <= value <= high, f"{value} is not in {low} … {high}")
+        return value
+
+    return read
+
+
+def real(low: float, high: float) -> Callable[[str], float]:
+    """Reads a number between these, both allowed."""
+
+    def read(text: str) -> float:
+        value = float(text)
+        require(low <= value <= high, f"{value} is not in {low} … {high}")
+        return value
+
+    return read
+
+
+def word(pattern: str) -> Callable[[str], str]:
+    """Reads a text that the whole pattern fits."""
+
+    def read(text: str) -> str:
+        require(re.fullmatch(pattern, text) is not None, f"{text!r} is no name")
+        return text
+
+    return read
+
+
+def several(read: Callable[[str], str]) -> Callable[[str], tuple[str, ...]]:
+    """Reads a list of such texts."""
+    return lambda text: tuple(map(read, text.split(",")))
+
+
+def span(text: str) -> tuple[int, int]:
+    """The first and the last direction of a fit, from 1."""
+    first, last = map(whole(1, 10**6), text.split(","))
+    require(first <= last, f"{first} comes after {last}")
+    return first, last
+
+
+def yes_or_no(text: str) -> bool:
+    """A switch."""
+    return bool(("no", "yes").index(text))
+
+
+KEY, NAME, ORDER = word(r"[0-9a-f]{16}"), word(r"[A-Za-z0-9_]{1,40}"), word(r"[a-z]{1,20}")
+LAYER, SWEEP, TOUR = word(r"[A-Za-z0-9_.+]{1,200}"), word(r"[a-z0-9_-]{1,40}"), word(r"[a-z0-9-]{1,40}")
+EPOCH = SEED = whole(0, 10**6)
+DIRECTION, SAMPLE, CLASS, SHARE = whole(1, 10**6), whole(0, 10**7), whole(0, 10**4), real(0, 1)
 
 
 @dataclass(frozen=True)
 class Selection:
     """What is looked at; None: not chosen, the page takes what is there.
 
-    run: key of a run; runs: other runs compared with it; epoch: of the checkpoint; matrix and matrices: names of
-    covariances; k: leading directions shown; window: first and last direction of the fit, from 1; direction: the one
-    pointed at, from 1; draw: seed of the random baseline; centred: whether clouds are shifted onto each other; bend:
-    whether second-order fits are drawn; keep, tail, stiff, damp, homogenise: the edit of the per-sample spectra, see
-    engine.results.suppression; distribution, decades, correlation, seed: the curvatures of the sandbox, see
-    engine.results.synthetic; measured: whether the run is shown beside them; proof: the step of the proof, from 1;
-    sample: the training sample looked at, from 0; of_class: the class whose samples are offered, from 0; order: which
-    of them come first; mode: the eigenvalue of its Hessian, from 1; plain: axes that are not logarithmic; partner: the
-    sample it is held against, from 0; step: how far towards it, from 0 to 1; matching: how all samples find partners,
-    see engine.samples.all_pairs; middle: the epoch between first and last; beside: matrices drawn beside H; relative:
-    whether diagonals are divided by H's; sweep: the one whose table is shown, by name; film: the key of the one that
-    is watched; large: type for a projector; present: figures alone, in large type; tour and stop: the guided tour that
-    is on, and where it stands, from 1.
+    A field a line: its type, how it is read from the URL (ValueError: left unchosen), and what it means. keep to
+    homogenise are the edit of the per-sample spectra, see engine.results.suppression; distribution to seed make the
+    curvatures of the sandbox, see engine.results.synthetic.
     """
 
-    run: str | None = None
-    runs: tuple[str, ...] | None = None
-    direction: int | None = None
-    epoch: int | None = None
-    layer: str | None = None
-    matrix: str | None = None
-    matrices: tuple[str, ...] | None = None
-    k: int | None = None
-    window: tuple[int, int] | None = None
-    draw: int | None = None
-    centred: bool | None = None
-    bend: bool | None = None
-    keep: int | None = None
-    tail: float | None = None
-    stiff: float | None = None
-    damp: float | None = None
-    homogenise: bool | None = None
-    distribution: str | None = None
-    decades: float | None = None
-    correlation: float | None = None
-    seed: int | None = None
-    measured: bool | None = None
-    proof: int | None = None
-    sample: int | None = None
-    of_class: int | None = None
-    order: str | None = None
-    mode: int | None = None
-    plain: bool | None = None
-    partner: int | None = None
-    step: float | None = None
-    matching: str | None = None
-    middle: int | None = None
-    beside: tuple[str, ...] | None = None
-    relative: bool | None = None
-    sweep: str | None = None
-    film: str | None = None
-    large: bool | None = None
-    present: bool | None = None
-    tour: str | None = None
-    stop: int | None = None
+    run: Annotated[str | None, KEY, "the run, by its key"] = None
+    runs: Annotated[tuple[str, ...] | None, several(KEY), "other runs compared with it"] = None
+    direction: Annotated[int | None, DIRECTION, "the one pointed at, from 1"] = None
+    epoch: Annotated[int | None, EPOCH, "of the checkpoint"] = None
+    layer: Annotated[str | None, LAYER, "by its name, several studied jointly joined by +"] = None
+    matrix: Annotated[str | None, NAME, "name of a covariance"] = None
+    matrices: Annotated[tuple[str, ...] | None, several(NAME), "names of covariances"] = None
+    k: Annotated[int | None, whole(1, 10**5), "leading directions shown"] = None
+    window: Annotated[tuple[int, int] | None, span, "first and last direction of the fit, from 1"] = None
+    draw: Annotated[int | None, SEED, "seed of the random baseline"] = None
+    centred: Annotated[bool | None, yes_or_no, "whether clouds are shifted onto each other"] = None
+    bend: Annotated[bool | None, yes_or_no, "whether second-order fits are drawn"] = None
+    keep: Annotated[int | None, whole(1, 10**4), "curvatures kept of every sample"] = None
+    tail: Annotated[float | None, SHARE, "factor of those that are not kept"] = None
+    stiff: Annotated[float | None, SHARE, "share of the largest curvature from which on a sample is stiff"] = None
+    damp: Annotated[float | None, SHARE, "factor of the samples that are not stiff"] = None
+    homogenise: Annotated[bool | None, yes_or_no, "whether stiff samples get their mean"] = None
+    distribution: Annotated[str | None, NAME, "of the sandbox's curvatures"] = None
+    decades: Annotated[float | None, real(0.1, 1.5), "their deviation, in powers of ten"] = None
+    correlation: Annotated[float | None, SHARE, "of a sample's curvature with that of its direction"] = None
+    seed: Annotated[int | None, SEED, "that draws them"] = None
+    measured: Annotated[bool | None, yes_or_no, "whether the run is shown beside them"] = None
+    proof: Annotated[int | None, whole(1, 5), "step of the proof, from 1"] = None
+    sample: Annotated[int | None, SAMPLE, "training sample looked at, from 0"] = None
+    of_class: Annotated[int | None, CLASS, "class whose samples are offered, from 0"] = None
+    order: Annotated[str | None, ORDER, "which of them come first"] = None
+    mode: Annotated[int | None, whole(1, 10**4), "eigenvalue of its Hessian, from 1"] = None
+    plain: Annotated[bool | None, yes_or_no, "axes that are not logarithmic"] = None
+    partner: Annotated[int | None, SAMPLE, "sample it is held against, from 0"] = None
+    step: Annotated[float | None, SHARE, "how far towards it, from 0 to 1"] = None
+    matching: Annotated[str | None, ORDER, "how all samples find partners, see engine.samples.all_pairs"] = None
+    middle: Annotated[int | None, EPOCH, "the one between first and last"] = None
+    beside: Annotated[tuple[str, ...] | None, several(NAME), "matrices drawn beside H"] = None
+    relative: Annotated[bool | None, yes_or_no, "whether diagonals are divided by H's"] = None
+    sweep: Annotated[str | None, SWEEP, "the one whose table is shown, by name"] = None
+    film: Annotated[str | None, KEY, "the one that is watched, by its key"] = None
+    large: Annotated[bool | None, yes_or_no, "type for a projector"] = None
+    present: Annotated[bool | None, yes_or_no, "figures alone, in large type"] = None
+    tour: Annotated[str | None, TOUR, "the guided tour that is on"] = None
+    stop: Annotated[int | None, whole(1, 99), "where it stands, from 1"] = None
 
 
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        value = int(text)
-        if not low <= value <= high:
-            raise ValueError(f"{value} is not in {low} … {high}")
-        return value
-
-    return read
+def readers(cls: type) -> Mapping[str, Callable[[str], Any]]:
+    """How each field is read. AttributeError where one does not declare it."""
+    return {name: hint.__metadata__[0] for name, hint in get_type_hints(cls, include_extras=True).items()}
 
 
-def _word(pattern: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError(f"{text!r} is no name")
-        return text
-
-    return read
-
-
-def _real(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:
-            raise ValueError(f"{value} is not in {low} … {high}")
-        return value
-
-    return read
-
-
-def _yes_or_no(text: str) -> bool:
-    return {"yes": True, "no": False}[text]
-
-
-def _window(text: str) -> tuple[int, int]:
-    first, last = (_whole(1, 10**6)(part) for part in text.split(","))
-    if first > last:
-        raise ValueError(f"{first} comes after {last}")
-    return first, last
-
-
-_RUN = _word(r"[0-9a-f]{16}")
-_SHARE = _real(0, 1)
-_NAME = _word(r"[A-Za-z0-9_]{1,40}")
-_READERS: Mapping[str, Callable[[str], Any]] = {
-    "run": _RUN,
-    "runs": lambda text: tuple(_RUN(key) for key in text.split(",")),
-    "direction": _whole(1, 10**6),
-    "epoch": _whole(0, 10**6),
-    "layer": _word(r"[A-Za-z0-9_.+]{1,200}"),
-    "matrix": _NAME,
-    "matrices": lambda text: tuple(_NAME(name) for name in text.split(",")),
-    "k": _whole(1, 10**5),
-    "window": _window,
-    "draw": _whole(0, 10**6),
-    "centred": _yes_or_no,
-    "bend": _yes_or_no,
-    "keep": _whole(1, 10**4),
-    "tail": _SHARE,
-    "stiff": _SHARE,
-    "damp": _SHARE,
-    "homogenise": _yes_or_no,
-    "distribution": _NAME,
-    "decades": _real(0.1, 1.5),
-    "correlation": _SHARE,
-    "seed": _whole(0, 10**6),
-    "measured": _yes_or_no,
-    "proof": _whole(1, 5),
-    "sample": _whole(0, 10**7),
-    "of_class": _whole(0, 10**4),
-    "order": _word(r"[a-z]{1,20}"),
-    "mode": _whole(1, 10**4),
-    "plain": _yes_or_no,
-    "partner": _whole(0, 10**7),
-    "step": _SHARE,
-    "matching": _word(r"[a-z]{1,20}"),
-    "middle": _whole(0, 10**6),
-    "beside": lambda text: tuple(_NAME(name) for name in text.split(",")),
-    "relative": _yes_or_no,
-    "sweep": _word(r"[a-z0-9_-]{1,40}"),
-    "film": _RUN,
-    "large": _yes_or_no,
-    "present": _yes_or_no,
-    "tour": _word(r"[a-z0-9-]{1,40}"),
-    "stop": _whole(1, 99),
-}
+READERS = readers(Selection)
 
 
 def layer_name(layer: str) -> str:
@@ -177,27 +145,23 @@ def layer_name(layer: str) -> str:
 def from_url(params: Mapping[str, str]) -> Selection:
     """The selection a URL spells; what is unknown or malformed is left unchosen."""
     values = {}
-    for name, read in _READERS.items():
+    for name, read in READERS.items():
         if name in params:
-            try:
+            with suppress(ValueError):
                 values[name] = read(params[name])
-            except (ValueError, KeyError):
-                continue
     return Selection(**values)
+
+
+def spelled(value: Any) -> str:
+    """One value as the URL spells it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def to_url(selection: Selection) -> dict[str, str]:
     """The parameters that from_url reads back as this selection."""
-    written = {}
-    for field in dataclasses.fields(Selection):
-        value = getattr(selection, field.name)
-        if value is None:
-            continue
-        if isinstance(value, bool):
-            written[field.name] = "yes" if value else "no"
-        else:
-            written[field.name] = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return written
+    return {name: spelled(value) for name, value in vars(selection).items() if value is not None}
 
 
 def current() -> Selection:
@@ -207,6 +171,12 @@ def current() -> Selection:
     return st.session_state[_KEY]
 
 
+def selected(usual: T) -> T:
+    """These values, but for those that are selected under the same names."""
+    here = current()
+    return replace(usual, **{name: value for name in vars(usual) if (value := getattr(here, name)) is not None})
+
+
 def scale() -> float:
     """Size of letters against the usual one."""
     return LARGE if current().large or current().present else 1.0
@@ -214,7 +184,7 @@ def scale() -> float:
 
 def choose(**changes: Any) -> Selection:
     """Change the session's selection; the URL follows when the page or a fragment next begins: see publish."""
-    st.session_state[_KEY] = dataclasses.replace(current(), **changes)
+    st.session_state[_KEY] = replace(current(), **changes)
     return st.session_state[_KEY]
 
 

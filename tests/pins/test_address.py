@@ -49,6 +49,12 @@ def test_every_field_survives():
     check()
 
 
+def test_a_field_without_a_reader_ends_the_import():
+    bare = dataclasses.make_dataclass("Bare", [("epoch", int | None, None)])
+    with pytest.raises(AttributeError, match="__metadata__"):
+        selection.readers(bare)
+
+
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_reader_that_is_dropped_is_missed(name, monkeypatch):
     read = selection.from_url

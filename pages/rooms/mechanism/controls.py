@@ -1,7 +1,7 @@
 """The knobs of the sandbox: one distribution of curvatures and one correlation, chosen and shared through the URL."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import streamlit as st
@@ -42,15 +42,8 @@ class Setting:
 
 def chosen() -> Setting:
     """The setting that is selected, as far as there is such a one."""
-    here, usual = selection.current(), Setting()
-
-    def given(name: str) -> object:
-        value = getattr(here, name)
-        return getattr(usual, name) if value is None else value
-
-    setting = Setting(**{name: given(name) for name in vars(usual)})  # type: ignore[arg-type]
-    known = setting.distribution in DISTRIBUTIONS
-    return setting if known else Setting(usual.distribution, setting.decades, setting.correlation, setting.seed)
+    setting = selection.selected(Setting())
+    return setting if setting.distribution in DISTRIBUTIONS else replace(setting, distribution=Setting.distribution)
 
 
 def knobs(page: str) -> Setting:

@@ -113,10 +113,7 @@ def _stop(body: Mapping[str, Any], where: str) -> Stop:
 def _choice(name: str, value: Any, where: str) -> str:
     """One field of the selection as the URL spells it."""
     require(name in SELECTABLE, f"{where}: a selection has no {name!r}; it has {', '.join(SELECTABLE)}.")
-    if isinstance(value, bool):
-        text = "yes" if value else "no"
-    else:
-        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = selection.spelled(value)
     if name == "epoch" and text in (FIRST, MIDDLE, LAST):
         return text
     found = getattr(selection.from_url({name: text}), name)
