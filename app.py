@@ -29,7 +29,7 @@ def overview() -> None:
     from pages.rooms.power_law import panels as exponents
     from pages.rooms.start import next_steps
     from pages.text import confidence, definitions, numbers
-    from pages.ui import cards, controls, heading
+    from pages.ui import cards, controls, heading, marker
 
     view = results.view()
     if view is None:
@@ -51,14 +51,14 @@ def overview() -> None:
     names = controls.usual_matrices(view)
     with st.grid(2, min_column_width=420, gap="medium") as pair:
         with pair.cell():
-            exponents.law({"": view}, exponents.clouds({"": view}, names, 0, window), boxes=False)
+            exponents.law(
+                {"": view}, exponents.clouds({"": view}, names, 0, window), marked=marker.pointed(view)
+            ).show()
             confidence.button(view, names, window)
         with pair.cell():
-            heading.heading("γ along training", definitions.GAMMA, level=3)
-            cards.gamma_over_epochs(view, names, 0, window)
+            heading.titled(cards.gamma_over_epochs(view, names, 0, window))
             st.markdown(numbers.fill(definitions.SIZE, view))
-    heading.heading("The training behind it", definitions.ACCURACY)
-    cards.training(view)
+    heading.titled(cards.training(view), level=2)
     st.caption(controls.provenance(view))
     next_steps.show(view)
 

@@ -17,7 +17,6 @@ def main() -> None:
     """The knobs, the pictures, and numbers beside what chance gives."""
     from pages.jobs import banner
     from pages.rooms.commutativity import panels
-    from pages.text import definitions
     from pages.ui import controls, heading
 
     view = banner.opening("Do noise and curvature share their directions?")
@@ -29,8 +28,7 @@ def main() -> None:
     with right:
         controls.epoch(PAGE, view)
     leading(view, name)
-    heading.heading("Which covariances are diagonal in the eigenbasis of H?", definitions.ALIGNMENT, level=3)
-    panels.alignment(view)
+    heading.titled(panels.alignment(view))
 
 
 @st.fragment
@@ -61,7 +59,7 @@ def leading(view: "View", name: str) -> None:
         k = controls.top_k(PAGE, view, most)
     draw = selection.current().draw or 0
     if moving:
-        panels.play(view, name, k, draw)
+        panels.play(view, name, k, draw, marker.pointed(view)).show()
     else:
         shown = heatmaps.raster(k)
         panels.three_heatmaps(PAGE, view, name, k, draw, panels.resolution(PAGE, k) if shown.step > 1 else shown)
@@ -80,11 +78,15 @@ def leading(view: "View", name: str) -> None:
         )
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
-            heading.heading("Less than chance?", definitions.OFF_DIAGONAL, level=3)
+            heading.over(chance.OFF_DIAGONAL)
             complete = chance.off_diagonal_test(view, name, k)
         with pair.cell():
-            heading.heading("Do they commute?", definitions.COMMUTATOR, level=3)
-            panels.commutator(view, name, k)
+            heading.over(panels.COMMUTATOR)
+            commutator = panels.commutator(view, name, k)
+            if commutator is None:
+                st.caption("The commutator of a matrix is kept with its spectrum.")
+            else:
+                commutator.show()
     complete()
 
 

@@ -49,10 +49,12 @@ def fitted(view: "View", there: Mapping[str, "View"], names: tuple[str, ...]) ->
     with right, st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         centred = controls.centred(PAGE)
         bend = controls.bend(PAGE)
-    drawn = exponents.clouds(there, names, first, last, bend)
-    about = definitions.H + definitions.C + definitions.GAMMA + definitions.FLOOR + definitions.BEND
-    heading.heading("The law", about, "What the axes, lines and shades are")
-    exponents.law(there, drawn, centred)
+    drawn, marked = exponents.clouds(there, names, first, last, bend), marker.pointed(view)
+    heading.titled(
+        exponents.law(there, drawn, centred, boxes=True, marked=marked),
+        "What the axes, lines and shades are",
+        level=2,
+    )
     marker.line(view, names)
     heading.heading("The fits in numbers", definitions.FITS, level=3)
     exponents.fits(PAGE, there, names, first, last)
@@ -60,17 +62,14 @@ def fitted(view: "View", there: Mapping[str, "View"], names: tuple[str, ...]) ->
 
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
-            heading.heading("Is it one power?", definitions.RESIDUALS, level=3)
-            exponents.residuals(there, drawn)
+            heading.titled(exponents.residuals(there, drawn, marked))
         with pair.cell():
-            heading.heading("How many directions?", definitions.WINDOW, level=3)
-            exponents.gamma_by_window(there, drawn, first, last)
+            heading.titled(exponents.gamma_by_window(there, drawn, first, last, marked))
         with pair.cell():
-            heading.heading("What lifts γ above 1?", definitions.EFFECTIVE, level=3)
-            exponents.effective_curvature(view)
+            heading.titled(exponents.effective_curvature(view, marked))
         with pair.cell():
             heading.heading("How γ changed along training", definitions.GAMMA, level=3)
-            cards.gamma_over_epochs(view, names, first, last)
+            cards.gamma_over_epochs(view, names, first, last).show()
             st.caption(controls.provenance(view))
 
 

@@ -41,19 +41,16 @@ def main() -> None:
     st.caption(suppressing.source(view, kept))
     confidence.button(view, ("E_h2",), last, first)
     marker.line(view, ())
-    with st.grid(2, min_column_width=400, gap="medium") as pair:
-        with pair.cell():
-            heading.heading("Is the noise still the same?", definitions.NEW_ON_OLD, level=3)
-            suppressing.new_on_old(view, outcome, kept)
-        with pair.cell():
-            heading.heading("And its power law?", definitions.GAMMA + definitions.BOUNDS, level=3)
-            suppressing.both(view, outcome, kept)
-        with pair.cell():
-            heading.heading("How single samples curve", definitions.SPECTRA + definitions.STIFF, level=3)
-            suppressing.single_samples(view, outcome, kept)
-        with pair.cell():
-            heading.heading("How few carry the noise", definitions.CARRIED, level=3)
-            suppressing.cumulative(view, outcome, kept)
+    marked = marker.pointed(view)
+    with st.grid(2, min_column_width=400, gap="medium") as grid:
+        for panel in (
+            suppressing.new_on_old(view, outcome, kept, marked),
+            suppressing.both(view, outcome, kept, marked),
+            suppressing.single_samples(view, outcome, kept),
+            suppressing.cumulative(view, outcome, kept, marked),
+        ):
+            with grid.cell():
+                heading.titled(panel)
 
 
 with page(PAGE):

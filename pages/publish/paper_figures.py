@@ -12,15 +12,15 @@ from engine.sweeps.rows import Row
 from pages.charts import power_law
 from pages.data import results
 from pages.data.results import View
-from pages.publish import panels as report_figures
-from pages.publish.panels import Frame, Picture
+from pages.plot.panel import Panel
+from pages.publish import panels as report
+from pages.publish.panels import Frame
 from pages.publish.rows import Kind, cell, last
 from pages.publish.run_report import HEATMAP
 from pages.rooms.power_law import panels as exponents
-from pages.state.palette import LOOKS
 from pages.ui.controls import MEASURED
 
-Draw = Callable[[Mapping[str, Frame]], Iterator[Picture]]
+Draw = Callable[[Mapping[str, Frame]], Iterator[Panel]]
 # Decades between the runs of Fig. 2.
 APART = 1.5
 
@@ -28,7 +28,7 @@ APART = 1.5
 @dataclass(frozen=True)
 class Board:
     """One figure of the paper. columns: panels beside each other; width: of each, in pixels as it is shown; groups:
-    rows that are drawn together; panels: a picture's key and its title, for each group; draw: makes the pictures of
+    rows that are drawn together; panels: a panel's key and its title there, for each group; draw: makes the panels of
     a group of frames, by the names of their rows."""
 
     name: str
@@ -69,7 +69,7 @@ def boards(rows: Sequence[Row]) -> list[Board]:
             3,
             300,
             best(convolved if convolved.best(finals) is not None else photos, digits, same),
-            (("K-C", "(a) $K$"), ("R-real-C", "(b) $R_\\mathrm{real}$"), ("R-rand-C", "(c) $R_\\mathrm{rand}$")),
+            (("K-C", "(a) $K$"), ("R_real-C", "(b) $R_\\mathrm{real}$"), ("R_rand-C", "(c) $R_\\mathrm{rand}$")),
             _directions,
         ),
         Board(
@@ -123,22 +123,23 @@ def boards(rows: Sequence[Row]) -> list[Board]:
                     ("parts", "(g) the parts of the prediction"),
                     ("approximations", "(h) its approximations"),
                 ),
-                lambda frames: report_figures.dynamics(*frames.values()),
+                lambda frames: report.dynamics(*frames.values()),
             )
         )
     return [board for board in found if board.groups]
 
 
-def _directions(frames: Mapping[str, Frame]) -> Iterator[Picture]:
+def _directions(frames: Mapping[str, Frame]) -> Iterator[Panel]:
     (only,) = frames.values()
-    return report_figures.three(only, "C")
+    for panel in report.three(only, "C"):
+        yield panel.called(f"{panel.head.key}-C", panel.head.title)
 
 
-def _suppressed(frames: Mapping[str, Frame]) -> Iterator[Picture]:
-    return report_figures.suppression(*frames.values())
+def _suppressed(frames: Mapping[str, Frame]) -> Iterator[Panel]:
+    return report.suppression(*frames.values())
 
 
-def _laws(frames: Mapping[str, Frame]) -> Iterator[Picture]:
+def _laws(frames: Mapping[str, Frame]) -> Iterator[Panel]:
     """Several runs in one figure, each over its own window."""
     for name in MEASURED:
         clouds = [
@@ -146,12 +147,11 @@ def _laws(frames: Mapping[str, Frame]) -> Iterator[Picture]:
             for place, (label, frame) in enumerate(frames.items())
             for cloud in exponents.clouds({"": frame.view}, (name,), frame.first, frame.last)
         ]
-        yield Picture(
+        yield Panel(
+            replace(exponents.LAW, key=f"law-{name}"),
             f"law-{name}",
-            LOOKS[name].html,
             power_law.power_law(clouds, centred=True, apart=APART),
             "Log-log plot of the noise variance against curvature in several runs, each divided by its mean.",
-            "",
         )
 
 
@@ -180,10 +180,10 @@ def drawn(store: Store, board: Board) -> tuple[dict[str, go.Figure], list[str]]:
         if lost:
             missing.append(f"{board.title} is left as it was: the cache has no analysis of {' and '.join(lost)}.")
             continue
-        pictures = {picture.key: picture.figure for picture in board.draw(there)}
+        figures = {panel.head.key: panel.figure for panel in board.draw(there)}
         panels = [key for key, _ in board.panels]
-        found |= {board.file(group, key): pictures[key] for key in panels if key in pictures}
-        if absent := [key for key in panels if key not in pictures]:
+        found |= {board.file(group, key): figures[key] for key in panels if key in figures}
+        if absent := [key for key in panels if key not in figures]:
             missing.append(
                 f"{board.title} lacks {', '.join(absent)} of {cell(group[0])}: analyse all its checkpoints and keep "
                 "its spectra."

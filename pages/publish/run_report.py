@@ -26,6 +26,8 @@ from pages.ui.cards import fit_or_none, usual_window
 from pages.ui.controls import provenance, usual_matrices
 
 HEATMAP = 100
+# Panels that take a whole row.
+WIDE = ("alignment", "power", "power-approximations", "residuals", "gammas", "training")
 INTERVALS = "95 % intervals are over training samples where they were kept, else from the standard error"
 TEMPLATE, STYLE, SCRIPT = (Path(__file__).with_suffix(kind) for kind in (".html.jinja", ".css", ".js"))
 
@@ -122,6 +124,7 @@ def _template() -> Template:
     page.globals.update(
         markdown=markdown,
         names=NAMES,
+        wide=WIDE,
         symbol=lambda name: markdown.formula(LOOKS[name].tex),
         interval=_interval,
         numbers=_numbers,

@@ -12,12 +12,13 @@ from pages.charts import curves
 from pages.data import results
 from pages.data.results import View
 from pages.plot import reproduce
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.state import palette
 from pages.text import confidence, definitions, numbers
 from pages.ui.controls import usual_matrices
 
-CELL = 195
+GAMMAS = Head("gammas", "γ along training", "γ along training", definitions.GAMMA)
+TRAINING = Head("training", "The training behind it", "loss and accuracy", definitions.ACCURACY)
 
 
 def usual_window(analysis: Analysis) -> int:
@@ -98,13 +99,13 @@ def _agreement(fits: dict[str, Fit | None]) -> str:
     return _sure(predicted) + f"{source}; {abs(measured.gamma - predicted.gamma):.2f} from the measured one."
 
 
-def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -> None:
+def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -> Panel:
     """γ at every analysed epoch."""
     series = {name: np.array(results.gammas(view, name, last, first)) for name in names}
-    draw(
-        curves.over_epochs(view.epochs, series, view.epoch),
-        "gammas",
+    return Panel(
+        GAMMAS,
         "gamma-over-epochs",
+        curves.over_epochs(view.epochs, series, view.epoch),
         "The exponent at each analysed epoch, between the bounds 1 and 2.",
         arrays=lambda: {"epoch": np.array(view.epochs)} | series,
         code=lambda: reproduce.along(
@@ -115,15 +116,15 @@ def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -
     )
 
 
-def training(view: View, height: int = 300) -> None:
+def training(view: View, height: int = 300) -> Panel:
     """Loss and accuracy of the whole run, the present epoch marked."""
     history = view.run.history
     names = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
     columns = {name: getattr(history, name) for name in names}
-    draw(
+    return Panel(
+        TRAINING,
+        "training",
         curves.training(columns, view.run.request.training.epochs, height, view.epoch),
-        "training",
-        "training",
         "Loss and accuracy over the epochs of training.",
         arrays=lambda: columns,
         code=lambda: reproduce.history(view),

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pages.data.results import View
+    from pages.plot.panel import Head, Panel
 
 
 def what_will_be_seen(texts: "Sequence[str]", view: "View | None" = None) -> None:
@@ -37,6 +38,17 @@ def heading(title: str, definition: str, label: str = "What this is", level: int
         told = numbers.fill(definition, results.present())
         with st.popover(label, icon=":material/help:", type="tertiary", wrap=False, help=brief(told)):
             st.markdown(told)
+
+
+def over(head: "Head", label: str = "What this is", level: int = 3) -> None:
+    """The heading of a figure."""
+    heading(head.title, head.about, label, level)
+
+
+def titled(panel: "Panel", label: str = "What this is", level: int = 3) -> None:
+    """A figure under its heading."""
+    over(panel.head, label, level)
+    panel.show()
 
 
 def brief(definition: str) -> str | None:

@@ -112,7 +112,7 @@ def test_a_report_tells_what_there_is(store):
     assert "fc1 + fc2 (jointly)" in text
     assert "Exponent γ of E[h²]" in text
     assert "Predicted exponent" not in text
-    assert 'id="law-C"' in text or 'id="power-law"' in text
+    assert 'id="power"' in text
 
 
 def test_layers_are_chosen_to_be_studied_jointly(store, monkeypatch):

@@ -239,27 +239,23 @@ def test_residuals_belong_to_the_window(run, store):
 
 @pytest.mark.parametrize("centred", [False, True])
 def test_a_box_becomes_the_window_of_the_directions_in_it(run, monkeypatch, centred):
-    heard = {}
-    monkeypatch.setattr(exponents, "draw", lambda figure, key, *_, **more: heard.update({key: (figure, more)}))
     chosen = {}
     monkeypatch.setattr(selection, "choose", lambda **changes: chosen.update(changes))
     view = results.view_of(results.runs()[0])
-    monkeypatch.setattr(marker, "pointed", lambda _: None)
     drawn = exponents.clouds({"": view}, ("C",), 0, 200)
-    exponents.law({"": view}, drawn, centred)
-    figure, more = heard["power"]
+    law = exponents.law({"": view}, drawn, centred, boxes=True)
     h = view.analysis.eigenvalues
     # In the axis's own numbers: where directions 31 and 90 are drawn.
-    points = next(t for t in figure.data if t.meta == "C" and t.name == "C")
+    points = next(t for t in law.figure.data if t.meta == "C" and t.name == "C")
     place = dict(zip(points.customdata[:, 0].astype(int), points.x, strict=True))
-    more["on_box"](place[90] * 0.9999, place[31] * 1.0001)
+    law.on_box(place[90] * 0.9999, place[31] * 1.0001)
     assert chosen == {"window": (31, 90)}
     chosen.clear()
-    more["on_box"](place[1] * 2, place[1] * 3)
+    law.on_box(place[1] * 2, place[1] * 3)
     assert chosen == {}, "an empty box changes nothing"
-    assert more["on_click"] is marker.at
-    assert set(more["arrays"]()) == {"H", "C"}
-    np.testing.assert_array_equal(more["arrays"]()["H"], h)
+    assert law.on_click is marker.at
+    assert set(law.arrays()) == {"H", "C"}
+    np.testing.assert_array_equal(law.arrays()["H"], h)
 
 
 def marked(at, chart_key):
@@ -316,20 +312,7 @@ def test_ordinals():
 # -- what one takes away ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def taken(monkeypatch):
-    """Every figure that is drawn, by key: its numbers and its code."""
-    found = {}
-
-    def draw(figure, key, *_, arrays, code, **more):
-        found[key] = (arrays(), code())
-
-    for module in (chance, directions, exponents, cards, suppressing):
-        monkeypatch.setattr(module, "draw", draw)
-    return found
-
-
-def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, monkeypatch, taken, capsys):
+def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, monkeypatch, capsys):
     """All but the analysis itself, which tests/pages/plot/test_reproduce.py runs: here it is the planted one."""
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
     store = Store(tmp_path)
@@ -338,29 +321,35 @@ def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, mo
     kept = results.spectra(view)
     there = {"": view}
     drawn = exponents.clouds(there, ("C", "C_awd"), 2, 200)
-    directions.three_heatmaps("commutativity", view, "C", 40, 3)
-    directions.play(view, "C", 40, 3)
-    chance.off_diagonal_test(view, "C", 40)()
-    directions.commutator(view, "C", 40)
-    directions.alignment(view)
-    exponents.law(there, drawn)
-    exponents.residuals(there, drawn)
-    exponents.gamma_by_window(there, drawn, 2, 200)
-    exponents.effective_curvature(view)
-    cards.gamma_over_epochs(view, ("C",), 2, 200)
-    cards.training(view)
     rank = kept.kappa.shape[1]
     outcome = suppression.outcome(view, Edit(keep=2, tail=0.1, homogenise=True), rank, 0, 400)
-    for figure in (suppressing.new_on_old, suppressing.both, suppressing.single_samples, suppressing.cumulative):
-        figure(view, outcome, kept)
-    assert len(taken) == 17
+    real = commutation.off_diagonal(view.analysis.correlation("C", 40))
+    draws = random_draws.chance(view, "C", 40)
+    while not draws.complete:
+        draws.draw()
+    panels = (
+        *directions.heatmaps_of(view, "C", 40, 3),
+        directions.play(view, "C", 40, 3),
+        chance.off_diagonal_of(view, "C", 40, real, draws.drawn),
+        directions.commutator(view, "C", 40),
+        directions.alignment(view),
+        exponents.law(there, drawn),
+        exponents.residuals(there, drawn),
+        exponents.gamma_by_window(there, drawn, 2, 200),
+        exponents.effective_curvature(view),
+        cards.gamma_over_epochs(view, ("C",), 2, 200),
+        cards.training(view),
+        *(panel(view, outcome, kept) for panel in (suppressing.new_on_old, suppressing.both)),
+        *(panel(view, outcome, kept) for panel in (suppressing.single_samples, suppressing.cumulative)),
+    )
+    assert len({panel.head.key for panel in panels}) == len(panels)
 
     whole = dataclasses.replace(view.analysis, spectra=kept)
     monkeypatch.setattr("engine.analyze", lambda *_, **__: whole)
     monkeypatch.setattr("engine.runs.pipeline.Pipeline.restore", lambda *_, **__: (None, None, None))
     compared = 0
-    for key_, (arrays, text) in taken.items():
-        names = {}
+    for panel in panels:
+        key_, arrays, text, names = panel.head.key, panel.arrays(), panel.code(), {}
         exec(text, names)
         for name, wanted in arrays.items():
             if name in names and wanted.dtype.kind != "U":

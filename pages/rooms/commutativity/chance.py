@@ -1,7 +1,7 @@
 """A test against chance: what is off the diagonal, beside what many random rotations leave there."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import streamlit as st
@@ -13,10 +13,12 @@ from pages.data import random_draws
 from pages.data.random_draws import DRAWS, TESTED
 from pages.data.results import View
 from pages.plot import reproduce
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.state.palette import LOOKS
+from pages.text import definitions
 from pages.ui.controls import provenance
 
+OFF_DIAGONAL = Head("off_diagonal", "Less than chance?", "the test against chance", definitions.OFF_DIAGONAL)
 STEP = 0.15  # seconds of work between two signs of life, each a moment at which a moved knob is heard
 
 
@@ -41,13 +43,13 @@ def off_diagonal_test(view: View, name: str, k: int) -> Callable[[], None]:
         chance = random_draws.chance(view, name, tested)
     except ValueError:
         with place.container():
-            _off_diagonal(view, name, tested, real, [])
+            off_diagonal_of(view, name, tested, real, []).show()
             st.caption("Without its spectrum there is no random twin to compare it with.")
         return lambda: None
 
     def told() -> None:
         with place.container():
-            _off_diagonal(view, name, tested, real, chance.drawn)
+            off_diagonal_of(view, name, tested, real, chance.drawn).show()
 
     def progress() -> tuple[float, str]:
         made = len(chance.drawn)
@@ -71,35 +73,36 @@ def off_diagonal_test(view: View, name: str, k: int) -> Callable[[], None]:
     return lambda: None
 
 
-def _off_diagonal(view: View, name: str, k: int, real: OffDiagonal, drawn: list[OffDiagonal]) -> None:
+def off_diagonal_of(view: View, name: str, k: int, real: OffDiagonal, drawn: Sequence[OffDiagonal]) -> Panel:
+    """The correlations between the leading k directions by size, beside those of the random twins drawn so far."""
     measured = float(real.rms[k - 1])
     random = np.array([d.rms[k - 1] for d in drawn])
     counts = np.array([d.counts[k - 1] for d in drawn])
     held: Mapping[str, ndarray] = {"rms_real": np.array([measured]), "counts_real": real.counts[k - 1]}
     if drawn:
         held = {**held, "rms_random": random, "counts_random": counts}
-    size = random_draws.drawn_size(view, k)
-    draw(
-        curves.off_diagonal(real.counts[k - 1], counts if drawn else None, LOOKS[name].colour),
-        "off_diagonal",
+    lead, sizes, beside = "", "No two of these directions have a variance.", ""
+    if np.isfinite(measured):
+        if drawn:
+            lead = f"**{verdict(measured, random)}**"
+            beside = f", by chance {np.median(random):.3f} ({random.min():.3f} … {random.max():.3f})"
+        sizes = f"Root mean square {measured:.3f}{beside}, over the leading {k} directions."
+    cells = random_draws.drawn_size(view, k)
+    return Panel(
+        OFF_DIAGONAL,
         f"off-diagonal-{name}-{view.epoch}",
+        curves.off_diagonal(real.counts[k - 1], counts if drawn else None, LOOKS[name].colour),
         "Histogram of the correlations between different directions, measured and by chance.",
+        f"{sizes} {provenance(view)}",
+        lead,
         arrays=lambda: held,
         code=lambda: reproduce.one(
             view,
             "import numpy as np",
             "from engine.results.commutation import off_diagonal, p_value",
             f'rms_real = off_diagonal(result.correlation("{name}", {k})).rms[-1]',
-            f'drawn = (result.random_correlation("{name}", {size}, s) for s in range({DRAWS}))',
+            f'drawn = (result.random_correlation("{name}", {cells}, s) for s in range({DRAWS}))',
             f"rms_random = np.array([off_diagonal(draw).rms[{k - 1}] for draw in drawn])",
             "p = p_value(rms_real, rms_random)",
         ),
     )
-    if not np.isfinite(measured):
-        st.caption(f"No two of these directions have a variance. {provenance(view)}")
-        return
-    said = f"Root mean square {measured:.3f}"
-    if drawn:
-        st.markdown(f"**{verdict(measured, random)}**")
-        said += f", by chance {np.median(random):.3f} ({random.min():.3f} … {random.max():.3f})"
-    st.caption(f"{said}, over the leading {k} directions. {provenance(view)}")

@@ -1,5 +1,7 @@
 """Whether a covariance shares its directions with the curvature: its pictures, and meters beside chance."""
 
+from itertools import zip_longest
+
 import numpy as np
 import streamlit as st
 from numpy import ndarray
@@ -9,12 +11,26 @@ from pages.charts.heatmaps import Raster
 from pages.data import random_draws, results
 from pages.data.results import View
 from pages.plot import reproduce
-from pages.plot.plot import Leading, draw
+from pages.plot.panel import Head, Panel
+from pages.plot.plot import Leading
 from pages.state.palette import LOOKS
+from pages.text import definitions
 from pages.ui import cards, marker
 from pages.ui.controls import provenance
 
 CELL = 195
+
+K = Head("K", "$K$ – the noise", "the heatmap of K", definitions.K)
+R_REAL = Head("R_real", "$R_\\mathrm{real}$ – measured", "the heatmap of R_real", definitions.R)
+R_RAND = Head("R_rand", "$R_\\mathrm{rand}$ – by chance", "the heatmap of R_rand", definitions.R)
+PLAY = Head("play", "Play through the epochs")
+COMMUTATOR = Head("commutator", "Do they commute?", "the commutator errors", definitions.COMMUTATOR)
+ALIGNMENT = Head(
+    "alignment",
+    "Which covariances are diagonal in the eigenbasis of H?",
+    "the alignment of every covariance",
+    definitions.ALIGNMENT,
+)
 
 
 def random_twin(view: View, name: str, k: int, seed: int) -> ndarray | None:
@@ -34,70 +50,77 @@ def no_twin(view: View, name: str) -> None:
     )
 
 
-def three_heatmaps(page: str, view: View, name: str, k: int, seed: int, shown: Raster | None = None) -> None:
-    """K, R_real and R_rand side by side; shown: the cells, the leading k directions unless told otherwise. Up to
-    heatmaps.AHEAD directions the pictures follow the page's slider while it moves."""
-    a, tex, marked = view.analysis, LOOKS[name].tex, marker.pointed(view)
+def heatmaps_of(
+    view: View, name: str, k: int, seed: int, shown: Raster | None = None, marked: int | None = None, slider: str = ""
+) -> list[Panel]:
+    """K, R_real and, where the spectrum was kept, R_rand. shown: the cells, the leading k directions unless told
+    otherwise; slider: up to heatmaps.AHEAD directions the pictures follow it while it moves."""
+    a, tex = view.analysis, LOOKS[name].tex
     shown = shown or heatmaps.raster(k)
-    if k <= heatmaps.AHEAD:
+    follows = None
+    if slider and k <= heatmaps.AHEAD:
         shown = heatmaps.ahead(k, a.blocks[name].shape[0] if name in a.blocks else k)
+        follows = Leading(slider, k, max(k, shown.stop))
     n = max(k, shown.stop)
-    block, real, random = a.projected(name, n), a.correlation(name, n), random_twin(view, name, n, seed)
-    grid = st.grid(3, min_column_width=CELL, gap="small")
 
-    asked = {
-        "K": f'result.projected("{name}", {k})',
-        "R_real": f'result.correlation("{name}", {k})',
-        "R_rand": f'result.random_correlation("{name}", {random_draws.drawn_size(view, n)}, seed={seed})[:{k}, :{k}]',
-    }
-
-    def picture(key: str, title: str, matrix: ndarray, alt: str, words: str) -> None:
-        st.markdown(title)
-        figure = (
-            heatmaps.covariance(matrix, a.eigenvalues, shown, marked)
-            if key == "K"
-            else heatmaps.correlation(matrix, a.eigenvalues, f"R<sub>{key[2:]}</sub>", shown, marked)
-        )
-        draw(
-            figure,
-            key,
+    def picture(head: Head, matrix: ndarray, call: str, alt: str, caption: str) -> Panel:
+        key = head.key
+        return Panel(
+            head,
             f"{key.replace('_', '-')}-{name}-{view.epoch}",
+            heatmaps.covariance(matrix, a.eigenvalues, shown, marked)
+            if head is K
+            else heatmaps.correlation(matrix, a.eigenvalues, f"R<sub>{key[2:]}</sub>", shown, marked),
             alt,
-            follows=Leading(f"{page}.k", k, n) if k <= heatmaps.AHEAD else None,
+            caption,
             arrays=lambda: {key: matrix[:k, :k], "H": a.eigenvalues[:k]},
-            code=lambda: reproduce.one(view, f"H = result.eigenvalues[:{k}]", f"{key} = {asked[key]}"),
+            code=lambda: reproduce.one(view, f"H = result.eigenvalues[:{k}]", f"{key} = result.{call}"),
             on_click=marker.at,
+            follows=follows,
         )
-        st.caption(words)
 
-    with grid.cell():
+    pictures = [
         picture(
-            "K",
-            "**$K$ – the noise**",
-            block,
+            K,
+            a.projected(name, n),
+            f'projected("{name}", {k})',
             f"Heatmap of the leading {k} by {k} block of {name} in the eigenbasis of H, symmetric-log colours.",
             f"${tex}$ in the axes of curvature, strongest first.",
-        )
-    with grid.cell():
+        ),
         picture(
-            "R_real",
-            "**$R_\\mathrm{real}$ – measured**",
-            real,
+            R_REAL,
+            a.correlation(name, n),
+            f'correlation("{name}", {k})',
             f"Heatmap of the correlation of {name} between {k} eigen-directions of H.",
             "The same as correlations: near 0 off the diagonal if directions are shared.",
-        )
-    with grid.cell():
-        if random is None:
-            st.markdown("**$R_\\mathrm{rand}$ – by chance**")
-            no_twin(view, name)
-        else:
+        ),
+    ]
+    random = random_twin(view, name, n, seed)
+    if random is not None:
+        pictures.append(
             picture(
-                "R_rand",
-                "**$R_\\mathrm{rand}$ – by chance**",
+                R_RAND,
                 random,
+                f'random_correlation("{name}", {random_draws.drawn_size(view, n)}, seed={seed})[:{k}, :{k}]',
                 "Heatmap of the correlation after a random rotation, on the same scale.",
                 "What the same spectrum gives when it is turned at random.",
             )
+        )
+    return pictures
+
+
+def three_heatmaps(page: str, view: View, name: str, k: int, seed: int, shown: Raster | None = None) -> None:
+    """K, R_real and R_rand side by side; shown: the cells, the leading k directions unless told otherwise."""
+    shown = shown or heatmaps.raster(k)
+    pictures = heatmaps_of(view, name, k, seed, shown, marker.pointed(view), f"{page}.k")
+    grid = st.grid(3, min_column_width=CELL, gap="small")
+    for head, picture in zip_longest((K, R_REAL, R_RAND), pictures):
+        with grid.cell():
+            st.markdown(f"**{head.title}**")
+            if picture is None:
+                no_twin(view, name)
+            else:
+                picture.show()
     if shown.step > 1:
         st.caption(
             f":material/grid_view: {k:,} × {k:,} entries are shown as means over {shown.step} × {shown.step} of them. "
@@ -121,17 +144,21 @@ def resolution(page: str, k: int) -> Raster:
     return heatmaps.raster(k, start - 1)
 
 
-def play(view: View, name: str, wanted: int, seed: int) -> None:
+def play(view: View, name: str, wanted: int, seed: int, marked: int | None = None) -> Panel:
     """K and R_real at every analysed epoch, one after the other inside one figure, beside R_rand."""
     k = min(wanted, animation.MOST)
     frames = _frames(view, name, k)
     random = random_twin(view, name, k, seed)
-    draw(
-        animation.play(frames, view.epoch, random, marker.pointed(view)),
-        "play",
+    few = f" Of {len(view.epochs)} epochs {len(frames)} are shown." if len(frames) < len(view.epochs) else ""
+    fewer = f" At most {animation.MOST} directions are shown here." if wanted > k else ""
+    return Panel(
+        PLAY,
         f"epochs-{name}",
+        animation.play(frames, view.epoch, random, marked),
         f"K and R of {name} for the leading {k} directions at epochs {', '.join(str(f.epoch) for f in frames)}, "
         "one after the other.",
+        "Each epoch in its own eigenbasis of H; one colour scale for all of them. "
+        f"$R_\\mathrm{{rand}}$ is of epoch {view.epoch}.{few}{fewer} {provenance(view)}",
         arrays=lambda: {
             "epoch": np.array([f.epoch for f in frames]),
             "K": np.stack([f.block for f in frames]),
@@ -144,12 +171,6 @@ def play(view: View, name: str, wanted: int, seed: int) -> None:
             f'print(made.request.epoch, result.fit("{name}").gamma, result.commutator("{name}"))',
         ),
         on_click=marker.at,
-    )
-    few = f" Of {len(view.epochs)} epochs {len(frames)} are shown." if len(frames) < len(view.epochs) else ""
-    fewer = f" At most {animation.MOST} directions are shown here." if wanted > k else ""
-    st.caption(
-        "Each epoch in its own eigenbasis of H; one colour scale for all of them. "
-        f"$R_\\mathrm{{rand}}$ is of epoch {view.epoch}.{few}{fewer} {provenance(view)}"
     )
 
 
@@ -168,19 +189,19 @@ def _frames(view: View, name: str, k: int) -> list[animation.Frame]:
     return frames
 
 
-def commutator(view: View, name: str, k: int) -> None:
-    """How far H and the matrix are from commuting: everywhere, inside the leading block, and in the rest."""
+def commutator(view: View, name: str, k: int) -> Panel | None:
+    """How far H and the matrix are from commuting: everywhere, inside the leading block, and in the rest; None where
+    its spectrum was not kept."""
     a = view.analysis
-    chance = a.random_commutator(name)
-    try:
-        rows = {"all directions": a.commutator(name)}
-        if k < a.k:
-            rows |= {f"leading {k}": a.commutator(name, "top", k), "the rest": a.commutator(name, "bulk", k)}
-    except ValueError:
-        st.caption("The commutator of a matrix is kept with its spectrum.")
-        return
-    whole = a.whole(name)
-    draw(
+    if name not in a.wholes:
+        return None
+    whole, chance = a.whole(name), a.random_commutator(name)
+    rows = {"all directions": a.commutator(name)}
+    if k < a.k:
+        rows |= {f"leading {k}": a.commutator(name, "top", k), "the rest": a.commutator(name, "bulk", k)}
+    return Panel(
+        COMMUTATOR,
+        f"commutator-{name}-{view.epoch}",
         curves.meter(
             rows,
             chance,
@@ -189,9 +210,8 @@ def commutator(view: View, name: str, k: int) -> None:
             LOOKS[name].colour,
             1.1 * max(chance, 1),
         ),
-        "commutator",
-        f"commutator-{name}-{view.epoch}",
         f"Commutator errors: {', '.join(f'{part} {v:.2f}' for part, v in rows.items())}; at random {chance:.2f}.",
+        provenance(view),
         arrays=lambda: {"leading": whole.top, "rest": whole.bulk, "random": np.array([chance])},
         code=lambda: reproduce.one(
             view,
@@ -199,18 +219,18 @@ def commutator(view: View, name: str, k: int) -> None:
             f'random = [result.random_commutator("{name}")]',
         ),
     )
-    st.caption(provenance(view))
 
 
-def alignment(view: View) -> None:
+def alignment(view: View) -> Panel:
     """Alignment of every matrix with the eigenbasis of H; each has its own value at random."""
     a = view.analysis
     values = {name: (a.alignment(name), a.random_alignment(name)) for name in a.names}
-    draw(
-        curves.alignments(values),
-        "alignment",
+    return Panel(
+        ALIGNMENT,
         f"alignment-{view.epoch}",
+        curves.alignments(values),
         "Alignment: " + ", ".join(f"{name} {value:.2f}" for name, (value, _) in values.items()),
+        provenance(view),
         arrays=lambda: {
             "matrix": np.array(list(values)),
             "alignment": np.array([v for v, _ in values.values()]),
@@ -222,4 +242,3 @@ def alignment(view: View) -> None:
             "random = [result.random_alignment(name) for name in result.names]",
         ),
     )
-    st.caption(provenance(view))

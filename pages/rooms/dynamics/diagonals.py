@@ -8,11 +8,16 @@ import numpy as np
 from pages.charts import over_epochs
 from pages.data.results import View
 from pages.plot import reproduce
-from pages.rooms.dynamics.panels import APPROXIMATIONS, PARTS, Panel
+from pages.plot.panel import Head, Panel
+from pages.rooms.dynamics.panels import APPROXIMATIONS, PARTS, file
 from pages.state.palette import LOOKS, number
+from pages.text import definitions
 from pages.ui.controls import provenance
 
 ALONE = "This analysis has no prediction: activity–weight duality is defined layer by layer. Choose a single layer."
+
+OF_PARTS = Head("parts", "The parts of the prediction", "the three parts of C_AWD", definitions.PARTS)
+OF_APPROXIMATIONS = Head("approximations", "Its approximations", "its approximations", definitions.APPROXIMATIONS)
 
 
 def parts(last: int, view: View) -> Panel | str:
@@ -26,7 +31,7 @@ def parts(last: int, view: View) -> Panel | str:
 
     shares = _each(view, PARTS, share)
     said = f"Of the variance of $C_\\mathrm{{AWD}}$ in directions 1 … {last:,}: {shares}. {_signs(view)}"
-    return _panel(view, PARTS, "The diagonals of the three parts of C_AWD, and their sum, by index.", said)
+    return _panel(OF_PARTS, view, PARTS, "The diagonals of the three parts of C_AWD, and their sum, by index.", said)
 
 
 def approximations(last: int, view: View) -> Panel | str:
@@ -43,24 +48,28 @@ def approximations(last: int, view: View) -> Panel | str:
     said = (
         f"Size beside $C_\\mathrm{{AWD}}$, median over directions 1 … {data.stop:,}: {sizes}. Parallel curves share γ."
     )
-    return _panel(view, APPROXIMATIONS, "The diagonals of the approximations, and of C_AWD, by index.", said)
+    return _panel(
+        OF_APPROXIMATIONS, view, APPROXIMATIONS, "The diagonals of the approximations, and of C_AWD, by index.", said
+    )
 
 
 def _each(view: View, names: Sequence[str], told: Callable[[str], str]) -> str:
     return ", ".join(f"${LOOKS[n].tex}$ {told(n)}" for n in names if n in view.analysis.names)
 
 
-def _panel(view: View, names: Sequence[str], alt: str, said: str) -> Panel:
+def _panel(head: Head, view: View, names: Sequence[str], alt: str, said: str) -> Panel:
     """C_awd and some matrices held against it."""
     a, data = view.analysis, _data(view)
     shown = {name: a.diagonal(name) for name in ("C_awd", *names) if name in a.names}
     shaded = f"Shaded: {a.k - data:,} directions below the noise floor. " if data < a.k else ""
     return Panel(
+        head,
+        file(head, view),
         over_epochs.by_index(shown, data),
         alt,
         f"{said} {shaded}{provenance(view)}",
-        lambda: {"H": a.eigenvalues} | shown,
-        partial(reproduce.one, view, f"for name in {tuple(shown)!r}:", "    print(name, result.diagonal(name))"),
+        arrays=lambda: {"H": a.eigenvalues} | shown,
+        code=partial(reproduce.one, view, f"for name in {tuple(shown)!r}:", "    print(name, result.diagonal(name))"),
     )
 
 

@@ -1,11 +1,9 @@
 """One run along training, or two beside each other: each panel of the dynamics page with its words."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
 from numpy import ndarray
 
@@ -14,9 +12,11 @@ from pages.charts.over_epochs import Times
 from pages.data import results
 from pages.data.results import Course, View
 from pages.plot import reproduce
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.state.palette import LOOKS
+from pages.text import definitions
 from pages.text.run_names import escaped
+from pages.ui import heading
 from pages.ui.controls import provenance, usual_matrices
 
 PARTS = ("C_hh", "C_hg", "C_gg")
@@ -25,25 +25,32 @@ COLUMNS = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy"
 # Standard errors to either side of γ that hold 95 % of a normal distribution.
 WIDTH = 1.96
 
+GAMMAS = Head("gammas", "The exponent", "γ along training", definitions.GAMMA + definitions.LEARNED)
+COMMUTATORS = Head(
+    "commutators",
+    "Do noise and curvature commute?",
+    "the commutator error along training",
+    definitions.COMMUTATOR,
+)
+ALIGNMENTS = Head("alignments", "Do they share directions?", "the alignment along training", definitions.ALIGNMENT)
+SPEARMAN = Head("spearman", "Do they share the order?", "the rank correlation along training", definitions.SPEARMAN)
+NORMS = Head("norms", "How large are they?", "the sizes along training", definitions.NORMS)
+TRAINING = Head("training", "Loss and accuracy", "loss and accuracy", definitions.ACCURACY + definitions.LEARNED)
 
-@dataclass(frozen=True)
-class Panel:
-    """One figure of one run: what it shows in words, its provenance, its numbers and the calls that make them."""
 
-    figure: go.Figure
-    alt: str
-    caption: str
-    arrays: Callable[[], Mapping[str, ndarray]]
-    code: Callable[[], str]
-    said: str = ""
+def file(head: Head, view: View) -> str:
+    """The name of a panel's downloads."""
+    return f"{head.key}-{view.run.key[:8]}"
 
 
 # Of a view its panel, or a sentence that says why there is none.
 Build = Callable[[View], Panel | str]
 
 
-def show(views: Mapping[str, View], key: str, panel: Build) -> None:
-    """One panel of each run, by its name, on the same axes; a sentence stands where there is none."""
+def show(views: Mapping[str, View], head: Head, panel: Build, level: int = 3) -> None:
+    """Under their heading one panel of each run, by its name, on the same axes; a sentence stands where there is
+    none."""
+    heading.over(head, level=level)
     built = [panel(view) for view in views.values()]
     over_epochs.share([one.figure for one in built if isinstance(one, Panel)])
     for place, (cell, name, one) in enumerate(zip(_cells(len(views)), views, built, strict=True)):
@@ -52,12 +59,8 @@ def show(views: Mapping[str, View], key: str, panel: Build) -> None:
                 st.markdown(f"**{escaped(name)}**")
             if isinstance(one, str):
                 st.info(one, icon=":material/info:")
-                continue
-            here = f"{key}_beside" if place else key
-            draw(one.figure, here, f"{key}-{views[name].run.key[:8]}", one.alt, arrays=one.arrays, code=one.code)
-            if one.said:
-                st.markdown(one.said)
-            st.caption(one.caption)
+            else:
+                one.show("_beside" if place else "")
 
 
 def _cells(count: int) -> Sequence:
@@ -153,12 +156,14 @@ def gammas(names: Sequence[str], first: int, last: int, view: View) -> Panel:
     )
     told = "; ".join(filter(None, (_change(n, c.gamma) for n, c in found.items())))
     return Panel(
+        GAMMAS,
+        file(GAMMAS, view),
         figure,
         "The exponent of each covariance at each analysed epoch, between the bounds 1 and 2.",
         f"Fitted: directions {first + 1} … {last:,} above the noise floor. {_bars(found)} {_along(view)}",
-        lambda: _columns(view, found, "gamma", "stderr", "low", "high"),
-        _calls(view, names, f"fit({{}}, {last}, {first})"),
-        f"From epoch {view.epochs[0]} to {view.epochs[-1]}: {told or 'no fit at any epoch'}. {milestone(view)}",
+        arrays=lambda: _columns(view, found, "gamma", "stderr", "low", "high"),
+        code=_calls(view, names, f"fit({{}}, {last}, {first})"),
+        lead=f"From epoch {view.epochs[0]} to {view.epochs[-1]}: {told or 'no fit at any epoch'}. {milestone(view)}",
     )
 
 
@@ -194,6 +199,8 @@ def commutator(names: Sequence[str], view: View) -> Panel | str:
     missing = ", ".join(f"${LOOKS[n].tex}$" for n in asked if n not in found)
     said = f"Of {missing} the whole matrix is not kept. " if missing else ""
     return Panel(
+        COMMUTATORS,
+        file(COMMUTATORS, view),
         over_epochs.lines(
             times(view),
             {n: c.commutator for n, c in found.items()},
@@ -203,8 +210,8 @@ def commutator(names: Sequence[str], view: View) -> Panel | str:
         ),
         "Commutator error of covariances with H over epochs, beside its value at random near 1.41.",
         f"0: the same eigenvectors; dotted: the same spectrum turned at random. {said}{_along(view)}",
-        lambda: _columns(view, found, "commutator", "commutator_random"),
-        _calls(view, tuple(found), "commutator({})", "random_commutator({})"),
+        arrays=lambda: _columns(view, found, "commutator", "commutator_random"),
+        code=_calls(view, tuple(found), "commutator({})", "random_commutator({})"),
     )
 
 
@@ -212,6 +219,8 @@ def alignment(names: Sequence[str], view: View) -> Panel:
     """Alignment beside chance."""
     found = _courses(view, names)
     return Panel(
+        ALIGNMENTS,
+        file(ALIGNMENTS, view),
         over_epochs.lines(
             times(view),
             {n: c.alignment for n, c in found.items()},
@@ -221,8 +230,8 @@ def alignment(names: Sequence[str], view: View) -> Panel:
         ),
         "Alignment of each covariance with the eigenbasis of H over epochs, beside its value at random.",
         f"1: the same directions as the curvature; dotted: the same spectrum turned at random. {_along(view)}",
-        lambda: _columns(view, found, "alignment", "alignment_random"),
-        _calls(view, names, "alignment({})", "random_alignment({})"),
+        arrays=lambda: _columns(view, found, "alignment", "alignment_random"),
+        code=_calls(view, names, "alignment({})", "random_alignment({})"),
     )
 
 
@@ -231,11 +240,13 @@ def spearman(names: Sequence[str], last: int, view: View) -> Panel:
     found = _courses(view, names, last)
     title = "rank correlation of C<sub>ii</sub> and H<sub>ii</sub>"
     return Panel(
+        SPEARMAN,
+        file(SPEARMAN, view),
         over_epochs.lines(times(view), {n: c.spearman for n, c in found.items()}, title),
         "Spearman's rank correlation of noise and curvature over epochs.",
         f"1: the sharper a direction, the noisier, without exception. Leading {last:,} directions. {_along(view)}",
-        lambda: _columns(view, found, "spearman"),
-        _calls(view, names, f"spearman({{}}, {last})"),
+        arrays=lambda: _columns(view, found, "spearman"),
+        code=_calls(view, names, f"spearman({{}}, {last})"),
     )
 
 
@@ -243,11 +254,13 @@ def norms(view: View) -> Panel:
     """Sizes of the measured noise, of what duality predicts, its parts and its approximations."""
     found = _courses(view, (*usual_matrices(view), *PARTS, *APPROXIMATIONS))
     return Panel(
+        NORMS,
+        file(NORMS, view),
         over_epochs.lines(times(view), {n: c.norm for n, c in found.items()}, "Frobenius norm", log=True),
         "Frobenius norms over epochs on a logarithmic axis.",
         _along(view),
-        lambda: _columns(view, found, "norm"),
-        _calls(view, tuple(found), "frobenius({})"),
+        arrays=lambda: _columns(view, found, "norm"),
+        code=_calls(view, tuple(found), "frobenius({})"),
     )
 
 
@@ -258,11 +271,13 @@ def training(view: View) -> Panel | str:
         return "This run has no history of loss and accuracy."
     columns = {name: getattr(history, name) for name in COLUMNS}
     return Panel(
+        TRAINING,
+        file(TRAINING, view),
         over_epochs.training(times(view), columns),
         "Loss and accuracy over the epochs of training.",
         f"{milestone(view)} Run {view.run.key[:8]}, every epoch of its history.",
-        lambda: columns,
-        lambda: (
+        arrays=lambda: columns,
+        code=lambda: (
             "from cache.store import Store\nfrom engine.runs import library\n\n"
             f'history = library.find(Store(), "{view.run.key}").history\n'
             "print(history.epoch, history.train_loss, history.train_accuracy)"

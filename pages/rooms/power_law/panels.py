@@ -15,14 +15,24 @@ from pages.charts.residuals import residuals_of
 from pages.data import results
 from pages.data.results import View
 from pages.plot import reproduce
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.state import selection
 from pages.state.palette import LOOKS
-from pages.text import confidence
+from pages.text import confidence, definitions
 from pages.text.run_names import escaped, names
 from pages.ui import marker
 from pages.ui.cards import fit_or_none
 from pages.ui.controls import provenance
+
+LAW = Head(
+    "power",
+    "The law",
+    "the power law",
+    definitions.H + definitions.C + definitions.GAMMA + definitions.FLOOR + definitions.BEND,
+)
+RESIDUALS = Head("residuals", "Is it one power?", "the residuals", definitions.RESIDUALS)
+BY_WINDOW = Head("gamma_by_window", "How many directions?", "γ against 𝒩", definitions.WINDOW)
+EFFECTIVE = Head("effective", "What lifts γ above 1?", "the effective curvature", definitions.EFFECTIVE)
 
 
 def views(page: str, view: View) -> dict[str, View]:
@@ -126,7 +136,13 @@ def _boxed(view: View, scale: float, low: float, high: float) -> None:
         selection.choose(window=(int(inside[0]) + 1, int(inside[-1]) + 1))
 
 
-def law(there: Mapping[str, View], drawn: Sequence[Cloud], centred: bool = False, boxes: bool = True) -> None:
+def law(
+    there: Mapping[str, View],
+    drawn: Sequence[Cloud],
+    centred: bool = False,
+    boxes: bool = False,
+    marked: int | None = None,
+) -> Panel:
     """Log-log C_ii on H_ii with fits and slopes; a box drawn in it becomes the window if `boxes`."""
     view = next(iter(there.values()))
     spoken = "; ".join(
@@ -136,24 +152,22 @@ def law(there: Mapping[str, View], drawn: Sequence[Cloud], centred: bool = False
     )
     shown = next((c for c in drawn if c.fitted.any()), None)
     scale = float(shown.centre[0]) if centred and shown is not None else 1.0
-    draw(
-        power_law.power_law(drawn, centred, marked=marker.pointed(view)),
-        "power",
+    counts = " and ".join(f"{c.fit.n:,} of ${c.look.tex}$" for c in drawn if c.fit is not None and c.run == 0)
+    first, last = (drawn[0].first, drawn[0].last or drawn[0].x.size) if drawn else (0, 0)
+    box = " Draw a box in the figure to fit what is in it." if boxes else ""
+    return Panel(
+        LAW,
         f"power-law-{view.epoch}",
+        power_law.power_law(drawn, centred, marked=marked),
         f"Log-log plot of the noise variance against curvature. {spoken}. Lines of slope 1 and 2 for comparison.",
+        f"Fitted: {counts or 'none'} among directions {first + 1} … {last:,}, above the noise floor.{box} "
+        f"At most {power_law.LIMIT} points of each are drawn; fits use all. {provenance(view)}",
         arrays=lambda: _arrays(drawn),
         code=lambda: _code(
             there, drawn, '{name}{end} = result.diagonal("{name}")', "fit_{name}{end} = result.fit({window})"
         ),
         on_click=marker.at,
         on_box=partial(_boxed, view, scale) if boxes else None,
-    )
-    counts = " and ".join(f"{c.fit.n:,} of ${c.look.tex}$" for c in drawn if c.fit is not None and c.run == 0)
-    first, last = (drawn[0].first, drawn[0].last or drawn[0].x.size) if drawn else (0, 0)
-    box = " Draw a box in the figure to fit what is in it." if boxes else ""
-    st.caption(
-        f"Fitted: {counts or 'none'} among directions {first + 1} … {last:,}, above the noise floor.{box} "
-        f"At most {power_law.LIMIT} points of each are drawn; fits use all. {provenance(view)}"
     )
 
 
@@ -199,14 +213,15 @@ def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: i
         confidence.button(next(iter(there.values())), matrices, last, first)
 
 
-def residuals(there: Mapping[str, View], drawn: Sequence[Cloud]) -> None:
+def residuals(there: Mapping[str, View], drawn: Sequence[Cloud], marked: int | None = None) -> Panel:
     """Distances from the fitted lines, and their running median."""
     view = next(iter(there.values()))
-    draw(
-        exponent_figures.residuals(drawn, marker.pointed(view)),
-        "residuals",
+    return Panel(
+        RESIDUALS,
         f"residuals-{view.epoch}",
+        exponent_figures.residuals(drawn, marked),
         "Distances of the directions from the fitted line in decades, against curvature, with their running median.",
+        f"Flat along zero: one power holds over the whole window. {provenance(view)}",
         arrays=lambda: _arrays(drawn) | {f"residual_{c.name}{_end(c.run)}": residuals_of(c) for c in drawn},
         code=lambda: _code(
             there,
@@ -218,35 +233,35 @@ def residuals(there: Mapping[str, View], drawn: Sequence[Cloud]) -> None:
         on_click=marker.at,
         on_box=partial(_boxed, view, 1.0),
     )
-    st.caption(f"Flat along zero: one power holds over the whole window. {provenance(view)}")
 
 
-def gamma_by_window(there: Mapping[str, View], drawn: Sequence[Cloud], first: int, last: int) -> None:
+def gamma_by_window(
+    there: Mapping[str, View], drawn: Sequence[Cloud], first: int, last: int, marked: int | None = None
+) -> Panel:
     """γ over the first 𝒩 directions, for every 𝒩."""
-    view = next(iter(there.values()))
-    draw(
-        exponent_figures.gamma_by_window(drawn, first, last, marker.pointed(view)),
-        "gamma_by_window",
+    return Panel(
+        BY_WINDOW,
         "gamma-by-window",
+        exponent_figures.gamma_by_window(drawn, first, last, marked),
         "The exponent as a function of the number of leading directions fitted.",
+        f"Shaded: the present window. {provenance(next(iter(there.values())))}",
         arrays=lambda: {f"gamma_{c.name}{_end(c.run)}": exponent_figures.by_window(c.x, c.y, c.floor) for c in drawn},
         code=lambda: _code(there, drawn, 'gamma_{name}{end} = result.gamma_by_window("{name}")'),
         on_click=marker.at,
     )
-    st.caption(f"Shaded: the present window. {provenance(view)}")
 
 
-def effective_curvature(view: View) -> None:
+def effective_curvature(view: View, marked: int | None = None) -> Panel:
     """κ_eff against H_ii, and what its slope says."""
     a = view.analysis
     curvature = a.effective_curvature()
-    draw(
-        exponent_figures.effective_curvature(a.eigenvalues, curvature, marker.pointed(view)),
-        "effective",
+    return Panel(
+        EFFECTIVE,
         f"effective-{view.epoch}",
+        exponent_figures.effective_curvature(a.eigenvalues, curvature, marked),
         "Log-log plot of effective curvature against curvature, above its lower bound.",
+        f"Flat would mean γ = 1; parallel to the dashed line, γ = 2. {provenance(view)}",
         arrays=lambda: {"H": a.eigenvalues, "kappa_eff": curvature},
         code=lambda: reproduce.one(view, "H, kappa_eff = result.eigenvalues, result.effective_curvature()"),
         on_click=marker.at,
     )
-    st.caption(f"Flat would mean γ = 1; parallel to the dashed line, γ = 2. {provenance(view)}")

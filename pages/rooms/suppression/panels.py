@@ -9,7 +9,7 @@ from pages.charts.power_law import Cloud
 from pages.data.results import View
 from pages.data.suppression import Outcome
 from pages.plot import reproduce
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.rooms.suppression import figures
 from pages.rooms.suppression.figures import EDITED, MEASURED, percent
 from pages.state.edit import Edit, factor_label
@@ -17,6 +17,16 @@ from pages.text import definitions
 from pages.ui import marker
 from pages.ui.cards import card
 from pages.ui.controls import provenance
+
+NEW_ON_OLD = Head("new_on_old", "Is the noise still the same?", "new against old noise", definitions.NEW_ON_OLD)
+BOTH = Head("both", "And its power law?", "the power law after the edit", definitions.GAMMA + definitions.BOUNDS)
+SAMPLES = Head(
+    "samples",
+    "How single samples curve",
+    "the curvatures of single samples",
+    definitions.SPECTRA + definitions.STIFF,
+)
+CUMULATIVE = Head("cumulative", "How few carry the noise", "the share of the noise by m", definitions.CARRIED)
 
 # A slope or γ this near to another is called the same.
 NEAR = 0.03
@@ -153,34 +163,35 @@ def _code(view: View, edit: Edit) -> str:
     )
 
 
-def new_on_old(view: View, o: Outcome, kept: Spectra) -> None:
+def new_on_old(view: View, o: Outcome, kept: Spectra, marked: int | None = None) -> Panel:
     """New C_ii against old."""
     fit = o.new_on_old
     old, new = (o.of_data(s.noise_diagonal) for s in (o.old, o.new))
-    draw(
-        figures.new_on_old(old, new, fit, o.first, o.last, marker.pointed(view)),
-        "new_on_old",
+    return Panel(
+        NEW_ON_OLD,
         "suppression-new-on-old",
+        figures.new_on_old(old, new, fit, o.first, o.last, marked),
         "Log-log plot of the rebuilt noise against the measured one"
         + (f", slope {fit.gamma:.2f}." if fit is not None else "."),
+        f"On the dotted line nothing has changed. {where(view, kept)}",
         arrays=lambda: {"C_old": o.old.noise_diagonal, "C_new": o.new.noise_diagonal, "is_data": o.data},
         code=lambda: _code(view, o.edit),
         on_click=marker.at,
     )
-    st.caption(f"On the dotted line nothing has changed. {where(view, kept)}")
 
 
-def both(view: View, o: Outcome, kept: Spectra) -> None:
+def both(view: View, o: Outcome, kept: Spectra, marked: int | None = None) -> Panel:
     """C_ii on H_ii, before and after."""
     old, new = (
         Cloud(name, o.of_data(s.hessian_diagonal), s.noise_diagonal, fit, o.first, o.last, style=style)
         for name, s, fit, style in (("before", o.old, o.before, MEASURED), ("after", o.new, o.after, EDITED))
     )
-    draw(
-        figures.both(old, new, marker.pointed(view)),
-        "both",
+    return Panel(
+        BOTH,
         "suppression-power-law",
+        figures.both(old, new, marked),
         f"Log-log plot of noise against curvature: exponent {_two(o.before)} as measured, {_two(o.after)} edited.",
+        f"Fitted: directions {o.first + 1} … {o.last:,} above the noise floor of the measured H. {where(view, kept)}",
         arrays=lambda: {
             "H_old": o.old.hessian_diagonal,
             "C_old": o.old.noise_diagonal,
@@ -191,15 +202,14 @@ def both(view: View, o: Outcome, kept: Spectra) -> None:
         code=lambda: _code(view, o.edit),
         on_click=marker.at,
     )
-    st.caption(
-        f"Fitted: directions {o.first + 1} … {o.last:,} above the noise floor of the measured H. {where(view, kept)}"
-    )
 
 
-def single_samples(view: View, o: Outcome, kept: Spectra) -> None:
+def single_samples(view: View, o: Outcome, kept: Spectra) -> Panel:
     """|κ_m| over the samples, as measured, and where the edit takes hold."""
     threshold = o.edit.stiff * float(np.abs(kept.kappa[:, 0]).max(initial=0.0))
-    draw(
+    return Panel(
+        SAMPLES,
+        "suppression-spectra",
         figures.samples(
             kept.kappa,
             o.edit.keep,
@@ -207,13 +217,11 @@ def single_samples(view: View, o: Outcome, kept: Spectra) -> None:
             threshold,
             f"stiff above: {percent(o.new.stiff)} of samples",
         ),
-        "samples",
-        "suppression-spectra",
         "Per-sample curvatures by place: median, quantiles and some single samples, on a logarithmic scale.",
+        f"As measured, drawn down to 10⁻¹² of the largest. {_taken(o)}{where(view, kept)}",
         arrays=lambda: {"kappa": kept.kappa},
         code=lambda: reproduce.one(view, "kappa = result.sample_spectra().kappa"),
     )
-    st.caption(f"As measured, drawn down to 10⁻¹² of the largest. {_taken(o)}{where(view, kept)}")
 
 
 def _taken(o: Outcome) -> str:
@@ -227,13 +235,15 @@ def _taken(o: Outcome) -> str:
     return said
 
 
-def cumulative(view: View, o: Outcome, kept: Spectra) -> None:
+def cumulative(view: View, o: Outcome, kept: Spectra, marked: int | None = None) -> Panel:
     """Cumulative share of E[κ²α] by m."""
-    draw(
-        figures.cumulative(kept.second, o.edit.keep, factor_label(o.edit.tail, html=True), marker.pointed(view)),
-        "cumulative",
+    faint = "Faint: beyond the eigenvalues kept. " if o.edit.keep < o.rank else ""
+    return Panel(
+        CUMULATIVE,
         "suppression-share",
+        figures.cumulative(kept.second, o.edit.keep, factor_label(o.edit.tail, html=True), marked),
         "Share of the noise that the leading m eigenvalues of every sample carry, by m.",
+        f"As measured, summed over all directions. {faint}{where(view, kept)}",
         arrays=lambda: {"share": figures.share(kept.second), "second": kept.second},
         code=lambda: reproduce.one(
             view,
@@ -241,5 +251,3 @@ def cumulative(view: View, o: Outcome, kept: Spectra) -> None:
             "share = second.sum(axis=1).cumsum() / second.sum()",
         ),
     )
-    faint = "Faint: beyond the eigenvalues kept. " if o.edit.keep < o.rank else ""
-    st.caption(f"As measured, summed over all directions. {faint}{where(view, kept)}")

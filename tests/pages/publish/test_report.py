@@ -127,9 +127,9 @@ def test_it_is_one_whole_page_with_every_figure(page):
         *(
             f"{part}-{name}"
             for name in ("C", "C_awd")
-            for part in ("K", "R-real", "R-rand", "off-diagonal", "commutator")
+            for part in ("K", "R_real", "R_rand", "off_diagonal", "commutator")
         ),
-        *("alignment", "power-law", "power-approximations", "residuals", "gamma-by-window", "effective"),
+        *("alignment", "power", "power-approximations", "residuals", "gamma_by_window", "effective"),
         *("gammas", "commutators", "alignments", "spearman", "norms", "training", "parts", "approximations"),
         *("suppressed-1", "suppressed-law-1", "suppressed-2", "suppressed-law-2", "samples", "cumulative"),
     }
@@ -168,9 +168,9 @@ def test_heatmaps_and_meters_hold_the_engines_arrays(store, run, page):
     for name in ("C", "C_awd"):
         trace = figures[f"K-{name}"]["data"][0]
         np.testing.assert_allclose(decode(trace["z"]), a.projected(name, 100), rtol=1e-6)
-        (trace,) = figures[f"R-real-{name}"]["data"]
+        (trace,) = figures[f"R_real-{name}"]["data"]
         np.testing.assert_allclose(decode(trace["z"]), a.correlation(name, 100), atol=1e-6)
-        (trace,) = figures[f"R-rand-{name}"]["data"]
+        (trace,) = figures[f"R_rand-{name}"]["data"]
         np.testing.assert_allclose(decode(trace["z"]), a.random_correlation(name, 100, 0), atol=1e-6)
         (bars,) = figures[f"commutator-{name}"]["data"]
         wanted = [a.commutator(name), a.commutator(name, "top", 100), a.commutator(name, "bulk", 100)]
@@ -183,7 +183,7 @@ def test_heatmaps_and_meters_hold_the_engines_arrays(store, run, page):
 def test_the_power_laws_hold_the_diagonals_and_the_table_their_fits(store, run, page):
     reader, a = read(page), result(store, run, 100)
     for key, names in (
-        ("power-law", ("C", "C_awd")),
+        ("power", ("C", "C_awd")),
         ("power-approximations", ("C_hh", "C_hh_sd", "C_hh_sd_wd", "C_hh_sd_wd_li", "E_h2")),
     ):
         for name in names:
@@ -196,7 +196,7 @@ def test_the_power_laws_hold_the_diagonals_and_the_table_their_fits(store, run, 
     text = "|".join(reader.text)
     for name in a.names:
         assert f"{a.fit(name).gamma:.3f}|± {a.fit(name).stderr:.3f}" in text
-    window = by_name(reader.figures["gamma-by-window"])["C"]
+    window = by_name(reader.figures["gamma_by_window"])["C"]
     count = decode(window["x"]).astype(int)
     np.testing.assert_allclose(decode(window["y"]), a.gamma_by_window("C")[count - 1])
     points = by_name(reader.figures["effective"])["E_h2"]
@@ -241,7 +241,7 @@ def test_one_epoch_without_spectra_gives_a_shorter_report(store):
     reader = read(run_report.html(results.view_of(library.find(store, key))))
     assert "gammas" not in reader.figures
     assert "samples" not in reader.figures
-    assert {"training", "parts", "power-law"} <= set(reader.figures)
+    assert {"training", "parts", "power"} <= set(reader.figures)
     assert not [address for address in reader.addresses if address.removeprefix("#") not in reader.ids]
 
 
