@@ -46,7 +46,7 @@ CHAPTERS: Sequence[tuple[str, str, str, Chapter]] = (
         panels.commutativity,
     ),
     (
-        "power",
+        "power_law",
         "By which power does noise grow with curvature?",
         definitions.GAMMA
         + definitions.FLOOR
