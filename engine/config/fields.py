@@ -1,61 +1,184 @@
-"""Every setting of a run and of its analysis under the name a user types, and its value read from TOML.
+"""A setting is declared once, beside its field: `epochs: Annotated[int, Setting("Epochs", low=0)] = 100`.
 
-Nothing here imports torch.
+From the declaration come the words of the command line, the TOML of sweeps and presets, the JSON of the cache and the
+bounds. Nothing here imports torch.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, get_args, get_type_hints
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.errors import require
 
-
-def _settings(
-    cls: type, names: Mapping[str, str] = MappingProxyType({}), without: Sequence[str] = ()
-) -> dict[str, tuple[type, str]]:
-    fields = (f.name for f in dataclasses.fields(cls) if f.name not in without)
-    return {names.get(field, field): (cls, field) for field in fields}
+NOUNS = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 
 
-# Every setting of a cell: where it belongs, and its name there.
-SETTINGS: Mapping[str, tuple[type, str]] = {
-    **_settings(DataRequest, {"name": "data", "seed": "data_seed"}),
-    **_settings(ModelRequest, {"kind": "model"}),
-    **_settings(TrainingRequest),
-    **_settings(RunRequest, without=("data", "model", "training", "weights")),
-    **_settings(
-        AnalysisRequest, {"anchors_per_class": "anchors"}, without=("run", "epoch", "batch_size", "bias", "seed")
-    ),
-}
+@dataclass(frozen=True)
+class Setting:
+    """What a field means, and the values that make sense.
+
+    label: its name in a form; help: what --help says; low, high: bounds that are allowed themselves, above and below:
+    bounds that are not, all of them of each number of a list; choices: the values there are; flag: on the command
+    line, "" for the field's own name; phrase: its value with symbol or unit, "B = {}" or "{} epochs"; step: from one
+    value to the next in a form; none: the word for None; subject: how the sentence begins that refuses another value,
+    "" for "The label is"; refusal: that sentence where it is another, {} being the value.
+    """
+
+    label: str
+    help: str = ""
+    low: int | float | None = None
+    high: int | float | None = None
+    above: int | float | None = None
+    below: int | float | None = None
+    choices: tuple[str, ...] = ()
+    flag: str = ""
+    phrase: str = ""
+    step: int | float | None = None
+    none: str = ""
+    subject: str = ""
+    refusal: str = ""
+
+    def allows(self, value: Any) -> bool:
+        """Whether one value, no list, lies in the bounds."""
+        if self.choices:
+            return value in self.choices
+        return not isinstance(value, int | float) or (
+            math.isfinite(value)
+            and (self.low is None or value >= self.low)
+            and (self.high is None or value <= self.high)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+    def refused(self, kind: Any, value: Any) -> str:
+        """The sentence that refuses a value of a field of this kind."""
+        if self.refusal:
+            return self.refusal.format(value)
+        if self.choices:
+            return f"There is no {self.label.lower()} {value!r}; choose one of {', '.join(self.choices)}."
+        bounds = f"{NOUNS[kind]} from {self.low} on"
+        if self.above is not None:
+            bounds = f"{NOUNS[kind]} above {self.above}"
+        elif self.high is not None:
+            bounds = f"fraction between {self.low} and {self.high}"
+        return f"{self.subject or f'The {self.label.lower()} is'} a {bounds}; {value} was given."
 
 
-def of(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the given settings that belong to a request of this type, under its own names."""
-    return {SETTINGS[name][1]: value for name, value in given.items() if SETTINGS[name][0] is cls}
+@dataclass(frozen=True)
+class Field:
+    """A field that is a setting: of which request and under which name; kind: its type but for None; optional:
+    whether None is a value; default: MISSING where it has none."""
+
+    request: type
+    attribute: str
+    kind: Any
+    optional: bool
+    default: Any
+    setting: Setting
+
+    @property
+    def flag(self) -> str:
+        """What is typed before its value."""
+        return self.setting.flag or "--" + self.attribute.replace("_", "-")
+
+    @property
+    def name(self) -> str:
+        """What it is called beside the settings of other requests: the flag as TOML spells it."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    def check(self, value: Any) -> None:
+        """ValueError where the value lies out of bounds."""
+        for one in value if isinstance(value, tuple) else (value,):
+            if one is not None and not self.setting.allows(one):
+                raise ValueError(self.setting.refused(self.kind, one))
+
+    def read(self, value: Any) -> Any:
+        """A value from TOML or JSON as the field's own type, "off" or "all" as None where that is a value."""
+        return _read(self.kind, self.optional, self.name, value)
 
 
-def value(name: str, value: Any) -> Any:
-    """A TOML value as the setting's own type, "off" or "all" as None. ValueError says what the setting is."""
-    cls, field = SETTINGS[name]
-    hint = get_type_hints(cls)[field]
-    kinds = get_args(hint) if type(None) in get_args(hint) else (hint,)
-    if type(None) in kinds and value in ("off", "all"):
-        return None
-    for kind in kinds:
-        if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        if kind is int and is_count(value):
-            return value
-        if kind in (str, bool) and isinstance(value, kind):
-            return value
-        if get_args(kind) == (int, ...) and isinstance(value, list) and all(map(is_count, value)):
-            return tuple(value)
-    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-    wanted = next((words[k] for k in kinds if k in words), "a list of whole numbers")
-    raise ValueError(f"{name} is {wanted}, not {value!r}.")
+@cache
+def declared(cls: Any) -> Mapping[str, Field]:
+    """The settings among the fields of a request, in their order."""
+    hints = get_type_hints(cls, include_extras=True)
+    settings = {}
+    for field in dataclasses.fields(cls):
+        for setting in getattr(hints[field.name], "__metadata__", ()):
+            if isinstance(setting, Setting):
+                kind, optional = _kind(hints[field.name].__origin__)
+                settings[field.name] = Field(cls, field.name, kind, optional, field.default, setting)
+    return settings
+
+
+def check(request: Any) -> None:
+    """ValueError, a sentence, for the first setting of a request that is out of bounds."""
+    for field in declared(request.__class__).values():
+        field.check(getattr(request, field.attribute))
+    for part in dataclasses.fields(request):
+        if dataclasses.is_dataclass(value := getattr(request, part.name)):
+            check(value)
+
+
+def read(cls: Any, values: Any, where: str) -> Any:
+    """The dataclass written as a table of TOML or an object of JSON. ValueError, a sentence that begins with `where`
+    or with the field's name, says which field is unknown, missing or of another type. Bounds are for `check`."""
+    require(isinstance(values, Mapping), f"{where} is a table of settings, not {values!r}.")
+    kinds = _kinds(cls)
+    unknown = sorted(set(values) - set(kinds))
+    require(not unknown, f"{where} has no setting {', '.join(unknown)}; it has {', '.join(sorted(kinds))}.")
+    required = {f.name for f in dataclasses.fields(cls) if f.default is MISSING and f.default_factory is MISSING}
+    missing = sorted(required - set(values))
+    require(not missing, f"{where} lacks the setting {', '.join(missing)}.")
+    return cls(**{name: _read(*kinds[name], name, value) for name, value in values.items()})
+
+
+@cache
+def _kinds(cls: Any) -> Mapping[str, tuple[Any, bool]]:
+    return {f.name: _kind(get_type_hints(cls)[f.name]) for f in dataclasses.fields(cls)}
+
+
+def _kind(hint: Any) -> tuple[Any, bool]:
+    """A type but for None, and whether None is one of its values."""
+    if get_origin(hint) not in (Union, UnionType):
+        return hint, False
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType]
+    assert len(kinds) == 1, f"{hint} is no type of a setting"
+    return kinds[0], True
 
 
 def is_count(value: Any) -> bool:
     """Whether it is a whole number; true and false are none."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or is_count(value)
+
+
+_ARE: Mapping[Any, Callable[[Any], bool]] = {
+    int: is_count,
+    float: _is_number,
+    str: lambda value: isinstance(value, str),
+    bool: lambda value: isinstance(value, bool),
+}
+
+
+def _read(kind: Any, optional: bool, name: str, value: Any) -> Any:
+    if optional and (value is None or (value in ("off", "all") and kind is not str)):
+        return None
+    if kind in _ARE:
+        noun = NOUNS[kind] if kind is bool else f"a {NOUNS[kind]}"
+        require(_ARE[kind](value), f"{name} is {noun}, not {value!r}.")
+        return kind(value)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        return read(kind, value, kind.__name__)
+    inner, *rest = get_args(kind)
+    nouns = f"{NOUNS[inner]}s" if inner in NOUNS else "tables"
+    if not isinstance(value, list | tuple) or (inner in _ARE and not all(map(_ARE[inner], value))):
+        raise ValueError(f"{name} is a list of {nouns}, not {value!r}.")
+    require(rest == [...] or len(value) == 1 + len(rest), f"{name} is a list of {1 + len(rest)} {nouns}.")
+    return tuple(_read(inner, False, name, one) for one in value)

@@ -9,6 +9,7 @@ from engine.config.requests import (
     ACTIVATIONS,
     CURVATURES,
     DATASETS,
+    DTYPES,
     LOSSES,
     AnalysisRequest,
     DataRequest,
@@ -16,8 +17,6 @@ from engine.config.requests import (
     RunRequest,
     TrainingRequest,
 )
-
-DTYPES = ("float32", "float64")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

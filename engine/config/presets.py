@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from engine.config.fields import check
 from engine.config.requests import RunRequest, run_request
 from engine.errors import require
 
@@ -77,6 +78,7 @@ def _preset(values: dict[str, Any]) -> Preset:
     require(not unknown, f"Preset {name!r} has no setting {', '.join(unknown)}; it has {known}.")
     try:
         request = run_request({k: v for k, v in values.items() if k in _REQUEST})
+        check(request)
     except (TypeError, ValueError) as error:
         raise ValueError(f"Preset {name!r}: {error}") from error
     own: dict[str, Any] = {

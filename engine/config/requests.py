@@ -8,15 +8,19 @@ that a page can describe work without loading the numerics that does it.
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
+from engine.config.fields import Field, Setting, declared, read
 from engine.errors import require
 
 LOSSES = ("ce", "mse", "linear_mse")
 DATASETS = ("mnist5k", "mnist", "fashion_mnist", "cifar10")
 ACTIVATIONS = ("relu", "tanh", "gelu")
+SCALINGS = ("paper", "unit", "none")
 CURVATURES = ("auto", "gauss-newton", "full")  # of what follows a layer
+DTYPES = ("float32", "float64")
 CHECKPOINT_EPOCHS = (0, 1, 2, 5, 10, 20, 30, 50, 70, 100)
 
 # Raised by one whenever the meaning of a stored number changes: old entries are then recomputed.
@@ -39,12 +43,28 @@ class DataRequest:
     scaling: "paper" (pixels to 0…1; CIFAR-10 by channel mean and deviation), "unit" (0…1), "none".
     """
 
-    name: str = "mnist5k"
-    classes: tuple[int, ...] | None = None
-    per_class: int | None = None
-    label_noise: float = 0.0
-    scaling: str = "paper"
-    seed: int = 0
+    name: Annotated[str, Setting(
+        "Data set", f"{', '.join(DATASETS)} or the path of an .npz file", flag="--data",
+    )] = "mnist5k"  # fmt: skip
+    classes: Annotated[tuple[int, ...] | None, Setting(
+        "Classes", "labels to keep, such as 0,1,2, or all", low=0, none="all",
+        refusal="The classes are labels from 0 on; {} was given.",
+    )] = None  # fmt: skip
+    per_class: Annotated[int | None, Setting(
+        "Samples per class", "training samples per class, or all", low=1, step=50, phrase="{} samples per class",
+        none="all", subject="The samples per class are",
+    )] = None  # fmt: skip
+    label_noise: Annotated[float, Setting(
+        "Label noise", "share of labels made wrong, 0 to 1", low=0, high=1, step=0.05,
+    )] = 0.0  # fmt: skip
+    scaling: Annotated[str, Setting(
+        "Pixel scaling", "of the pixels", choices=SCALINGS,
+        refusal=f"There is no scaling {{!r}}; choose one of {', '.join(SCALINGS)}.",
+    )] = "paper"  # fmt: skip
+    seed: Annotated[int, Setting(
+        "Data seed", "draws the samples and the wrong labels", low=0, step=1, flag="--data-seed",
+        subject="The seed is",
+    )] = 0  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,26 +78,49 @@ class ModelRequest:
     classes); activation and bias are then its own, and it is loaded, not trained here.
     """
 
-    kind: str = "mlp"
-    widths: tuple[int, ...] = (784, 50, 50, 10)
-    activation: str = "relu"
-    bias: bool = False
+    kind: Annotated[str, Setting(
+        "Kind", "widths such as 784-50-50-10, or cnn; left out: the paper's for the data", flag="--model",
+    )] = "mlp"  # fmt: skip
+    widths: Annotated[tuple[int, ...], Setting("Widths from input to classes")] = (784, 50, 50, 10)
+    activation: Annotated[str, Setting("Activation", "between the layers", choices=ACTIVATIONS)] = "relu"
+    bias: Annotated[bool, Setting("Bias", "give the layers a bias")] = False
 
 
 @dataclass(frozen=True)
 class TrainingRequest:
     """Settings of SGD; the defaults are the paper's (paper.md, Settings)."""
 
-    epochs: int = 100
-    batch_size: int = 50
-    learning_rate: float = 0.1
-    cosine_epochs: int = 500
-    final_rate_ratio: float = 0.01
-    clip_norm: float | None = 5.0
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    stop_loss: float | None = 1e-5
-    checkpoints: tuple[int, ...] = CHECKPOINT_EPOCHS
+    epochs: Annotated[int, Setting(
+        "Epochs", "passes over the data", low=0, step=10, phrase="{} epochs", subject="The epochs are",
+    )] = 100  # fmt: skip
+    batch_size: Annotated[int, Setting(
+        "Batch size B", "B, samples per step", low=1, step=10, phrase="B = {}", subject="The batch size is",
+    )] = 50  # fmt: skip
+    learning_rate: Annotated[float, Setting("Learning rate", "at the start", above=0, step=0.01, phrase="η = {}")] = 0.1
+    cosine_epochs: Annotated[int, Setting(
+        "Cosine over … epochs", "period of the cosine schedule", low=1, step=50,
+        refusal="The cosine takes at least 1 epoch; {} was given.",
+    )] = 500  # fmt: skip
+    final_rate_ratio: Annotated[float, Setting(
+        "Last rate / first rate", "last rate / first rate", low=0, high=1, step=0.01,
+        refusal="The final rate is between 0 and 1 times the first; {} was given.",
+    )] = 0.01  # fmt: skip
+    clip_norm: Annotated[float | None, Setting(
+        "Clip the gradient at", "of the gradient, or off", above=0, step=1.0, none="off",
+        refusal="The gradient norm is clipped at a number above 0, or not at all (None); {} was given.",
+    )] = 5.0  # fmt: skip
+    momentum: Annotated[float, Setting(
+        "Momentum", "of SGD", low=0, below=1, step=0.1, refusal="The momentum lies from 0 to below 1; {} was given.",
+    )] = 0.0  # fmt: skip
+    weight_decay: Annotated[float, Setting("Weight decay", "of SGD", low=0, step=1e-4)] = 0.0
+    stop_loss: Annotated[float | None, Setting(
+        "Stop below loss", "enough at 100% accuracy, or off", above=0, step=1e-5, none="off",
+        refusal="Training stops early below a loss above 0, or never (None); {} was given.",
+    )] = 1e-5  # fmt: skip
+    checkpoints: Annotated[tuple[int, ...], Setting(
+        "Checkpoints at epochs", "epochs kept, beside the last", low=0,
+        refusal="The checkpoints are epochs from 0 on; {} was given.",
+    )] = CHECKPOINT_EPOCHS  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -91,9 +134,9 @@ class RunRequest:
 
     data: DataRequest = field(default_factory=DataRequest)
     model: ModelRequest = field(default_factory=ModelRequest)
-    loss: str = "ce"
+    loss: Annotated[str, Setting("Loss", "cross-entropy; squares after or without a softmax", choices=LOSSES)] = "ce"
     training: TrainingRequest = field(default_factory=TrainingRequest)
-    seed: int = 0
+    seed: Annotated[int, Setting("Seed", "of the weights and the batch order", low=0, step=1)] = 0
     weights: tuple[str, ...] = ()
 
 
@@ -104,17 +147,44 @@ class AnalysisRequest:
 
     run: str
     epoch: int
-    layer: str = "fc2"
-    batch_size: int = 50
-    anchors_per_class: int | None = 20
-    top_k: int | None = None
-    dtype: str = "float32"
-    bias: bool = False
-    curvature: str = "auto"
-    spectra: int = 2000
-    bootstrap: int = 0
-    samples: int | None = None
-    seed: int = 0
+    layer: Annotated[str, Setting(
+        "Layer", "name of a linear layer, or several jointly as fc2+fc3; left out: the one the paper studies",
+        phrase="layer {}",
+    )] = "fc2"  # fmt: skip
+    batch_size: Annotated[int, Setting(
+        "Batch size B", "B of the covariance; left out: the run's own", low=1, phrase="B = {}",
+        subject="The batch size is",
+    )] = 50  # fmt: skip
+    anchors_per_class: Annotated[int | None, Setting(
+        "Anchors per class", "samples per class among which partners are sought, or all", low=1, flag="--anchors",
+        none="all", subject="The anchors per class are",
+    )] = 20  # fmt: skip
+    top_k: Annotated[int | None, Setting(
+        "Leading directions", "leading eigen-directions of H, or all", low=1, step=100, none="all",
+        subject="The leading directions are",
+    )] = None  # fmt: skip
+    dtype: Annotated[str, Setting(
+        "Precision", "precision of the per-sample factors", choices=DTYPES,
+        refusal="dtype is 'float32' or 'float64', not {!r}.",
+    )] = "float32"  # fmt: skip
+    bias: Annotated[bool, Setting("Bias", "include the layer's bias")] = False
+    curvature: Annotated[str, Setting(
+        "Curvature", "of the network after the layer", choices=CURVATURES,
+        refusal=f"curvature is one of {', '.join(CURVATURES)}, not {{!r}}.",
+    )] = "auto"  # fmt: skip
+    spectra: Annotated[int, Setting(
+        "Spectra", "samples whose spectra are kept; 0: none", low=0,
+        refusal="spectra is a number of samples from 0, not {}.",
+    )] = 2000  # fmt: skip
+    bootstrap: Annotated[int, Setting(
+        "Resamples for intervals", "resamples for intervals; 0: none", low=0, step=100,
+        refusal="bootstrap is a number of resamples from 0, not {}.",
+    )] = 0  # fmt: skip
+    samples: Annotated[int | None, Setting(
+        "Samples", "training samples used, or all", low=1, step=500, none="all",
+        refusal="samples must be at least 1, not {}.",
+    )] = None  # fmt: skip
+    seed: Annotated[int, Setting("Seed", "draws anchors, samples and resamples", low=0)] = 0
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -154,27 +224,29 @@ def key(request: Any, fingerprint: str = "") -> str:
     """Name of the result in the cache: 16 hex digits of SHA-256 over the request's canonical JSON,
     its type, the fingerprint of the data and the result format's version."""
     body = json.dumps(
-        [type(request).__name__, to_json(request), fingerprint, FORMAT],
-        sort_keys=True,
-        separators=(",", ":"),
+        [type(request).__name__, to_json(request), fingerprint, FORMAT], sort_keys=True, separators=(",", ":")
     )
     return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
-def _tuples(cls: type, values: dict[str, Any]) -> dict[str, Any]:
-    known = {f.name for f in dataclasses.fields(cls)}
-    unknown = sorted(set(values) - known)
-    require(not unknown, f"{cls.__name__} has no setting {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+def run_request(values: Mapping[str, Any]) -> RunRequest:
+    """The RunRequest written by to_json; ValueError names an unknown setting, or one of another type."""
+    return read(RunRequest, values, "RunRequest")
 
 
-def run_request(values: dict[str, Any]) -> RunRequest:
-    """The RunRequest written by to_json; ValueError names an unknown setting."""
-    parts = {"data": DataRequest, "model": ModelRequest, "training": TrainingRequest}
-    values = {k: parts[k](**_tuples(parts[k], v)) if k in parts else v for k, v in values.items()}
-    return RunRequest(**_tuples(RunRequest, values))
+def analysis_request(values: Mapping[str, Any]) -> AnalysisRequest:
+    """The AnalysisRequest written by to_json; ValueError names an unknown setting, or one of another type."""
+    return read(AnalysisRequest, values, "AnalysisRequest")
 
 
-def analysis_request(values: dict[str, Any]) -> AnalysisRequest:
-    """The AnalysisRequest written by to_json; ValueError names an unknown setting."""
-    return AnalysisRequest(**_tuples(AnalysisRequest, values))
+def _by_name() -> dict[str, Field]:
+    settings: dict[str, Field] = {}
+    for cls in (DataRequest, ModelRequest, TrainingRequest, RunRequest, AnalysisRequest):
+        for declaration in declared(cls).values():
+            settings.setdefault(declaration.name, declaration)
+    return settings
+
+
+# Every setting of a run and of its analysis under the name that a user types; an analysis takes its batch size from
+# the run, and has the bias and the seed of its own on the command line alone.
+SETTINGS: Mapping[str, Field] = _by_name()

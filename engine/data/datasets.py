@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
+from engine.config import fields
 from engine.config.requests import DATASETS, DataRequest
 from engine.data import subset
 from engine.data.sources import check_counts, read
@@ -76,7 +77,7 @@ def load(
 
     ValueError or FileNotFoundError, one sentence, says what is wrong, what is possible and what to do.
     """
-    subset.check(request)
+    fields.check(request)
     raw = subset.choose(read(request.name, progress or silent, download, folder), request)
     mean, deviation = _scaling(raw.train_x, request)
     tensors = (

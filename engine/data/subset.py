@@ -10,30 +10,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from engine.config import fields
 from engine.config.requests import DataRequest
 from engine.data.sources import RawData
 from engine.errors import require
-
-SCALINGS = ("paper", "unit", "none")
-
-
-def check(request: DataRequest) -> None:
-    """ValueError unless the settings mean something for any data."""
-    require(
-        request.scaling in SCALINGS,
-        f"There is no scaling {request.scaling!r}; choose one of {', '.join(SCALINGS)}.",
-    )
-    require(
-        0 <= request.label_noise <= 1,
-        f"The label noise is a fraction between 0 and 1; {request.label_noise} was given.",
-    )
-    require(request.seed >= 0, f"The seed is a whole number from 0 on; {request.seed} was given.")
 
 
 def chosen_classes(request: DataRequest, counts: Sequence[int]) -> tuple[int, ...]:
     """The labels kept, given the number of training samples of every label. ValueError where the request
     cannot be met, with what is there."""
-    check(request)
+    fields.check(request)
     there = [label for label, count in enumerate(counts) if count]
     if request.classes is None:
         empty = [label for label, count in enumerate(counts) if not count]
@@ -53,10 +39,6 @@ def chosen_classes(request: DataRequest, counts: Sequence[int]) -> tuple[int, ..
         f"Only the class {_list(classes)} is left, but a classifier needs at least two.",
     )
     if request.per_class is not None:
-        require(
-            request.per_class >= 1,
-            f"The samples per class are a whole number from 1 on; {request.per_class} was given.",
-        )
         few = {c: n for c in classes if (n := counts[c]) < request.per_class}
         require(
             not few,

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from engine.config.requests import ACTIVATIONS, ModelRequest
+from engine.config import fields
+from engine.config.requests import ModelRequest
 from engine.errors import require
 
 KINDS = ("mlp", "cnn")
@@ -71,10 +72,7 @@ def check(request: ModelRequest) -> None:
         f"There is no architecture {request.kind!r}; choose one of {', '.join(KINDS)}, or load weights of one of "
         f"torchvision's such as {', '.join(foreign[:3])}.",
     )
-    require(
-        request.activation in ACTIVATIONS,
-        f"There is no activation {request.activation!r}; choose one of {', '.join(ACTIVATIONS)}.",
-    )
+    fields.check(request)
     widths = request.widths
     require(
         len(widths) >= 2 and all(w >= 1 for w in widths),

@@ -18,11 +18,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from engine.config import fields
 from engine.config.command_line import default_model
-from engine.config.fields import SETTINGS, is_count, of, value
+from engine.config.fields import is_count
 from engine.config.presets import CLASSES, Preset, preset
-from engine.config.requests import LOSSES, AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest, key
-from engine.data import subset
+from engine.config.requests import (
+    SETTINGS,
+    AnalysisRequest,
+    DataRequest,
+    ModelRequest,
+    RunRequest,
+    TrainingRequest,
+    key,
+)
 from engine.errors import require
 from engine.models import architectures
 from engine.results.record import USUAL_WINDOW
@@ -35,14 +43,6 @@ OWN = ("preset", "window", "analyze")
 # What a row's name says anyway, or its column: of a row without a name or a preset, and of the others.
 _TOLD = {"data", "model", "widths", "loss"}
 _PLACED = {"preset", "classes", "seed"}
-_WORDS = {
-    "batch_size": "B = {}",
-    "learning_rate": "η = {}",
-    "window": "𝒩 = {}",
-    "per_class": "{} samples per class",
-    "epochs": "{} epochs",
-    "layer": "layer {}",
-}
 _LABELS = {"mnist5k": "5,000 digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 _LOSS_LABELS = {"ce": "CE", "mse": "MSE", "linear_mse": "linear MSE"}
 
@@ -177,14 +177,14 @@ def _cells(values: Mapping[str, Any], name: str, varied: Sequence[str]) -> list[
 
 
 def _cell(values: Mapping[str, Any], base: Preset | None, name: str, varied: Sequence[str]) -> Cell:
-    given = {n: value(n, v) for n, v in values.items() if n not in OWN and n != "classes"}
+    given = {n: SETTINGS[n].read(v) for n, v in values.items() if n not in OWN and n != "classes"}
     labels = _labels(values.get("classes"))
     run = _run(given, base, labels)
     classes = run.model.widths[-1]
     _check(run, classes)
 
     usual = AnalysisRequest("", -1, architectures.studied_layer(run.model), run.training.batch_size)
-    analysis = replace(usual, **of(AnalysisRequest, given))
+    analysis = replace(usual, **_of(AnalysisRequest, given))
     layers = architectures.linear_layers(run.model)
     unknown = [layer for layer in analysis.layer.split("+") if layer not in layers]
     require(not unknown, f"There is no layer {', '.join(unknown)} in this network; it has {', '.join(layers)}.")
@@ -204,7 +204,7 @@ def _cell(values: Mapping[str, Any], base: Preset | None, name: str, varied: Seq
 
 
 def _run(given: Mapping[str, Any], base: Preset | None, labels: tuple[int, ...] | None) -> RunRequest:
-    data = of(DataRequest, given)
+    data = _of(DataRequest, given)
     if base is None:
         request = DataRequest(**data, classes=labels)
         run = RunRequest(request, default_model(request))
@@ -214,7 +214,7 @@ def _run(given: Mapping[str, Any], base: Preset | None, labels: tuple[int, ...] 
         if labels is not None and not known:
             data["classes"] = labels
         run = replace(run, data=replace(run.data, **data))
-    model = of(ModelRequest, given)
+    model = _of(ModelRequest, given)
     if model.get("kind") == "cnn" and "widths" not in model and run.model.kind != "cnn":
         model["widths"] = (3 if "cifar10" in run.data.name else 1, run.model.widths[-1])
     if labels is not None:
@@ -223,22 +223,25 @@ def _run(given: Mapping[str, Any], base: Preset | None, labels: tuple[int, ...] 
     return replace(
         run,
         model=replace(run.model, **model),
-        training=replace(run.training, **of(TrainingRequest, given)),
-        **of(RunRequest, given),
+        training=replace(run.training, **_of(TrainingRequest, given)),
+        **_of(RunRequest, given),
     )
+
+
+def _of(cls: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the given settings that belong to a request of this type, under its own names."""
+    return {SETTINGS[n].attribute: value for n, value in given.items() if SETTINGS[n].request is cls}
 
 
 def _check(run: RunRequest, classes: int) -> None:
     """ValueError for what can be told to be impossible without the data."""
-    subset.check(run.data)
+    fields.check(run)
     architectures.check(run.model)
     require(run.model.kind in architectures.KINDS, f"{run.model.kind} can be loaded, not trained.")
     require(
         run.data.classes is None or len(run.data.classes) == classes,
         f"The network ends in {classes} outputs, and {len(run.data.classes or ())} classes are kept. Give both alike.",
     )
-    require(run.loss in LOSSES, f"There is no loss {run.loss!r}; choose one of {', '.join(LOSSES)}.")
-    require(run.seed >= 0, f"The seed is a whole number from 0 on; {run.seed} was given.")
     schedule.check(run.training, samples=2**62 if run.data.per_class is None else run.data.per_class * classes)
 
 
@@ -278,17 +281,18 @@ def _shown(value: Any) -> str:
 
 
 def _told(name: str, value: Any) -> str:
-    return _WORDS.get(name, name.replace("_", " ") + " = {}").format(_shown(value))
+    phrase = "𝒩 = {}" if name == "window" else SETTINGS[name].setting.phrase
+    return (phrase or name.replace("_", " ") + " = {}").format(_shown(value))
 
 
 def _departures(run: RunRequest, base: Preset | None, classes: int) -> tuple[str, ...]:
     if base is None or classes not in CLASSES:
         return ()
     own, told = base.run(classes), []
-    for name, (cls, field) in SETTINGS.items():
+    for name, field in SETTINGS.items():
         parts = {DataRequest: (run.data, own.data), TrainingRequest: (run.training, own.training)}
-        if cls in parts and name not in ("data", "classes", "checkpoints"):
-            mine, theirs = (getattr(part, field) for part in parts[cls])
+        if field.request in parts and name not in ("data", "classes", "checkpoints"):
+            mine, theirs = (getattr(part, field.attribute) for part in parts[field.request])
             if mine != theirs:
                 told.append(f"{_told(name, mine)} in place of {_shown(theirs)}")
     return tuple(told)

@@ -2,37 +2,19 @@
 
 import math
 
+from engine.config import fields
 from engine.config.requests import TrainingRequest
 from engine.errors import require
 
 
 def check(request: TrainingRequest, samples: int) -> None:
     """ValueError unless `samples` training samples can be trained on with these settings."""
-    r = request
-    require(r.epochs >= 0, f"The epochs are a whole number from 0 on; {r.epochs} was given.")
+    size = request.batch_size
     require(
-        1 <= r.batch_size <= samples,
-        f"The batch size lies between 1 and the {samples:,} training samples; {r.batch_size:,} was given.",
+        1 <= size <= samples,
+        f"The batch size lies between 1 and the {samples:,} training samples; {size:,} was given.",
     )
-    require(
-        math.isfinite(r.learning_rate) and r.learning_rate > 0,
-        f"The learning rate is a number above 0; {r.learning_rate} was given.",
-    )
-    require(r.cosine_epochs >= 1, f"The cosine takes at least 1 epoch; {r.cosine_epochs} was given.")
-    require(
-        0 <= r.final_rate_ratio <= 1,
-        f"The final rate is between 0 and 1 times the first; {r.final_rate_ratio} was given.",
-    )
-    require(
-        r.clip_norm is None or r.clip_norm > 0,
-        f"The gradient norm is clipped at a number above 0, or not at all (None); {r.clip_norm} was given.",
-    )
-    require(0 <= r.momentum < 1, f"The momentum lies from 0 to below 1; {r.momentum} was given.")
-    require(r.weight_decay >= 0, f"The weight decay is a number from 0 on; {r.weight_decay} was given.")
-    require(
-        r.stop_loss is None or r.stop_loss > 0,
-        f"Training stops early below a loss above 0, or never (None); {r.stop_loss} was given.",
-    )
+    fields.check(request)
 
 
 def learning_rate(request: TrainingRequest, done: int) -> float:

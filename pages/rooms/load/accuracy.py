@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from engine.config.requests import ACTIVATIONS, RunRequest
+from engine.config.requests import ACTIVATIONS, SCALINGS, RunRequest
 from engine.config.typed import load_arguments
 from engine.data import subset
-from engine.data.subset import SCALINGS
 from engine.models import architectures
 from engine.models.architectures import KINDS
 from engine.models.inspection import Inspection

@@ -3,8 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from engine.config.requests import ACTIVATIONS, DATASETS, LOSSES, ModelRequest
-from engine.data.subset import SCALINGS
+from engine.config.requests import ACTIVATIONS, DATASETS, LOSSES, SCALINGS, ModelRequest
 from engine.models.architectures import KINDS
 from engine.models.inspection import Inspection
 from engine.runs.preview import Preview

@@ -7,8 +7,7 @@ import streamlit as st
 
 from engine import units
 from engine.config.manual import PROGRAM
-from engine.config.parser import DTYPES
-from engine.config.requests import AnalysisRequest, joined
+from engine.config.requests import DTYPES, AnalysisRequest, joined
 from engine.config.typed import analyze_arguments
 from engine.models.architectures import KINDS, usual_layer
 from engine.runs import estimate

@@ -6,8 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.config.presets import CLASSES, Preset, presets
-from engine.config.requests import ACTIVATIONS, DATASETS, LOSSES
-from engine.data.subset import SCALINGS
+from engine.config.requests import ACTIVATIONS, DATASETS, LOSSES, SCALINGS
 from engine.runs.preview import Preview
 from pages.data import inputs
 from pages.rooms.train import form as train_form
