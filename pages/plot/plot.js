@@ -157,7 +157,7 @@ function painted(element) {
 
 async function paint(element) {
   if (element.busy) return;
-  element.busy = true;
+  element.busy = element.ariaBusy = true;
   try {
     // What came in while one figure was painted is skipped but for the last.
     while (element.wanted) {
@@ -191,7 +191,7 @@ async function paint(element) {
       painted(element);
     }
   } finally {
-    element.busy = false;
+    element.busy = element.ariaBusy = false;
   }
   follow(element);
 }

@@ -30,7 +30,16 @@ MISSING = (
     "(Debian: apt-get install chromium) and run them again."
 )
 PATIENCE_MS = 60_000
-SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
+# The script has run, all that it sent is drawn, and every figure is painted as wide as its place.
+WHOLE = """() => {
+  const all = (css) => [...document.querySelectorAll(css)];
+  const painted = (figure) => figure.dataset.painted && figure.ariaBusy !== "true"
+    && (!figure.clientWidth || figure._fullLayout.width === figure.clientWidth);
+  return all("[data-testid=stApp][data-test-script-state=notRunning]").length === 1
+    && !all("[data-testid=stSkeleton], [data-testid=stSpinner], [data-stale=true]").length
+    && all(".gammascope-plot").every(painted)
+    && document.fonts.status === "loaded";
+}"""
 
 
 class Dashboard:
@@ -151,8 +160,13 @@ def empty(tmp_path):
     dashboard.stop()
 
 
+def whole(page):
+    """Wait until the page says that it is drawn to its end."""
+    page.wait_for_function(WHOLE)
+
+
 def settle(page):
-    """Wait until the script has run and figures stand still."""
-    page.wait_for_selector(SETTLED)
+    """Wait until what was just pressed is answered and drawn."""
+    whole(page)
     page.wait_for_timeout(400)
-    page.wait_for_selector(SETTLED)
+    whole(page)
