@@ -10,12 +10,14 @@ import numpy as np
 from numpy import ndarray
 
 from cache.store import Store
+from engine import units
 from engine.config.requests import AnalysisRequest, ModelRequest, RunRequest, SamplesRequest, key, to_json
 from engine.results import commutation
 from engine.results.analysis import Analysis
 from engine.results.record import NAMES, Provenance, Whole
 from engine.results.suppression import Spectra
 from engine.runs import library
+from engine.runs.estimate import Calibration
 from engine.runs.library import checkpoint_name
 from engine.samples import table as kept_samples
 from engine.samples.table import Samples
@@ -25,6 +27,8 @@ RANK, SAMPLES = 4, 60
 # Of the network whose samples are looked at: pixels a side, samples, and steps of gradient descent an epoch.
 PIXELS, LOOKED, STEPS = 8, 120, 3
 SCALES: Mapping[str, float] = {"C": 0.02, "C_awd": 0.6, "E_h2": 3.0}
+# Speeds of this machine that nobody measured.
+CALIBRATION = Calibration("CPU", units.host(), 1.0, 2.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
 
 
 @cache

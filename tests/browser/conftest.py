@@ -128,11 +128,13 @@ def window(chromium):
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
-    """A dashboard over a small planted cache."""
+    """A dashboard over a small planted cache; what work costs is known there, nothing is measured for it."""
     from cache.store import Store
-    from tests.planted import add_spectra, fill
+    from engine.runs import library
+    from tests.planted import CALIBRATION, add_spectra, fill
 
     store = Store(tmp_path_factory.mktemp("planted"))
+    library.keep_calibration(store, CALIBRATION)
     add_spectra(store, fill(store, epochs=(0, 10, 50, 100)), 100)
     dashboard = Dashboard(store.root).start()
     yield dashboard

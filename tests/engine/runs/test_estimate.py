@@ -16,9 +16,8 @@ from engine.curvature.joint import JointTail
 from engine.models.networks import build
 from engine.runs import estimate, library
 from engine.runs.benchmark import measure
-from engine.runs.estimate import Calibration
+from tests.planted import CALIBRATION
 
-CALIBRATION = Calibration("CPU", units.host(), 1.0, 2.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
 NETS = [
     (ModelRequest(), (784,), (28, 28)),
     (ModelRequest(widths=(30, 20, 4)), (30,), (28, 28)),

@@ -13,20 +13,17 @@ import pytest
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine import units
 from engine.config.command_line import TrainCommand, parse
 from engine.config.presets import preset, presets
 from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
 from engine.config.typed import arguments
 from engine.runs import estimate, library, preview
-from engine.runs.estimate import Calibration
 from pages.rooms.train import form
 from tests.pages.test_every_page import button, chart, charts, fine, opened
-from tests.planted import fill
+from tests.planted import CALIBRATION, fill
 from tests.small import pixels, saved
 
 PAGE = "pages/train.py"
-CALIBRATION = Calibration("CPU", units.host(), 1.0, 2.0, 1e-4, 4e10, 2e10, 5e10, 3e-10, 3e-5, 1e10)
 DIGITS = preview.Preview("mnist5k", tuple("0123456789"), (450,) * 10, (50,) * 10, (1, 28, 28), None)
 
 
