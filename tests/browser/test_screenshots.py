@@ -1,12 +1,14 @@
-"""Every page in both themes, beside the reference pictures in tests/screenshots that someone looked at.
+"""Every page in both themes, beside the references in tests/screenshots that someone looked at.
 
     GAMMASCOPE_SCREENSHOTS=1 pytest tests/browser/test_screenshots.py
 
-makes them anew. Fonts and rounding differ between machines, so what is compared is coarse: how bright a page is where.
+makes them anew: a picture for each theme, and one list of what the page holds. How they are compared: comparison.py.
 """
 
 import io
+import json
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.browser.conftest import settle
-
-pytestmark = pytest.mark.browser
+from tests.browser.comparison import CONTENTS, MISSING, WIDTH, difference, unlikeness
+from tests.browser.conftest import settle, whole
 
 REFERENCES = Path(__file__).parents[1] / "screenshots"
 PAGES = (
@@ -33,49 +34,68 @@ PAGES = (
     "tours",
     "glossary",
 )
-WIDTH, NARROW, SMALL = 1280, 1000, 640
-# Cells whose mean brightness is compared, how far it may be off on average, of 255, and how much longer a page may be.
-CELL, NEAR, LONGER = 40, 8.0, 0.15
+SCHEMES = ("light", "dark")
+WINDOW, NARROW = 1280, 1000
+# Seconds; a page may go on filling when all that it has sent so far is drawn.
+PATIENCE = 180.0
 
 
-def picture(window, url, scheme):
-    """The whole page, small."""
-    page = window(url, width=WIDTH, height=1000, scheme=scheme)
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
-    settle(page)
-    page.wait_for_timeout(2500)
-    settle(page)
+def picture_of(name, scheme):
+    """The reference's colours (rows, columns, 3), 0 … 255."""
+    return np.asarray(Image.open(REFERENCES / f"{name}-{scheme}.png").convert("RGB"), float)
+
+
+def contents_of(name):
+    """What the reference holds, a list for each row."""
+    return [json.loads(line) for line in (REFERENCES / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def look(page):
+    """What the page holds, and all of it in a small picture."""
+    whole(page)
     # The page scrolls inside; a window as tall as it is shows all of it.
     tall = page.evaluate("document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight")
-    page.set_viewport_size({"width": WIDTH, "height": min(tall + 40, 5000)})
-    page.wait_for_timeout(800)
-    settle(page)
-    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    # Nothing sticks out where a window is narrow.
-    page.set_viewport_size({"width": NARROW, "height": 1000})
-    page.wait_for_timeout(500)
-    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth") <= 0
-    return image.resize((SMALL, round(image.height * SMALL / image.width)), Image.Resampling.LANCZOS)
+    page.set_viewport_size({"width": WINDOW, "height": min(tall + 40, 5000)})
+    whole(page)
+    image = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
+    small = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
+    return page.evaluate(CONTENTS), small
 
 
-def brightness(image):
-    """Mean brightness of each cell."""
-    grey = np.asarray(image.convert("L"), float)
-    rows, columns = (n - n % CELL for n in grey.shape)
-    return grey[:rows, :columns].reshape(rows // CELL, CELL, columns // CELL, CELL).mean(axis=(1, 3))
+def keep(page, name, scheme):
+    """Make the references anew once nothing moves any more."""
+    page.wait_for_timeout(5000)
+    contents, picture = look(page)
+    rows = (json.dumps(row, ensure_ascii=False) for row in contents)
+    (REFERENCES / f"{name}.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    # Keeps also the colours of few pixels.
+    coloured = picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    coloured.save(REFERENCES / f"{name}-{scheme}.png", optimize=True)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+def fault(page, name, scheme):
+    """What tells the page from its reference; empty if nothing does."""
+    contents, picture = look(page)
+    if other := difference(contents, contents_of(name)):
+        return other
+    share = unlikeness(np.asarray(picture, float), picture_of(name, scheme))
+    return f"{share:.0%} of a part look otherwise than in {name}-{scheme}.png." if share > MISSING else ""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_looks_as_it_was_judged(planted, window, name, scheme):
-    found = picture(window, f"{planted.url}/{'' if name == 'start' else name}", scheme)
-    path = REFERENCES / f"{name}-{scheme}.png"
+    page = window(f"{planted.url}/{'' if name == 'start' else name}", width=WINDOW, height=1000, scheme=scheme)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    settle(page)
     if os.environ.get("GAMMASCOPE_SCREENSHOTS"):
-        found.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+        keep(page, name, scheme)
         return
-    wanted = Image.open(path).convert("RGB")
-    assert abs(found.height - wanted.height) <= LONGER * wanted.height, f"{found.height} rows, {wanted.height} before"
-    here, there = brightness(found), brightness(wanted)
-    rows = min(len(here), len(there))
-    off = np.abs(here[:rows] - there[:rows]).mean()
-    assert off <= NEAR, f"{path.name}: cells differ by {off:.1f} of 255 on average; look at the page"
+    give_up = time.monotonic() + PATIENCE
+    while told := fault(page, name, scheme):
+        assert time.monotonic() < give_up, f"{told} Look at the page."
+        page.wait_for_timeout(500)
+    # Nothing sticks out where a window is narrow.
+    page.set_viewport_size({"width": NARROW, "height": 1000})
+    page.wait_for_function("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")
