@@ -25,7 +25,7 @@ def epochs_shown(page):
     return {int(epoch) for epoch in found}
 
 
-def test_the_demo_from_an_empty_cache_to_its_results(empty, window, tmp_path, capsys):
+def test_the_demo_from_an_empty_cache_to_its_first_results(empty, window, capsys):
     page = window(empty.url, height=1250)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     painted = time.monotonic()
@@ -54,7 +54,12 @@ def test_the_demo_from_an_empty_cache_to_its_results(empty, window, tmp_path, ca
         top_k.press("ArrowLeft")
     expect(page).to_have_url(re.compile(r"[?&]k=97\b"))
 
-    # The others fill in behind, until the line that says so is gone.
+
+@pytest.mark.slow
+def test_the_demo_fills_in_behind_and_a_second_launch_shows_it_all(empty, window, tmp_path, capsys):
+    page = window(empty.url, height=1250)
+    expect(page.get_by_text("Noise exponent γ")).to_be_visible(timeout=FIRST_RESULTS_SECONDS * 1000)
+    # Until the line that says so is gone.
     job = Jobs(empty.cache / "jobs").jobs()[0]
     give_up = time.monotonic() + FINISHED_SECONDS
     while Jobs(empty.cache / "jobs").job(job.id).running:
