@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from cache.progress import Reporter, Stopped
 from cache.store import Store
 from engine.cli.console import Ticker, checked, grid, table
-from engine.config.command_line import (
+from engine.config.commands import (
     AnalyzeCommand,
     CalibrateCommand,
     CheckCommand,
@@ -86,6 +86,7 @@ def work(command: Command, session: Session) -> str:
         return _samples(pipeline, command, session)
     if isinstance(command, LoadCommand):
         return _load(pipeline, command, session)
+    assert isinstance(command, AnalyzeCommand)
     return _analyze(pipeline, command, session)
 
 

@@ -100,6 +100,23 @@ class Field:
         """A value from TOML or JSON as the field's own type, "off" or "all" as None where that is a value."""
         return _read(self.kind, self.optional, self.name, value)
 
+    def parse(self, word: str) -> Any:
+        """A word of the command line as the field's own type: "off", "all" and 0 as None where that is a value.
+        ValueError where it is out of bounds, too."""
+        if self.optional and word in ("off", "all"):
+            return None
+        noun, inner = NOUNS.get(self.kind, "list of whole numbers such as 0,1,2"), get_args(self.kind)
+        try:
+            value = tuple(map(inner[0], word.split(",") if word else ())) if inner else self.kind(word)
+        except ValueError:
+            none = self.optional and not inner
+            wrong = f"neither a {noun} nor {self.setting.none}" if none else f"no {noun}"
+            raise ValueError(f"{word!r} is {wrong}") from None
+        if self.optional and value == 0:
+            return None
+        self.check(value)
+        return value
+
 
 @cache
 def declared(cls: Any) -> Mapping[str, Field]:

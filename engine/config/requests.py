@@ -206,6 +206,14 @@ class SamplesRequest:
     layer: str = "fc2"
 
 
+def default_model(data: DataRequest) -> ModelRequest:
+    """The paper's fully connected network for a data set: 784-50-50-10 for digits, 3072-1000-50-50-10 for
+    CIFAR-10, with as many outputs as classes are kept."""
+    classes = 10 if data.classes is None else len(data.classes)
+    hidden = (3072, 1000, 50, 50) if data.name == "cifar10" else (784, 50, 50)
+    return ModelRequest(widths=(*hidden, classes))
+
+
 def joined(layer: str) -> tuple[str, ...]:
     """The layers that a name such as "fc2" or "fc2+fc3" means."""
     return tuple(layer.split("+"))

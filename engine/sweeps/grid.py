@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from engine.config import fields
-from engine.config.command_line import default_model
 from engine.config.fields import is_count
 from engine.config.presets import CLASSES, Preset, preset
 from engine.config.requests import (
@@ -29,6 +28,7 @@ from engine.config.requests import (
     ModelRequest,
     RunRequest,
     TrainingRequest,
+    default_model,
     key,
 )
 from engine.errors import require

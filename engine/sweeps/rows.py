@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.config.typed import arguments
+from engine.config.command_line import arguments
 from engine.errors import require
 from engine.results.analysis import Analysis
 from engine.results.commutation import power_law

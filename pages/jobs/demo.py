@@ -2,8 +2,8 @@
 
 from cache.jobs import Job, Jobs
 from cache.store import Store
+from engine.config.command_line import arguments
 from engine.config.requests import RunRequest
-from engine.config.typed import arguments
 
 DEMO = RunRequest()
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from cache.jobs import Job
-from engine.config.command_line import AnalyzeCommand, Command, TrainCommand, parse
+from engine.config.command_line import parse
+from engine.config.commands import AnalyzeCommand, Command, TrainCommand
 from engine.config.requests import RunRequest
 from engine.runs.library import Run
 from engine.units import duration

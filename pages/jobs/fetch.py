@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from cache.jobs import Job
-from engine.config.command_line import SamplesCommand
+from engine.config.commands import SamplesCommand
 from engine.samples.table import Samples
 from pages.data.results import View
 from pages.data.samples import found

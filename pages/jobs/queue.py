@@ -7,9 +7,9 @@ from typing import Literal
 import streamlit as st
 
 from cache.jobs import Job
-from engine.config.command_line import TrainCommand
+from engine.config.command_line import arguments
+from engine.config.commands import TrainCommand
 from engine.config.requests import RunRequest
-from engine.config.typed import arguments
 from engine.runs.library import Run
 from pages.data import results
 from pages.jobs.describe import command, doing, request_of, run_of, sentence

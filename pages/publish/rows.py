@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from cache.store import Store
-from engine.config.command_line import TrainCommand, parse
+from engine.config.command_line import parse
+from engine.config.commands import TrainCommand
 from engine.config.requests import RunRequest
 from engine.runs import library
 from engine.sweeps import rows as table

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from engine.config.typed import analyze_arguments, arguments
+from engine.config.command_line import analyze_arguments, arguments
 from engine.results.commutation import Fit
 from engine.results.record import NAMES
 from pages.data import results

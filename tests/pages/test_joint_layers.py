@@ -6,7 +6,8 @@ import pytest
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine.config.command_line import AnalyzeCommand, parse
+from engine.config.command_line import parse
+from engine.config.commands import AnalyzeCommand
 from engine.config.requests import AnalysisRequest, key, to_json
 from engine.runs import library
 from pages.data import results

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config.command_line import AnalyzeCommand, FilmCommand, LoadCommand, TrainCommand, parse
+from engine.config.command_line import analyze_arguments, arguments, film_arguments, load_arguments, parse
+from engine.config.commands import AnalyzeCommand, FilmCommand, LoadCommand, TrainCommand
 from engine.config.requests import (
     ACTIVATIONS,
     CURVATURES,
@@ -21,7 +22,6 @@ from engine.config.requests import (
     TrainingRequest,
     key,
 )
-from engine.config.typed import analyze_arguments, arguments, film_arguments, load_arguments
 
 # Shape checking draws samples of long tuples, which hypothesis takes for a strategy's own dice.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
@@ -51,7 +51,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         return st.none() | values(inner)
     plain = {
         int: st.integers(1, 10**6),
-        float: st.floats(1e-9, 1),
+        float: st.floats(1e-9, 1, exclude_max=True),
         bool: st.booleans(),
         str: st.text("abcdefghij_.0123456789", min_size=1),
     }

@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from cache.jobs import Job
+from engine.config.command_line import film_arguments
 from engine.config.requests import RunRequest
-from engine.config.typed import film_arguments
 from engine.runs import recording
 from pages.data import results
 from pages.jobs import queue

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
+from engine.config.command_line import load_arguments
 from engine.config.requests import ACTIVATIONS, SCALINGS, RunRequest
-from engine.config.typed import load_arguments
 from engine.data import subset
 from engine.models import architectures
 from engine.models.architectures import KINDS

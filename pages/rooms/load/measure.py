@@ -6,9 +6,9 @@ from typing import Literal
 import streamlit as st
 
 from engine import units
+from engine.config.command_line import analyze_arguments
 from engine.config.manual import PROGRAM
 from engine.config.requests import DTYPES, AnalysisRequest, joined
-from engine.config.typed import analyze_arguments
 from engine.models.architectures import KINDS, usual_layer
 from engine.runs import estimate
 from engine.runs.estimate import Subject

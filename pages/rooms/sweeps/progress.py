@@ -8,7 +8,7 @@ import streamlit as st
 
 from cache.jobs import Job
 from engine import units
-from engine.config.command_line import SweepCommand
+from engine.config.commands import SweepCommand
 from engine.config.manual import PROGRAM
 from engine.config.requests import DATASETS, DataRequest
 from engine.runs import library

@@ -11,9 +11,8 @@ from typing import Any
 
 import streamlit as st
 
-from engine.config.command_line import default_model
 from engine.config.presets import CLASSES, Preset, presets
-from engine.config.requests import DATASETS, DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.config.requests import DATASETS, DataRequest, ModelRequest, RunRequest, TrainingRequest, default_model
 from engine.data import subset
 from engine.errors import require
 from engine.models import architectures

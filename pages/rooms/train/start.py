@@ -4,9 +4,9 @@ import shlex
 
 import streamlit as st
 
+from engine.config.command_line import arguments
 from engine.config.manual import PROGRAM
 from engine.config.requests import RunRequest
-from engine.config.typed import arguments
 from engine.runs.preview import Preview
 from pages.data import results
 from pages.jobs import queue, watch

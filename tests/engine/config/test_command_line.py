@@ -3,13 +3,16 @@
 import dataclasses
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.__main__ import main
-from engine.config.command_line import AnalyzeCommand, FilmCommand, TrainCommand, default_model, parse
+from engine.config.command_line import analyze_arguments, arguments, film_arguments, parse
+from engine.config.commands import AnalyzeCommand, FilmCommand, TrainCommand
 from engine.config.requests import (
     ACTIVATIONS,
     DATASETS,
@@ -19,8 +22,8 @@ from engine.config.requests import (
     ModelRequest,
     RunRequest,
     TrainingRequest,
+    default_model,
 )
-from engine.config.typed import analyze_arguments, arguments, film_arguments
 
 # Shape checking draws samples of long tuples, which hypothesis takes for a strategy's own dice.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
@@ -28,6 +31,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 # -- words and requests ---------------------------------------------------------------------------------
 
 whole = st.integers(0, 10**6)
+counts = st.integers(1, 10**6)
 positive = st.floats(0, 1e9, exclude_min=True)
 share = st.floats(0, 1)
 names = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1)
@@ -38,7 +42,7 @@ data = st.builds(
     per_class=st.none() | st.integers(1, 10**6),
     label_noise=share,
     scaling=st.sampled_from(["paper", "unit", "none"]),
-    seed=st.integers(-9, 10**9),
+    seed=st.integers(0, 10**9),
 )
 widths = st.lists(st.integers(1, 5000), min_size=2, max_size=6).map(tuple)
 model = st.builds(
@@ -51,25 +55,25 @@ model = st.builds(
 training = st.builds(
     TrainingRequest,
     epochs=whole,
-    batch_size=whole,
+    batch_size=counts,
     learning_rate=positive,
-    cosine_epochs=whole,
+    cosine_epochs=counts,
     final_rate_ratio=share,
     clip_norm=st.none() | positive,
-    momentum=share,
+    momentum=st.floats(0, 1, exclude_max=True),
     weight_decay=st.floats(0, 1e-4),
     stop_loss=st.none() | positive,
     checkpoints=st.lists(whole).map(tuple),
 )
 runs = st.builds(
-    RunRequest, data=data, model=model, loss=st.sampled_from(LOSSES), training=training, seed=st.integers(-9, 9)
+    RunRequest, data=data, model=model, loss=st.sampled_from(LOSSES), training=training, seed=st.integers(0, 9)
 )
 analyses = st.builds(
     AnalysisRequest,
     run=st.from_regex(r"[0-9a-f]{16}", fullmatch=True),
     epoch=whole,
     layer=names,
-    batch_size=whole,
+    batch_size=counts,
     anchors_per_class=st.none() | st.integers(1, 999),
     top_k=st.none() | st.integers(1, 999),
     dtype=st.sampled_from(["float32", "float64"]),
@@ -78,17 +82,17 @@ analyses = st.builds(
     spectra=whole,
     bootstrap=whole,
     samples=st.none() | st.integers(1, 999),
-    seed=st.integers(-9, 9),
+    seed=st.integers(0, 9),
 )
 
 
 @settings(max_examples=60, deadline=None)
-@example(request=RunRequest(DataRequest("-odd.npz"), seed=-1), analyze=())
+@example(request=RunRequest(DataRequest("-odd.npz")), analyze=())
 @given(request=runs, analyze=st.sampled_from([(), ("last",), ("last", "all"), ("0", "10")]))
 def test_a_run_request_survives_the_way_through_words(request: RunRequest, analyze: tuple[str, ...]) -> None:
     command = parse(arguments(request, analyze, "cpu", analyze[:1]))
-    assert command == TrainCommand(request, analyze, analyze[:1], "cpu")
-    assert parse(film_arguments(request, "cpu")) == FilmCommand(request, "cpu")
+    assert command == TrainCommand(request, analyze, analyze[:1], device="cpu")
+    assert parse(film_arguments(request, "cpu")) == FilmCommand(request, device="cpu")
 
 
 @settings(max_examples=60, deadline=None)
@@ -155,6 +159,27 @@ def test_words_that_switch_off() -> None:
         ("train --analyze first", "'first' is no epoch: give last, all or numbers"),
         ("train --epoch 5", "unrecognized arguments: --epoch 5"),
         ("analyze --anchors many", "'many' is neither a whole number nor all"),
+        ("train --epochs -3", "The epochs are a whole number from 0 on; -3 was given."),
+        ("train --epochs 1.5", "'1.5' is no whole number"),
+        ("train --learning-rate nan", "The learning rate is a number above 0; nan was given."),
+        ("train --learning-rate inf", "The learning rate is a number above 0; inf was given."),
+        ("train --clip-norm nan", "The gradient norm is clipped at a number above 0, or not at all (None); nan was"),
+        ("train --momentum 1", "The momentum lies from 0 to below 1; 1.0 was given."),
+        ("train --batch-size 0", "The batch size is a whole number from 1 on; 0 was given."),
+        ("train --per-class -1", "The samples per class are a whole number from 1 on; -1 was given."),
+        ("train --checkpoints 0,-1", "The checkpoints are epochs from 0 on; -1 was given."),
+        ("train --classes=-1,0", "The classes are labels from 0 on; -1 was given."),
+        ("train --seed -1", "The seed is a whole number from 0 on; -1 was given."),
+        ("train --model 784-0-10", "'784-0-10' is no model: give widths from input to classes"),
+        ("train --device gpu0", "'gpu0' is no device; use 'auto', 'cpu' or 'cuda'."),
+        ("film --device mps", "'mps' is no device"),
+        ("sweep tiny --device gpu0", "'gpu0' is no device"),
+        ("sweep tiny --workers 0", "A sweep needs at least one worker, not 0."),
+        ("analyze --batch-size 0", "The batch size is a whole number from 1 on; 0 was given."),
+        ("analyze --top-k -5", "The leading directions are a whole number from 1 on; -5 was given."),
+        ("analyze --bootstrap -1", "bootstrap is a number of resamples from 0, not -1."),
+        ("load a.pt --epochs 0,-1", "The checkpoints are epochs from 0 on; -1 was given."),
+        ("load a.pt --loss hinge", "invalid choice: 'hinge'"),
     ],
 )
 def test_wrong_usage_is_code_2_and_says_what_is_possible(words: str, sentence: str, capsys) -> None:
@@ -162,6 +187,19 @@ def test_wrong_usage_is_code_2_and_says_what_is_possible(words: str, sentence: s
         main(words.split())
     assert exit.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_wrong_usage_is_told_before_torch_is_there() -> None:
+    code = (
+        "import sys; from engine.__main__ import main\n"
+        "try: main(['train', '--epochs', '-3'])\n"
+        "except SystemExit as end: sys.exit(end.code if 'torch' not in sys.modules else 'torch is loaded')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr.splitlines()[-1]) == (
+        2,
+        "python -m engine train: error: argument --epochs: The epochs are a whole number from 0 on; -3 was given.",
+    )
 
 
 @pytest.mark.parametrize("words", ["-h", "train -h", "analyze -h", "calibrate -h", "preview -h"])

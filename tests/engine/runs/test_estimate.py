@@ -9,7 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cache.store import Store
 from engine import units
-from engine.config.command_line import CalibrateCommand, parse
+from engine.config.command_line import parse
+from engine.config.commands import CalibrateCommand
 from engine.config.requests import ModelRequest, RunRequest, TrainingRequest
 from engine.curvature import joint_memory, joint_moments
 from engine.curvature.joint import JointTail
@@ -105,7 +106,7 @@ def test_measuring_gives_speeds_and_can_be_stopped() -> None:
     assert (found.device, found.host, found.start) == ("CPU", units.host(), 2.5)
     speeds = dataclasses.astuple(found)[4:]
     assert all(value > 0 for value in speeds)
-    assert parse(["calibrate", "--device", "cpu"]) == CalibrateCommand("cpu")
+    assert parse(["calibrate", "--device", "cpu"]) == CalibrateCommand(device="cpu")
 
 
 def test_a_joint_analysis_costs_more_than_its_layers() -> None:

@@ -12,10 +12,10 @@ from torch import nn
 from cache.store import Store
 from engine import analyze
 from engine.__main__ import main
-from engine.config.command_line import LoadCommand, parse
+from engine.config.command_line import load_arguments, parse
+from engine.config.commands import LoadCommand
 from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest, key
 from engine.config.requests import to_json as plain
-from engine.config.typed import load_arguments
 from engine.data.datasets import load
 from engine.models.architectures import usual_layer
 from engine.models.inspection import asked, from_json, to_json

@@ -9,8 +9,8 @@ from torch import nn
 
 from cache.store import Store
 from engine.__main__ import main
+from engine.config.command_line import arguments
 from engine.config.requests import DataRequest, ModelRequest, RunRequest
-from engine.config.typed import arguments
 from engine.runs import library
 from engine.runs.pipeline import Pipeline
 from engine.samples import collect, table

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from cache.jobs import Jobs
+from engine.config.command_line import film_arguments
 from engine.config.presets import preset
-from engine.config.typed import film_arguments
 from engine.runs import recording
 from engine.runs.recording import Change, Control, Film, Frame
 from pages.rooms.live import code

@@ -9,7 +9,8 @@ from torch import nn
 from cache.jobs import Jobs
 from cache.store import Store
 from engine.__main__ import main
-from engine.config.command_line import AnalyzeCommand, LoadCommand, parse
+from engine.config.command_line import parse
+from engine.config.commands import AnalyzeCommand, LoadCommand
 from engine.config.requests import AnalysisRequest
 from engine.runs import external, library
 from pages.rooms.load import accuracy as load_check

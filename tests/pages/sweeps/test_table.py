@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from cache.jobs import Jobs
-from engine.config.command_line import SweepCommand, parse
+from engine.config.command_line import parse
+from engine.config.commands import SweepCommand
 from engine.config.requests import to_json
 from engine.runs import estimate, library
 from engine.sweeps import grid, status, workers

@@ -13,10 +13,10 @@ import pytest
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine.config.command_line import TrainCommand, parse
+from engine.config.command_line import arguments, parse
+from engine.config.commands import TrainCommand
 from engine.config.presets import preset, presets
 from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
-from engine.config.typed import arguments
 from engine.runs import estimate, library, preview
 from pages.rooms.train import form
 from tests.pages.test_every_page import button, chart, charts, fine, opened
