@@ -46,18 +46,19 @@ def along(view: View, *lines: str) -> str:
     )
 
 
-def samples(view: View, *lines: str, epoch: int | None = None, using: str = "one_sample") -> str:
+def samples(view: View, *lines: str, epoch: int | None = None, using: str = "hessian") -> str:
     """Read every sample of a checkpoint from the cache, of the one in view for None, and put questions to them with
     this module of the engine."""
     at = view.epoch if epoch is None else epoch
     return "\n".join(
         (
             "from cache.store import Store",
-            f"from engine import {', '.join(sorted(('library', 'samples', using)))}",
+            "from engine.runs import library",
+            f"from engine.samples import {', '.join(sorted(('table', using)))}",
             "",
             "store = Store()",
             f'run = library.find(store, "{view.run.key}")',
-            f'found = samples.read(store, run, {at}, "{view.chosen.request.layer}")',
+            f'found = table.read(store, run, {at}, "{view.chosen.request.layer}")',
             *lines,
         )
     )
@@ -82,10 +83,10 @@ def cells(sweep: str) -> str:
     return "\n".join(
         (
             "from cache.store import Store",
-            "from engine.sweeps import status as cells",
+            "from engine.sweeps import status",
             "from engine.sweeps.grid import open_sweep",
             "",
-            f"for state in cells.states(Store(), open_sweep({sweep!r})):",
+            f"for state in status.states(Store(), open_sweep({sweep!r})):",
             "    if state.row is not None:",
             '        gammas = [state.row.laws[name].gamma for name in ("C", "C_awd")]',
             "        print(state.row.row, state.row.classes, state.row.seed, *gammas)",

@@ -72,7 +72,7 @@ def steps(made: Differences, found: Samples) -> list[tuple[str, float, str]]:
 
 
 def _code(view: View, matching: Matching, *lines: str) -> str:
-    return reproduce.samples(view, f'made = differences.differences(found, "{matching}")', *lines, using="differences")
+    return reproduce.samples(view, f'made = all_pairs.differences(found, "{matching}")', *lines, using="all_pairs")
 
 
 def _ladder(view: View, made: Differences, found: Samples, matching: Matching) -> None:

@@ -152,7 +152,7 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
             code=lambda: reproduce.samples(
                 view,
                 f"for epoch in {[epoch for epoch, kept in epochs.items() if kept is not None]}:",
-                f'    found = samples.read(store, run, epoch, "{view.chosen.request.layer}")',
+                f'    found = table.read(store, run, epoch, "{view.chosen.request.layer}")',
                 f"    print(pair.pair(found, {chosen.sample}, {chosen.partner}).walk().relative)",
                 using="pair",
             ),

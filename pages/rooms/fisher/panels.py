@@ -158,6 +158,4 @@ def links(stages: Sequence[Argument], first: int, last: int) -> None:
 
 
 def _code(view: View, a: Argument, *lines: str) -> str:
-    return reproduce.samples(
-        view, "argument = fisher_argument.of(found)", *lines, epoch=a.epoch, using="fisher_argument"
-    )
+    return reproduce.samples(view, "argument = fisher.of(found)", *lines, epoch=a.epoch, using="fisher")

@@ -175,4 +175,4 @@ def global_direction(view: View, samples: Samples, direction: int) -> None:
 
 
 def _code(view: View, sample: int, *lines: str) -> str:
-    return reproduce.samples(view, f"one = one_sample.of(found, {sample})", *lines)
+    return reproduce.samples(view, f"one = hessian.of(found, {sample})", *lines)

@@ -83,7 +83,9 @@ def test_the_page_and_the_worker_refuse_in_the_same_words(tmp_path: Path, wrong)
 
 def test_what_a_page_needs_loads_no_torch() -> None:
     code = (
-        "import sys\nfrom engine import architectures, cost, library, presets, preview, schedule, subset\n"
+        "import sys\nfrom engine.config import presets\nfrom engine.data import subset\n"
+        "from engine.models import architectures\n"
+        "from engine.runs import estimate, library, preview\nfrom engine.training import schedule\n"
         "presets.presets()\nsys.exit('torch' in sys.modules)"
     )
     root = Path(__file__).parents[3]

@@ -8,7 +8,6 @@ from streamlit.testing.v1 import AppTest
 
 from cache.jobs import Jobs
 from pages.data import samples
-from pages.jobs import fetch
 from tests.pages.test_every_page import button, fine
 from tests.planted import LOOKED, add_analysis, add_samples, pictures
 from tests.planted import samples as planted
@@ -21,6 +20,7 @@ def page(*epochs):
         import streamlit as st
 
         from pages.data import results
+        from pages.jobs import fetch
 
         found = fetch.of("some", results.view(), epochs, ("**Kappa.** A definition.",))
         st.markdown(f"{len(found)} of epochs {[s.epoch for s in found]}")
