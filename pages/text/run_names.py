@@ -50,6 +50,8 @@ def network(run: "Run") -> str:
 
 DATA = {"mnist5k": "MNIST (5,000 digits)", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 
+SCALINGS = {"paper": "as in the paper", "unit": "0 … 1", "none": "as stored"}
+
 LOSSES = {"ce": "cross‑entropy", "mse": "softmax MSE", "linear_mse": "linear MSE"}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from engine.config.command_line import load_arguments
-from engine.config.requests import ACTIVATIONS, SCALINGS, RunRequest
+from engine.config.requests import ACTIVATIONS, RunRequest
 from engine.data import subset
 from engine.models import architectures
 from engine.models.architectures import KINDS
@@ -19,11 +19,10 @@ from pages.jobs import watch
 from pages.plot.plot import draw
 from pages.rooms.load import contents
 from pages.rooms.load import form as load_form
-from pages.rooms.load.contents import SCALED
 from pages.rooms.load.form import change, current
 from pages.rooms.train import summary
 from pages.text import definitions, run_names
-from pages.text.run_names import escaped
+from pages.text.run_names import SCALINGS, escaped
 from pages.ui.heading import heading
 
 NEAR_CHANCE = 0.05
@@ -43,7 +42,7 @@ def checked(found: Inspection) -> Run | None:
         summary.look(current().data)
         return None
     form = current()
-    counted = subset.chosen_classes(load_form.data(form), preview.train)
+    counted = subset.chosen_classes(form.request.data, preview.train)
     name = run_names.DATA.get(form.data, "your file")
     architectures.check_fit(model, preview.shape, len(counted), name)
     request, files = load_form.request(form, found)
@@ -136,12 +135,12 @@ def _percent(value: float) -> str:
 
 def _remedies(run: Run, found: Inspection) -> None:
     """Other settings, one press each: the check runs again at once."""
-    form = current()
+    now = current().request
     others: list[tuple[str, dict[str, str]]] = [
-        (f"Pixels {SCALED[scaling]}", {"scaling": scaling}) for scaling in SCALINGS if scaling != form.scaling
+        (f"Pixels {SCALINGS[scaling]}", {"scaling": scaling}) for scaling in SCALINGS if scaling != now.data.scaling
     ]
     if run.request.model.kind in KINDS:
-        others += [(f"Activation {a}", {"activation": a}) for a in ACTIVATIONS if a != form.activation]
+        others += [(f"Activation {a}", {"activation": a}) for a in ACTIVATIONS if a != now.model.activation]
     with st.container(horizontal=True, vertical_alignment="center", key="load-remedies"):
         st.markdown("Try", width="content")
         for label, values in others:
@@ -189,4 +188,4 @@ def _forget(keys: list[str]) -> None:
 def _settings(run: Run) -> str:
     data, model = run.request.data, run.request.model
     activation = f", {model.activation}" if model.kind in KINDS else ""
-    return f"{run_names.DATA.get(run.data_name, 'own data')}, pixels {SCALED[data.scaling]}{activation}"
+    return f"{run_names.DATA.get(run.data_name, 'own data')}, pixels {SCALINGS[data.scaling]}{activation}"

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from engine.config.requests import ACTIVATIONS, DATASETS, LOSSES, SCALINGS, ModelRequest
+from engine.config.requests import DATASETS, ModelRequest
 from engine.models.architectures import KINDS
 from engine.models.inspection import Inspection
 from engine.runs.preview import Preview
@@ -11,12 +11,11 @@ from pages.charts import network
 from pages.data import inputs as uploads
 from pages.plot.plot import draw
 from pages.rooms.load import form as load_form
-from pages.rooms.load.form import bound, change, current
+from pages.rooms.load.form import bound, change, current, widget
 from pages.text import definitions, run_names
 from pages.text.run_names import escaped
 from pages.ui.heading import heading
 
-SCALED = {"paper": "as in the paper", "unit": "0 … 1", "none": "as stored"}
 MORE_CLASSES = 20
 
 
@@ -95,32 +94,22 @@ def told(model: ModelRequest, preview: Preview | None) -> None:
     if preview is not None:
         _classes(preview)
     st.segmented_control(
-        "Pixel scaling",
-        SCALINGS,
-        format_func=SCALED.__getitem__,
+        **widget("scaling"),
+        format_func=run_names.SCALINGS.__getitem__,
         required=True,
         help="What was done to pixels 0 … 255 before training. As in the paper: 0 … 1, and for CIFAR-10 less the mean, "
         "divided by the deviation of each channel.",
-        **bound("scaling"),
     )
     if model.kind in KINDS:
         st.segmented_control(
-            "Activation between the layers",
-            ACTIVATIONS,
+            **widget("activation", label="Activation between the layers"),
             required=True,
             help="Weights do not tell it: choose what you trained with. A wrong one shows in the accuracy.",
-            **bound("activation"),
         )
     third, fourth = st.columns(2)
-    third.selectbox("Loss", LOSSES, format_func=run_names.LOSSES.__getitem__, **bound("loss"))
+    third.selectbox(**widget("loss"), format_func=run_names.LOSSES.__getitem__)
     fourth.number_input(
-        "Samples per class",
-        value=None,
-        min_value=1,
-        step=50,
-        placeholder="all",
-        help="Empty: all. Fewer make the check and the analysis of a large network quicker.",
-        **bound("per_class"),
+        **widget("per_class"), help="Empty: all. Fewer make the check and the analysis of a large network quicker."
     )
     if len(form.files) > 1:
         st.text_input(
@@ -156,7 +145,7 @@ def _classes(preview: Preview) -> None:
         kept = tuple(sorted(st.session_state["loading.classes"]))
         change(classes=None if list(kept) == there else kept)
 
-    kept = current().classes
+    kept = current().request.data.classes
     st.session_state["loading.classes"] = [c for c in (there if kept is None else kept) if c in there]
     st.pills(
         "Classes it knows",

@@ -1,6 +1,7 @@
 """How a loaded network is measured: which layer, on what, at what cost; the same commands that a person can type."""
 
 import shlex
+from dataclasses import replace
 from typing import Literal
 
 import streamlit as st
@@ -8,7 +9,7 @@ import streamlit as st
 from engine import units
 from engine.config.command_line import analyze_arguments
 from engine.config.manual import PROGRAM
-from engine.config.requests import DTYPES, AnalysisRequest, joined
+from engine.config.requests import AnalysisRequest, joined
 from engine.models.architectures import KINDS, usual_layer
 from engine.runs import estimate
 from engine.runs.estimate import Subject
@@ -16,7 +17,7 @@ from engine.runs.library import Run
 from engine.units import duration
 from pages.data import results
 from pages.jobs import queue, watch
-from pages.rooms.load.form import bound, change, current
+from pages.rooms.load.form import bound, change, current, widget
 from pages.rooms.train import summary
 from pages.text import definitions, run_names
 from pages.ui.heading import heading
@@ -57,11 +58,9 @@ def _settings(run: Run) -> None:
     form = current()
     first, second = st.columns(2)
     first.selectbox(
-        "Layer",
-        list(run.layers),
+        **widget("layer", options=list(run.layers)),
         format_func=lambda name: f"{name} ({run.layers[name][0]} × {run.layers[name][1]})",
         help="Linear layers that are fed one vector per sample. The paper studies the one before the last.",
-        **bound("layer"),
     )
     others = [name for name in run.layers if name != form.layer]
     if others:
@@ -76,44 +75,25 @@ def _settings(run: Run) -> None:
         )
     third, fourth = st.columns(2)
     third.number_input(
-        "Batch size B",
-        min_value=1,
+        **widget("batch_size"),
         help="Of the SGD whose noise is studied: C is the covariance of the gradient of B samples.",
-        **bound("batch_size"),
     )
     fourth.number_input(
-        "Samples",
-        value=None,
-        min_value=2,
-        max_value=run.samples,
-        step=500,
-        placeholder=f"all {run.samples:,}",
+        **widget("samples", min_value=2, max_value=run.samples, placeholder=f"all {run.samples:,}"),
         help="Training samples that H and C are averaged over, drawn at random. Empty: all.",
-        **bound("samples"),
     )
     d = dimension(run, studied(run))
     fifth, sixth = st.columns(2)
     fifth.number_input(
-        "Leading directions",
-        value=None,
-        min_value=2,
-        max_value=d,
-        step=100,
-        placeholder=f"all {d:,}" if d <= WHOLE else f"{LEADING}",
+        **widget("top_k", min_value=2, max_value=d, placeholder=f"all {d:,}" if d <= WHOLE else f"{LEADING}"),
         help=f"Eigenvectors of H that are kept, sharpest first. Empty: all where D is at most {WHOLE:,}, else "
         f"{LEADING}: the whole basis takes time as D³.",
-        **bound("top_k"),
     )
     sixth.number_input(
-        "Resamples for intervals",
-        min_value=0,
-        step=100,
+        **widget("bootstrap"),
         help="How often the samples are redrawn for the intervals of γ. 0: no intervals.",
-        **bound("bootstrap"),
     )
-    st.segmented_control(
-        "Precision", DTYPES, required=True, help="float32 is quicker, float64 exact to many digits.", **bound("dtype")
-    )
+    st.segmented_control(**widget("dtype"), required=True, help="float32 is quicker, float64 exact to many digits.")
     if len(run.checkpoints) > 1:
         st.segmented_control(
             "Checkpoints",
@@ -139,14 +119,16 @@ def dimension(run: Run, layer: str) -> int:
 def _request(run: Run) -> tuple[AnalysisRequest, tuple[str, ...]]:
     """The analysis asked for, and at which epochs."""
     form = current()
-    layer = studied(run)
+    layer, asked = studied(run), form.analysis
     d = dimension(run, layer)
-    top_k = min(form.top_k, d) if form.top_k else None if d <= WHOLE else LEADING
-    samples = form.samples if form.samples and form.samples < run.samples else None
-    request = AnalysisRequest(
-        run.key, run.last_epoch, layer, form.batch_size, top_k=top_k, dtype=form.dtype, bootstrap=form.bootstrap,
-        samples=samples,
-    )  # fmt: skip
+    request = replace(
+        asked,
+        run=run.key,
+        epoch=run.last_epoch,
+        layer=layer,
+        top_k=min(asked.top_k, d) if asked.top_k else None if d <= WHOLE else LEADING,
+        samples=asked.samples if asked.samples and asked.samples < run.samples else None,
+    )
     several = form.which == "all" and len(run.checkpoints) > 1
     return request, ("last", "all") if several else ("last",)
 

@@ -1,24 +1,21 @@
 """The widgets of the Train page's form, section by section."""
 
-from dataclasses import replace
-
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from engine.config.fields import declared
 from engine.config.presets import CLASSES, Preset, presets
-from engine.config.requests import ACTIVATIONS, DATASETS, LOSSES, SCALINGS
+from engine.config.requests import DATASETS, TrainingRequest
 from engine.runs.preview import Preview
 from pages.data import inputs
 from pages.rooms.train import form as train_form
-from pages.rooms.train.form import ANALYZE, Form, bound, put
-from pages.rooms.train.form import current as current
+from pages.rooms.train.form import ANALYZE, FORM, Form, bound, current, put, widget
 from pages.text import run_names
 from pages.text.run_names import escaped
 
 MORE_CLASSES = 20
 _ANALYZE = {"none": "none", "last": "the last epoch", "all": "every checkpoint"}
 _KINDS = {"mlp": "fully connected", "cnn": "convolutional (CNN)"}
-_SCALINGS = {"paper": "as in the paper", "unit": "0 … 1", "none": "as stored"}
 
 
 def _put_fitted(form: Form) -> None:
@@ -96,7 +93,7 @@ def _data(preview: Preview | None) -> None:
         names.append(form.data)
 
     def changed() -> None:
-        _put_fitted(replace(current(), data=st.session_state["train.data"], classes=None))
+        _put_fitted(FORM.changed(current(), data=st.session_state["train.data"], classes=None))
 
     st.session_state["train.data"] = form.data
     left, right = st.columns(2, vertical_alignment="bottom")
@@ -111,25 +108,19 @@ def _data(preview: Preview | None) -> None:
     first, second, third = _cells(3)
     most = max(preview.train, default=1) if preview is not None else None
     first.number_input(
-        "Samples per class",
-        value=None,
-        min_value=1,
-        step=50,
-        placeholder="all",
+        **widget("per_class"),
         help="Drawn at random, the same for the same data seed. Empty: all"
         + (f"; there are up to {most:,}." if most else "."),
-        **bound("per_class"),
     )
     second.number_input(
-        "Label noise", 0.0, 1.0, step=0.05, format="%.2f",
-        help="Share of the training labels that are replaced by another class.", **bound("label_noise"),
-    )  # fmt: skip
+        **widget("label_noise"),
+        format="%.2f",
+        help="Share of the training labels that are replaced by another class.",
+    )
     third.selectbox(
-        "Pixel scaling",
-        SCALINGS,
-        format_func=_SCALINGS.__getitem__,
+        **widget("scaling"),
+        format_func=run_names.SCALINGS.__getitem__,
         help="As in the paper: 0 … 1, and for CIFAR-10 less the mean, divided by the deviation of each channel.",
-        **bound("scaling"),
     )
 
 
@@ -150,15 +141,15 @@ def _upload() -> None:
     if file is not None and st.session_state.get("train.uploaded") != file.file_id:
         st.session_state["train.uploaded"] = file.file_id
         path = inputs.keep(file.getvalue(), file.name)
-        _put_fitted(replace(current(), data=path, classes=None, per_class=None))
+        _put_fitted(FORM.changed(current(), data=path, classes=None, per_class=None))
         st.rerun()
 
 
 def _classes(preview: Preview) -> None:
     """How many classes, and which."""
-    form, there = current(), [label for label, count in enumerate(preview.train) if count]
+    classes, there = current().request.data.classes, [label for label, count in enumerate(preview.train) if count]
     counts = [k for k in CLASSES if k < len(there)]
-    kept = tuple(there) if form.classes is None else form.classes
+    kept = tuple(there) if classes is None else classes
 
     def first() -> None:
         k = st.session_state["train.first"]
@@ -167,13 +158,13 @@ def _classes(preview: Preview) -> None:
         found = train_form.matching(current())
         if found is not None and k in CLASSES and len(there) == max(CLASSES):
             theirs = train_form.of(found[0].run(k), found[0].analyze)
-            put(replace(theirs, analyze=current().analyze, seed=current().seed))
+            put(FORM.changed(theirs, analyze=current().analyze, seed=current().request.seed))
         else:
-            _put_fitted(replace(current(), classes=None if k == len(there) else tuple(there[:k])))
+            _put_fitted(FORM.changed(current(), classes=None if k == len(there) else tuple(there[:k])))
 
     def some() -> None:
         chosen = tuple(sorted(st.session_state["train.classes"]))
-        _put_fitted(replace(current(), classes=None if list(chosen) == there else chosen))
+        _put_fitted(FORM.changed(current(), classes=None if list(chosen) == there else chosen))
 
     if counts:
         k = len(kept) if list(kept) == there[: len(kept)] and len(kept) in (*counts, len(there)) else None
@@ -203,57 +194,50 @@ def _model(preview: Preview | None) -> None:
     st.markdown("**Network**")
 
     def changed() -> None:
-        _put_fitted(replace(current(), kind=st.session_state["train.kind"]))
+        _put_fitted(FORM.changed(current(), model=st.session_state["train.model"]))
 
     st.segmented_control(
-        "Kind", list(_KINDS), format_func=_KINDS.__getitem__, required=True, **(bound("kind") | {"on_change": changed})
+        **widget("model", options=list(_KINDS), on_change=changed), format_func=_KINDS.__getitem__, required=True
     )
-    if current().kind == "mlp":
+    if current().request.model.kind == "mlp":
         st.text_input(
-            "Widths from input to classes",
-            help="For example 784-50-50-10. The layer before the last one is studied: 50 × 50.",
-            **bound("widths"),
+            **widget("widths"), help="For example 784-50-50-10. The layer before the last one is studied: 50 × 50."
         )
     else:
         st.caption(
             "Four 3 × 3 convolutions to 32, 64, 128, 128 channels, then 128 → 20 → classes; 128 → 20 is studied."
         )
     left, middle, right = _cells(3)
-    left.selectbox("Activation", ACTIVATIONS, **bound("activation"))
-    middle.selectbox("Loss", LOSSES, format_func=run_names.LOSSES.__getitem__, **bound("loss"))
-    right.toggle("Bias", help="The paper’s networks have none.", **bound("bias"))
+    left.selectbox(**widget("activation"))
+    middle.selectbox(**widget("loss"), format_func=run_names.LOSSES.__getitem__)
+    right.toggle(**widget("bias"), help="The paper’s networks have none.")
+
+
+# How the numbers of SGD are written, and what is said of them beside their names.
+_FORMATS = {"momentum": "%.3g", "stop_loss": "%.2e"}
+_HELP = {
+    "cosine_epochs": "The learning rate falls along half a cosine over so many epochs.",
+    "clip_norm": "Norm of the whole gradient. Empty: off.",
+    "stop_loss": "Training ends when every sample is right and the loss lies below. Empty: off.",
+    "seed": "Of the first weights and the order of batches.",
+    "data_seed": "Draws the samples and the wrong labels.",
+}
+
+
+def _number(cell: DeltaGenerator, name: str) -> None:
+    form = "%.4g" if FORM.settings[name][1].kind is float else None
+    cell.number_input(**widget(name), format=_FORMATS.get(name, form), help=_HELP.get(name))
 
 
 def _sgd() -> None:
     st.markdown("**Stochastic gradient descent**")
-    first, second, third, fourth = _cells(4)
-    first.number_input("Epochs", min_value=0, step=10, **bound("epochs"))
-    second.number_input("Batch size B", min_value=1, step=10, **bound("batch_size"))
-    third.number_input("Learning rate", min_value=0.0, step=0.01, format="%.4g", **bound("learning_rate"))
-    fourth.number_input(
-        "Seed", min_value=0, step=1, help="Of the first weights and the order of batches.", **bound("seed")
-    )
+    foremost = ("epochs", "batch_size", "learning_rate", "seed")
+    for cell, name in zip(_cells(4), foremost, strict=True):
+        _number(cell, name)
     with st.expander("More: schedule, clipping, momentum, when to stop, what to keep"):
-        first, second, third, fourth, fifth, sixth = _cells(3, 6)
-        first.number_input(
-            "Cosine over … epochs", min_value=1, step=50,
-            help="The learning rate falls along half a cosine over so many epochs.", **bound("cosine_epochs"),
-        )  # fmt: skip
-        second.number_input("Last rate / first rate", 0.0, 1.0, step=0.01, format="%.4g", **bound("final_rate_ratio"))
-        third.number_input(
-            "Clip the gradient at", value=None, min_value=0.0, step=1.0, placeholder="off", format="%.4g",
-            help="Norm of the whole gradient. Empty: off.", **bound("clip_norm"),
-        )  # fmt: skip
-        fourth.number_input("Momentum", 0.0, 1.0, step=0.1, format="%.3g", **bound("momentum"))
-        fifth.number_input("Weight decay", min_value=0.0, step=1e-4, format="%.4g", **bound("weight_decay"))
-        sixth.number_input(
-            "Stop below loss", value=None, min_value=0.0, step=1e-5, placeholder="off", format="%.2e",
-            help="Training ends when every sample is right and the loss lies below. Empty: off.", **bound("stop_loss"),
-        )  # fmt: skip
+        more = [name for name in declared(TrainingRequest) if name not in (*foremost, "checkpoints")]
+        for cell, name in zip(_cells(3, len(more)), more, strict=True):
+            _number(cell, name)
         left, right = st.columns([2, 1])
-        left.text_input(
-            "Checkpoints at epochs", help="Kept beside the last epoch; each can be analysed.", **bound("checkpoints")
-        )
-        right.number_input(
-            "Data seed", min_value=0, step=1, help="Draws the samples and the wrong labels.", **bound("data_seed")
-        )
+        left.text_input(**widget("checkpoints"), help="Kept beside the last epoch; each can be analysed.")
+        _number(right, "data_seed")

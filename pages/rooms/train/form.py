@@ -1,100 +1,64 @@
-"""What the form of the Train page holds, and how it becomes a request.
+"""What the form of the Train page holds, and how it becomes a request."""
 
-The form is one frozen value in the session: it outlives a change of page, a preset replaces it as a whole, and
-widgets are given its values before they are drawn.
-"""
-
-import dataclasses
 import re
 from dataclasses import dataclass, replace
-from typing import Any
 
-import streamlit as st
-
+from engine.config import fields
 from engine.config.presets import CLASSES, Preset, presets
-from engine.config.requests import DATASETS, DataRequest, ModelRequest, RunRequest, TrainingRequest, default_model
+from engine.config.requests import DATASETS, ModelRequest, RunRequest, default_model
 from engine.data import subset
 from engine.errors import require
 from engine.models import architectures
 from engine.runs.preview import Preview
 from engine.training import schedule
+from pages.state.form import FormState, numbers
 
-_KEY = "train"
 ANALYZE = {"none": (), "last": ("last",), "all": ("last", "all")}
 
 
 @dataclass(frozen=True)
 class Form:
-    """Every widget's value. data: a name or a path; classes: labels, None for all; widths and checkpoints: as
-    typed; analyze: a key of ANALYZE; the rest as in engine.config.requests."""
+    """Every widget's value. request: the run, but for its widths and checkpoints: these as typed; analyze: a key of
+    ANALYZE."""
 
-    data: str
-    classes: tuple[int, ...] | None
-    per_class: int | None
-    label_noise: float
-    scaling: str
-    data_seed: int
-    kind: str
+    request: RunRequest
     widths: str
-    activation: str
-    bias: bool
-    loss: str
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    cosine_epochs: int
-    final_rate_ratio: float
-    clip_norm: float | None
-    momentum: float
-    weight_decay: float
-    stop_loss: float | None
     checkpoints: str
-    seed: int
     analyze: str
+
+    @property
+    def data(self) -> str:
+        """The data set's name or path."""
+        return self.request.data.name
 
 
 def of(request: RunRequest, analyze: tuple[str, ...] = ("last", "all")) -> Form:
     """The form that asks for this run."""
-    data, model, training = request.data, request.model, dataclasses.asdict(request.training)
-    widths = model.widths if model.kind == "mlp" else default_model(data).widths
+    model, training = request.model, request.training
+    widths = model.widths if model.kind == "mlp" else default_model(request.data).widths
     return Form(
-        data=data.name,
-        classes=data.classes,
-        per_class=data.per_class,
-        label_noise=data.label_noise,
-        scaling=data.scaling,
-        data_seed=data.seed,
-        kind=model.kind,
+        replace(request, model=replace(model, widths=()), training=replace(training, checkpoints=())),
         widths="-".join(map(str, widths)),
-        activation=model.activation,
-        bias=model.bias,
-        loss=request.loss,
-        seed=request.seed,
+        checkpoints=", ".join(map(str, training.checkpoints)),
         analyze=next(name for name, words in ANALYZE.items() if words == analyze),
-        **(training | {"checkpoints": ", ".join(map(str, request.training.checkpoints))}),
     )
-
-
-def data_request(form: Form) -> DataRequest:
-    """What is taken of which data."""
-    return DataRequest(form.data, form.classes, form.per_class, form.label_noise, form.scaling, form.data_seed)
 
 
 def request(form: Form, preview: Preview) -> RunRequest:
     """The run the form asks for, on data of which this is the preview. ValueError: the sentence that says what
     does not fit, the engine's own wherever it is the engine's matter."""
-    data = data_request(form)
+    data = form.request.data
     classes = subset.chosen_classes(data, preview.train)
-    mlp = form.kind == "mlp"
+    mlp = form.request.model.kind == "mlp"
     widths = _widths(form.widths) if mlp else (preview.shape[0], len(classes))
-    model = ModelRequest(form.kind, widths, form.activation, form.bias)
-    name = form.data if form.data in DATASETS else "the file"
+    model = replace(form.request.model, widths=widths)
+    name = data.name if data.name in DATASETS else "the file"
     architectures.check_fit(model, preview.shape, len(classes), name)
-    settings = {f.name: getattr(form, f.name) for f in dataclasses.fields(TrainingRequest)}
-    training = TrainingRequest(**(settings | {"checkpoints": _epochs(form.checkpoints)}))
+    training = replace(form.request.training, checkpoints=_epochs(form.checkpoints))
     schedule.check(training, subset.samples(data, preview.train))
-    require(form.seed >= 0, f"The seed is a whole number from 0 on; {form.seed} was given.")
-    return RunRequest(data, model, form.loss, training, form.seed)
+    run = replace(form.request, model=model, training=training)
+    fields.check(run)
+    return run
 
 
 def _widths(text: str) -> tuple[int, ...]:
@@ -107,17 +71,13 @@ def _widths(text: str) -> tuple[int, ...]:
 
 
 def _epochs(text: str) -> tuple[int, ...]:
-    words = [word for word in re.split(r"[\s,;]+", text) if word]
-    require(
-        all(word.isdecimal() and len(word) < 7 for word in words),
-        f"“{text}” is no list of epochs. Give whole numbers such as 0, 1, 10; the last epoch is always kept.",
-    )
-    return tuple(sorted({int(word) for word in words}))
+    refusal = f"“{text}” is no list of epochs. Give whole numbers such as 0, 1, 10; the last epoch is always kept."
+    return tuple(sorted(set(numbers(text, refusal))))
 
 
 def fitted(form: Form, preview: Preview | None) -> Form:
     """The form with a network whose first and last width fit the data, its hidden layers as they were."""
-    data = data_request(form)
+    data = form.request.data
     if preview is None:
         # Not yet looked at: the paper's network for a data set of that name.
         return replace(form, widths="-".join(map(str, default_model(data).widths)))
@@ -125,10 +85,10 @@ def fitted(form: Form, preview: Preview | None) -> Form:
         model = ModelRequest("mlp", _widths(form.widths))
     except ValueError:
         model = default_model(data)
-    classes = sum(map(bool, preview.train)) if form.classes is None else len(form.classes)
+    classes = sum(map(bool, preview.train)) if data.classes is None else len(data.classes)
     widths = architectures.fitting(model, preview.shape, classes).widths
-    kind = form.kind if len(preview.shape) == 3 else "mlp"
-    return replace(form, widths="-".join(map(str, widths)), kind=kind)
+    kind = form.request.model.kind if len(preview.shape) == 3 else "mlp"
+    return FORM.changed(form, widths="-".join(map(str, widths)), model=kind)
 
 
 def matching(form: Form) -> tuple[Preset, int] | None:
@@ -137,36 +97,11 @@ def matching(form: Form) -> tuple[Preset, int] | None:
     for preset in presets():
         for classes in CLASSES:
             theirs = of(preset.run(classes), preset.analyze)
-            if replace(form, analyze=theirs.analyze, seed=theirs.seed) == theirs:
+            if FORM.changed(form, analyze=theirs.analyze, seed=theirs.request.seed) == theirs:
                 return preset, classes
     return None
 
 
-# -- the session's form -----------------------------------------------------------------------------------
-
-
-def current() -> Form:
-    """The form as it is; at first the demo's settings."""
-    if _KEY not in st.session_state:
-        st.session_state[_KEY] = of(RunRequest())
-    form = st.session_state[_KEY]
-    assert isinstance(form, Form)
-    return form
-
-
-def put(form: Form) -> None:
-    """Replace the form."""
-    st.session_state[_KEY] = form
-
-
-def bound(field: str) -> dict[str, Any]:
-    """Arguments that tie a widget to a field of the form."""
-    key = f"{_KEY}.{field}"
-
-    def changed() -> None:
-        put(replace(current(), **{field: st.session_state[key]}))
-
-    wanted = getattr(current(), field)
-    if key not in st.session_state or st.session_state[key] != wanted:
-        st.session_state[key] = wanted
-    return {"key": key, "on_change": changed}
+# At first the demo's settings.
+FORM = FormState("train", of(RunRequest()))
+current, put, bound, widget = FORM.current, FORM.put, FORM.bound, FORM.widget

@@ -22,7 +22,7 @@ def checked(form: Form, preview: Preview) -> RunRequest | None:
     except ValueError as error:
         st.warning(escaped(str(error)), icon=":material/rule:")
     fitted = train_form.fitted(form, preview)
-    if fitted != form and form.kind == "mlp":
+    if fitted != form and form.request.model.kind == "mlp":
         st.button(
             f"Use {fitted.widths}", icon=":material/auto_fix_high:", key="train.fit", on_click=put, args=(fitted,)
         )

@@ -1,7 +1,6 @@
 """The live side of the Train page: the data as pictures, the network drawn, and what it all will cost."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +71,7 @@ def look(name: str, instead: Callable[[], None] | None = None) -> None:
 
 def use_digits() -> None:
     """What is set, on the data that need no download."""
-    form = replace(train_form.current(), data=DataRequest().name, per_class=None)
+    form = train_form.FORM.changed(train_form.current(), data=DataRequest().name, per_class=None)
     train_form.put(train_form.fitted(form, known(form.data)))
 
 
@@ -99,7 +98,7 @@ def _sentence(job: Job) -> str:
 
 def samples(found: Preview, form: Form) -> None:
     """Some images of every class that is kept, with its name and how many there are."""
-    request = train_form.data_request(form)
+    request = form.request.data
     classes = subset.chosen_classes(request, found.train)
     total, unseen = subset.samples(request, found.train), sum(found.test[c] for c in classes)
     noise = f", {request.label_noise:.0%} of the labels made wrong" if request.label_noise else ""

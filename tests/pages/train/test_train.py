@@ -15,6 +15,7 @@ from cache.jobs import Jobs
 from cache.store import Store
 from engine.config.command_line import arguments, parse
 from engine.config.commands import TrainCommand
+from engine.config.fields import declared
 from engine.config.presets import preset, presets
 from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
 from engine.runs import estimate, library, preview
@@ -125,6 +126,12 @@ def test_every_control_changes_what_is_asked_for(started, kind, field, value, ex
     assert asked(at, started).request == replace(RunRequest(), **expected)
 
 
+def test_every_setting_of_sgd_has_its_widget(started):
+    at = opened(PAGE)
+    keys = {w.key for w in (*at.number_input, *at.text_input)}
+    assert {f"train.{name}" for name in declared(TrainingRequest)} <= keys
+
+
 @pytest.mark.parametrize(("choice", "words"), [("none", ()), ("last", ("last",)), ("all", ("last", "all"))])
 def test_what_is_analysed_afterwards(started, choice, words):
     at = opened(PAGE)
@@ -145,7 +152,7 @@ def test_fewer_classes_take_the_network_along(started):
 
 def test_a_cnn_takes_its_channels_and_classes_from_the_data(started):
     at = opened(PAGE)
-    set_value(at, "button_group", "kind", "cnn")
+    set_value(at, "button_group", "model", "cnn")
     assert not [t for t in at.text_input if t.key == "train.widths"]
     assert asked(at, started).request.model == ModelRequest("cnn", (1, 10))
 

@@ -1,0 +1,1 @@
+"""Tests of the selection and of forms."""
