@@ -1,68 +1,8 @@
 """How the power law comes about while the network learns: Fig. 4 and 5 of the paper, for one run or two."""
 
-from functools import partial
-
-import streamlit as st
-
 from pages.shell.frame import page
 
-PAGE = "dynamics"
+with page("dynamics"):
+    from pages.rooms.dynamics.page import show
 
-
-def main() -> None:
-    """The exponents over epochs, every measure beside them, and the diagonals at one epoch."""
-    from pages.data import results
-    from pages.jobs import banner, watch
-    from pages.plot.panel import Head
-    from pages.rooms.dynamics import diagonals
-    from pages.rooms.dynamics import panels as over
-    from pages.text import confidence, definitions
-    from pages.ui import cards, compare, controls, heading
-
-    st.title("How does the law arise during training?")
-    view = results.view()
-    if view is None:
-        banner.nothing_yet()
-        return
-    watch.progress_of(view.run.key)
-    banner.jointly(view)
-    names = controls.matrices(PAGE, view)
-    with st.grid(3, min_column_width=220, gap="medium", vertical_alignment="bottom") as knobs:
-        with knobs.cell():
-            controls.epoch(PAGE, view)
-        with knobs.cell():
-            first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
-        with knobs.cell():
-            views = compare.views(PAGE, view)
-    along = {name: one for name, one in views.items() if over.several(one)}
-    if along and names:
-        over.show(along, over.GAMMAS, partial(over.gammas, names, first, last), level=2)
-        confidence.button(view, names, last, first)
-    elif along:
-        st.info("Press at least one covariance above to see its course.", icon=":material/touch_app:")
-    smaller: tuple[tuple[Head, over.Build], ...] = (
-        (over.COMMUTATORS, partial(over.commutator, names)),
-        (over.ALIGNMENTS, partial(over.alignment, names)),
-        (over.SPEARMAN, partial(over.spearman, names, last)),
-        (over.NORMS, over.norms),
-    )
-    # Two runs fill a row; of one run two panels do.
-    columns = 3 - len(views)
-    with st.grid(columns, min_column_width=400, gap="medium") as grid:
-        for head, panel in smaller if along else ():
-            # These two are of the covariances pressed.
-            if names or head not in (over.ALIGNMENTS, over.SPEARMAN):
-                with grid.cell():
-                    over.show(along, head, panel)
-    over.show(views, over.TRAINING, over.training)
-    epochs = " and ".join(str(epoch) for epoch in dict.fromkeys(one.epoch for one in views.values()))
-    heading.heading(f"Direction by direction, at epoch {epochs}", definitions.PARTS + definitions.APPROXIMATIONS)
-    with st.grid(columns, min_column_width=400, gap="medium") as pair:
-        with pair.cell():
-            over.show(views, diagonals.OF_PARTS, partial(diagonals.parts, last))
-        with pair.cell():
-            over.show(views, diagonals.OF_APPROXIMATIONS, partial(diagonals.approximations, last))
-
-
-with page(PAGE):
-    main()
+    show()

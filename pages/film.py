@@ -1,24 +1,8 @@
 """Train and analyse while it trains: a film that is watched, paused, and steered on the way."""
 
-import streamlit as st
-
 from pages.shell.frame import page
 
-PAGE = "film"
+with page("film"):
+    from pages.rooms.live.page import show
 
-
-def main() -> None:
-    """What is shot, the knobs, and the film."""
-    from pages.rooms.live import choice, controls, screen
-
-    left, right = st.columns([3, 5], gap="medium", vertical_alignment="bottom")
-    with left:
-        st.title("Watch it learn")
-    with right:
-        key, request = choice.choose()
-    controls.show(key, request)
-    screen.show(key, request)
-
-
-with page(PAGE):
-    main()
+    show()

@@ -1,64 +1,8 @@
 """Whether noise is curvature divided by the batch size: the Fisher argument, link by link, along one training."""
 
-from typing import TYPE_CHECKING
-
-import streamlit as st
-
 from pages.shell.frame import page
-from pages.ui.guard import guarded
 
-if TYPE_CHECKING:
-    from pages.data.results import View
+with page("fisher"):
+    from pages.rooms.fisher.page import show
 
-PAGE = "fisher"
-
-
-def main() -> None:
-    """The knobs, the verdict, the matrices side by side at three epochs, and the three links of the argument."""
-    from pages.jobs import banner
-
-    view = banner.opening("Is the noise the curvature over B?")
-    if view is not None:
-        compared(view)
-
-
-@st.fragment
-@guarded
-def compared(view: "View") -> None:
-    """All that the knobs move."""
-    from engine.samples import fisher
-    from pages.jobs import fetch
-    from pages.rooms.fisher import panels as own
-    from pages.rooms.fisher import text, words
-    from pages.text import confidence
-    from pages.ui import cards, controls, heading, marker
-
-    left, middle, right = st.columns([3, 3, 2], gap="medium", vertical_alignment="bottom")
-    with left:
-        epochs = own.epochs(PAGE, view)
-    found = fetch.of(PAGE, view, epochs, (words.ARGUMENT, words.FIRST, words.SECOND))
-    if not found:
-        return
-    with middle:
-        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
-    with right:
-        divided = own.relative(PAGE)
-    stages = [fisher.of(each) for each in found]
-    st.markdown(f"**{text.verdict(stages, first, last)}**")
-    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
-        names = own.matrices(PAGE)
-        with st.popover("The argument, and what is drawn", icon=":material/help:", type="tertiary"):
-            st.markdown(words.ARGUMENT + words.FIGURES)
-    own.side_by_side(view, stages, names, first, last, divided)
-    marker.line(view, ())
-    own.slopes_and_sizes(view, stages, first, last)
-    heading.heading("Three links, and where they break", words.ARGUMENT, "The argument")
-    own.links(stages, first, last)
-    heading.heading("In numbers", words.SLOPES + words.SIZES, level=3)
-    own.table(stages, first, last)
-    confidence.button(view, ("C", "E_h2"), last, first)
-    st.caption(controls.provenance(view, epochs))
-
-
-with page(PAGE):
-    main()
+    show()

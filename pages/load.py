@@ -1,27 +1,8 @@
 """Bring a trained network: choose its files, confirm what they are, check what it can, and measure."""
 
-import streamlit as st
-
 from pages.shell.frame import page
 
-PAGE = "load"
+with page("load"):
+    from pages.rooms.load.page import show
 
-
-def main() -> None:
-    """From files, or a run made without a browser, to numbers to trust."""
-    from pages.jobs import queue
-    from pages.rooms.load import accuracy, form, measure, source
-
-    st.title("Load a trained network")
-    run = source.chosen()
-    if run is None and form.current().files:
-        found = source.inspected(form.current().files)
-        if found is not None:
-            run = accuracy.checked(found)
-    if run is not None:
-        measure.measure(run)
-    queue.queue()
-
-
-with page(PAGE):
-    main()
+    show()

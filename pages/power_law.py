@@ -1,77 +1,8 @@
 """By which power a covariance grows with the curvature, and how far that statement holds."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-import streamlit as st
-
 from pages.shell.frame import page
-from pages.ui.guard import guarded
 
-if TYPE_CHECKING:
-    from pages.data.results import View
+with page("power_law"):
+    from pages.rooms.power_law.page import show
 
-PAGE = "power_law"
-
-
-def main() -> None:
-    """The knobs, the law with its fits, the numbers of each fit, and what the exponent hangs on."""
-    from pages.jobs import banner
-    from pages.rooms.power_law import panels as exponents
-    from pages.ui import controls
-
-    view = banner.opening("By which power does noise grow with curvature?")
-    if view is None:
-        return
-    names = controls.matrices(PAGE, view)
-    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
-    with left:
-        controls.epoch(PAGE, view)
-    with right:
-        there = exponents.views(PAGE, view)
-    if names:
-        fitted(view, there, names)
-    else:
-        st.info("Press at least one covariance above to see its power law.", icon=":material/touch_app:")
-
-
-@st.fragment
-@guarded
-def fitted(view: "View", there: Mapping[str, "View"], names: tuple[str, ...]) -> None:
-    """All that hangs on the window of directions: its knob moves nothing else."""
-    from pages.rooms.power_law import panels as exponents
-    from pages.text import definitions, numbers
-    from pages.ui import cards, controls, heading, marker
-
-    left, right = st.columns(2, gap="large")
-    with left:
-        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
-    with right, st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
-        centred = controls.centred(PAGE)
-        bend = controls.bend(PAGE)
-    drawn, marked = exponents.clouds(there, names, first, last, bend), marker.pointed(view)
-    heading.titled(
-        exponents.law(there, drawn, centred, boxes=True, marked=marked),
-        "What the axes, lines and shades are",
-        level=2,
-    )
-    marker.line(view, names)
-    heading.heading("The fits in numbers", definitions.FITS, level=3)
-    exponents.fits(PAGE, there, names, first, last)
-    st.markdown(numbers.fill(definitions.SIZE, view))
-
-    with st.grid(2, min_column_width=400, gap="medium") as pair:
-        with pair.cell():
-            heading.titled(exponents.residuals(there, drawn, marked))
-        with pair.cell():
-            heading.titled(exponents.gamma_by_window(there, drawn, first, last, marked))
-        with pair.cell():
-            heading.titled(exponents.effective_curvature(view, marked))
-        with pair.cell():
-            heading.heading("How γ changed along training", definitions.GAMMA, level=3)
-            cards.gamma_over_epochs(view, names, first, last).show()
-            st.caption(controls.provenance(view))
-
-
-with page(PAGE):
-    main()
+    show()

@@ -1,43 +1,8 @@
 """What sets γ: a sandbox without a network, and the theorem's bound step by step."""
 
-import streamlit as st
-
 from pages.shell.frame import page
-from pages.ui.guard import guarded
 
-PAGE = "sandbox"
+with page("sandbox"):
+    from pages.rooms.mechanism.page import show
 
-
-def main() -> None:
-    """The title, then everything that the knobs move."""
-    from pages.rooms.mechanism import text
-
-    st.title("What sets γ?")
-    st.markdown(text.LEAD)
-    playing()
-
-
-@st.fragment
-@guarded
-def playing() -> None:
-    """The knobs, what they show in one sentence and four pictures, and the proof."""
-    from pages.data import results
-    from pages.rooms.mechanism import controls, panels, spectra
-
-    view = results.view()
-    setting = controls.knobs(PAGE)
-    made = spectra.made(setting)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        said = st.container(width="stretch")
-        run = panels.beside(PAGE, view)
-    said.markdown(f"#### {panels.sentence(made, run)}")
-    panels.pictures_of(setting, made, run, view)
-    if run is not None and view is not None:
-        panels.the_proof(PAGE, run, f"run {view.run.key[:8]}, epoch {view.epoch}")
-    else:
-        panels.the_proof(PAGE, made, "the sandbox")
-    panels.how_it_is_made()
-
-
-with page(PAGE):
-    main()
+    show()

@@ -12,7 +12,7 @@ from engine.samples import fisher
 from engine.samples.pair import pair
 from pages.data.results import View
 from pages.plot import legends
-from pages.rooms.glossary import answers, listing
+from pages.rooms.glossary import answers, page
 from pages.rooms.glossary.questions import QUESTIONS
 from pages.rooms.glossary.terms import TERMS
 from pages.shell import questions
@@ -67,9 +67,9 @@ def test_the_search_keeps_what_holds_every_word(run):
     assert "#### Curvature" not in said(at)
     at.text_input(key="glossary.search").set_value("xyzzy").run()
     assert "No term holds all of these words" in at.info[0].value
-    assert listing.found("gamma")[0].name == "Exponent"
-    assert "Curvatures of single samples" in [term.name for term in listing.found("kappa")]
-    assert listing.found("") == list(TERMS)
+    assert page.found("gamma")[0].name == "Exponent"
+    assert "Curvatures of single samples" in [term.name for term in page.found("kappa")]
+    assert page.found("") == list(TERMS)
 
 
 def test_without_results_terms_stand_without_numbers(store):

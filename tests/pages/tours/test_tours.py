@@ -11,8 +11,8 @@ from pages.data.results import View
 from pages.rooms.tours import bar
 from pages.rooms.tours import library as kept
 from pages.rooms.tours.format import read
+from pages.rooms.tours.page import EXAMPLE
 from pages.rooms.tours.places import PLACES
-from pages.rooms.tours.writing import EXAMPLE
 from pages.state import selection
 from pages.state.menu import MENU, entry
 from pages.text import numbers

@@ -1,4 +1,4 @@
-"""The glossary page: a search, and the terms it finds with their present numbers."""
+"""Every term with its symbol, its formula and the present numbers, and where it is to be seen."""
 
 import streamlit as st
 
@@ -10,7 +10,8 @@ from pages.ui.controls import provenance
 
 
 def show() -> None:
-    """All terms, or those that hold the words searched for."""
+    """A search, and the terms that it finds."""
+    st.title("Glossary")
     view = results.view()
     wanted = st.text_input(
         "Search",

@@ -1,4 +1,4 @@
-"""The start of a run on the Train page: what does not fit together, the button, and the same as a command."""
+"""Train a network of one's own: choose, see what it will cost, start, watch."""
 
 import shlex
 
@@ -10,9 +10,38 @@ from engine.config.requests import RunRequest
 from engine.runs.preview import Preview
 from pages.data import results
 from pages.jobs import queue, watch
+from pages.rooms.train import controls, summary
 from pages.rooms.train import form as train_form
 from pages.rooms.train.form import ANALYZE, Form, put
+from pages.text import definitions
 from pages.text.run_names import escaped
+from pages.ui import heading
+
+
+def show() -> None:
+    """The form on the left, what it means on the right, what is at work above and what has ended below."""
+    st.title("Train a network")
+    queue.queue()
+    controls.preset()
+    form = train_form.current()
+    preview = summary.known(form.data)
+    left, right = st.columns([11, 9], gap="large")
+    with left:
+        controls.sections(preview)
+    with right, st.container(key="train-side"):
+        heading.heading("The data", definitions.DATA, "What is trained on", level=3)
+        if preview is None:
+            summary.look(form.data, summary.use_digits)
+            request = None
+        else:
+            request = checked(form, preview)
+            if request is not None:
+                summary.samples(preview, form)
+                heading.heading("The network", definitions.NETWORK, "What is studied", level=3)
+                summary.drawn(request, preview)
+                summary.costs(request, preview, analyses(form, request))
+        start(form, request)
+    queue.ended()
 
 
 def checked(form: Form, preview: Preview) -> RunRequest | None:

@@ -1,0 +1,81 @@
+"""Whether the curvature and a covariance share their eigenvectors, against chance."""
+
+import streamlit as st
+
+from pages.charts import heatmaps
+from pages.data.results import View
+from pages.jobs import banner
+from pages.rooms.commutativity import chance, panels
+from pages.state import selection
+from pages.text import definitions
+from pages.ui import controls, heading, marker
+from pages.ui.guard import guarded
+
+PAGE = "commutativity"
+
+
+def show() -> None:
+    """The knobs, the pictures, and numbers beside what chance gives."""
+    view = banner.opening("Do noise and curvature share their directions?")
+    if view is None:
+        return
+    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
+    with left:
+        name = controls.matrix(PAGE, view)
+    with right:
+        controls.epoch(PAGE, view)
+    leading(view, name)
+    heading.titled(panels.alignment(view))
+
+
+@st.fragment
+@guarded
+def leading(view: View, name: str) -> None:
+    """All that hangs on the number of leading directions: its knob moves nothing else."""
+    heading.heading(
+        "Three pictures of one matrix",
+        definitions.H + definitions.C + definitions.K + definitions.R,
+        "What H, C, K and R are",
+    )
+    left, right = st.columns(2, gap="large", vertical_alignment="center")
+    with right, st.container(horizontal=True, gap="medium"):
+        moving = len(view.epochs) > 1 and st.toggle(
+            "Play through the epochs",
+            key=f"{PAGE}.play",
+            help="All analysed epochs inside one figure, with a slider and a play button of its own.",
+        )
+        kept = view.analysis.blocks.get(name)
+        most = controls.reach(PAGE, controls.LARGEST_K if kept is None else kept.shape[0])
+    with left:
+        k = controls.top_k(PAGE, view, most)
+    draw = selection.current().draw or 0
+    if moving:
+        panels.play(view, name, k, draw, marker.pointed(view)).show()
+    else:
+        shown = heatmaps.raster(k)
+        panels.three_heatmaps(PAGE, view, name, k, draw, panels.resolution(PAGE, k) if shown.step > 1 else shown)
+    marker.line(view, (name,), k)
+
+    def turn_again() -> None:
+        selection.choose(draw=draw + 1)
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Random draw {draw + 1}. {controls.provenance(view)}", width="stretch")
+        st.button(
+            "New random draw",
+            icon=":material/casino:",
+            help="Turn the same spectrum at random once more.",
+            on_click=turn_again,
+        )
+    with st.grid(2, min_column_width=400, gap="medium") as pair:
+        with pair.cell():
+            heading.over(chance.OFF_DIAGONAL)
+            complete = chance.off_diagonal_test(view, name, k)
+        with pair.cell():
+            heading.over(panels.COMMUTATOR)
+            commutator = panels.commutator(view, name, k)
+            if commutator is None:
+                st.caption("The commutator of a matrix is kept with its spectrum.")
+            else:
+                commutator.show()
+    complete()

@@ -1,0 +1,62 @@
+"""Activity-weight duality pair by pair: what is exact, what is first order, and what becomes of it."""
+
+import streamlit as st
+
+from pages.data import samples
+from pages.data.results import View
+from pages.jobs import banner, fetch
+from pages.rooms.duality import all_pairs, choice, panels, words
+from pages.rooms.duality.choice import Chosen
+from pages.ui import controls, heading
+from pages.ui.guard import guarded
+
+PAGE = "duality"
+
+
+def show() -> None:
+    """The checkpoint, one pair of its samples, and all pairs."""
+    view = banner.opening("A change of input is a change of weights")
+    if view is None:
+        return
+    controls.epoch(PAGE, view)
+    there = fetch.of(PAGE, view, about=(words.CHANGES, words.GRADIENT, words.COVARIANCE))
+    if not there:
+        return
+    chosen = choice.chosen(there[0])
+    on_the_way(view, chosen)
+    if chosen.possible:
+        heading.heading("How far does first order carry?", words.FIRST_ORDER, "What is compared")
+        panels.near_and_far(PAGE, view, chosen)
+    over_all_pairs(view, chosen)
+    st.caption(controls.provenance(view))
+
+
+@st.fragment
+@guarded
+def on_the_way(view: View, known: Chosen) -> None:
+    """The choice of a pair, and all that a step from the sample to its partner moves."""
+    chosen = choice.still(known)
+    pictures = samples.pictures(view)
+    left, right = st.columns(2, gap="large")
+    with left:
+        choice.strips(PAGE, chosen, pictures)
+    if not chosen.possible:
+        panels.impossible(chosen)
+        return
+    with right:
+        t = panels.step(PAGE)
+        panels.losses(view, chosen, t)
+    panels.identities(chosen, t)
+    heading.heading("What changes", words.CHANGES, "What the pictures show")
+    panels.changes(view, chosen, pictures, t)
+    heading.heading("What the gradient does meanwhile", words.GRADIENT, "What v and u are")
+    panels.gradient(view, chosen, t)
+
+
+@st.fragment
+@guarded
+def over_all_pairs(view: View, known: Chosen) -> None:
+    """What becomes of it over all pairs, matched as one likes."""
+    chosen = choice.still(known)
+    heading.heading("From pairs to a covariance", words.COVARIANCE, "What the bars are")
+    all_pairs.panel(PAGE, view, chosen)

@@ -1,0 +1,22 @@
+"""All that is kept: runs side by side, their names, their files, and how much room they take."""
+
+import streamlit as st
+
+from pages.data import results
+from pages.jobs import banner
+from pages.rooms.runs import cards, disk_space, table
+
+
+def show() -> None:
+    """The table, what the chosen runs have and do not have in common, each of them, and the room they take."""
+    st.title("What is kept")
+    runs = results.runs()
+    if not runs:
+        banner.nothing_yet()
+    else:
+        chosen = table.table(runs)
+        if len(chosen) > 1:
+            table.comparison(chosen)
+        for run in chosen:
+            cards.card(run, runs)
+    disk_space.room()

@@ -1,0 +1,69 @@
+"""The Hessian of a single sample: which samples are stiff, why, and where they point."""
+
+import streamlit as st
+
+from engine.samples import hessian
+from pages.data import samples
+from pages.data.results import View
+from pages.jobs import banner, fetch
+from pages.rooms.sample import choice, panels, text, words
+from pages.ui import controls, heading
+from pages.ui.guard import guarded
+
+PAGE = "sample"
+
+
+def show() -> None:
+    """The knobs, the samples by their stiffness, and all about the one chosen."""
+    view = banner.opening("How does one sample bend the loss?")
+    if view is None:
+        return
+    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
+    with left:
+        controls.epoch(PAGE, view)
+    found = fetch.of(PAGE, view, about=(words.ONE, words.STIFF, words.ALIGNED))
+    if found:
+        with right:
+            offered = choice.knobs(PAGE, found[0])
+        looked_at(view, *offered)
+
+
+@st.fragment
+@guarded
+def looked_at(view: View, order: str, of_class: int | None) -> None:
+    """All that a choice among the samples moves."""
+    found, pictures = samples.found(view), samples.pictures(view)
+    if found is None:
+        st.rerun()
+        return
+    sample = choice.chosen(found)
+    one = hessian.of(found, sample)
+    heading.heading("Which samples are stiff?", words.ONE + words.STIFF, "What stiff means")
+    choice.strip(found, pictures, sample, order, of_class)
+    left, right = st.columns(2, gap="large")
+    with left:
+        heading.heading("Why are they?", words.STIFF, level=3)
+        panels.why(PAGE, view, found, sample)
+        st.markdown(text.all_of_them(found))
+    with right:
+        panels.portrait(PAGE, view, found, pictures, sample, one)
+
+    heading.heading("Its Hessian is a product", words.KRONECKER, "What the squares show")
+    panels.product(view, sample, one)
+
+    about = words.SPECTRUM + words.EIGENVECTOR + words.ALIGNED
+    heading.heading("Its curvatures and its directions", about, "What κ, u and v are")
+    mode = panels.mode_of(one)
+    own = one.alignment(found.directions)[mode - 1]
+    direction = panels.direction_of(view, found, own)
+    left, right = st.columns(2, gap="large")
+    with left:
+        panels.spectrum(view, found, sample, one, mode)
+    with right:
+        panels.alignment(view, found, sample, one, mode, own, direction)
+    left, right = st.columns(2, gap="large")
+    with left:
+        panels.own_direction(view, found, sample, one, mode, direction)
+    with right:
+        panels.global_direction(view, found, direction)
+    st.caption(controls.provenance(view))

@@ -1,0 +1,51 @@
+"""Which curvatures of single samples the noise and its exponent hang on: edit them and see."""
+
+import streamlit as st
+
+from pages.data import results, suppression
+from pages.jobs import banner
+from pages.rooms.suppression import panels
+from pages.state import edit
+from pages.text import confidence, definitions
+from pages.ui import cards, controls, heading, marker
+
+PAGE = "suppression"
+
+
+def show() -> None:
+    """The knobs, what they show in one sentence and five numbers, and four pictures of it."""
+    view = banner.opening("Which curvatures make the exponent?")
+    if view is None:
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        controls.epoch(PAGE, view)
+    with right:
+        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
+    kept = results.spectra(view)
+    if kept is None:
+        panels.missing(view)
+        return
+    rank = kept.kappa.shape[1]
+    heading.heading("The edit", definitions.SPECTRA + definitions.SUPPRESSION, "What is edited, and how")
+    edit.preset_buttons(PAGE, rank)
+    chosen = edit.knobs(PAGE, rank)
+    outcome = suppression.outcome(view, chosen, rank, first, last)
+    if outcome is None:
+        panels.missing(view)
+        return
+    st.markdown(f"#### {panels.sentence(outcome)}")
+    panels.cards(outcome, kept)
+    st.caption(panels.source(view, kept))
+    confidence.button(view, ("E_h2",), last, first)
+    marker.line(view, ())
+    marked = marker.pointed(view)
+    with st.grid(2, min_column_width=400, gap="medium") as grid:
+        for panel in (
+            panels.new_on_old(view, outcome, kept, marked),
+            panels.both(view, outcome, kept, marked),
+            panels.single_samples(view, outcome, kept),
+            panels.cumulative(view, outcome, kept, marked),
+        ):
+            with grid.cell():
+                heading.titled(panel)

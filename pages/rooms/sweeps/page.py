@@ -1,0 +1,22 @@
+"""A grid of data, networks, losses, classes and seeds, and the table of exponents that it fills."""
+
+import streamlit as st
+
+from pages.rooms.sweeps import choice, progress, table
+from pages.text import definitions
+from pages.ui import heading
+
+
+def show() -> None:
+    """Which sweep, its work, its table as it fills, and what may be taken away."""
+    st.title("Table 1")
+    st.markdown(definitions.TABLE_LEAD)
+    chosen = choice.chosen(progress.present())
+    with st.expander("Its settings, as a text to make your own of", icon=":material/edit_note:"):
+        choice.editor(chosen)
+    heading.heading("The exponents γ", definitions.TABLE, "What a cell is")
+    states = progress.states(chosen.sweep)
+    progress.show(chosen, states)
+    progress.failures(states)
+    table.downloads(chosen.sweep.name, states)
+    table.agreement(chosen.word, states)
