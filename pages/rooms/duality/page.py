@@ -5,7 +5,7 @@ import streamlit as st
 from pages.data import samples
 from pages.data.results import View
 from pages.jobs import banner, fetch
-from pages.rooms.duality import all_pairs, choice, panels, words
+from pages.rooms.duality import all_pairs, choice, panels, text
 from pages.rooms.duality.choice import Chosen
 from pages.ui import controls, heading
 from pages.ui.guard import guarded
@@ -19,13 +19,13 @@ def show() -> None:
     if view is None:
         return
     controls.epoch(PAGE, view)
-    there = fetch.of(PAGE, view, about=(words.CHANGES, words.GRADIENT, words.COVARIANCE))
+    there = fetch.of(PAGE, view, about=(text.CHANGES, text.GRADIENT, text.COVARIANCE))
     if not there:
         return
     chosen = choice.chosen(there[0])
     on_the_way(view, chosen)
     if chosen.possible:
-        heading.heading("How far does first order carry?", words.FIRST_ORDER, "What is compared")
+        heading.heading("How far does first order carry?", text.FIRST_ORDER, "What is compared")
         panels.near_and_far(PAGE, view, chosen)
     over_all_pairs(view, chosen)
     st.caption(controls.provenance(view))
@@ -47,9 +47,9 @@ def on_the_way(view: View, known: Chosen) -> None:
         t = panels.step(PAGE)
         panels.losses(view, chosen, t)
     panels.identities(chosen, t)
-    heading.heading("What changes", words.CHANGES, "What the pictures show")
+    heading.heading("What changes", text.CHANGES, "What the pictures show")
     panels.changes(view, chosen, pictures, t)
-    heading.heading("What the gradient does meanwhile", words.GRADIENT, "What v and u are")
+    heading.heading("What the gradient does meanwhile", text.GRADIENT, "What v and u are")
     panels.gradient(view, chosen, t)
 
 
@@ -58,5 +58,5 @@ def on_the_way(view: View, known: Chosen) -> None:
 def over_all_pairs(view: View, known: Chosen) -> None:
     """What becomes of it over all pairs, matched as one likes."""
     chosen = choice.still(known)
-    heading.heading("From pairs to a covariance", words.COVARIANCE, "What the bars are")
+    heading.heading("From pairs to a covariance", text.COVARIANCE, "What the bars are")
     all_pairs.panel(PAGE, view, chosen)

@@ -5,7 +5,7 @@ import streamlit as st
 from engine.samples import fisher
 from pages.data.results import View
 from pages.jobs import banner, fetch
-from pages.rooms.fisher import panels, text, words
+from pages.rooms.fisher import panels, text
 from pages.text import confidence
 from pages.ui import cards, controls, heading, marker
 from pages.ui.guard import guarded
@@ -27,7 +27,7 @@ def compared(view: View) -> None:
     left, middle, right = st.columns([3, 3, 2], gap="medium", vertical_alignment="bottom")
     with left:
         epochs = panels.epochs(PAGE, view)
-    found = fetch.of(PAGE, view, epochs, (words.ARGUMENT, words.FIRST, words.SECOND))
+    found = fetch.of(PAGE, view, epochs, (text.ARGUMENT, text.FIRST, text.SECOND))
     if not found:
         return
     with middle:
@@ -39,13 +39,13 @@ def compared(view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         names = panels.matrices(PAGE)
         with st.popover("The argument, and what is drawn", icon=":material/help:", type="tertiary"):
-            st.markdown(words.ARGUMENT + words.FIGURES)
+            st.markdown(text.ARGUMENT + text.FIGURES)
     panels.side_by_side(view, stages, names, first, last, divided)
     marker.line(view, ())
     panels.slopes_and_sizes(view, stages, first, last)
-    heading.heading("Three links, and where they break", words.ARGUMENT, "The argument")
+    heading.heading("Three links, and where they break", text.ARGUMENT, "The argument")
     panels.links(stages, first, last)
-    heading.heading("In numbers", words.SLOPES + words.SIZES, level=3)
+    heading.heading("In numbers", text.SLOPES + text.SIZES, level=3)
     panels.table(stages, first, last)
     confidence.button(view, ("C", "E_h2"), last, first)
     st.caption(controls.provenance(view, epochs))

@@ -9,7 +9,7 @@ from engine.samples.fisher import MATRICES, Argument
 from pages.data.results import View
 from pages.plot import reproduce
 from pages.plot.plot import draw
-from pages.rooms.fisher import figures, text, words
+from pages.rooms.fisher import figures, text
 from pages.rooms.fisher.figures import LOOK
 from pages.state import selection
 from pages.state.selection import bound
@@ -110,8 +110,8 @@ def slopes_and_sizes(view: View, stages: Sequence[Argument], first: int, last: i
     at = np.array([a.epoch for a in stages])
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         for title, about, values, axis, log in (
-            ("Slopes", words.SLOPES, slopes, "γ", False),
-            ("Sizes", words.SIZES, sizes, "sum of M<sub>ii</sub> ÷ sum of H<sub>ii</sub>", True),
+            ("Slopes", text.SLOPES, slopes, "γ", False),
+            ("Sizes", text.SIZES, sizes, "sum of M<sub>ii</sub> ÷ sum of H<sub>ii</sub>", True),
         ):
             with pair.cell():
                 heading.heading(title, about, level=3)
@@ -145,9 +145,9 @@ def table(stages: Sequence[Argument], first: int, last: int) -> None:
 def links(stages: Sequence[Argument], first: int, last: int) -> None:
     """The three links of the argument, and what C goes with instead, each with the numbers of this run."""
     shown = (
-        ("1", "H is the true Fisher matrix", words.FIRST, text.first_link(stages)),
-        ("2", "The true Fisher matrix is the empirical one", words.SECOND, text.second_link(stages)),
-        ("3", "The empirical Fisher matrix is B·C", words.THIRD, text.third_link(stages)),
+        ("1", "H is the true Fisher matrix", text.FIRST, text.first_link(stages)),
+        ("2", "The true Fisher matrix is the empirical one", text.SECOND, text.second_link(stages)),
+        ("3", "The empirical Fisher matrix is B·C", text.THIRD, text.third_link(stages)),
     )
     with st.grid(3, min_column_width=285, gap="small", border=True) as row:
         for number, title, about, said in shown:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from pages.rooms.duality import words as duality
-from pages.rooms.fisher import words as fisher
+from pages.rooms.duality import text as duality
+from pages.rooms.fisher import text as fisher
 from pages.rooms.live import screen
 from pages.rooms.mechanism import text as sandbox
-from pages.rooms.sample import words as sample
+from pages.rooms.sample import text as sample
 from pages.text import definitions
 
 

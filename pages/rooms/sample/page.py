@@ -6,7 +6,7 @@ from engine.samples import hessian
 from pages.data import samples
 from pages.data.results import View
 from pages.jobs import banner, fetch
-from pages.rooms.sample import choice, panels, text, words
+from pages.rooms.sample import choice, panels, text
 from pages.ui import controls, heading
 from pages.ui.guard import guarded
 
@@ -21,7 +21,7 @@ def show() -> None:
     left, right = st.columns(2, gap="large", vertical_alignment="bottom")
     with left:
         controls.epoch(PAGE, view)
-    found = fetch.of(PAGE, view, about=(words.ONE, words.STIFF, words.ALIGNED))
+    found = fetch.of(PAGE, view, about=(text.ONE, text.STIFF, text.ALIGNED))
     if found:
         with right:
             offered = choice.knobs(PAGE, found[0])
@@ -38,20 +38,20 @@ def looked_at(view: View, order: str, of_class: int | None) -> None:
         return
     sample = choice.chosen(found)
     one = hessian.of(found, sample)
-    heading.heading("Which samples are stiff?", words.ONE + words.STIFF, "What stiff means")
+    heading.heading("Which samples are stiff?", text.ONE + text.STIFF, "What stiff means")
     choice.strip(found, pictures, sample, order, of_class)
     left, right = st.columns(2, gap="large")
     with left:
-        heading.heading("Why are they?", words.STIFF, level=3)
+        heading.heading("Why are they?", text.STIFF, level=3)
         panels.why(PAGE, view, found, sample)
         st.markdown(text.all_of_them(found))
     with right:
         panels.portrait(PAGE, view, found, pictures, sample, one)
 
-    heading.heading("Its Hessian is a product", words.KRONECKER, "What the squares show")
+    heading.heading("Its Hessian is a product", text.KRONECKER, "What the squares show")
     panels.product(view, sample, one)
 
-    about = words.SPECTRUM + words.EIGENVECTOR + words.ALIGNED
+    about = text.SPECTRUM + text.EIGENVECTOR + text.ALIGNED
     heading.heading("Its curvatures and its directions", about, "What κ, u and v are")
     mode = panels.mode_of(one)
     own = one.alignment(found.directions)[mode - 1]

@@ -1,4 +1,4 @@
-"""What the present numbers say about stiff samples, in sentences."""
+"""What the page of one sample explains, in words and formulas; what the present numbers say about stiff samples."""
 
 from collections import Counter
 
@@ -10,8 +10,60 @@ from engine.samples.table import Samples
 from pages.rooms.sample.choice import ranked, sharpness
 from pages.rooms.sample.figures import chance
 from pages.state.palette import number
+from pages.text.numbers import tex
 from pages.text.run_names import escaped
 from pages.ui.marker import ordinal
+
+ONE = r"""
+**The Hessian of one sample**, $h_p = \nabla_w^2\,\ell_p$, in the weights of the studied layer $z = W a + b$. A weight
+acts on the loss only through $z$, so
+
+$$h_p = M_p \otimes a_p a_p^{\mathsf T},\qquad M_p = \frac{\partial^2 \ell_p}{\partial z^2},$$
+
+with $a_p$ what reaches the layer and $M_p$ how the rest of the network bends the loss. $H$ is the mean of all $h_p$.
+"""
+
+STIFF = r"""
+**Sharpest curvature $\kappa_1$**: the largest eigenvalue of $h_p$ by magnitude,
+
+$$\kappa_1 = \lambda_1(M_p)\,\lVert a_p\rVert^2 .$$
+
+**Confidence** $p$ is the softmax probability of the right class. With cross-entropy and two classes the loss bends
+along the difference of the logits by exactly $p\,(1-p)$: nothing where the network is certain, most where it wavers.
+After a softmax with squared error it is $2p(1-p)^2(3p-1)$; with plain squared error it does not depend on $p$ at all.
+The dashed curve is this function, scaled to the median sample: what confidence alone would make of $\kappa_1$. Wrong
+answers may lie above it: among the other classes the network still wavers. The axes are logarithmic on demand, that
+of confidence at both ends.
+"""
+
+KRONECKER = r"""
+**Kronecker product.** Row $(o, i)$ and column $(o', i')$ of $h_p$ belong to the weights $W_{oi}$ and $W_{o'i'}$:
+
+$$(h_p)_{(o,i),(o',i')} = M_{oo'}\, a_i\, a_{i'} .$$
+
+So every block of the large square is a copy of $a a^{\mathsf T}$, multiplied by one number of $M$. Each square has
+colours of its own: blue negative, red positive, strongest at its largest entry.
+"""
+
+SPECTRUM = r"""
+**Eigenvalues.** $a a^{\mathsf T}$ has one eigenvalue that is not zero, $\lVert a\rVert^2$. So the eigenvalues of
+$h_p$ are $\kappa_m = \lambda_m(M)\,\lVert a\rVert^2$ and all others are zero: of $D$ directions one sample bends only
+a handful. For cross-entropy behind ReLU these are at most one fewer than classes.
+"""
+
+EIGENVECTOR = r"""
+**Eigenvectors** of $h_p$ are $u_m = e_m \otimes a/\lVert a\rVert$, with $e_m$ those of $M$: in the shape of the
+weights an outer product, so every row is the same picture of $a$, stronger or weaker. $v_i$ are the eigenvectors of
+$H$, the mean over all samples. An eigenvector and its negative are the same direction; $u_m$ is drawn on the side of
+$v_i$.
+"""
+
+ALIGNED = r"""
+**Alignment** $\alpha_{mi} = (u_m\cdot v_i)^2$, the share of $u_m$ that lies along $v_i$. Over all directions it sums
+to 1; by chance every direction would have $1/D$ (dashed). Where sharp samples point along sharp directions, noise
+grows faster than curvature: $\gamma > 1$.
+"""
+
 
 # Stiffest samples that are told of, as a share of all; a factor worth naming; an answer that is sure.
 FEW, LARGE, SURE = 0.01, 2.0, 0.9
@@ -66,15 +118,15 @@ def one_of_them(samples: Samples, p: int, one: One) -> str:
     length = (samples.activity.astype(float) ** 2).sum(axis=1)
     bend = np.divide(size, length, out=np.zeros_like(length), where=length > 0)
     text = (
-        f"{answer}. Its $\\kappa_1 = {_tex(samples.kappa[p, 0])}$ is the {ordinal(place)} sharpest of {len(samples):,}"
+        f"{answer}. Its $\\kappa_1 = {tex(samples.kappa[p, 0])}$ is the {ordinal(place)} sharpest of {len(samples):,}"
     )
     times = [_times(z[p], float(np.median(z))) for z in (size, bend, length)]
     if None in times:
         return f"{text}."
     whole, by_bend, by_length = (t for t in times if t is not None)
     text += (
-        f", {_factor(whole)} the median: $\\lVert a\\rVert^2 = {_tex(length[p])}$ is {_factor(by_length)} its median, "
-        f"and the curvature of what follows, $\\lambda_1(M) = {_tex(bend[p])}$, {_factor(by_bend)}."
+        f", {_factor(whole)} the median: $\\lVert a\\rVert^2 = {tex(length[p])}$ is {_factor(by_length)} its median, "
+        f"and the curvature of what follows, $\\lambda_1(M) = {tex(bend[p])}$, {_factor(by_bend)}."
     )
     if max(whole, 1 / whole) < LARGE:
         return f"{text} An ordinary sample."
@@ -124,12 +176,6 @@ def aligned(samples: Samples, one: One, own: np.ndarray, mode: int, direction: i
         f"{count / d:.1%}. It lies most along $v_{{{best}}}$ ({own[best - 1]:.2f}). This one sample of "
         f"{len(samples):,} makes up **{carried:.2%}** of $H_{{{direction},{direction}}}$."
     )
-
-
-def _tex(value: float) -> str:
-    from pages.text.numbers import tex
-
-    return tex(float(value))
 
 
 def _times(value: float, median: float) -> float | None:

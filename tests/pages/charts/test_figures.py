@@ -16,12 +16,12 @@ from engine.results.record import NAMES
 from pages.charts import animation, curves, heatmaps, power_law, residuals
 from pages.charts.animation import Frame
 from pages.charts.power_law import Cloud
-from pages.rooms.duality import words as duality
-from pages.rooms.fisher import words as fisher
+from pages.rooms.duality import text as duality
+from pages.rooms.fisher import text as fisher
 from pages.rooms.glossary.questions import QUESTIONS
 from pages.rooms.live import screen
 from pages.rooms.mechanism import text as sandbox
-from pages.rooms.sample import words as sample
+from pages.rooms.sample import text as sample
 from pages.rooms.tours import library
 from pages.state import palette
 from pages.text import definitions
