@@ -223,21 +223,12 @@ def off_diagonal(real: ndarray, random: ndarray | None, colour: str, height: int
     ]
     if random is not None:
         low, middle, high = np.quantile(share(random), [0.05, 0.5, 0.95], axis=0)
-        line = {"type": "scatter", "mode": "lines"}
         traces += [
-            line
-            | {
-                "x": np.concatenate([x, x[::-1]]),
-                "y": np.concatenate([high, low[::-1]]),
-                "fill": "toself",
-                "fillcolor": faded(palette.QUIET, 0.35),
-                "line": {"width": 0},
-                "name": f"5 … 95 % of {len(random)} draws",
-                "meta": "band",
-                "hoverinfo": "skip",
-            },
-            line
-            | {
+            band("band", x, low, high, faded(palette.QUIET, 0.35))
+            | {"name": f"5 … 95 % of {len(random)} draws", "showlegend": True},
+            {
+                "type": "scatter",
+                "mode": "lines",
                 "x": x,
                 "y": middle,
                 "name": "by chance",
@@ -249,3 +240,19 @@ def off_diagonal(real: ndarray, random: ndarray | None, colour: str, height: int
     across = axis("size of the correlation |R<sub>ij</sub>|, i ≠ j", range=[0, bars * width])
     up = axis("share of pairs", tickformat=".0%", rangemode="tozero")
     return palette.figure(traces, layout(height, bargap=0, xaxis=across, yaxis=up))
+
+
+def band(meta: str, x: ndarray, low: ndarray, high: ndarray, colour: str) -> dict[str, Any]:
+    """The ground between two curves over x, low and high; quiet under the pointer, and in the legend."""
+    return {
+        "type": "scatter",
+        "x": np.concatenate([x, x[::-1]]),
+        "y": np.concatenate([high, low[::-1]]),
+        "fill": "toself",
+        "fillcolor": colour,
+        "mode": "lines",
+        "line": {"width": 0},
+        "meta": meta,
+        "showlegend": False,
+        "hoverinfo": "skip",
+    }

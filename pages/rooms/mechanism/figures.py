@@ -9,6 +9,7 @@ from numpy import ndarray
 
 from engine.results.synthetic import Place
 from pages.charts import power_law
+from pages.charts.curves import band
 from pages.charts.power_law import Cloud
 from pages.rooms.mechanism.spectra import Source
 from pages.state import palette
@@ -50,18 +51,7 @@ def seen(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
         low, middle, high = source.seen[:, order] / _centre(source.seen[1])
         colour = source.look.colour
         traces += [
-            {
-                "type": "scatter",
-                "x": np.concatenate([x, x[::-1]]),
-                "y": np.concatenate([high, low[::-1]]),
-                "fill": "toself",
-                "fillcolor": faded(colour, 0.2),
-                "mode": "lines",
-                "line": {"width": 0},
-                "meta": f"{name} band",
-                "showlegend": False,
-                "hoverinfo": "skip",
-            },
+            band(f"{name} band", x, low, high, faded(colour, 0.2)),
             {
                 "type": "scatter",
                 "x": x,
@@ -80,18 +70,9 @@ def seen(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
     bottom, top = (end([end(t["y"]) for t in traces]) for end in (min, max))
     for gamma, dash in SLOPES.items():
         reach = (low, high) if gamma == 1 else (max(low, bottom), min(high, top))
-        traces.append(
-            {
-                "type": "scatter",
-                "x": reach,
-                "y": [x ** (gamma - 1) for x in reach],
-                "mode": "lines",
-                "name": f"flat: γ = {gamma}" if gamma == 1 else f"slope {gamma - 1}: γ = {gamma}",
-                "meta": f"slope {gamma - 1}",
-                "hoverinfo": "skip",
-                "line": {"color": palette.QUIET, "width": 1.6, "dash": dash},
-            }
-        )
+        name = f"flat: γ = {gamma}" if gamma == 1 else f"slope {gamma - 1}: γ = {gamma}"
+        y = [x ** (gamma - 1) for x in reach]
+        traces.append(_line(f"slope {gamma - 1}", reach, y, palette.QUIET, dash=dash, name=name))
     return palette.figure(
         traces,
         layout(
@@ -175,18 +156,7 @@ def chart(
 ) -> go.Figure:
     """The map: γ against the correlation of κ with its alignment; the sandbox's curve and point, and the run's points
     by epoch, the one looked at large."""
-    traces: list[dict[str, Any]] = [
-        {
-            "type": "scatter",
-            "x": curve[0],
-            "y": curve[1],
-            "mode": "lines",
-            "meta": "curve",
-            "showlegend": False,
-            "hoverinfo": "skip",
-            "line": {"color": look.colour, "width": 2.5},
-        }
-    ]
+    traces = [_line("curve", curve[0], curve[1], look.colour, 2.5, showlegend=False)]
     if run:
         size, width = zip(*((17, 3) if e == epoch else (8, 1.5) for e in run), strict=True)
         traces.append(
@@ -236,6 +206,65 @@ def chart(
             annotations=said,
         ),
     )
+
+
+def wedge(source: Source, step: int, direction: int, height: int = 420) -> go.Figure:
+    """E[h²]_ii between H_ii² (slope 2) and max |κ| E[|h|]_ii (slope 1 where no κ is negative); what the step of the
+    proof speaks of is drawn strong. direction: the one whose numbers are told, from 1."""
+    b, rows = source.bounds, source.shown
+    x = b.hessian[rows]
+    order = np.argsort(x)
+    x, rows = x[order], rows[order]
+    lower, noise, upper = (z[rows] for z in (b.lower, b.noise, b.upper))
+    strong = {2: ("lower",), 3: ("upper",), 4: ("lower", "upper"), 5: ("fit",)}.get(step, ())
+
+    def line(meta: str, y: ndarray, name: str, dash: str, colour: str = palette.QUIET) -> dict[str, Any]:
+        return _line(meta, x, y, colour, 4 if meta in strong else 1.6, dash, name=name)
+
+    right = "max |κ| · E[|h|]<sub>ii</sub>" if b.negative else "κ<sub>max</sub> H<sub>ii</sub>"
+    i = direction - 1
+    traces: list[dict[str, Any]] = [
+        band("between", x, lower, upper, palette.SHADE),
+        line("upper", upper, f"{right}, slope 1", SLOPES[1]),
+        line("lower", lower, "H<sub>ii</sub>², slope 2", SLOPES[2]),
+        {
+            "type": "scatter",
+            "x": x,
+            "y": noise,
+            "mode": "markers",
+            "name": "E[h²]<sub>ii</sub>",
+            "meta": "noise",
+            "marker": {"color": source.look.colour, "symbol": source.look.marker, "size": 6, "opacity": 0.75},
+            "customdata": rows + 1,
+            "hovertemplate": "direction %{customdata}<br>H<sub>ii</sub> = %{x:.3e}<br>E[h²]<sub>ii</sub> = %{y:.3e}"
+            "<extra></extra>",
+        },
+        line("fit", source.fit.line(x), f"γ = {source.fit.gamma:.2f}", "solid", source.look.colour),
+        {
+            "type": "scatter",
+            "x": [b.hessian[i]] * 3,
+            "y": [b.lower[i], b.noise[i], b.upper[i]],
+            "mode": "lines+markers",
+            "name": f"direction {direction}",
+            "meta": "marked",
+            "line": {"color": palette.MARK, "width": 2},
+            "marker": {"color": palette.MARK, "symbol": ["line-ew-open", "circle-open", "line-ew-open"], "size": 14},
+            "hovertemplate": "%{y:.3e}<extra></extra>",
+        },
+    ]
+    wide, tall = (decades(traces, coordinate) for coordinate in "xy")
+    return palette.figure(
+        traces,
+        layout(height, xaxis=log_axis(HESSIAN, wide), yaxis=log_axis("E[h²]<sub>ii</sub> and its bounds", tall)),
+    )
+
+
+def _line(
+    meta: str, x: Any, y: Any, colour: str, width: float = 1.6, dash: str = "solid", **more: Any
+) -> dict[str, Any]:
+    """A line that says nothing under the pointer."""
+    line = {"color": colour, "width": width, "dash": dash}
+    return {"type": "scatter", "x": x, "y": y, "mode": "lines", "meta": meta, "hoverinfo": "skip", "line": line} | more
 
 
 def _centre(values: ndarray) -> float:

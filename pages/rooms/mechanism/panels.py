@@ -11,16 +11,14 @@ from pages.data import results
 from pages.data.results import View
 from pages.plot import reproduce
 from pages.plot.plot import draw
-from pages.rooms.mechanism import figures, proof, spectra
-from pages.rooms.mechanism import text as told
+from pages.rooms.mechanism import figures, proof, spectra, text
 from pages.rooms.mechanism.controls import Setting
 from pages.rooms.mechanism.spectra import Source
-from pages.rooms.mechanism.wedge import wedge
 from pages.rooms.suppression import panels
 from pages.state import selection
 from pages.state.selection import bound
 from pages.text import confidence, definitions
-from pages.text import numbers as live
+from pages.text.numbers import tex
 from pages.ui import marker
 from pages.ui.heading import heading
 
@@ -82,7 +80,7 @@ def pictures_of(setting: Setting, made: Source, run: Source | None, view: View |
     there = {SANDBOX: made} | ({} if run is None else {RUN: run})
     with st.grid(2, min_column_width=400, gap="medium") as grid:
         with grid.cell():
-            heading("The power law", told.LAW + definitions.GAMMA, level=3)
+            heading("The power law", text.LAW + definitions.GAMMA, level=3)
             draw(
                 figures.law(there),
                 "law",
@@ -94,10 +92,10 @@ def pictures_of(setting: Setting, made: Source, run: Source | None, view: View |
                 code=lambda: _code(setting, run, view, "H, E_h2 = (found.first.sum(axis=0), found.second.sum(axis=0))"),
             )
         with grid.cell():
-            heading("The map of γ", told.MAP, level=3)
+            heading("The map of γ", text.MAP, level=3)
             _map(setting, made, run, view)
         with grid.cell():
-            heading("What a direction sees", told.SEEN, level=3)
+            heading("What a direction sees", text.SEEN, level=3)
             draw(
                 figures.seen(there),
                 "seen",
@@ -112,7 +110,7 @@ def pictures_of(setting: Setting, made: Source, run: Source | None, view: View |
                 ),
             )
         with grid.cell():
-            heading("Spectra of κ, H and E[h²]", told.SPECTRA, level=3)
+            heading("Spectra of κ, H and E[h²]", text.SPECTRA, level=3)
             draw(
                 figures.spectra(there),
                 "spectra",
@@ -213,7 +211,7 @@ def the_proof(page: str, source: Source, whose: str) -> None:
             st.markdown(step.equality)
     with drawn:
         draw(
-            wedge(source, chosen, direction),
+            figures.wedge(source, chosen, direction),
             "wedge",
             "sandbox-bound",
             "Log-log plot of the mean square curvature against the mean, between its bounds of slope 2 and slope 1.",
@@ -238,11 +236,11 @@ def _direction(page: str, source: Source) -> int:
 
 def numbers(step: proof.Step) -> str:
     """The numbers of a step as a table."""
-    rows = "\n".join(f"| ${symbol}$ | ${live.tex(value, 4)}$ |" for symbol, value in step.numbers)
+    rows = "\n".join(f"| ${symbol}$ | ${tex(value, 4)}$ |" for symbol, value in step.numbers)
     return f"| | value |\n|:--|--:|\n{rows}"
 
 
 def how_it_is_made() -> None:
     """The construction, in words and formula."""
     st.subheader("How the sandbox is made")
-    st.markdown(told.MADE.replace("⟦n⟧", str(SAMPLES)))
+    st.markdown(text.MADE.replace("⟦n⟧", str(SAMPLES)))

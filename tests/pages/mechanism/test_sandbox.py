@@ -10,7 +10,7 @@ from cache.store import Store
 from engine.results import synthetic
 from pages.rooms.mechanism import proof, spectra
 from pages.rooms.mechanism.controls import Setting
-from pages.rooms.mechanism.wedge import wedge
+from pages.rooms.mechanism.figures import wedge
 from pages.state import selection
 from pages.state.selection import Selection
 from pages.text import numbers
