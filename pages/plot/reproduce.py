@@ -1,8 +1,10 @@
 """The engine calls behind a figure, as Python that runs by itself and gives the same numbers."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 
 from engine.config.requests import AnalysisRequest
+from engine.runs.recording import Film, Frame
 from pages.data.results import View
 
 # Settings of an analysis that engine.analyze takes under the same name.
@@ -92,3 +94,17 @@ def cells(sweep: str) -> str:
             "        print(state.row.row, state.row.classes, state.row.seed, *gammas)",
         )
     )
+
+
+_FILM = ("from cache.store import Store", "from engine.runs import recording as film", "")
+
+
+def film_frame(film: Film, frame: Frame, *lines: str) -> str:
+    """Read the pictures of one frame of a film from the cache, and put questions to them."""
+    return "\n".join((*_FILM, f'picture = film.picture(Store(), "{film.key}", {frame.epoch})', *lines))
+
+
+def film_columns(film: Film, names: Sequence[str]) -> str:
+    """Read numbers of every frame of a film."""
+    columns = (f'{name} = shot.column("{name}")' for name in names)
+    return "\n".join((*_FILM, f'shot = film.read(Store(), "{film.key}")', *columns))

@@ -16,7 +16,7 @@ from pages.data import results, samples, suppression
 from pages.data.results import View
 from pages.rooms.duality import choice
 from pages.rooms.dynamics.panels import PARTS
-from pages.rooms.live.choice import TINY
+from pages.rooms.live.controls import TINY
 from pages.rooms.mechanism import controls
 from pages.rooms.mechanism import spectra as sources
 from pages.rooms.suppression import figures

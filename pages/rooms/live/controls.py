@@ -1,5 +1,7 @@
-"""The knobs of a film: play and pause, single frames, learning rate and batch size on the way, begin again, end."""
+"""Which run is shot, and the knobs of its film: play and pause, single frames, learning rate and batch size on the way,
+begin again, end."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -7,16 +9,74 @@ import streamlit as st
 
 from cache.jobs import Job
 from engine.config.command_line import film_arguments
+from engine.config.presets import preset
 from engine.config.requests import RunRequest
 from engine.runs import recording
 from pages.data import results
 from pages.jobs import queue
 from pages.jobs.watch import jobs
-from pages.rooms.live.keys import fresh, renew
+from pages.state import selection
 
+TINY, DIGITS = "tiny, 5 seconds", RunRequest()
+_ASKED = "film.asked"  # a run with another seed, until there is a film of it
 _REFUSED = "film.refused"
 # The slider through the film, and its place where each frame is shown as it comes.
 SLIDER, NEWEST = "film.frame", "newest"
+
+
+def choose() -> tuple[str, RunRequest]:
+    """The choice and the seed; the film's key and its run."""
+    known = _known()
+    wanted = selection.current().film
+    key = wanted if wanted in known else next(iter(known))
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    options = list(known)
+    box, number = fresh("film.of", key), fresh("film.seed", known[key].seed)
+
+    def chosen() -> None:
+        selection.choose(film=st.session_state[box])
+
+    with left:
+        st.selectbox(
+            "Film of",
+            options,
+            index=options.index(key),
+            format_func=lambda k: queue.title(known[k]),
+            key=box,
+            on_change=chosen,
+            help="The first trains and is analysed several times a second. A larger network takes some seconds a "
+            "frame. The run that the other pages show is shot anew, from its first epoch.",
+        )
+
+    def reseeded() -> None:
+        asked = replace(known[key], seed=int(st.session_state[number]))
+        st.session_state[_ASKED] = asked
+        selection.choose(film=recording.film_key(asked))
+
+    with right:
+        st.number_input(
+            "Seed",
+            min_value=0,
+            value=known[key].seed,
+            step=1,
+            key=number,
+            on_change=reseeded,
+            help="Of the first weights and the order of batches.",
+        )
+    return key, known[key]
+
+
+def _known() -> dict[str, RunRequest]:
+    """Runs that can be shot, by the key of their film; the first is shown unless one is chosen."""
+    found = [preset(TINY).run(), DIGITS]
+    here = results.chosen_run()
+    # A run that came as files of weights was trained elsewhere.
+    if here is not None and not here.request.weights and here.request.model.kind in ("mlp", "cnn"):
+        found.append(here.request)
+    if _ASKED in st.session_state:
+        found.append(st.session_state[_ASKED])
+    found += [shot.request for shot in recording.films(results.store())]
+    return {recording.film_key(request): request for request in found}
 
 
 def worker(request: RunRequest) -> Job | None:
@@ -169,3 +229,26 @@ def _forget(key: str) -> None:
 def start(request: RunRequest) -> Job:
     """A worker for this film, or the one that is at work; it holds no place in the queue."""
     return jobs().start(film_arguments(request), f"Live: {queue.title(request)}", queue=False)
+
+
+# -- keys of widgets that others turn too: the worker, another tab, another widget of the page ------------
+# A value that is written into a widget's state can be lost: a browser that is still drawing the page may get the widget
+# once more before it has shown it, and then answers with the widget's lowest value, as if somebody had turned it. So a
+# widget here is given its value as its default, and a new key where that has changed without it.
+
+
+def key_of(name: str) -> str:
+    """The present key of a widget."""
+    return f"{name}.{st.session_state.setdefault(f'{name}.count', 0)}"
+
+
+def renew(name: str) -> None:
+    """Let a widget start anew from its default."""
+    st.session_state[f"{name}.count"] = st.session_state.get(f"{name}.count", 0) + 1
+
+
+def fresh(name: str, value: Any) -> str:
+    """The key of a widget that shows this value."""
+    if st.session_state.get(key_of(name), value) != value:
+        renew(name)
+    return key_of(name)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.rooms.live import choice, controls, screen
+from pages.rooms.live import controls, screen
 
 
 def show() -> None:
@@ -11,6 +11,6 @@ def show() -> None:
     with left:
         st.title("Watch it learn")
     with right:
-        key, request = choice.choose()
+        key, request = controls.choose()
     controls.show(key, request)
     screen.show(key, request)

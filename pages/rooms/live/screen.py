@@ -17,9 +17,10 @@ from pages.charts import heatmaps
 from pages.data import results
 from pages.jobs.describe import doing, sentence
 from pages.jobs.watch import jobs, log
+from pages.plot import reproduce
 from pages.plot.plot import draw
-from pages.rooms.live import code, figures, keys
-from pages.rooms.live.controls import NEWEST, SLIDER, follow, worker
+from pages.rooms.live import figures
+from pages.rooms.live.controls import NEWEST, SLIDER, follow, key_of, renew, worker
 from pages.state import palette
 from pages.text import confidence, definitions, numbers
 from pages.ui.guard import guarded
@@ -127,11 +128,11 @@ def _scrub(shot: Film) -> Frame:
     frames = {frame.epoch: frame for frame in shot.frames}
     # The end of the slider is a word, not an epoch: while the film grows, nobody has to move it.
     options: list[int | str] = [*frames, NEWEST]
-    if st.session_state.get(keys.key(SLIDER), NEWEST) not in options:
-        keys.renew(SLIDER)
+    if st.session_state.get(key_of(SLIDER), NEWEST) not in options:
+        renew(SLIDER)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False, key="film-frames"):
         chosen = st.select_slider(
-            "Frame at epoch", options, NEWEST, key=keys.key(SLIDER), format_func=str, label_visibility="collapsed"
+            "Frame at epoch", options, NEWEST, key=key_of(SLIDER), format_func=str, label_visibility="collapsed"
         )
         st.button(
             "Newest",
@@ -165,7 +166,7 @@ def _frame(shot: Film, frame: Frame, picture: Picture) -> None:
             f"Noise variance over curvature at epoch {frame.epoch}, log-log: γ = {_plain(frame.gamma)} for C and "
             f"{_plain(frame.gamma_awd)} for C_AWD.",
             arrays=lambda: {"H": picture.eigenvalues, **picture.diagonals},
-            code=lambda: code.frame(shot, frame, "H, diagonals = picture.eigenvalues, picture.diagonals"),
+            code=lambda: reproduce.film_frame(shot, frame, "H, diagonals = picture.eigenvalues, picture.diagonals"),
         )
         _sure(shot, frame, picture)
     with right:
@@ -175,7 +176,7 @@ def _frame(shot: Film, frame: Frame, picture: Picture) -> None:
             f"film-R-{frame.epoch}",
             f"Heatmap of the correlation of C between the {k} sharpest directions at epoch {frame.epoch}.",
             arrays=lambda: {"R_real": picture.correlation, "H": picture.eigenvalues[:k]},
-            code=lambda: code.frame(shot, frame, "R_real, H = picture.correlation, picture.eigenvalues"),
+            code=lambda: reproduce.film_frame(shot, frame, "R_real, H = picture.correlation, picture.eigenvalues"),
         )
     st.caption(
         f"Left: the power law of this epoch, on axes that hold the whole film. Right: $R_\\mathrm{{real}}$ of the {k} "
@@ -254,7 +255,7 @@ def _curves(shot: Film, frame: Frame) -> None:
                     f"film-{key}",
                     f"{alt}, from epoch {shot.frames[0].epoch} to {shot.last.epoch}" + (f"; {said}." if said else "."),
                     arrays=partial(_columns, shot, names),
-                    code=partial(code.columns, shot, names),
+                    code=partial(reproduce.film_columns, shot, names),
                 )
     kept = f" The last {recording.KEPT_FRAMES} frames are kept." if len(shot.frames) >= recording.KEPT_FRAMES else ""
     before = " Faint curves are the take before the last reset." if shot.before else ""

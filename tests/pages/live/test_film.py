@@ -15,7 +15,7 @@ from engine.config.command_line import film_arguments
 from engine.config.presets import preset
 from engine.runs import recording
 from engine.runs.recording import Change, Control, Film, Frame
-from pages.rooms.live import code
+from pages.plot import reproduce
 from pages.text import confidence
 from tests.pages.charts.test_figures import decode
 from tests.pages.test_every_page import button, chart, charts, fine, heat, opened, url
@@ -213,9 +213,9 @@ def test_changes_are_marked_with_their_words_in_every_curve(store):
 def test_the_code_beside_the_figures_gives_what_they_show(store):
     found = plant(store)
     names = {}
-    exec(code.frame(found, found.frames[2], "R_real = picture.correlation"), names)
+    exec(reproduce.film_frame(found, found.frames[2], "R_real = picture.correlation"), names)
     np.testing.assert_allclose(names["R_real"], measured(2).correlation("C", 100), atol=1e-6)
-    exec(code.columns(found, ("epoch", "gamma")), names)
+    exec(reproduce.film_columns(found, ("epoch", "gamma")), names)
     np.testing.assert_array_equal(names["epoch"], [0, 1, 2, 3])
     np.testing.assert_array_equal(names["gamma"], found.column("gamma"))
 
