@@ -14,10 +14,9 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from engine.errors import require
-from engine.results import commutation
-from engine.results.commutation import Fit
+from engine.results import commutation, power_law
 from engine.results.jackknife import Jackknife
-from engine.results.power_law import Exponent, bootstrap_interval, exponent
+from engine.results.power_law import Exponent, Fit, bootstrap_interval, exponent
 from engine.results.record import NAMES, Probes, Provenance, Source, Whole
 from engine.results.suppression import Spectra, Suppressed, suppress
 
@@ -144,8 +143,8 @@ class Analysis:
     def spearman(self, name: str, top_k: int | None = None) -> float:
         """Rank correlation of C_ii with H_ii over the fitted directions of the window."""
         x, y = self._window(name, top_k)
-        keep = commutation.fittable(x, y, self.noise_floor)
-        return commutation.spearman(x[keep], y[keep]) if keep.sum() > 1 else float("nan")
+        keep = power_law.fittable(x, y, self.noise_floor)
+        return power_law.spearman(x[keep], y[keep]) if keep.sum() > 1 else float("nan")
 
     def frobenius(self, name: str) -> float:
         """‖M‖_F."""
@@ -173,7 +172,7 @@ class Analysis:
         from the bootstrap, where its replicates cover the window, else from the jackknife, where that was kept."""
         require(first >= 0, f"first must be at least 0, not {first}.")
         x, y = (z[first:] for z in self._window(name, top_k))
-        fit = commutation.power_law(x, y, self.noise_floor)
+        fit = power_law.power_law(x, y, self.noise_floor)
         return dataclasses.replace(fit, interval=self._interval(name, fit.gamma, first, first + x.size))
 
     def exponent(self, name: str, top_k: int | None = None, first: int = 0) -> Exponent:
@@ -192,11 +191,11 @@ class Analysis:
     def theil_sen(self, name: str, top_k: int | None = None, first: int = 0) -> tuple[float, float, float]:
         """Median pairwise slope and its 95 % interval over the window of fit: a robust second opinion on γ."""
         x, y = (z[first:] for z in self._window(name, top_k))
-        return commutation.theil_sen(x, y, self.noise_floor)
+        return power_law.theil_sen(x, y, self.noise_floor)
 
     def gamma_by_window(self, name: str) -> Float[ndarray, " k"]:
         """γ over the first 𝒩 directions for every 𝒩 = 1 … k; NaN where undefined."""
-        return commutation.gamma_by_window(self.eigenvalues, self.diagonal(name), self.noise_floor)
+        return power_law.gamma_by_window(self.eigenvalues, self.diagonal(name), self.noise_floor)
 
     def effective_curvature(self) -> Float[ndarray, " k"]:
         """κ_eff(i) = E[h²]_ii / H_ii, NaN where H_ii is below the noise floor. Its log-log slope on H_ii
@@ -315,7 +314,7 @@ class Analysis:
     def _interval(self, name: str, gamma: float, first: int, last: int) -> tuple[float, float] | None:
         x, y = self.eigenvalues[first:last], self.diagonal(name)[first:last]
         # A direction enters the interval as it enters the fit: chosen once, on the original sample.
-        keep = commutation.fittable(x, y, self.noise_floor)
+        keep = power_law.fittable(x, y, self.noise_floor)
         if name in self.replicates and self.replicates["H"].shape[1] >= last:
             return bootstrap_interval(*(self.replicates[key][:, first:last][:, keep] for key in ("H", name)))
         return None if self.jackknife is None else self.jackknife.interval(name, gamma, x, y, keep, first)

@@ -1,17 +1,16 @@
-"""How far one exponent γ can be trusted: its window, its noise floor, its samples, and the straight line itself.
+"""The power law C_ii ∝ H_ii^γ, and how far its one exponent can be trusted: its window, its noise floor, its samples,
+and the straight line itself.
 
-NumPy only. Diagonals come as (k) arrays in the order of falling H_ii; fits are engine.results.commutation.power_law.
+NumPy only. Diagonals come as (k) arrays in the order of falling H_ii.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from engine.errors import require
-from engine.results import commutation
-from engine.results.commutation import Fit, fittable
 
 # The local slope may change over the window by this share of γ. A tenth: γ holds to ± 5 % at both ends, which is
 # finer than the differences the paper draws conclusions from (1.0, 1.1, 1.4). A half: at the ends the slope is a
@@ -19,6 +18,95 @@ from engine.results.commutation import Fit, fittable
 STRAIGHT, STRONG = 0.1, 0.5
 # A bend that chance alone gives in more than one of twenty windows is no finding.
 LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A power law C_ii = 10^intercept · H_ii^gamma, least squares on log10.
+
+    gamma, stderr: slope and its standard error under independent residuals; r2: explained share of
+    the variance; n: directions fitted; discarded: directions of the window left out because H_ii is
+    below the noise floor or C_ii is not positive; interval: the central 95 % of gamma over bootstrap
+    resamples of the training samples, None without a bootstrap.
+    """
+
+    gamma: float
+    stderr: float
+    r2: float
+    intercept: float
+    n: int
+    discarded: int = 0
+    interval: tuple[float, float] | None = None
+
+    def line(self, eigenvalues: Float[ndarray, " k"]) -> Float[ndarray, " k"]:
+        """The fitted C_ii at the given H_ii."""
+        return 10**self.intercept * eigenvalues**self.gamma
+
+
+def fittable(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0) -> Bool[ndarray, " k"]:
+    """Directions that carry data on log axes: x above the noise floor, both positive and finite."""
+    return (x > max(floor, 0.0)) & (y > 0) & np.isfinite(x) & np.isfinite(y)
+
+
+def power_law(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0) -> Fit:
+    """Ordinary least squares of log10 y on log10 x over the fittable directions.
+
+    Raises ValueError when fewer than three directions, or only one value of x, can be fitted.
+    """
+    keep = fittable(x, y, floor)
+    require(
+        int(keep.sum()) >= 3,
+        f"A slope needs at least 3 directions where H_ii is above the noise floor ({floor:.2g}) and C_ii "
+        f"is positive; this window has {int(keep.sum())} of {keep.size}. Widen the window or raise top_k.",
+    )
+    u, v = np.log10(x[keep]), np.log10(y[keep])
+    require(
+        float(np.ptp(u)) > 0,
+        "Every H_ii in this window is the same number, so no slope is defined. Widen the window.",
+    )
+    du, dv = u - u.mean(), v - v.mean()
+    gamma = float(du @ dv / (du @ du))
+    residual = float(np.sum((dv - gamma * du) ** 2))
+    return Fit(
+        gamma=gamma,
+        stderr=float(np.sqrt(residual / (u.size - 2) / (du @ du))),
+        r2=1 - residual / float(dv @ dv) if np.ptp(v) > 0 else 1.0,
+        intercept=float(v.mean() - gamma * u.mean()),
+        n=int(keep.sum()),
+        discarded=int((~keep).sum()),
+    )
+
+
+def theil_sen(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0) -> tuple[float, float, float]:
+    """Median of all pairwise log-log slopes with its 95 % interval: γ without trust in outliers."""
+    keep = fittable(x, y, floor)
+    require(int(keep.sum()) >= 3, "Theil–Sen needs at least 3 directions above the noise floor.")
+    from scipy import stats  # a second to load: only for those who ask
+
+    slope, _, low, high = stats.theilslopes(np.log10(y[keep]), np.log10(x[keep]))
+    return float(slope), float(low), float(high)
+
+
+def gamma_by_window(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0) -> Float[ndarray, " k"]:
+    """γ fitted over the first j directions for every j = 1 … k (γ against 𝒩); NaN where undefined."""
+    keep = fittable(x, y, floor)
+    u, v = (np.log10(np.where(keep, z, 1.0)) for z in (x, y))
+    # Seen from the first direction, no window is far from its own mean: the sums keep their digits.
+    first = int(keep.argmax()) if keep.any() else 0
+    u, v = u - u[first], v - v[first]
+    n, su, sv, suu, suv = (np.cumsum(np.where(keep, z, 0.0)) for z in (np.ones_like(u), u, v, u * u, u * v))
+    variance = n * suu - su**2
+    slope = np.divide(n * suv - su * sv, variance, out=np.full_like(u, np.nan), where=variance > 0)
+    return np.where(n >= 3, slope, np.nan)
+
+
+def spearman(x: Float[ndarray, " k"], y: Float[ndarray, " k"]) -> float:
+    """Rank correlation of C_ii and H_ii; NaN where one of them is constant."""
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return float("nan")
+    from scipy import stats
+
+    return float(stats.spearmanr(x, y).statistic)
 
 
 @dataclass(frozen=True)
@@ -169,7 +257,7 @@ def windows(
     found = []
     for n in dict.fromkeys(min(n, end) for n in (last // 4, last // 2, last, 2 * last)):
         try:
-            found.append((n, commutation.power_law(x[first:n], y[first:n], floor).gamma))
+            found.append((n, power_law(x[first:n], y[first:n], floor).gamma))
         except ValueError:  # too few directions for a slope
             continue
     return tuple(found)

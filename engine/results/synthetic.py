@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from engine.errors import require
-from engine.results.commutation import fittable, power_law
+from engine.results.power_law import fittable, power_law
 from engine.results.suppression import Spectra, suppress
 
 SAMPLES = 200

@@ -19,7 +19,7 @@ from engine.curvature.analyze import analyze
 from engine.device import resolve, threads
 from engine.models.architectures import check_fit, linear_shapes, studied_layer
 from engine.models.networks import build
-from engine.results import commutation
+from engine.results import commutation, power_law
 from engine.results.analysis import Analysis
 from engine.results.record import USUAL_WINDOW
 from engine.runs import eviction
@@ -224,7 +224,7 @@ class Camera:
 def _frame(record: EpochRecord, result: Analysis, settings: TrainingRequest, seconds: float) -> Frame:
     assert record.learning_rate is not None  # it was trained here
     h, c = result.eigenvalues, result.diagonal("C")
-    data = commutation.fittable(h, c, result.noise_floor)
+    data = power_law.fittable(h, c, result.noise_floor)
     (gamma, interval), (gamma_awd, interval_awd) = (_exponent(result, name) for name in NAMES)
     return Frame(
         epoch=record.epoch,

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from engine.config.requests import check_loss
-from engine.results.commutation import Fit, power_law
+from engine.results.power_law import Fit, power_law
 from engine.samples.table import Samples
 
 # B·C stands for C: in H's own units.

@@ -18,7 +18,7 @@ import numpy as np
 from engine.config.command_line import arguments
 from engine.errors import require
 from engine.results.analysis import Analysis
-from engine.results.commutation import power_law
+from engine.results.power_law import power_law
 from engine.runs.library import Run
 from engine.sweeps.grid import Cell
 

@@ -17,8 +17,7 @@ from pages.state import palette
 from pages.state.palette import CURVATURE, LOOKS, SLOPES, Look, layout, log_axis
 
 if TYPE_CHECKING:
-    from engine.results.commutation import Fit
-    from engine.results.power_law import Bend
+    from engine.results.power_law import Bend, Fit
 
 LIMIT = 300
 # Points of a parabola: enough to look smooth.

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy import ndarray
 
-from engine.results.commutation import gamma_by_window as by_window
+from engine.results.power_law import gamma_by_window as by_window
 from pages.charts import power_law
 from pages.charts.curves import gamma_axis
 from pages.charts.power_law import RUNS, Cloud, ring, spread

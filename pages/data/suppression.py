@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy import ndarray
 
-from engine.results.commutation import Fit, power_law
+from engine.results.power_law import Fit, power_law
 from engine.results.suppression import Suppressed
 from pages.data import results
 from pages.data.results import View

@@ -8,8 +8,7 @@ import numpy as np
 import streamlit as st
 
 from engine.results.analysis import Analysis
-from engine.results.commutation import Fit
-from engine.results.power_law import Bend, Exponent
+from engine.results.power_law import Bend, Exponent, Fit
 from engine.runs import library
 from engine.runs.library import Run
 from pages.data import results

@@ -12,7 +12,7 @@ from pages.data.results import View
 from pages.state import palette, selection
 
 if TYPE_CHECKING:
-    from engine.results.commutation import Fit
+    from engine.results.power_law import Fit
     from pages.data.suppression import Outcome
 
 _PLACE = re.compile(r"⟦(\w+)⟧")

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from engine.results.analysis import Analysis
-from engine.results.commutation import Fit
+from engine.results.power_law import Fit
 from engine.results.record import USUAL_WINDOW
 from pages.charts import curves
 from pages.data import results

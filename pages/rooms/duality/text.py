@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from engine.results.commutation import power_law
+from engine.results.power_law import power_law
 from engine.samples.all_pairs import Differences
 from engine.samples.pair import Walk
 from engine.samples.table import Samples

@@ -8,7 +8,7 @@ import streamlit as st
 from numpy import ndarray
 
 from engine.results import synthetic
-from engine.results.commutation import Fit, power_law
+from engine.results.power_law import Fit, power_law
 from engine.results.suppression import Spectra
 from engine.results.synthetic import Bounds, Place
 from pages.charts import power_law as figures

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from engine.results.commutation import spearman
+from engine.results.power_law import spearman
 from engine.samples.hessian import One, two_classes
 from engine.samples.table import Samples
 from pages.rooms.sample.choice import ranked, sharpness

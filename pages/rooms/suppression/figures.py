@@ -13,7 +13,7 @@ from pages.state import palette
 from pages.state.palette import LOOKS, SLOPES, Look, axis, faded, layout, log_axis
 
 if TYPE_CHECKING:
-    from engine.results.commutation import Fit
+    from engine.results.power_law import Fit
 
 EDITED = replace(LOOKS["E_h2"], html="edited")
 MEASURED = Look(palette.QUIET, "hexagon-open", "as measured", r"\mathrm{measured}")

@@ -3,7 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from engine.results.commutation import Fit
+from engine.results.power_law import Fit
 from engine.results.suppression import Spectra
 from pages.charts.power_law import Cloud
 from pages.data.results import View

@@ -9,8 +9,8 @@ from scipy import stats
 
 from engine import analyze
 from engine.curvature.resampling import left_out
-from engine.results.commutation import fittable
 from engine.results.jackknife import ALONE, SHARE, Jackknife, places, stretches
+from engine.results.power_law import fittable
 from tests.engine.curvature.test_analysis import B, expected, run
 from tests.reference import twins
 from tests.reference.cases import case, lonely

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.results import commutation, power_law
+from engine.results import power_law
 from engine.results.power_law import LEVEL, STRAIGHT, STRONG, Bend, bend, effective_number
 from tests import planted
 from tests.reference.twins import compare
@@ -175,7 +175,7 @@ def test_windows_reach_as_far_as_there_are_directions_above_the_floor(last, expe
     found = result.exponent("C", last)
     assert tuple(n for n, _ in found.windows) == expected
     for n, gamma in found.windows:
-        assert gamma == commutation.power_law(h[:n], c[:n], floor).gamma
+        assert gamma == power_law.power_law(h[:n], c[:n], floor).gamma
     assert found.bend == bend(h[:last], c[:last], floor)
 
 
@@ -183,4 +183,4 @@ def test_windows_begin_where_the_fit_does():
     h, c = noisy(100, c2=0.1)
     found = power_law.windows(h, c, 0.0, 10, 40)
     assert [n for n, _ in found] == [20, 40, 80], "10 … 10 holds nothing to fit"
-    assert found[0][1] == commutation.power_law(h[10:20], c[10:20]).gamma
+    assert found[0][1] == power_law.power_law(h[10:20], c[10:20]).gamma

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.results.commutation import power_law
+from engine.results.power_law import power_law
 from engine.results.suppression import Spectra, suppress
 from tests.reference import twins
 from tests.reference.twins import compare

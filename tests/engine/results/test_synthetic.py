@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.results import synthetic
-from engine.results.commutation import power_law
+from engine.results.power_law import power_law
 from engine.results.suppression import Spectra, suppress
 from engine.results.synthetic import SHAPES
 from tests.engine.results.test_suppression import diagonals, problem, reduced, samples

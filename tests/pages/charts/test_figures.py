@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import pytest
 
 from engine.results import commutation
+from engine.results.power_law import power_law as law
 from engine.results.record import NAMES
 from pages.charts import animation, curves, heatmaps, power_law, residuals
 from pages.charts.animation import Frame
@@ -371,7 +372,7 @@ def test_residuals_are_the_distances_from_the_fit_in_decades():
     (cloud,) = clouds(first=5, last=200)[:1]
     bent = dataclasses.replace(cloud, y=cloud.y * 10 ** (0.05 * np.log10(cloud.x) ** 2))
     for c in (cloud, bent):
-        fit = commutation.power_law(c.x[5:200], c.y[5:200], c.floor)
+        fit = law(c.x[5:200], c.y[5:200], c.floor)
         c = dataclasses.replace(c, fit=fit)
         figure = residuals.residuals([c], marked=9)
         (points,) = traces(figure, meta="C")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.results.commutation import power_law
+from engine.results.power_law import power_law
 from engine.samples import fisher
 from pages.rooms.fisher import figures, text
 from tests.pages.charts.test_figures import decode

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.results import synthetic
-from engine.results.commutation import power_law
+from engine.results.power_law import power_law
 from engine.runs import library
 from engine.samples import fisher
 from engine.samples.pair import pair

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cache.store import Store
-from engine.results.commutation import power_law
+from engine.results.power_law import power_law
 from engine.results.suppression import suppress
 from pages.rooms.suppression import figures
 from pages.state import selection
