@@ -14,7 +14,8 @@ from engine import units
 from engine.config.requests import AnalysisRequest, ModelRequest, RunRequest, SamplesRequest, key, to_json
 from engine.results import commutation
 from engine.results.analysis import Analysis
-from engine.results.record import NAMES, Provenance, Whole
+from engine.results.names import NAMES
+from engine.results.record import Provenance, Whole
 from engine.results.suppression import Spectra
 from engine.runs import library
 from engine.runs.estimate import Calibration

@@ -8,8 +8,9 @@ from typing import Protocol, runtime_checkable
 
 from cache.progress import Pace, Progress
 from engine.results.analysis import Analysis
+from engine.results.names import NAMES, USUAL_WINDOW
 from engine.results.power_law import Fit
-from engine.results.record import NAMES, USUAL_WINDOW, Check
+from engine.results.record import Check
 from engine.sweeps.rows import Row, groups, mean
 from engine.units import duration
 

@@ -1,7 +1,7 @@
 """The named matrices: each a line, as a linear combination of a few moments and means.
 
 A new matrix is a line in `combinations` (and, if it needs one, a moment in `moments`), its name in
-engine.results.record.NAMES, and a twin in tests/reference. Source: theory.md sections 1 and 3.
+engine.results.names.NAMES, and a twin in tests/reference. Source: theory.md sections 1 and 3.
 """
 
 from collections.abc import Callable, Mapping

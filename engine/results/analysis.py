@@ -16,8 +16,9 @@ from numpy import ndarray
 from engine.errors import require
 from engine.results import commutation, power_law
 from engine.results.jackknife import Jackknife
+from engine.results.names import NAMES
 from engine.results.power_law import Exponent, Fit, bootstrap_interval, exponent
-from engine.results.record import NAMES, Probes, Provenance, Source, Whole
+from engine.results.record import Probes, Provenance, Source, Whole
 from engine.results.suppression import Spectra, Suppressed, suppress
 
 # Directions kept to be checked, and how far above the noise floor: below, the check would compare roundings.

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
@@ -10,24 +9,6 @@ from numpy import ndarray
 
 from engine.results.jackknife import Jackknife
 from engine.results.suppression import Spectra
-
-# Every named matrix: symbol and what it is, in words (theory.md sections 1 and 3).
-NAMES: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "C": ("C", "covariance of the mini-batch gradient"),
-        "C_awd": ("C_AWD", "covariance that activity-weight duality predicts"),
-        "C_hh": ("C_hh", "its Hessian-weight part"),
-        "C_hg": ("C_hg", "its cross part"),
-        "C_gg": ("C_gg", "its gradient-activity part"),
-        "C_hh_sd": ("C_hh, sd", "Hessian-weight part, samples independent"),
-        "C_hh_sd_wd": ("C_hh, sd+wd", "… and the weight change diagonal in each sample's eigenbasis"),
-        "C_hh_sd_wd_li": ("C_hh, sd+wd+li", "… and locally isotropic: σ_w²/2B · E[h²], the theorem"),
-        "E_h2": ("E[h²]", "mean squared per-sample Hessian"),
-    }
-)
-
-# 𝒩, the leading directions fitted unless the user says otherwise: the paper's for ten classes of digits.
-USUAL_WINDOW = 1000
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from engine.models.architectures import check_fit, linear_shapes, studied_layer
 from engine.models.networks import build
 from engine.results import commutation, power_law
 from engine.results.analysis import Analysis
-from engine.results.record import USUAL_WINDOW
+from engine.results.names import USUAL_WINDOW
 from engine.runs import eviction
 from engine.runs.pipeline import Pipeline
 from engine.runs.recording import (

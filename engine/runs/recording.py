@@ -24,8 +24,8 @@ from cache.store import Store
 from engine.config.fields import is_count
 from engine.config.requests import RunRequest, TrainingRequest, key, run_request, to_json
 from engine.errors import require
+from engine.results.names import USUAL_WINDOW
 from engine.results.power_law import Exponent, Fit, exponent, power_law
-from engine.results.record import USUAL_WINDOW
 from engine.training import schedule
 
 # Frames of a film, and films, that are kept: the newest.

@@ -33,7 +33,7 @@ from engine.config.requests import (
 )
 from engine.errors import require
 from engine.models import architectures
-from engine.results.record import USUAL_WINDOW
+from engine.results.names import USUAL_WINDOW
 from engine.training import schedule
 
 FOLDER = Path(__file__).parent

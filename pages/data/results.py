@@ -18,8 +18,8 @@ from numpy import ndarray
 from cache.store import Store
 from engine.config.requests import joined
 from engine.results.analysis import Analysis
+from engine.results.names import USUAL_WINDOW
 from engine.results.power_law import Fit
-from engine.results.record import USUAL_WINDOW
 from engine.results.suppression import Spectra, Suppressed, suppress
 from engine.runs import library
 from engine.runs.library import Analysed, Run

@@ -11,8 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from engine.config.command_line import analyze_arguments, arguments
+from engine.results.names import NAMES
 from engine.results.power_law import Fit
-from engine.results.record import NAMES
 from pages.data import results
 from pages.data.results import View
 from pages.publish import panels

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from engine.results.record import NAMES, Check
+from engine.results.names import NAMES
+from engine.results.record import Check
 from engine.runs import library
 from pages.data import results
 from pages.data.results import View

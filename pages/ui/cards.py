@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 
 from engine.results.analysis import Analysis
+from engine.results.names import USUAL_WINDOW
 from engine.results.power_law import Fit
-from engine.results.record import USUAL_WINDOW
 from pages.charts import curves
 from pages.data import results
 from pages.data.results import View

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy import ndarray
 
-from engine.results.record import USUAL_WINDOW
+from engine.results.names import USUAL_WINDOW
 from engine.runs.recording import Change, Film, Picture
 from pages.charts import curves, power_law
 from pages.charts.power_law import Cloud

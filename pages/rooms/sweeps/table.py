@@ -171,7 +171,7 @@ def _gammas(row: Row) -> str:
 
 def _plain(name: str) -> str:
     """A matrix in plain letters."""
-    from engine.results.record import NAMES
+    from engine.results.names import NAMES
 
     return NAMES[name][0]
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from engine.results import power_law, suppression
 from engine.results.analysis import Analysis
 from engine.results.jackknife import Jackknife
-from engine.results.record import NAMES, Provenance
+from engine.results.names import NAMES
+from engine.results.record import Provenance
 from engine.results.suppression import Spectra
 from tests.reference import twins
 from tests.reference.cases import case

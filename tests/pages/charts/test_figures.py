@@ -12,8 +12,8 @@ import plotly.graph_objects as go
 import pytest
 
 from engine.results import commutation
+from engine.results.names import NAMES
 from engine.results.power_law import power_law as law
-from engine.results.record import NAMES
 from pages.charts import animation, curves, heatmaps, power_law, residuals
 from pages.charts.animation import Frame
 from pages.charts.power_law import Cloud
