@@ -7,17 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy import ndarray
 
+from engine.results.power_law import Bend, Fit
 from pages.state import palette
 from pages.state.palette import CURVATURE, LOOKS, SLOPES, Look, layout, log_axis
-
-if TYPE_CHECKING:
-    from engine.results.power_law import Bend, Fit
 
 LIMIT = 300
 # Points of a parabola: enough to look smooth.
@@ -54,14 +52,14 @@ class Cloud:
     name: str
     x: ndarray
     y: ndarray
-    fit: "Fit | None" = None
+    fit: Fit | None = None
     first: int = 0
     last: int | None = None
     floor: float = 0.0
     run: int = 0
     label: str = ""
     style: Look | None = None
-    bend: "Bend | None" = None
+    bend: Bend | None = None
 
     @property
     def look(self) -> Look:

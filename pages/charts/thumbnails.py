@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 from numpy import ndarray
+from PIL import Image
 
 from engine.samples.table import Samples
 from pages.state import palette
@@ -19,8 +20,6 @@ SHORT = 3
 
 def source(picture: ndarray) -> str:
     """A picture (h, w) or (h, w, 3), bytes, as the address of a PNG; its pixels stay sharp when it is enlarged."""
-    from PIL import Image
-
     times = max(1, SENT // max(picture.shape[:2]))
     held = io.BytesIO()
     Image.fromarray(np.kron(picture, np.ones((times, times, *(1,) * (picture.ndim - 2)), np.uint8))).save(held, "PNG")

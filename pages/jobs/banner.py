@@ -1,18 +1,15 @@
 """The head of a page of results: its title, the job that adds to it, and what there is to see."""
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
-if TYPE_CHECKING:
-    from pages.data.results import View
+from pages.data import results
+from pages.data.results import View
+from pages.jobs import watch
+from pages.text import definitions
 
 
-def opening(title: str) -> "View | None":
+def opening(title: str) -> View | None:
     """The beginning of a page: its title and what is selected; without results what to press, and None."""
-    from pages.data import results
-    from pages.jobs import watch
-
     st.title(title)
     view = results.view()
     if view is None:
@@ -23,10 +20,8 @@ def opening(title: str) -> "View | None":
     return view
 
 
-def jointly(view: "View") -> None:
+def jointly(view: View) -> None:
     """What there is, and what not, of layers studied jointly."""
-    from pages.text import definitions
-
     layers = view.chosen.request.layers
     if len(layers) > 1:
         named = f"{', '.join(layers[:-1])} and {layers[-1]}"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from engine.results.names import NAMES
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
@@ -154,13 +156,9 @@ def bounds() -> list[dict[str, Any]]:
 
 def matrix_label(name: str) -> str:
     """A matrix in TeX and words, for a choice."""
-    from engine.results.names import NAMES
-
     return f"${LOOKS[name].tex}$ – {NAMES[name][1]}"
 
 
 def plain_label(name: str) -> str:
     """A matrix in plain letters and words, where TeX is not drawn."""
-    from engine.results.names import NAMES
-
     return f"{NAMES[name][0]} – {NAMES[name][1]}"

@@ -3,17 +3,15 @@
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pages.data import results
+from engine.results.power_law import Fit
+from pages.data import results, suppression
 from pages.data.results import View
+from pages.data.suppression import Outcome
 from pages.state import palette, selection
-
-if TYPE_CHECKING:
-    from engine.results.power_law import Fit
-    from pages.data.suppression import Outcome
+from pages.state.edit import Edit
 
 _PLACE = re.compile(r"⟦(\w+)⟧")
 
@@ -73,7 +71,7 @@ def _window(view: View) -> tuple[int, int]:
     return first - 1, min(last, view.analysis.k)
 
 
-def _fit(view: View) -> "Fit":
+def _fit(view: View) -> Fit:
     first, last = _window(view)
     return view.analysis.fit("C", last, first)
 
@@ -96,11 +94,8 @@ def _slopes(view: View) -> tuple[float, float]:
     return bend.slope_top, bend.slope_end
 
 
-def _edited(view: View, homogenise: bool) -> "Outcome":
+def _edited(view: View, homogenise: bool) -> Outcome:
     """The per-sample spectra with their dominant eigenvalues alone, which are replaced by their mean on demand."""
-    from pages.data import suppression
-    from pages.state.edit import Edit
-
     kept = results.spectra(view)
     found = None
     if kept is not None:
@@ -110,7 +105,7 @@ def _edited(view: View, homogenise: bool) -> "Outcome":
     return found
 
 
-def _slope(fit: "Fit | None") -> str:
+def _slope(fit: Fit | None) -> str:
     if fit is None:
         raise LookupError("no fit")
     return f"{fit.gamma:.3f}"

@@ -4,18 +4,16 @@ import re
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from engine.runs.library import Run
+from engine.runs.library import Run
 
 
-def describe(run: "Run") -> str:
+def describe(run: Run) -> str:
     """A run by the name its user gave it, else in a few words."""
     return run.label or makeup(run)
 
 
-def names(runs: "Sequence[Run]") -> dict[str, str]:
+def names(runs: Sequence[Run]) -> dict[str, str]:
     """What to call each of several runs, by key: as described, and where two are called the same also by what
     tells them apart: the seed, then when they were made, then the key."""
     found = {run.key: describe(run) for run in runs}
@@ -34,14 +32,14 @@ def escaped(text: str) -> str:
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
-def makeup(run: "Run") -> str:
+def makeup(run: Run) -> str:
     """A run in a few words: data, network, loss."""
     return ", ".join(
         (DATA.get(run.data_name, run.data_name), network(run), LOSSES.get(run.request.loss, run.request.loss))
     )
 
 
-def network(run: "Run") -> str:
+def network(run: Run) -> str:
     """The network of a run by kind and widths."""
     widths = "‑".join(map(str, run.request.model.widths))
     kind = {"mlp": "", "cnn": "CNN "}.get(run.request.model.kind, f"{run.request.model.kind} ")
@@ -55,7 +53,7 @@ SCALINGS = {"paper": "as in the paper", "unit": "0 … 1", "none": "as stored"}
 LOSSES = {"ce": "cross‑entropy", "mse": "softmax MSE", "linear_mse": "linear MSE"}
 
 
-def settings(run: "Run") -> str:
+def settings(run: Run) -> str:
     """How a run was trained, in one sentence."""
     training = run.request.training
     if run.request.weights:

@@ -1,23 +1,19 @@
 """The knobs that several pages have, and the way a figure is put on a page."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.data.results import View
 from pages.state import palette, selection
-from pages.state.selection import bound
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pages.data.results import View
 from pages.state.palette import matrix_label, plain_label
+from pages.state.selection import bound
 
 MEASURED = ("C", "C_awd")
 SMALLEST_K, USUAL_K, LARGEST_K = 2, 100, 300
 
 
-def epoch(page: str, view: "View") -> int:
+def epoch(page: str, view: View) -> int:
     """Slider over the epochs that are analysed, with a step back and forth that keys reach too."""
     wanted = selection.current().epoch
     if len(view.epochs) < 2:
@@ -70,7 +66,7 @@ def reach(page: str, kept: int) -> int:
     return kept if far else LARGEST_K
 
 
-def top_k(page: str, view: "View", largest: int = LARGEST_K) -> int:
+def top_k(page: str, view: View, largest: int = LARGEST_K) -> int:
     """Slider over the number of leading directions shown."""
     most = min(largest, view.analysis.k)
     wanted = selection.current().k or USUAL_K
@@ -83,7 +79,7 @@ def top_k(page: str, view: "View", largest: int = LARGEST_K) -> int:
     )
 
 
-def matrix(page: str, view: "View", label: str = "Matrix") -> str:
+def matrix(page: str, view: View, label: str = "Matrix") -> str:
     """Choice of one covariance."""
     names = view.analysis.names
     wanted = selection.current().matrix
@@ -96,12 +92,12 @@ def matrix(page: str, view: "View", label: str = "Matrix") -> str:
     )
 
 
-def usual_matrices(view: "View") -> tuple[str, str]:
+def usual_matrices(view: View) -> tuple[str, str]:
     """The measured covariance and what it is held against: duality's where there is one, else E[h²]."""
     return MEASURED if "C_awd" in view.analysis.names else ("C", "E_h2")
 
 
-def matrices(page: str, view: "View") -> tuple[str, ...]:
+def matrices(page: str, view: View) -> tuple[str, ...]:
     """Choice of several covariances."""
     names = view.analysis.names
     chosen = selection.current().matrices
@@ -118,7 +114,7 @@ def matrices(page: str, view: "View") -> tuple[str, ...]:
     return tuple(n for n in names if n in (pressed or ()))
 
 
-def window(page: str, view: "View", usual: int) -> tuple[int, int]:
+def window(page: str, view: View, usual: int) -> tuple[int, int]:
     """Slider over the directions that are fitted: the first left out, and the last one in."""
     most = view.analysis.k
     low, high = selection.current().window or (1, usual)
@@ -157,7 +153,7 @@ def bend(page: str) -> bool:
 # -- figures ----------------------------------------------------------------------------------------------
 
 
-def provenance(view: "View", epochs: "Sequence[int]" = ()) -> str:
+def provenance(view: View, epochs: Sequence[int] = ()) -> str:
     """Where the numbers come from, for the line under a figure. epochs: those shown, if other than the one in view."""
     p = view.analysis.provenance
     layers = view.chosen.request.layers

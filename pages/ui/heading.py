@@ -1,21 +1,18 @@
 """Headings with their explanation, and explanations of what is still to come."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import streamlit as st
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from pages.data import results
+from pages.data.results import View
+from pages.plot.panel import Head, Panel
+from pages.text import numbers
 
-    from pages.data.results import View
-    from pages.plot.panel import Head, Panel
 
-
-def what_will_be_seen(texts: "Sequence[str]", view: "View | None" = None) -> None:
+def what_will_be_seen(texts: Sequence[str], view: View | None = None) -> None:
     """The definitions behind figures that are still to come, side by side; with the view's numbers where there is
     one."""
-    from pages.text import numbers
-
     with (
         st.container(key="to-come"),
         st.grid(3, min_column_width=260, gap="small", border=True) as grid,
@@ -27,9 +24,6 @@ def what_will_be_seen(texts: "Sequence[str]", view: "View | None" = None) -> Non
 
 def heading(title: str, definition: str, label: str = "What this is", level: int = 2) -> None:
     """A heading with its explanation at hand."""
-    from pages.data import results
-    from pages.text import numbers
-
     key = "heading-" + "".join(c if c.isalnum() else "-" for c in title.lower())
     with st.container(
         key=key, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", wrap=False
@@ -40,12 +34,12 @@ def heading(title: str, definition: str, label: str = "What this is", level: int
             st.markdown(told)
 
 
-def over(head: "Head", label: str = "What this is", level: int = 3) -> None:
+def over(head: Head, label: str = "What this is", level: int = 3) -> None:
     """The heading of a figure."""
     heading(head.title, head.about, label, level)
 
 
-def titled(panel: "Panel", label: str = "What this is", level: int = 3) -> None:
+def titled(panel: Panel, label: str = "What this is", level: int = 3) -> None:
     """A figure under its heading."""
     over(panel.head, label, level)
     panel.show()

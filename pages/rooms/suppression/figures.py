@@ -1,19 +1,17 @@
 """Figures of suppression: arrays in, go.Figure out. What was measured is grey, what the edit makes of it teal."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy import ndarray
 
+from engine.results.power_law import Fit
 from pages.charts import power_law
 from pages.charts.power_law import Cloud
 from pages.state import palette
 from pages.state.palette import LOOKS, SLOPES, Look, axis, faded, layout, log_axis
-
-if TYPE_CHECKING:
-    from engine.results.power_law import Fit
 
 EDITED = replace(LOOKS["E_h2"], html="edited")
 MEASURED = Look(palette.QUIET, "hexagon-open", "as measured", r"\mathrm{measured}")
@@ -34,7 +32,7 @@ def both(old: Cloud, new: Cloud, marked: int | None = None, height: int = 420) -
 def new_on_old(
     old: ndarray,
     new: ndarray,
-    fit: "Fit | None",
+    fit: Fit | None,
     first: int = 0,
     last: int | None = None,
     marked: int | None = None,

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import numpy as np
 import streamlit as st
 
+from engine.results.names import NAMES
 from engine.sweeps import rows as tables
 from engine.sweeps.grid import Sweep
 from engine.sweeps.rows import Mean, Row
@@ -171,8 +172,6 @@ def _gammas(row: Row) -> str:
 
 def _plain(name: str) -> str:
     """A matrix in plain letters."""
-    from engine.results.names import NAMES
-
     return NAMES[name][0]
 
 

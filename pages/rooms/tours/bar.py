@@ -13,6 +13,7 @@ from pages.state import selection
 from pages.state.menu import entry
 from pages.state.selection import Selection
 from pages.text import numbers
+from pages.text.run_names import escaped
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -178,8 +179,6 @@ def _button(name: str, label: str, icon: str, type: str = "tertiary", **more: ob
 
 def plain(text: str) -> str:
     """A title letter by letter, in one line."""
-    from pages.text.run_names import escaped
-
     return escaped(" ".join(text.split()))
 
 

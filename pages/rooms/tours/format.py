@@ -21,7 +21,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import require
+from pages.rooms.tours.places import PLACES
 from pages.state import palette, selection
+from pages.state.menu import MENU
+from pages.text import numbers
 
 FIRST, MIDDLE, LAST = "first", "middle", "last"
 LONGEST, LONGEST_TEXT, MOST_STOPS = 100_000, 2_000, 40
@@ -85,9 +88,6 @@ def read(source: str, file: str = "The tour") -> Tour:
 
 
 def _stop(body: Mapping[str, Any], where: str) -> Stop:
-    from pages.rooms.tours.places import PLACES
-    from pages.state.menu import MENU
-
     _known(body, _STOP, where)
     page = _text(body, "page", where)
     pages = [entry.name for group in MENU.values() for entry in group]
@@ -136,8 +136,6 @@ _POSSIBLE = {
 
 def _markdown(text: str, where: str) -> str:
     """The text, if it is Markdown alone and names numbers that there are."""
-    from pages.text import numbers
-
     require(
         len(text) <= LONGEST_TEXT, f"{where}: its text has {len(text):,} characters; {LONGEST_TEXT:,} are the most."
     )
