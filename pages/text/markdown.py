@@ -1,4 +1,4 @@
-"""The Markdown of words.py as HTML: formulas become MathML, which browsers draw without any script or font."""
+"""The Markdown of definitions as HTML: formulas become MathML, which browsers draw without any script or font."""
 
 import html
 import re

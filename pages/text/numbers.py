@@ -1,4 +1,4 @@
-"""The present numbers inside the definitions: ⟦name⟧ in a text of words.py becomes what it is in this view."""
+"""The present numbers inside the definitions: ⟦name⟧ in a definition becomes what it is in this view."""
 
 import re
 from collections.abc import Callable, Mapping

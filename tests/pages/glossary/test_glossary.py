@@ -26,7 +26,7 @@ from tests.pages.test_every_page import chart, charts, fine, opened, sent
 from tests.planted import add_samples, add_spectra, analysis, fill, planted_spectra, samples
 
 PAGE = "pages/glossary.py"
-# Texts of words.py that are no definitions.
+# Texts among them that are no definitions.
 PLAIN = {"JOINTLY", "MEASURE", "TABLE_LEAD", "LOADED", "LOADED_DATA", "SANITY"}
 LOOKING = ("start", "commutativity", "power_law", "dynamics", "suppression")
 TOUCHING = ("duality", "sample", "sandbox", "fisher", "film")
