@@ -17,8 +17,7 @@ from pages.data.results import View
 from pages.rooms.duality import choice
 from pages.rooms.dynamics.panels import PARTS
 from pages.rooms.live.controls import TINY
-from pages.rooms.mechanism import controls
-from pages.rooms.mechanism import spectra as sources
+from pages.rooms.mechanism import controls, spectra
 from pages.rooms.suppression import figures
 from pages.rooms.sweeps import choice as sweep_choice
 from pages.rooms.sweeps import progress
@@ -136,9 +135,9 @@ def _seeds() -> str:
     return f"{np.mean(spread):.3f}" if spread else numbers.tex(np.nan)
 
 
-def _made(share: float = 1.0) -> sources.Source:
+def _made(share: float = 1.0) -> spectra.Source:
     setting = controls.chosen()
-    return sources.made(replace(setting, correlation=share * setting.correlation))
+    return spectra.made(replace(setting, correlation=share * setting.correlation))
 
 
 def _film(frame: int) -> str:
