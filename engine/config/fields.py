@@ -34,7 +34,7 @@ class Setting:
     high: int | float | None = None
     above: int | float | None = None
     below: int | float | None = None
-    choices: tuple[str, ...] = ()
+    choices: tuple[Any, ...] = ()
     flag: str = ""
     phrase: str = ""
     step: int | float | None = None
@@ -144,18 +144,20 @@ def read(cls: Any, values: Any, where: str) -> Any:
     """The dataclass written as a table of TOML or an object of JSON. ValueError, a sentence that begins with `where`
     or with the field's name, says which field is unknown, missing or of another type. Bounds are for `check`."""
     require(isinstance(values, Mapping), f"{where} is a table of settings, not {values!r}.")
-    kinds = _kinds(cls)
-    unknown = sorted(set(values) - set(kinds))
+    kinds, required = _kinds(cls)
+    unknown = sorted(values.keys() - kinds.keys())
     require(not unknown, f"{where} has no setting {', '.join(unknown)}; it has {', '.join(sorted(kinds))}.")
-    required = {f.name for f in dataclasses.fields(cls) if f.default is MISSING and f.default_factory is MISSING}
-    missing = sorted(required - set(values))
+    missing = sorted(required - values.keys())
     require(not missing, f"{where} lacks the setting {', '.join(missing)}.")
     return cls(**{name: _read(*kinds[name], name, value) for name, value in values.items()})
 
 
 @cache
-def _kinds(cls: Any) -> Mapping[str, tuple[Any, bool]]:
-    return {f.name: _kind(get_type_hints(cls)[f.name]) for f in dataclasses.fields(cls)}
+def _kinds(cls: Any) -> tuple[Mapping[str, tuple[Any, bool]], frozenset[str]]:
+    """The kind of every field, and the fields that have no default."""
+    hints, fields = get_type_hints(cls), dataclasses.fields(cls)
+    required = frozenset(f.name for f in fields if f.default is MISSING and f.default_factory is MISSING)
+    return {f.name: _kind(hints[f.name]) for f in fields}, required
 
 
 def _kind(hint: Any) -> tuple[Any, bool]:
@@ -185,7 +187,9 @@ _ARE: Mapping[Any, Callable[[Any], bool]] = {
 
 
 def _read(kind: Any, optional: bool, name: str, value: Any) -> Any:
-    if optional and (value is None or (value in ("off", "all") and kind is not str)):
+    if type(value) is kind or (optional and value is None):  # the usual case: a film has thousands of numbers
+        return value
+    if optional and value in ("off", "all") and kind is not str:
         return None
     if kind in _ARE:
         noun = NOUNS[kind] if kind is bool else f"a {NOUNS[kind]}"
@@ -194,6 +198,9 @@ def _read(kind: Any, optional: bool, name: str, value: Any) -> Any:
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return read(kind, value, kind.__name__)
     inner, *rest = get_args(kind)
+    if get_origin(kind) is dict:
+        require(isinstance(value, Mapping), f"{name} is a table, not {value!r}.")
+        return {key: _read(rest[0], False, name, one) for key, one in value.items()}
     nouns = f"{NOUNS[inner]}s" if inner in NOUNS else "tables"
     if not isinstance(value, list | tuple) or (inner in _ARE and not all(map(_ARE[inner], value))):
         raise ValueError(f"{name} is a list of {nouns}, not {value!r}.")

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
+from engine.config import fields
 from engine.config.requests import ModelRequest, RunRequest
 from engine.errors import require
 
@@ -41,15 +41,8 @@ def to_json(found: Inspection) -> str:
 
 def from_json(text: str) -> Inspection:
     """The inspection written by to_json."""
-    values: dict[str, Any] = json.loads(text)
-    model = values.pop("model")
-    return Inspection(
-        digests=tuple(values.pop("digests")),
-        tensors=tuple(Weights(t["name"], tuple(t["shape"]), t["dtype"]) for t in values.pop("tensors")),
-        model=None if model is None else ModelRequest(**model | {"widths": tuple(model["widths"])}),
-        layers={name: (shape[0], shape[1]) for name, shape in values.pop("layers").items()},
-        **values,
-    )
+    inspection: Inspection = fields.read(Inspection, json.loads(text), "An inspection")
+    return inspection
 
 
 def asked(request: RunRequest, found: Inspection, epochs: Sequence[int]) -> tuple[RunRequest, tuple[int, ...]]:

@@ -12,18 +12,18 @@ Imports no torch: pages read films and steer them here; engine.runs.recorder sho
 import dataclasses
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
 from cache.store import Store
-from engine.config.fields import is_count
-from engine.config.requests import RunRequest, TrainingRequest, key, run_request, to_json
-from engine.errors import require
+from engine.config import fields
+from engine.config.fields import Setting
+from engine.config.requests import RunRequest, TrainingRequest, key, to_json
 from engine.results.names import USUAL_WINDOW
 from engine.results.power_law import Exponent, Fit, exponent, power_law
 from engine.training import schedule
@@ -48,12 +48,15 @@ class Control:
     schedule; batch_size: B of the training and of the noise that is studied, None for the run's.
     """
 
-    take: int = 0
+    take: Annotated[int, Setting("Take", low=0, refusal="take is a whole number from 0 on, not {}.")] = 0
     playing: bool = True
-    steps: int = 0
-    stride: int = 1
-    learning_rate: float | None = None
-    batch_size: int | None = None
+    steps: Annotated[int, Setting("Steps", low=0, refusal="steps is a whole number from 0 on, not {}.")] = 0
+    stride: Annotated[int, Setting(
+        "Epochs of a step", choices=STRIDES,
+        refusal=f"The epochs of a step are one of {', '.join(map(str, STRIDES))}; not {{}}.",
+    )] = 1  # fmt: skip
+    learning_rate: Annotated[float | None, fields.declared(TrainingRequest)["learning_rate"].setting] = None
+    batch_size: Annotated[int | None, fields.declared(TrainingRequest)["batch_size"].setting] = None
 
     def settings(self, training: TrainingRequest) -> TrainingRequest:
         """A run's settings of SGD with what was changed."""
@@ -81,12 +84,12 @@ class Frame:
     batch_size: int
     gamma: float | None
     gamma_awd: float | None
-    interval: tuple[float, ...]
-    interval_awd: tuple[float, ...]
     commutator: float | None
     commutator_random: float | None
     extent: tuple[float, ...]
     seconds: float
+    interval: tuple[float, ...] = ()
+    interval_awd: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,25 +202,11 @@ def read(store: Store, film: str) -> Film | None:
     if entry is None:
         return None
     try:
-        values = dict(entry.meta)
-        values |= {
-            "request": run_request(values["request"]),
-            "shape": tuple(values["shape"]),
-            "control": as_control(values["control"]),
-            "frames": _frames(values["frames"]),
-            "before": _frames(values["before"]),
-            "changes": tuple(Change(**change) for change in values["changes"]),
-        }
-        return Film(key=film, **values)
-    except (KeyError, TypeError, ValueError):
+        written: Film = fields.read(Film, {**entry.meta, "key": film}, "A film")
+        return written
+    except ValueError:
         # Written by another version of this program: not damaged, but not ours to read.
         return None
-
-
-def _frames(written: Iterable[Mapping[str, Any]]) -> tuple[Frame, ...]:
-    # A film begun by a version without intervals goes on.
-    tuples = ("extent", "interval", "interval_awd")
-    return tuple(Frame(**{**frame, **{name: tuple(frame.get(name, ())) for name in tuples}}) for frame in written)
 
 
 def picture(store: Store, film: str, epoch: int) -> Picture | None:
@@ -235,26 +224,9 @@ def picture(store: Store, film: str, epoch: int) -> Picture | None:
 
 def as_control(values: Mapping[str, Any]) -> Control:
     """The wish written as JSON; ValueError says what is wrong with it."""
-    found = {**dataclasses.asdict(Control()), **values}
-    unknown = sorted(set(found) - {f.name for f in dataclasses.fields(Control)})
-    require(not unknown, f"A film has no knob {', '.join(unknown)}.")
-    for name in ("take", "steps", "stride"):
-        require(is_count(found[name]) and found[name] >= 0, f"{name} is a whole number from 0 on, not {found[name]!r}.")
-    require(isinstance(found["playing"], bool), f"playing is true or false, not {found['playing']!r}.")
-    require(
-        found["stride"] in STRIDES,
-        f"The epochs of a step are one of {', '.join(map(str, STRIDES))}; not {found['stride']}.",
-    )
-    rate, batch = found["learning_rate"], found["batch_size"]
-    require(
-        rate is None or (isinstance(rate, int | float) and math.isfinite(rate) and rate > 0 and rate is not True),
-        f"The learning rate is a number above 0; {rate!r} was given.",
-    )
-    require(
-        batch is None or (is_count(batch) and batch > 0),
-        f"The batch size is a whole number from 1 on; {batch!r} was given.",
-    )
-    return Control(**found)
+    wish: Control = fields.read(Control, values, "A film")
+    fields.check(wish)
+    return wish
 
 
 def control(store: Store, film: str) -> Control:

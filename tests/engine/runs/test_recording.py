@@ -280,10 +280,10 @@ def test_a_wish_is_read_as_it_was_written(wish):
         ({"playing": 1}, "playing is true or false"),
         ({"learning_rate": 0.0}, "The learning rate is a number above 0"),
         ({"learning_rate": float("nan")}, "The learning rate is a number above 0"),
-        ({"learning_rate": "0.1"}, "The learning rate is a number above 0"),
+        ({"learning_rate": "0.1"}, "learning_rate is a number, not '0.1'"),
         ({"batch_size": 0}, "The batch size is a whole number from 1 on"),
-        ({"batch_size": 2.5}, "The batch size is a whole number from 1 on"),
-        ({"speed": 2}, "A film has no knob speed"),
+        ({"batch_size": 2.5}, "batch_size is a whole number, not 2.5"),
+        ({"speed": 2}, "A film has no setting speed; it has batch_size, learning_rate"),
     ],
 )
 def test_a_wish_that_makes_no_sense_is_refused_and_changes_nothing(tmp_path, wrong, said):
