@@ -7,6 +7,7 @@
 Axes used in every signature:
 
     n       samples (of a chunk or of the whole set)
+    t       places of a sample at which the layer is used; 1 for a layer fed one vector per sample
     d_in    inputs of the studied layer (one more where its bias is included)
     d_out   outputs of the studied layer
     d       D = d_out · d_in, the layer's weights, row-major

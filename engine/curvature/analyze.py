@@ -1,21 +1,27 @@
 """`analyze`: one call from a model and its samples to an Analysis."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor, nn
 
-from engine.curvature import eigensolver
-from engine.curvature.joint_layers import JointLayers
+from engine.curvature import covariances
+from engine.curvature.covariances import Combination
+from engine.curvature.duality import dual, partners
+from engine.curvature.factors import LayerFactors, Tail
+from engine.curvature.joint import JointTail
+from engine.curvature.joint_moments import JointMoments
 from engine.curvature.layers import check_layers, check_samples
 from engine.curvature.memory import plan
-from engine.curvature.one_layer import OneLayer
-from engine.curvature.projection import Leading, Whole
-from engine.curvature.resampling import left_out, times_drawn
+from engine.curvature.moments import Moments
+from engine.curvature.projection import in_eigenbasis
+from engine.curvature.resampling import left_out, replicates, sample_spectra, times_drawn
 from engine.device import device_name, free_memory, precision, resolve
 from engine.errors import require
 from engine.progress import Progress, silent
@@ -70,69 +76,54 @@ def analyze(
     names = check_layers(model, layer, bias)
     check_samples(inputs, targets)
     with torch.inference_mode(False), _exact_products():
-        how = {"device": where, "dtype": working, "bias": bias, "curvature": curvature}
+        how: dict[str, Any] = {"device": where, "dtype": working, "bias": bias, "curvature": curvature}
+        tail: Tail | JointTail
         if len(names) > 1:
-            subject: OneLayer | JointLayers = JointLayers(model, names, inputs, targets, loss, batch_size, **how)
+            tail = JointTail(model, names, inputs, targets, loss, **how)
         else:
-            (name,) = names
-            subject = OneLayer(model, name, inputs, targets, loss, batch_size, anchors_per_class, seed, **how)
-        d = sum(d_out * d_in for d_out, d_in in subject.shapes)
-        sizes = " + ".join(f"{d_out} × {d_in}" for d_out, d_in in subject.shapes)
+            tail = Tail(model, names[0], inputs, targets, loss, **how)
+        d = sum(d_out * d_in for d_out, d_in in tail.shapes)
+        sizes = " + ".join(f"{d_out} × {d_in}" for d_out, d_in in tail.shapes)
         studied = f"layer{'s' if len(names) > 1 else ''} {'+'.join(names)!r} ({sizes})"
         k = d if top_k is None else top_k
         top_k = None if k == d else top_k  # all directions are no leading ones
         require(1 <= k <= d, f"top_k must lie in 1 … {d}, the weights of {studied}; not {top_k}.")
-        size = subject.memory(top_k, torch.finfo(working).bits // 8)
-        work = plan(n=targets.shape[0], d=d, size=size, top_k=top_k, free=free_memory(where))
-        subject.look(report)
-
-        if work.dense:
-            matrices = subject.dense(work.expand, report)
-            report("eigenvectors", 0, 1)
-            values, basis = eigensolver.eigenpairs(matrices["h"])
-            values, basis = values[:k], basis[:, :k]
-            report("eigenvectors", 1, 1)
+        work = plan(n=targets.shape[0], d=d, size=tail.memory(top_k), top_k=top_k, free=free_memory(where))
+        if isinstance(tail, JointTail):
+            subject = _several_layers(tail, batch_size, report)
         else:
-            values, basis = eigensolver.leading_eigenpairs(
-                lambda v: subject.apply(v, work.along), d, k,
-                device=where, dtype=working, tolerance=1e-5 if dtype == "float32" else 1e-9, seed=seed,
-                progress=report,
-            )  # fmt: skip
-        directions = basis.to(working)
+            subject = _one_layer(tail, batch_size, anchors_per_class, seed, report)
 
-        def draw_spectra() -> Spectra | None:
-            if not spectra or isinstance(subject, JointLayers):
+        def diagonals_of(basis: Float[Tensor, "d k"], counts: Float[Tensor, "s n"]) -> dict[str, Float[ndarray, "s k"]]:
+            return replicates(
+                subject.moments, subject.combinations, subject.paired, basis.to(working), counts, work.along, report
+            )  # fmt: skip
+
+        def draw_spectra(basis: Float[Tensor, "d k"]) -> Spectra | None:
+            if not spectra or subject.factors is None:
                 return None
             with torch.inference_mode(False), _exact_products():
-                return subject.spectra(directions, spectra, seed, work.along, report)
+                return sample_spectra(subject.factors, basis.to(working), spectra, seed, work.along, report)
 
-        def draw_jackknife() -> Jackknife:
+        def draw_jackknife(basis: Float[Tensor, "d k"]) -> Jackknife:
             edges = stretches(k)
             counts = left_out(targets.shape[0], GROUPS, seed)
             with torch.inference_mode(False), _exact_products():
-                few = directions[:, torch.from_numpy(places(edges))]
-                return Jackknife(edges, subject.replicates(few, counts, work.along, report))
+                return Jackknife(edges, diagonals_of(basis[:, torch.from_numpy(places(edges))], counts))
 
-        if work.dense and k == d:
-            projected = matrices
-        elif work.dense:
-            projected = {name: directions.T @ (matrix @ directions) for name, matrix in matrices.items()}
-        else:
-            projected = subject.project(directions, work.along, report)
-        evaluator = Whole if work.dense and k == d else Leading
-        source = evaluator(
-            subject.combinations, subject.means, values, basis, projected, draw_spectra, draw_jackknife
+        source = in_eigenbasis(
+            subject.moments, subject.means, subject.combinations, work, k, working, seed=seed, progress=report,
+            draw_spectra=draw_spectra, draw_jackknife=draw_jackknife,
         )  # fmt: skip
         diagonals = source.diagonals(report)
         squares = {name: source.square(name) for name in subject.combinations}
         resampled = {}
         if bootstrap:
-            counts = times_drawn(targets.shape[0], bootstrap, seed)
-            resampled = subject.replicates(directions, counts, work.along, report)
-        eigenvalues = values.cpu().numpy()
+            resampled = diagonals_of(source.basis, times_drawn(targets.shape[0], bootstrap, seed))
+        eigenvalues = source.eigenvalues.cpu().numpy()
         return Analysis(
             eigenvalues=eigenvalues,
-            basis=basis.cpu().numpy(),
+            basis=source.basis.cpu().numpy(),
             diagonals={name: diagonal for name, diagonal in diagonals.items() if name != "H"},
             traces={name: float(diagonal.sum()) for name, diagonal in diagonals.items()},
             squares=squares,
@@ -141,10 +132,63 @@ def analyze(
             source=source,
             provenance=Provenance(
                 layer="+".join(names), loss=loss, samples=targets.shape[0], batch_size=batch_size, dtype=dtype,
-                device=device_name(where), seed=seed, bias=bias, **subject.origin(),
+                device=device_name(where), seed=seed, bias=bias, **subject.origin,
                 seconds=time.perf_counter() - began,
             ),
         )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Subject:
+    """What is analysed. paired: samples with a partner; origin: what only it knows of the result's provenance; factors:
+    None where they are not kept."""
+
+    moments: Moments
+    means: Mapping[str, Float[Tensor, " d"]]
+    combinations: Mapping[str, Combination]
+    paired: Int[Tensor, " m"]
+    origin: Mapping[str, Any]
+    factors: LayerFactors | None = None
+
+
+def _one_layer(tail: Tail, batch_size: int, anchors_per_class: int | None, seed: int, progress: Progress) -> _Subject:
+    factors = tail.factors(progress)
+    progress("pairs", 0, 1)
+    partner = partners(factors.activity.flatten(1), tail.targets.to(tail.device), anchors_per_class, seed)
+    pairs = dual(factors, partner)
+    progress("pairs", 1, 1)
+    moments = covariances.moments(factors, pairs)
+    ((d_out, d_in),) = tail.shapes
+    origin = {
+        "d_out": d_out,
+        "d_in": d_in,
+        "anchors_per_class": anchors_per_class,
+        "unpaired": pairs.unpaired,
+        "curvature": factors.kind,
+        "sigma_w2": pairs.sigma_w2(),
+        "mean_loss": float(factors.loss.double().mean()),
+        "accuracy": float(factors.correct.double().mean()),
+    }
+    named = covariances.combinations(batch_size, pairs)
+    return _Subject(moments, moments.means(), named, pairs.index, origin, factors)
+
+
+def _several_layers(tail: JointTail, batch_size: int, progress: Progress) -> _Subject:
+    named = covariances.combinations(batch_size)
+    survey = tail.survey(progress)
+    origin = {
+        "d_out": sum(d_out for d_out, _ in tail.shapes),
+        "d_in": sum(d_in for _, d_in in tail.shapes),
+        "shapes": tail.shapes,
+        "anchors_per_class": None,
+        "unpaired": len(tail.targets),
+        "curvature": tail.kind,
+        "sigma_w2": 0.0,
+        "mean_loss": survey.mean_loss,
+        "accuracy": survey.accuracy,
+    }
+    nobody = torch.empty(0, dtype=torch.long, device=tail.device)
+    return _Subject(JointMoments(tail), {"g": survey.gradient}, named, nobody, origin)
 
 
 class _exact_products:

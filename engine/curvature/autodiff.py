@@ -55,6 +55,11 @@ class Cut:
         self._check_independence()
         self._check_labels()
 
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """(d_out, d_in) of each layer."""
+        return tuple((w.shape[0], w.shape[1]) for w in self.weights)
+
     def few(self, samples: int, dtype: torch.dtype) -> "Cut":
         """The first samples before a copy of the network, in another precision."""
         few = copy.copy(self)

@@ -7,12 +7,12 @@ engine.results.names.NAMES, and a twin in tests/reference. Source: theory.md sec
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from jaxtyping import Float
 from torch import Tensor
 
 from engine.curvature.duality import Dual
 from engine.curvature.factors import LayerFactors
-from engine.curvature.moments import Moment, Side
+from engine.curvature.kronecker import Moment, Vectors
+from engine.curvature.moments import LayerMoments
 from engine.errors import require
 
 
@@ -39,49 +39,30 @@ class Combination:
         return total
 
 
-def moments(factors: LayerFactors, dual: Dual) -> dict[str, Moment]:
-    """h = E[h_p], gg = E[g gᵀ], h2 = E[h_p²] over all samples; vv, uu, vu = E[v uᵀ + u vᵀ] and
-    wd = E[Σ_m (κ_m ω_m)² u_m u_mᵀ] and, where it differs from h2, h2_paired over the paired ones."""
-    f, p = factors, dual.factors
-    spectral = Side(f.vectors, f.activity)
-    described = {
-        "h": Moment(spectral, f.curvature),
-        "gg": Moment(gradients(f)),
-        "h2": Moment(spectral, f.curvature * f.kappa()),
+def moments(factors: LayerFactors, dual: Dual | None = None) -> LayerMoments:
+    """h = E[h_p], gg = E[g gᵀ], h2 = E[h_p²] and the mean g over all samples; over the paired ones the means v of
+    v_p = (M_p W Δa_p) ⊗ a_p and u of u_p = δ_p ⊗ Δa_p, vv, uu, vu = E[v uᵀ + u vᵀ], wd = E[Σ_m (κ_m ω_m)² u_m u_mᵀ]
+    and, where it differs from h2, h2_paired."""
+    x, g = factors.eigenvectors, factors.gradients
+    quadratic = {
+        "h": Moment(x, factors.curvature),
+        "gg": Moment(g),
+        "h2": Moment(x, factors.curvature * factors.kappa()),
     }
-    if not p.samples:
-        return described
-    v, u = sides(dual)
-    paired = Side(p.vectors, p.activity) if dual.unpaired else spectral
-    described |= {
+    if dual is None or not dual.factors.samples:
+        return LayerMoments(quadratic, {"g": g})
+    p = dual.factors
+    v, u = Vectors(dual.pull[:, None], p.activity), Vectors(p.delta[:, None], dual.change)
+    paired = p.eigenvectors if dual.unpaired else x
+    quadratic |= {
         "vv": Moment(v),
         "wd": Moment(paired, (p.curvature * dual.weight_change_along()).square()),
         "uu": Moment(u),
         "vu": Moment(v, y=u),
     }
     if dual.unpaired:
-        described["h2_paired"] = Moment(paired, p.curvature * p.kappa())
-    return described
-
-
-def gradients(factors: LayerFactors) -> Side:
-    """g_p = δ_p ⊗ a_p."""
-    return Side(factors.delta[:, None], factors.activity)
-
-
-def sides(dual: Dual) -> tuple[Side, Side]:
-    """v_p = (M_p W Δa_p) ⊗ a_p and u_p = δ_p ⊗ Δa_p."""
-    p = dual.factors
-    return Side(dual.pull[:, None], p.activity), Side(p.delta[:, None], dual.change)
-
-
-def means(factors: LayerFactors, dual: Dual) -> dict[str, Float[Tensor, " d"]]:
-    """ḡ over all samples, v̄ and ū over the paired ones."""
-    mean_gradient = {"g": gradients(factors).mean()}
-    if not dual.factors.samples:
-        return mean_gradient
-    v, u = sides(dual)
-    return mean_gradient | {"v": v.mean(), "u": u.mean()}
+        quadratic["h2_paired"] = Moment(paired, p.curvature * p.kappa())
+    return LayerMoments(quadratic, {"g": g, "v": v, "u": u})
 
 
 def combinations(batch_size: int, dual: Dual | None = None) -> Mapping[str, Combination]:

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from engine.curvature.accumulate import over
 from engine.curvature.factors import LayerFactors
 from engine.errors import require
 
@@ -75,10 +76,9 @@ def _nearest(
     """For each member the nearest of its row of the pool, not itself; −1 where the row holds only itself.
     Distances by differences, not by products: near duplicates would drown in rounding."""
     step = max(1, 2**24 // (1 if shared else pool.shape[1] * activity.shape[1]))
-    step = min(step, 1024)
     found = []
-    for rows in range(0, members.numel(), step):
-        own, candidates = members[rows : rows + step], pool[rows : rows + step]
+    for rows in over(members.numel(), min(step, 1024)):
+        own, candidates = members[rows], pool[rows]
         if shared:
             distance = torch.cdist(activity[own], activity[candidates[0]], compute_mode="donot_use_mm_for_euclid_dist")
         else:
@@ -100,19 +100,19 @@ class Dual:
 
     index: Int[Tensor, " m"]
     factors: LayerFactors
-    change: Float[Tensor, "m d_in"]
-    push: Float[Tensor, "m d_out"]
-    pull: Float[Tensor, "m d_out"]
+    change: Float[Tensor, "m 1 d_in"]
+    push: Float[Tensor, "m 1 d_out"]
+    pull: Float[Tensor, "m 1 d_out"]
     unpaired: int
 
     def weight_change_along(self) -> Float[Tensor, "m r"]:
         """e_m · W Δa: ω_m ‖a‖, where ω_m = u_m · Δw is the dual weight change along h_p's eigenvector."""
-        return torch.einsum("nro,no->nr", self.factors.vectors, self.push)
+        return torch.einsum("nrto,nto->nr", self.factors.vectors, self.push)
 
     def sigma_w2(self) -> float:
         """σ_w² = E[Σ κ² ω²] / E[Σ κ²], the curvature-weighted mean squared weight change; 0 if κ = 0."""
         mu = self.factors.curvature.double()
-        squared = self.factors.activity.double().square().sum(dim=1)
+        squared = self.factors.activity.double().square().sum(dim=(1, 2))
         weighted = (mu * self.weight_change_along().double()).square().sum(dim=1) * squared
         total = (mu.square().sum(dim=1) * squared**2).sum()
         return float(weighted.sum() / total) if float(total) > 0 else 0.0
@@ -121,11 +121,11 @@ class Dual:
 def dual(factors: LayerFactors, partner: Int[Tensor, " n"]) -> Dual:
     """The first-order terms of every sample with its partner. An included bias needs no care: the constant
     activity 1 has Δa = 0 by itself."""
-    usable = (partner >= 0) & (factors.activity.square().sum(dim=1) > 0)
+    usable = (partner >= 0) & (factors.lengths2() > 0)
     index = usable.nonzero()[:, 0]
     chosen = factors if index.numel() == factors.samples else factors.select(index)
     change = factors.activity[partner[index]] - chosen.activity
     push = change @ factors.weight.mT
-    along = torch.einsum("nro,no->nr", chosen.vectors, push)
-    pull = torch.einsum("nr,nro->no", chosen.curvature * along, chosen.vectors)
+    along = torch.einsum("nrto,nto->nr", chosen.vectors, push)
+    pull = torch.einsum("nr,nrto->nto", chosen.curvature * along, chosen.vectors)
     return Dual(index, chosen, change, push, pull, unpaired=factors.samples - index.numel())

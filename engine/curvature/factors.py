@@ -15,7 +15,10 @@ from torch import Tensor, nn
 
 from engine import losses
 from engine.curvature import guards
+from engine.curvature.accumulate import over
 from engine.curvature.autodiff import Cut, is_curved, rows_of_derivative, second_derivative
+from engine.curvature.kronecker import Vectors
+from engine.curvature.memory import Memory, memory
 from engine.progress import Progress, silent
 
 
@@ -24,16 +27,17 @@ class LayerFactors:
     """Per-sample factors of one layer.
 
     activity: a_p, with a last component 1 where the bias is included; delta: δ_p; curvature: μ_m, the
-    eigenvalues of M_p by falling magnitude; vectors: their orthonormal eigenvectors e_m as rows;
+    eigenvalues of M_p by falling magnitude; vectors: their orthonormal eigenvectors e_m as rows; all
+    at the layer's one place;
     weight: W, with the bias as last column where it is included; loss: ℓ_p; correct: whether the largest
     logit is the target's; kind: "gauss-newton" (M_p = J_pᵀ A_p J_p, exact for a piecewise-linear tail,
     rank ≤ K) or "full" (with the second derivative of the tail, rank d_out).
     """
 
-    activity: Float[Tensor, "n d_in"]
-    delta: Float[Tensor, "n d_out"]
+    activity: Float[Tensor, "n 1 d_in"]
+    delta: Float[Tensor, "n 1 d_out"]
     curvature: Float[Tensor, "n r"]
-    vectors: Float[Tensor, "n r d_out"]
+    vectors: Float[Tensor, "n r 1 d_out"]
     weight: Float[Tensor, "d_out d_in"]
     loss: Float[Tensor, " n"]
     correct: Float[Tensor, " n"]
@@ -54,9 +58,23 @@ class LayerFactors:
         rows = {name: getattr(self, name)[index] for name in per_sample}
         return LayerFactors(weight=self.weight, kind=self.kind, **rows)
 
+    @property
+    def gradients(self) -> Vectors:
+        """g_p = δ_p ⊗ a_p."""
+        return Vectors(self.delta[:, None], self.activity)
+
+    @property
+    def eigenvectors(self) -> Vectors:
+        """x_m = e_m ⊗ a_p, those of h_p = Σ_m μ_m x_m x_mᵀ, of length ‖a_p‖."""
+        return Vectors(self.vectors, self.activity)
+
+    def lengths2(self) -> Float[Tensor, " n"]:
+        """‖a_p‖², the squared length of the eigenvectors."""
+        return self.activity.square().sum(dim=(1, 2))
+
     def kappa(self) -> Float[Tensor, "n r"]:
         """Eigenvalues of h_p: κ_m = μ_m ‖a_p‖²; their eigenvectors are e_m ⊗ a_p/‖a_p‖."""
-        return self.curvature * self.activity.square().sum(dim=1, keepdim=True)
+        return self.curvature * self.lengths2()[:, None]
 
 
 class Tail(Cut):
@@ -97,19 +115,23 @@ class Tail(Cut):
         d_out = self.weight.shape[0]
         return d_out if self.kind == "full" else min(self.classes, d_out)
 
+    def memory(self, top_k: int | None) -> Memory:
+        """What an analysis takes."""
+        d_out, d_in = self.weight.shape
+        return memory(len(self.targets), d_out, d_in, self.rank, top_k, torch.finfo(self.dtype).bits // 8)
+
     def factors(self, progress: Progress = silent, chunk: int | None = None) -> LayerFactors:
         """The factors of every sample. Costs K backward passes through the part of the network after the
         layer, and d_out more for "full". `chunk` samples go through the network at a time."""
         n, d_out = self.targets.shape[0], self.weight.shape[0]
         step = chunk or max(1, min(1024, 2**25 // (d_out * max(self.classes, self.rank))))
         parts: list[dict[str, Tensor]] = []
-        for start in range(0, n, step):
-            part = self._chunk(slice(start, start + step))
+        for rows in over(n, step, progress, "factors"):
+            part = self._chunk(rows)
             if part is None:  # curved after all: start again with the full second derivative
                 self.kind = "full"
                 return self.factors(progress, chunk)
             parts.append(part)
-            progress("factors", min(start + step, n), n)
         joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         return LayerFactors(weight=self.weight, kind=self.kind, **joined)
 
@@ -126,10 +148,10 @@ class Tail(Cut):
             return None
         mu, e = _eigenpairs(jacobian, hessian, second)
         return {
-            "activity": a.detach(),
-            "delta": torch.einsum("nc,nco->no", slope, jacobian.double()).to(a.dtype),
+            "activity": a.detach()[:, None],
+            "delta": torch.einsum("nc,nco->no", slope, jacobian.double()).to(a.dtype)[:, None],
             "curvature": mu.to(a.dtype),
-            "vectors": e.to(a.dtype),
+            "vectors": e.to(a.dtype)[:, :, None],
             "loss": losses.values(self.loss, f.detach().double(), targets).to(a.dtype),
             "correct": (f.detach().argmax(dim=1) == targets).to(a.dtype),
         }

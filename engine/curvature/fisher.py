@@ -14,20 +14,21 @@ import torch
 from torch import Tensor
 
 from engine.config.requests import check_loss
+from engine.curvature.accumulate import over
 from engine.curvature.autodiff import rows_of_derivative
 from engine.curvature.factors import Tail
-from engine.curvature.moments import Moment, Side, chunks
+from engine.curvature.kronecker import Moment, Vectors
 from engine.progress import Progress, silent
 
 CHUNK = 512
 
 
 def true_fisher(tail: Tail, activity: Tensor, progress: Progress = silent) -> Moment:
-    """F as a moment. activity: a_p (n, d_in), as in LayerFactors."""
+    """F as a moment. activity: a_p (n, t, d_in), as in LayerFactors."""
     check_loss(tail.loss)
     lefts, weights = [], []
     n = activity.shape[0]
-    for rows in chunks(n, CHUNK):
+    for rows in over(n, CHUNK, progress, "Fisher matrix"):
         _, z, f = tail.forward(tail.inputs[rows])
         jacobian, classes = rows_of_derivative(f, z).double(), f.shape[1]
         p = f.detach().double().softmax(dim=1)
@@ -40,5 +41,4 @@ def true_fisher(tail: Tail, activity: Tensor, progress: Progress = silent) -> Mo
             left, share = (centred, p) if tail.loss == "ce" else (p[:, :, None] * centred, share)
         lefts.append(left.to(activity.dtype))
         weights.append(share.to(activity.dtype))
-        progress("Fisher matrix", min(rows.stop, n), n)
-    return Moment(Side(torch.cat(lefts), activity), torch.cat(weights))
+    return Moment(Vectors(torch.cat(lefts)[:, :, None], activity), torch.cat(weights))

@@ -23,9 +23,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from engine import losses
-from engine.curvature import guards
+from engine.curvature import accumulate, guards
 from engine.curvature.autodiff import Cut, is_curved, rows_of_derivative, second_derivative
-from engine.curvature.moments import chunks
+from engine.curvature.memory import Memory, joint_memory
 from engine.progress import Progress, silent
 
 
@@ -52,8 +52,11 @@ class JointFactors:
         parts, layers = u.split(self.sizes, dim=1), len(self.deltas)
         return parts[:layers], parts[layers:]
 
-    def along(self, directions: tuple[Float[Tensor, "_ _ k"], ...]) -> Float[Tensor, "n q k"]:
-        """u = Uᵀ v_i for directions given as one d_out × d_in matrix each per layer."""
+    def along(self, v: Float[Tensor, "d k"]) -> Float[Tensor, "n q k"]:
+        """u = Uᵀ v_i."""
+        shapes = [(d.shape[1], a.shape[1]) for a, d in zip(self.activities, self.deltas, strict=True)]
+        parts = v.split([d_out * d_in for d_out, d_in in shapes])
+        directions = [part.unflatten(0, shape) for part, shape in zip(parts, shapes, strict=True)]
         p = [
             (a @ v.transpose(0, 1).flatten(1)).unflatten(1, (v.shape[0], v.shape[2]))
             for a, v in zip(self.activities, directions, strict=True)
@@ -61,17 +64,17 @@ class JointFactors:
         r = [(d @ v.flatten(1)).unflatten(1, v.shape[1:]) for d, v in zip(self.deltas[1:], directions[1:], strict=True)]
         return torch.cat([*p, *r], dim=1)
 
-    def back(self, w: Float[Tensor, "n q k"]) -> tuple[Float[Tensor, "_ _ k"], ...]:
-        """Σ_p U_p w_p as one (d_out, d_in, k) for each layer: x_l a_lᵀ + δ_l y_lᵀ."""
+    def back(self, w: Float[Tensor, "n q k"]) -> Float[Tensor, "d k"]:
+        """Σ_p U_p w_p, one layer after the other: x_l a_lᵀ + δ_l y_lᵀ."""
         x, y = self.split(w)
         k = w.shape[2]
-        found = []
+        parts = []
         for place, (a, d, out) in enumerate(zip(self.activities, self.deltas, x, strict=True)):
             total = (out.flatten(1).mT @ a).view(-1, k, a.shape[1]).transpose(1, 2)
             if place:
                 total = total + (d.mT @ y[place - 1].flatten(1)).view(-1, a.shape[1], k)
-            found.append(total)
-        return tuple(found)
+            parts.append(total.flatten(0, 1))
+        return torch.cat(parts)
 
     def gram(self, w: Float[Tensor, "n q k"]) -> Float[Tensor, "n q k"]:
         """S w, S = UᵀU: ‖a_l‖² x_l + δ_l (a_l·y_l) and ‖δ_l‖² y_l + a_l (δ_l·x_l)."""
@@ -112,37 +115,32 @@ class JointTail(Cut):
         super().__init__(*args, **how)
         guards.check(self)
 
-    @property
-    def shapes(self) -> tuple[tuple[int, int], ...]:
-        """(d_out, d_in) of each layer."""
-        return tuple((w.shape[0], w.shape[1]) for w in self.weights)
+    def memory(self, top_k: int | None) -> Memory:
+        """What an analysis takes."""
+        return joint_memory(self.shapes, top_k, torch.finfo(self.dtype).bits // 8)
 
     def survey(self, progress: Progress = silent, chunk: int = 1024) -> Survey:
         """Loss, accuracy and mean gradient over all samples, and whether any M_p needs the full derivative."""
-        n, loss, right = self.targets.shape[0], 0.0, 0
-        gradients = [torch.zeros_like(w, dtype=torch.float64) for w in self.weights]
-        for rows in chunks(n, chunk):
+
+        def look(rows: slice) -> Iterator[tuple[str, Tensor]]:
             activities, shift, f = self.forward(self.inputs[rows])
             targets = self.targets[rows].to(self.device)
-            loss += float(losses.values(self.loss, f.detach().double(), targets).sum())
-            right += int((f.detach().argmax(dim=1) == targets).sum())
             slope = losses.gradient_and_hessian(self.loss, f.detach(), targets)[0].to(f.dtype)
             if self.probing and self.kind != "full" and is_curved(f, shift, slope):
                 self.kind = "full"
             (delta,) = torch.autograd.grad((f * slope).sum(), shift)
-            for total, a, d in zip(gradients, activities, self._by_layer(delta), strict=True):
-                total += d.mT.double() @ a.detach().double()
-            progress("factors", rows.stop, n)
-        mean = torch.cat([total.flatten() for total in gradients]) / n
-        return Survey(loss / n, right / n, mean)
+            pairs = zip(activities, self._by_layer(delta), strict=True)
+            yield "loss", losses.values(self.loss, f.detach().double(), targets).sum()
+            yield "correct", (f.detach().argmax(dim=1) == targets).sum()
+            yield "gradient", torch.cat([(d.mT.double() @ a.detach().double()).flatten() for a, d in pairs])
 
-    def factors(self, chunk: int) -> Iterator[tuple[slice, JointFactors]]:
-        """The factors of all samples, `chunk` at a time. Costs K backward passes through the part of the network
-        after the first layer, one more for each input of the later layers, and Σ d_out more for "full"."""
-        for rows in chunks(self.targets.shape[0], chunk):
-            yield rows, self._chunk(rows)
+        n = self.targets.shape[0]
+        sums = accumulate.sums(look, n, chunk, progress, "factors")
+        return Survey(float(sums["loss"]) / n, float(sums["correct"]) / n, sums["gradient"] / n)
 
-    def _chunk(self, rows: slice) -> JointFactors:
+    def factors(self, rows: slice) -> JointFactors:
+        """The factors of some samples. Costs K backward passes through the part of the network after the first layer,
+        one more for each input of the later layers, and Σ d_out more for "full"."""
         activities, shift, f = self.forward(self.inputs[rows])
         slope, hessian = losses.gradient_and_hessian(self.loss, f.detach(), self.targets[rows].to(self.device))
         jacobian = rows_of_derivative(f, shift)

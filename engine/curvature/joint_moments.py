@@ -2,22 +2,49 @@
 
     h: X = Q        h2: X = Q S Q        gg: X = (δ; 0)(δ; 0)ᵀ
 
-in the notation of engine.curvature.joint. `dense` gives D × D matrices, `project` their blocks VᵀMV and `apply` the
-product H V for any D. All walk over the samples in chunks and accumulate in float64; a chunk enters no result.
+in the notation of engine.curvature.joint.
 """
 
-from collections.abc import Iterator, Mapping
-from itertools import accumulate, pairwise
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from engine.curvature import accumulate
 from engine.curvature.joint import JointFactors, JointTail
-from engine.curvature.moments import unfold
+from engine.curvature.moments import Along, Moments
+from engine.curvature.triangles import unfold
 from engine.progress import Progress, silent
 
 MOMENTS = ("h", "gg", "h2")
+
+
+@dataclass(frozen=True, eq=False)
+class JointMoments(Moments):
+    """Those of layers studied jointly, whose factors are made anew whenever they are needed: too large to keep."""
+
+    tail: JointTail
+
+    @property
+    def samples(self) -> int:
+        return len(self.tail.targets)
+
+    def along(self, v: Float[Tensor, "d k"], rows: slice) -> Along:
+        factors = self.tail.factors(rows)
+        u = factors.along(v)
+        w, g = factors.core @ u, factors.slope(u)
+        return Along({"h": (u, w), "gg": (g[:, None], g[:, None]), "h2": (w, factors.gram(w))}, {"g": g})
+
+    def applied(self, v: Float[Tensor, "d k"], rows: slice) -> Float[Tensor, "d k"]:
+        factors = self.tail.factors(rows)
+        return factors.back(factors.core @ factors.along(v))
+
+    def dense(self, chunk: int, progress: Progress = silent) -> dict[str, Float[Tensor, "d d"]]:
+        return _dense(self.tail, chunk, progress)
 
 
 # -- dense ------------------------------------------------------------------------------------------------
@@ -33,12 +60,13 @@ MOMENTS = ("h", "gg", "h2")
 # inner term is the transpose of the first.
 
 
-def dense(tail: JointTail, chunk: int, progress: Progress = silent) -> dict[str, Float[Tensor, "d d"]]:
+def _dense(tail: JointTail, chunk: int, progress: Progress = silent) -> dict[str, Float[Tensor, "d d"]]:
     """Every moment as a D × D matrix in the factors' precision."""
     n, layers = tail.targets.shape[0], len(tail.shapes)
     pairs = [(l, m) for m in range(layers) for l in range(m + 1)]
-    sums: dict[tuple[str, int, int], dict[str, Tensor]] = {(name, *pair): {} for name in MOMENTS for pair in pairs}
-    for rows, factors in tail.factors(chunk):
+
+    def products(rows: slice) -> Iterator[tuple[tuple[str, int, int, str], Tensor]]:
+        factors = tail.factors(rows)
         delta = torch.cat(factors.deltas, dim=1)
         forms = {
             "h": factors.core,
@@ -48,22 +76,26 @@ def dense(tail: JointTail, chunk: int, progress: Progress = silent) -> dict[str,
         for l, m in pairs:
             sides = _Sides(factors, l, m)
             for name, x in forms.items():
-                found = sums[name, l, m]
                 for kind, left, right in sides.terms(name, x):
-                    product = left.mT @ right
-                    found[kind] = found[kind].add_(product) if kind in found else product.double()
-        progress("moments", rows.stop, n)
-    ends = list(accumulate((d_out * d_in for d_out, d_in in tail.shapes), initial=0))
+                    yield (name, l, m, kind), left.mT @ right
+
+    sums = accumulate.sums(products, n, chunk, progress, "moments")
+    ends = _ends(d_out * d_in for d_out, d_in in tail.shapes)
     result = {}
     for name in MOMENTS:
         matrix = tail.weights[0].new_zeros(ends[-1], ends[-1])
         for l, m in pairs:
             rows, columns = slice(ends[l], ends[l + 1]), slice(ends[m], ends[m + 1])
-            for kind, total in sums.pop((name, l, m)).items():
+            for kind in [k for *key, k in sums if key == [name, l, m]]:
+                total = sums.pop((name, l, m, kind))
                 matrix[rows, columns] += _block(kind, (total / n).to(matrix.dtype), tail.shapes[l], tail.shapes[m])
             matrix[columns, rows] = matrix[rows, columns].mT
         result[name] = matrix
     return result
+
+
+def _ends(sizes: Iterable[int]) -> list[int]:
+    return list(itertools.accumulate(sizes, initial=0))
 
 
 class _Sides:
@@ -76,8 +108,7 @@ class _Sides:
         self.aa, self.dd, self.ad, self.da = (
             x[:, :, None] * y[:, None] for x, y in ((a[l], a[m]), (d[l], d[m]), (a[l], d[m]), (d[l], a[m]))
         )
-        ends = list(accumulate(factors.sizes, initial=0))
-        axes = [slice(*pair) for pair in pairwise(ends)]
+        axes = [slice(*pair) for pair in pairwise(_ends(factors.sizes))]
         inputs = [slice(0, 0), *axes[layers:]]
         self.outputs, self.inputs = (axes[l], axes[m]), (inputs[l], inputs[m])
 
@@ -119,55 +150,3 @@ def _block(
         return total.view(o_l, o_m, i_l, i_m).transpose(1, 2).reshape(o_l * i_l, o_m * i_m)
     block = total.view(o_l, i_m, i_l, o_m).permute(0, 2, 3, 1).reshape(o_l * i_l, o_m * i_m)  # (i s, t j)
     return block + block.mT if kind == "both" else block
-
-
-# -- projected --------------------------------------------------------------------------------------------
-
-
-def _by_layer(tail: JointTail, v: Float[Tensor, "d k"]) -> tuple[Float[Tensor, "_ _ k"], ...]:
-    """Directions as one d_out × d_in matrix each per layer."""
-    parts = v.split([d_out * d_in for d_out, d_in in tail.shapes])
-    return tuple(part.view(*shape, v.shape[1]) for part, shape in zip(parts, tail.shapes, strict=True))
-
-
-def apply(tail: JointTail, v: Float[Tensor, "d k"], chunk: int) -> Float[Tensor, "d k"]:
-    """H V = E[U Q Uᵀ V]."""
-    directions, n = _by_layer(tail, v), tail.targets.shape[0]
-    totals = [torch.zeros_like(part, dtype=torch.float64) for part in directions]
-    for _, factors in tail.factors(chunk):
-        for total, part in zip(totals, factors.back(factors.core @ factors.along(directions)), strict=True):
-            total += part
-    return torch.cat([total.flatten(0, 1) for total in totals]).div_(n).to(v.dtype)
-
-
-def project(
-    tail: JointTail, v: Float[Tensor, "d k"], chunk: int, progress: Progress = silent
-) -> dict[str, Float[Tensor, "k k"]]:
-    """Vᵀ M V of every moment, float64."""
-    directions, n, k = _by_layer(tail, v), tail.targets.shape[0], v.shape[1]
-    sums = {name: torch.zeros(k, k, dtype=torch.float64, device=v.device) for name in MOMENTS}
-    for rows, factors in tail.factors(chunk):
-        u = factors.along(directions)
-        w, g = factors.core @ u, factors.slope(u)
-        sums["h"] += u.flatten(0, 1).mT @ w.flatten(0, 1)
-        sums["gg"] += g.mT @ g
-        sums["h2"] += w.flatten(0, 1).mT @ factors.gram(w).flatten(0, 1)
-        progress("projections", rows.stop, n)
-    return {name: (total + total.mT) / (2 * n) for name, total in sums.items()}
-
-
-def resampled(
-    tail: JointTail, v: Float[Tensor, "d k"], weights: Float[Tensor, "s n"], chunk: int, progress: Progress
-) -> Mapping[str, Float[Tensor, "s k"]]:
-    """diag(Vᵀ M V) of every moment and, as "g", ḡ·v_i, each sample counted with its weight in every resample."""
-    directions, n = _by_layer(tail, v), tail.targets.shape[0]
-    shape = (weights.shape[0], v.shape[1])
-    sums = {name: torch.zeros(shape, dtype=torch.float64, device=v.device) for name in (*MOMENTS, "g")}
-    for rows, factors in tail.factors(chunk):
-        u = factors.along(directions)
-        w, g = factors.core @ u, factors.slope(u)
-        shares = {"h": (u * w).sum(1), "gg": g.square(), "h2": (w * factors.gram(w)).sum(1), "g": g}
-        for name, share in shares.items():
-            sums[name] += weights[:, rows] @ share
-        progress("resampling", rows.stop, n)
-    return sums

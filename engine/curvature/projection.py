@@ -14,9 +14,13 @@ from torch import Tensor
 
 from engine.curvature import eigensolver
 from engine.curvature.covariances import Combination
-from engine.progress import Progress
+from engine.curvature.memory import Plan
+from engine.curvature.moments import Moments
+from engine.progress import Progress, silent
 from engine.results.jackknife import Jackknife
 from engine.results.suppression import Spectra
+
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}  # of ‖H v − λ v‖, relative to the largest |λ|
 
 LEAF = 640  # below this size a product is too small to be worth cutting
 
@@ -30,8 +34,8 @@ class Evaluator:
     eigenvalues: Float[Tensor, " k"]
     basis: Float[Tensor, "d k"]
     matrices: Mapping[str, Tensor]
-    draw_spectra: Callable[[], Spectra | None]
-    draw_jackknife: Callable[[], Jackknife | None]
+    draw_spectra: Callable[[Float[Tensor, "d k"]], Spectra | None]
+    draw_jackknife: Callable[[Float[Tensor, "d k"]], Jackknife | None]
 
     def _means(self, k: int) -> dict[str, Float[Tensor, " k"]]:
         return {name: self.basis[:, :k].T @ mean for name, mean in self.means.items()}
@@ -64,7 +68,7 @@ class Evaluator:
 
     @cached_property
     def _spectra(self) -> Spectra | None:
-        return self.draw_spectra()
+        return self.draw_spectra(self.basis)
 
     def jackknife(self) -> Jackknife | None:
         """Diagonals with groups of samples left out, computed when first asked for."""
@@ -72,7 +76,7 @@ class Evaluator:
 
     @cached_property
     def _jackknife(self) -> Jackknife | None:
-        return self.draw_jackknife()
+        return self.draw_jackknife(self.basis)
 
     def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
         raise NotImplementedError
@@ -87,7 +91,7 @@ class Evaluator:
         raise NotImplementedError
 
 
-class Whole(Evaluator):
+class Dense(Evaluator):
     """Moments as D × D matrices in the original coordinates; the basis is complete."""
 
     @cached_property
@@ -109,7 +113,7 @@ class Whole(Evaluator):
         return eigensolver.eigenvalues(self._combine(name, self.matrices, self.means)).cpu().numpy()
 
 
-class Leading(Evaluator):
+class Projected(Evaluator):
     """Moments as k × k blocks in the leading eigenbasis: all questions are put inside that span."""
 
     def _named(self, name: str) -> Float[Tensor, "k k"]:
@@ -126,6 +130,45 @@ class Leading(Evaluator):
 
     def spectrum(self, name: str) -> Float[ndarray, " k"]:
         return eigensolver.eigenvalues(self._named(name)).cpu().numpy()
+
+
+def _nothing(_: Tensor) -> None:
+    """Draws nothing."""
+
+
+def in_eigenbasis(
+    moments: Moments,
+    means: Mapping[str, Float[Tensor, " d"]],
+    combinations: Mapping[str, Combination],
+    work: Plan,
+    k: int,
+    dtype: torch.dtype,
+    *,
+    seed: int = 0,
+    progress: Progress = silent,
+    draw_spectra: Callable[[Float[Tensor, "d k"]], Spectra | None] = _nothing,
+    draw_jackknife: Callable[[Float[Tensor, "d k"]], Jackknife | None] = _nothing,
+) -> Evaluator:
+    """The leading k eigenpairs of H and every named matrix among them, the way that `work` says."""
+    mean = next(iter(means.values()))
+    d, device = len(mean), mean.device
+    if work.dense:
+        matrices = moments.dense(work.expand, progress)
+        progress("eigenvectors", 0, 1)
+        values, basis = eigensolver.eigenpairs(matrices["h"])
+        values, basis = values[:k], basis[:, :k]
+        progress("eigenvectors", 1, 1)
+        if k == d:
+            return Dense(combinations, means, values, basis, matrices, draw_spectra, draw_jackknife)
+        v = basis.to(dtype)
+        blocks = {name: v.T @ (matrix @ v) for name, matrix in matrices.items()}
+    else:
+        values, basis = eigensolver.leading_eigenpairs(
+            lambda v: moments.apply(v, work.along), d, k,
+            device=device, dtype=dtype, tolerance=TOLERANCE[dtype], seed=seed, progress=progress,
+        )  # fmt: skip
+        blocks = moments.project(basis.to(dtype), work.along, progress)
+    return Projected(combinations, means, values, basis, blocks, draw_spectra, draw_jackknife)
 
 
 def _quadratic_forms(matrix: Float[Tensor, "s s"], vectors: Float[Tensor, "s k"]) -> Float[Tensor, " k"]:

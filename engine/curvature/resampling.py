@@ -1,24 +1,23 @@
 """What is kept of single samples: their spectra for suppression, their resampled diagonals for intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from engine.curvature import covariances, moments
+from engine.curvature import accumulate
 from engine.curvature.covariances import Combination
-from engine.curvature.duality import Dual
 from engine.curvature.factors import LayerFactors
-from engine.curvature.moments import Side
+from engine.curvature.moments import Moments
 from engine.progress import Progress
 from engine.results.suppression import Spectra
 
 
 def sample_spectra(
     factors: LayerFactors,
-    directions: Float[Tensor, "d_out d_in k"],
+    directions: Float[Tensor, "d k"],
     samples: int,
     seed: int,
     chunk: int,
@@ -27,23 +26,24 @@ def sample_spectra(
     """Spectra of `samples` randomly chosen samples, reduced as engine.results.suppression needs them."""
     order = torch.randperm(factors.samples, generator=torch.Generator().manual_seed(seed))[:samples]
     some = factors.select(order.to(factors.activity.device))
-    side, kappa = Side(some.vectors, some.activity), some.kappa()
-    norm2 = some.activity.square().sum(dim=1).clamp_min(torch.finfo(some.activity.dtype).tiny)
-    n, (r, k) = some.samples, (kappa.shape[1], directions.shape[2])
-    first = torch.zeros(r, k, dtype=torch.float64, device=kappa.device)
-    second, leading = torch.zeros_like(first), []
-    for rows in moments.chunks(n, chunk):
-        alpha = side.along(directions, rows).square() / norm2[rows, None, None]
+    vectors, kappa = some.eigenvectors, some.kappa()
+    norm2 = some.lengths2().clamp_min(torch.finfo(some.activity.dtype).tiny)
+    n, k = some.samples, directions.shape[1]
+    leading = torch.empty(n, k, dtype=torch.float32, device=kappa.device)
+
+    def shares(rows: slice) -> Iterator[tuple[str, Tensor]]:
+        x = vectors[rows]
+        alpha = x.along(x.pushed(directions)).square() / norm2[rows, None, None]
+        leading[rows] = alpha[:, 0].float()
         powers = torch.stack([kappa[rows], kappa[rows].square()], dim=2)
-        both = torch.einsum("nrq,nrk->qrk", powers, alpha)
-        first, second = first + both[0], second + both[1]
-        leading.append(alpha[:, 0])
-        progress("spectra", rows.stop, n)
+        yield "moments", torch.einsum("nrq,nrk->qrk", powers, alpha)
+
+    first, second = accumulate.sums(shares, n, chunk, progress, "spectra")["moments"] / n
     return Spectra(
         kappa=kappa.double().cpu().numpy(),
-        alignment=torch.cat(leading).float().cpu().numpy(),
-        first=(first / n).cpu().numpy(),
-        second=(second / n).cpu().numpy(),
+        alignment=leading.cpu().numpy(),
+        first=first.cpu().numpy(),
+        second=second.cpu().numpy(),
     )
 
 
@@ -62,41 +62,20 @@ def left_out(n: int, groups: int, seed: int) -> Float[Tensor, "s n"]:
 
 
 def replicates(
-    factors: LayerFactors,
-    pairs: Dual,
-    directions: Float[Tensor, "d_out d_in k"],
+    moments: Moments,
     combinations: Mapping[str, Combination],
+    paired: Int[Tensor, " m"],
+    directions: Float[Tensor, "d k"],
     counts: Float[Tensor, "s n"],
     chunk: int,
     progress: Progress,
 ) -> dict[str, Float[ndarray, "s k"]]:
     """Diagonals of H and every named matrix for resamples of the samples, in the fixed basis. A resample enters as
-    the number of times that it has each sample (`times_drawn`, `left_out`). Partners stay with their samples.
+    the number of times that it has each sample (`times_drawn`, `left_out`). Partners stay with their samples, paired.
     """
-    device = factors.activity.device
-    counts = counts.to(device=device, dtype=factors.activity.dtype)
-    everyone = counts / counts.sum(dim=1, keepdim=True)
-    paired = counts[:, pairs.index]
-    paired = paired / paired.sum(dim=1, keepdim=True).clamp_min(1)
-
-    described = covariances.moments(factors, pairs)
-    v, u = covariances.sides(pairs)
-    linear = {"g": (covariances.gradients(factors), everyone), "v": (v, paired), "u": (u, paired)}
-    if not pairs.factors.samples:
-        linear = {"g": linear["g"]}
-    shape = (counts.shape[0], directions.shape[2])
-    sums = {name: torch.zeros(shape, dtype=torch.float64, device=device) for name in [*described, *linear]}
-    over_all = {name: described[name] for name in ("h", "gg", "h2")}
-    over_paired = {name: m for name, m in described.items() if name not in over_all}
-    for group, weights in ((over_all, everyone), (over_paired, paired)):
-        total = weights.shape[1]
-        for rows in moments.chunks(total, chunk):
-            for name, share in moments.diagonals_per_sample(group, directions, rows).items():
-                sums[name] += weights[:, rows] @ share
-            for name, (side, own) in linear.items():
-                if own is weights:
-                    sums[name] += weights[:, rows] @ side.along(directions, rows)[:, 0]
-            progress("resampling", rows.stop, total)
+    counts = counts.to(directions)
+    weights = {len(own.T): own / own.sum(dim=1, keepdim=True).clamp_min(1) for own in (counts[:, paired], counts)}
+    sums = moments.resampled(directions, weights, chunk, progress)
     return {
         name: c.evaluate(sums.__getitem__, lambda x, y: sums[x] * sums[y]).float().cpu().numpy()
         for name, c in combinations.items()

@@ -24,6 +24,7 @@ from torch.func import functional_call, jacfwd, vmap
 
 from engine import losses
 from engine.config.requests import joined
+from engine.curvature.accumulate import over
 from engine.curvature.duality import minimal_weight_change, partners
 from engine.curvature.layers import check_samples
 from engine.errors import require
@@ -68,11 +69,10 @@ def verify(
     directions = tuple(part.T.reshape(-1, *size) for part, size in zip(columns, about.sizes, strict=True))
 
     found = []
-    for rows in torch.arange(len(targets)).split(CHUNK):
+    for rows in over(len(targets), CHUNK, progress, "checking"):
         change = torch.where(paired[rows, None], activity[partner[rows]] - activity[rows], 0.0)
         dual = torch.nan_to_num(minimal_weight_change(weight, activity[rows], change))
         found.append(_along(model, layers, about.loss, directions, inputs[rows], targets[rows], dual, change))
-        progress("checking", int(rows[-1]) + 1, len(targets))
     g, h, v, u = torch.cat(found, dim=1).unbind(dim=2)
     return tuple(_checks(analysis, probes.index, about.batch_size, g, h, (v + u)[:, paired]))
 
@@ -108,9 +108,8 @@ def _activity(model: nn.Module, linear: nn.Module, inputs: Tensor, progress: Pro
     seen: list[Tensor] = []
     handle = linear.register_forward_hook(lambda _, args, __: seen.append(args[0].clone()))
     try:
-        for rows in torch.arange(len(inputs)).split(CHUNK):
+        for rows in over(len(inputs), CHUNK, progress, "reading activities"):
             model(inputs[rows].double())
-            progress("reading activities", int(rows[-1]) + 1, len(inputs))
     finally:
         handle.remove()
     return torch.cat(seen)

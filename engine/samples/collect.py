@@ -8,14 +8,17 @@ from torch import Tensor, nn
 
 from engine import losses
 from engine.config.requests import SamplesRequest
-from engine.curvature import covariances, eigensolver, moments
+from engine.curvature import covariances
+from engine.curvature.accumulate import over
 from engine.curvature.covariances import Combination
-from engine.curvature.duality import dual, partners
+from engine.curvature.duality import partners
 from engine.curvature.factors import LayerFactors, Tail
 from engine.curvature.fisher import true_fisher
+from engine.curvature.kronecker import Vectors
 from engine.curvature.layers import check_samples
-from engine.curvature.memory import memory, plan
-from engine.curvature.projection import Evaluator, Leading, Whole
+from engine.curvature.memory import plan
+from engine.curvature.moments import LayerMoments
+from engine.curvature.projection import in_eigenbasis
 from engine.device import free_memory, resolve
 from engine.errors import require
 from engine.models.architectures import usual_layer
@@ -78,19 +81,20 @@ def look(
         factors = tail.factors(progress)
         weight = linear.weight.detach().double().cpu().numpy()
         bias = np.zeros(len(weight)) if linear.bias is None else linear.bias.detach().double().cpu().numpy()
-        activity = factors.activity.cpu().numpy()
+        activity = factors.activity[:, 0].cpu().numpy()
         z = activity.astype(float) @ weight.T + bias
         _compare(chain, z[:COMPARED], model, inputs[:COMPARED])
         logits = torch.from_numpy(chain.logits(z))
         labels = targets.cpu()
         progress("pairs", 0, 1)
-        partner = partners(factors.activity, targets.to(where), None)
-        values, basis, diagonals = _diagonals(tail, factors, partner, batch_size, progress)
+        partner = partners(factors.activity[:, 0], targets.to(where), None)
+        values, basis, diagonals = _diagonals(tail, factors, batch_size, progress)
         count = min(DIRECTIONS, basis.shape[1])
-        leading = basis[:, :count].to(factors.activity.dtype).view(*factors.weight.shape, count)
-        first = moments.Side(factors.vectors[:, :1], factors.activity)
-        norm2 = factors.activity.square().sum(dim=1).clamp_min(torch.finfo(torch.float32).tiny)
-        along = torch.cat([first.along(leading, rows)[:, 0] for rows in moments.chunks(len(targets), 4096)])
+        leading = basis[:, :count].to(factors.activity.dtype)
+        first = Vectors(factors.vectors[:, :1], factors.activity)
+        norm2 = factors.lengths2().clamp_min(torch.finfo(torch.float32).tiny)
+        chunks = [first[rows] for rows in over(len(targets), 4096)]
+        along = torch.cat([x.along(x.pushed(leading))[:, 0] for x in chunks])
         return Samples(
             layer=layer,
             epoch=epoch,
@@ -109,7 +113,7 @@ def look(
             bias=bias,
             chain=chain,
             eigenvalues=values,
-            directions=leading.permute(2, 0, 1).contiguous().cpu().numpy(),
+            directions=leading.T.reshape(count, *factors.weight.shape).cpu().numpy(),
             diagonals=diagonals,
         )
 
@@ -159,7 +163,7 @@ def _no_chain(layer: str, why: str) -> str:
 
 
 def _diagonals(
-    tail: Tail, factors: LayerFactors, partner: Tensor, batch_size: int, progress: Progress
+    tail: Tail, factors: LayerFactors, batch_size: int, progress: Progress
 ) -> tuple[Float[ndarray, " k"], Float[Tensor, "d k"], dict[str, Float[ndarray, " k"]]]:
     """H_ii, the v_i, and the diagonals of engine.samples.table.FISHERS."""
     named = covariances.combinations(batch_size)
@@ -168,28 +172,15 @@ def _diagonals(
         "empirical": Combination(((1.0, "gg"),)),
         "fisher": Combination(((1.0, "fisher"),)),
     }
-    pairs = dual(factors, torch.full_like(partner, -1))
-    described = covariances.moments(factors, pairs) | {"fisher": true_fisher(tail, factors.activity, progress)}
-    means = covariances.means(factors, pairs)
-    (d_out, d_in), n, d = factors.weight.shape, factors.samples, factors.dimension
+    own = covariances.moments(factors)
+    fisher = {"fisher": true_fisher(tail, factors.activity, progress)}
+    moments = LayerMoments({**own.quadratic, **fisher}, own.linear)
+    d = factors.dimension
     top_k = None if d <= LEADING else min(DIRECTIONS * 10, d)
-    size = memory(n, d_out, d_in, tail.rank, top_k, 4)
-    work = plan(n=n, d=d, size=size, top_k=top_k, free=free_memory(tail.device))
-    if work.dense:
-        matrices = moments.dense(described, work.expand, progress)
-        progress("eigenvectors", 0, 1)
-        values, basis = eigensolver.eigenpairs(matrices["h"])
-        evaluator: Evaluator = Whole(combinations, means, values, basis, matrices, lambda: None, lambda: None)
-    else:
-        k = top_k or d
-        values, basis = eigensolver.leading_eigenpairs(
-            lambda v: moments.apply(described["h"], v, work.along), d, k,
-            device=tail.device, dtype=torch.float32, tolerance=1e-5, progress=progress,
-        )  # fmt: skip
-        shaped = basis.float().view(d_out, d_in, k)
-        projected = moments.project(described, shaped, work.along, progress)
-        evaluator = Leading(combinations, means, values, basis, projected, lambda: None, lambda: None)
-    return values.cpu().numpy(), basis, evaluator.diagonals(progress)
+    work = plan(n=factors.samples, d=d, size=tail.memory(top_k), top_k=top_k, free=free_memory(tail.device))
+    k = d if work.dense or top_k is None else top_k
+    evaluator = in_eigenbasis(moments, moments.means(), combinations, work, k, tail.dtype, progress=progress)
+    return evaluator.eigenvalues.cpu().numpy(), evaluator.basis, evaluator.diagonals(progress)
 
 
 def pictures(inputs: Tensor) -> UInt8[ndarray, "n h w *rgb"] | None:

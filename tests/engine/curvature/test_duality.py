@@ -54,17 +54,17 @@ def test_first_order_terms_are_the_derivative():
     c = case("tanh", n=6, seed=5)
     tail = Tail(c.model, c.layer, c.inputs, c.targets, "ce", device=CPU, dtype=torch.float64)
     f = tail.factors()
-    d = dual(f, partners(f.activity, c.targets, None))
+    d = dual(f, partners(f.activity.flatten(1), c.targets, None))
     rest = c.model[[n for n, _ in c.model.named_children()].index(c.layer) :]
     gradient = torch.func.grad(twins.loss_of_weight(rest, c.layer, "ce"))
     w = f.weight.flatten()
     for row, p in enumerate(d.index.tolist()):
-        v = torch.outer(d.pull[row], f.activity[p]).flatten()
-        u = torch.outer(f.delta[p], d.change[row]).flatten()
+        v = torch.outer(d.pull[row, 0], f.activity[p, 0]).flatten()
+        u = torch.outer(f.delta[p, 0], d.change[row, 0]).flatten()
         left = []
         for t in (1e-3, 5e-4):
-            moved = gradient(w, f.activity[p] + t * d.change[row], c.targets[p])
-            left.append(float((moved - gradient(w, f.activity[p], c.targets[p]) - t * (v + u)).norm()))
+            moved = gradient(w, f.activity[p, 0] + t * d.change[row, 0], c.targets[p])
+            left.append(float((moved - gradient(w, f.activity[p, 0], c.targets[p]) - t * (v + u)).norm()))
         assert left[1] < 0.3 * left[0], f"sample {p}: {left}"
 
 
@@ -113,7 +113,7 @@ def test_samples_without_partner_or_activity_are_counted():
     for c, reason in ((lonely(), "alone in its class"), (silent(), "zero activity")):
         tail = Tail(c.model, c.layer, c.inputs, c.targets, "ce", device=CPU, dtype=torch.float64)
         f = tail.factors()
-        d = dual(f, partners(f.activity, c.targets, None))
+        d = dual(f, partners(f.activity.flatten(1), c.targets, None))
         assert d.unpaired >= 1, reason
         assert d.unpaired + len(d.index) == f.samples
         assert len(c.inputs) // 2 not in d.index.tolist(), reason

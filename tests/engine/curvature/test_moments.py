@@ -5,35 +5,41 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.curvature import moments
-from engine.curvature.moments import Moment, Side
+from engine.curvature.accumulate import over
+from engine.curvature.kronecker import Moment, Vectors
+from engine.curvature.moments import LayerMoments
 from tests.reference import twins
 
 
 def explicit(moment):
     """E_p[Σ_m w x yᵀ] (+ transpose with a second side), one sample and one m at a time."""
     x, y = moment.x, moment.y or moment.x
-    n, r, d_out = x.left.shape
-    total = torch.zeros(d_out * x.right.shape[1], d_out * x.right.shape[1], dtype=torch.float64)
+    n, r, _, d_out = x.left.shape
+    total = torch.zeros(d_out * x.right.shape[2], d_out * x.right.shape[2], dtype=torch.float64)
     for p in range(n):
         for m in range(r):
             weight = 1.0 if moment.weight is None else moment.weight[p, m]
-            product = weight * torch.outer(torch.kron(x.left[p, m], x.right[p]), torch.kron(y.left[p, m], y.right[p]))
+            product = weight * torch.outer(one_vector(x, p, m), one_vector(y, p, m))
             total += product if moment.y is None else product + product.T
     return total / n
 
 
-def some_moments(n, r, d_out, d_in, seed):
+def one_vector(x, p, m):
+    """Σ_t l_t ⊗ a_t of one sample, place by place."""
+    return sum(torch.kron(x.left[p, m, t], x.right[p, t]) for t in range(x.right.shape[1]))
+
+
+def some_moments(n, r, t, d_out, d_in, seed):
     """Moments of every form; three share a right factor, one is a cross moment, one has other samples."""
     g = torch.Generator().manual_seed(seed)
 
     def random(*shape):
         return torch.randn(*shape, generator=g, dtype=torch.float64)
 
-    spectral, weight = Side(random(n, r, d_out), random(n, d_in)), random(n, r)
-    one = Side(random(n, 1, d_out), spectral.right)
-    other = Side(random(n, 1, d_out), random(n, d_in))
-    fewer = Side(random(max(1, n - 1), 1, d_out), random(max(1, n - 1), d_in))
+    spectral, weight = Vectors(random(n, r, t, d_out), random(n, t, d_in)), random(n, r)
+    one = Vectors(random(n, 1, t, d_out), spectral.right)
+    other = Vectors(random(n, 1, t, d_out), random(n, t, d_in))
+    fewer = Vectors(random(max(1, n - 1), 1, t, d_out), random(max(1, n - 1), t, d_in))
     return {
         "weighted": Moment(spectral, weight),
         "plain": Moment(spectral),
@@ -41,8 +47,9 @@ def some_moments(n, r, d_out, d_in, seed):
         "one_weighted": Moment(one, weight[:, :1]),
         "other": Moment(other),
         "cross": Moment(one, y=other),
-        "cross_same_left": Moment(one, y=Side(one.left, other.right)),
-        "cross_many": Moment(spectral, weight, y=Side(random(n, r, d_out), other.right)),
+        "cross_same_left": Moment(one, y=Vectors(one.left, other.right)),
+        "cross_many": Moment(spectral, weight, y=Vectors(random(n, r, t, d_out), other.right)),
+        "cross_same_right": Moment(one, y=Vectors(other.left, one.right)),
         "fewer": Moment(fewer),
     }
 
@@ -50,6 +57,7 @@ def some_moments(n, r, d_out, d_in, seed):
 sizes = {
     "n": st.integers(1, 9),
     "r": st.integers(1, 3),
+    "t": st.integers(1, 3),
     "d_out": st.integers(1, 4),
     "d_in": st.integers(1, 4),
     "seed": st.integers(0, 1000),
@@ -59,48 +67,46 @@ sizes = {
 
 @given(**sizes)
 @settings(max_examples=40)
-def test_dense_moments_equal_explicit_sums_for_every_chunk(n, r, d_out, d_in, seed, chunk):
-    described = some_moments(n, r, d_out, d_in, seed)
-    for name, matrix in moments.dense(described, chunk).items():
+def test_dense_moments_equal_explicit_sums_for_every_chunk(n, r, t, d_out, d_in, seed, chunk):
+    described = some_moments(n, r, t, d_out, d_in, seed)
+    for name, matrix in LayerMoments(described).dense(chunk).items():
         twins.compare(matrix, explicit(described[name]), 1e-10, name)
 
 
 @given(k=st.integers(1, 6), **sizes)
 @settings(max_examples=40)
-def test_projected_moments_equal_the_dense_ones(n, r, d_out, d_in, seed, chunk, k):
-    described = some_moments(n, r, d_out, d_in, seed)
+def test_projected_moments_equal_the_dense_ones(n, r, t, d_out, d_in, seed, chunk, k):
+    described = some_moments(n, r, t, d_out, d_in, seed)
     basis = torch.randn(d_out * d_in, k, generator=torch.Generator().manual_seed(seed + 1), dtype=torch.float64)
-    shaped = basis.view(d_out, d_in, k)
-    projected = moments.project(described, shaped, chunk)
-    shares = {
-        name: moments.diagonals_per_sample({name: m}, shaped, slice(0, m.samples))[name]
-        for name, m in described.items()
-    }
+    moments = LayerMoments(described)
+    projected = moments.project(basis, chunk)
+    weights = {count: torch.full((1, count), 1 / count, dtype=torch.float64) for count in (n, max(1, n - 1))}
+    resampled = moments.resampled(basis, weights, chunk)
     for name, moment in described.items():
         expected = basis.T @ explicit(moment) @ basis
         twins.compare(projected[name], expected, 1e-9, name)
-        assert shares[name].shape == (moment.samples, k)
-        twins.compare(shares[name].mean(0), expected.diagonal(), 1e-9, f"shares of {name}")
+        twins.compare(resampled[name][0], expected.diagonal(), 1e-9, f"diagonal of {name}")
         if moment.y is None:
-            twins.compare(moments.apply(moment, basis, chunk), explicit(moment) @ basis, 1e-9, f"{name} applied")
+            applied = LayerMoments({"h": moment}).apply(basis, chunk)
+            twins.compare(applied, explicit(moment) @ basis, 1e-9, f"{name} applied")
 
 
-def test_mean_of_a_side():
-    side = some_moments(5, 2, 3, 2, 0)["plain"].x
-    explicit_mean = sum(torch.kron(side.left[p, m], side.right[p]) for p in range(5) for m in range(2)) / 5
-    twins.compare(side.mean(), explicit_mean, 1e-12, "mean")
+@pytest.mark.parametrize("places", [1, 3])
+def test_the_mean_of_vectors(places):
+    x = some_moments(5, 2, places, 3, 2, 0)["plain"].x
+    twins.compare(x.mean(), sum(one_vector(x, p, m) for p in range(5) for m in range(2)) / 5, 1e-12, "mean")
 
 
 def test_float32_sums_are_accumulated_in_float64():
     """A thousand chunks of one sample each lose no more than one: a float32 running sum would drift."""
-    left, right = torch.full((20_000, 1, 2), 0.1), torch.full((20_000, 2), 0.1)
+    left, right = torch.full((20_000, 1, 1, 2), 0.1), torch.full((20_000, 1, 2), 0.1)
     exact = float(torch.tensor(0.1)) ** 4
-    by_one = moments.dense({"m": Moment(Side(left, right))}, 10)["m"]
+    by_one = LayerMoments({"m": Moment(Vectors(left, right))}).dense(10)["m"]
     assert by_one.dtype == torch.float32
     twins.compare(by_one.double(), torch.full((4, 4), exact), 3e-7, "accumulated moment")
 
 
 @pytest.mark.parametrize("size", [1, 3, 10])
 def test_chunks_cover_every_row_once(size):
-    rows = [i for part in moments.chunks(10, size) for i in range(10)[part]]
+    rows = [i for part in over(10, size) for i in range(10)[part]]
     assert rows == list(range(10))

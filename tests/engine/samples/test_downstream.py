@@ -69,7 +69,7 @@ def _tail(name):
         lambda name: Chain((), name),
         lambda name: two_classes(name, np.full(1, 0.5)),
         lambda name: Argument(0, name, True, {}, 0.0),
-        lambda name: true_fisher(_tail(name), torch.zeros(1, 2)),
+        lambda name: true_fisher(_tail(name), torch.zeros(1, 1, 2)),
     ],
 )
 def test_an_unknown_loss_is_never_answered_with_another_ones_numbers(ask):
