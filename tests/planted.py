@@ -15,7 +15,7 @@ from engine.config.requests import AnalysisRequest, ModelRequest, RunRequest, Sa
 from engine.results import commutation
 from engine.results.analysis import Analysis
 from engine.results.names import NAMES
-from engine.results.record import Provenance, Whole
+from engine.results.record import MatrixSummary, Provenance
 from engine.results.suppression import Spectra
 from engine.runs import library
 from engine.runs.estimate import Calibration
@@ -53,7 +53,7 @@ def analysis(gamma: float = 1.2, mixing: float = 0.1, seed: int = 0, accuracy: f
         traces[name], squares[name] = float(np.trace(block)), float((block**2).sum())
         if name in ("C", "C_awd"):
             curves = commutation.commutator_curves(h, block)
-            wholes[name] = Whole(np.linalg.eigvalsh(block)[::-1].copy(), curves.top, curves.bulk)
+            wholes[name] = MatrixSummary(np.linalg.eigvalsh(block)[::-1].copy(), curves.top, curves.bulk)
     return Analysis(
         eigenvalues=h,
         diagonals=diagonals,

@@ -15,7 +15,7 @@ from engine.curvature.layers import linear_names
 from engine.errors import require
 
 
-class Cut:
+class ShiftedNetwork:
     """A frozen copy of the model in the given precision, cut open at some of its layers.
 
     weights: W of each layer, with the bias as last column where it is included; classes: outputs of the model; kind:
@@ -60,7 +60,7 @@ class Cut:
         """(d_out, d_in) of each layer."""
         return tuple((w.shape[0], w.shape[1]) for w in self.weights)
 
-    def few(self, samples: int, dtype: torch.dtype) -> "Cut":
+    def few(self, samples: int, dtype: torch.dtype) -> "ShiftedNetwork":
         """The first samples before a copy of the network, in another precision."""
         few = copy.copy(self)
         few.model, few.dtype = copy.deepcopy(self.model).to(dtype=dtype), dtype

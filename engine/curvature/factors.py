@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from engine import losses
 from engine.curvature import guards
 from engine.curvature.accumulate import over
-from engine.curvature.autodiff import Cut, is_curved, rows_of_derivative, second_derivative
+from engine.curvature.autodiff import ShiftedNetwork, is_curved, rows_of_derivative, second_derivative
 from engine.curvature.kronecker import Vectors
 from engine.curvature.memory import Memory, memory
 from engine.progress import Progress, silent
@@ -77,7 +77,7 @@ class LayerFactors:
         return self.curvature * self.lengths2()[:, None]
 
 
-class Tail(Cut):
+class Tail(ShiftedNetwork):
     """The network cut open at one layer.
 
     curvature "auto" measures whether the second derivative of what follows the layer contributes to any M_p,

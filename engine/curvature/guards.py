@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.utils import parametrize
 
 from engine import losses
-from engine.curvature.autodiff import Cut, is_curved
+from engine.curvature.autodiff import ShiftedNetwork, is_curved
 from engine.errors import require
 
 SAMPLES = 3
@@ -29,27 +29,27 @@ NEAR = {torch.float64: 1e-6, torch.float32: 1e-2}
 _ONCE = "The factored Hessian covers weights used once, by their layer alone. Choose another layer."
 
 
-def check(cut: Cut) -> None:
+def check(network: ShiftedNetwork) -> None:
     """ValueError, with the reason and the remedy, for a layer that fails one of the tests.
 
-    They are done in float64, in the cut's own precision where the network runs in no other, on a copy: neither the
+    They are done in float64, in its own precision where the network runs in no other, on a copy: neither the
     network nor torch's random state is touched.
     """
     reason = ""
-    with torch.random.fork_rng([cut.device] if cut.device.type == "cuda" else []):
-        for dtype in (torch.float64, cut.dtype):
+    with torch.random.fork_rng([network.device] if network.device.type == "cuda" else []):
+        for dtype in (torch.float64, network.dtype):
             try:
-                return _check(cut.few(SAMPLES, dtype))
+                return _check(network.few(SAMPLES, dtype))
             except RuntimeError as error:
                 reason = str(error).splitlines()[0]
     raise ValueError(
-        f"This network cannot be differentiated twice ({reason}), so the curvature of layer {'+'.join(cut.layers)!r} "
+        f"This network cannot be differentiated twice ({reason}), so the curvature of layer {'+'.join(network.layers)!r} "
         "cannot be vouched for. Choose a layer behind the part that cannot, such as the output layer."
     )
 
 
 @torch.enable_grad()
-def _check(few: Cut) -> None:
+def _check(few: ShiftedNetwork) -> None:
     with parametrize.cached():  # one W for a pass, also where it is computed from others
         for linear in few.linears:
             linear.requires_grad_(True)
@@ -82,7 +82,9 @@ def _check(few: Cut) -> None:
             rounding[what] = NEAR[f.dtype] ** 2 * max(x.detach().norm().item() for x in expected)
 
 
-def _compare(few: Cut, what: str, expected: Sequence[Tensor], factored: Sequence[Tensor], rounding: float) -> None:
+def _compare(
+    few: ShiftedNetwork, what: str, expected: Sequence[Tensor], factored: Sequence[Tensor], rounding: float
+) -> None:
     for layer, x, y in zip(few.layers, expected, factored, strict=True):
         size, off = x.detach().norm().item(), (x - y).detach().norm().item()
         require(

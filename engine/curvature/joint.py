@@ -24,7 +24,7 @@ from torch import Tensor
 
 from engine import losses
 from engine.curvature import accumulate, guards
-from engine.curvature.autodiff import Cut, is_curved, rows_of_derivative, second_derivative
+from engine.curvature.autodiff import ShiftedNetwork, is_curved, rows_of_derivative, second_derivative
 from engine.curvature.memory import Memory, joint_memory
 from engine.progress import Progress, silent
 
@@ -105,7 +105,7 @@ class Survey:
     gradient: Float[Tensor, " d"]
 
 
-class JointTail(Cut):
+class JointTail(ShiftedNetwork):
     """The network cut open at several layers, in the order of their use.
 
     curvature: as for engine.curvature.factors.Tail; `survey` decides it for "auto" on all samples.

@@ -1,11 +1,6 @@
 """Cost of joint analyses, see engine.curvature.joint: arithmetic on the shapes (d_out, d_in) of the layers, as used."""
 
-Shapes = tuple[tuple[int, int], ...]
-
-
-def core(shapes: Shapes) -> int:
-    """Rows of Q: outputs of all layers, inputs of all but the first."""
-    return sum(d_out for d_out, _ in shapes) + sum(d_in for _, d_in in shapes[1:])
+from engine.curvature.memory import Shapes, core
 
 
 def dense(shapes: Shapes) -> float:
@@ -29,18 +24,3 @@ def backward_passes(shapes: Shapes, classes: int, rank: int) -> int:
     """Through the network, for the factors: one for each logit and each input of a later layer; where the tail is
     smooth, one more for each output."""
     return classes + sum(d_in for _, d_in in shapes[1:]) + (rank if rank > classes else 0)
-
-
-def memory(shapes: Shapes, top_k: int | None, item: int) -> tuple[int, int, int, int]:
-    """dense, projected, triangles and along of engine.curvature.memory.Memory, for numbers of `item` bytes."""
-    d, q = sum(d_out * d_in for d_out, d_in in shapes), core(shapes)
-    k = d if top_k is None else top_k * 5 // 4
-    widest = max(max(shape) for shape in shapes)
-    return (
-        # Three moments, and while H is diagonalised eight float64 matrices, more than the sums before.
-        d * d * (3 * item + 8 * 8),
-        d * k * 4 * 3 * 8,
-        # Per sample: Q, Q S Q and what lies between; products of activities and slopes.
-        (6 * q**2 + 4 * widest**2) * item,
-        (4 * q * k + 3 * q**2) * item,
-    )

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from engine.curvature import joint_memory as joint_cost
-from engine.curvature.joint_memory import Shapes
+# (d_out, d_in) of each layer, as used.
+Shapes = tuple[tuple[int, int], ...]
 
 CHUNK_BYTES = 256 * 2**20  # more makes no product faster
 
@@ -41,10 +41,26 @@ def memory(n: int, d_out: int, d_in: int, rank: int, top_k: int | None, item: in
     )
 
 
+def core(shapes: Shapes) -> int:
+    """Rows of Q, see engine.curvature.joint: outputs of all layers, inputs of all but the first."""
+    return sum(d_out for d_out, _ in shapes) + sum(d_in for _, d_in in shapes[1:])
+
+
 def joint_memory(shapes: Shapes, top_k: int | None, item: int) -> Memory:
-    """For several layers of d_out × d_in studied jointly: no sample's factors are kept, see engine.curvature.joint."""
-    # The sums are so large that adding to them takes as long as a product over few samples.
-    return Memory(*joint_cost.memory(shapes, top_k, item), stretch=4)
+    """For several layers studied jointly: no sample's factors are kept, see engine.curvature.joint."""
+    d, q = sum(d_out * d_in for d_out, d_in in shapes), core(shapes)
+    k = d if top_k is None else top_k * 5 // 4
+    widest = max(max(shape) for shape in shapes)
+    return Memory(
+        # Three moments, and while H is diagonalised eight float64 matrices, more than the sums before.
+        dense=d * d * (3 * item + 8 * 8),
+        projected=d * k * 4 * 3 * 8,
+        # Per sample: Q, Q S Q and what lies between; products of activities and slopes.
+        triangles=(6 * q**2 + 4 * widest**2) * item,
+        along=(4 * q * k + 3 * q**2) * item,
+        # The sums are so large that adding to them takes as long as a product over few samples.
+        stretch=4,
+    )
 
 
 @dataclass(frozen=True)

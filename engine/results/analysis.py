@@ -18,7 +18,7 @@ from engine.results import commutation, power_law
 from engine.results.jackknife import Jackknife
 from engine.results.names import NAMES
 from engine.results.power_law import Exponent, Fit, bootstrap_interval, exponent
-from engine.results.record import Probes, Provenance, Source, Whole
+from engine.results.record import MatrixSummary, Probes, Provenance, Source
 from engine.results.suppression import Spectra, Suppressed, suppress
 
 # Directions kept to be checked, and how far above the noise floor: below, the check would compare roundings.
@@ -45,7 +45,7 @@ class Analysis:
     provenance: Provenance
     basis: Float[ndarray, "d k"] | None = None
     blocks: Mapping[str, Float[ndarray, "b b"]] = field(default_factory=dict)
-    wholes: Mapping[str, Whole] = field(default_factory=dict)
+    wholes: Mapping[str, MatrixSummary] = field(default_factory=dict)
     spectra: Spectra | None = None
     probes: Probes | None = None
     replicates: Mapping[str, Float[ndarray, "s j"]] = field(default_factory=dict)
@@ -152,7 +152,7 @@ class Analysis:
         self.diagonal(name)
         return float(np.sqrt(self.squares[name]))
 
-    def whole(self, name: str) -> Whole:
+    def whole(self, name: str) -> MatrixSummary:
         """Spectrum and commutator curves of a matrix; computed now if the analysis is in memory."""
         self.diagonal(name)
         if name in self.wholes:
@@ -164,7 +164,7 @@ class Analysis:
         )
         block = self.source.block(name, self.k)  # type: ignore[union-attr]
         curves = commutation.commutator_curves(self.eigenvalues, block)
-        return Whole(self.source.spectrum(name), curves.top, curves.bulk)  # type: ignore[union-attr]
+        return MatrixSummary(self.source.spectrum(name), curves.top, curves.bulk)  # type: ignore[union-attr]
 
     # -- the power law --------------------------------------------------------------------------------
 
@@ -257,7 +257,7 @@ class Analysis:
         for group in ("diagonals", "blocks", "replicates"):
             arrays |= {f"{group}/{name}": value for name, value in getattr(self, group).items()}
         for name, whole in self.wholes.items():
-            arrays |= {f"wholes/{name}/{f.name}": getattr(whole, f.name) for f in dataclasses.fields(Whole)}
+            arrays |= {f"wholes/{name}/{f.name}": getattr(whole, f.name) for f in dataclasses.fields(MatrixSummary)}
         if self.probes is not None:
             arrays |= {f"probes/{f.name}": getattr(self.probes, f.name) for f in dataclasses.fields(Probes)}
         if self.jackknife is not None:
@@ -290,7 +290,7 @@ class Analysis:
             blocks=group("blocks/"),
             replicates=group("replicates/"),
             wholes={
-                name: Whole(**{f.name: wholes[f"{name}/{f.name}"] for f in dataclasses.fields(Whole)})
+                name: MatrixSummary(**{f.name: wholes[f"{name}/{f.name}"] for f in dataclasses.fields(MatrixSummary)})
                 for name in sorted(names)
             },
             spectra=Spectra(**spectra) if spectra else None,

@@ -53,7 +53,7 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class Whole:
+class MatrixSummary:
     """What a matrix tells beyond its leading block: its own eigenvalues (descending) and the commutator
     errors inside the leading j × j block and inside the block from direction j on."""
 

@@ -8,7 +8,7 @@ import pytest
 from cache.store import Store
 from engine.config.requests import AnalysisRequest, key, to_json
 from engine.results import commutation
-from engine.results.record import Whole
+from engine.results.record import MatrixSummary
 from engine.runs import library
 from pages.data import random_draws, results, suppression
 from pages.rooms.commutativity import chance
@@ -48,7 +48,7 @@ def wide(store):
         eigenvalues=h,
         diagonals={name: np.diag(block).copy() for name in a.names},
         blocks={name: block[:300, :300].astype(np.float32) for name in a.names} | {"C": block.astype(np.float32)},
-        wholes={name: Whole(spectrum, curves.top, curves.bulk) for name in ("C", "C_awd", "C_hh")},
+        wholes={name: MatrixSummary(spectrum, curves.top, curves.bulk) for name in ("C", "C_awd", "C_hh")},
         provenance=dataclasses.replace(a.provenance, d_out=20, d_in=35),
     )
     request = AnalysisRequest(run=run, epoch=100)
