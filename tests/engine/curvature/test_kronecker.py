@@ -60,10 +60,8 @@ def test_moments_of_a_layer_used_at_several_places_equal_torch_func(kind):
         deltas.append(grad(lambda z, y=y: loss(rest(z), y))(z))
     g, h = torch.stack(gradients), torch.stack(hessians)
     slopes = Vectors(torch.stack(deltas)[:, None], activity)
-    moments = LayerMoments(
-        {"h": Moment(Vectors(torch.stack(lefts), activity), torch.stack(curvature)), "gg": Moment(slopes)},
-        {"g": slopes},
-    )
+    spectral = Moment(Vectors(torch.stack(lefts), activity), torch.stack(curvature))
+    moments = LayerMoments({"h": spectral, "gg": Moment(slopes)}, {"g": slopes})
     expected = {"h": h.mean(0), "gg": g.T @ g / N}
     assert activity.shape[1] > 1
     v = torch.randn(weight.numel(), 3, dtype=torch.float64)
