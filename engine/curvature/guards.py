@@ -44,7 +44,8 @@ def check(network: ShiftedNetwork) -> None:
                 reason = str(error).splitlines()[0]
     raise ValueError(
         f"This network cannot be differentiated twice ({reason}), so the curvature of layer "
-        f"{'+'.join(network.layers)!r} cannot be vouched for. Choose a layer behind the part that cannot, such as the output layer."
+        f"{'+'.join(network.layers)!r} cannot be vouched for. Choose a layer behind the part that cannot, such as "
+        "the output layer."
     )
 
 
