@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor, nn
 
@@ -95,9 +95,7 @@ def analyze(
             subject = _one_layer(tail, batch_size, anchors_per_class, seed, report)
 
         def diagonals_of(basis: Float[Tensor, "d k"], counts: Float[Tensor, "s n"]) -> dict[str, Float[ndarray, "s k"]]:
-            return replicates(
-                subject.moments, subject.combinations, subject.paired, basis.to(working), counts, work.along, report
-            )  # fmt: skip
+            return replicates(subject.moments, subject.combinations, basis.to(working), counts, work.along, report)
 
         def draw_spectra(basis: Float[Tensor, "d k"]) -> Spectra | None:
             if not spectra or subject.factors is None:
@@ -112,7 +110,7 @@ def analyze(
                 return Jackknife(edges, diagonals_of(basis[:, torch.from_numpy(places(edges))], counts))
 
         source = in_eigenbasis(
-            subject.moments, subject.means, subject.combinations, work, k, working, seed=seed, progress=report,
+            subject.moments, subject.combinations, work, k, working, seed=seed, progress=report,
             draw_spectra=draw_spectra, draw_jackknife=draw_jackknife,
         )  # fmt: skip
         diagonals = source.diagonals(report)
@@ -140,13 +138,10 @@ def analyze(
 
 @dataclass(frozen=True, eq=False)
 class _Subject:
-    """What is analysed. paired: samples with a partner; origin: what only it knows of the result's provenance; factors:
-    None where they are not kept."""
+    """What is analysed. origin: what only it knows of the result's provenance; factors: where they are kept."""
 
     moments: Moments
-    means: Mapping[str, Float[Tensor, " d"]]
     combinations: Mapping[str, Combination]
-    paired: Int[Tensor, " m"]
     origin: Mapping[str, Any]
     factors: LayerFactors | None = None
 
@@ -157,7 +152,6 @@ def _one_layer(tail: Tail, batch_size: int, anchors_per_class: int | None, seed:
     partner = partners(factors.activity.flatten(1), tail.targets.to(tail.device), anchors_per_class, seed)
     pairs = dual(factors, partner)
     progress("pairs", 1, 1)
-    moments = covariances.moments(factors, pairs)
     ((d_out, d_in),) = tail.shapes
     origin = {
         "d_out": d_out,
@@ -170,7 +164,7 @@ def _one_layer(tail: Tail, batch_size: int, anchors_per_class: int | None, seed:
         "accuracy": float(factors.correct.double().mean()),
     }
     named = covariances.combinations(batch_size, pairs)
-    return _Subject(moments, moments.means(), named, pairs.index, origin, factors)
+    return _Subject(covariances.moments(factors, pairs), named, origin, factors)
 
 
 def _several_layers(tail: JointTail, batch_size: int, progress: Progress) -> _Subject:
@@ -187,8 +181,7 @@ def _several_layers(tail: JointTail, batch_size: int, progress: Progress) -> _Su
         "mean_loss": survey.mean_loss,
         "accuracy": survey.accuracy,
     }
-    nobody = torch.empty(0, dtype=torch.long, device=tail.device)
-    return _Subject(JointMoments(tail), {"g": survey.gradient}, named, nobody, origin)
+    return _Subject(JointMoments(tail, survey.gradient), named, origin)
 
 
 class _exact_products:

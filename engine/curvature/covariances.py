@@ -62,7 +62,7 @@ def moments(factors: LayerFactors, dual: Dual | None = None) -> LayerMoments:
     }
     if dual.unpaired:
         quadratic["h2_paired"] = Moment(paired, p.curvature * p.kappa())
-    return LayerMoments(quadratic, {"g": g, "v": v, "u": u})
+    return LayerMoments(quadratic, {"g": g, "v": v, "u": u}, dual.index)
 
 
 def combinations(batch_size: int, dual: Dual | None = None) -> Mapping[str, Combination]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from engine.curvature import accumulate
 from engine.curvature.joint import JointFactors, JointTail
 from engine.curvature.moments import Along, Moments
-from engine.curvature.triangles import unfold
+from engine.curvature.triangles import unfold, upper
 from engine.progress import Progress, silent
 
 MOMENTS = ("h", "gg", "h2")
@@ -28,6 +28,10 @@ class JointMoments(Moments):
     """Those of layers studied jointly, whose factors are made anew whenever they are needed: too large to keep."""
 
     tail: JointTail
+    gradient: Float[Tensor, " d"]
+
+    def means(self) -> dict[str, Float[Tensor, " d"]]:
+        return {"g": self.gradient}
 
     @property
     def samples(self) -> int:
@@ -125,18 +129,13 @@ class _Sides:
             outer.append((self.dd, x[:, in_l, in_m]))
         for left, right in outer:
             if l == m:
-                yield "triangles", _triangle(left), _triangle(right)
+                yield "triangles", upper(left), upper(right)
             else:
                 yield "outer", left.flatten(1), right.flatten(1)
         if (squared and m > 0) or (name == "h" and l < m):
             yield "both" if l == m else "inner", x[:, out_l, in_m].flatten(1), self.ad.flatten(1)
         if squared and 0 < l < m:
             yield "inner", self.da.flatten(1), x[:, in_l, out_m].flatten(1)
-
-
-def _triangle(x: Float[Tensor, "n e e"]) -> Float[Tensor, "n t"]:
-    i, j = torch.triu_indices(x.shape[1], x.shape[2], device=x.device)
-    return x.flatten(1).index_select(1, i * x.shape[2] + j)
 
 
 def _block(

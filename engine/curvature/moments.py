@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from engine.curvature import accumulate, triangles
@@ -36,14 +36,19 @@ class Moments(ABC):
         """Every moment as a D × D matrix in the factors' precision, `chunk` samples at a time."""
 
     @abstractmethod
+    def means(self) -> dict[str, Float[Tensor, " d"]]: ...
+
+    @abstractmethod
     def along(self, v: Float[Tensor, "d k"], rows: slice) -> Along: ...
 
     @abstractmethod
     def applied(self, v: Float[Tensor, "d k"], rows: slice) -> Float[Tensor, "d k"]:
         """Σ_p h_p V of some samples."""
 
+    index: Int[Tensor, " m"] | None = None  # which samples, None for all
+
     def parts(self) -> "Iterable[Moments]":
-        """Those of all samples, and those of fewer."""
+        """Those of the same samples."""
         return (self,)
 
     def apply(self, v: Float[Tensor, "d k"], chunk: int) -> Float[Tensor, "d k"]:
@@ -69,21 +74,23 @@ class Moments(ABC):
     def resampled(
         self,
         v: Float[Tensor, "d k"],
-        weights: Mapping[int, Float[Tensor, "s _"]],
+        counts: Float[Tensor, "s n"],
         chunk: int,
         progress: Progress = silent,
     ) -> dict[str, Float[Tensor, "s k"]]:
-        """v_iᵀMv_i of every moment and x̄·v_i of every mean, each sample counted with its weight in every resample;
-        weights: of all samples and of fewer, by the number of these."""
+        """v_iᵀMv_i of every moment and x̄·v_i of every mean for resamples of the samples.
+        counts: how often each resample has each sample."""
         result: dict[str, Tensor] = {}
         for part in self.parts():
+            weights = counts.to(v) if part.index is None else counts.to(v)[:, part.index]
+            weights = weights / weights.sum(dim=1, keepdim=True).clamp_min(1)
 
-            def shares(rows: slice, part: Moments = part) -> Iterator[tuple[str, Tensor]]:
-                along, own = part.along(v, rows), weights[part.samples][:, rows]
+            def shares(rows: slice, part: Moments = part, weights: Tensor = weights) -> Iterator[tuple[str, Tensor]]:
+                along = part.along(v, rows)
                 for name, (x, y) in along.quadratic.items():
-                    yield name, own @ (x * y).sum(dim=1)
+                    yield name, weights[:, rows] @ (x * y).sum(dim=1)
                 for name, slope in along.linear.items():
-                    yield name, own @ slope
+                    yield name, weights[:, rows] @ slope
 
             result |= accumulate.sums(shares, part.samples, chunk, progress, "resampling")
         return result
@@ -92,10 +99,11 @@ class Moments(ABC):
 @dataclass(frozen=True, eq=False)
 class LayerMoments(Moments):
     """Those of a layer whose vectors are kept of every sample. linear: the vectors whose means are named, one of each
-    sample."""
+    sample; index: the samples of those moments and means that are of fewer."""
 
     quadratic: Mapping[str, Moment]
     linear: Mapping[str, Vectors] = field(default_factory=dict)
+    index: Int[Tensor, " m"] | None = None
 
     @property
     def samples(self) -> int:
@@ -109,6 +117,7 @@ class LayerMoments(Moments):
             yield LayerMoments(
                 {name: moment for name, moment in self.quadratic.items() if moment.samples == n},
                 {name: x for name, x in self.linear.items() if x.samples == n},
+                None if n == self.samples else self.index,
             )
 
     def along(self, v: Float[Tensor, "d k"], rows: slice) -> Along:

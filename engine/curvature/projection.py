@@ -138,7 +138,6 @@ def _nothing(_: Tensor) -> None:
 
 def in_eigenbasis(
     moments: Moments,
-    means: Mapping[str, Float[Tensor, " d"]],
     combinations: Mapping[str, Combination],
     work: Plan,
     k: int,
@@ -150,8 +149,8 @@ def in_eigenbasis(
     draw_jackknife: Callable[[Float[Tensor, "d k"]], Jackknife | None] = _nothing,
 ) -> Evaluator:
     """The leading k eigenpairs of H and every named matrix among them, the way that `work` says."""
-    mean = next(iter(means.values()))
-    d, device = len(mean), mean.device
+    means = moments.means()
+    d, device = len(means["g"]), means["g"].device
     if work.dense:
         matrices = moments.dense(work.expand, progress)
         progress("eigenvectors", 0, 1)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
@@ -64,18 +64,15 @@ def left_out(n: int, groups: int, seed: int) -> Float[Tensor, "s n"]:
 def replicates(
     moments: Moments,
     combinations: Mapping[str, Combination],
-    paired: Int[Tensor, " m"],
     directions: Float[Tensor, "d k"],
     counts: Float[Tensor, "s n"],
     chunk: int,
     progress: Progress,
 ) -> dict[str, Float[ndarray, "s k"]]:
     """Diagonals of H and every named matrix for resamples of the samples, in the fixed basis. A resample enters as
-    the number of times that it has each sample (`times_drawn`, `left_out`). Partners stay with their samples, paired.
+    the number of times that it has each sample (`times_drawn`, `left_out`). Partners stay with their samples.
     """
-    counts = counts.to(directions)
-    weights = {len(own.T): own / own.sum(dim=1, keepdim=True).clamp_min(1) for own in (counts[:, paired], counts)}
-    sums = moments.resampled(directions, weights, chunk, progress)
+    sums = moments.resampled(directions, counts, chunk, progress)
     return {
         name: c.evaluate(sums.__getitem__, lambda x, y: sums[x] * sums[y]).float().cpu().numpy()
         for name, c in combinations.items()

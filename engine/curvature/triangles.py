@@ -70,8 +70,7 @@ class _Factor:
             full = (a if self.weight is None else a * self.weight[rows][:, :, None]).mT @ b
             if not symmetric:
                 full = (full + self.sign * full.mT) / 2
-            i, j = torch.triu_indices(d, d, device=a.device)
-            out.copy_(full.flatten(1).index_select(1, i * d + j))
+            out.copy_(upper(full))
             return
         a, b = a[:, 0], b[:, 0]
         weighted = a if self.weight is None else a * self.weight[rows]
@@ -124,6 +123,12 @@ def _written_out(stack: _Stack, _: int, chunk: int, progress: Progress) -> Itera
 
     for name, total in accumulate.sums(products, _first(stack).samples, chunk, progress, "moments").items():
         yield name, (total / stack[name].samples).to(stack[name].x.right.dtype)
+
+
+def upper(x: Float[Tensor, "n d d"]) -> Float[Tensor, "n t"]:
+    """The upper triangles, row by row."""
+    i, j = torch.triu_indices(x.shape[1], x.shape[2], device=x.device)
+    return x.flatten(1).index_select(1, i * x.shape[2] + j)
 
 
 def unfold(t: Float[Tensor, "t_out t_in"], d_out: int, d_in: int, sign: int) -> Float[Tensor, "d d"]:

@@ -78,10 +78,9 @@ def test_dense_moments_equal_explicit_sums_for_every_chunk(n, r, t, d_out, d_in,
 def test_projected_moments_equal_the_dense_ones(n, r, t, d_out, d_in, seed, chunk, k):
     described = some_moments(n, r, t, d_out, d_in, seed)
     basis = torch.randn(d_out * d_in, k, generator=torch.Generator().manual_seed(seed + 1), dtype=torch.float64)
-    moments = LayerMoments(described)
+    moments = LayerMoments(described, index=torch.arange(1, n))
     projected = moments.project(basis, chunk)
-    weights = {count: torch.full((1, count), 1 / count, dtype=torch.float64) for count in (n, max(1, n - 1))}
-    resampled = moments.resampled(basis, weights, chunk)
+    resampled = moments.resampled(basis, torch.ones(1, n), chunk)
     for name, moment in described.items():
         expected = basis.T @ explicit(moment) @ basis
         twins.compare(projected[name], expected, 1e-9, name)
