@@ -180,9 +180,9 @@ def find(store: Store, beginning: str | None = None) -> Run:
     return one
 
 
-def asked(store: Store, request: RunRequest) -> Run | None:
-    """The newest run of exactly this request, if there is one; needs no data."""
-    return next((r for r in runs(store) if r.request == request), None)
+def asked(runs: Iterable[Run], request: RunRequest) -> Run | None:
+    """The newest of these runs, newest first, that is of exactly this request, if there is one; needs no data."""
+    return next((run for run in runs if run.request == request), None)
 
 
 def siblings(runs: Iterable[Run], run: Run) -> tuple[Run, ...]:

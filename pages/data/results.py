@@ -1,6 +1,7 @@
 """What the pages show, read from the cache once and kept at hand.
 
-Keyed on the store's own version tokens, so a new result is seen at once and an old one is never read twice.
+Keyed on the store's own version tokens, so a new result is seen at once and an old one is never read twice; the tokens
+themselves are asked for once a rerun.
 """
 
 import math
@@ -23,6 +24,7 @@ from engine.results.power_law import Fit
 from engine.results.suppression import Spectra, Suppressed, suppress
 from engine.runs import library
 from engine.runs.library import Analysed, Run
+from pages.data.snapshot import PageStore, once
 from pages.state import selection
 
 HISTORY_ENTRIES, ANALYSIS_ENTRIES, DERIVED_ENTRIES = 256, 24, 64
@@ -58,13 +60,16 @@ class View:
 
 
 def store() -> Store:
-    """The cache this dashboard shows."""
-    return Store()
+    """The cache this dashboard shows, as this rerun sees it."""
+    return PageStore()
 
 
 def runs() -> tuple[Run, ...]:
     """All runs, newest first."""
-    here = store()
+    return once(_runs, store())
+
+
+def _runs(here: Store) -> tuple[Run, ...]:
     found = (_run(here.root, key, here.version("runs", key)) for key in here.list("runs"))
     return tuple(sorted((r for r in found if r is not None), key=lambda r: r.created, reverse=True))
 

@@ -1,16 +1,16 @@
 """The demo's job: started once, found again later. Light to import, so that it is at work before the page is drawn."""
 
 from cache.jobs import Job, Jobs
-from cache.store import Store
 from engine.config.command_line import arguments
 from engine.config.requests import RunRequest
+from pages.data.snapshot import PageJobs, PageStore
 
 DEMO = RunRequest()
 
 
 def jobs() -> Jobs:
-    """The jobs of this cache."""
-    return Jobs(Store().root / "jobs")
+    """The jobs of this cache, as this rerun sees them."""
+    return PageJobs(PageStore().root / "jobs")
 
 
 def job() -> Job | None:
@@ -25,7 +25,7 @@ def start() -> Job:
 
 def start_on_an_empty_cache() -> None:
     """The demo starts by itself, once, where there is nothing to show."""
-    if not Store().list("runs") and job() is None and not jobs().running():
+    if not PageStore().list("runs") and job() is None and not jobs().running():
         start()
 
 

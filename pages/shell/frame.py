@@ -10,6 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.data.snapshot import snapshot
 from pages.state import selection
 from pages.state.menu import MENU, entry
 from pages.ui.guard import sentences
@@ -32,7 +33,7 @@ def page(name: str) -> Iterator[None]:
         _brand()
         _menu()
         here = st.container()
-    with sentences():
+    with snapshot(), sentences():
         _guide(name)
         selection.publish()
         _missing()

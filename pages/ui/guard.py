@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import streamlit as st
 
+from pages.data.snapshot import snapshot
 from pages.state import selection
 
 P = ParamSpec("P")
@@ -43,7 +44,7 @@ def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
 
     @functools.wraps(function)
     def inner(*args: P.args, **kwargs: P.kwargs) -> R | None:
-        with sentences():
+        with snapshot(), sentences():
             selection.publish()
             return function(*args, **kwargs)
         return None

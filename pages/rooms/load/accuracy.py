@@ -47,7 +47,7 @@ def checked(found: Inspection) -> Run | None:
     architectures.check_fit(model, preview.shape, len(counted), name)
     request, files = load_form.request(form, found)
     heading("Is it what you trained?", definitions.SANITY, "What is checked, and why")
-    run = library.asked(results.store(), request)
+    run = library.asked(results.runs(), request)
     if run is None or not run.finished:
         _check(request, files)
         return None
@@ -156,7 +156,7 @@ def _remedies(run: Run, found: Inspection) -> None:
 def _try(values: dict[str, str], found: Inspection) -> None:
     change(**values)
     request, files = load_form.request(current(), found)
-    if library.asked(results.store(), request) is None:
+    if library.asked(results.runs(), request) is None:
         start(request, files)
 
 

@@ -101,8 +101,8 @@ def test_a_run_keeps_its_history_and_its_checkpoints(store: Store, request_: Run
     assert watch.trained() == list(range(7))
     assert any(name.startswith("momentum/") for name in weights(store, key, 6))
     assert library.find(store).key == library.find(store, key[:5]).key == key
-    assert library.asked(store, request_) is not None
-    assert library.asked(store, dataclasses.replace(request_, seed=1)) is None
+    assert library.asked(library.runs(store), request_) is not None
+    assert library.asked(library.runs(store), dataclasses.replace(request_, seed=1)) is None
 
 
 def test_a_finished_run_is_not_trained_again(store: Store, request_: RunRequest) -> None:

@@ -84,7 +84,7 @@ def test_every_cell_is_trained_analysed_and_measured(store: Store, grid) -> None
     assert heard == [("cells", done, 4) for done in range(5)]
     assert states == status.states(store, sweep)
     for state in states:
-        run = library.asked(store, state.cell.run)
+        run = library.asked(library.runs(store), state.cell.run)
         assert run is not None
         assert run.finished
         (made,) = library.analyses(store, run.key)
