@@ -14,32 +14,30 @@ from cache.store import Store
 from engine import units
 from engine.config.requests import ModelRequest, TrainingRequest
 from engine.curvature import eigensolver
-from engine.curvature.factors import Tail
 from engine.data.datasets import Dataset
 from engine.device import device_name, resolve
 from engine.models.architectures import layers
 from engine.models.networks import build
 from engine.progress import Progress, silent
-from engine.runs import estimate, library
+from engine.runs import estimate
 from engine.runs.estimate import Calibration
 from engine.training.sgd import train
 
 ROUNDS = 3
-SMALL, LARGE, IMAGES = ModelRequest(), ModelRequest(widths=(3072, 500, 50, 50, 10)), ModelRequest("cnn", (1, 10))
+SMALL, LARGE = ModelRequest(), ModelRequest(widths=(3072, 500, 50, 50, 10))
 SIDE = 1000  # of the eigenproblem: a smaller one would measure how busy the machine is
 SQUARE = 1600  # of the product
-ADDED = 4_000_000  # numbers
 
 
 def measure(device: str = "auto", progress: Progress = silent, start: float = 0.0) -> Calibration:
     """Measure this machine; progress may raise to stop. start: seconds this process took to wake up."""
     where = resolve(device)
-    stages = ("small steps", "large steps", "convolutions", "products", "eigenvectors", "samples", "sums")
-    found = []
-    for i, work in enumerate((_small, _large, _convolution, _product, _eigen, _factors, _traffic)):
+    stages = ("small steps", "large steps", "products", "eigenvectors")
+    times = []
+    for i, work in enumerate((_small, _large, _product, _eigen)):
         progress(f"measuring {stages[i]}", i, len(stages))
-        found.append(work(where))
-    small, large, convolution, product, eigen, factors, traffic = found
+        times.append(work(where))
+    small, large, product, eigen = times
     step, dense = _separate(small, large)
     return Calibration(
         device=device_name(where),
@@ -48,37 +46,28 @@ def measure(device: str = "auto", progress: Progress = silent, start: float = 0.
         start=start,
         step=step,
         dense=dense,
-        convolution=_work(IMAGES, 64, 32) / convolution,
         product=2 * SQUARE**3 / product,
         eigen=eigen / SIDE**3,
-        factors=factors / 512,
-        traffic=3 * 4 * ADDED / traffic,
     )
 
 
 def calibrate(store: Store, device: str = "auto", progress: Progress = silent) -> Calibration:
     """Measure this machine, in a process started for it, and keep what was found for engine.runs.estimate."""
-    found = measure(device, progress, start=time.time() - psutil.Process().create_time())
-    library.keep_calibration(store, found)
-    return found
+    speeds = measure(device, progress, start=time.time() - psutil.Process().create_time())
+    estimate.keep_calibration(store, speeds)
+    return speeds
 
 
 def _separate(small: float, large: float) -> tuple[float, float]:
     """(seconds per step and layer, operations a second) from epochs of two networks: in the small one steps
     cost, in the large one arithmetic. Two linear equations."""
     steps_small, steps_large = 20 * len(layers(SMALL)), 4 * len(layers(LARGE))
-    work_small, work_large = _work(SMALL, 1000, 50), _work(LARGE, 400, 100)
+    work_small, work_large = (4 * n * estimate.forward_operations(model) for n, model in ((1000, SMALL), (400, LARGE)))
     matrix = np.array([[steps_small, work_small], [steps_large, work_large]])
     step, inverse = np.linalg.solve(matrix, [small, large])
     if step <= 0 or inverse <= 0:  # one of them drowned in noise: the small network is all steps
         step, inverse = small / steps_small, large / work_large
     return float(step), float(1 / inverse)
-
-
-def _work(model: ModelRequest, samples: int, batch: int) -> float:
-    """Operations of an epoch with its evaluation."""
-    steps = samples / batch
-    return steps * estimate.step_operations(model, batch) + samples * estimate.forward_operations(model)
 
 
 def _best(work: Callable[[], object], where: torch.device, rounds: int = ROUNDS) -> float:
@@ -120,10 +109,6 @@ def _large(where: torch.device) -> float:
     return _alone(lambda: _epoch(LARGE, (3072,), 400, 100, where))
 
 
-def _convolution(where: torch.device) -> float:
-    return _epoch(IMAGES, (1, 28, 28), 64, 32, where)
-
-
 def _product(where: torch.device) -> float:
     square = torch.rand(SQUARE, SQUARE, device=where)
     return _best(lambda: square.T @ square, where)
@@ -133,14 +118,3 @@ def _eigen(where: torch.device) -> float:
     square = torch.rand(SIDE, SIDE, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).to(where)
     symmetric = square + square.T
     return _best(lambda: eigensolver.eigenpairs(symmetric), where, 1)
-
-
-def _factors(where: torch.device) -> float:
-    x, y = torch.rand(512, 784, generator=torch.Generator().manual_seed(0)), torch.arange(512) % 10
-    tail = Tail(build(SMALL, 0), "fc2", x, y, "ce", device=where, dtype=torch.float32)
-    return _best(tail.factors, where)
-
-
-def _traffic(where: torch.device) -> float:
-    a, b = torch.zeros(ADDED, device=where), torch.ones(ADDED, device=where)
-    return _best(lambda: a.add_(b, alpha=0.5), where)

@@ -1,44 +1,55 @@
-"""What work will cost, before it is started: operations, bytes and, on a calibrated machine, seconds.
+"""What work will cost, before it is started: bytes of memory and seconds.
 
-    cost.training(request, samples=4500, calibration=calibration).seconds
-    cost.analysis(cost.subject(model, "fc2"), samples=4500, calibration=calibration).bytes
+    estimate.training(request, samples=4500, earlier=estimate.earlier(works), calibration=calibration).seconds
+    estimate.analysis(estimate.subject(model, "fc2"), samples=4500, calibration=calibration).bytes
 
-Counts are arithmetic on shapes; a Calibration (`python -m engine calibrate` measures one) turns them into
-seconds. Nothing here imports torch. Expect the right size, not the right digit: within a factor of two on
-a machine that does nothing else.
+Bytes are counted, see engine.curvature.memory. Seconds are those of the most similar earlier work on this machine,
+scaled as these laws say: N samples in batches of B, L layers through which a sample takes F operations, D weights
+studied, m named matrices in k directions, all of them (e = D, r = 1) or the leading ones alone (e = k, r = KRYLOV), in
+words of w = 1 (float32) or 2:
+
+    an epoch      N/B · L · step + 4 N F / dense                              a step is three ways through, a look one
+    an analysis   (200 + 2 k) step + 2 w N F / dense + 4 w r N D e / product + (3 D + w m k) e² / 2 · eigen
+
+The most similar work is the nearest by these laws at TYPICAL speeds. Where nothing of its kind was done, the speeds
+that `python -m engine calibrate` measured on this machine stand in their place. Nothing here imports torch.
+Expect the right size, not the right digit: within a factor of two on a machine that does nothing else.
 """
 
+import dataclasses
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
 
+import numpy as np
+
+from cache.store import Store
+from engine import units
 from engine.config.requests import ModelRequest, RunRequest, joined
-from engine.curvature import joint_memory as joint_cost
-from engine.curvature.joint_memory import Shapes
-from engine.curvature.memory import CHUNK_BYTES, DENSE_LIMIT, joint_memory, memory
+from engine.curvature.memory import CHUNK_BYTES, DENSE_LIMIT, Shapes, joint_memory, memory
 from engine.errors import require
-from engine.models.architectures import layers
-from engine.results.jackknife import GROUPS, stretches
+from engine.models.architectures import KINDS, layers
+from engine.results.names import NAMES
+from engine.runs.library import Analysed, Run
 from engine.training.schedule import EVALUATED_AT_ONCE
 
-# Reading and writing every parameter in a step takes as long as this many operations on it.
-UPDATE_OPERATIONS = 100
-# Products of n samples' triangles that the moments of all named matrices need, see engine.curvature.moments.
-PRODUCTS = 8
-# Eigenvalues in float32 against eigenpairs in float64.
-VALUES_SHARE = 0.2
-KRYLOV_ROUNDS = 5  # restarts of four blocks that the leading eigenvectors usually take
-BLOCK = 300  # leading directions whose K is kept of every matrix
-KEPT = 9  # named matrices
 PROCESS_BYTES = 400 * 2**20  # Python and torch, before any work
+# Products with H, of one direction each, that a leading eigenvector usually takes: five restarts of four blocks, a
+# quarter wider than what is kept.
+KRYLOV = 25
+JOINT_MATRICES = 2  # C and E[h²]: nothing is paired
+# Operations that a resample costs per sample and direction.
+RESAMPLE = 200.0
+IMAGE = (28, 28)
 
 
 @dataclass(frozen=True)
 class Calibration:
     """Speeds of one machine. device: what was measured, by name; host: the computer; created: seconds since
     the epoch. start: seconds until a worker is awake; step: seconds that a step of SGD takes per layer beside its
-    arithmetic; dense and convolution: operations a second in training; product: operations a second of a float32
-    matrix product; eigen: seconds per D³ of an eigen-decomposition in float64; factors: seconds per sample of
-    engine.curvature.factors with 10 classes and 50 outputs; traffic: bytes a second of adding arrays."""
+    arithmetic; dense: operations a second in training; product: operations a second of a float32 matrix product;
+    eigen: seconds per D³ of an eigen-decomposition in float64."""
 
     device: str
     host: str
@@ -46,19 +57,18 @@ class Calibration:
     start: float
     step: float
     dense: float
-    convolution: float
     product: float
     eigen: float
-    factors: float
-    traffic: float
+
+
+TYPICAL = Calibration("CPU", "", 0.0, start=2.0, step=1e-4, dense=4e10, product=5e10, eigen=3e-10)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """operations: additions and multiplications; bytes: memory of the process at its peak, about; seconds:
-    None without a calibration. measured: whether earlier runs of the same shape gave the seconds."""
+    """bytes: memory of the process at its peak, about; seconds: None where nothing of its kind was done and the machine
+    is not calibrated. measured: whether earlier work of the same shape gave the seconds, unscaled."""
 
-    operations: float
     bytes: int
     seconds: float | None = None
     measured: bool = False
@@ -83,77 +93,164 @@ class Subject:
         return sum(d_out * d_in for d_out, d_in in self.shapes or ((self.d_out, self.d_in),))
 
 
+# -- speeds ---------------------------------------------------------------------------------------------
+
+
+def calibration(store: Store) -> Calibration | None:
+    """The speeds measured on this computer; None while there are none. Records of earlier versions hold more."""
+    entry = store.read("calibration")
+    try:
+        names = [f.name for f in dataclasses.fields(Calibration)]
+        speeds = None if entry is None else Calibration(**{name: entry.meta[name] for name in names})
+    except KeyError:
+        return None
+    return speeds if speeds is not None and speeds.host == units.host() else None
+
+
+def keep_calibration(store: Store, speeds: Calibration) -> None:
+    """Keep measured speeds; they replace the earlier ones."""
+    store.write(("calibration",), dataclasses.asdict(speeds))
+
+
+# -- earlier work ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """Earlier work on this machine, as pairs: seconds by the law at TYPICAL speeds, and as measured. epochs: of
+    trainings, by the kind of their network."""
+
+    epochs: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    analyses: tuple[tuple[float, float], ...] = ()
+
+
+def earlier(works: Sequence[tuple[Run, Sequence[Analysed]]]) -> Earlier:
+    """From runs, the newest first, with their analyses; those on another device than the newest one are left out."""
+    epochs: dict[str, list[tuple[float, float]]] = {}
+    analyses = []
+    for run, made in works:
+        if run.device != works[0][0].device:
+            continue
+        model, image = run.request.model, image_of(run.request.data.name)
+        trained = run.history.seconds[run.history.epoch > 0]
+        if model.kind in KINDS and not run.request.weights and trained.size:
+            law = epoch_seconds(model, run.samples, run.request.training.batch_size, TYPICAL, image)
+            epochs.setdefault(model.kind, []).append((law, float(np.median(trained))))
+        for one in made:
+            done = one.request
+            if one.seconds is not None:
+                layer, samples = subject_of(run, done.layer), done.samples or run.samples
+                law = analysis_seconds(layer, samples, done.top_k, done.bootstrap, done.dtype, TYPICAL)
+                analyses.append((law, one.seconds))
+    return Earlier({kind: tuple(pairs) for kind, pairs in epochs.items()}, tuple(analyses))
+
+
+def _scaled(pairs: Iterable[tuple[float, float]], law: float) -> tuple[float, bool] | None:
+    """Seconds of work that takes `law` seconds by the law, as the most similar of earlier works tell it, their median
+    where several are equally similar; whether they are its equals. None where there are none."""
+    scaled = [(abs(math.log(law / own)), seconds * law / own) for own, seconds in pairs]
+    if not scaled:
+        return None
+    least = min(distance for distance, _ in scaled)
+    return median(seconds for distance, seconds in scaled if distance <= least + 1e-9), least < 1e-9
+
+
+def image_of(data: str) -> tuple[int, int]:
+    """Height and width of the images of a data set, as far as its name tells."""
+    return (32, 32) if "cifar10" in data else IMAGE
+
+
 # -- training -------------------------------------------------------------------------------------------
 
 
-def step_operations(model: ModelRequest, batch: int, image: tuple[int, int] = (28, 28)) -> float:
-    """Of one step of SGD: forward, both products of the backward pass (the input needs no gradient), update."""
-    parts = layers(model, image)
-    once = sum(3 * layer.operations for layer in parts) - parts[0].operations
-    return batch * once + UPDATE_OPERATIONS * sum(layer.parameters for layer in parts)
-
-
-def forward_operations(model: ModelRequest, image: tuple[int, int] = (28, 28)) -> float:
-    """Of one sample's way through the network."""
+def forward_operations(model: ModelRequest, image: tuple[int, int] = IMAGE) -> float:
+    """F: of one sample's way through the network."""
     return sum(layer.operations for layer in layers(model, image))
+
+
+def epoch_seconds(
+    model: ModelRequest, samples: int, batch: int, speeds: Calibration, image: tuple[int, int] = IMAGE, unseen: int = 0
+) -> float:
+    """One epoch by the law, evaluated on the samples and on the unseen ones."""
+    steps = math.ceil(samples / batch) * len(layers(model, image)) * speeds.step
+    return steps + (4 * samples + unseen) * forward_operations(model, image) / speeds.dense
 
 
 def training(
     request: RunRequest,
     samples: int,
     *,
-    image: tuple[int, int] = (28, 28),
+    image: tuple[int, int] = IMAGE,
     unseen: int = 0,
     calibration: Calibration | None = None,
-    epoch_seconds: float | None = None,
+    earlier: Earlier = Earlier(),
 ) -> Cost:
     """Training for all epochs on `samples` samples, evaluated on them and on the unseen ones each epoch.
 
-    image: height and width, where the net has convolutions; epoch_seconds: what an epoch of the same shape
-    took before, the better source. Training that converges ends sooner. ValueError: see architectures.check.
+    image: height and width, where the net has convolutions; earlier: the better source.
+    Training that converges ends sooner. ValueError: see architectures.check.
     """
     plan, model = request.training, request.model
     require(samples >= 1, f"Training takes at least 1 sample, not {samples}.")
     parts = layers(model, image)
-    steps = math.ceil(samples / plan.batch_size)
-    in_steps = step_operations(model, plan.batch_size, image) * samples / plan.batch_size
-    in_evaluation = forward_operations(model, image) * (samples + unseen)
-    seconds = None
-    if epoch_seconds is not None:
-        seconds = plan.epochs * epoch_seconds
-    elif calibration is not None:
-        speed = calibration.convolution if model.kind == "cnn" else calibration.dense
-        each = steps * len(parts) * calibration.step + (in_steps + in_evaluation) / speed
-        seconds = plan.epochs * each
+    law = epoch_seconds(model, samples, plan.batch_size, TYPICAL, image)
+    like = _scaled(earlier.epochs.get(model.kind, ()), law)
+    if like is None and calibration is not None:
+        like = epoch_seconds(model, samples, plan.batch_size, calibration, image, unseen), False
     data = (samples + unseen) * (parts[0].inputs if model.kind == "mlp" else model.widths[0] * math.prod(image))
     # Weights, gradients, the step, a copy for the checkpoint, and momentum.
     copies = (5 if plan.momentum else 4) * sum(layer.parameters for layer in parts)
     wide = sum(layer.width * layer.places for layer in parts)
     activities = max(4 * plan.batch_size, 2 * min(EVALUATED_AT_ONCE, samples)) * wide
-    return Cost(
-        plan.epochs * (in_steps + in_evaluation),
-        PROCESS_BYTES + 4 * (data + copies + activities),
-        seconds,
-        measured=epoch_seconds is not None,
-    )
+    size = PROCESS_BYTES + 4 * (data + copies + activities)
+    return Cost(size) if like is None else Cost(size, plan.epochs * like[0], like[1])
 
 
 # -- analysis -------------------------------------------------------------------------------------------
 
 
-def subject(model: ModelRequest, layer: str, image: tuple[int, int] = (28, 28)) -> Subject:
+def subject(model: ModelRequest, layer: str, image: tuple[int, int] = IMAGE) -> Subject:
     """What an analysis of this layer, or of several joined by "+", meets. ValueError if the net has no such linear
     layer."""
     linear = {part.name: part for part in layers(model, image) if not part.convolution}
     for name in joined(layer):
         require(name in linear, f"The network has no layer {name!r}; its linear layers are {', '.join(linear)}.")
-    found = [linear[name] for name in joined(layer)]
-    classes, width = model.widths[-1], sum(part.width for part in found)
-    smooth = model.activation != "relu" and found[0].name != list(linear)[-1]
+    studied = [linear[name] for name in joined(layer)]
+    classes, width = model.widths[-1], sum(part.width for part in studied)
+    smooth = model.activation != "relu" and studied[0].name != list(linear)[-1]
     rank = width if smooth else min(classes, width)
-    shapes = tuple((part.width, part.inputs) for part in found) if len(found) > 1 else ()
-    inputs = sum(part.inputs for part in found)
+    shapes = tuple((part.width, part.inputs) for part in studied) if len(studied) > 1 else ()
+    inputs = sum(part.inputs for part in studied)
     return Subject(width, inputs, classes, rank, forward_operations(model, image), shapes)
+
+
+def subject_of(run: Run, layer: str) -> Subject:
+    """The same for a run, whose network may be one of torchvision's."""
+    model = run.request.model
+    if model.kind in KINDS:
+        return subject(model, layer, image_of(run.request.data.name))
+    shapes = tuple(run.layers[name] for name in joined(layer))
+    width, inputs, classes = sum(out for out, _ in shapes), sum(into for _, into in shapes), model.widths[-1]
+    return Subject(width, inputs, classes, min(classes, width), shapes=shapes if len(shapes) > 1 else ())
+
+
+def analysis_seconds(
+    layer: Subject, samples: int, top_k: int | None, bootstrap: int, dtype: str, speeds: Calibration
+) -> float:
+    """One analysis by the law. Joint layers go back through the network for each logit and for each input of a later
+    layer, as often as their moments are formed or applied."""
+    d, words = layer.dimension, 1 if dtype == "float32" else 2
+    k = d if top_k is None else min(top_k, d)
+    whole = top_k is None or d <= DENSE_LIMIT
+    side, repeats = (d, 1) if whole else (k, KRYLOV)
+    ways, matrices = 2, len(NAMES)
+    if layer.shapes:
+        ways *= 2 * repeats * (layer.classes + sum(d_in for _, d_in in layer.shapes[1:]))
+        matrices = JOINT_MATRICES
+    products = 4.0 * repeats * d * side + RESAMPLE * bootstrap * k
+    per_sample = ways * layer.forward / speeds.dense + products / speeds.product
+    overhead, eigen = (200 + 2 * k) * speeds.step, (3 * d + words * matrices * k) * side**2 / 2 * speeds.eigen
+    return overhead + words * samples * per_sample + eigen
 
 
 def analysis(
@@ -161,74 +258,24 @@ def analysis(
     samples: int,
     *,
     top_k: int | None = None,
-    anchors_per_class: int | None = 20,
-    spectra: int = 2000,
     bootstrap: int = 0,
     dtype: str = "float32",
     calibration: Calibration | None = None,
+    earlier: Earlier = Earlier(),
 ) -> Cost:
-    """One analysis of one checkpoint, with all that is kept of it; settings as in AnalysisRequest."""
-    n, d, rank, item = samples, layer.dimension, layer.rank, 4 if dtype == "float32" else 8
-    k = d if top_k is None else min(top_k, d)
-    whole = top_k is None or d <= DENSE_LIMIT
-    shapes, kept = layer.shapes, 2 if layer.shapes else KEPT
-    need = joint_memory(shapes, top_k, item) if shapes else memory(n, layer.d_out, layer.d_in, rank, top_k, item)
+    """One analysis of one checkpoint, with all that is kept of it; settings as in AnalysisRequest; earlier: the
+    better source."""
+    whole = top_k is None or layer.dimension <= DENSE_LIMIT
+    item = 4 if dtype == "float32" else 8
+    if layer.shapes:
+        need = joint_memory(layer.shapes, top_k, item)
+    else:
+        need = memory(samples, layer.d_out, layer.d_in, layer.rank, top_k, item)
     each = max(need.triangles, need.along) if whole else need.along
-    size = (need.dense if whole else need.projected) + min(need.stretch * CHUNK_BYTES, n * each)
+    stretch = min(need.stretch * CHUNK_BYTES, samples * each)
+    size = PROCESS_BYTES + (need.dense if whole else need.projected) + stretch
 
-    # One sample laid along k directions.
-    along = joint_cost.along(shapes, k) if shapes else 2.0 * d * k + 2.0 * rank * layer.d_out * k
-    products, moved, eigen, forward = 0.0, 0.0, 0.0, 2.0 * layer.forward * n * (item // 4)
-    if shapes:
-        passes = 2 if whole else 2 + 4 * KRYLOV_ROUNDS
-        forward *= passes * joint_cost.backward_passes(shapes, layer.classes, rank)
-    else:
-        pool = n / layer.classes if anchors_per_class is None else anchors_per_class
-        moved += 3.0 * item * n * pool * layer.d_in
-    if whole and shapes:
-        products += n * joint_cost.dense(shapes)
-        moved += 10.0 * item * n * joint_cost.core(shapes) ** 2
-        eigen += d**3
-    elif whole:
-        t_out, t_in = (w * (w + 1) / 2 for w in (layer.d_out, layer.d_in))
-        products += 2 * PRODUCTS * n * t_out * t_in
-        moved += 3.0 * item * n * (PRODUCTS * t_out + 4 * t_in)
-        eigen += d**3
-    else:
-        wide = k + max(8, k // 4)
-        once = 2 * joint_cost.along(shapes, wide) if shapes else 4.0 * d * wide
-        products += KRYLOV_ROUNDS * 4 * n * once + 16 * n * k * k + 3 * n * along
-    if whole and k == d:
-        products += 7.2 * d**3  # quadratic forms of six moments, cut in halves
-    elif whole:
-        products += 7 * 2.0 * d * k * (d + k)
-    side = d if whole and k == d else k
-    # Every matrix in the eigenbasis with its spectrum and its commutators, and its leading block.
-    products += kept * (4.0 * side**3 + 2.0 * side**2 * min(BLOCK, k))
-    eigen += kept * VALUES_SHARE * side**3
-    moved += 12.0 * 6 * (2 * kept + 1) * side**2 + kept * 8 * 4.0 * side**2
-    drawn = 0 if shapes else min(spectra, n)
-    products += drawn * along
-    moved += 10.0 * item * drawn * rank * k
-    few = stretches(k).size - 1  # γ's interval: every sample along a few directions, in every group but its own
-    laid = joint_cost.along(shapes, few) if shapes else 2.0 * few * (d + rank * layer.d_out)
-    products += n * (laid + 20.0 * few * GROUPS)
-    moved += 20.0 * item * n * rank * few
-    if bootstrap:
-        products += 3 * n * along + 10.0 * bootstrap * n * k
-        moved += 20.0 * item * n * rank * k
-
-    seconds = None
-    if calibration is not None:
-        c = calibration
-        small = layer.classes**2 * layer.d_out / (10**2 * 50)  # QR and eigenpairs of one sample
-        if rank > layer.classes:
-            small += rank**3 / (10**2 * 50)
-        seconds = (
-            n * c.factors * max(small, 0.2)
-            + forward / c.convolution
-            + products * (item // 4) / c.product
-            + eigen * c.eigen
-            + moved / c.traffic
-        )
-    return Cost(products + forward + 9 * eigen, PROCESS_BYTES + int(size), seconds)
+    like = _scaled(earlier.analyses, analysis_seconds(layer, samples, top_k, bootstrap, dtype, TYPICAL))
+    if like is None and calibration is not None:
+        like = analysis_seconds(layer, samples, top_k, bootstrap, dtype, calibration), False
+    return Cost(size) if like is None else Cost(size, *like)

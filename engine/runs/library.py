@@ -14,13 +14,11 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cache.store import Entry, Store
-from engine import units
 from engine.config.requests import AnalysisRequest, RunRequest, analysis_request, run_request
 from engine.errors import require
 from engine.models.architectures import linear_shapes
 from engine.results.analysis import Analysis
 from engine.results.record import Check
-from engine.runs.estimate import Calibration
 
 # Arrays of an analysis that are files of their own: most readers need only some.
 BLOCKS, SPECTRA = LARGE = ("blocks", "spectra")
@@ -84,12 +82,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Analysed:
-    """An analysis that is in the cache: its key and what was asked for."""
+    """An analysis that is in the cache: its key and what was asked for; seconds: what it took with all that is kept of
+    it, None while it is not finished or where an earlier version made it."""
 
     key: str
     request: AnalysisRequest
     created: float
     has_spectra: bool
+    seconds: float | None = None
 
 
 def checkpoint_name(epoch: int) -> str:
@@ -228,34 +228,6 @@ def load_analysis(store: Store, run: str, key: str, spectra: bool = False, block
         return None
 
 
-def calibration(store: Store) -> Calibration | None:
-    """The speeds measured on this computer; None while there are none."""
-    entry = store.read("calibration")
-    try:
-        found = None if entry is None else Calibration(**entry.meta)
-    except TypeError:
-        return None
-    return found if found is not None and found.host == units.host() else None
-
-
-def keep_calibration(store: Store, found: Calibration) -> None:
-    """Keep measured speeds; they replace the earlier ones."""
-    store.write(("calibration",), dataclasses.asdict(found))
-
-
-def epoch_seconds(runs: Iterable[Run], request: RunRequest, samples: int) -> float | None:
-    """What an epoch took in earlier runs of the same shape, the median; None where there is none."""
-    same = [
-        run.history.seconds[run.history.epoch > 0]
-        for run in runs
-        if run.samples == samples
-        and run.request.model == request.model
-        and run.request.training.batch_size == request.training.batch_size
-    ]
-    every = np.concatenate(same) if same else np.empty(0)
-    return float(np.median(every)) if every.size else None
-
-
 def checks(store: Store, run: str, analysis: str) -> tuple[Check, ...]:
     """What the last check of an analysis found, number by number; nothing if it was never checked."""
     entry = store.read("runs", run, "analyses", analysis, CHECK)
@@ -267,6 +239,6 @@ def checks(store: Store, run: str, analysis: str) -> tuple[Check, ...]:
 def _analysed(key: str, entry: Entry) -> Analysed | None:
     try:
         request = analysis_request(dict(entry.meta["request"]))
-        return Analysed(key, request, entry.meta["created"], entry.has(SPECTRA))
+        return Analysed(key, request, entry.meta["created"], entry.has(SPECTRA), entry.meta.get("seconds"))
     except (KeyError, TypeError, ValueError):
         return None

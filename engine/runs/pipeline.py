@@ -193,6 +193,7 @@ class Pipeline:
         if cached is not None and self._complete(cached, request):
             return cached
         model, inputs, targets = self.restore(run.key, request.epoch, request.samples, request.seed)
+        began = time.perf_counter()
         result = analyze(
             model,
             inputs,
@@ -224,7 +225,7 @@ class Pipeline:
         closely = {m: result.projected(m, wide).astype(np.float32) for m in CLOSELY if m in result.names}
         blocks = {**first.blocks, **closely}
         kept = dataclasses.replace(first, blocks=blocks, wholes=wholes, spectra=spectra)
-        self._write(run.key, name, request, kept)
+        self._write(run.key, name, request, kept, seconds=time.perf_counter() - began)
         eviction.make_room(self.store, spare=(run.key, name))
         return kept
 
@@ -274,7 +275,9 @@ class Pipeline:
         chosen = _draw(len(data.train_x), samples, seed)
         return model.eval(), data.train_x[chosen], data.train_y[chosen]
 
-    def _write(self, run: str, name: str, request: AnalysisRequest, result: Analysis) -> None:
+    def _write(
+        self, run: str, name: str, request: AnalysisRequest, result: Analysis, seconds: float | None = None
+    ) -> None:
         arrays, meta = result.to_arrays()
         # Each group a file of its own, so that a reader loads only what it looks at.
         files: dict[str, dict[str, np.ndarray]] = {"main": {}}
@@ -283,7 +286,7 @@ class Pipeline:
             files.setdefault(group if group in library.LARGE else "main", {})[path] = array
         self.store.write(
             ("runs", run, "analyses", name),
-            {"request": to_json(request), "result": meta, "created": time.time()},
+            {"request": to_json(request), "result": meta, "created": time.time(), "seconds": seconds},
             files,
         )
 

@@ -22,7 +22,8 @@ from engine.results.analysis import Analysis
 from engine.results.names import USUAL_WINDOW
 from engine.results.power_law import Fit
 from engine.results.suppression import Spectra, Suppressed, suppress
-from engine.runs import library
+from engine.runs import estimate, library
+from engine.runs.estimate import Earlier
 from engine.runs.library import Analysed, Run
 from pages.data.snapshot import PageStore, once
 from pages.state import selection
@@ -96,6 +97,15 @@ def analysed(run: Run) -> tuple[Analysed, ...]:
         (a.request.epoch, a.request.layer): a for a in _analysed(here.root, run.key, here.version("runs", run.key))
     }
     return tuple(newest.values())
+
+
+def earlier_work() -> Earlier:
+    """What runs and analyses took on this machine."""
+    return once(_earlier_work)
+
+
+def _earlier_work() -> Earlier:
+    return estimate.earlier([(run, analysed(run)) for run in runs()])
 
 
 def analysis(run: str, made: Analysed) -> Analysis | None:

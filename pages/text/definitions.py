@@ -318,10 +318,10 @@ $D \times D$, and their eigenvectors cost time as $D^3$.
 """
 
 COST = r"""
-**Arithmetic and a measurement.** Operations and bytes follow from the shapes: a step of SGD costs about 6 operations
-per weight and sample, an analysis $16\,N\,t_\mathrm{out}\,t_\mathrm{in}$ with $t = d(d+1)/2$ for the moments and some
-$D^3$ for eigenvectors. How many operations a second this machine makes was measured once, for some seconds. Where runs
-of the same shape are kept, their own seconds per epoch are taken instead.
+**Earlier work, scaled.** Bytes follow from the shapes. Where runs and analyses of a similar shape are kept, their own
+seconds are taken and scaled: a step of SGD costs about 6 operations per weight and sample, an analysis about
+$4\,N\,D^2$ for the moments and some $D^3$ for eigenvectors. Where there are none, speeds stand in their place that were
+measured on this machine once, for some seconds.
 """
 
 LOADED = r"""

@@ -130,11 +130,11 @@ def window(chromium):
 def planted(tmp_path_factory):
     """A dashboard over a small planted cache; what work costs is known there, nothing is measured for it."""
     from cache.store import Store
-    from engine.runs import library
+    from engine.runs import estimate
     from tests.planted import CALIBRATION, add_spectra, fill
 
     store = Store(tmp_path_factory.mktemp("planted"))
-    library.keep_calibration(store, CALIBRATION)
+    estimate.keep_calibration(store, CALIBRATION)
     add_spectra(store, fill(store, epochs=(0, 10, 50, 100)), 100)
     dashboard = Dashboard(store.root).start()
     yield dashboard

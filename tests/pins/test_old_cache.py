@@ -19,7 +19,7 @@ import pytest
 from cache.jobs import Jobs
 from cache.store import Store
 from engine.__main__ import main
-from engine.runs import library
+from engine.runs import estimate, library
 from engine.runs.recording import read as read_film
 from engine.samples import table
 from engine.sweeps.grid import open_sweep
@@ -87,7 +87,7 @@ def old(tmp_path, monkeypatch, started):
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(root))
     monkeypatch.setenv("GAMMASCOPE_DATA", str(root / "data"))
     # The speed of this machine is none of what was kept.
-    library.keep_calibration(Store(root), CALIBRATION)
+    estimate.keep_calibration(Store(root), CALIBRATION)
     return Store(root)
 
 

@@ -10,9 +10,8 @@ from engine import units
 from engine.config.command_line import analyze_arguments
 from engine.config.manual import PROGRAM
 from engine.config.requests import AnalysisRequest, joined
-from engine.models.architectures import KINDS, usual_layer
+from engine.models.architectures import usual_layer
 from engine.runs import estimate
-from engine.runs.estimate import Subject
 from engine.runs.library import Run
 from engine.units import duration
 from pages.data import results
@@ -135,14 +134,14 @@ def _request(run: Run) -> tuple[AnalysisRequest, tuple[str, ...]]:
 
 def _costs(run: Run, request: AnalysisRequest, epochs: tuple[str, ...]) -> None:
     """Memory and time, before anything is started."""
-    speeds = summary.calibration()
     found = estimate.analysis(
-        _subject(run, request.layer),
+        estimate.subject_of(run, request.layer),
         request.samples or run.samples,
         top_k=request.top_k,
         bootstrap=request.bootstrap,
         dtype=request.dtype,
-        calibration=speeds,
+        calibration=summary.calibration(),
+        earlier=results.earlier_work(),
     )
     count = len(run.checkpoints) if "all" in epochs else 1
     with st.grid(3, min_column_width=110, gap="small") as grid:
@@ -157,16 +156,3 @@ def _costs(run: Run, request: AnalysisRequest, epochs: tuple[str, ...]) -> None:
 
 def _time(seconds: float | None, count: int) -> str:
     return "—" if seconds is None else f"≈ {duration(units.rounded(seconds * count))}"
-
-
-def _subject(run: Run, layer: str) -> Subject:
-    model = run.request.model
-    if model.kind in KINDS:
-        preview = summary.known(run.request.data.name)
-        return estimate.subject(
-            model, layer, preview.image if preview is not None and model.kind == "cnn" else (28, 28)
-        )
-    shapes = tuple(run.layers[name] for name in joined(layer))
-    width, inputs, classes = sum(out for out, _ in shapes), sum(into for _, into in shapes), model.widths[-1]
-    several = shapes if len(shapes) > 1 else ()
-    return Subject(width, inputs, classes, min(classes, width), shapes=several)

@@ -1,4 +1,4 @@
-"""A sweep at work: started, watched, stopped and gone on with, and why cells failed."""
+"""A sweep at work: how long it still takes, started, watched, stopped and gone on with, and why cells failed."""
 
 import shlex
 import time
@@ -11,20 +11,24 @@ from engine import units
 from engine.config.commands import SweepCommand
 from engine.config.manual import PROGRAM
 from engine.config.requests import DATASETS, DataRequest
-from engine.runs import library
+from engine.data import subset
+from engine.runs import estimate
+from engine.runs.estimate import Calibration
 from engine.sweeps import status
-from engine.sweeps.grid import Sweep
+from engine.sweeps.grid import Cell, Sweep
 from engine.sweeps.status import State
-from engine.units import duration
+from engine.units import duration, rounded
 from pages.data import results
 from pages.jobs import describe, watch
 from pages.jobs.watch import WATCH_SECONDS
-from pages.rooms.sweeps import cost as sweep_cost
 from pages.rooms.sweeps import table
 from pages.rooms.sweeps.choice import Choice
 from pages.rooms.train import summary
 from pages.text.run_names import escaped
 from pages.ui.guard import guarded
+
+# Until the sweep and its first worker have imported torch; what is long hardly feels it.
+WAKING_SECONDS = 6.0
 
 
 def states(sweep: Sweep) -> tuple[State, ...]:
@@ -46,6 +50,67 @@ def present() -> str | None:
 def at_work(choice: Choice) -> Job | None:
     """The job that works on this sweep, with whatever number of workers."""
     return next((job for job in watch.jobs().running() if _sweep_of(job) == choice.word), None)
+
+
+# -- how long it takes ------------------------------------------------------------------------------------
+
+
+def seconds_left(found: Sequence[State]) -> float | None:
+    """Of all that is not yet measured, if every run goes to its last epoch; None where the shape of some data or
+    the speed of this machine is not known."""
+    speeds = estimate.calibration(results.store())
+    trained: set[object] = set()
+    total = 0.0
+    for state in found:
+        if state.row is not None:
+            continue
+        parts = _cell(state.cell, speeds)
+        if parts is None:
+            return None
+        training, analyses = parts
+        if not state.trained and state.cell.run not in trained:
+            total += training * (1 - max(state.epoch, 0) / state.epochs)
+            trained.add(state.cell.run)
+        total += analyses
+    return total
+
+
+def _cell(cell: Cell, speeds: Calibration | None) -> tuple[float, float] | None:
+    """Seconds of the training, and of the analyses."""
+    shape = _shape(cell)
+    if shape is None:
+        return None
+    samples, unseen, image = shape
+    earlier = results.earlier_work()
+    try:
+        training = estimate.training(
+            cell.run, samples, image=image, unseen=unseen, calibration=speeds, earlier=earlier
+        ).seconds
+        subject = estimate.subject(cell.run.model, cell.analysis.layer, image)
+        analysis = estimate.analysis(
+            subject, samples, top_k=cell.analysis.top_k, calibration=speeds, earlier=earlier
+        ).seconds
+    except ValueError:
+        return None
+    if training is None or analysis is None:
+        return None
+    plan = cell.run.training
+    every = {plan.epochs, *(e for e in plan.checkpoints if e <= plan.epochs)}
+    return training, analysis * (len(every) if "all" in cell.analyze else len(cell.analyze))
+
+
+def _shape(cell: Cell) -> tuple[int, int, tuple[int, int]] | None:
+    """Training samples, unseen ones, height and width; without a look at the data as far as the settings tell."""
+    data, known = cell.run.data, summary.known(cell.run.data.name)
+    if known is not None:
+        try:
+            classes = subset.chosen_classes(data, known.train)
+            return subset.samples(data, known.train), sum(known.test[c] for c in classes), known.image
+        except ValueError:
+            return None
+    if data.per_class is None:
+        return None
+    return data.per_class * cell.classes, 0, estimate.image_of(data.name)
 
 
 # -- the table, and what can be done about it -------------------------------------------------------------
@@ -93,10 +158,10 @@ def _left(job: Job, found: Sequence[State]) -> str:
         return "stopping …"
     told = job.progress.seconds_left
     if told is not None:
-        return f"about {duration(sweep_cost.rounded(told))} left"
-    estimate = sweep_cost.seconds(found)
-    if estimate is not None:
-        return f"about {duration(sweep_cost.rounded(estimate))} left, estimated"
+        return f"about {duration(rounded(told))} left"
+    remaining = seconds_left(found)
+    if remaining is not None:
+        return f"about {duration(rounded(remaining))} left, estimated"
     return f"{duration(max(1.0, time.time() - job.created))} so far"
 
 
@@ -146,7 +211,7 @@ def command(choice: Choice, workers: int, download: bool) -> tuple[str, ...]:
 
 def _speed() -> None:
     """Where the speed of this machine is not known, a way to measure it."""
-    if library.calibration(results.store()) is not None:
+    if estimate.calibration(results.store()) is not None:
         return
     measuring = next((job for job in watch.jobs().running() if job.argv[:1] == ("calibrate",)), None)
     if measuring is not None:
@@ -161,9 +226,9 @@ def _outlook(found: Sequence[State], left: Sequence[State]) -> str:
     runs = len({state.cell.run for state in left if not state.trained})
     told = f"{len(left)} of {len(found)} cells to measure" if len(left) < len(found) else f"{len(left)} cells"
     told += f", {runs} run{'s' if runs > 1 else ''} to train" if runs else ""
-    seconds, failed = sweep_cost.seconds(left), sum(bool(state.failure) for state in left)
+    seconds, failed = seconds_left(left), sum(bool(state.failure) for state in left)
     if seconds is not None:
-        whole = sweep_cost.rounded(seconds + sweep_cost.WAKING_SECONDS)
+        whole = rounded(seconds + WAKING_SECONDS)
         told += f": about {duration(whole)} for this computer, within a factor of two"
     more = " What is finished is kept, and costs nothing the next time." if len(left) == len(found) else ""
     if failed:

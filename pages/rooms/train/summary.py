@@ -13,7 +13,7 @@ from cache.store import Store
 from engine.config.requests import DATASETS, DataRequest, RunRequest
 from engine.data import subset
 from engine.models import architectures
-from engine.runs import estimate, library, preview
+from engine.runs import estimate, preview
 from engine.runs.estimate import Calibration, Cost
 from engine.runs.preview import Preview
 from engine.units import duration, rounded
@@ -143,7 +143,7 @@ def drawn(request: RunRequest, found: Preview) -> None:
 
 def calibration() -> Calibration | None:
     """The speeds of this machine; where there are none they are measured, once, while nothing else runs."""
-    found = library.calibration(results.store())
+    found = estimate.calibration(results.store())
     if found is not None:
         return found
     job = next((job for job in watch.jobs().jobs() if job.argv[:1] == ("calibrate",)), None)
@@ -178,11 +178,10 @@ def costs(request: RunRequest, found: Preview, analyses: int) -> None:
     count, unseen = subset.samples(request.data, found.train), sum(found.test[c] for c in classes)
     studied = architectures.studied_layer(request.model)
     subject = estimate.subject(request.model, studied, found.image)
-    before = library.epoch_seconds(results.runs(), request, count)
     train = estimate.training(
-        request, count, image=found.image, unseen=unseen, calibration=speeds, epoch_seconds=before
+        request, count, image=found.image, unseen=unseen, calibration=speeds, earlier=results.earlier_work()
     )
-    one = estimate.analysis(subject, count, calibration=speeds)
+    one = estimate.analysis(subject, count, calibration=speeds, earlier=results.earlier_work())
     memory = max(train.bytes, one.bytes if analyses else 0)
     with st.container(key="train-costs"), st.grid(3, min_column_width=110, gap="small") as grid:
         for label, value, help_ in (
@@ -203,8 +202,10 @@ def costs(request: RunRequest, found: Preview, analyses: int) -> None:
         )
     if speeds is not None:
         basis = f"Estimated for {speeds.host}"
-        if train.measured:
-            basis = f"Training as in earlier runs of the same shape, the rest estimated for {speeds.host}"
+        known = [work for work, cost in (("training", train), ("analysis", one)) if cost.measured]
+        if known:
+            same = " and ".join(known).capitalize()
+            basis = f"{same} as in earlier runs of the same shape, the rest estimated for {speeds.host}"
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"{basis}; expect a factor of two.", width="stretch")
             _measure_again()

@@ -7,7 +7,7 @@ import pytest
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine.runs import library
+from engine.runs import estimate, library
 from pages.data import results
 from pages.data.snapshot import PageJobs, snapshot
 from pages.state.menu import MENU
@@ -45,7 +45,7 @@ def test_a_page_looks_at_the_disk_once_for_each_question(store, looks, page):
     run, _ = fill(store), fill(store, epochs=(), seed=1)
     add_samples(store, run, 0, 10, 100)
     plant(store, "mnist5k", DIGITS)
-    library.keep_calibration(store, CALIBRATION)
+    estimate.keep_calibration(store, CALIBRATION)
     at = opened(page)  # what is kept between reruns is there now
     looks.clear()
     at.run()

@@ -12,7 +12,7 @@ from engine.__main__ import main
 from engine.config.command_line import parse
 from engine.config.commands import AnalyzeCommand, LoadCommand
 from engine.config.requests import AnalysisRequest
-from engine.runs import external, library
+from engine.runs import estimate, external, library
 from pages.rooms.load import accuracy as load_check
 from tests.engine.runs.test_pipeline import write_data
 from tests.pages.test_every_page import button, charts, fine, opened, url
@@ -40,7 +40,7 @@ def store(tmp_path, monkeypatch):
     monkeypatch.delenv("GAMMASCOPE_ROOTS", raising=False)
     found = Store(tmp_path / "cache")
     plant(found, "mnist5k", DIGITS)
-    library.keep_calibration(found, CALIBRATION)
+    estimate.keep_calibration(found, CALIBRATION)
     monkeypatch.setattr(
         "pages.rooms.load.source._inspected", lambda stamps: external.inspect([Path(path) for path, _, _ in stamps])
     )

@@ -13,13 +13,12 @@ from cache.jobs import Jobs
 from engine.config.command_line import parse
 from engine.config.commands import SweepCommand
 from engine.config.requests import to_json
-from engine.runs import estimate, library
+from engine.runs import estimate
 from engine.sweeps import grid, status, workers
 from engine.sweeps import rows as table
 from engine.sweeps.rows import Law, Row
-from engine.units import duration
-from pages.rooms.sweeps import choice, figures, published
-from pages.rooms.sweeps import cost as sweep_cost
+from engine.units import duration, rounded
+from pages.rooms.sweeps import choice, figures, progress, published
 from pages.rooms.sweeps import table as sweep_table
 from pages.state import selection
 from pages.text.run_names import LOSSES
@@ -340,7 +339,7 @@ def test_the_time_is_estimated_from_the_shapes_and_the_speed_of_this_machine(sta
     assert "about" not in " ".join(c.value for c in at.caption)
     button(at, "How long will it take?").click().run()
     assert started == [(("calibrate",), False)]
-    library.keep_calibration(store, CALIBRATION)
+    estimate.keep_calibration(store, CALIBRATION)
     found = grid.open_sweep("tiny").cells
     wanted = 0.0
     for cell in found:
@@ -348,10 +347,10 @@ def test_the_time_is_estimated_from_the_shapes_and_the_speed_of_this_machine(sta
         wanted += estimate.training(cell.run, samples, calibration=CALIBRATION).seconds
         wanted += estimate.analysis(estimate.subject(cell.run.model, "fc2"), samples, calibration=CALIBRATION).seconds
     states = status.states(store, grid.open_sweep("tiny"))
-    assert sweep_cost.seconds(states) == pytest.approx(wanted)
-    assert f"about {duration(sweep_cost.rounded(wanted + sweep_cost.WAKING_SECONDS))}" in said(opened(PAGE))
+    assert progress.seconds_left(states) == pytest.approx(wanted)
+    assert f"about {duration(rounded(wanted + progress.WAKING_SECONDS))}" in said(opened(PAGE))
     plant(store, count=8)
-    assert sweep_cost.seconds(status.states(store, grid.open_sweep("tiny"))) == 0
+    assert progress.seconds_left(status.states(store, grid.open_sweep("tiny"))) == 0
 
 
 def test_a_cell_that_is_tried_again_has_not_failed_yet(store):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.runs import library
+from engine.runs import estimate, library
 from pages.data.results import View
 from pages.rooms.tours import bar
 from pages.rooms.tours import library as kept
@@ -75,7 +75,7 @@ def whole(store):
     add_samples(store, made, 0, 10, 100)
     test_table.plant(store)
     test_train.plant(store, "mnist5k", test_train.DIGITS)
-    library.keep_calibration(store, test_train.CALIBRATION)
+    estimate.keep_calibration(store, test_train.CALIBRATION)
     return made
 
 

@@ -34,7 +34,7 @@ def started(tmp_path, monkeypatch):
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
     store, noted = Store(tmp_path), []
     plant(store, "mnist5k", DIGITS)
-    library.keep_calibration(store, CALIBRATION)
+    estimate.keep_calibration(store, CALIBRATION)
 
     def start(self, argv, title, run="", queue=True):
         noted.append((tuple(argv), queue))
