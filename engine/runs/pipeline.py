@@ -65,6 +65,12 @@ class Pipeline:
             self._loaded[request] = load(request, progress=self.tell, download=self.download)
         return self._loaded[request]
 
+    def fitting(self, request: RunRequest) -> Dataset:
+        """The data of a run; ValueError where its network does not fit them."""
+        data = self.data(request.data)
+        check_fit(request.model, data.shape, len(data.class_names), data.name)
+        return data
+
     # -- training -------------------------------------------------------------------------------------
 
     def train(self, request: RunRequest) -> str:
@@ -73,8 +79,7 @@ class Pipeline:
         A finished run costs nothing. An interrupted one, or one with a checkpoint lost to damage, goes on from
         the last checkpoint before the gap to the same weights. Raises Stopped, and ValueError where the request
         cannot be met."""
-        data = self.data(request.data)
-        check_fit(request.model, data.shape, len(data.class_names), data.name)
+        data = self.fitting(request)
         run = key(request, data.fingerprint)
         record = self._record(run)
         if record is not None and record["finished"] and not self._lost(run, record):
@@ -100,8 +105,7 @@ class Pipeline:
         files: one for each of request.training.checkpoints, whose tensors have the SHA-256 of request.weights
         (engine.runs.external.asked). A loaded run costs nothing again. Raises Stopped, and ValueError where network,
         files and data do not fit."""
-        data = self.data(request.data)
-        check_fit(request.model, data.shape, len(data.class_names), data.name)
+        data = self.fitting(request)
         run = key(request, data.fingerprint)
         record = self._record(run)
         if record is None or not record["finished"] or self._lost(run, record):
@@ -147,9 +151,7 @@ class Pipeline:
         epoch = step.record.epoch
         # The checkpoint first: an epoch on record then has the weights it promises.
         if step.checkpoint is not None:
-            arrays = {name: tensor.detach().cpu().numpy() for name, tensor in step.checkpoint.items()}
-            path = ("runs", run, "checkpoints", checkpoint_name(epoch))
-            self.store.write(path, {"epoch": epoch}, {"main": arrays})
+            self.keep_weights(("runs", run, "checkpoints", checkpoint_name(epoch)), {"epoch": epoch}, step.checkpoint)
             record["kept"] = sorted({*record["kept"], epoch})
         if not record["records"] or record["records"][-1]["epoch"] < epoch:
             record["records"].append(dataclasses.asdict(step.record))
@@ -173,13 +175,18 @@ class Pipeline:
         recorded = {r["epoch"] for r in record["records"]}
         for name in reversed(self.store.list("runs", run, "checkpoints")):
             if int(name) <= limit and int(name) in recorded:
-                weights = self._weights(run, int(name))
+                weights = self.weights("runs", run, "checkpoints", name)
                 if weights is not None:
                     return int(name), weights
         return None
 
-    def _weights(self, run: str, epoch: int) -> dict[str, Tensor] | None:
-        entry = self.store.read("runs", run, "checkpoints", checkpoint_name(epoch))
+    def keep_weights(self, parts: tuple[str, ...], meta: Mapping[str, Any], weights: Mapping[str, Tensor]) -> None:
+        """Keep a state of training as an entry."""
+        self.store.write(parts, meta, {"main": {name: w.detach().cpu().numpy() for name, w in weights.items()}})
+
+    def weights(self, *parts: str) -> dict[str, Tensor] | None:
+        """The state of training that such an entry holds; None where there is none, or it was damaged."""
+        entry = self.store.read(*parts)
         arrays = None if entry is None else entry.arrays()
         return None if arrays is None else {name: torch.from_numpy(a.copy()) for name, a in arrays.items()}
 
@@ -194,24 +201,7 @@ class Pipeline:
             return cached
         model, inputs, targets = self.restore(run.key, request.epoch, request.samples, request.seed)
         began = time.perf_counter()
-        result = analyze(
-            model,
-            inputs,
-            targets,
-            layer=request.layer,
-            loss=run.request.loss,
-            batch_size=request.batch_size,
-            anchors_per_class=request.anchors_per_class,
-            top_k=request.top_k,
-            device=self.device,
-            dtype=request.dtype,
-            seed=request.seed,
-            progress=self.tell,
-            bias=request.bias,
-            curvature=request.curvature,
-            spectra=request.spectra,
-            bootstrap=request.bootstrap,
-        )
+        result = self.measure(model, inputs, targets, run.request.loss, request, self.tell)
         # What a first look needs is kept first: the rest takes seconds more.
         first = result.kept(("C",), BLOCK)
         self._write(run.key, name, request, first)
@@ -228,6 +218,29 @@ class Pipeline:
         self._write(run.key, name, request, kept, seconds=time.perf_counter() - began)
         eviction.make_room(self.store, spare=(run.key, name))
         return kept
+
+    def measure(
+        self, model: nn.Module, inputs: Tensor, targets: Tensor, loss: str, request: AnalysisRequest, tell: Progress
+    ) -> Analysis:
+        """The analysis of a network as it is in memory, with the request's settings; nothing is kept."""
+        return analyze(
+            model,
+            inputs,
+            targets,
+            layer=request.layer,
+            loss=loss,
+            batch_size=request.batch_size,
+            anchors_per_class=request.anchors_per_class,
+            top_k=request.top_k,
+            device=self.device,
+            dtype=request.dtype,
+            seed=request.seed,
+            progress=tell,
+            bias=request.bias,
+            curvature=request.curvature,
+            spectra=request.spectra,
+            bootstrap=request.bootstrap,
+        )
 
     @staticmethod
     def _complete(kept: Analysis, request: AnalysisRequest) -> bool:
@@ -291,7 +304,8 @@ class Pipeline:
         )
 
     def _checkpoint(self, run: Run, epoch: int) -> dict[str, Tensor]:
-        weights = self._weights(run.key, epoch)
+        parts = ("runs", run.key, "checkpoints", checkpoint_name(epoch))
+        weights = self.weights(*parts)
         if weights is None and epoch in (self._record(run.key) or {}).get("kept", ()):
             require(
                 not run.request.weights,
@@ -299,7 +313,7 @@ class Pipeline:
                 "load its file again.",
             )
             self.train(run.request)
-            weights = self._weights(run.key, epoch)
+            weights = self.weights(*parts)
         if weights is None:
             raise ValueError(f"Run {run.key} has no checkpoint of epoch {epoch}; it has {_listed(run.checkpoints)}.")
         return weights

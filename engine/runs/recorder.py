@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from cache.progress import Stopped
-from engine.config.requests import RunRequest, TrainingRequest
-from engine.curvature.analyze import analyze
+from engine.config.requests import AnalysisRequest, RunRequest, TrainingRequest
 from engine.device import resolve, threads
-from engine.models.architectures import check_fit, linear_shapes, studied_layer
+from engine.models.architectures import linear_shapes, studied_layer
 from engine.models.networks import build
 from engine.results import commutation, power_law
 from engine.results.analysis import Analysis
@@ -62,8 +61,7 @@ class Camera:
         """idle, pace: as IDLE_SECONDS and FRAME_SECONDS. ValueError where the request cannot be met."""
         self.pipeline, self.request, self.idle, self.pace = pipeline, request, idle, pace
         self.store, self.key = pipeline.store, film_key(request)
-        self.data = pipeline.data(request.data)
-        check_fit(request.model, self.data.shape, len(self.data.class_names), self.data.name)
+        self.data = pipeline.fitting(request)
         schedule.check(request.training, len(self.data.train_y))
         self.model = build(request.model, request.seed)
         self.film: Film | None = None
@@ -181,24 +179,17 @@ class Camera:
                 self.pipeline.progress(f"analysing epoch {epoch}: {stage}", done, total)
 
         with threads(1 if few else torch.get_num_threads()):
-            result = analyze(
-                self.model.eval(),
-                self.data.train_x,
-                self.data.train_y,
-                layer=shot.layer,
-                loss=self.request.loss,
-                batch_size=settings.batch_size,
-                device=self.pipeline.device,
-                progress=tell,
-                spectra=0,
+            request = AnalysisRequest(self.key, epoch, shot.layer, settings.batch_size, spectra=0)
+            images, targets = self.data.train_x, self.data.train_y
+            result = self.pipeline.measure(
+                self.model.eval(), images, targets, self.request.loss, request, tell
             ).sampled()
         name = frame_name(epoch)
         block = result.correlation("C", min(BLOCK, result.k)).astype(np.float32)
         arrays = {"H": result.eigenvalues, "R": block, **{n: result.diagonal(n) for n in NAMES if n in result.names}}
         self.store.write(("films", self.key, "frames", name), {"noise_floor": result.noise_floor}, {"main": arrays})
         assert step.checkpoint is not None  # of the last step there always is one
-        weights = {tensor: value.numpy() for tensor, value in step.checkpoint.items()}
-        self.store.write(("films", self.key, "weights", name), {}, {"main": weights})
+        self.pipeline.keep_weights(("films", self.key, "weights", name), {}, step.checkpoint)
         frame = _frame(step.record, result, settings, time.perf_counter() - began)
         frames = (*shot.frames, frame)[-KEPT_FRAMES:]
         return replace(shot, frames=frames, changes=(*shot.changes, *_changes(shot, frame, wish)))
@@ -215,10 +206,9 @@ class Camera:
         shot = read(self.store, self.key)
         if shot is None or shot.fingerprint != self.data.fingerprint:
             return
-        entry = self.store.read("films", self.key, "weights", frame_name(shot.last.epoch))
-        arrays = None if entry is None else entry.arrays()
-        if arrays is not None:
-            self.film, self.weights = shot, {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+        weights = self.pipeline.weights("films", self.key, "weights", frame_name(shot.last.epoch))
+        if weights is not None:
+            self.film, self.weights = shot, weights
 
 
 def _frame(record: EpochRecord, result: Analysis, settings: TrainingRequest, seconds: float) -> Frame:
