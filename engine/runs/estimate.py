@@ -61,7 +61,8 @@ class Calibration:
     eigen: float
 
 
-TYPICAL = Calibration("CPU", "", 0.0, start=2.0, step=1e-4, dense=4e10, product=5e10, eigen=3e-10)
+# Of one core of a server; only the ratios of these speeds matter.
+TYPICAL = Calibration("CPU", "", 0.0, start=2.0, step=2e-4, dense=1e11, product=1e11, eigen=2.5e-10)
 
 
 @dataclass(frozen=True)

@@ -180,10 +180,8 @@ class Camera:
 
         with threads(1 if few else torch.get_num_threads()):
             request = AnalysisRequest(self.key, epoch, shot.layer, settings.batch_size, spectra=0)
-            images, targets = self.data.train_x, self.data.train_y
-            result = self.pipeline.measure(
-                self.model.eval(), images, targets, self.request.loss, request, tell
-            ).sampled()
+            network = self.model.eval(), self.data.train_x, self.data.train_y
+            result = self.pipeline.measure(*network, self.request.loss, request, tell).sampled()
         name = frame_name(epoch)
         block = result.correlation("C", min(BLOCK, result.k)).astype(np.float32)
         arrays = {"H": result.eigenvalues, "R": block, **{n: result.diagonal(n) for n in NAMES if n in result.names}}

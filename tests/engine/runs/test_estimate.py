@@ -207,8 +207,43 @@ def test_a_joint_analysis_costs_more_than_its_layers() -> None:
 
 # -- recorded times -----------------------------------------------------------------------------------------
 
-# (layer of 784-50-50-10 or widths, samples, settings, seconds), see the module's docstring for the factor.
-RECORDED = ()
+# Of one thread of one machine, in seconds of its processor: its speeds, epochs of 784-w-w-10 in batches of 50, and
+# analyses of 784-w-w-10.
+RECORDED = Calibration("CPU", "", 1.0, 2.0, step=2.36e-4, dense=9.27e10, product=1.17e11, eigen=2.33e-10)
+EPOCHS = ((20, 1000, 0.0172), (30, 1000, 0.0183))
+ANALYSES = (
+    (20, 1000, "fc2", {}, 0.337),
+    (20, 1000, "fc3", {}, 0.150),
+    (20, 1000, "fc2", {"bootstrap": 300}, 0.552),
+    (30, 1000, "fc2", {}, 1.368),
+    (30, 1000, "fc2", {"dtype": "float64"}, 2.204),
+    (30, 1000, "fc2", {"top_k": 100}, 0.334),
+    (30, 1000, "fc2", {"bootstrap": 500}, 2.224),
+    (30, 1000, "fc2+fc3", {}, 1.184),
+)
+
+
+@pytest.mark.parametrize(("width", "samples", "seconds"), EPOCHS)
+def test_recorded_epochs_are_estimated_within_a_factor_of_two(width, samples, seconds) -> None:
+    request = RunRequest(model=ModelRequest(widths=(784, width, width, 10)), training=TrainingRequest(epochs=1))
+    assert 0.5 < estimate.training(request, samples, calibration=RECORDED).seconds / seconds < 2
+
+
+@pytest.mark.parametrize(("width", "samples", "layer", "settings", "seconds"), ANALYSES)
+def test_recorded_analyses_are_estimated_within_a_factor_of_two(width, samples, layer, settings, seconds) -> None:
+    widths = (784, width, width, 10)
+    assert 0.5 < one(layer, samples, widths, calibration=RECORDED, **settings).seconds / seconds < 2
+
+
+@pytest.mark.parametrize("here", range(len(ANALYSES)))
+def test_a_recorded_analysis_tells_the_others_within_a_factor_of_three(here) -> None:
+    """With one of them as the only earlier work, whatever the machine."""
+    width, samples, layer, settings, seconds = ANALYSES[here]
+    run = trained(0.2, samples, model=ModelRequest(widths=(784, width, width, 10)))
+    earlier = estimate.earlier([(run, (analysed(seconds, layer, **settings),))])
+    for other, n, studied, changes, took in ANALYSES:
+        cost = one(studied, n, (784, other, other, 10), earlier=earlier, calibration=None, **changes)
+        assert 1 / 3 < cost.seconds / took < 3
 
 
 def test_what_an_analysis_took_is_kept_with_it(tmp_path) -> None:
@@ -223,8 +258,10 @@ def test_what_an_analysis_took_is_kept_with_it(tmp_path) -> None:
     kept = library.load_analysis(store, run, made.key)
     assert kept.provenance.seconds < made.seconds < whole
     earlier = estimate.earlier([(library.find(store), (made,))])
-    cost = estimate.analysis(estimate.subject_of(library.find(store), "fc2"), 40, earlier=earlier)
-    assert cost.measured == (library.find(store).samples == 40)
+    cost = estimate.analysis(
+        estimate.subject_of(library.find(store), "fc2"), library.find(store).samples, earlier=earlier
+    )
+    assert (cost.seconds, cost.measured) == (pytest.approx(made.seconds), True)
 
 
 # -- calibration --------------------------------------------------------------------------------------------
