@@ -2,53 +2,71 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import Any
 
+from engine.config.fields import declared
+from engine.config.requests import TrainingRequest
 from engine.models.architectures import KINDS
 from engine.runs.library import Run
 from pages.data import results
+from pages.state import form
 from pages.text import confidence
 from pages.text.run_names import DATA, LOSSES, network
 
-# What is not known of weights that came from files.
-OF_TRAINING = (
-    *("Batch size B", "Learning rate", "Cosine annealing", "Gradient norm clipped at", "Momentum", "Weight decay"),
-    *("Stops at a training loss of", "Seed"),
-)
 SCALINGS = {"paper": "as in the paper", "unit": "0 … 1", "none": "none"}
+# Where a run's setting is called otherwise than in a form.
+TITLES = {
+    "data": "Data",
+    "data_seed": "Seed of the data",
+    "model": "Network",
+    "bias": "Biases",
+    "cosine_epochs": "Cosine annealing",
+    "clip_norm": "Gradient norm clipped at",
+    "stop_loss": "Stops at a training loss of",
+    "checkpoints": "Checkpoints",
+}
+# Said with another: with the network, with the cosine.
+INCLUDED = ("widths", "final_rate_ratio")
 
 
 def settings(run: Run) -> Mapping[str, str]:
     """Every setting of a run by its name, in the order of a form."""
     data, model, training = run.request.data, run.request.model, run.request.training
-    told = {
-        "Data": DATA.get(run.data_name, run.data_name),
-        "Classes": ", ".join(run.class_names),
-        "Training samples": f"{run.samples:,}",
-        "Samples per class": "all" if data.per_class is None else f"{data.per_class:,}",
-        "Label noise": f"{data.label_noise:.0%}",
-        "Pixel scaling": SCALINGS.get(data.scaling, data.scaling),
-        "Seed of the data": str(data.seed),
-        "Network": network(run),
-        "Activation": {"relu": "ReLU", "gelu": "GELU"}.get(model.activation, model.activation),
-        "Biases": "yes" if model.bias else "no",
-        "Loss": LOSSES.get(run.request.loss, run.request.loss),
-        "Epochs": epochs(run),
-        "Batch size B": f"{training.batch_size:,}",
-        "Learning rate": f"{training.learning_rate:g}",
-        "Cosine annealing": f"over {training.cosine_epochs:,} epochs to × {training.final_rate_ratio:g}",
-        "Gradient norm clipped at": "—" if training.clip_norm is None else f"{training.clip_norm:g}",
-        "Momentum": f"{training.momentum:g}",
-        "Weight decay": f"{training.weight_decay:g}",
-        "Stops at a training loss of": "—" if training.stop_loss is None else f"{training.stop_loss:g}",
-        "Checkpoints": ", ".join(map(str, run.checkpoints)) or "none",
-        "Seed": str(run.request.seed),
-        "Device": run.device,
+    values = {
+        "data": DATA.get(run.data_name, run.data_name),
+        "classes": ", ".join(run.class_names),
+        "per_class": "all" if data.per_class is None else f"{data.per_class:,}",
+        "label_noise": f"{data.label_noise:.0%}",
+        "scaling": SCALINGS.get(data.scaling, data.scaling),
+        "data_seed": str(data.seed),
+        "model": network(run),
+        "activation": {"relu": "ReLU", "gelu": "GELU"}.get(model.activation, model.activation),
+        "loss": LOSSES.get(run.request.loss, run.request.loss),
+        "epochs": epochs(run),
+        "cosine_epochs": f"over {training.cosine_epochs:,} epochs to × {training.final_rate_ratio:g}",
+        "checkpoints": ", ".join(map(str, run.checkpoints)) or "none",
+        "seed": str(run.request.seed),
     }
-    if run.request.weights:
-        told |= dict.fromkeys(OF_TRAINING, "trained elsewhere")
     if model.kind not in KINDS:
-        told |= {"Activation": "its own", "Biases": "its own"}
-    return told
+        values |= {"activation": "its own", "bias": "its own"}
+    if run.request.weights:
+        of_training = (name for name in declared(TrainingRequest) if name != "checkpoints")
+        values |= dict.fromkeys((*of_training, "seed"), "trained elsewhere")
+    facts = {}
+    for path, field in form.settings(run.request):
+        if field.name not in INCLUDED:
+            value = values.get(field.name) or _written(reduce(getattr, path, run.request))
+            facts[TITLES.get(field.name, field.setting.label)] = value
+        if field.name == "classes":
+            facts["Training samples"] = f"{run.samples:,}"
+    return facts | {"Device": run.device}
+
+
+def _written(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "—", True: "yes", False: "no"}[value]
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def reached(run: Run) -> int:
