@@ -156,6 +156,7 @@ def alignments(values: Mapping[str, tuple[float, float]], height: int = 300) -> 
         y=labels,
         mode="markers",
         name="turned at random",
+        meta="by chance",
         marker={"symbol": "line-ns", "size": 16, "line": {"width": 2.5, "color": palette.QUIET}},
         hovertemplate="%{y} at random: %{x:.4f}<extra></extra>",
     )
@@ -176,6 +177,7 @@ def _bars(
         "orientation": "h",
         "width": width,
         "name": "measured",
+        "meta": "measured",
         "marker": {"color": colour, "line": {"width": 0}},
         "text": [f"{v:.2f}" for v in values],
         "textposition": "outside",

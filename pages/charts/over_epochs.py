@@ -113,7 +113,8 @@ def lines(
         traces.append(_line(times, label, f"{name} at random", values, style, None, False))
     if chance:
         style = {"color": palette.QUIET, "width": 1.8, "dash": "dot"}
-        traces.append(go.Scatter(x=[None], y=[None], mode="lines", name="turned at random", line=style))
+        random = {"name": "turned at random", "meta": "by chance"}
+        traces.append(go.Scatter(x=[None], y=[None], mode="lines", line=style, **random))
     up = _upright(title, [t.y for t in traces], log, low)
     figure = go.Figure(traces, layout(height, xaxis=times.axis(), yaxis=up, shapes=times.marks()))
     return figure.update_yaxes(title_standoff=CLEAR)

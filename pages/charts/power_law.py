@@ -247,6 +247,7 @@ def _fit(cloud: Cloud, scale: ndarray) -> list[go.Scatter]:
         y=[None],
         mode="lines+markers",
         name=cloud.legend,
+        meta=cloud.name,
         legendgroup=cloud.group,
         line=cloud.line,
         marker={"symbol": cloud.marker, "size": 9},

@@ -75,7 +75,7 @@ def residuals(clouds: Sequence[Cloud], marked: int | None = None, height: int = 
                 y=y,
                 mode="lines",
                 name=f"{look.html}, running median",
-                meta=f"{cloud.name} median",
+                meta=f"running-median {cloud.name}",
                 legendgroup=cloud.group,
                 showlegend=cloud.run == 0,
                 line=cloud.line,
@@ -165,7 +165,7 @@ def effective_curvature(
         y=curvature[keep],
         mode="markers",
         name="κ<sub>eff</sub>",
-        meta="E_h2",
+        meta="kappa_eff",
         marker={"color": look.colour, "symbol": look.marker, "size": 6, "opacity": 0.75},
         customdata=keep + 1,
         hovertemplate="direction %{customdata}<br>H<sub>ii</sub> = %{x:.3e}<br>"

@@ -57,7 +57,6 @@ def draw(
     from pages.plot import legends
 
     filename = f"gammascope-{filename}"
-    entries = [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
     options = {
         "filename": filename,
         "alt": alt,
@@ -65,7 +64,7 @@ def draw(
         "box": on_box is not None,
         "more": arrays is not None or code is not None,
         "follows": follows and {"slider": follows.slider.replace(".", "-"), "k": follows.k, "cells": follows.cells},
-        "legend": legends.told(entries),
+        "legend": legends.told(figure.data),
         "library": f"/app/static/{_library()}",
     }
     spec = f'{{"figure":{figure.to_json()},{json.dumps(options)[1:]}'

@@ -108,9 +108,9 @@ def _scatter(view: View, made: Differences, matching: Matching, sample: int) -> 
 
 def _shape(view: View, made: Differences, matching: Matching) -> None:
     series = (
-        ("C, measured", LOOKS["C"].colour, LOOKS["C"].marker, made.measured),
-        ("from exact Δg", palette.TRAIN, "square", made.actual_along),
-        ("from v + u", LOOKS["C_awd"].colour, LOOKS["C_awd"].marker, made.first_order_along),
+        ("C", "C, measured", LOOKS["C"].colour, LOOKS["C"].marker, made.measured),
+        ("actual_along", "from exact Δg", palette.TRAIN, "square", made.actual_along),
+        ("first_order_along", "from v + u", LOOKS["C_awd"].colour, LOOKS["C_awd"].marker, made.first_order_along),
     )
     draw(
         figures.shapes(made.eigenvalues, series),

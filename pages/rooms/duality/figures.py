@@ -28,12 +28,12 @@ def losses(walk: Walk, t: float, own_label: ndarray | None, height: int = 320) -
     """Both losses on the way, and where one stands. own_label: ℓ(a + tΔa; W) with the partner's label, where it is
     another."""
     traces = [
-        _line(walk.t, walk.by_activity, "ℓ(a + tΔa; W), activity changed", ACTIVITY, width=5),
-        _line(walk.t, walk.by_weight, "ℓ(a; W + tΔW*), weight changed", WEIGHT, width=2.5, dash="dash"),
+        _line("by_activity", walk.t, walk.by_activity, "ℓ(a + tΔa; W), activity changed", ACTIVITY, width=5),
+        _line("by_weight", walk.t, walk.by_weight, "ℓ(a; W + tΔW*), weight changed", WEIGHT, width=2.5, dash="dash"),
     ]
     if own_label is not None:
         name = "ℓ(a + tΔa; W), label of p′"
-        traces.append(_line(walk.t, own_label, name, palette.POSITIVE, width=2, dash="dot"))
+        traces.append(_line("label_of_partner", walk.t, own_label, name, palette.POSITIVE, width=2, dash="dot"))
     here = [float(np.interp(t, walk.t, y)) for y in (walk.by_activity, walk.by_weight)]
     traces.append(
         {
@@ -52,11 +52,11 @@ def losses(walk: Walk, t: float, own_label: ndarray | None, height: int = 320) -
 def gradients(walk: Walk, t: float, height: int = 330) -> "go.Figure":
     """How much the gradient changes, its prediction with both terms, and what is between them."""
     traces = [
-        _line(walk.t, walk.actual, "‖Δg‖, what it does", ACTUAL, width=4),
-        _line(walk.t, walk.first_order, "t‖v + u‖, first order", FIRST, width=3, dash="dash"),
-        _line(walk.t, walk.curvature, "t‖v‖, curvature", WEIGHT, width=1.6),
-        _line(walk.t, walk.activity, "t‖u‖, activity", ACTIVITY, width=1.6),
-        _line(walk.t, walk.error, "‖Δg − t(v + u)‖, what is missed", palette.QUIET, width=2, dash="dot"),
+        _line("actual", walk.t, walk.actual, "‖Δg‖, what it does", ACTUAL, width=4),
+        _line("first_order", walk.t, walk.first_order, "t‖v + u‖, first order", FIRST, width=3, dash="dash"),
+        _line("curvature", walk.t, walk.curvature, "t‖v‖, curvature", WEIGHT, width=1.6),
+        _line("activity", walk.t, walk.activity, "t‖u‖, activity", ACTIVITY, width=1.6),
+        _line("error", walk.t, walk.error, "‖Δg − t(v + u)‖, what is missed", palette.QUIET, width=2, dash="dot"),
     ]
     return _walk(traces, t, "change of the gradient", height)
 
@@ -68,7 +68,9 @@ def errors(walks: Mapping[str, Walk], colour: str, height: int = 300) -> "go.Fig
     for place, ((name, walk), strength) in enumerate(zip(walks.items(), strengths, strict=True), 1):
         dash = DASHES[(place - len(walks)) % len(DASHES)]
         y = np.where(walk.relative > 0, walk.relative, np.nan)
-        drawn.append(_line(walk.t[1:], y[1:], name, palette.faded(colour, float(strength)), width=2.5, dash=dash))
+        drawn.append(
+            _line("relative", walk.t[1:], y[1:], name, palette.faded(colour, float(strength)), width=2.5, dash=dash)
+        )
     seen = np.concatenate([walk.relative[1:] for walk in walks.values()])
     seen = seen[np.isfinite(seen) & (seen > 0)]
     low, high = (max(float(seen.min()), 1e-3), max(float(seen.max()), 1.0)) if seen.size else (1e-2, 1.0)
@@ -84,12 +86,15 @@ def errors(walks: Mapping[str, Walk], colour: str, height: int = 300) -> "go.Fig
     )
 
 
-def _line(x: ndarray, y: ndarray, name: str, colour: str, width: float, dash: str = "solid") -> dict[str, Any]:
+def _line(
+    meta: str, x: ndarray, y: ndarray, name: str, colour: str, width: float, dash: str = "solid"
+) -> dict[str, Any]:
     return {
         "type": "scatter",
         "x": x,
         "y": y,
         "name": name,
+        "meta": meta,
         "mode": "lines",
         "line": {"color": colour, "width": width, "dash": dash},
         "hovertemplate": "t = %{x:.2f}: %{y:.4g}",
@@ -124,7 +129,7 @@ def activities(pair: Pair, t: float, height: int = 300) -> "go.Figure":
         {"y": start + moved, "name": "a + tΔa", "marker": {"color": ACTIVITY}, "width": 0.45 * wide},
         {"y": moved, "name": "tΔa", "marker": {"color": palette.MARK}, "width": 0.6 * wide, "yaxis": "y2"},
     ]
-    traces = [{"type": "bar", "x": units, "hovertemplate": hover} | bar for bar in bars]
+    traces = [{"type": "bar", "x": units, "meta": "input", "hovertemplate": hover} | bar for bar in bars]
     return figure(
         traces,
         layout(
@@ -294,7 +299,9 @@ def scatter(d: Differences, sample: int, height: int = 370) -> "go.Figure":
                "hovertemplate": None}
         )  # fmt: skip
     ends = [float(x.min(initial=1.0)), float(x.max(initial=1e-9))] if x.size else [0.1, 1.0]
-    traces.append(_line(np.array(ends), np.array(ends), "both the same", palette.QUIET, width=1.5, dash="dot"))
+    traces.append(
+        _line("both the same", np.array(ends), np.array(ends), "both the same", palette.QUIET, width=1.5, dash="dot")
+    )
     return figure(
         traces,
         layout(
@@ -305,8 +312,8 @@ def scatter(d: Differences, sample: int, height: int = 370) -> "go.Figure":
     )
 
 
-def shapes(x: ndarray, series: Sequence[tuple[str, str, str, ndarray]], height: int = 370) -> "go.Figure":
-    """Diagonals along the leading directions against H_ii: (name, colour, marker, values)."""
+def shapes(x: ndarray, series: Sequence[tuple[str, str, str, str, ndarray]], height: int = 370) -> "go.Figure":
+    """Diagonals along the leading directions against H_ii: (key, name, colour, marker, values)."""
     traces = [
         {
             "type": "scatter",
@@ -314,11 +321,12 @@ def shapes(x: ndarray, series: Sequence[tuple[str, str, str, ndarray]], height: 
             "x": x,
             "y": np.where(y > 0, y, np.nan),
             "name": name,
+            "meta": key,
             "marker": {"color": colour, "symbol": marker, "size": 8},
             "hovertemplate": "direction %{customdata}: %{y:.3g}",
             "customdata": np.arange(1, x.size + 1),
         }
-        for name, colour, marker, y in series
+        for key, name, colour, marker, y in series
     ]
     seen = np.concatenate([y[y > 0] for *_, y in series])
     return figure(

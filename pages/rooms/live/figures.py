@@ -66,11 +66,11 @@ def over_epochs(
             yaxis="y2" if line.right else "y",
             mode="lines" if before or len(shot.frames) > MANY else "lines+markers",
             name=line.name,
+            meta=line.column,
             line={"color": line.colour, "width": 2.2, "dash": line.dash, "shape": "vh" if line.held else "linear"},
             marker={"size": 5},
             hovertemplate=f"epoch %{{x}}<br>{line.name} = %{{y:.4g}}<extra></extra>",
-            **(FAINT if before else {}),
-        )
+        ).update(FAINT if before else {})
         for before in ([True, False] if shot.before else [False])
         for line in lines
     ]
@@ -90,7 +90,7 @@ def exponents(shot: Film, shown: int) -> go.Figure:
     for line, interval in zip(lines, ("interval", "interval_awd"), strict=True):
         ends = shot.intervals(interval)
         if np.isfinite(ends[0]).any():
-            (trace,) = figure.select_traces(lambda t, line=line: t.name == line.name and t.meta is None)
+            (trace,) = figure.select_traces(lambda t, line=line: t.meta == line.column)
             trace.error_y = curves.error_bars(
                 shot.column(line.column), *ends, width=0 if len(shot.frames) > MANY else 3
             )

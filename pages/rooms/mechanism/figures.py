@@ -72,7 +72,7 @@ def seen(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
         reach = (low, high) if gamma == 1 else (max(low, bottom), min(high, top))
         name = f"flat: γ = {gamma}" if gamma == 1 else f"slope {gamma - 1}: γ = {gamma}"
         y = [x ** (gamma - 1) for x in reach]
-        traces.append(_line(f"slope {gamma - 1}", reach, y, palette.QUIET, dash=dash, name=name))
+        traces.append(_line(f"γ = {gamma}", reach, y, palette.QUIET, dash=dash, name=name))
     return palette.figure(
         traces,
         layout(
@@ -216,7 +216,7 @@ def wedge(source: Source, step: int, direction: int, height: int = 420) -> go.Fi
     order = np.argsort(x)
     x, rows = x[order], rows[order]
     lower, noise, upper = (z[rows] for z in (b.lower, b.noise, b.upper))
-    strong = {2: ("lower",), 3: ("upper",), 4: ("lower", "upper"), 5: ("fit",)}.get(step, ())
+    strong = {2: ("lower",), 3: ("upper",), 4: ("lower", "upper"), 5: ("law",)}.get(step, ())
 
     def line(meta: str, y: ndarray, name: str, dash: str, colour: str = palette.QUIET) -> dict[str, Any]:
         return _line(meta, x, y, colour, 4 if meta in strong else 1.6, dash, name=name)
@@ -239,7 +239,7 @@ def wedge(source: Source, step: int, direction: int, height: int = 420) -> go.Fi
             "hovertemplate": "direction %{customdata}<br>H<sub>ii</sub> = %{x:.3e}<br>E[h²]<sub>ii</sub> = %{y:.3e}"
             "<extra></extra>",
         },
-        line("fit", source.fit.line(x), f"γ = {source.fit.gamma:.2f}", "solid", source.look.colour),
+        line("law", source.fit.line(x), f"γ = {source.fit.gamma:.2f}", "solid", source.look.colour),
         {
             "type": "scatter",
             "x": [b.hessian[i]] * 3,

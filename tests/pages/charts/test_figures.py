@@ -334,7 +334,7 @@ def test_gamma_by_window_and_effective_curvature_draw_what_they_are_given():
     assert [s.x0 for s in figure.layout.shapes if s.line.color == palette.MARK] == [17]
     kappa = RESULT.effective_curvature()
     figure = residuals.effective_curvature(RESULT.eigenvalues, kappa, marked=17)
-    (points,) = traces(figure, meta="E_h2")
+    (points,) = traces(figure, meta="kappa_eff")
     np.testing.assert_array_equal(decode(points["y"]), kappa[decode(points["customdata"]) - 1])
     assert slope(traces(figure, meta="bound")[0]) == pytest.approx(1)
     assert ringed(figure) == [(RESULT.eigenvalues[16], kappa[16])]

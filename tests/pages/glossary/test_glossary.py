@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from engine.results import synthetic
@@ -106,11 +107,44 @@ def test_every_entry_of_a_legend_is_explained(store, page):
     assert not {key: names for key, names in unexplained.items() if names}
 
 
-def test_a_covariance_is_explained_with_its_exponent_and_its_run():
-    assert legends.words("C<sub>AWD</sub>  γ = 1.20  ·  mine").startswith("C_AWD – covariance that")
-    assert legends.words("C<sub>hh</sub><sup>sd</sup>").startswith("C_hh, sd – ")
-    assert legends.words("C") == palette.plain_label("C")
-    assert legends.words("Cat") == ""
+def test_an_entry_is_explained_by_the_key_of_its_trace_whatever_its_text(store):
+    """What texts alone would confuse."""
+    made = fill(store)
+    add_spectra(store, made, 100)
+    add_samples(store, made, 0, 10, 100)
+    for page, key, wanted in (
+        ("power_law", "power", {"C<sub>AWD</sub>  γ = 1.18": "C_AWD – cov", "slope 1": "What γ = 1 would look like"}),
+        ("power_law", "residuals", {"C<sub>AWD</sub>, running median": "The median of neighbouring residuals"}),
+        ("power_law", "effective", {"κ<sub>eff</sub>": "Mean curvature of samples along a direction"}),
+        ("dynamics", "norms", {"C<sub>hh</sub><sup>sd</sup>": "C_hh, sd – "}),
+        ("suppression", "both", {"as measured  γ = 1.16": "As it is in the network", "slope 1": "What γ = 1 would"}),
+        ("suppression", "samples", {"median": "Half of the samples lie above"}),
+        ("duality", "near_far", dict.fromkeys(("nearest", "median", "farthest"), "The relative error of first order")),
+        ("sandbox", "law", {"this run": "The measured samples of the run", "slope 2": "What γ = 2 would look like"}),
+        ("sandbox", "seen", {"flat: γ = 1": "Every direction sees", "slope 1: γ = 2": "A direction ten times sharper"}),
+        (
+            "sandbox",
+            "wedge",
+            {"γ = ": "The least-squares line on log axes", "H<sub>ii</sub>², slope 2": "A bound that"},
+        ),
+        (
+            "fisher",
+            "argument2",
+            {"F  ": "True Fisher matrix", "E[h²]  ": "E[h²] – mean", "B·C  ": "The noise C, times"},
+        ),
+    ):
+        shown = sent(opened(entry(page).file, k="20"), key)["legend"]
+        for text, words in wanted.items():
+            (explained,) = {said for name, said in shown.items() if name.startswith(text)}
+            assert explained.startswith(words), (page, key, text)
+
+
+def test_a_trace_without_a_key_stands_without_words():
+    traces = [{"name": "C"}, {"name": "hidden", "meta": "C", "showlegend": False}, {"name": "mine", "meta": "C 2"}]
+    assert legends.told(go.Figure([{"type": "scatter", **t} for t in traces]).data) == {
+        "mine": palette.plain_label("C")
+    }
+    assert legends.words("Cat") == legends.words(None) == legends.words({"rows": [1]}) == ""
 
 
 # -- questions ------------------------------------------------------------------------------------------------

@@ -263,7 +263,7 @@ def test_each_step_shows_the_engines_numbers(run, step):
     lines = shown_numbers(at).splitlines()[2:]
     assert [line.split("|")[2].strip() for line in lines] == [f"${numbers.tex(float(v), 4)}$" for v in wanted]
     strong = {t["meta"] for t in chart(at, "wedge")["data"] if t["mode"] == "lines" and t["line"]["width"] == 4}
-    assert strong == {1: set(), 2: {"lower"}, 3: {"upper"}, 4: {"lower", "upper"}, 5: {"fit"}}[step]
+    assert strong == {1: set(), 2: {"lower"}, 3: {"upper"}, 4: {"lower", "upper"}, 5: {"law"}}[step]
 
 
 def test_the_steps_are_pressed_one_after_the_other(empty):
@@ -305,7 +305,7 @@ def test_negative_curvatures_change_the_right_bound_and_what_is_said_of_it():
 def test_the_bounds_are_drawn_with_slope_two_and_one_around_the_points():
     source = spectra.made(Setting(correlation=0.5))
     figure = wedge(source, 2, 7)
-    (lower,), (upper,), (fit,) = (traces(figure, meta=m) for m in ("lower", "upper", "fit"))
+    (lower,), (upper,), (fit,) = (traces(figure, meta=m) for m in ("lower", "upper", "law"))
     assert (slope(lower), slope(upper)) == pytest.approx((2, 1))
     assert slope(fit) == pytest.approx(source.place.gamma)
     assert (decode(lower["y"]) <= decode(traces(figure, meta="noise")[0]["y"])).all()

@@ -199,7 +199,7 @@ def test_the_power_laws_hold_the_diagonals_and_the_table_their_fits(store, run, 
     window = by_name(reader.figures["gamma_by_window"])["C"]
     count = decode(window["x"]).astype(int)
     np.testing.assert_allclose(decode(window["y"]), a.gamma_by_window("C")[count - 1])
-    points = by_name(reader.figures["effective"])["E_h2"]
+    points = by_name(reader.figures["effective"])["kappa_eff"]
     index = decode(points["customdata"]) - 1
     np.testing.assert_allclose(decode(points["y"]), a.effective_curvature()[index])
 
