@@ -22,6 +22,7 @@ FLOORS = (
         "pages.rooms.sweeps",
         "pages.rooms.mechanism",
         "pages.rooms.start",
+        "pages.rooms.tours",
     ),
     (
         "pages.rooms.train",
@@ -34,7 +35,6 @@ FLOORS = (
         "pages.rooms.sample",
         "pages.rooms.fisher",
         "pages.rooms.live",
-        "pages.rooms.tours",
     ),
     ("pages.jobs",),
     ("pages.ui",),

@@ -1,9 +1,28 @@
-"""What a stop of a tour may point at: parts of each page by the key they are drawn under, each in words."""
+"""What a stop of a tour may point at: the figures of each page by their keys, and what else is drawn under one."""
 
 from collections.abc import Mapping
+from types import ModuleType
+
+from pages.plot.panel import Head
+from pages.rooms.commutativity import chance
+from pages.rooms.commutativity import panels as commutativity
+from pages.rooms.dynamics import diagonals
+from pages.rooms.dynamics import panels as dynamics
+from pages.rooms.power_law import panels as power_law
+from pages.rooms.suppression import panels as suppression
+from pages.ui import cards
 
 _EPOCHS = "the slider over epochs"
-_HEATMAPS = {"K": "the heatmap of K", "R_real": "the heatmap of R_real", "R_rand": "the heatmap of R_rand"}
+
+
+def _figures(*rooms: ModuleType) -> dict[str, str]:
+    """The figures that these modules head."""
+    return _parts(*(head for room in rooms for head in vars(room).values() if isinstance(head, Head)))
+
+
+def _parts(*heads: Head) -> dict[str, str]:
+    return {head.key: head.part for head in heads if head.part}
+
 
 PLACES: Mapping[str, Mapping[str, str]] = {
     "start": {
@@ -13,51 +32,33 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         "card-commutator": "the commutator error",
         "card-alignment": "the alignment",
         "card-accuracy": "the accuracy",
-        **_HEATMAPS,
-        "power": "the power law",
-        "gammas": "γ along training",
-        "training": "loss and accuracy",
+        **_parts(commutativity.K, commutativity.R_REAL, commutativity.R_RAND),
+        **_parts(power_law.LAW, cards.GAMMAS, cards.TRAINING),
     },
     "train": {"train-side": "the data, the network and what it costs"},
     "commutativity": {
         "commutativity-epochs": _EPOCHS,
         "commutativity.matrix": "the choice of a covariance",
         "commutativity.k": "the slider over k",
-        **_HEATMAPS,
-        "off_diagonal": "the test against chance",
-        "commutator": "the commutator errors",
-        "alignment": "the alignment of every covariance",
+        **_figures(commutativity, chance),
     },
     "power_law": {
         "power_law-epochs": _EPOCHS,
         "power_law.matrices": "the choice of covariances",
         "power_law.window": "the slider over directions fitted",
-        "power": "the power law",
         "heading-the-fits-in-numbers": "the fits in numbers",
-        "residuals": "the residuals",
-        "gamma_by_window": "γ against 𝒩",
-        "effective": "the effective curvature",
-        "gammas": "γ along training",
+        **_figures(power_law),
+        **_parts(cards.GAMMAS),
     },
     "table": {"table1": "the table", "agreement": "predicted against measured exponents"},
     "dynamics": {
         "dynamics-epochs": _EPOCHS,
-        "gammas": "γ along training",
-        "commutators": "the commutator error along training",
-        "alignments": "the alignment along training",
-        "spearman": "the rank correlation along training",
-        "norms": "the sizes along training",
-        "training": "loss and accuracy",
-        "parts": "the three parts of C_AWD",
-        "approximations": "its approximations",
+        **_figures(dynamics, diagonals),
     },
     "suppression": {
         "suppression-epochs": _EPOCHS,
         "suppression-presets": "the settings of Fig. 3",
-        "new_on_old": "new against old noise",
-        "both": "the power law after the edit",
-        "samples": "the curvatures of single samples",
-        "cumulative": "the share of the noise by m",
+        **_figures(suppression),
     },
     "duality": {
         "duality-epochs": _EPOCHS,
