@@ -10,13 +10,16 @@ from engine.samples.table import Samples
 from pages.data import results
 from pages.data.results import View
 from pages.plot import reproduce
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.rooms.duality import figures, text
 from pages.rooms.duality.choice import Chosen
 from pages.state import palette, selection
 from pages.state.palette import LOOKS
 from pages.state.selection import bound
 
+LADDER = Head("ladder", part="the steps from tr C to tr C_AWD")
+PAIRS = Head("pairs", "Pair by pair")
+SHAPE = Head("shape", "Direction by direction")
 ENTRIES = 12
 LABELS: dict[Matching, str] = {
     "nearest": "the nearest of the class",
@@ -42,11 +45,11 @@ def panel(page: str, view: View, chosen: Chosen) -> None:
     _ladder(view, made, found, matching)
     left, right = st.columns(2, gap="large")
     with left:
-        st.markdown("**Pair by pair**: how far first order is off")
+        st.markdown(f"**{PAIRS.title}**: how far first order is off")
         _scatter(view, made, matching, chosen.sample)
         st.markdown(text.scatter(made))
     with right:
-        st.markdown("**Direction by direction**: the shape survives")
+        st.markdown(f"**{SHAPE.title}**: the shape survives")
         _shape(view, made, matching)
         st.markdown(text.shape(made))
 
@@ -77,14 +80,14 @@ def _code(view: View, matching: Matching, *lines: str) -> str:
 
 def _ladder(view: View, made: Differences, found: Samples, matching: Matching) -> None:
     names, values, colours = zip(*steps(made, found), strict=True)
-    draw(
-        figures.ladder(names, values, colours),
-        "ladder",
+    Panel(
+        LADDER,
         "duality-sizes",
+        figures.ladder(names, values, colours),
         "Traces of covariances from differences of gradients, step by step from what is measured to what is predicted.",
         arrays=lambda: {"trace": np.array(values)},
         code=lambda: _code(view, matching, "print(made.sizes)"),
-    )
+    ).show()
 
 
 def _scatter(view: View, made: Differences, matching: Matching, sample: int) -> None:
@@ -93,17 +96,17 @@ def _scatter(view: View, made: Differences, matching: Matching, sample: int) -> 
     def pick(sample: int) -> None:
         selection.choose(sample=sample, partner=partner[sample])
 
-    draw(
-        figures.scatter(made, sample),
-        "pairs",
+    Panel(
+        PAIRS,
         "duality-pairs",
+        figures.scatter(made, sample),
         "Log-log plot of the first-order change of the gradient against the true one, a point a pair.",
         arrays=lambda: {
             name: getattr(made, name) for name in ("sample", "partner", "distance", "actual", "first_order", "error")
         },
         code=lambda: _code(view, matching, "true, first_order = made.actual, made.first_order"),
         on_click=pick,
-    )
+    ).show()
 
 
 def _shape(view: View, made: Differences, matching: Matching) -> None:
@@ -112,13 +115,13 @@ def _shape(view: View, made: Differences, matching: Matching) -> None:
         ("actual_along", "from exact Δg", palette.TRAIN, "square", made.actual_along),
         ("first_order_along", "from v + u", LOOKS["C_awd"].colour, LOOKS["C_awd"].marker, made.first_order_along),
     )
-    draw(
-        figures.shapes(made.eigenvalues, series),
-        "shape",
+    Panel(
+        SHAPE,
         "duality-shape",
+        figures.shapes(made.eigenvalues, series),
         "Log-log plot of variances along the leading directions against curvature: parallel, at different heights.",
         arrays=lambda: {
             name: getattr(made, name) for name in ("eigenvalues", "measured", "actual_along", "first_order_along")
         },
         code=lambda: _code(view, matching, "exact, first_order = made.actual_along, made.first_order_along"),
-    )
+    ).show()

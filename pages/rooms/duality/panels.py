@@ -8,12 +8,19 @@ from pages.data import samples
 from pages.data.results import View
 from pages.jobs import fetch
 from pages.plot import reproduce
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.rooms.duality import figures, text
 from pages.rooms.duality.choice import Chosen
 from pages.state import palette, selection
 from pages.state.selection import bound
 from pages.text.run_names import escaped
+
+LOSSES = Head("losses", part="the two losses on the way")
+ACTIVITIES = Head("activities", part="the change of activity")
+WEIGHTS = Head("weights", part="the dual change of weights")
+GRADIENTS = Head("gradients", part="the change of the gradient")
+NEAR_FAR = Head("near_far", "Near and far", "the error of first order, near and far")
+EARLY_LATE = Head("early_late", "Early and late", "the error of first order, early and late")
 
 
 def impossible(chosen: Chosen) -> None:
@@ -43,17 +50,17 @@ def losses(view: View, chosen: Chosen, t: float) -> None:
     own = chosen.pair
     walk = own.walk()
     label = None if chosen.same_class else own.loss_by_activity(walk.t, own.other)
-    draw(
-        figures.losses(walk, t, label),
-        "losses",
+    Panel(
+        LOSSES,
         "duality-losses",
+        figures.losses(walk, t, label),
         "The loss on the way, once with the activity changed and once with the weight: the curves coincide.",
         arrays=lambda: (
             {"t": walk.t, "by_activity": walk.by_activity, "by_weight": walk.by_weight}
             | ({} if label is None else {"label_of_partner": label})
         ),
         code=lambda: _code(view, chosen, "t, left, right = walk.t, walk.by_activity, walk.by_weight"),
-    )
+    ).show()
 
 
 def identities(chosen: Chosen, t: float) -> None:
@@ -72,23 +79,23 @@ def changes(view: View, chosen: Chosen, pictures: np.ndarray | None, t: float) -
     seen = None if pictures is None or own.start.size != pictures[0].size else pictures.shape[1:]
     left, right = st.columns([5, 8], gap="large")
     with left:
-        draw(
-            figures.activities(own, t) if seen is None else figures.images(own, t, (seen[0], seen[1])),
-            "activities",
+        Panel(
+            ACTIVITIES,
             "duality-activities",
+            figures.activities(own, t) if seen is None else figures.images(own, t, (seen[0], seen[1])),
             f"The layer's input for sample {chosen.sample}, on the way to that of {chosen.partner}, and the change.",
             arrays=lambda: {"a": own.start, "change": own.change},
             code=lambda: _code(view, chosen, "a, change = one.start, one.change"),
-        )
+        ).show()
     with right:
-        draw(
-            figures.weights(own, t),
-            "weights",
+        Panel(
+            WEIGHTS,
             "duality-weights",
+            figures.weights(own, t),
             "The least weight change that does the same, its two factors, and the weights before and after.",
             arrays=lambda: {"weight": own.weight, "weight_change": own.weight_change},
             code=lambda: _code(view, chosen, "before, change = one.weight, one.weight_change"),
-        )
+        ).show()
     st.markdown(text.weight_change(chosen, t))
 
 
@@ -98,14 +105,14 @@ def gradient(view: View, chosen: Chosen, t: float) -> None:
     left, right = st.columns([6, 5], gap="large", vertical_alignment="center")
     with left:
         names = ("t", "actual", "first_order", "curvature", "activity", "error")
-        draw(
-            figures.gradients(walk, t),
-            "gradients",
+        Panel(
+            GRADIENTS,
             "duality-gradients",
+            figures.gradients(walk, t),
             "How much the gradient changes on the way, and how much first order says.",
             arrays=lambda: {name: getattr(walk, name) for name in names},
             code=lambda: _code(view, chosen, "t, actual, first_order = walk.t, walk.actual, walk.first_order"),
-        )
+        ).show()
     with right:
         st.markdown(text.gradient(walk, t))
 
@@ -121,11 +128,11 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
             for name, partner in marks.items()
             for own in (pair(chosen.samples, chosen.sample, partner),)
         }
-        st.markdown(f"**Near and far**, class {escaped(chosen.name(chosen.partner))}")
-        draw(
-            figures.errors(walks, figures.FIRST),
-            "near_far",
+        st.markdown(f"**{NEAR_FAR.title}**, class {escaped(chosen.name(chosen.partner))}")
+        Panel(
+            NEAR_FAR,
             "duality-near-and-far",
+            figures.errors(walks, figures.FIRST),
             "Relative error of the first-order change of the gradient on the way to near and far partners.",
             arrays=lambda: _table(walks),
             code=lambda: reproduce.samples(
@@ -134,19 +141,19 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
                 f"    print(pair.pair(found, {chosen.sample}, partner).walk().relative)",
                 using="pair",
             ),
-        )
+        ).show()
         st.markdown(text.errors(walks))
     with right:
-        st.markdown("**Early and late**, the same two samples")
+        st.markdown(f"**{EARLY_LATE.title}**, the same two samples")
         epochs = {epoch: samples.found(view, epoch) for epoch in view.epochs}
         by_epoch = {}
         for epoch, kept in epochs.items():
             if kept is not None and kept.activity[chosen.sample].any():
                 by_epoch[f"epoch {epoch}"] = pair(kept, chosen.sample, chosen.partner).walk()
-        draw(
-            figures.errors(by_epoch, palette.TRAIN),
-            "early_late",
+        Panel(
+            EARLY_LATE,
             "duality-early-and-late",
+            figures.errors(by_epoch, palette.TRAIN),
             "Relative error of the first-order change of the gradient on the way, at several epochs.",
             arrays=lambda: _table(by_epoch),
             code=lambda: reproduce.samples(
@@ -156,7 +163,7 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
                 f"    print(pair.pair(found, {chosen.sample}, {chosen.partner}).walk().relative)",
                 using="pair",
             ),
-        )
+        ).show()
         st.markdown(text.errors(by_epoch))
         if len(by_epoch) < 2:
             missing = tuple(dict.fromkeys((view.epochs[0], view.epochs[len(view.epochs) // 2], view.epochs[-1])))

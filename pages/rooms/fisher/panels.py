@@ -1,6 +1,7 @@
 """The parts of the page on the Fisher argument, each with its numbers and its code."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -8,7 +9,7 @@ import streamlit as st
 from engine.samples.fisher import MATRICES, Argument
 from pages.data.results import View
 from pages.plot import reproduce
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.rooms.fisher import figures, text
 from pages.rooms.fisher.figures import LOOK
 from pages.state import selection
@@ -58,6 +59,10 @@ def matrices(page: str) -> tuple[str, ...]:
     return tuple(n for n in names if n in (pressed or ()))
 
 
+SLOPES = Head("slopes", "Slopes", "their slopes", text.SLOPES)
+SIZES = Head("sizes", "Sizes", "their sizes", text.SIZES)
+
+
 def relative(page: str) -> bool:
     """Whether diagonals are divided by H's."""
     chosen = selection.current().relative
@@ -80,16 +85,17 @@ def side_by_side(
     with st.grid(3, min_column_width=285, gap="small") as row:
         for place, a in enumerate(stages):
             with row.cell():
-                st.markdown(f"##### {title(a, place, len(stages))}")
-                draw(
-                    figures.compare(a, names, first, last, divided, ends, marker.pointed(view)),
-                    f"argument{place}",
+                name = title(a, place, len(stages))
+                st.markdown(f"##### {name}")
+                Panel(
+                    Head(f"argument{place}", name),
                     f"fisher-epoch-{a.epoch}",
+                    figures.compare(a, names, first, last, divided, ends, marker.pointed(view)),
                     f"Diagonals of H, both Fisher matrices, B·C and E[h²] at epoch {a.epoch}.",
-                    arrays=lambda a=a: dict(a.diagonals),  # type: ignore[misc]
-                    code=lambda a=a: _code(view, a, "print(argument.diagonals)"),  # type: ignore[misc]
+                    arrays=partial(dict, a.diagonals),
+                    code=partial(_code, view, a, "print(argument.diagonals)"),
                     on_click=marker.at,
-                )
+                ).show()
                 st.caption(text.stage(a))
 
 
@@ -109,25 +115,25 @@ def slopes_and_sizes(view: View, stages: Sequence[Argument], first: int, last: i
     sizes = {name: [a.size(name) for a in stages] for name in names if name != "E_h2"}
     at = np.array([a.epoch for a in stages])
     with st.grid(2, min_column_width=400, gap="medium") as pair:
-        for title, about, values, axis, log in (
-            ("Slopes", text.SLOPES, slopes, "γ", False),
-            ("Sizes", text.SIZES, sizes, "sum of M<sub>ii</sub> ÷ sum of H<sub>ii</sub>", True),
+        for head, values, axis, log in (
+            (SLOPES, slopes, "γ", False),
+            (SIZES, sizes, "sum of M<sub>ii</sub> ÷ sum of H<sub>ii</sub>", True),
         ):
             with pair.cell():
-                heading.heading(title, about, level=3)
-                draw(
+                heading.over(head)
+                Panel(
+                    head,
+                    f"fisher-{head.key}",
                     figures.along(stages, values, axis, log),
-                    title.lower(),
-                    f"fisher-{title.lower()}",
-                    f"{title} of each matrix at the epochs {', '.join(map(str, at))}.",
-                    arrays=lambda values=values: {"epoch": at} | {n: np.array(v) for n, v in values.items()},  # type: ignore[misc]
+                    f"{head.title} of each matrix at the epochs {', '.join(map(str, at))}.",
+                    arrays=partial(dict, {"epoch": at} | {n: np.array(v) for n, v in values.items()}),
                     code=lambda: _code(
                         view,
                         stages[-1],
                         f"for name in {names}:",
                         f"    print(name, argument.fit(name, {last}, {first}), argument.size(name))",
                     ),
-                )
+                ).show()
 
 
 def table(stages: Sequence[Argument], first: int, last: int) -> None:

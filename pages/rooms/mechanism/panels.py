@@ -10,7 +10,7 @@ from engine.results.synthetic import SAMPLES
 from pages.data import results
 from pages.data.results import View
 from pages.plot import reproduce
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.rooms.mechanism import figures, proof, spectra, text
 from pages.rooms.mechanism.controls import Setting
 from pages.rooms.mechanism.spectra import Source
@@ -19,9 +19,13 @@ from pages.state import selection
 from pages.state.selection import bound
 from pages.text import confidence, definitions
 from pages.text.numbers import tex
-from pages.ui import marker
-from pages.ui.heading import heading
+from pages.ui import heading, marker
 
+LAW = Head("law", "The power law", "the power law", text.LAW + definitions.GAMMA)
+MAP = Head("map", "The map of γ", "the map of γ", text.MAP)
+SEEN = Head("seen", "What a direction sees", "what a direction sees", text.SEEN)
+SPECTRA = Head("spectra", "Spectra of κ, H and E[h²]", "the spectra", text.SPECTRA)
+WEDGE = Head("wedge", "The bound, and its proof in five steps", "the bounds", definitions.BOUNDS)
 SANDBOX, RUN = "sandbox", "run"
 
 
@@ -80,26 +84,26 @@ def pictures_of(setting: Setting, made: Source, run: Source | None, view: View |
     there = {SANDBOX: made} | ({} if run is None else {RUN: run})
     with st.grid(2, min_column_width=400, gap="medium") as grid:
         with grid.cell():
-            heading("The power law", text.LAW + definitions.GAMMA, level=3)
-            draw(
-                figures.law(there),
-                "law",
+            heading.over(LAW)
+            Panel(
+                LAW,
                 "sandbox-law",
+                figures.law(there),
                 "Log-log plot of noise against curvature: "
                 + ", ".join(f"exponent {s.place.gamma:.2f} in the {name}" for name, s in there.items())
                 + ".",
                 arrays=lambda: _arrays(there, lambda s: {"H": s.bounds.hessian, "E_h2": s.bounds.noise}),
                 code=lambda: _code(setting, run, view, "H, E_h2 = (found.first.sum(axis=0), found.second.sum(axis=0))"),
-            )
+            ).show()
         with grid.cell():
-            heading("The map of γ", text.MAP, level=3)
+            heading.over(MAP)
             _map(setting, made, run, view)
         with grid.cell():
-            heading("What a direction sees", text.SEEN, level=3)
-            draw(
-                figures.seen(there),
-                "seen",
+            heading.over(SEEN)
+            Panel(
+                SEEN,
                 "sandbox-seen",
+                figures.seen(there),
                 "The curvatures that each direction's mean curvature is made of, against that mean.",
                 arrays=lambda: _arrays(there, lambda s: {"H": s.bounds.hessian[s.shown], "kappa": s.seen.T}),
                 code=lambda: _code(
@@ -108,19 +112,19 @@ def pictures_of(setting: Setting, made: Source, run: Source | None, view: View |
                     view,
                     f"kappa_seen = sandbox.seen(found, {spectra.LEVELS}, np.arange(found.alignment.shape[1]))",
                 ),
-            )
+            ).show()
         with grid.cell():
-            heading("Spectra of κ, H and E[h²]", text.SPECTRA, level=3)
-            draw(
-                figures.spectra(there),
-                "spectra",
+            heading.over(SPECTRA)
+            Panel(
+                SPECTRA,
                 "sandbox-spectra",
+                figures.spectra(there),
                 "Curvatures of the samples, of the directions, and their mean squares, sorted, on a logarithmic scale.",
                 arrays=lambda: _arrays(
                     there, lambda s: {"kappa": s.kappa, "H": s.bounds.hessian, "E_h2": s.bounds.noise}
                 ),
                 code=lambda: _code(setting, run, view, "kappa = found.kappa[:, 0]"),
-            )
+            ).show()
     if run is not None and view is not None:
         _whence(view)
 
@@ -150,10 +154,10 @@ def _map(setting: Setting, made: Source, run: Source | None, view: View | None) 
     places = {} if run is None or view is None else spectra.along(view)
     epoch = -1 if view is None else view.epoch
     points = {SANDBOX: made.place} | {f"run, epoch {e}": p for e, p in places.items()}
-    draw(
-        figures.chart(curve, made.place, made.look, places, epoch, spectra.THIS_RUN),
-        "map",
+    Panel(
+        MAP,
         "sandbox-map",
+        figures.chart(curve, made.place, made.look, places, epoch, spectra.THIS_RUN),
         "The exponent against the correlation of curvature and alignment: "
         + "; ".join(f"{name} at {p.correlation:.2f} and {p.gamma:.2f}" for name, p in points.items())
         + ".",
@@ -164,7 +168,7 @@ def _map(setting: Setting, made: Source, run: Source | None, view: View | None) 
         },
         code=lambda: _code(setting, run, view, "r, gamma = place.correlation, place.gamma"),
         on_click=_look_at,
-    )
+    ).show()
 
 
 def _look_at(epoch: int) -> None:
@@ -189,7 +193,7 @@ def _whence(view: View) -> None:
 
 def the_proof(page: str, source: Source, whose: str) -> None:
     """Five steps, one at a time, with the numbers of one direction."""
-    heading("The bound, and its proof in five steps", definitions.BOUNDS)
+    heading.over(WEDGE, level=2)
     st.markdown(f"$${proof.statement(source)}$$")
     chosen = st.segmented_control(
         "Step",
@@ -210,10 +214,10 @@ def the_proof(page: str, source: Source, whose: str) -> None:
         if step.equality:
             st.markdown(step.equality)
     with drawn:
-        draw(
-            figures.wedge(source, chosen, direction),
-            "wedge",
+        Panel(
+            WEDGE,
             "sandbox-bound",
+            figures.wedge(source, chosen, direction),
             "Log-log plot of the mean square curvature against the mean, between its bounds of slope 2 and slope 1.",
             arrays=lambda: {
                 "H": source.bounds.hessian,
@@ -223,7 +227,7 @@ def the_proof(page: str, source: Source, whose: str) -> None:
                 "fitted": source.data,
             },
             on_click=marker.at,
-        )
+        ).show()
         st.caption(f"Numbers of {whose}, direction {direction}. Click a point for those of another.")
 
 

@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from engine.samples.table import Samples
 from pages.charts import thumbnails
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.state import palette, selection
 from pages.state.selection import bound
 from pages.text.run_names import escaped
@@ -72,6 +72,9 @@ def knobs(page: str, samples: Samples) -> tuple[str, int | None]:
     return str(order), of_class
 
 
+STRIP = Head("strip", part="the samples in a row")
+
+
 def strip(samples: Samples, pictures: ndarray | None, sample: int, order: str, of_class: int | None) -> None:
     """The samples offered; a click looks at one."""
     shown = offered(samples, order, of_class)
@@ -79,16 +82,16 @@ def strip(samples: Samples, pictures: ndarray | None, sample: int, order: str, o
         st.caption("No training sample is of this class.")
         return
     size = sharpness(samples)
-    draw(
+    Panel(
+        STRIP,
+        "samples-by-curvature",
         thumbnails.strip(
             samples, pictures, shown.tolist(), (sample,), [f"κ<sub>1</sub> = {palette.number(size[p])}" for p in shown]
         ),
-        "strip",
-        "samples-by-curvature",
         f"{shown.size} training samples, ordered by their sharpest curvature.",
         arrays=lambda: {"sample": shown, "kappa_1": samples.kappa[shown, 0], "target": samples.targets[shown]},
         on_click=choose,
-    )
+    ).show()
 
 
 def stepper(page: str, samples: Samples, sample: int) -> None:

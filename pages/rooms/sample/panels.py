@@ -1,5 +1,7 @@
 """The parts of the page of one sample, each with its numbers and its code."""
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 from numpy import ndarray
@@ -9,11 +11,21 @@ from engine.samples.table import Samples
 from pages.charts import thumbnails
 from pages.data.results import View
 from pages.plot import reproduce
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.rooms.sample import choice, figures, text
 from pages.state import selection
 from pages.state.selection import bound
 from pages.ui import marker
+
+STIFFNESS = Head("stiffness", part="κ_1 against confidence")
+PROBABILITIES = Head("probabilities", part="the network's answer")
+M = Head("M", part="M")
+INPUT = Head("aa", part="a aᵀ")
+PRODUCT = Head("h", part="their Kronecker product")
+KAPPA = Head("kappa", part="the spectrum")
+ALIGNMENT = Head("alignment", part="the alignment")
+OWN = Head("u", part="its own direction")
+GLOBAL = Head("v", part="the global direction")
 
 
 def why(page: str, view: View, samples: Samples, sample: int) -> None:
@@ -27,7 +39,9 @@ def why(page: str, view: View, samples: Samples, sample: int) -> None:
         **bound(page, "plain", bool(selection.current().plain)),
     )
     kappa = samples.kappa[:, 0]
-    draw(
+    Panel(
+        STIFFNESS,
+        "stiffness-and-confidence",
         figures.stiffness(
             samples.chain.loss,
             samples.confidence,
@@ -37,8 +51,6 @@ def why(page: str, view: View, samples: Samples, sample: int) -> None:
             sample,
             bool(plain),
         ),
-        "stiffness",
-        "stiffness-and-confidence",
         "The sharpest curvature of every sample against the network's confidence, with the curve of two classes.",
         arrays=lambda: {
             "kappa_1": kappa,
@@ -48,7 +60,7 @@ def why(page: str, view: View, samples: Samples, sample: int) -> None:
         },
         code=lambda: reproduce.samples(view, "print(found.kappa[:, 0], found.confidence, found.correct)"),
         on_click=choice.choose,
-    )
+    ).show()
 
 
 def portrait(page: str, view: View, samples: Samples, pictures: ndarray | None, sample: int, one: One) -> None:
@@ -61,14 +73,14 @@ def portrait(page: str, view: View, samples: Samples, pictures: ndarray | None, 
         else:
             st.markdown(f"**{thumbnails.answer(samples, sample)}**")
     with answers:
-        draw(
-            figures.probabilities(one, samples.class_names, int(samples.targets[sample])),
-            "probabilities",
+        Panel(
+            PROBABILITIES,
             f"answer-to-sample-{sample}",
+            figures.probabilities(one, samples.class_names, int(samples.targets[sample])),
             "Probability of each class, the right one filled.",
             arrays=lambda: {"probability": one.probabilities},
             code=lambda: _code(view, sample, "print(one.probabilities)"),
-        )
+        ).show()
     st.markdown(text.one_of_them(samples, sample, one))
 
 
@@ -79,40 +91,40 @@ def product(view: View, sample: int, one: One) -> None:
     o, i = ([str(n + 1) for n in side] for side in (outputs, inputs))
     pairs = [f"{a}, {b}" for a in o for b in i]
     parts = (
-        ("M", figures.square(left, o, "M of outputs %{y} and %{x}", "M")),
-        ("aa", figures.square(right, i, "a a of inputs %{y} and %{x}", "⊗   a a<sup>T</sup>")),
+        (M, left, figures.square(left, o, "M of outputs %{y} and %{x}", "M")),
+        (INPUT, right, figures.square(right, i, "a a of inputs %{y} and %{x}", "⊗   a a<sup>T</sup>")),
         (
-            "h",
+            PRODUCT,
+            whole,
             figures.square(whole, pairs, "(output, input) = (%{y}), (%{x})", "=   h<sub>p</sub>", len(i)),
         ),
     )
-    names = {"M": left, "aa": right, "h": whole}
     with st.grid(3, min_column_width=200, gap="small") as row:
-        for key, figure in parts:
+        for head, matrix, figure in parts:
             with row.cell():
-                draw(
+                Panel(
+                    head,
+                    f"{head.key}-of-sample-{sample}",
                     figure,
-                    key,
-                    f"{key}-of-sample-{sample}",
-                    f"{key} of sample {sample}, blue negative and red positive.",
-                    arrays=lambda key=key: {key: names[key], "outputs": outputs, "inputs": inputs},  # type: ignore[misc]
+                    f"{head.key} of sample {sample}, blue negative and red positive.",
+                    arrays=partial(dict, {head.key: matrix, "outputs": outputs, "inputs": inputs}),
                     code=lambda: _code(view, sample, f"M, aa, h = one.block(*one.largest({figures.SIDE}))"),
-                )
+                ).show()
     st.markdown(text.picture(one, len(pairs), outputs.size, inputs.size, one.share(outputs, inputs)))
 
 
 def spectrum(view: View, samples: Samples, sample: int, one: One, mode: int) -> None:
     """κ_m of the sample."""
     middle = np.median(np.abs(samples.kappa), axis=0)
-    draw(
-        figures.spectrum(one.kappa, middle, mode),
-        "kappa",
+    Panel(
+        KAPPA,
         f"spectrum-of-sample-{sample}",
+        figures.spectrum(one.kappa, middle, mode),
         "Eigenvalues of the sample's Hessian beside the median over all samples.",
         arrays=lambda: {"kappa": one.kappa, "median": middle},
         code=lambda: _code(view, sample, "print(one.kappa)"),
         on_click=_mode,
-    )
+    ).show()
     st.markdown(text.spectrum(one))
 
 
@@ -135,15 +147,15 @@ def alignment(view: View, samples: Samples, sample: int, one: One, mode: int, ow
     """(u_m·v_i)² of the leading global directions."""
     usual = samples.alignment.mean(axis=0) if mode == 1 else None
     d = one.curvature.shape[0] * one.activity.size
-    draw(
-        figures.alignments(own, usual, 1 / d, mode, direction),
-        "alignment",
+    Panel(
+        ALIGNMENT,
         f"alignment-of-sample-{sample}",
+        figures.alignments(own, usual, 1 / d, mode, direction),
         "How far the sample's eigenvector lies along each leading eigenvector of H.",
         arrays=lambda: {"alignment": own} | ({} if usual is None else {"mean": usual}),
         code=lambda: _code(view, sample, f"print(one.alignment(found.directions)[{mode - 1}])"),
         on_click=marker.at,
-    )
+    ).show()
     st.markdown(text.aligned(samples, one, own, mode, direction))
 
 
@@ -151,27 +163,27 @@ def own_direction(view: View, samples: Samples, sample: int, one: One, mode: int
     """u_m in the shape of the weights, on the side of v_i."""
     u = one.eigenvector(mode - 1)
     u = u if (u * samples.directions[direction - 1]).sum() >= 0 else -u
-    draw(
-        figures.weights(u, f"u<sub>{mode}</sub> of this sample"),
-        "u",
+    Panel(
+        OWN,
         f"eigenvector-of-sample-{sample}",
+        figures.weights(u, f"u<sub>{mode}</sub> of this sample"),
         f"The sample's eigenvector {mode} as {u.shape[0]} × {u.shape[1]} weights.",
         arrays=lambda: {"u": u},
         code=lambda: _code(view, sample, f"u = one.eigenvector({mode - 1})"),
-    )
+    ).show()
 
 
 def global_direction(view: View, samples: Samples, direction: int) -> None:
     """v_i in the shape of the weights."""
     v = samples.directions[direction - 1]
-    draw(
-        figures.weights(v, f"v<sub>{direction}</sub> of H, the mean over all samples"),
-        "v",
+    Panel(
+        GLOBAL,
         f"eigenvector-{direction}",
+        figures.weights(v, f"v<sub>{direction}</sub> of H, the mean over all samples"),
         f"Eigenvector {direction} of H as {v.shape[0]} × {v.shape[1]} weights.",
         arrays=lambda: {"v": v},
         code=lambda: reproduce.samples(view, f"v = found.directions[{direction - 1}]"),
-    )
+    ).show()
 
 
 def _code(view: View, sample: int, *lines: str) -> str:

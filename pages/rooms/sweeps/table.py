@@ -18,14 +18,14 @@ from engine.sweeps.grid import Sweep
 from engine.sweeps.rows import Mean, Row
 from engine.sweeps.status import State
 from pages.plot import reproduce
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.rooms.sweeps import figures
 from pages.rooms.sweeps import published as sweep_published
 from pages.state import palette, selection
 from pages.state.selection import Selection
 from pages.text import definitions
 from pages.text.run_names import LOSSES
-from pages.ui.heading import heading
+from pages.ui import heading
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -34,6 +34,12 @@ SCRIPT = Path(__file__).with_suffix(".js")
 # The matrices of the table, and the strongest shade, that of an exponent of 2.
 SHOWN, SHADE = ("C", "C_awd"), 0.45
 TARGET = "power_law"
+AGREEMENT = Head(
+    "agreement",
+    "Does duality predict the exponent?",
+    "predicted against measured exponents",
+    definitions.PREDICTED,
+)
 
 
 # -- where a cell leads -----------------------------------------------------------------------------------
@@ -246,20 +252,20 @@ def agreement(word: str, found: Sequence[State]) -> None:
     rows = [state.row for state in found if state.row is not None]
     if not rows:
         return
-    heading("Does duality predict the exponent?", definitions.PREDICTED)
+    heading.over(AGREEMENT, level=2)
     left, right = st.columns([3, 2], gap="large", vertical_alignment="center")
     with left:
-        draw(
-            figures.agreement(found),
-            "agreement",
+        Panel(
+            AGREEMENT,
             "gamma-measured-and-predicted",
+            figures.agreement(found),
             f"γ of C against γ of C_AWD for {len(rows)} measured cells, with the diagonal and the bounds 1 and 2.",
             arrays=lambda: {
                 **{name: np.array([getattr(row, name) for row in rows]) for name in ("row", "classes", "seed")},
                 **{f"gamma_{name}": np.array([row.laws[name].gamma for row in rows]) for name in SHOWN},
             },
             code=lambda: reproduce.cells(word),
-        )
+        ).show()
     with right:
         st.markdown("How far the predicted exponents are from the measured ones, as a root mean square over cells:")
         for loss, count, distance in figures.distances(found):

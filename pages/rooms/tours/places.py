@@ -6,10 +6,17 @@ from types import ModuleType
 from pages.plot.panel import Head
 from pages.rooms.commutativity import chance
 from pages.rooms.commutativity import panels as commutativity
+from pages.rooms.duality import all_pairs
+from pages.rooms.duality import panels as duality
 from pages.rooms.dynamics import diagonals
 from pages.rooms.dynamics import panels as dynamics
+from pages.rooms.fisher import panels as fisher
+from pages.rooms.mechanism import panels as mechanism
 from pages.rooms.power_law import panels as power_law
+from pages.rooms.sample import choice
+from pages.rooms.sample import panels as sample
 from pages.rooms.suppression import panels as suppression
+from pages.rooms.sweeps import table
 from pages.ui import cards
 
 _EPOCHS = "the slider over epochs"
@@ -50,7 +57,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
         **_figures(power_law),
         **_parts(cards.GAMMAS),
     },
-    "table": {"table1": "the table", "agreement": "predicted against measured exponents"},
+    "table": {"table1": "the table", **_figures(table)},
     "dynamics": {
         "dynamics-epochs": _EPOCHS,
         **_figures(dynamics, diagonals),
@@ -63,41 +70,21 @@ PLACES: Mapping[str, Mapping[str, str]] = {
     "duality": {
         "duality-epochs": _EPOCHS,
         "duality.step": "the step on the way to the partner",
-        "losses": "the two losses on the way",
-        "activities": "the change of activity",
-        "weights": "the dual change of weights",
-        "gradients": "the change of the gradient",
-        "near_far": "the error of first order, near and far",
-        "early_late": "the error of first order, early and late",
-        "ladder": "the steps from tr C to tr C_AWD",
+        **_figures(duality, all_pairs),
     },
     "sample": {
         "sample-epochs": _EPOCHS,
-        "strip": "the samples in a row",
-        "stiffness": "κ_1 against confidence",
-        "probabilities": "the network's answer",
-        "M": "M",
-        "aa": "a aᵀ",
-        "h": "their Kronecker product",
-        "kappa": "the spectrum",
-        "alignment": "the alignment",
-        "u": "its own direction",
-        "v": "the global direction",
+        **_figures(choice, sample),
     },
     "sandbox": {
         "sandbox.correlation": "the slider over the correlation",
-        "law": "the power law",
-        "map": "the map of γ",
-        "seen": "what a direction sees",
-        "spectra": "the spectra",
         "sandbox.proof": "the steps of the proof",
-        "wedge": "the bounds",
+        **_figures(mechanism),
     },
     "fisher": {
         "argument0": "the matrices at the first epoch",
         "argument2": "the matrices at the last epoch",
-        "slopes": "their slopes",
-        "sizes": "their sizes",
+        **_figures(fisher),
     },
     "film": {"film-knobs": "the knobs of the film"},
 }

@@ -302,8 +302,7 @@ def test_every_figure_carries_its_numbers_and_code_that_runs(run, monkeypatch):
             codes[key] = code()
         return draw(figure, key, *words, code=code, **more)
 
-    for name in ("panels", "all_pairs"):
-        monkeypatch.setattr(f"pages.rooms.duality.{name}.draw", drawn)
+    monkeypatch.setattr("pages.plot.panel.draw", drawn)
     at = opened(PAGE, sample="3", partner="43")
     assert {*codes} == (FIGURES | COVARIANCE) - {"sample", "partner"}
     assert all(sent(at, key)["more"] for key in codes)

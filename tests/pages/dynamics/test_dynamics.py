@@ -43,7 +43,7 @@ def run(store):
 
 def by_name(at, key):
     """The traces of a figure that carry data, by the matrix they show."""
-    return {t["meta"]: t for t in chart(at, key)["data"] if "meta" in t}
+    return {t["meta"]: t for t in chart(at, key)["data"] if t["x"] != [None]}
 
 
 def course(at, key, name):

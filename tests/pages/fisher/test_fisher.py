@@ -185,10 +185,8 @@ def test_a_figure_without_data_says_so():
 
 
 def test_numbers_and_code_of_every_figure_are_to_be_had(looked, monkeypatch, capsys):
-    from pages.rooms.fisher import panels
-
     taken = {}
-    monkeypatch.setattr(panels, "draw", lambda figure, key, *_, **more: taken.update({key: more}))
+    monkeypatch.setattr("pages.plot.panel.draw", lambda figure, key, *_, **more: taken.update({key: more}))
     opened(PAGE)
     assert set(taken) == FIGURES
     for key, more in taken.items():
