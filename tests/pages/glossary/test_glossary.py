@@ -112,7 +112,7 @@ def test_an_entry_is_explained_by_the_key_of_its_trace_whatever_its_text(store):
     made = fill(store)
     add_spectra(store, made, 100)
     add_samples(store, made, 0, 10, 100)
-    for page, key, wanted in (
+    for name, key, wanted in (
         ("power_law", "power", {"C<sub>AWD</sub>  γ = 1.18": "C_AWD – cov", "slope 1": "What γ = 1 would look like"}),
         ("power_law", "residuals", {"C<sub>AWD</sub>, running median": "The median of neighbouring residuals"}),
         ("power_law", "effective", {"κ<sub>eff</sub>": "Mean curvature of samples along a direction"}),
@@ -133,10 +133,10 @@ def test_an_entry_is_explained_by_the_key_of_its_trace_whatever_its_text(store):
             {"F  ": "True Fisher matrix", "E[h²]  ": "E[h²] – mean", "B·C  ": "The noise C, times"},
         ),
     ):
-        shown = sent(opened(entry(page).file, k="20"), key)["legend"]
+        shown = sent(opened(entry(name).file, k="20"), key)["legend"]
         for text, words in wanted.items():
-            (explained,) = {said for name, said in shown.items() if name.startswith(text)}
-            assert explained.startswith(words), (page, key, text)
+            (explained,) = {meaning for label, meaning in shown.items() if label.startswith(text)}
+            assert explained.startswith(words), (name, key, text)
 
 
 def test_a_trace_without_a_key_stands_without_words():
