@@ -25,7 +25,7 @@ from engine.config.commands import (
     SweepCommand,
     TrainCommand,
 )
-from engine.config.fields import declared
+from engine.config.fields import Setting, declared
 from engine.config.requests import (
     SETTINGS,
     AnalysisRequest,
@@ -36,6 +36,11 @@ from engine.config.requests import (
     default_model,
 )
 from engine.errors import require
+
+# Of files that are loaded.
+_EPOCHS = replace(
+    SETTINGS["checkpoints"], setting=Setting("Epochs", low=0, refusal="Epochs are counted from 0; {} was given.")
+)
 
 # -- words --------------------------------------------------------------------------------------------------
 
@@ -81,11 +86,6 @@ def _device(word: str) -> str:
         f"{word!r} is no device; use 'auto', 'cpu' or 'cuda'.",
     )
     return word
-
-
-def _epochs(word: str) -> tuple[int, ...]:
-    epochs: tuple[int, ...] = SETTINGS["checkpoints"].parse(word)
-    return epochs
 
 
 def _workers(word: str) -> int:
@@ -207,7 +207,7 @@ def _add_load(add: _Add) -> None:
     _add(add, ModelRequest, "activation")
     _add(add, RunRequest, "loss")
     add(
-        "--epochs", type=_typed(_epochs), default=(),
+        "--epochs", type=_typed(_EPOCHS.parse), default=(),
         help="of the files, such as 0,10,20; left out: from their names",
     )  # fmt: skip
     _add(add, TrainingRequest, "batch_size", help="B it was trained with")

@@ -161,6 +161,7 @@ def test_words_that_switch_off() -> None:
         ("analyze --anchors many", "'many' is neither a whole number nor all"),
         ("train --epochs -3", "The epochs are a whole number from 0 on; -3 was given."),
         ("train --epochs 1.5", "'1.5' is no whole number"),
+        ("train --learning-rate 0", "The learning rate is a number above 0; 0.0 was given."),
         ("train --learning-rate nan", "The learning rate is a number above 0; nan was given."),
         ("train --learning-rate inf", "The learning rate is a number above 0; inf was given."),
         ("train --clip-norm nan", "The gradient norm is clipped at a number above 0, or not at all (None); nan was"),
@@ -178,7 +179,7 @@ def test_words_that_switch_off() -> None:
         ("analyze --batch-size 0", "The batch size is a whole number from 1 on; 0 was given."),
         ("analyze --top-k -5", "The leading directions are a whole number from 1 on; -5 was given."),
         ("analyze --bootstrap -1", "bootstrap is a number of resamples from 0, not -1."),
-        ("load a.pt --epochs 0,-1", "The checkpoints are epochs from 0 on; -1 was given."),
+        ("load a.pt --epochs 0,-1", "Epochs are counted from 0; -1 was given."),
         ("load a.pt --loss hinge", "invalid choice: 'hinge'"),
     ],
 )
