@@ -91,11 +91,11 @@ def test_the_demo_fills_in_behind_and_a_second_launch_shows_it_all(empty, window
     expect(dialog).to_contain_text("numbers agree", timeout=FIRST_RESULTS_SECONDS * 1000)
 
 
-def test_stop_takes_hold_within_seconds_and_leaves_a_way_on(empty, window):
+def test_stop_takes_hold_and_leaves_a_way_on(empty, window):
     page = window(empty.url)
     stop = page.get_by_role("button", name="Stop")
     expect(stop).to_be_visible()
     stop.click()
-    expect(page.get_by_role("button", name="Start the demo again")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("button", name="Start the demo again")).to_be_visible()
     assert Jobs(empty.cache / "jobs").running() == ()
     expect(page.get_by_test_id("stAlert")).to_contain_text("Stopped")

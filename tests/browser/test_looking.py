@@ -123,7 +123,7 @@ def test_the_epochs_play_inside_the_figure(planted, window):
     )
     assert seen is None
     plot.locator(".updatemenu-button").first.click()
-    page.wait_for_function("window.seen.length >= 4", timeout=30_000)
+    page.wait_for_function("window.seen.length >= 4")
     assert page.evaluate("window.seen.slice(0, 4)") == ["0", "10", "50", "100"]
     expect(title).to_contain_text("Epoch 100")
     # By hand: the first step of the figure's own slider.
