@@ -19,6 +19,8 @@ from playwright.sync_api import expect
 from tests.browser.comparison import CONTENTS, MISSING, WIDTH, difference, unlikeness
 from tests.browser.conftest import settle, whole
 
+pytestmark = pytest.mark.browser
+
 REFERENCES = Path(__file__).parents[1] / "screenshots"
 PAGES = (
     "start",
@@ -82,20 +84,37 @@ def fault(page, name, scheme):
     return f"{share:.0%} of a part look otherwise than in {name}-{scheme}.png." if share > MISSING else ""
 
 
-@pytest.mark.browser
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_looks_as_it_was_judged(planted, window, name, scheme):
-    page = window(f"{planted.url}/{'' if name == 'start' else name}", width=WINDOW, height=1000, scheme=scheme)
+def opened(window, dashboard, name, scheme):
+    page = window(f"{dashboard.url}/{'' if name == 'start' else name}", width=WINDOW, height=1000, scheme=scheme)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     settle(page)
-    if os.environ.get("GAMMASCOPE_SCREENSHOTS"):
-        keep(page, name, scheme)
-        return
+    return page
+
+
+def agrees(page, name, scheme):
+    """Wait until the page is as its reference."""
     give_up = time.monotonic() + PATIENCE
     while told := fault(page, name, scheme):
         assert time.monotonic() < give_up, f"{told} Look at the page."
         page.wait_for_timeout(500)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_looks_as_it_was_judged(planted, window, name, scheme):
+    page = opened(window, planted, name, scheme)
+    if os.environ.get("GAMMASCOPE_SCREENSHOTS"):
+        keep(page, name, scheme)
+        return
+    agrees(page, name, scheme)
     # Nothing sticks out where a window is narrow.
     page.set_viewport_size({"width": NARROW, "height": 1000})
     page.wait_for_function("document.querySelector('[data-testid=stMain]').scrollWidth <= innerWidth")
+
+
+def test_another_page_and_one_that_shows_nothing_but_its_menu_fail(planted, window):
+    page = opened(window, planted, "suppression", "light")
+    agrees(page, "suppression", "light")
+    assert fault(page, "dynamics", "light").startswith("The page has")
+    page.add_style_tag(content="[data-testid=stMain] { opacity: 0 }")
+    assert "look otherwise" in fault(page, "suppression", "light")
