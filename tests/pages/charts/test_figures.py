@@ -382,7 +382,7 @@ def test_residuals_are_the_distances_from_the_fit_in_decades():
         np.testing.assert_allclose(decode(points["y"]), expected[index], atol=1e-12)
         ((x, y),) = ringed(figure)
         assert (x, y) == (c.x[8], pytest.approx(expected[8]))
-        median = decode(traces(figure, meta="C median")[0]["y"])
+        median = decode(traces(figure, meta="running-median C")[0]["y"])
         # A straight law leaves nothing, a bent one a bend.
         ends, middle = median[[0, -1]].min(), median[median.size // 2]
         assert (ends - middle > 0.02) == (c.y is bent.y)
