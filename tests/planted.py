@@ -166,7 +166,7 @@ def samples(epoch: int, activation: str = "relu", loss: str = "ce") -> Samples:
     """Every sample before fc2 of a small network after some gradient descent: real numbers."""
     import torch
 
-    from engine import losses
+    from engine.losses import lookup
     from engine.models.networks import build
     from engine.samples.collect import look
 
@@ -176,7 +176,7 @@ def samples(epoch: int, activation: str = "relu", loss: str = "ce") -> Samples:
     optimiser = torch.optim.SGD(model.parameters(), lr=0.3)
     for _ in range(STEPS * epoch):
         optimiser.zero_grad()
-        losses.values(loss, model(inputs), targets).mean().backward()
+        lookup(loss).value(model(inputs), targets).mean().backward()
         optimiser.step()
     names = tuple(str(c) for c in range(10))
     return look(model.eval(), inputs, targets, "fc2", loss, 50, epoch, names, "cpu")

@@ -47,10 +47,10 @@ FLOORS = (
     ("engine.samples", "engine.sweeps"),
     ("engine.runs",),
     ("engine.curvature",),
-    ("engine.training", "engine.models", "engine.data", "engine.losses"),
+    ("engine.training", "engine.models", "engine.data"),
     ("engine.results",),
     ("engine.config",),
-    ("engine.units", "engine.device", "engine.progress", "engine.errors"),
+    ("engine.losses", "engine.units", "engine.device", "engine.progress", "engine.errors"),
     ("cache",),
 )
 # The engine's public names (engine/__init__.py) are asked for from any floor above it; packages hold words alone.

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from engine.config.fields import Field, Setting, declared, read
-from engine.errors import require
+from engine.losses import LOSSES
 
-LOSSES = ("ce", "mse", "linear_mse")
 DATASETS = ("mnist5k", "mnist", "fashion_mnist", "cifar10")
 ACTIVATIONS = ("relu", "tanh", "gelu")
 SCALINGS = ("paper", "unit", "none")
@@ -25,11 +24,6 @@ CHECKPOINT_EPOCHS = (0, 1, 2, 5, 10, 20, 30, 50, 70, 100)
 
 # Raised by one whenever the meaning of a stored number changes: old entries are then recomputed.
 FORMAT = 1
-
-
-def check_loss(name: str) -> None:
-    """ValueError unless `name` is a loss."""
-    require(name in LOSSES, f"There is no loss {name!r}; there are {', '.join(LOSSES)}.")
 
 
 @dataclass(frozen=True)
@@ -134,7 +128,9 @@ class RunRequest:
 
     data: DataRequest = field(default_factory=DataRequest)
     model: ModelRequest = field(default_factory=ModelRequest)
-    loss: Annotated[str, Setting("Loss", "cross-entropy; squares after or without a softmax", choices=LOSSES)] = "ce"
+    loss: Annotated[str, Setting(
+        "Loss", "cross-entropy; squares after or without a softmax", choices=tuple(LOSSES),
+    )] = "ce"  # fmt: skip
     training: TrainingRequest = field(default_factory=TrainingRequest)
     seed: Annotated[int, Setting("Seed", "of the weights and the batch order", low=0, step=1)] = 0
     weights: tuple[str, ...] = ()

@@ -129,8 +129,8 @@ def analyze(
             replicates=resampled,
             source=source,
             provenance=Provenance(
-                layer="+".join(names), loss=loss, samples=targets.shape[0], batch_size=batch_size, dtype=dtype,
-                device=device_name(where), seed=seed, bias=bias, **subject.origin,
+                layer="+".join(names), loss=tail.loss.name, samples=targets.shape[0], batch_size=batch_size,
+                dtype=dtype, device=device_name(where), seed=seed, bias=bias, **subject.origin,
                 seconds=time.perf_counter() - began,
             ),
         )  # fmt: skip

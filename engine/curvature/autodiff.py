@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from engine.config.requests import CURVATURES, check_loss
+from engine.config.requests import CURVATURES
 from engine.curvature.layers import linear_names
 from engine.errors import require
+from engine.losses import lookup
 
 
 class ShiftedNetwork:
@@ -37,11 +38,11 @@ class ShiftedNetwork:
         bias: bool = False,
         curvature: str = "auto",
     ):
-        check_loss(loss)
+        self.loss = lookup(loss)
         require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
         self.probing, self.kind = curvature == "auto", "full" if curvature == "full" else "gauss-newton"
         self.model = copy.deepcopy(model).to(device=device, dtype=dtype).requires_grad_(False)
-        self.layers, self.loss, self.device, self.dtype, self.bias = layers, loss, device, dtype, bias
+        self.layers, self.device, self.dtype, self.bias = layers, device, dtype, bias
         self.linears = self._linears()
         self.inputs = inputs.to(dtype, copy=inputs.is_inference()) if inputs.is_floating_point() else inputs
         self.targets = targets.clone() if targets.is_inference() else targets

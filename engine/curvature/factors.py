@@ -13,7 +13,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from engine import losses
 from engine.curvature import guards
 from engine.curvature.accumulate import over
 from engine.curvature.autodiff import ShiftedNetwork, is_curved, rows_of_derivative, second_derivative
@@ -139,7 +138,7 @@ class Tail(ShiftedNetwork):
         """The factors of some samples; None when a second derivative that is not zero is being left out."""
         (a,), z, f = self.forward(self.inputs[rows])
         targets = self.targets[rows].to(self.device)
-        slope, hessian = losses.gradient_and_hessian(self.loss, f.detach(), targets)
+        slope, hessian = self.loss.derivatives(f.detach(), targets)
         jacobian = rows_of_derivative(f, z)
         second = None
         if self.kind == "full":
@@ -152,7 +151,7 @@ class Tail(ShiftedNetwork):
             "delta": torch.einsum("nc,nco->no", slope, jacobian.double()).to(a.dtype)[:, None],
             "curvature": mu.to(a.dtype),
             "vectors": e.to(a.dtype)[:, :, None],
-            "loss": losses.values(self.loss, f.detach().double(), targets).to(a.dtype),
+            "loss": self.loss.value(f.detach().double(), targets).to(a.dtype),
             "correct": (f.detach().argmax(dim=1) == targets).to(a.dtype),
         }
 

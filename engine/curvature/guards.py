@@ -19,7 +19,6 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from engine import losses
 from engine.curvature.autodiff import ShiftedNetwork, is_curved
 from engine.errors import require
 
@@ -65,8 +64,8 @@ def _check(few: ShiftedNetwork) -> None:
     noise = torch.Generator().manual_seed(0)
     c, *directions = (torch.randn(t.shape, generator=noise, dtype=torch.float64).to(f) for t in (f, *few.weights))
     targets = few.targets.to(few.device)
-    slope, hessian = (x.to(f.dtype) for x in losses.gradient_and_hessian(few.loss, f.detach(), targets))
-    loss = losses.values(few.loss, f.double(), targets).sum()
+    slope, hessian = (x.to(f.dtype) for x in few.loss.derivatives(f.detach(), targets))
+    loss = few.loss.value(f.double(), targets).sum()
     bent = not few.probing or is_curved(f, shift, slope)
     tests = (
         ((f - f.detach() + c).square().sum() / 2, c, torch.eye(f.shape[1]).to(f).expand_as(hessian), True),

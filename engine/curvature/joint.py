@@ -22,7 +22,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from engine import losses
 from engine.curvature import accumulate, guards
 from engine.curvature.autodiff import ShiftedNetwork, is_curved, rows_of_derivative, second_derivative
 from engine.curvature.memory import Memory, joint_memory
@@ -125,12 +124,12 @@ class JointTail(ShiftedNetwork):
         def look(rows: slice) -> Iterator[tuple[str, Tensor]]:
             activities, shift, f = self.forward(self.inputs[rows])
             targets = self.targets[rows].to(self.device)
-            slope = losses.gradient_and_hessian(self.loss, f.detach(), targets)[0].to(f.dtype)
+            slope = self.loss.derivatives(f.detach(), targets)[0].to(f.dtype)
             if self.probing and self.kind != "full" and is_curved(f, shift, slope):
                 self.kind = "full"
             (delta,) = torch.autograd.grad((f * slope).sum(), shift)
             pairs = zip(activities, self._by_layer(delta), strict=True)
-            yield "loss", losses.values(self.loss, f.detach().double(), targets).sum()
+            yield "loss", self.loss.value(f.detach().double(), targets).sum()
             yield "correct", (f.detach().argmax(dim=1) == targets).sum()
             yield "gradient", torch.cat([(d.mT.double() @ a.detach().double()).flatten() for a, d in pairs])
 
@@ -142,7 +141,7 @@ class JointTail(ShiftedNetwork):
         """The factors of some samples. Costs K backward passes through the part of the network after the first layer,
         one more for each input of the later layers, and Σ d_out more for "full"."""
         activities, shift, f = self.forward(self.inputs[rows])
-        slope, hessian = losses.gradient_and_hessian(self.loss, f.detach(), self.targets[rows].to(self.device))
+        slope, hessian = self.loss.derivatives(f.detach(), self.targets[rows].to(self.device))
         jacobian = rows_of_derivative(f, shift)
         curvature = jacobian.double().mT @ hessian @ jacobian.double()
         if self.kind == "full":

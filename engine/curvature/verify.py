@@ -22,12 +22,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call, jacfwd, vmap
 
-from engine import losses
 from engine.config.requests import joined
 from engine.curvature.accumulate import over
 from engine.curvature.duality import minimal_weight_change, partners
 from engine.curvature.layers import check_samples
 from engine.errors import require
+from engine.losses import Loss, lookup
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
 from engine.results.record import Check
@@ -45,6 +45,7 @@ def verify(
     are not as many, or if the network cannot be differentiated forward twice.
     """
     about, probes = analysis.provenance, analysis.probes
+    loss = lookup(about.loss)
     require(probes is not None, "This analysis kept no directions to check. Analyse again to have some.")
     assert probes is not None
     check_samples(inputs, targets)
@@ -72,7 +73,7 @@ def verify(
     for rows in over(len(targets), CHUNK, progress, "checking"):
         change = torch.where(paired[rows, None], activity[partner[rows]] - activity[rows], 0.0)
         dual = torch.nan_to_num(minimal_weight_change(weight, activity[rows], change))
-        found.append(_along(model, layers, about.loss, directions, inputs[rows], targets[rows], dual, change))
+        found.append(_along(model, layers, loss, directions, inputs[rows], targets[rows], dual, change))
     g, h, v, u = torch.cat(found, dim=1).unbind(dim=2)
     return tuple(_checks(analysis, probes.index, about.batch_size, g, h, (v + u)[:, paired]))
 
@@ -118,7 +119,7 @@ def _activity(model: nn.Module, linear: nn.Module, inputs: Tensor, progress: Pro
 def _along(
     model: nn.Module,
     layers: tuple[str, ...],
-    loss: str,
+    loss: Loss,
     directions: tuple[Float[Tensor, "j _ _"], ...],
     inputs: Tensor,
     targets: Tensor,
@@ -146,7 +147,7 @@ def _along(
                 logits = functional_call(model, parameters, (x[None],))
             finally:
                 handle.remove()
-            return losses.values(loss, logits, y[None])[0]
+            return loss.value(logits, y[None])[0]
 
         def slope(theta: Tensor) -> tuple[Tensor, Tensor]:
             first = jacfwd(f)(theta)

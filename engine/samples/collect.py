@@ -6,7 +6,6 @@ from jaxtyping import Float, UInt8
 from numpy import ndarray
 from torch import Tensor, nn
 
-from engine import losses
 from engine.config.requests import SamplesRequest
 from engine.curvature import covariances
 from engine.curvature.accumulate import over
@@ -21,6 +20,7 @@ from engine.curvature.moments import LayerMoments
 from engine.curvature.projection import in_eigenbasis
 from engine.device import free_memory, resolve
 from engine.errors import require
+from engine.losses import lookup
 from engine.models.architectures import usual_layer
 from engine.progress import Progress, silent
 from engine.runs import eviction, library
@@ -105,7 +105,7 @@ def look(
             targets=labels.numpy(),
             predicted=logits.argmax(dim=1).numpy(),
             confidence=logits.softmax(dim=1).gather(1, labels[:, None])[:, 0].numpy(),
-            loss=losses.values(loss, logits, labels).numpy(),
+            loss=chain.loss.value(logits, labels).numpy(),
             kappa=factors.kappa().cpu().numpy(),
             partner=partner.cpu().numpy(),
             alignment=(along.square() / norm2[:, None]).cpu().numpy(),
@@ -142,7 +142,7 @@ def chain_after(model: nn.Module, layer: str, loss: str) -> Chain:
         require(bool(kind) and exact and not activation, _no_chain(layer, f"it holds {type(part).__name__}"))
         activation = kind
     require(not activation, _no_chain(layer, "it ends with an activation"))
-    return Chain(tuple(steps), loss)
+    return Chain(tuple(steps), lookup(loss))
 
 
 def _compare(chain: Chain, z: ndarray, model: nn.Module, inputs: Tensor) -> None:

@@ -6,8 +6,6 @@ can follow one sample wherever a hand moves it, without torch and at once. Exact
     δ = ∂ℓ/∂z        backwards through the chain: δ ← φ'(z) ∘ (Wᵀ δ)
     M = ∂²ℓ/∂z²      likewise: M ← diag(φ') Wᵀ M W diag(φ') + diag(φ''(z) ∘ Wᵀ δ)
     M dz             forwards, dz ← W (φ'(z) ∘ dz), and backwards again, without M
-
-The losses are those of engine.losses, which computes them for training and analysis; tests hold the two equal.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.special import erf, log_softmax, softmax
+from scipy.special import erf
 
-from engine.config.requests import check_loss
+from engine.losses import Loss
 
 Function = Callable[[ndarray], ndarray]
 
@@ -62,14 +60,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Chain:
-    """From pre-activations z (…, d) to logits f (…, K) and the loss; without steps z are the logits. loss: one of
-    engine.config.requests.LOSSES."""
+    """From pre-activations z (…, d) to logits f (…, K) and the loss; without steps z are the logits."""
 
     steps: tuple[Step, ...]
-    loss: str
-
-    def __post_init__(self) -> None:
-        check_loss(self.loss)
+    loss: Loss
 
     def logits(self, z: Float[ndarray, "*n d"]) -> Float[ndarray, "*n c"]:
         """f."""
@@ -77,17 +71,17 @@ class Chain:
 
     def value(self, z: Float[ndarray, "*n d"], target: Int[ndarray, "*n"] | int) -> Float[ndarray, "*n"]:
         """ℓ."""
-        return loss(self.loss, self.logits(z), target)
+        return self.loss.value(self.logits(z), target)
 
     def gradient(self, z: Float[ndarray, "*n d"], target: Int[ndarray, "*n"] | int) -> Float[ndarray, "*n d"]:
         """δ = ∂ℓ/∂z."""
         seen = self._run(z)
-        return self._backwards(seen, derivatives(self.loss, seen[-1], target)[0])
+        return self._backwards(seen, self.loss.derivatives(seen[-1], target)[0])
 
     def hessian(self, z: Float[ndarray, "*n d"], target: Int[ndarray, "*n"] | int) -> Float[ndarray, "*n d d"]:
         """M = ∂²ℓ/∂z²."""
         *seen, f = self._run(z)
-        delta, curvature = derivatives(self.loss, f, target)
+        delta, curvature = self.loss.derivatives(f, target)
         for step, x in zip(self.steps[::-1], seen[::-1], strict=True):
             delta, curvature = delta @ step.weight, step.weight.T @ curvature @ step.weight
             if step.activation:
@@ -103,7 +97,7 @@ class Chain:
         """M dz for a change dz of z: what δ changes by, to first order."""
         seen = self._run(z)
         moves = self._forwards(seen, change)
-        delta, curvature = derivatives(self.loss, seen[-1], target)
+        delta, curvature = self.loss.derivatives(seen[-1], target)
         moved = np.einsum("...ij,...j->...i", curvature, moves[-1])
         for step, x, move in zip(self.steps[::-1], seen[-2::-1], moves[-2::-1], strict=True):
             delta, moved = delta @ step.weight, moved @ step.weight
@@ -119,7 +113,7 @@ class Chain:
         have at z, the loss itself exact."""
         seen = self._run(z)
         logits = seen[-1] + self._forwards(seen, change)[-1]
-        return self._backwards(seen, derivatives(self.loss, logits, target)[0])
+        return self._backwards(seen, self.loss.derivatives(logits, target)[0])
 
     def _run(self, z: ndarray) -> list[ndarray]:
         """z and what each step makes of it."""
@@ -143,38 +137,3 @@ class Chain:
             if step.activation:
                 delta = step.slope(x) * delta
         return delta
-
-
-def loss(name: str, f: Float[ndarray, "*n c"], target: Int[ndarray, "*n"] | int) -> Float[ndarray, "*n"]:
-    """ℓ of logits f."""
-    check_loss(name)
-    if name == "ce":
-        return -(_onehot(f, target) * log_softmax(f, axis=-1)).sum(axis=-1)
-    output = softmax(f, axis=-1) if name == "mse" else f
-    return ((output - _onehot(f, target)) ** 2).mean(axis=-1)
-
-
-def derivatives(
-    name: str, f: Float[ndarray, "*n c"], target: Int[ndarray, "*n"] | int
-) -> tuple[Float[ndarray, "*n c"], Float[ndarray, "*n c c"]]:
-    """∂ℓ/∂f and ∂²ℓ/∂f², by the formulas of engine.losses.gradient_and_hessian."""
-    check_loss(name)
-    classes = f.shape[-1]
-    onehot, eye = _onehot(f, target), np.eye(classes)
-    if name == "linear_mse":
-        return (f - onehot) * (2 / classes), np.broadcast_to(eye * (2 / classes), (*f.shape, classes))
-    p = softmax(f, axis=-1)
-    # 1 − p_k as the sum of the others: near the end of training its rounding would be the whole curvature.
-    other = p @ (1 - eye)
-    residual = np.where(onehot > 0, -other, p)
-    covariance = (p * other)[..., None] * eye - (1 - eye) * p[..., :, None] * p[..., None, :]
-    if name == "ce":
-        return residual, covariance
-    w = residual - (p * residual).sum(axis=-1, keepdims=True)
-    drift = np.einsum("...ij,...j->...i", covariance, residual + p)
-    hessian = w[..., :, None] * covariance + p[..., :, None] * (covariance - drift[..., None, :])
-    return p * w * (2 / classes), (hessian + np.swapaxes(hessian, -1, -2)) / classes
-
-
-def _onehot(f: ndarray, target: ndarray | int) -> ndarray:
-    return (np.asarray(target)[..., None] == np.arange(f.shape[-1])).astype(float)

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from engine.config.requests import check_loss
+from engine.losses import Loss
 from engine.results.power_law import Fit, power_law
 from engine.samples.table import Samples
 
@@ -22,23 +22,20 @@ MATRICES = ("H", "fisher", "empirical", "BC", "E_h2")
 
 @dataclass(frozen=True)
 class Argument:
-    """One checkpoint. diagonals: of MATRICES in the eigenbasis of H, over the directions kept; loss: as in a request;
-    piecewise: what follows the layer is piecewise linear; floor: H_ii below it are rounding."""
+    """One checkpoint. diagonals: of MATRICES in the eigenbasis of H, over the directions kept; piecewise:
+    what follows the layer is piecewise linear; floor: H_ii below it are rounding."""
 
     epoch: int
-    loss: str
+    loss: Loss
     piecewise: bool
     diagonals: Mapping[str, Float[ndarray, " k"]]
     floor: float
-
-    def __post_init__(self) -> None:
-        check_loss(self.loss)
 
     @property
     def fisher_is_hessian(self) -> bool:
         """Whether theory says F = H: the loss' Hessian in the logits does not depend on the label, and logits are
         piecewise linear in the weights."""
-        return self.piecewise and self.loss in ("ce", "linear_mse")
+        return self.piecewise and "targets" not in self.loss.hessian_of
 
     @property
     def gap(self) -> float:

@@ -10,7 +10,6 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.special import softmax
 
-from engine.config.requests import check_loss
 from engine.samples.table import Samples
 
 # Eigenvalues below this share of the largest are rounding.
@@ -88,18 +87,3 @@ def of(samples: Samples, p: int) -> One:
     values, vectors = np.linalg.eigh(curvature)
     order = np.argsort(-np.abs(values), kind="stable")[: samples.kappa.shape[1]]
     return One(curvature, activity, values[order], vectors[:, order], softmax(samples.chain.logits(z)))
-
-
-def two_classes(loss: str, p: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
-    """d²ℓ/ds² of a network with two classes whose logits differ by s, where the right one has probability p: the part
-    of a sample's curvature that its confidence sets.
-
-    ce: p (1 − p); mse, after a softmax: 2 p (1 − p)² (3p − 1); linear_mse: 1/2, whatever p is.
-    """
-    check_loss(loss)
-    p = np.asarray(p, float)
-    if loss == "ce":
-        return p * (1 - p)
-    if loss == "mse":
-        return 2 * p * (1 - p) ** 2 * (3 * p - 1)
-    return np.full_like(p, 0.5)

@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from cache.store import Store
 from engine.config.requests import SamplesRequest, key
+from engine.losses import lookup
 from engine.runs.library import Run
 from engine.samples.downstream import Chain, Step
 
@@ -85,7 +86,7 @@ def write(store: Store, request: SamplesRequest, fingerprint: str, found: Sample
     steps = found.chain.steps
     meta = {name: getattr(found, name) for name in ("layer", "epoch", "batch_size", "curvature", "class_names")} | {
         "activations": [step.activation for step in steps],
-        "loss_name": found.chain.loss,
+        "loss_name": found.chain.loss.name,
     }
     names = ("activity", "targets", "predicted", "confidence", "loss", "kappa", "partner", "alignment")
     arrays = {name: getattr(found, name) for name in (*names, "weight", "bias", "eigenvalues", "directions")}
@@ -110,7 +111,7 @@ def read(store: Store, run: Run, epoch: int, layer: str) -> Samples | None:
         )
         diagonals = {name: parts.pop(f"diagonal/{name}") for name in FISHERS}
         names = tuple(meta.pop("class_names"))
-        return Samples(chain=Chain(steps, loss), diagonals=diagonals, class_names=names, **meta, **parts)
+        return Samples(chain=Chain(steps, lookup(loss)), diagonals=diagonals, class_names=names, **meta, **parts)
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -32,6 +32,7 @@ from engine.config.requests import (
     key,
 )
 from engine.errors import require
+from engine.losses import lookup
 from engine.models import architectures
 from engine.results.names import USUAL_WINDOW
 from engine.training import schedule
@@ -44,7 +45,6 @@ OWN = ("preset", "window", "analyze")
 _TOLD = {"data", "model", "widths", "loss"}
 _PLACED = {"preset", "classes", "seed"}
 _LABELS = {"mnist5k": "5,000 digits", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
-_LOSS_LABELS = {"ce": "CE", "mse": "MSE", "linear_mse": "linear MSE"}
 
 
 @dataclass(frozen=True)
@@ -272,7 +272,7 @@ def _known(values: Mapping[str, Any], known: Sequence[str], where: str) -> None:
 def _named(run: RunRequest) -> str:
     data = _LABELS.get(run.data.name, Path(run.data.name).stem)
     net = "CNN" if run.model.kind == "cnn" else "-".join(map(str, run.model.widths[:-1]))
-    return f"{data}, {net}, {_LOSS_LABELS[run.loss]}"
+    return f"{data}, {net}, {lookup(run.loss).short}"
 
 
 def _shown(value: Any) -> str:

@@ -18,11 +18,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from engine import losses
-from engine.config.requests import TrainingRequest, check_loss
+from engine.config.requests import TrainingRequest
 from engine.data.datasets import Dataset
 from engine.device import resolve, threads
 from engine.errors import require
+from engine.losses import lookup
 from engine.training.schedule import EVALUATED_AT_ONCE, check, learning_rate
 
 MOMENTUM = "momentum/"
@@ -78,7 +78,6 @@ def train(
 
     ValueError: settings, loss, device, or a model that does not fit the data.
     """
-    check_loss(loss)
     check(request, len(data.train_y))
     require(seed >= 0, f"The seed is a whole number from 0 on; {seed} was given.")
     run = _Run(model, data, loss, request, seed, resolve(device))
@@ -92,7 +91,6 @@ def train(
 def evaluate(model: nn.Module, data: Dataset, loss: str, epoch: int, device: str = "auto") -> EpochRecord:
     """Loss and accuracy of a model as it is, moved to `device`. ValueError: loss, device, or a model that does not
     fit the data."""
-    check_loss(loss)
     run = _Run(model, data, loss, TrainingRequest(), 0, resolve(device))
     return run.evaluate(epoch, None, time.perf_counter())
 
@@ -144,7 +142,7 @@ class _Run:
         self, model: nn.Module, data: Dataset, loss: str, request: TrainingRequest, seed: int, device: torch.device
     ) -> None:
         self.model = model.to(device)
-        self.loss, self.request, self.seed, self.device = loss, request, seed, device
+        self.loss, self.request, self.seed, self.device = lookup(loss), request, seed, device
         self.train = data.train_x.to(device), data.train_y.to(device)
         self.test = data.test_x.to(device), data.test_y.to(device)
         self.parameters: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
@@ -199,7 +197,7 @@ class _Run:
         self.model.train()
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
             for rows, targets in zip(order.split(size), y.index_select(0, order).split(size), strict=True):
-                value = losses.values(self.loss, self.model(x.index_select(0, rows)), targets).mean()
+                value = self.loss.value(self.model(x.index_select(0, rows)), targets).mean()
                 self._descend(torch.autograd.grad(value, self.parameters), rate)
 
     @torch.no_grad()
@@ -233,7 +231,7 @@ class _Run:
         total = torch.zeros(2, dtype=torch.float64, device=self.device)
         for inputs, targets in zip(x.split(EVALUATED_AT_ONCE), y.split(EVALUATED_AT_ONCE), strict=True):
             logits = self.model(inputs)
-            total[0] += losses.values(self.loss, logits, targets).double().sum()
+            total[0] += self.loss.value(logits, targets).double().sum()
             total[1] += (logits.argmax(dim=1) == targets).sum()
         loss, accuracy = (total / len(y)).tolist()
         return loss, accuracy

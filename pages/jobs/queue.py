@@ -34,7 +34,7 @@ def title(request: RunRequest) -> str:
     name = run_names.DATA.get(data.name, "own data")
     classes = "" if data.classes is None else f", {len(data.classes)} classes"
     net = "CNN" if model.kind == "cnn" else "‑".join(map(str, model.widths))
-    return f"{name}{classes}, {net}, {run_names.LOSSES[request.loss]}, seed {request.seed}"
+    return f"{name}{classes}, {net}, {run_names.loss(request.loss)}, seed {request.seed}"
 
 
 def start(request: RunRequest, analyze: tuple[str, ...]) -> Job:

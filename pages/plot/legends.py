@@ -6,6 +6,7 @@ A trace's meta is its key in WORDS; a second word after it tells traces of one k
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from engine.losses import LOSSES
 from pages.state.palette import LOOKS, plain_label
 
 _CURVATURE = "H – curvature, the Hessian of the loss"
@@ -83,9 +84,7 @@ WORDS: Mapping[str, str] = {
     "actual_along": "The covariance of the gradients' true differences between partners.",
     "first_order_along": "The same of their differences to first order: what C_AWD is made of.",
     # A sweep.
-    "ce": _CELL,
-    "mse": _CELL,
-    "linear_mse": _CELL,
+    **dict.fromkeys(LOSSES, _CELL),
 }
 
 

@@ -6,9 +6,10 @@ from functools import partial
 
 import numpy as np
 
+from engine.losses import LOSSES
 from engine.sweeps.rows import FOLLOWED, Law, Row
 from pages.publish import caveats
-from pages.publish.rows import CLOSE, LOSSES, Claim, Say, cell, finite, grouped, last, lawful, pairs, request
+from pages.publish.rows import CLOSE, Claim, Say, cell, finite, grouped, last, lawful, pairs, request
 from pages.publish.wording import number, share, signed, signed_span, span, symbol
 from pages.rooms.suppression.panels import NEAR
 
@@ -35,7 +36,7 @@ def within(name: str, loss: str, rows: Sequence[Row]) -> Claim | None:
         text += f" Outside: {grouped(outside, lambda row: _with_interval(row.laws[name]))}."
     if known:
         text += f" Intervals that reach into 1 … 2: {len(reaching)} of {len(known)}."
-    return Claim(not outside, f"γ of {symbol(name)} with {LOSSES[loss]} lies within 1 … 2 in {inside}", text)
+    return Claim(not outside, f"γ of {symbol(name)} with {LOSSES[loss].noun} lies within 1 … 2 in {inside}", text)
 
 
 def _with_interval(law: Law) -> str:

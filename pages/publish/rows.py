@@ -22,8 +22,6 @@ from engine.sweeps.grid import Cell, Sweep
 from engine.sweeps.rows import Law, Row
 from pages.publish.wording import listed
 
-LOSSES = {"ce": "cross-entropy", "mse": "softmax-MSE", "linear_mse": "linear MSE"}
-
 # Two exponents this near to each other are called the same where they come from different matrices, windows or epochs.
 CLOSE = 0.05
 

@@ -11,8 +11,8 @@ from engine.models.architectures import KINDS
 from engine.runs.library import Run
 from pages.data import results
 from pages.state import form
-from pages.text import confidence
-from pages.text.run_names import DATA, LOSSES, network
+from pages.text import confidence, run_names
+from pages.text.run_names import DATA, network
 
 SCALINGS = {"paper": "as in the paper", "unit": "0 … 1", "none": "none"}
 # Where a run's setting is called otherwise than in a form.
@@ -42,7 +42,7 @@ def settings(run: Run) -> Mapping[str, str]:
         "data_seed": str(data.seed),
         "model": network(run),
         "activation": {"relu": "ReLU", "gelu": "GELU"}.get(model.activation, model.activation),
-        "loss": LOSSES.get(run.request.loss, run.request.loss),
+        "loss": run_names.loss(run.request.loss),
         "epochs": epochs(run),
         "cosine_epochs": f"over {training.cosine_epochs:,} epochs to × {training.final_rate_ratio:g}",
         "checkpoints": ", ".join(map(str, run.checkpoints)) or "none",

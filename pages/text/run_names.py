@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from engine.losses import LOSSES
 from engine.runs.library import Run
 
 
@@ -34,9 +35,7 @@ def escaped(text: str) -> str:
 
 def makeup(run: Run) -> str:
     """A run in a few words: data, network, loss."""
-    return ", ".join(
-        (DATA.get(run.data_name, run.data_name), network(run), LOSSES.get(run.request.loss, run.request.loss))
-    )
+    return ", ".join((DATA.get(run.data_name, run.data_name), network(run), loss(run.request.loss)))
 
 
 def network(run: Run) -> str:
@@ -50,7 +49,10 @@ DATA = {"mnist5k": "MNIST (5,000 digits)", "mnist": "MNIST", "fashion_mnist": "F
 
 SCALINGS = {"paper": "as in the paper", "unit": "0 … 1", "none": "as stored"}
 
-LOSSES = {"ce": "cross‑entropy", "mse": "softmax MSE", "linear_mse": "linear MSE"}
+
+def loss(name: str) -> str:
+    """A loss by its label; one that this version does not know by its name."""
+    return LOSSES[name].label if name in LOSSES else name
 
 
 def settings(run: Run) -> str:

@@ -14,7 +14,6 @@ from engine.config.requests import (
     ACTIVATIONS,
     CURVATURES,
     DATASETS,
-    LOSSES,
     AnalysisRequest,
     DataRequest,
     ModelRequest,
@@ -22,6 +21,7 @@ from engine.config.requests import (
     TrainingRequest,
     key,
 )
+from engine.losses import LOSSES
 
 # Shape checking draws samples of long tuples, which hypothesis takes for a strategy's own dice.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
@@ -31,7 +31,7 @@ CHOICES: dict[tuple[type, str], tuple[str, ...]] = {
     (DataRequest, "scaling"): ("paper", "unit", "none"),
     (ModelRequest, "kind"): ("mlp", "cnn"),
     (ModelRequest, "activation"): ACTIVATIONS,
-    (RunRequest, "loss"): LOSSES,
+    (RunRequest, "loss"): tuple(LOSSES),
     (AnalysisRequest, "run"): ("0123456789abcdef",),
     (AnalysisRequest, "dtype"): ("float32", "float64"),
     (AnalysisRequest, "curvature"): CURVATURES,

@@ -8,7 +8,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-LOSSES = ("ce", "mse", "linear_mse")
+from engine import losses
+
+LOSSES = tuple(losses.LOSSES)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ def test_gradient_and_hessian_agree_with_finite_differences(loss, bias):
     twins.compare(difference, torch.stack([h[1, i, j] for i, j in pairs]), 1e-5, "Hessian")
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", ["ce", "mse", "linear_mse"])
 def test_losses_are_those_of_torch(loss):
     logits, targets = torch.randn(6, 4, dtype=torch.float64), torch.tensor([0, 1, 2, 3, 0, 1])
     onehot = torch.nn.functional.one_hot(targets, 4).double()

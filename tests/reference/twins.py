@@ -35,6 +35,22 @@ def sample_loss(logits: Tensor, target: Tensor, loss: str) -> Tensor:
     raise ValueError(f"no loss {loss!r}")
 
 
+def sample_fisher(outputs: Callable[[Tensor], Tensor], w: Tensor, loss: str) -> Tensor:
+    """E_{y ~ p(y | x)}[∇ log p ∇ log pᵀ] of one sample with the logits outputs(w), label by label where the softmax is
+    the likelihood; a Gaussian of variance K/2 around o has the Fisher information (2/K) Σ ∇o_k ∇o_kᵀ."""
+    total = torch.zeros(len(w), len(w), dtype=torch.float64)
+    classes = len(outputs(w))
+    for k in range(classes):
+
+        def drawn(v: Tensor, k: int = k) -> Tensor:
+            f = outputs(v)
+            return {"ce": f.log_softmax(0), "mse": f.softmax(0), "linear_mse": f}[loss][k]
+
+        g = grad(drawn)(w).detach()
+        total += (outputs(w).softmax(0)[k].detach() if loss == "ce" else 2 / classes) * torch.outer(g, g)
+    return total
+
+
 def layer_weight(model: nn.Module, layer: str, bias: bool = False) -> Tensor:
     """W (d_out × d_in), or [W b] (d_out × (d_in + 1))."""
     linear = model.get_submodule(layer)

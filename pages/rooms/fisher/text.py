@@ -141,8 +141,8 @@ def first_link(stages: Sequence[Argument]) -> str:
             f"With this loss and what follows the layer here {how}: the largest difference at any of these epochs is "
             f"**{number(worst, 2)}** of $H_{{11}}$, the rounding of single precision."
         )
-    if a.loss == "mse":
-        reason = "the Hessian of squared error behind a softmax depends on the label: its residual does not average out"
+    if "targets" in a.loss.hessian_of:
+        reason = f"the Hessian of {a.loss.words} depends on the label: its residual does not average out"
     else:
         reason = (
             "what follows the layer is curved, so $h_p$ has a second part, the curvature of the logits times the "
@@ -155,7 +155,7 @@ def second_link(stages: Sequence[Argument]) -> str:
     """F = E[g gᵀ]: the data's labels against labels that the network would draw."""
     sizes = _each(stages, lambda a: share_of(a.size("empirical", "fisher")))
     end = stages[-1].size("empirical", "fisher")
-    if stages[-1].loss != "ce":
+    if stages[-1].loss.gaussian:
         why = (
             "Squared error is the likelihood of a Gaussian around the outputs whose variance, half the number of "
             "classes, has nothing to do with how far the labels really are from them."

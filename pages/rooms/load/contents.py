@@ -107,7 +107,7 @@ def told(model: ModelRequest, preview: Preview | None) -> None:
             help="Weights do not tell it: choose what you trained with. A wrong one shows in the accuracy.",
         )
     third, fourth = st.columns(2)
-    third.selectbox(**widget("loss"), format_func=run_names.LOSSES.__getitem__)
+    third.selectbox(**widget("loss"), format_func=run_names.loss)
     fourth.number_input(
         **widget("per_class"), help="Empty: all. Fewer make the check and the analysis of a large network quicker."
     )

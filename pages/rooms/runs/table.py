@@ -10,8 +10,8 @@ from engine import units
 from engine.runs.library import Run
 from pages.data import results
 from pages.state import selection
-from pages.text import run_facts
-from pages.text.run_names import DATA, LOSSES, escaped, names, network
+from pages.text import run_facts, run_names
+from pages.text.run_names import DATA, escaped, names, network
 
 KEY = "runs.table"
 # Points of a course in one cell of the table.
@@ -63,7 +63,7 @@ def _row(run: Run) -> dict[str, object]:
         "Name": run.label or run.key[:8],
         "Data": DATA.get(run.data_name, run.data_name),
         "Network": network(run),
-        "Loss": LOSSES.get(run.request.loss, run.request.loss),
+        "Loss": run_names.loss(run.request.loss),
         "Seed": run.request.seed,
         "Accuracy": run_facts.accuracy(run),
         "Course": course[:: -(-len(course) // POINTS) or 1].tolist(),

@@ -7,7 +7,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy import ndarray
 
-from engine.samples.hessian import ROUNDING, One, two_classes
+from engine.losses import Loss
+from engine.samples.hessian import ROUNDING, One
 from pages.charts.power_law import spread
 from pages.state import palette
 from pages.state.edit import factor_label
@@ -37,15 +38,15 @@ def logit(p: ndarray) -> ndarray:
     return np.log10(p / (1 - p))
 
 
-def scale(loss: str, confidence: ndarray, size: ndarray) -> float:
+def scale(loss: Loss, confidence: ndarray, size: ndarray) -> float:
     """The median of |κ_1| over the curve of two classes, where that is not nearly zero; NaN where it is everywhere."""
-    shape = np.abs(two_classes(loss, confidence))
+    shape = np.abs(loss.two_classes(confidence))
     there = (shape > 1e-6) & (size > 0)
     return float(np.median(size[there] / shape[there])) if there.any() else float("nan")
 
 
 def stiffness(
-    loss: str,
+    loss: Loss,
     confidence: ndarray,
     kappa: ndarray,
     correct: ndarray,
@@ -82,7 +83,7 @@ def stiffness(
     factor = scale(loss, confidence, size)
     ends = logit(np.array([confidence.min(), confidence.max()]))
     grid = 1 / (1 + 10.0 ** -np.linspace(ends[0], ends[1], CURVE)) if not plain else np.linspace(0, 1, CURVE)
-    shape = np.abs(two_classes(loss, grid)) * factor
+    shape = np.abs(loss.two_classes(grid)) * factor
     if np.isfinite(factor):
         traces.append(
             go.Scatter(

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from engine.results.power_law import spearman
-from engine.samples.hessian import One, two_classes
+from engine.samples.hessian import One
 from engine.samples.table import Samples
 from pages.rooms.sample.choice import ranked, sharpness
 from pages.rooms.sample.figures import chance
@@ -88,9 +88,9 @@ def all_of_them(samples: Samples) -> str:
         + (f", and {unsure} rightly with less than 90 % confidence" if unsure else "")
         + f"; most are {told}."
     )
-    if loss == "linear_mse":
-        return said + " With plain squared error the loss bends the same whatever the network answers."
-    shape = np.abs(two_classes(loss, samples.confidence))
+    if not loss.hessian_of:
+        return f"{said} With {loss.words} the loss bends the same whatever the network answers."
+    shape = np.abs(loss.two_classes(samples.confidence))
     doubt, activity = (_rank(size, z) for z in (shape, length))
     return (
         f"{said} $|\\kappa_1|$ goes with the dashed curve of confidence (rank correlation {doubt}), and with the "
@@ -133,7 +133,7 @@ def one_of_them(samples: Samples, p: int, one: One) -> str:
     stiff, more = whole > 1, abs(np.log(by_bend)) > abs(np.log(by_length))
     if not more:
         return f"{text} It is the activity that makes it {'stiff' if stiff else 'soft'}."
-    if samples.chain.loss == "linear_mse":
+    if not samples.chain.loss.hessian_of:
         return f"{text} It is the rest of the network that makes it {'stiff' if stiff else 'soft'}."
     return f"{text} It is {'doubt' if stiff else 'certainty'} that makes it {'stiff' if stiff else 'soft'}."
 

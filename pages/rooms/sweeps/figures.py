@@ -5,20 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from engine.losses import LOSSES
 from engine.sweeps import rows as tables
 from engine.sweeps.rows import Row
 from engine.sweeps.status import State
 from pages.state import palette
 from pages.state.palette import LOOKS, QUIET, SLOPES, axis, layout
-from pages.text.run_names import LOSSES
-
-# A loss is told by how a dot is filled: colours belong to matrices.
-SYMBOLS = {"ce": "circle", "mse": "circle-open", "linear_mse": "diamond-open"}
 
 
 def distances(found: Sequence[State]) -> list[tuple[str, int, float]]:
     """For each loss the number of cells and the root mean square of γ of C_AWD minus γ of C, means over seeds."""
-    pairs = ((loss, [(x, y) for _, x, y in _means(_rows(found, loss))]) for loss in SYMBOLS)
+    pairs = ((loss, [(x, y) for _, x, y in _means(_rows(found, loss))]) for loss in LOSSES)
     return [
         (loss, len(points), float(np.sqrt(np.mean([(x - y) ** 2 for x, y in points]))))
         for loss, points in pairs
@@ -32,7 +29,7 @@ def agreement(found: Sequence[State], height: int = 440) -> go.Figure:
     traces = []
     reach = [1.0, 2.0]
     colour = LOOKS["C"].colour
-    for loss, symbol in SYMBOLS.items():
+    for loss, about in LOSSES.items():
         rows = _rows(found, loss)
         seeds = [(f"{_name(row)}, seed {row.seed}", row.laws["C_awd"].gamma, row.laws["C"].gamma) for row in rows]
         for kind, points, size, opacity in (("seeds", seeds, 5, 0.5), ("means", _means(rows), 13, 1.0)):
@@ -46,12 +43,12 @@ def agreement(found: Sequence[State], height: int = 440) -> go.Figure:
                     x=x,
                     y=y,
                     mode="markers",
-                    name=LOSSES[loss],
+                    name=about.label,
                     meta=f"{loss} {kind}",
                     legendgroup=loss,
                     showlegend=kind == "means",
                     text=names,
-                    marker={"color": colour, "symbol": symbol, "size": size, "opacity": opacity, "line": line},
+                    marker={"color": colour, "symbol": about.symbol, "size": size, "opacity": opacity, "line": line},
                     hovertemplate="<b>%{text}</b><br>γ of C = %{y:.3f}<br>γ of C<sub>AWD</sub> = %{x:.3f}"
                     "<extra></extra>",
                 )

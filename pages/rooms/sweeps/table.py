@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 import numpy as np
 import streamlit as st
 
+from engine.losses import LOSSES
 from engine.results.names import NAMES
 from engine.sweeps import rows as tables
 from engine.sweeps.grid import Sweep
@@ -24,7 +25,6 @@ from pages.rooms.sweeps import published as sweep_published
 from pages.state import palette, selection
 from pages.state.selection import Selection
 from pages.text import definitions
-from pages.text.run_names import LOSSES
 from pages.ui import heading
 
 if TYPE_CHECKING:
@@ -269,4 +269,4 @@ def agreement(word: str, found: Sequence[State]) -> None:
     with right:
         st.markdown("How far the predicted exponents are from the measured ones, as a root mean square over cells:")
         for loss, count, distance in figures.distances(found):
-            st.metric(f"{LOSSES[loss]}, {count} cell{'s' if count > 1 else ''}", f"{distance:.2f}")
+            st.metric(f"{LOSSES[loss].label}, {count} cell{'s' if count > 1 else ''}", f"{distance:.2f}")

@@ -209,7 +209,7 @@ def _model(preview: Preview | None) -> None:
         )
     left, middle, right = _cells(3)
     left.selectbox(**widget("activation"))
-    middle.selectbox(**widget("loss"), format_func=run_names.LOSSES.__getitem__)
+    middle.selectbox(**widget("loss"), format_func=run_names.loss)
     right.toggle(**widget("bias"), help="The paper’s networks have none.")
 
 

@@ -16,7 +16,6 @@ from engine.config.commands import AnalyzeCommand, FilmCommand, TrainCommand
 from engine.config.requests import (
     ACTIVATIONS,
     DATASETS,
-    LOSSES,
     AnalysisRequest,
     DataRequest,
     ModelRequest,
@@ -24,6 +23,7 @@ from engine.config.requests import (
     TrainingRequest,
     default_model,
 )
+from engine.losses import LOSSES
 
 # Shape checking draws samples of long tuples, which hypothesis takes for a strategy's own dice.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
@@ -66,7 +66,7 @@ training = st.builds(
     checkpoints=st.lists(whole).map(tuple),
 )
 runs = st.builds(
-    RunRequest, data=data, model=model, loss=st.sampled_from(LOSSES), training=training, seed=st.integers(0, 9)
+    RunRequest, data=data, model=model, loss=st.sampled_from(tuple(LOSSES)), training=training, seed=st.integers(0, 9)
 )
 analyses = st.builds(
     AnalysisRequest,

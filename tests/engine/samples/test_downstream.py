@@ -1,35 +1,16 @@
-"""What follows a layer, in NumPy, against torch.func and against the engine's own losses."""
+"""What follows a layer, in NumPy, against torch.func."""
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from engine import losses
-from engine.config.requests import LOSSES
-from engine.curvature.factors import Tail
-from engine.curvature.fisher import true_fisher
+from engine.losses import LOSSES
 from engine.samples.collect import chain_after
-from engine.samples.downstream import Chain, derivatives, loss
-from engine.samples.fisher import Argument
-from engine.samples.hessian import two_classes
 from tests.reference import twins
 from tests.reference.cases import mlp
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
-
-
-@pytest.mark.parametrize("name", LOSSES)
-def test_losses_and_their_derivatives_are_the_engines(name):
-    rng = np.random.default_rng(0)
-    f = rng.normal(size=(40, 5)) * np.linspace(0.1, 40, 40)[:, None]
-    y = rng.integers(0, 5, 40)
-    twins.compare(loss(name, f, y), losses.values(name, torch.from_numpy(f), torch.from_numpy(y)), 1e-12, "loss")
-    slope, hessian = losses.gradient_and_hessian(name, torch.from_numpy(f), torch.from_numpy(y))
-    found_slope, found_hessian = derivatives(name, f, y)
-    for p in range(len(f)):  # one by one: near the end of training they differ by many decades
-        twins.compare(found_slope[p], slope[p], 1e-10, f"gradient of sample {p}")
-        twins.compare(found_hessian[p], hessian[p], 1e-10, f"Hessian of sample {p}")
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -52,29 +33,6 @@ def test_loss_gradient_and_curvature_equal_torch_func(activation, name, layer):
     twins.compare(chain.hessian(z[2], int(y[2])), curvature[2], 1e-9, "one sample")
     grid, several = np.stack([z, z])[:, :, None], np.stack([y, y])[:, :, None]
     twins.compare(chain.gradient(grid, several)[1, :, 0], delta, 1e-10, "a grid")
-
-
-def _tail(name):
-    x, y = torch.zeros(1, 2), torch.zeros(1, dtype=torch.long)
-    tail = Tail(mlp((2, 2), nn.ReLU), "fc1", x, y, "ce", device=torch.device("cpu"), dtype=torch.float32)
-    tail.loss = name
-    return tail
-
-
-@pytest.mark.parametrize(
-    "ask",
-    [
-        lambda name: loss(name, np.zeros(2), 0),
-        lambda name: derivatives(name, np.zeros(2), 0),
-        lambda name: Chain((), name),
-        lambda name: two_classes(name, np.full(1, 0.5)),
-        lambda name: Argument(0, name, True, {}, 0.0),
-        lambda name: true_fisher(_tail(name), torch.zeros(1, 1, 2)),
-    ],
-)
-def test_an_unknown_loss_is_never_answered_with_another_ones_numbers(ask):
-    with pytest.raises(ValueError, match="There is no loss 'focal'; there are ce, mse, linear_mse"):
-        ask("focal")
 
 
 def test_what_is_no_chain_is_refused_with_the_way_out():

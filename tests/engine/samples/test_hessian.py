@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from engine.samples import downstream
 from engine.samples import hessian as one_sample
 from tests.planted import samples
 from tests.reference.twins import compare
@@ -56,13 +55,3 @@ def test_a_block_never_has_more_rows_than_asked_for(shape, side):
     assert 1 <= outputs.size * inputs.size <= max(side, 1)
     if shape[0] * shape[1] <= side:
         assert (outputs.size, inputs.size) == shape
-
-
-@pytest.mark.parametrize("loss", ["ce", "mse", "linear_mse"])
-def test_two_classes_curve_as_the_loss_itself_does(loss):
-    s = np.linspace(-3, 3, 13)
-    step = np.array([1, -1]) / 2
-    f = s[:, None] * step
-    p = 1 / (1 + np.exp(-s))
-    hessian = downstream.derivatives(loss, f, 0)[1]
-    compare(one_sample.two_classes(loss, p), np.einsum("i,nij,j->n", step, hessian, step), 1e-9, loss)

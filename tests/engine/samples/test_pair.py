@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.func import functional_call, grad, jacrev
 
+from engine.losses import LOSSES
 from engine.samples.all_pairs import MATCHINGS, differences, matched
 from engine.samples.collect import look
 from engine.samples.downstream import Chain
@@ -159,7 +160,7 @@ def test_first_order_and_a_straight_tail_are_torchs(activation, loss):
 
 
 def test_without_a_tail_there_is_nothing_to_straighten():
-    chain = Chain((), "ce")
+    chain = Chain((), LOSSES["ce"])
     rng = np.random.default_rng(0)
     z, change, y = rng.normal(size=(7, 4)), rng.normal(size=(7, 4)), np.arange(7) % 4
     np.testing.assert_allclose(chain.straightened(z, y, change), chain.gradient(z + change, y), rtol=1e-12)

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from cache.store import Store
 from engine.__main__ import main
 from engine.config.command_line import arguments
 from engine.config.requests import DataRequest, ModelRequest, RunRequest
+from engine.losses import LOSSES
 from engine.runs import library
 from engine.runs.pipeline import Pipeline
 from engine.samples import collect, table
@@ -33,25 +35,20 @@ def looked(model, inputs, targets, loss="ce"):
 
 
 def brute_fisher(model, inputs, loss):
-    """E_p E_{y ~ p(y | x_p)}[∇ log p ∇ log pᵀ] from its definition, label by label and output by output."""
-    weight = model.get_submodule("fc2").weight
-    total = torch.zeros(weight.numel(), weight.numel(), dtype=torch.float64)
-    for x in inputs:
-        f = model(x[None])[0]
-        p = f.softmax(0)
-        for k in range(f.numel()):
-            # A Gaussian of variance K/2 around o has Fisher information (2/K) Σ ∇o_k ∇o_kᵀ.
-            target, share = {
-                "ce": (p[k].log(), float(p[k].detach())),
-                "mse": (p[k], 2 / f.numel()),
-                "linear_mse": (f[k], 2 / f.numel()),
-            }[loss]
-            g = torch.autograd.grad(target, weight, retain_graph=True)[0].flatten()
-            total += share * torch.outer(g, g)
-    return total / len(inputs)
+    """E_p E_{y ~ p(y | x_p)}[∇ log p ∇ log pᵀ] from its definition."""
+    weight = model.get_submodule("fc2").weight.detach()
+    samples = [
+        twins.sample_fisher(
+            lambda w, x=x: functional_call(model, {"fc2.weight": w.view(weight.shape)}, (x[None],))[0],
+            weight.flatten(),
+            loss,
+        )
+        for x in inputs
+    ]
+    return torch.stack(samples).mean(0)
 
 
-@pytest.mark.parametrize("loss", ["ce", "mse", "linear_mse"])
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
 def test_the_numbers_of_every_sample_equal_their_definitions(activation, loss):
     model, inputs, targets = network(activation)

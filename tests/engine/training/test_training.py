@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from engine import losses
-from engine.config.requests import LOSSES, DataRequest, ModelRequest, TrainingRequest
+from engine.config.requests import DataRequest, ModelRequest, TrainingRequest
 from engine.data.datasets import Dataset, load
+from engine.losses import LOSSES
 from engine.models.networks import build
 from engine.training import sgd as training
 from engine.training.schedule import learning_rate
@@ -63,7 +63,7 @@ def test_the_weights_are_those_of_torch_optim(
         for start in range(0, 27, 8):
             rows = order[start : start + 8]
             sgd.zero_grad()
-            losses.values(loss, model(planted.train_x[rows]), planted.train_y[rows]).mean().backward()
+            LOSSES[loss].value(model(planted.train_x[rows]), planted.train_y[rows]).mean().backward()
             if request.clip_norm is not None:
                 nn.utils.clip_grad_norm_(model.parameters(), request.clip_norm)
             sgd.step()
@@ -128,7 +128,7 @@ def test_records_hold_the_means_over_all_samples(
         (planted.test_x, planted.test_y, last.record.test_loss, last.record.test_accuracy),
     ):
         logits = model(x).detach()
-        assert loss_ == pytest.approx(float(losses.values(loss, logits, y).mean()), rel=1e-5)
+        assert loss_ == pytest.approx(float(LOSSES[loss].value(logits, y).mean()), rel=1e-5)
         assert accuracy == pytest.approx(float((logits.argmax(1) == y).double().mean()))
 
 

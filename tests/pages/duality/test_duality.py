@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from engine.losses import LOSSES
 from engine.samples.all_pairs import differences
 from engine.samples.downstream import Chain
 from engine.samples.pair import pair
@@ -255,7 +256,7 @@ def test_which_bend_is_missed_is_told_by_the_sizes():
     assert "leaves its tangent" in why(1.0, 40.0, 50.0)
     assert "carries all the way" in why(1.0, 1.0, 1.1)
     assert "activations switch" in why(1.0, 0.1, 0.1)
-    assert "levels off" in why(1.0, 50.0, 50.0, Chain((), "ce"))
+    assert "levels off" in why(1.0, 50.0, 50.0, Chain((), LOSSES["ce"]))
 
 
 def test_the_pairs_are_blamed_only_for_what_they_do():

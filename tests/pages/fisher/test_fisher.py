@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from engine.losses import LOSSES
 from engine.results.power_law import power_law
 from engine.samples import fisher
 from pages.rooms.fisher import figures, text
@@ -79,10 +80,10 @@ def test_two_classes_give_the_ratio_that_the_words_name():
 
 def test_the_verdict_follows_the_numbers():
     a = arguments()[0]
-    equal = fisher.Argument(0, "ce", True, {**a.diagonals, "BC": a.diagonals["H"]}, a.floor)
+    equal = fisher.Argument(0, LOSSES["ce"], True, {**a.diagonals, "BC": a.diagonals["H"]}, a.floor)
     assert text.verdict([equal], 0, 400).startswith("Here it is: at epoch 0 B·C is in sum 1 H, γ = 1.00")
     steep = np.abs(a.diagonals["H"]) ** 1.5
-    other = fisher.Argument(9, "ce", True, {**a.diagonals, "BC": steep}, a.floor)
+    other = fisher.Argument(9, LOSSES["ce"], True, {**a.diagonals, "BC": steep}, a.floor)
     said = text.verdict([equal, other], 0, 400)
     assert said.startswith("Only at first: at epoch 0 B·C is in sum 1 H, γ = 1.00; at epoch 9")
     assert "γ = 1.50" in said
@@ -95,7 +96,8 @@ def test_the_weakest_link_is_the_one_with_the_largest_factor():
     h = a.diagonals["H"]
     for place in range(3):
         sizes = dict(zip(("fisher", "empirical", "BC"), [1.0] * place + [0.5] * (3 - place), strict=True))
-        broken = fisher.Argument(3, "ce", True, {"H": h, "E_h2": h, **{n: s * h for n, s in sizes.items()}}, a.floor)
+        diagonals = {"H": h, "E_h2": h, **{n: s * h for n, s in sizes.items()}}
+        broken = fisher.Argument(3, LOSSES["ce"], True, diagonals, a.floor)
         assert text.weakest(broken) == place
         assert text.LINKS[place] in text.verdict([broken], 0, 400)
 
@@ -180,7 +182,7 @@ def test_a_run_whose_checkpoints_are_gone_is_told_of_one_epoch(store, looked):
 
 def test_a_figure_without_data_says_so():
     a = arguments()[0]
-    empty = fisher.Argument(0, "ce", True, a.diagonals, floor=1e9)
+    empty = fisher.Argument(0, LOSSES["ce"], True, a.diagonals, floor=1e9)
     assert "noise floor" in figures.compare(empty, ("BC",), 0, 400, True, (-1.0, 1.0)).layout.annotations[0].text
 
 

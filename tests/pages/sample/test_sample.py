@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from engine.losses import LOSSES
 from engine.samples import hessian
 from pages.charts import thumbnails
 from pages.rooms.sample import choice, figures, text
@@ -157,7 +158,7 @@ def test_other_losses_and_activations_have_their_sentences(activation, loss):
         assert "sharpest of 120" in text.one_of_them(found, p, one)
         negative = int((one.kappa[: one.rank] < 0).sum())
         assert (f"{negative} of them negative" in text.spectrum(one)) == bool(negative)
-    figure = figures.stiffness(loss, found.confidence, found.kappa[:, 0], found.correct, str, 0)
+    figure = figures.stiffness(LOSSES[loss], found.confidence, found.kappa[:, 0], found.correct, str, 0)
     assert figure.data
 
 

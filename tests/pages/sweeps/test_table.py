@@ -13,6 +13,7 @@ from cache.jobs import Jobs
 from engine.config.command_line import parse
 from engine.config.commands import SweepCommand
 from engine.config.requests import to_json
+from engine.losses import LOSSES
 from engine.runs import estimate
 from engine.sweeps import grid, status, workers
 from engine.sweeps import rows as table
@@ -21,7 +22,6 @@ from engine.units import duration, rounded
 from pages.rooms.sweeps import choice, figures, progress, published
 from pages.rooms.sweeps import table as sweep_table
 from pages.state import selection
-from pages.text.run_names import LOSSES
 from tests.pages.test_every_page import button, chart, charts, fine, opened, url
 from tests.pages.train.test_train import CALIBRATION, write_job
 from tests.planted import fill
@@ -245,7 +245,7 @@ def test_the_figure_holds_every_seed_and_every_mean(store):
     assert list(by_name["ce means"].y) == [sum(wanted[i : i + 2]) / 2 for i in (0, 2)]
     assert list(by_name["ce means"].x) == pytest.approx([y - 0.1 for y in by_name["ce means"].y])
     assert figures.distances(states) == [("ce", 2, pytest.approx(0.1)), ("mse", 2, pytest.approx(0.1))]
-    assert {m.label: m.value for m in at.metric} == {f"{LOSSES[loss]}, 2 cells": "0.10" for loss in ("ce", "mse")}
+    assert {m.label: m.value for m in at.metric} == {f"{LOSSES[loss].label}, 2 cells": "0.10" for loss in ("ce", "mse")}
 
 
 # -- where a cell leads -----------------------------------------------------------------------------------
