@@ -55,10 +55,65 @@ class Loss:
     two_classes: Callable[[Array], Array]
 
 
-def lookup(name: str) -> Loss:
-    """The loss of that name. ValueError, naming those there are, for any other."""
-    require(name in LOSSES, f"There is no loss {name!r}; there are {', '.join(LOSSES)}.")
-    return LOSSES[name]
+# A loss, its name, or a function of one's own.
+LossLike = Loss | str | Callable[[Any, Any], Any]
+
+
+def lookup(loss: LossLike) -> Loss:
+    """What is meant by a loss. ValueError, naming those there are, for an unknown name."""
+    if isinstance(loss, Loss):
+        return loss
+    if callable(loss):
+        return own(loss)
+    require(loss in LOSSES, f"There is no loss {loss!r}; there are {', '.join(LOSSES)}.")
+    return LOSSES[loss]
+
+
+def own(function: Callable[[Any, Any], Any]) -> Loss:
+    """A user's own loss ℓ(f, y) → one number, in torch operations on the outputs f (K) of one sample and its target y,
+    a label or whatever else. torch.func maps it over samples and differentiates it; nothing more is known of it.
+
+    Using the loss raises ValueError, with the remedy, where torch.func cannot.
+    """
+    from torch.func import grad, hessian, vmap  # for such a loss alone
+
+    kind = function if hasattr(function, "__qualname__") else type(function)
+    name = f"{kind.__module__}.{kind.__qualname__}"  # never one of LOSSES, which have no dot
+
+    def each(derivative: Callable[[Any, Any], Any], f: Outputs, y: Array) -> Array:
+        try:
+            return vmap(derivative)(f, y)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"The loss {name} cannot be mapped over samples and differentiated twice. Write it in torch operations "
+                "on the outputs f (K,) of one sample and its target y, giving one number; f.gather(0, y[None])[0] in "
+                "place of f[y], torch.where in place of if."
+            ) from error
+
+    def value(f: Outputs, y: Array) -> Array:
+        return each(function, f, y)
+
+    def derivatives(f: Outputs, y: Array) -> tuple[Array, Array]:
+        f = _double(f)
+        return each(grad(function), f, y), each(hessian(function), f, y)
+
+    def unknown(*_: Array) -> Any:
+        raise ValueError(f"Of the loss {name} its values and derivatives are known, and no likelihood.")
+
+    return Loss(
+        name=name,
+        label=name,
+        short=name,
+        noun=name,
+        words=name,
+        symbol="circle",
+        value=value,
+        derivatives=derivatives,
+        hessian_of=("outputs", "targets"),
+        likelihood=unknown,
+        gaussian=False,
+        two_classes=unknown,
+    )
 
 
 # -- NumPy and torch alike -----------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from engine.curvature.projection import in_eigenbasis
 from engine.curvature.resampling import left_out, replicates, sample_spectra, times_drawn
 from engine.device import device_name, free_memory, precision, resolve
 from engine.errors import require
+from engine.losses import LossLike
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
 from engine.results.jackknife import GROUPS, Jackknife, places, stretches
@@ -36,7 +37,7 @@ def analyze(
     inputs: Tensor,
     targets: Tensor,
     layer: str | Sequence[str],
-    loss: str = "ce",
+    loss: LossLike = "ce",
     batch_size: int = 50,
     anchors_per_class: int | None = 20,
     top_k: int | None = None,
@@ -56,10 +57,11 @@ def analyze(
     model, inputs, targets: any torch.nn.Module giving one row of logits per sample, its samples and their
     labels. layer: name of an nn.Linear fed one vector per sample, or several in the order of their use, as a
     sequence or joined by "+": H of all their weights has cross blocks too. Duality and the spectra of single samples
-    are defined layer by layer, so jointly there are neither AWD matrices nor suppression. loss: "ce", "mse" or
-    "linear_mse". batch_size: B of the SGD whose noise is studied. anchors_per_class: random candidates per class among
-    which partners are sought, None for the whole class. top_k: None for the whole eigenbasis; otherwise
-    everything is computed inside the span of the leading k eigenvectors, for layers of any size.
+    are defined layer by layer, so jointly there are neither AWD matrices nor suppression. loss: "ce", "mse",
+    "linear_mse", or a function ℓ(f, y) → one number of your own, in torch operations on the outputs f (c) of one sample
+    and its label y (engine.losses.own). batch_size: B of the SGD whose noise is studied. anchors_per_class: random
+    candidates per class among which partners are sought, None for the whole class. top_k: None for the whole
+    eigenbasis; otherwise everything is computed inside the span of the leading k eigenvectors, for layers of any size.
     device: "auto", "cpu" or "cuda". dtype: "float32" (float64 where sums are accumulated and in the
     eigen-decomposition) or "float64". seed: of anchors, spectra's samples and bootstrap. progress(stage,
     done, total) is called along the way and may raise to stop. bias: include the layer's bias.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from engine.config.requests import CURVATURES
 from engine.curvature.layers import linear_names
 from engine.errors import require
-from engine.losses import lookup
+from engine.losses import LossLike, lookup
 
 
 class ShiftedNetwork:
@@ -31,7 +31,7 @@ class ShiftedNetwork:
         layers: tuple[str, ...],
         inputs: Tensor,
         targets: Int[Tensor, " n"],
-        loss: str,
+        loss: LossLike,
         *,
         device: torch.device,
         dtype: torch.dtype,

@@ -18,6 +18,7 @@ from engine.curvature.accumulate import over
 from engine.curvature.autodiff import ShiftedNetwork, is_curved, rows_of_derivative, second_derivative
 from engine.curvature.kronecker import Vectors
 from engine.curvature.memory import Memory, memory
+from engine.losses import LossLike
 from engine.progress import Progress, silent
 
 
@@ -93,7 +94,7 @@ class Tail(ShiftedNetwork):
         layer: str,
         inputs: Tensor,
         targets: Int[Tensor, " n"],
-        loss: str,
+        loss: LossLike,
         *,
         device: torch.device,
         dtype: torch.dtype,

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from engine import analyze
 from engine.curvature.verify import verify
@@ -152,3 +153,60 @@ def test_a_new_loss_is_one_object(monkeypatch):
     last = [epoch.record.train_loss for epoch in run(dataset(), loss="half")][-1]
     assert last < math.log(3) / 2
     assert run_names.loss("half") == "half of it"
+
+
+# -- one's own ---------------------------------------------------------------------------------------------
+
+
+def focal(f, y):
+    log_p = f.log_softmax(0).gather(0, y[None])[0]
+    return -((1 - log_p.exp()) ** 2) * log_p
+
+
+@pytest.mark.parametrize("layer", ["fc2", "fc1+fc2"])
+def test_a_function_is_analysed_like_the_loss_that_it_is(layer):
+    c = case("relu")
+    analyses = (
+        analyze(c.model, c.inputs, c.targets, layer, loss, dtype="float64") for loss in ("ce", nn.CrossEntropyLoss())
+    )
+    named, function = analyses
+    twins.compare(function.eigenvalues, named.eigenvalues, 1e-10, "H")
+    for name in named.names:
+        twins.compare(function.diagonal(name), named.diagonal(name), 1e-10, name)
+    assert function.provenance.loss == "torch.nn.modules.loss.CrossEntropyLoss"
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh"])
+def test_a_loss_of_ones_own_has_its_own_curvature(name):
+    c = case(name)
+    linear = c.model.get_submodule(c.layer)
+
+    def mean(w):
+        logits = torch.func.functional_call(c.model, {f"{c.layer}.weight": w.view(linear.weight.shape)}, (c.inputs,))
+        return torch.stack([focal(f, y) for f, y in zip(logits, c.targets, strict=True)]).mean()
+
+    hessian = torch.func.hessian(mean)(linear.weight.detach().flatten())
+    result = analyze(c.model, c.inputs, c.targets, c.layer, focal, dtype="float64")
+    twins.compare(result.eigenvalues, torch.linalg.eigvalsh(hessian).flip(0), 1e-9, "H")
+    assert result.provenance.loss == f"{__name__}.focal"
+
+
+def test_targets_of_ones_own_loss_may_be_vectors():
+    f, y = torch.randn(3, 4, dtype=torch.float64), torch.randn(3, 4, dtype=torch.float64)
+    loss = lookup(lambda f, y: ((f - y) ** 4).sum())
+    gradient, hessian = loss.derivatives(f, y)
+    twins.compare(loss.value(f, y), ((f - y) ** 4).sum(1), 1e-12, "value")
+    twins.compare(gradient, 4 * (f - y) ** 3, 1e-12, "gradient")
+    twins.compare(hessian, torch.diag_embed(12 * (f - y) ** 2), 1e-12, "Hessian")
+
+
+@pytest.mark.parametrize("function", [lambda f, y: -f[y], lambda f, y: f - f[0], lambda f: f.sum()])
+def test_a_function_that_torch_cannot_map_is_refused(function):
+    c = case("relu")
+    with pytest.raises(ValueError, match=r"cannot be mapped over samples and differentiated twice. Write it in torch"):
+        analyze(c.model, c.inputs, c.targets, c.layer, function)
+
+
+def test_a_function_is_no_likelihood():
+    with pytest.raises(ValueError, match=r"focal .*no likelihood"):
+        lookup(focal).likelihood(np.zeros((1, 2)), np.zeros((1, 2, 1)))
