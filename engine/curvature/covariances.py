@@ -1,7 +1,8 @@
 """The named matrices: each a line, as a linear combination of a few moments and means.
 
 A new matrix is a line in `combinations` (and, if it needs one, a moment in `moments`), its name in
-engine.results.names.NAMES, and a twin in tests/reference. Source: theory.md sections 1 and 3.
+engine.results.names.NAMES, its look on the pages, and a twin in tests/reference: CONTRIBUTING.md has the files.
+Source: theory.md sections 1 and 3.
 """
 
 from collections.abc import Callable, Mapping
