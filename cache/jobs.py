@@ -161,17 +161,17 @@ class Jobs:
         """All jobs, newest first."""
         if not self.root.is_dir():
             return ()
-        found = (self.job(folder.name) for folder in self.root.iterdir() if folder.is_dir())
-        return tuple(sorted((job for job in found if job is not None), key=lambda j: j.created, reverse=True))
+        entries = (self.job(folder.name) for folder in self.root.iterdir() if folder.is_dir())
+        return tuple(sorted((job for job in entries if job is not None), key=lambda j: j.created, reverse=True))
 
     def running(self) -> tuple[Job, ...]:
         """The jobs that have not ended, newest first. Cheap where there is none: an end is told by one file."""
         if not self.root.is_dir():
             return ()
-        told = ((folder, read_progress(folder)) for folder in self.root.iterdir() if folder.is_dir())
-        open_ = (self.job(folder.name) for folder, last in told if last is None or last.state == "running")
-        found = (job for job in open_ if job is not None and job.running)
-        return tuple(sorted(found, key=lambda j: j.created, reverse=True))
+        reports = ((folder, read_progress(folder)) for folder in self.root.iterdir() if folder.is_dir())
+        open_ = (self.job(folder.name) for folder, last in reports if last is None or last.state == "running")
+        running = (job for job in open_ if job is not None and job.running)
+        return tuple(sorted(running, key=lambda j: j.created, reverse=True))
 
     def ahead(self, job: Job) -> tuple[Job, ...]:
         """The queued jobs that have not ended and are older than this one, oldest first."""
@@ -281,7 +281,7 @@ def wait_for_turn(
     nobody's job and does not wait."""
     if not (folder / "job.json").exists():
         return
-    jobs, told = Jobs(folder.parent), 0
+    jobs, last_report = Jobs(folder.parent), 0
     while True:
         own = jobs.job(folder.name)
         if should_stop() or own is None or not own.running:
@@ -291,8 +291,8 @@ def wait_for_turn(
         before = len(jobs.ahead(own))
         if own.pid and not before:
             return
-        if before and before != told:
-            told = before
+        if before and before != last_report:
+            last_report = before
             tell(WAITING, 0, before)
         time.sleep(look)
 

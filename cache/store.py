@@ -190,7 +190,7 @@ class Store:
         """A token that changes whenever this entry or one below it is written, replaced or removed: a cheap
         cache key (no file is read)."""
         folder = self._folder(parts)
-        found = []
+        stamps = []
         for base, folders, files in os.walk(folder):
             folders.sort()
             if MANIFEST in files:
@@ -199,8 +199,8 @@ class Store:
                 except FileNotFoundError:
                     continue
                 # The inode too: two versions may fall into one tick of the file system's clock.
-                found.append((os.path.relpath(base, folder), stat.st_mtime_ns, stat.st_ino, stat.st_size))
-        return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+                stamps.append((os.path.relpath(base, folder), stat.st_mtime_ns, stat.st_ino, stat.st_size))
+        return hashlib.sha256(repr(stamps).encode()).hexdigest()[:16]
 
     def size(self, *parts: str) -> int:
         """Bytes on disk of this entry and all below it."""

@@ -35,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         session.end("done", work(command, session))
         return DONE
     except (KeyboardInterrupt, Stopped):
-        kept = session.finished or "What was finished is kept."
-        session.end("cancelled", f"Stopped. {kept} Go on with: {PROGRAM} {shlex.join(_typed(words))}")
+        finished = session.finished or "What was finished is kept."
+        session.end("cancelled", f"Stopped. {finished} Go on with: {PROGRAM} {shlex.join(_typed(words))}")
         return INTERRUPTED
     except Exception as error:
         sentence = _expected(error)

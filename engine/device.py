@@ -16,15 +16,15 @@ def resolve(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        found = torch.device(device)
+        torch_device = torch.device(device)
     except RuntimeError as error:
         raise ValueError(f"{device!r} is no device; use 'auto', 'cpu' or 'cuda'.") from error
-    require(found.type in ("cpu", "cuda"), f"The engine computes on 'cpu' or 'cuda', not on {device!r}.")
+    require(torch_device.type in ("cpu", "cuda"), f"The engine computes on 'cpu' or 'cuda', not on {device!r}.")
     require(
-        found.type == "cpu" or torch.cuda.is_available(),
+        torch_device.type == "cpu" or torch.cuda.is_available(),
         "There is no CUDA device on this machine. Use device='auto' or 'cpu'.",
     )
-    return found
+    return torch_device
 
 
 def device_name(device: torch.device) -> str:

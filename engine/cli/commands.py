@@ -167,10 +167,10 @@ def _sweep(command: SweepCommand, session: Session) -> str:
     for file, text in ((command.csv, table.to_csv), (command.latex, partial(table.latex, sweep.name))):
         if file is not None and rows:
             Path(file).expanduser().write_text(text(rows), encoding="utf-8")
-    told = f"{len(rows)} of {len(states)} cells of “{sweep.name}” are measured."
+    sentence = f"{len(rows)} of {len(states)} cells of “{sweep.name}” are measured."
     failed = sum(bool(state.failure) for state in states)
-    require(not command.measure or not failed, f"{told} {failed} failed; the lines above say why.")
-    return told
+    require(not command.measure or not failed, f"{sentence} {failed} failed; the lines above say why.")
+    return sentence
 
 
 def _check(pipeline: "Pipeline", command: CheckCommand, session: Session) -> str:
@@ -203,30 +203,30 @@ def _look(pipeline: "Pipeline", run: "Run", epochs: tuple[str, ...], layer: str 
     for i, epoch in enumerate(chosen):
         count = f" ({i + 1} of {len(chosen)})" if len(chosen) > 1 else ""
         session.stage = f"every sample of epoch {epoch}{count}: "
-        found = collect.keep(pipeline, run.key, epoch, layer)
+        samples = collect.keep(pipeline, run.key, epoch, layer)
         session.finished = f"{i + 1} of {len(chosen)} checkpoints of run {run.key} are looked at sample by sample."
     session.stage = ""
-    told = f"{len(found):,} samples of epoch{'s' * (len(chosen) > 1)} {', '.join(map(str, chosen))} of run {run.key}"
-    return f"Done: {told}, layer {found.layer}. See them in the dashboard: streamlit run app.py"
+    scope = f"{len(samples):,} samples of epoch{'s' * (len(chosen) > 1)} {', '.join(map(str, chosen))} of run {run.key}"
+    return f"Done: {scope}, layer {samples.layer}. See them in the dashboard: streamlit run app.py"
 
 
 def _calibrate(command: CalibrateCommand, session: Session) -> str:
     from engine.runs.benchmark import calibrate
 
-    found = calibrate(Store(), command.device, session.progress_or_stop)
+    speed = calibrate(Store(), command.device, session.progress_or_stop)
     return (
-        f"Measured {found.device} of {found.host}: {found.product / 1e9:.0f} billion operations a second in products, "
-        f"{found.dense / 1e9:.0f} in training; {found.step * 1e6:.0f} µs per step and layer."
+        f"Measured {speed.device} of {speed.host}: {speed.product / 1e9:.0f} billion operations a second in products, "
+        f"{speed.dense / 1e9:.0f} in training; {speed.step * 1e6:.0f} µs per step and layer."
     )
 
 
 def _preview(command: PreviewCommand, session: Session) -> str:
     from engine.runs import preview
 
-    found = preview.make(Store(), command.data, session.progress_or_stop, command.download)
+    overview = preview.make(Store(), command.data, session.progress_or_stop, command.download)
     return (
-        f"{command.data}: {sum(found.train):,} samples to train with and {sum(found.test):,} to test on, in "
-        f"{len(found.class_names)} classes, each of shape {' × '.join(map(str, found.shape))}."
+        f"{command.data}: {sum(overview.train):,} samples to train with and {sum(overview.test):,} to test on, in "
+        f"{len(overview.class_names)} classes, each of shape {' × '.join(map(str, overview.shape))}."
     )
 
 
@@ -234,10 +234,10 @@ def _inspect(command: InspectCommand, session: Session) -> str:
     from engine.models.inspection import to_json
     from engine.runs.external import inspect
 
-    found = inspect([Path(name) for name in command.files], progress=session.progress)
+    contents = inspect([Path(name) for name in command.files], progress=session.progress)
     session.ticker.close()
-    print(to_json(found), flush=True)
-    return found.why or f"{len(found.digests)} read: {found.parameters:,} parameters in each."
+    print(to_json(contents), flush=True)
+    return contents.why or f"{len(contents.digests)} read: {contents.parameters:,} parameters in each."
 
 
 def _load(pipeline: "Pipeline", command: LoadCommand, session: Session) -> str:
@@ -247,8 +247,8 @@ def _load(pipeline: "Pipeline", command: LoadCommand, session: Session) -> str:
     from engine.runs import pipeline as jobs
 
     files = [Path(name).expanduser().resolve() for name in command.files]
-    found = external.inspect(files, command.request.model.activation, session.progress)
-    request, order = inspection.asked(_located(command.request), found, command.epochs or epochs(command.files))
+    contents = external.inspect(files, command.request.model.activation, session.progress)
+    request, order = inspection.asked(_located(command.request), contents, command.epochs or epochs(command.files))
     key = pipeline.load(request, [files[i] for i in order])
     run = library.find(pipeline.store, key)
     history = run.history

@@ -117,11 +117,11 @@ def grid(rows: Sequence[Row]) -> str:
 
 
 def _mean(rows: Sequence[Row], matrix: str) -> str:
-    found = mean(rows, matrix)
-    if found is None:
+    summary = mean(rows, matrix)
+    if summary is None:
         return "–"
-    spread = f" ± {found.deviation:.3f}" if found.seeds > 1 else ""
-    return f"{found.mean:.3f}{spread} ({found.seeds})"
+    spread = f" ± {summary.deviation:.3f}" if summary.seeds > 1 else ""
+    return f"{summary.mean:.3f}{spread} ({summary.seeds})"
 
 
 def checked(checks: Sequence[Check]) -> str:

@@ -64,10 +64,10 @@ def presets() -> tuple[Preset, ...]:
 
 def preset(name: str) -> Preset:
     """One preset by its name; ValueError lists those there are."""
-    found = next((p for p in presets() if p.name == name), None)
-    require(found is not None, f"There is no preset {name!r}; there are {'; '.join(p.name for p in presets())}.")
-    assert found is not None
-    return found
+    match = next((p for p in presets() if p.name == name), None)
+    require(match is not None, f"There is no preset {name!r}; there are {'; '.join(p.name for p in presets())}.")
+    assert match is not None
+    return match
 
 
 def _preset(values: dict[str, Any]) -> Preset:

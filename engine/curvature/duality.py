@@ -51,7 +51,7 @@ def partners(
         f"anchors_per_class is a number from 1, or None for every sample of the class; not {anchors_per_class}.",
     )
     n, device = targets.shape[0], activity.device
-    found = torch.full((n,), -1, dtype=torch.long, device=device)
+    partner = torch.full((n,), -1, dtype=torch.long, device=device)
     ranks = None
     if anchors_per_class is not None:
         blocks = -(-n // REDRAW)
@@ -62,12 +62,12 @@ def partners(
         if members.numel() < 2:
             continue
         if ranks is None or members.numel() <= (anchors_per_class or 0):
-            found[members] = _nearest(activity, members, members.expand(members.numel(), -1), shared=True)
+            partner[members] = _nearest(activity, members, members.expand(members.numel(), -1), shared=True)
         else:
             lowest = ranks[:, members.cpu()].topk(anchors_per_class or 0, dim=1, largest=False).indices
             anchors = members[lowest.to(device)]
-            found[members] = _nearest(activity, members, anchors[members // REDRAW], shared=False)
-    return found
+            partner[members] = _nearest(activity, members, anchors[members // REDRAW], shared=False)
+    return partner
 
 
 def _nearest(
@@ -76,7 +76,7 @@ def _nearest(
     """For each member the nearest of its row of the pool, not itself; −1 where the row holds only itself.
     Distances by differences, not by products: near duplicates would drown in rounding."""
     step = max(1, 2**24 // (1 if shared else pool.shape[1] * activity.shape[1]))
-    found = []
+    nearest = []
     for rows in over(members.numel(), min(step, 1024)):
         own, candidates = members[rows], pool[rows]
         if shared:
@@ -86,8 +86,8 @@ def _nearest(
         distance = distance.masked_fill(candidates == own[:, None], torch.inf)
         best = distance.argmin(dim=1, keepdim=True)
         alone = distance.gather(1, best).isinf()
-        found.append(torch.where(alone, -1, candidates.gather(1, best))[:, 0])
-    return torch.cat(found)
+        nearest.append(torch.where(alone, -1, candidates.gather(1, best))[:, 0])
+    return torch.cat(nearest)
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ def _orthonormal_complement(basis: Float[Tensor, "d b"], block: Float[Tensor, "d
     for _ in range(2):
         block = block - basis @ (basis.mT @ block)
     q, r = torch.linalg.qr(block)
-    kept = r.diagonal().abs() > 1e3 * torch.finfo(block.dtype).eps
-    q = q[:, kept]
+    independent = r.diagonal().abs() > 1e3 * torch.finfo(block.dtype).eps
+    q = q[:, independent]
     q = q - basis @ (basis.mT @ q)
     return torch.linalg.qr(q)[0] if q.shape[1] else q

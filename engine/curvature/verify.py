@@ -69,12 +69,12 @@ def verify(
     columns = torch.from_numpy(probes.vectors.copy()).double().split([d_out * d_in for d_out, d_in in about.sizes])
     directions = tuple(part.T.reshape(-1, *size) for part, size in zip(columns, about.sizes, strict=True))
 
-    found = []
+    chunks = []
     for rows in over(len(targets), CHUNK, progress, "checking"):
         change = torch.where(paired[rows, None], activity[partner[rows]] - activity[rows], 0.0)
         dual = torch.nan_to_num(minimal_weight_change(weight, activity[rows], change))
-        found.append(_along(model, layers, loss, directions, inputs[rows], targets[rows], dual, change))
-    g, h, v, u = torch.cat(found, dim=1).unbind(dim=2)
+        chunks.append(_along(model, layers, loss, directions, inputs[rows], targets[rows], dual, change))
+    g, h, v, u = torch.cat(chunks, dim=1).unbind(dim=2)
     return tuple(_checks(analysis, probes.index, about.batch_size, g, h, (v + u)[:, paired]))
 
 
@@ -92,17 +92,17 @@ def _checks(
             w = first_order[row]
             awd = (w.square().mean() / b + (1 - 1 / b) * w.mean().square()) / 2
             checks.append(Check("C_awd", place, float(analysis.diagonal("C_awd")[i]), float(awd)))
-    kept = analysis.blocks.get("C")
+    block = analysis.blocks.get("C")
     for (row, i), (column, j) in pairwise(enumerate(index)):
-        if kept is not None and max(i, j) < len(kept):
-            checks.append(Check("C", (int(i) + 1, int(j) + 1), float(kept[i, j]), float(noise[row, column])))
+        if block is not None and max(i, j) < len(block):
+            checks.append(Check("C", (int(i) + 1, int(j) + 1), float(block[i, j]), float(noise[row, column])))
     return checks
 
 
 def _linear(model: nn.Module, layer: str) -> nn.Linear:
-    found = model.get_submodule(layer)
-    assert isinstance(found, nn.Linear), "an analysis is of a linear layer"
-    return found
+    module = model.get_submodule(layer)
+    assert isinstance(module, nn.Linear), "an analysis is of a linear layer"
+    return module
 
 
 def _activity(model: nn.Module, linear: nn.Module, inputs: Tensor, progress: Progress) -> Float[Tensor, "n d_in"]:

@@ -189,9 +189,9 @@ def npz(path: Path) -> RawData:
     except Exception as error:  # a damaged archive fails in zipfile, zlib or NumPy, each in its own way
         reason = "it holds Python objects, which could run code" if "pickle" in str(error) else f"{error}"
         raise ValueError(f"{path.name} cannot be read ({reason}): save plain arrays; {_FORMAT}.") from error
-    found = f"{path.name} holds {', '.join(keys) or 'nothing'}"
-    require({"x_train", "y_train"} <= set(arrays), f"{found}: {_FORMAT}.")
-    require(("x_test" in arrays) == ("y_test" in arrays), f"{found}: x_test and y_test belong together.")
+    contents = f"{path.name} holds {', '.join(keys) or 'nothing'}"
+    require({"x_train", "y_train"} <= set(arrays), f"{contents}: {_FORMAT}.")
+    require(("x_test" in arrays) == ("y_test" in arrays), f"{contents}: x_test and y_test belong together.")
 
     train_x, train_y = _samples(arrays, "train")
     test_x, test_y = _samples(arrays, "test") if "x_test" in arrays else (train_x[:0], train_y[:0])

@@ -149,13 +149,13 @@ def layers(request: ModelRequest, image: tuple[int, int] = (28, 28)) -> tuple[La
     widths, bias = request.widths, request.bias
     if request.kind == "mlp":
         return tuple(Layer(f"fc{i + 1}", v, w, 1, bias) for i, (v, w) in enumerate(pairwise(widths)))
-    found, (height, width) = [], image
+    convolutions, (height, width) = [], image
     for i, (v, w) in enumerate(pairwise((widths[0], *CNN_CHANNELS))):
-        found.append(Layer(f"conv{i + 1}", 9 * v, w, height * width, True))
+        convolutions.append(Layer(f"conv{i + 1}", 9 * v, w, height * width, True))
         if i in CNN_POOLED:
             height, width = height // 2, width // 2
     head = Layer("fc1", CNN_CHANNELS[-1], CNN_HIDDEN, 1, bias)
-    return (*found, head, Layer("fc2", CNN_HIDDEN, widths[-1], 1, True))
+    return (*convolutions, head, Layer("fc2", CNN_HIDDEN, widths[-1], 1, True))
 
 
 def parameter_count(request: ModelRequest) -> int:

@@ -30,35 +30,35 @@ def located(text: str) -> Path:
     typed = Path(text.strip()).expanduser()
     try:
         places = [(root / typed).resolve() for root in allowed]
-        found = next((p for p in places if p.exists() and any(p.is_relative_to(root) for root in allowed)), None)
+        place = next((p for p in places if p.exists() and any(p.is_relative_to(root) for root in allowed)), None)
     except (OSError, RuntimeError):  # a name too long, links in a circle
-        found = None
-    if found is None:
+        place = None
+    if place is None:
         raise ValueError(
             f"{text.strip()[:200]} is not there, or lies outside the folders that may be opened: "
             f"{', '.join(map(str, allowed))}. Copy the files there, or start the dashboard with the environment "
             "variable GAMMASCOPE_ROOTS naming their folder."
         )
-    return found
+    return place
 
 
 def weight_files(folder: Path) -> tuple[Path, ...]:
     """The files of weights directly in a folder that lie under a root, in natural order (2 before 10). ValueError
     where there are none, or too many."""
     allowed = roots()
-    found = [
+    files = [
         p
         for p in folder.iterdir()
         # A link may lead out of the folder.
         if p.suffix in SUFFIXES and p.is_file() and any(p.resolve().is_relative_to(root) for root in allowed)
     ]
-    require(bool(found), f"{folder} holds no file of weights ({', '.join(SUFFIXES)}). Choose another folder.")
+    require(bool(files), f"{folder} holds no file of weights ({', '.join(SUFFIXES)}). Choose another folder.")
     require(
-        len(found) <= MOST_FILES,
-        f"{folder} holds {len(found)} files of weights, more than the {MOST_FILES} that make one series. Put those "
+        len(files) <= MOST_FILES,
+        f"{folder} holds {len(files)} files of weights, more than the {MOST_FILES} that make one series. Put those "
         "you mean into a folder of their own.",
     )
-    return tuple(sorted(found, key=lambda p: natural(p.name)))
+    return tuple(sorted(files, key=lambda p: natural(p.name)))
 
 
 def epochs(names: Sequence[str]) -> tuple[int, ...]:
@@ -67,9 +67,9 @@ def epochs(names: Sequence[str]) -> tuple[int, ...]:
     stems = [Path(name).stem for name in names]
     marked = [_EPOCH.findall(stem) for stem in stems]
     if all(marked):
-        found = [int(numbers[-1]) for numbers in marked]
-        if len(set(found)) == len(found):
-            return tuple(found)
+        marked_epochs = [int(numbers[-1]) for numbers in marked]
+        if len(set(marked_epochs)) == len(marked_epochs):
+            return tuple(marked_epochs)
     columns = list(zip(*(re.findall(r"\d+", stem) for stem in stems), strict=False))
     varying = [c for c in columns if len(set(map(int, c))) == len(stems)]
     if len({re.sub(r"\d+", "#", stem) for stem in stems}) == 1 and len(stems) > 1 and varying:

@@ -57,7 +57,7 @@ def asked(request: RunRequest, found: Inspection, epochs: Sequence[int]) -> tupl
     if found.model is None:
         raise ValueError(found.why)
     order = tuple(sorted(range(len(epochs)), key=lambda i: epochs[i]))
-    kept = tuple(epochs[i] for i in order)
-    training = replace(request.training, checkpoints=kept, epochs=kept[-1])
+    ordered_epochs = tuple(epochs[i] for i in order)
+    training = replace(request.training, checkpoints=ordered_epochs, epochs=ordered_epochs[-1])
     weights = tuple(found.digests[i] for i in order)
     return replace(request, model=found.model, training=training, weights=weights), order

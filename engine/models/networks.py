@@ -134,7 +134,7 @@ def _recognise(tensors: Mapping[str, Tensor], activation: str) -> tuple[ModelReq
 
 def _read(tensors: Mapping[str, Tensor], activation: str) -> tuple[ModelRequest, list[_Layer]]:
     """The description by shapes, and the layers from input to output."""
-    found = ", ".join(f"{name} {'×'.join(map(str, t.shape)) or 'scalar'}" for name, t in [*tensors.items()][:12])
+    contents = ", ".join(f"{name} {'×'.join(map(str, t.shape)) or 'scalar'}" for name, t in [*tensors.items()][:12])
     layers = {
         name.removesuffix("weight"): (t, tensors.get(name.removesuffix("weight") + "bias"))
         for name, t in tensors.items()
@@ -143,7 +143,7 @@ def _read(tensors: Mapping[str, Tensor], activation: str) -> tuple[ModelRequest,
     fitting = {stem + "weight" for stem in layers}
     fitting |= {s + "bias" for s, (w, b) in layers.items() if b is not None and b.shape == w.shape[:1]}
     foreign = [name for name in tensors if name not in fitting]
-    require(not foreign, f"{', '.join(foreign[:5])} fits no layer known here. {_POSSIBLE}; found: {found}.")
+    require(not foreign, f"{', '.join(foreign[:5])} fits no layer known here. {_POSSIBLE}; found: {contents}.")
     for name, t in tensors.items():
         require(bool(t.isfinite().all()), f"{name} holds NaN or infinite values: its training has diverged.")
     for order in _orders(list(layers)):
@@ -152,7 +152,7 @@ def _read(tensors: Mapping[str, Tensor], activation: str) -> tuple[ModelRequest,
         if request is not None:
             check(request)
             return request, chain
-    raise ValueError(f"The shapes do not chain from layer to layer. {_POSSIBLE}; found: {found}.")
+    raise ValueError(f"The shapes do not chain from layer to layer. {_POSSIBLE}; found: {contents}.")
 
 
 def _orders(stems: list[str]) -> list[list[str]]:

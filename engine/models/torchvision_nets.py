@@ -104,15 +104,15 @@ def _fitted(kind: str, state: Mapping[str, Tensor], classes: int) -> ModelReques
 def _agreement(request: ModelRequest, state: Mapping[str, Tensor]) -> tuple[float, str]:
     """Share of the architecture's tensors that the file has with the same shape, and the first difference in words."""
     expected = {n: tuple(t.shape) for n, t in outline(request).state_dict().items()}
-    found = {name: tuple(t.shape) for name, t in state.items()}
+    shapes = {name: tuple(t.shape) for name, t in state.items()}
     needed = {name: shape for name, shape in expected.items() if not name.endswith(_COUNTER)}
-    share = sum(found.get(name) == shape for name, shape in needed.items()) / len(needed)
+    share = sum(shapes.get(name) == shape for name, shape in needed.items()) / len(needed)
     for name, shape in needed.items():
-        if name not in found:
+        if name not in shapes:
             return share, f"{name} is missing"
-        if found[name] != shape:
-            return share, f"{name} is {_times(found[name])} instead of {_times(shape)}"
-    foreign = sorted(found.keys() - expected.keys())
+        if shapes[name] != shape:
+            return share, f"{name} is {_times(shapes[name])} instead of {_times(shape)}"
+    foreign = sorted(shapes.keys() - expected.keys())
     return share, f"{foreign[0]} belongs to none of its layers" if foreign else ""
 
 

@@ -82,12 +82,12 @@ class Analysis:
         self._check_k(k)
         if name == "H":
             return np.diag(self.eigenvalues[:k])
-        kept = self.blocks.get(name)
-        if kept is not None and kept.shape[0] >= k:
-            return kept[:k, :k].astype(np.float64)
+        block = self.blocks.get(name)
+        if block is not None and block.shape[0] >= k:
+            return block[:k, :k].astype(np.float64)
         require(
             self.source is not None,
-            f"Of {name} this analysis keeps the leading {0 if kept is None else kept.shape[0]} directions, "
+            f"Of {name} this analysis keeps the leading {0 if block is None else block.shape[0]} directions, "
             f"not {k}. Choose a smaller k or another matrix, or analyse again in Python, where every "
             "block is at hand.",
         )
@@ -215,15 +215,15 @@ class Analysis:
             not self.provenance.shapes,
             "Suppression edits the curvatures of single samples, which are defined layer by layer. Analyse one layer.",
         )
-        found = self.spectra
-        if found is None and self.source is not None:
-            found = self.source.spectra()
+        spectra = self.spectra
+        if spectra is None and self.source is not None:
+            spectra = self.source.spectra()
         require(
-            found is not None,
+            spectra is not None,
             "This analysis kept no per-sample spectra. Analyse again with spectra=2000 (samples to keep).",
         )
-        assert found is not None
-        return found
+        assert spectra is not None
+        return spectra
 
     # -- keeping --------------------------------------------------------------------------------------
 

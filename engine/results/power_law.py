@@ -254,13 +254,13 @@ def windows(
     direction above the floor, each once; those where no slope is defined are left out."""
     above = np.flatnonzero(x > max(floor, 0.0))
     end = int(above[-1]) + 1 if above.size else 0
-    found = []
+    exponents = []
     for n in dict.fromkeys(min(n, end) for n in (last // 4, last // 2, last, 2 * last)):
         try:
-            found.append((n, power_law(x[first:n], y[first:n], floor).gamma))
+            exponents.append((n, power_law(x[first:n], y[first:n], floor).gamma))
         except ValueError:  # too few directions for a slope
             continue
-    return tuple(found)
+    return tuple(exponents)
 
 
 def exponent(

@@ -101,12 +101,12 @@ def correlated(kappa: Float[ndarray, " n"], correlation: float) -> Spectra:
     low, high = 0.0, 1.0
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        found = spectra(kappa, table(kappa, middle))
-        if place(found).correlation < correlation:
+        candidate = spectra(kappa, table(kappa, middle))
+        if place(candidate).correlation < correlation:
             low = middle
         else:
             high = middle
-    return found
+    return candidate
 
 
 # -- made up or measured, from here on the same -----------------------------------------------------------

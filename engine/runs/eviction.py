@@ -50,8 +50,8 @@ def set_limit(store: Store, size: int) -> None:
 
 def analyses(store: Store) -> tuple[Removable, ...]:
     """Every analysis in the cache, oldest first."""
-    found = (_removable(store, run, key) for run, key in _keys(store))
-    return tuple(sorted((a for a in found if a is not None), key=lambda a: (a.created, a.run, a.key)))
+    entries = (_removable(store, run, key) for run, key in _keys(store))
+    return tuple(sorted((a for a in entries if a is not None), key=lambda a: (a.created, a.run, a.key)))
 
 
 def leaving(store: Store, limit: int, spare: tuple[str, str] | None = None) -> tuple[Removable, ...]:

@@ -99,8 +99,8 @@ def checkpoint_name(epoch: int) -> str:
 
 def runs(store: Store) -> tuple[Run, ...]:
     """All runs, newest first."""
-    found = (run(store, key) for key in store.list("runs"))
-    return tuple(sorted((r for r in found if r is not None), key=lambda r: r.created, reverse=True))
+    entries = (run(store, key) for key in store.list("runs"))
+    return tuple(sorted((r for r in entries if r is not None), key=lambda r: r.created, reverse=True))
 
 
 def run(store: Store, key: str) -> Run | None:
@@ -163,10 +163,10 @@ def _layers(meta: Mapping[str, Any], request: RunRequest) -> dict[str, tuple[int
 def find(store: Store, beginning: str | None = None) -> Run:
     """The run whose key begins so; the newest one for None. ValueError if there is none, or several."""
     if beginning is None:
-        found = runs(store)
-        if not found:
+        all_runs = runs(store)
+        if not all_runs:
             raise ValueError("There is no run yet. Train one first: python -m engine train.")
-        return found[0]
+        return all_runs[0]
     keys = [key for key in store.list("runs") if key.startswith(beginning)]
     if len(keys) != 1:
         known = ", ".join(r.key for r in runs(store)[:5]) or "none"
@@ -199,13 +199,13 @@ def siblings(runs: Iterable[Run], run: Run) -> tuple[Run, ...]:
 
 def analyses(store: Store, run: str) -> tuple[Analysed, ...]:
     """The analyses of a run, by epoch, then by layer, newest last."""
-    found = []
+    analysed = []
     for key in store.list("runs", run, "analyses"):
         entry = store.read("runs", run, "analyses", key)
         made = None if entry is None else _analysed(key, entry)
         if made is not None:
-            found.append(made)
-    return tuple(sorted(found, key=lambda a: (a.request.epoch, a.request.layer, a.created)))
+            analysed.append(made)
+    return tuple(sorted(analysed, key=lambda a: (a.request.epoch, a.request.layer, a.created)))
 
 
 def load_analysis(store: Store, run: str, key: str, spectra: bool = False, blocks: bool = True) -> Analysis | None:
@@ -233,7 +233,7 @@ def checks(store: Store, run: str, analysis: str) -> tuple[Check, ...]:
     entry = store.read("runs", run, "analyses", analysis, CHECK)
     if entry is None:
         return ()
-    return tuple(Check(**{**found, "directions": tuple(found["directions"])}) for found in entry.meta["checks"])
+    return tuple(Check(**{**values, "directions": tuple(values["directions"])}) for values in entry.meta["checks"])
 
 
 def _analysed(key: str, entry: Entry) -> Analysed | None:

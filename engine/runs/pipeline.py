@@ -214,10 +214,10 @@ class Pipeline:
         wide = min(WIDE, result.k)
         closely = {m: result.projected(m, wide).astype(np.float32) for m in CLOSELY if m in result.names}
         blocks = {**first.blocks, **closely}
-        kept = dataclasses.replace(first, blocks=blocks, wholes=wholes, spectra=spectra)
-        self._write(run.key, name, request, kept, seconds=time.perf_counter() - began)
+        complete = dataclasses.replace(first, blocks=blocks, wholes=wholes, spectra=spectra)
+        self._write(run.key, name, request, complete, seconds=time.perf_counter() - began)
         eviction.make_room(self.store, spare=(run.key, name))
-        return kept
+        return complete
 
     def measure(
         self, model: nn.Module, inputs: Tensor, targets: Tensor, loss: str, request: AnalysisRequest, tell: Progress
@@ -243,27 +243,31 @@ class Pipeline:
         )
 
     @staticmethod
-    def _complete(kept: Analysis, request: AnalysisRequest) -> bool:
+    def _complete(analysis: Analysis, request: AnalysisRequest) -> bool:
         """Whether an entry holds all that is kept of an analysis: not so after an interruption."""
-        spectra = kept.spectra is not None or not request.keeps_spectra
-        drawn = kept.jackknife is not None and kept.probes is not None
-        return spectra and drawn and set(kept.names) <= set(kept.wholes)
+        spectra = analysis.spectra is not None or not request.keeps_spectra
+        drawn = analysis.jackknife is not None and analysis.probes is not None
+        return spectra and drawn and set(analysis.names) <= set(analysis.wholes)
 
     def check(self, run: str, epoch: int, layer: str) -> tuple[Check, ...]:
         """Some numbers of the newest analysis of this checkpoint and layer once more, by brute force, kept
         beside it; see engine.curvature.verify. ValueError where there is none, and as `restore`."""
-        found = library.find(self.store, run)
+        trained_run = library.find(self.store, run)
         made = [
-            a for a in library.analyses(self.store, found.key) if (a.request.epoch, a.request.layer) == (epoch, layer)
+            a
+            for a in library.analyses(self.store, trained_run.key)
+            if (a.request.epoch, a.request.layer) == (epoch, layer)
         ]
-        require(bool(made), f"Epoch {epoch} of run {found.key}, layer {layer}, is not analysed. Analyse it first.")
-        kept = library.load_analysis(self.store, found.key, made[-1].key)
-        if kept is None:
-            raise ValueError(f"The analysis of epoch {epoch} of run {found.key} was damaged. Analyse it again.")
-        model, inputs, targets = self.restore(found.key, epoch, made[-1].request.samples, made[-1].request.seed)
-        checks = verify(model, inputs, targets, kept, self.tell)
+        require(
+            bool(made), f"Epoch {epoch} of run {trained_run.key}, layer {layer}, is not analysed. Analyse it first."
+        )
+        analysis = library.load_analysis(self.store, trained_run.key, made[-1].key)
+        if analysis is None:
+            raise ValueError(f"The analysis of epoch {epoch} of run {trained_run.key} was damaged. Analyse it again.")
+        model, inputs, targets = self.restore(trained_run.key, epoch, made[-1].request.samples, made[-1].request.seed)
+        checks = verify(model, inputs, targets, analysis, self.tell)
         self.store.write(
-            ("runs", found.key, "analyses", made[-1].key, library.CHECK),
+            ("runs", trained_run.key, "analyses", made[-1].key, library.CHECK),
             {"checks": [dataclasses.asdict(check) for check in checks]},
         )
         return checks
@@ -276,14 +280,15 @@ class Pipeline:
 
         A checkpoint lost to damage is trained again first. Raises Stopped, and ValueError where there is no
         such run or checkpoint, or its data have changed."""
-        found = library.find(self.store, run)
-        data = self.data(found.request.data)
+        trained_run = library.find(self.store, run)
+        data = self.data(trained_run.request.data)
         require(
-            data.fingerprint == found.fingerprint,
-            f"The data {found.data_name} have changed since run {found.key} was trained. Train again on them.",
+            data.fingerprint == trained_run.fingerprint,
+            f"The data {trained_run.data_name} have changed since run {trained_run.key} was trained. Train again on "
+            "them.",
         )
-        model = build(found.request.model, found.request.seed)
-        weights = self._checkpoint(found, epoch)
+        model = build(trained_run.request.model, trained_run.request.seed)
+        weights = self._checkpoint(trained_run, epoch)
         model.load_state_dict({k: v for k, v in weights.items() if not k.startswith(MOMENTUM)})
         chosen = _draw(len(data.train_x), samples, seed)
         return model.eval(), data.train_x[chosen], data.train_y[chosen]
@@ -334,27 +339,27 @@ def chosen_epochs(words: Iterable[str], run: Run) -> tuple[int, ...]:
     """Checkpoints meant by "last", "all" (newest first) and numbers, in this order, each once. ValueError names
     those the run has."""
     require(bool(run.checkpoints), f"Run {run.key} has no checkpoint yet. Train it first.")
-    found: list[int] = []
+    epochs: list[int] = []
     for word in words:
         if word == "last":
-            found.append(run.last_epoch)
+            epochs.append(run.last_epoch)
         elif word == "all":
-            found.extend(reversed(run.checkpoints))
+            epochs.extend(reversed(run.checkpoints))
         else:
             require(
                 word.isdecimal() and int(word) in run.checkpoints,
                 f"Run {run.key} has no checkpoint of epoch {word}; it has {_listed(run.checkpoints)}.",
             )
-            found.append(int(word))
-    return tuple(dict.fromkeys(found))
+            epochs.append(int(word))
+    return tuple(dict.fromkeys(epochs))
 
 
 def _listed(epochs: Iterable[int]) -> str:
     return ", ".join(map(str, epochs)) or "none"
 
 
-def _draw(available: int, wanted: int | None, seed: int) -> Tensor | slice:
-    if wanted is None or wanted >= available:
+def _draw(available: int, samples: int | None, seed: int) -> Tensor | slice:
+    if samples is None or samples >= available:
         return slice(None)
-    require(wanted >= 1, f"samples must be at least 1, not {wanted}.")
-    return torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(available)[:wanted]))
+    require(samples >= 1, f"samples must be at least 1, not {samples}.")
+    return torch.from_numpy(np.sort(np.random.default_rng(seed).permutation(available)[:samples]))

@@ -65,9 +65,9 @@ def make(store: Store, name: str, progress: Progress = silent, download: bool = 
     images = _images(raw)
     meta = {"name": name, "class_names": list(raw.class_names), "shape": shape, **counts}
     store.write(place(name), meta, {"main": {} if images is None else {"images": images}})
-    found = read(store, name)
-    assert found is not None
-    return found
+    preview = read(store, name)
+    assert preview is not None
+    return preview
 
 
 def place(name: str) -> tuple[str, str]:
@@ -83,11 +83,11 @@ def _images(raw: RawData) -> UInt8[ndarray, "c m h w *rgb"] | None:
     step = max(1, -(-max(x.shape[1:3]) // LARGEST))
     small = x[:, ::step, ::step]
     small = small[..., 0] if small.ndim == 4 and small.shape[3] == 1 else small
-    found = np.zeros((len(raw.class_names), EACH, *small.shape[1:]), np.uint8)
+    images = np.zeros((len(raw.class_names), EACH, *small.shape[1:]), np.uint8)
     for label in range(len(raw.class_names)):
         some = small[np.flatnonzero(raw.train_y == label)[:EACH]]
-        found[label, : len(some)] = _pixels(some)
-    return found
+        images[label, : len(some)] = _pixels(some)
+    return images
 
 
 def _pixels(x: ndarray) -> UInt8[ndarray, "..."]:

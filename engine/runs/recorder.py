@@ -250,9 +250,9 @@ def _changes(shot: Film, frame: Frame, wish: Control) -> list[Change]:
     """What was set otherwise than before this frame."""
     if not shot.frames:
         return []
-    last, found = shot.last, []
+    last, changes = shot.last, []
     if wish.learning_rate != shot.control.learning_rate:
-        found.append(Change(last.epoch, "learning_rate", last.learning_rate, frame.learning_rate))
+        changes.append(Change(last.epoch, "learning_rate", last.learning_rate, frame.learning_rate))
     if last.batch_size != frame.batch_size:
-        found.append(Change(last.epoch, "batch_size", float(last.batch_size), float(frame.batch_size)))
-    return found
+        changes.append(Change(last.epoch, "batch_size", float(last.batch_size), float(frame.batch_size)))
+    return changes

@@ -145,10 +145,10 @@ class Film:
     @property
     def extent(self) -> tuple[float, ...]:
         """Smallest and largest H_ii and C_ii over all frames; empty where nothing carries data."""
-        found = np.array([frame.extent for frame in self.frames if frame.extent])
-        if not found.size:
+        extents = np.array([frame.extent for frame in self.frames if frame.extent])
+        if not extents.size:
             return ()
-        low, high = found.min(axis=0), found.max(axis=0)
+        low, high = extents.min(axis=0), extents.max(axis=0)
         return float(low[0]), float(high[1]), float(low[2]), float(high[3])
 
 
@@ -192,8 +192,8 @@ def frame_name(epoch: int) -> str:
 
 def films(store: Store) -> tuple[Film, ...]:
     """All films, the one shot last first."""
-    found = (read(store, name) for name in store.list("films"))
-    return tuple(sorted((f for f in found if f is not None), key=lambda f: f.changed, reverse=True))
+    entries = (read(store, name) for name in store.list("films"))
+    return tuple(sorted((f for f in entries if f is not None), key=lambda f: f.changed, reverse=True))
 
 
 def read(store: Store, film: str) -> Film | None:

@@ -72,7 +72,7 @@ def matched(samples: Samples, matching: Matching, seed: int = 0) -> Int[ndarray,
     if matching == "nearest":
         return samples.partner
     rng = np.random.default_rng(seed)
-    found = np.full(len(samples), -1)
+    partner = np.full(len(samples), -1)
     for label in np.unique(samples.targets):
         members = np.flatnonzero(samples.targets == label)
         if members.size < 2:
@@ -83,8 +83,8 @@ def matched(samples: Samples, matching: Matching, seed: int = 0) -> Int[ndarray,
         for rows in _chunks(members.size):
             own, pool = samples.activity[members[rows]], members[drawn[rows]]
             distance = ((samples.activity[pool] - own[:, None]) ** 2).sum(axis=2)
-            found[members[rows]] = np.take_along_axis(pool, distance.argmin(axis=1)[:, None], axis=1)[:, 0]
-    return found
+            partner[members[rows]] = np.take_along_axis(pool, distance.argmin(axis=1)[:, None], axis=1)[:, 0]
+    return partner
 
 
 def differences(samples: Samples, matching: Matching, seed: int = 0) -> Differences:

@@ -38,21 +38,23 @@ LARGEST = 64  # pixels a side of a picture
 def keep(pipeline: Pipeline, run: str, epoch: int, layer: str | None = None) -> Samples:
     """The samples of a checkpoint as they are kept: from the cache, or looked at now. layer: the one the paper studies
     for None. Errors: see `look` and Pipeline.restore."""
-    found = library.find(pipeline.store, run)
-    layer = layer or usual_layer(list(found.layers))
+    trained_run = library.find(pipeline.store, run)
+    layer = layer or usual_layer(list(trained_run.layers))
     require("+" not in layer, "Single samples are looked at before one layer. Name one.")
-    require(layer in found.layers, f"There is no layer {layer!r} to study; there are {', '.join(found.layers)}.")
-    kept = table.read(pipeline.store, found, epoch, layer)
-    if kept is not None:
-        return kept
-    model, inputs, targets = pipeline.restore(found.key, epoch)
+    require(
+        layer in trained_run.layers, f"There is no layer {layer!r} to study; there are {', '.join(trained_run.layers)}."
+    )
+    cached = table.read(pipeline.store, trained_run, epoch, layer)
+    if cached is not None:
+        return cached
+    model, inputs, targets = pipeline.restore(trained_run.key, epoch)
     made = look(
-        model, inputs, targets, layer, found.request.loss, found.request.training.batch_size, epoch,
-        found.class_names, pipeline.device, pipeline.tell,
+        model, inputs, targets, layer, trained_run.request.loss, trained_run.request.training.batch_size, epoch,
+        trained_run.class_names, pipeline.device, pipeline.tell,
     )  # fmt: skip
     shown = pictures(inputs)
-    table.keep_pictures(pipeline.store, found, shown)
-    table.write(pipeline.store, SamplesRequest(found.key, epoch, layer), found.fingerprint, made)
+    table.keep_pictures(pipeline.store, trained_run, shown)
+    table.write(pipeline.store, SamplesRequest(trained_run.key, epoch, layer), trained_run.fingerprint, made)
     eviction.make_room(pipeline.store)
     return made
 
@@ -148,9 +150,9 @@ def chain_after(model: nn.Module, layer: str, loss: str) -> Chain:
 def _compare(chain: Chain, z: ndarray, model: nn.Module, inputs: Tensor) -> None:
     with torch.no_grad():
         expected = model(inputs.to(next(model.parameters()).device)).double().cpu().numpy()
-    found = chain.logits(z)
-    same = found.shape == expected.shape and np.allclose(
-        found, expected, rtol=0, atol=NEAR * float(np.abs(expected).max(initial=1e-6))
+    logits = chain.logits(z)
+    same = logits.shape == expected.shape and np.allclose(
+        logits, expected, rtol=0, atol=NEAR * float(np.abs(expected).max(initial=1e-6))
     )
     require(same, _no_chain("", "what follows is not the rest of its sequence"))
 

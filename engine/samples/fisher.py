@@ -71,13 +71,13 @@ class Argument:
 
 def of(samples: Samples) -> Argument:
     """The argument at a checkpoint."""
-    found = samples.diagonals
-    diagonals = {name: found[name] for name in ("H", "fisher", "empirical", "E_h2")}
+    all_diagonals = samples.diagonals
+    diagonals = {name: all_diagonals[name] for name in ("H", "fisher", "empirical", "E_h2")}
     return Argument(
         epoch=samples.epoch,
         loss=samples.chain.loss,
         piecewise=all(step.activation in ("", "relu") for step in samples.chain.steps),
-        diagonals=diagonals | {"BC": samples.batch_size * found["C"]},
+        diagonals=diagonals | {"BC": samples.batch_size * all_diagonals["C"]},
         # The factors are float32.
         floor=float(np.finfo(np.float32).eps * samples.eigenvalues[0]),
     )

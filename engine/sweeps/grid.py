@@ -115,8 +115,8 @@ def read(text: str, file: str = "The sweep") -> Sweep:
         raise ValueError(f"{file} is no valid TOML: {error}.") from error
     _known(body, ("name", "about", "grid"), file)
     name, about, grids = body.get("name", Path(file).stem), body.get("about", ""), body.get("grid", [])
-    for told, word in (("name", name), ("about", about)):
-        require(isinstance(word, str), f"{file}: {told} is a text, not {word!r}.")
+    for entry, word in (("name", name), ("about", about)):
+        require(isinstance(word, str), f"{file}: {entry} is a text, not {word!r}.")
     require(
         isinstance(grids, list) and bool(grids) and all(isinstance(g, dict) for g in grids),
         f"{file} has no grid. Write one as [[grid]] with set = {{ … }} and vary = {{ … }}.",
@@ -156,16 +156,16 @@ def _grid(grid: Mapping[str, Any], where: str) -> list[Cell]:
     require(isinstance(grid.get("name", ""), str), f"{where}: name is a text, not {grid.get('name')!r}.")
     count = math.prod(map(len, varied.values()))
     require(count <= MOST_CELLS, f"{where} has {count:,} cells; {MOST_CELLS:,} are the most. Vary less at a time.")
-    found = []
+    cells = []
     for combination in itertools.product(*varied.values()):
         values = fixed | dict(zip(varied, combination, strict=True))
         try:
             named = _PLACED if "preset" in values or "name" in grid else _PLACED | _TOLD
-            found += _cells(values, grid.get("name", ""), [name for name in varied if name not in named])
+            cells += _cells(values, grid.get("name", ""), [name for name in varied if name not in named])
         except ValueError as error:
-            told = ", ".join(f"{name} = {value}" for name, value in zip(varied, combination, strict=True))
-            raise ValueError(f"{where}{' (' + told + ')' if told else ''}: {error}") from error
-    return found
+            settings = ", ".join(f"{name} = {value}" for name, value in zip(varied, combination, strict=True))
+            raise ValueError(f"{where}{' (' + settings + ')' if settings else ''}: {error}") from error
+    return cells
 
 
 def _cells(values: Mapping[str, Any], name: str, varied: Sequence[str]) -> list[Cell]:
@@ -288,14 +288,14 @@ def _told(name: str, value: Any) -> str:
 def _departures(run: RunRequest, base: Preset | None, classes: int) -> tuple[str, ...]:
     if base is None or classes not in CLASSES:
         return ()
-    own, told = base.run(classes), []
+    own, departures = base.run(classes), []
     for name, field in SETTINGS.items():
         parts = {DataRequest: (run.data, own.data), TrainingRequest: (run.training, own.training)}
         if field.request in parts and name not in ("data", "classes", "checkpoints"):
             mine, theirs = (getattr(part, field.attribute) for part in parts[field.request])
             if mine != theirs:
-                told.append(f"{_told(name, mine)} in place of {_shown(theirs)}")
-    return tuple(told)
+                departures.append(f"{_told(name, mine)} in place of {_shown(theirs)}")
+    return tuple(departures)
 
 
 def _stamp(name: str) -> str:

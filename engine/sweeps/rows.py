@@ -94,21 +94,21 @@ def law(result: Analysis, name: str, window: int) -> Law:
         return Law()
     window = min(window, result.k)
     try:
-        found = result.exponent(name, window)
+        exponent = result.exponent(name, window)
     except ValueError:
         return Law(trace=result.traces[name])
-    windows = dict(found.windows)
-    low, high = found.fit.interval or (_NAN, _NAN)
+    windows = dict(exponent.windows)
+    low, high = exponent.fit.interval or (_NAN, _NAN)
     return Law(
-        gamma=found.fit.gamma,
-        stderr=found.fit.stderr,
+        gamma=exponent.fit.gamma,
+        stderr=exponent.fit.stderr,
         low=low,
         high=high,
-        r2=found.fit.r2,
-        n=found.fit.n,
-        discarded=found.discarded,
-        top=found.bend.slope_top,
-        end=found.bend.slope_end,
+        r2=exponent.fit.r2,
+        n=exponent.fit.n,
+        discarded=exponent.discarded,
+        top=exponent.bend.slope_top,
+        end=exponent.bend.slope_end,
         half=windows.get(window // 2, _NAN),
         double=windows.get(2 * window, _NAN),
         trace=result.traces[name],
@@ -174,9 +174,9 @@ def _suppression(result: Analysis, window: int) -> tuple[float, float, float, fl
     if result.spectra is None:
         return (_NAN,) * 4
     rank = result.spectra.kappa.shape[1]
-    old, kept, even = (result.suppress(**e) for e in ({"keep": rank}, {"keep": 1}, {"keep": 1, "homogenise": True}))
+    old, dominant, even = (result.suppress(**e) for e in ({"keep": rank}, {"keep": 1}, {"keep": 1, "homogenise": True}))
     try:
-        between = power_law(old.noise_diagonal[:window], kept.noise_diagonal[:window])
+        between = power_law(old.noise_diagonal[:window], dominant.noise_diagonal[:window])
         before, after = (
             power_law(s.hessian_diagonal[:window], s.noise_diagonal[:window], result.noise_floor) for s in (old, even)
         )
@@ -269,11 +269,11 @@ def latex(name: str, rows: Iterable[Row]) -> str:
     return f"% {title}\n" + text.replace("\\\\\n", f"\\\\\n{rules}\n", 1)
 
 
-def _pair(found: Mean | None) -> str:
-    if found is None:
+def _pair(summary: Mean | None) -> str:
+    if summary is None:
         return "--"
-    spread = rf" \pm {found.deviation:.3f}" if found.seeds > 1 else ""
-    return f"${found.mean:.3f}{spread}$"
+    spread = rf" \pm {summary.deviation:.3f}" if summary.seeds > 1 else ""
+    return f"${summary.mean:.3f}{spread}$"
 
 
 def _text(value: Any) -> str:

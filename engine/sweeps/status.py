@@ -72,4 +72,4 @@ def _state(store: Store, cell: Cell, run: Run | None) -> State:
 
 
 def _row(values: Mapping[str, Any]) -> Row:
-    return Row(**{**values, "laws": {name: Law(**found) for name, found in values["laws"].items()}})
+    return Row(**{**values, "laws": {name: Law(**law) for name, law in values["laws"].items()}})
