@@ -100,11 +100,11 @@ def over_epochs(
 
 def apart(epochs: Sequence[int], gap: float = 0.2) -> list[int]:
     """Epochs whose labels do not touch on a log axis; the last one is always among them."""
-    kept: list[int] = []
+    labelled: list[int] = []
     for epoch in sorted(epochs, reverse=True):
-        if not kept or np.log10((1 + kept[-1]) / (1 + epoch)) >= gap:
-            kept.append(epoch)
-    return kept[::-1]
+        if not labelled or np.log10((1 + labelled[-1]) / (1 + epoch)) >= gap:
+            labelled.append(epoch)
+    return labelled[::-1]
 
 
 def error_bars(values: ndarray, low: ndarray, high: ndarray, width: int = 3) -> dict[str, Any]:

@@ -86,9 +86,9 @@ def raster(k: int, window: int | None = None) -> Raster:
     return Raster(0, k, 1 if k <= PERCENT else round(k / MEANS))
 
 
-def ahead(k: int, kept: int) -> Raster:
+def ahead(k: int, available: int) -> Raster:
     """The leading k directions, and so many more at hand that a slider up to AHEAD needs no word with the server."""
-    return Raster(0, max(k, min(AHEAD, kept)), seen=k)
+    return Raster(0, max(k, min(AHEAD, available)), seen=k)
 
 
 def symlog(values: ndarray, threshold: float) -> ndarray:
@@ -250,8 +250,8 @@ def _square(traces: list[dict[str, Any]], shown: Raster, marked: int | None) -> 
     buttons = palette.BUTTONS | {"orientation": "v"}
     look = {"margin": {"l": 8, "r": 8, "t": 4, "b": 40}, "modebar": buttons, "showlegend": False}
     # One stays zoomed in while the same directions are shown.
-    kept = {"uirevision": f"{shown.start} {shown.step}", "shapes": cross(shown, marked, shown.count)}
-    return palette.figure(traces, layout(HEIGHT, xaxis=across, yaxis=down, **look, **kept))
+    overlay = {"uirevision": f"{shown.start} {shown.step}", "shapes": cross(shown, marked, shown.count)}
+    return palette.figure(traces, layout(HEIGHT, xaxis=across, yaxis=down, **look, **overlay))
 
 
 def covariance(

@@ -28,15 +28,15 @@ def stations(model: ModelRequest, image: tuple[int, int]) -> tuple[Station, ...]
     widths = model.widths
     if model.kind == "mlp":
         return tuple(Station(f"{w:,}", w) for w in widths)
-    (height, width), found = image, []
+    (height, width), convolutions = image, []
     for i, channels in enumerate((widths[0], *CNN_CHANNELS)):
         if i and i - 1 in CNN_POOLED:
             height, width = height // 2, width // 2
         # The last one is averaged over the image.
         label = f"{channels}" if i == len(CNN_CHANNELS) else f"{channels} × {height} × {width}"
-        found.append(Station(label, channels * (1 if i == len(CNN_CHANNELS) else height * width)))
+        convolutions.append(Station(label, channels * (1 if i == len(CNN_CHANNELS) else height * width)))
     return (
-        *found,
+        *convolutions,
         Station(f"{architectures.CNN_HIDDEN}", architectures.CNN_HIDDEN),
         Station(f"{widths[-1]}", widths[-1]),
     )

@@ -191,7 +191,7 @@ def _points(cloud: Cloud, shown: ndarray, scale: ndarray, label: str, opacity: f
     keep = subset[spread(cloud.x[subset])]
     if keep.size == 0:
         return []
-    told = f"<br>{escape(cloud.label)}" if cloud.label else ""
+    suffix = f"<br>{escape(cloud.label)}" if cloud.label else ""
     points = go.Scatter(
         x=cloud.x[keep] / scale[0],
         y=cloud.y[keep] / scale[1],
@@ -203,7 +203,7 @@ def _points(cloud: Cloud, shown: ndarray, scale: ndarray, label: str, opacity: f
         marker={"color": cloud.look.colour, "symbol": cloud.marker, "size": 6, "opacity": opacity},
         customdata=np.stack([keep + 1, cloud.x[keep], cloud.y[keep]], axis=1),
         hovertemplate=f"<b>{cloud.look.html}</b>, direction %{{customdata[0]:.0f}}<br>H<sub>ii</sub> = "
-        f"%{{customdata[1]:.3e}}<br>C<sub>ii</sub> = %{{customdata[2]:.3e}}{told}<extra></extra>",
+        f"%{{customdata[1]:.3e}}<br>C<sub>ii</sub> = %{{customdata[2]:.3e}}{suffix}<extra></extra>",
     )
     return [points]
 
@@ -295,6 +295,6 @@ def below_floor(floor: float) -> dict[str, Any]:
 
 def nothing(sentence: str, height: int) -> go.Figure:
     """A sentence in place of a figure."""
-    said = {"text": sentence, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+    annotation = {"text": sentence, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
     hidden = {"visible": False}
-    return go.Figure(layout=layout(height, annotations=[said], xaxis=hidden, yaxis=hidden))
+    return go.Figure(layout=layout(height, annotations=[annotation], xaxis=hidden, yaxis=hidden))

@@ -29,8 +29,8 @@ def source(picture: ndarray) -> str:
 def answer(samples: Samples, sample: int) -> str:
     """A sample's class, and what the network takes it for where that is another."""
     names = samples.class_names
-    own, told = names[samples.targets[sample]], names[samples.predicted[sample]]
-    return own if samples.correct[sample] else f"{own} → {told}"
+    own, predicted = names[samples.targets[sample]], names[samples.predicted[sample]]
+    return own if samples.correct[sample] else f"{own} → {predicted}"
 
 
 def strip(

@@ -43,10 +43,10 @@ def _keep(content: bytes, label: str, name: str) -> str:
 
 def known() -> dict[str, str]:
     """The files kept, path → the name its user gave it, by that name."""
-    found = {}
+    names = {}
     for path in sorted(_folder().glob("own-*.npz")):
         try:
-            found[str(path)] = path.with_suffix(".name").read_text(encoding="utf-8")
+            names[str(path)] = path.with_suffix(".name").read_text(encoding="utf-8")
         except (OSError, ValueError):
-            found[str(path)] = path.stem
-    return dict(sorted(found.items(), key=lambda item: item[1].lower()))
+            names[str(path)] = path.stem
+    return dict(sorted(names.items(), key=lambda item: item[1].lower()))

@@ -71,8 +71,8 @@ def runs() -> tuple[Run, ...]:
 
 
 def _runs(here: Store) -> tuple[Run, ...]:
-    found = (_run(here.root, key, here.version("runs", key)) for key in here.list("runs"))
-    return tuple(sorted((r for r in found if r is not None), key=lambda r: r.created, reverse=True))
+    loaded = (_run(here.root, key, here.version("runs", key)) for key in here.list("runs"))
+    return tuple(sorted((r for r in loaded if r is not None), key=lambda r: r.created, reverse=True))
 
 
 @st.cache_resource(max_entries=HISTORY_ENTRIES, show_spinner=False)
@@ -115,33 +115,33 @@ def analysis(run: str, made: Analysed) -> Analysis | None:
 
 def chosen_run() -> Run | None:
     """The selected run, else the newest one that has results, else the newest."""
-    found = runs()
-    wanted = selection.current().run
-    by_key = {run.key: run for run in found}
-    if wanted in by_key:
-        return by_key[wanted]
-    return next((run for run in found if analysed(run)), found[0] if found else None)
+    available = runs()
+    selected = selection.current().run
+    by_key = {run.key: run for run in available}
+    if selected in by_key:
+        return by_key[selected]
+    return next((run for run in available if analysed(run)), available[0] if available else None)
 
 
 def layers(run: Run) -> tuple[str, ...]:
     """The layers of a run that are analysed; behind the single ones those studied jointly."""
-    found = dict.fromkeys(a.request.layer for a in analysed(run))
-    return tuple(sorted(found, key=lambda layer: len(joined(layer)) > 1))
+    studied = dict.fromkeys(a.request.layer for a in analysed(run))
+    return tuple(sorted(studied, key=lambda layer: len(joined(layer)) > 1))
 
 
 def chosen_layer(run: Run) -> str | None:
     """The selected layer, else the first one that is analysed."""
-    found, wanted = layers(run), selection.current().layer
-    return wanted if wanted in found else next(iter(found), None)
+    studied, selected = layers(run), selection.current().layer
+    return selected if selected in studied else next(iter(studied), None)
 
 
-def missing(wanted: selection.Selection) -> tuple[str, ...]:
+def missing(selected: selection.Selection) -> tuple[str, ...]:
     """Sentences for runs and a layer that are selected and are not here; none in an empty cache."""
     here = {run.key for run in runs()}
     if not here:
         return ()
     sentences = []
-    lost = [key for key in (wanted.run, *(wanted.runs or ())) if key is not None and key not in here]
+    lost = [key for key in (selected.run, *(selected.runs or ())) if key is not None and key not in here]
     if lost:
         named = " and ".join(key[:8] for key in lost)
         sentences.append(
@@ -149,18 +149,18 @@ def missing(wanted: selection.Selection) -> tuple[str, ...]:
             "works where it was made."
         )
     run = chosen_run()
-    if wanted.layer is not None and run is not None and layers(run) and wanted.layer not in layers(run):
-        told = selection.layer_name(chosen_layer(run) or "")
-        sentences.append(f"Layer {selection.layer_name(wanted.layer)} is not analysed in this run; {told} is shown.")
+    if selected.layer is not None and run is not None and layers(run) and selected.layer not in layers(run):
+        shown = selection.layer_name(chosen_layer(run) or "")
+        sentences.append(f"Layer {selection.layer_name(selected.layer)} is not analysed in this run; {shown} is shown.")
     return tuple(sentences)
 
 
 def view() -> View | None:
     """What is selected, as far as it is there; None while the run has no analysis."""
     run = chosen_run()
-    found = None if run is None else view_of(run)
-    st.session_state[_PRESENT] = found
-    return found
+    current = None if run is None else view_of(run)
+    st.session_state[_PRESENT] = current
+    return current
 
 
 def present() -> View | None:
@@ -170,23 +170,23 @@ def present() -> View | None:
 
 def view_of(run: Run) -> View | None:
     """A run at the selected epoch and layer, as far as they are there; None while it has no analysis."""
-    wanted, layer = selection.current(), chosen_layer(run)
+    selected, layer = selection.current(), chosen_layer(run)
     made = tuple(a for a in analysed(run) if a.request.layer == layer)
     # The wanted epoch or the nearest there is; the last one if none is wanted. A damaged entry is passed over.
-    goal = wanted.epoch if wanted.epoch is not None else 10**9
+    goal = selected.epoch if selected.epoch is not None else 10**9
     for candidate in sorted(made, key=lambda a: (abs(a.request.epoch - goal), -a.request.epoch)):
-        found = analysis(run.key, candidate)
-        if found is not None:
-            return View(run, made, candidate, found)
+        loaded = analysis(run.key, candidate)
+        if loaded is not None:
+            return View(run, made, candidate, loaded)
     return None
 
 
 @st.cache_resource(max_entries=4 * DERIVED_ENTRIES, show_spinner=False)
 def fit(root: Path, token: tuple[str, str], created: float, name: str, last: int | None, first: int = 0) -> Fit | None:
     """The fit of one matrix of one analysis; None where there is none."""
-    found = _analysis(root, *token, created)
+    result = _analysis(root, *token, created)
     try:
-        return None if found is None else found.fit(name, last, first)
+        return None if result is None else result.fit(name, last, first)
     except ValueError:
         return None
 
@@ -195,7 +195,7 @@ def gammas(here: View, name: str, last: int | None = None, first: int = 0) -> li
     """γ of a matrix at each analysed epoch, with the same window; NaN where there is no fit."""
     by_epoch = sorted(here.analysed, key=lambda a: a.request.epoch)
     fits = (fit(store().root, (here.run.key, a.key), a.created, name, last, first) for a in by_epoch)
-    return [math.nan if found is None else found.gamma for found in fits]
+    return [math.nan if law is None else law.gamma for law in fits]
 
 
 def last_fit(run: Run, name: str) -> tuple[int, Fit | None]:
@@ -213,8 +213,8 @@ def last_fit(run: Run, name: str) -> tuple[int, Fit | None]:
 def _theil_sen(
     root: Path, token: tuple[str, str], created: float, name: str, last: int, first: int
 ) -> tuple[float, float, float]:
-    found = _analysis(root, *token, created)
-    return (math.nan,) * 3 if found is None else found.theil_sen(name, last, first)
+    result = _analysis(root, *token, created)
+    return (math.nan,) * 3 if result is None else result.theil_sen(name, last, first)
 
 
 def theil_sen(here: View, name: str, last: int, first: int = 0) -> tuple[float, float, float]:
@@ -251,22 +251,22 @@ def _defined(number: Callable[[], float]) -> float:
 def _course(
     root: Path, token: tuple[str, str], created: float, name: str, last: int | None, first: int
 ) -> tuple[float, ...]:
-    found = _analysis(root, *token, created)
-    if found is None:
+    result = _analysis(root, *token, created)
+    if result is None:
         return (math.nan,) * len(fields(Course))
     try:
-        own = found.fit(name, last, first)
+        own = result.fit(name, last, first)
         law = (own.gamma, own.stderr, *(own.interval or (math.nan, math.nan)))
     except ValueError:
         law = (math.nan,) * 4
     return (
         *law,
-        _defined(lambda: found.spearman(name, last)),
-        _defined(lambda: found.commutator(name)),
-        _defined(lambda: found.random_commutator(name)),
-        _defined(lambda: found.alignment(name)),
-        _defined(lambda: found.random_alignment(name)),
-        _defined(lambda: found.frobenius(name)),
+        _defined(lambda: result.spearman(name, last)),
+        _defined(lambda: result.commutator(name)),
+        _defined(lambda: result.random_commutator(name)),
+        _defined(lambda: result.alignment(name)),
+        _defined(lambda: result.random_alignment(name)),
+        _defined(lambda: result.frobenius(name)),
     )
 
 
@@ -280,8 +280,8 @@ def course(here: View, name: str, last: int | None = None, first: int = 0) -> Co
 
 @st.cache_resource(max_entries=SPECTRA_ENTRIES, show_spinner=False)
 def _spectra(root: Path, run: str, key: str, created: float) -> Spectra | None:
-    found = library.load_analysis(Store(root), run, key, spectra=True)
-    return None if found is None else found.spectra
+    result = library.load_analysis(Store(root), run, key, spectra=True)
+    return None if result is None else result.spectra
 
 
 def spectra(here: View) -> Spectra | None:
@@ -300,8 +300,8 @@ def _suppressed(
     damp: float,
     homogenise: bool,
 ) -> Suppressed | None:
-    found = _spectra(root, *token, created)
-    return None if found is None else suppress(found, keep, tail, stiff_ratio, damp, homogenise)
+    measured = _spectra(root, *token, created)
+    return None if measured is None else suppress(measured, keep, tail, stiff_ratio, damp, homogenise)
 
 
 def suppressed(

@@ -15,7 +15,7 @@ def jobs() -> Jobs:
 
 def job() -> Job | None:
     """The newest job of the demo, at work or ended; found again after a restart of the server."""
-    return next((found for found in jobs().jobs() if found.argv == _command()), None)
+    return next((candidate for candidate in jobs().jobs() if candidate.argv == _command()), None)
 
 
 def start() -> Job:

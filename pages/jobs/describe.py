@@ -29,16 +29,16 @@ def command(argv: tuple[str, ...]) -> Command | None:
 
 def request_of(job: Job) -> RunRequest | None:
     """The run a job trains, if it trains one."""
-    found = command(job.argv)
-    return found.request if isinstance(found, TrainCommand) else None
+    parsed = command(job.argv)
+    return parsed.request if isinstance(parsed, TrainCommand) else None
 
 
 def works_on(job: Job, run: Run) -> bool:
     """Whether a job trains or analyses this run."""
-    found = command(job.argv)
-    if isinstance(found, TrainCommand):
-        return found.request == run.request
-    key = found.run if isinstance(found, AnalyzeCommand) else job.run
+    parsed = command(job.argv)
+    if isinstance(parsed, TrainCommand):
+        return parsed.request == run.request
+    key = parsed.run if isinstance(parsed, AnalyzeCommand) else job.run
     return bool(key) and run.key.startswith(str(key))
 
 
@@ -78,8 +78,8 @@ def doing(job: Job) -> str:
         return "Waking the engine …"
     if stage == "loading data":
         return "Reading the data …"
-    if found := _ANALYSING.fullmatch(stage):
-        epoch, place, count, part = found.groups()
+    if match := _ANALYSING.fullmatch(stage):
+        epoch, place, count, part = match.groups()
         of = f", {place} of {count}" if count else ""
         return f"Measuring curvature and noise at epoch {epoch}{of}: {_part(part)}"
     return f"{_part(stage).capitalize()} …"
@@ -99,12 +99,12 @@ def sentence(job: Job) -> str:
 
 def fraction(job: Job) -> float:
     """How far it is with training, or with its analyses."""
-    found = _ANALYSING.fullmatch(job.progress.stage)
-    if found is None:
+    match = _ANALYSING.fullmatch(job.progress.stage)
+    if match is None:
         return job.progress.fraction
-    _, low, high = STAGES.get(found[4], ("", 0.0, 1.0))
+    _, low, high = STAGES.get(match[4], ("", 0.0, 1.0))
     one = low + (high - low) * job.progress.fraction
-    return (int(found[2]) - 1 + one) / int(found[3]) if found[3] else one
+    return (int(match[2]) - 1 + one) / int(match[3]) if match[3] else one
 
 
 def left(job: Job) -> str:

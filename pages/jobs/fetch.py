@@ -26,14 +26,14 @@ def of(page: str, view: View, epochs: Sequence[int] = (), about: Sequence[str] =
             icon=":material/layers:",
         )
         return ()
-    wanted = tuple(epochs) or (view.epoch,)
-    kept = {epoch: found(view, epoch) for epoch in wanted}
-    missing = tuple(epoch for epoch, there in kept.items() if there is None)
+    checkpoints = tuple(epochs) or (view.epoch,)
+    by_epoch = {epoch: found(view, epoch) for epoch in checkpoints}
+    missing = tuple(epoch for epoch, there in by_epoch.items() if there is None)
     if missing:
         _fetch(page, view, missing)
         if about:
             what_will_be_seen(about, view)
-    return tuple(there for there in kept.values() if there is not None) if not missing else ()
+    return tuple(there for there in by_epoch.values() if there is not None) if not missing else ()
 
 
 def _fetch(page: str, view: View, missing: tuple[int, ...]) -> None:

@@ -60,15 +60,15 @@ def queue() -> None:
 def ended() -> None:
     """How jobs ended, and what can be done with them; the one shown above is not repeated."""
     just = st.session_state.get(_JUST)
-    found = [job for job in jobs().jobs() if job.queue and not job.running and job.id != just]
-    if not found:
+    finished = [job for job in jobs().jobs() if job.queue and not job.running and job.id != just]
+    if not finished:
         return
     st.subheader("Earlier jobs")
     runs = results.runs()
-    for job in found[:SHOWN]:
+    for job in finished[:SHOWN]:
         _ended(job, runs)
-    if len(found) > SHOWN and st.toggle(f"{len(found) - SHOWN} older ones", key="train.older"):
-        for job in found[SHOWN:]:
+    if len(finished) > SHOWN and st.toggle(f"{len(finished) - SHOWN} older ones", key="train.older"):
+        for job in finished[SHOWN:]:
             _ended(job, runs)
 
 
@@ -76,15 +76,15 @@ def ended() -> None:
 @guarded
 def _queue(ids: tuple[str, ...]) -> None:
     """The job at work and those that wait; the page is drawn anew when one ends, or is started elsewhere."""
-    found = sorted((job for job in jobs().running() if job.queue), key=lambda job: job.created)
-    if tuple(job.id for job in found) != ids:
+    queued = sorted((job for job in jobs().running() if job.queue), key=lambda job: job.created)
+    if tuple(job.id for job in queued) != ids:
         st.rerun()
         return
     now = working()
     st.subheader("At work")
     if now is not None:
         card(now)
-    waiting = [job for job in found if now is None or job.id != now.id]
+    waiting = [job for job in queued if now is None or job.id != now.id]
     if waiting:
         st.subheader("In the queue")
     for place, job in enumerate(waiting, 1):
@@ -97,8 +97,8 @@ def _ended(job: Job, runs: Sequence[Run], fresh: bool = False) -> None:
     icon, colour, word = _ENDS[job.state]
     run, request = run_of(job, runs), request_of(job)
     with st.container(border=True, gap="small"):
-        said = f"  \n:gray[{escaped(sentence(job))}]" if job.message else ""
-        st.markdown(f":{colour}[{icon} **{word}**] {escaped(job.title)}{said}")
+        reason = f"  \n:gray[{escaped(sentence(job))}]" if job.message else ""
+        st.markdown(f":{colour}[{icon} **{word}**] {escaped(job.title)}{reason}")
         with st.container(horizontal=True, key=f"ended-{job.id}"):
             if run is not None and results.analysed(run):
                 look_at(run, f"look-{job.id}", primary=fresh)

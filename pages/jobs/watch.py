@@ -103,11 +103,11 @@ def log(job: Job, beside: bool = False) -> None:
 @guarded
 def expect(ids: tuple[str, ...]) -> None:
     """Short help that someone waits for, one line each; the page is drawn anew when one has ended."""
-    found = [jobs().job(id) for id in ids]
-    if any(job is None or not job.running for job in found):
+    awaited = [jobs().job(id) for id in ids]
+    if any(job is None or not job.running for job in awaited):
         st.rerun()
         return
-    for job in found:
+    for job in awaited:
         assert job is not None
         with st.container(horizontal=True, vertical_alignment="center"):
             if job.progress.total > 1:
@@ -155,7 +155,7 @@ def _until_results(job_id: str) -> None:
 
 def progress_of(run: str) -> None:
     """The line above the results of a run while a job is at work on it, or why its last one ended early."""
-    own = next((found for found in results.runs() if found.key == run), None)
+    own = next((candidate for candidate in results.runs() if candidate.key == run), None)
     if own is None:
         return
     now = [job for job in jobs().running() if job.queue and works_on(job, own)]

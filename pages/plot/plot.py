@@ -70,8 +70,8 @@ def draw(
     spec = f'{{"figure":{figure.to_json()},{json.dumps(options)[1:]}'
 
     def clicked() -> None:
-        if on_click is not None and isinstance(told := st.session_state[key].get("click"), int):
-            on_click(told)
+        if on_click is not None and isinstance(direction := st.session_state[key].get("click"), int):
+            on_click(direction)
 
     def boxed() -> None:
         ends = st.session_state[key].get("box")

@@ -17,8 +17,8 @@ def one(view: View, *lines: str) -> str:
     usual = {f.name: f.default for f in fields(AnalysisRequest)}
     drawn = f", samples={asked.samples}, seed={asked.seed}" if asked.samples is not None else ""
     settings = {name: asdict(asked)[name] for name in _SETTINGS}
-    told = {name: value for name, value in settings.items() if value != usual[name] or name == "batch_size"}
-    words = {"layer": asked.layer, "loss": view.run.request.loss} | told
+    changed = {name: value for name, value in settings.items() if value != usual[name] or name == "batch_size"}
+    words = {"layer": asked.layer, "loss": view.run.request.loss} | changed
     return "\n".join(
         (
             "from cache.store import Store",

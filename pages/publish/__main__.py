@@ -39,9 +39,9 @@ def publish(name: str, folder: Path, measure: bool, figures: bool) -> list[str]:
     if figures:
         drawn: dict[Path, go.Figure] = {}
         for board in paper_figures.boards(rows):
-            found, lost = paper_figures.drawn(store, board)
+            panels, lost = paper_figures.drawn(store, board)
             sentences += lost
-            drawn |= {pictures / name: export.on_paper(figure, board.width) for name, figure in found.items()}
+            drawn |= {pictures / name: export.on_paper(figure, board.width) for name, figure in panels.items()}
         export.write(drawn)
         sentences.append(f"{len(drawn)} figures are drawn.")
     there = {path.name for path in pictures.glob("*.*")}

@@ -42,8 +42,8 @@ def window(rows: Sequence[Row]) -> Claim | None:
     text = f"Fitted over half the window, γ of $C$ changes by {signed_span(half.values())}"
     text += f"; over twice the window, by {signed_span(double.values())}. " if finite(double.values()) else ". "
     if off:
-        told = grouped(off, lambda row: _windows(row.laws["C"]))
-        text += f"By {CLOSE} or more in {share(len(off), len(laws), 'runs')} (γ over 𝒩/2 → 𝒩 → 2𝒩): {told}. "
+        listing = grouped(off, lambda row: _windows(row.laws["C"]))
+        text += f"By {CLOSE} or more in {share(len(off), len(laws), 'runs')} (γ over 𝒩/2 → 𝒩 → 2𝒩): {listing}. "
     if max(floor, default=0) > 0:
         text += f"Up to {max(floor):.0%} of a window lies below the noise floor and is left out."
     title = "γ does not hang on the number of directions" if not off else "γ hangs on the number of directions 𝒩"
@@ -87,8 +87,8 @@ def convergence(rows: Sequence[Row]) -> Claim | None:
     text = f"From half-way (epoch {_epochs(before[id(row)] for row in ends)}) to the end (epoch {_epochs(ends)}) γ of "
     text += f"$C$ changes by {signed_span(gaps.values())}"
     if moved:
-        told = grouped(moved, lambda row: f"{number(before[id(row)].laws['C'].gamma)} → {_end(row)}")
-        text += f"; by {CLOSE} or more in {share(len(moved), len(ends), 'runs')}: {told}"
+        listing = grouped(moved, lambda row: f"{number(before[id(row)].laws['C'].gamma)} → {_end(row)}")
+        text += f"; by {CLOSE} or more in {share(len(moved), len(ends), 'runs')}: {listing}"
     text += ". How it goes on from there is not known: a value belongs to its epoch and its training accuracy."
     title = "γ has settled half-way through training" if not moved else "γ still moves at the end of training"
     return Claim(not moved, title, text)
@@ -108,17 +108,17 @@ def _end(row: Row) -> str:
 
 def seeds(rows: Sequence[Row]) -> Claim | None:
     """The spread over seeds against the interval over samples."""
-    found = []
+    spreads = []
     for classes in table.groups(last(rows)).values():
         for some in classes.values():
             mean = table.mean(some, "C")
             widths = finite((row.laws["C"].high - row.laws["C"].low) / 2 for row in some)
             if mean is not None and mean.seeds > 1 and widths:
                 # 1.96 standard deviations are the half-width of an interval over seeds.
-                found.append((mean.deviation, float(np.mean(widths)) / 1.96))
-    if not found:
+                spreads.append((mean.deviation, float(np.mean(widths)) / 1.96))
+    if not spreads:
         return None
-    wider = sum(spread > over_samples for spread, over_samples in found)
+    wider = sum(spread > over_samples for spread, over_samples in spreads)
     holds = wider == 0
     title = (
         "The interval over samples covers the spread over seeds"
@@ -128,9 +128,9 @@ def seeds(rows: Sequence[Row]) -> Claim | None:
     return Claim(
         holds,
         title,
-        f"γ of $C$ deviates by {span((spread for spread, _ in found), 3)} from seed to seed; the sampling error of one "
-        f"run is {span((over for _, over in found), 3)}. The seeds deviate more in "
-        f"{share(wider, len(found), 'settings')}. With {_seeds(rows)} seeds a setting the deviation itself is only "
+        f"γ of $C$ deviates by {span((spread for spread, _ in spreads), 3)} from seed to seed; the sampling error of "
+        f"one run is {span((over for _, over in spreads), 3)}. The seeds deviate more in "
+        f"{share(wider, len(spreads), 'settings')}. With {_seeds(rows)} seeds a setting the deviation itself is only "
         "roughly known.",
     )
 

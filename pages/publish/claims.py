@@ -24,14 +24,14 @@ TIGHT = 0.99
 
 def within(name: str, loss: str, rows: Sequence[Row]) -> Claim | None:
     """1 ≤ γ ≤ 2 for one matrix and loss."""
-    found = [(row, law) for row, law in lawful(last(rows), name) if request(row).loss == loss]
-    if not found:
+    laws = [(row, law) for row, law in lawful(last(rows), name) if request(row).loss == loss]
+    if not laws:
         return None
-    outside = [row for row, law in found if not 1 <= law.gamma <= 2]
+    outside = [row for row, law in laws if not 1 <= law.gamma <= 2]
     known = [row for row in outside if np.isfinite(row.laws[name].low)]
     reaching = [row for row in known if row.laws[name].low <= 2 and row.laws[name].high >= 1]
-    inside = share(len(found) - len(outside), len(found), "runs")
-    text = f"It is {span(law.gamma for _, law in found)}."
+    inside = share(len(laws) - len(outside), len(laws), "runs")
+    text = f"It is {span(law.gamma for _, law in laws)}."
     if outside:
         text += f" Outside: {grouped(outside, lambda row: _with_interval(row.laws[name]))}."
     if known:
@@ -40,41 +40,41 @@ def within(name: str, loss: str, rows: Sequence[Row]) -> Claim | None:
 
 
 def _with_interval(law: Law) -> str:
-    told = f", interval {span((law.low, law.high))}" if np.isfinite(law.low) else ""
-    return number(law.gamma) + told
+    interval = f", interval {span((law.low, law.high))}" if np.isfinite(law.low) else ""
+    return number(law.gamma) + interval
 
 
 def above(rows: Sequence[Row]) -> Claim | None:
     """γ with cross-entropy above γ with softmax-MSE."""
-    found = [(a, b) for a, b in pairs(last(rows)) if np.isfinite(a.laws["C"].gamma - b.laws["C"].gamma)]
-    if not found:
+    cases = [(a, b) for a, b in pairs(last(rows)) if np.isfinite(a.laws["C"].gamma - b.laws["C"].gamma)]
+    if not cases:
         return None
-    told, holds = [], True
+    sentences, holds = [], True
     for name in ("C", "C_awd"):
-        gaps = finite(a.laws[name].gamma - b.laws[name].gamma for a, b in found)
-        larger, margins = sum(gap > 0 for gap in gaps), finite(a.laws[name].low - b.laws[name].high for a, b in found)
+        gaps = finite(a.laws[name].gamma - b.laws[name].gamma for a, b in cases)
+        larger, margins = sum(gap > 0 for gap in gaps), finite(a.laws[name].low - b.laws[name].high for a, b in cases)
         holds = holds and (name != "C" or larger == len(gaps))
-        said = f"γ of {symbol(name)} is larger in {share(larger, len(gaps), 'pairs')}, by {signed_span(gaps)}"
+        sentence = f"γ of {symbol(name)} is larger in {share(larger, len(gaps), 'pairs')}, by {signed_span(gaps)}"
         if margins:
             apart = sum(margin > 0 for margin in margins)
-            said += f", and the intervals are apart in {share(apart, len(margins), 'pairs')}"
-        told.append(said)
-    close = [pair for pair in found if pair[0].laws["C"].gamma <= pair[1].laws["C"].gamma]
+            sentence += f", and the intervals are apart in {share(apart, len(margins), 'pairs')}"
+        sentences.append(sentence)
+    close = [pair for pair in cases if pair[0].laws["C"].gamma <= pair[1].laws["C"].gamma]
     but = f" Not above: {grouped([a for a, _ in close], lambda row: number(row.laws['C'].gamma))}." if close else ""
     title = "Cross-entropy lies above softmax-MSE" if holds else "Cross-entropy does not always lie above softmax-MSE"
-    return Claim(holds, title, f"On the same data, network, classes and seed: {'. '.join(told)}.{but}")
+    return Claim(holds, title, f"On the same data, network, classes and seed: {'. '.join(sentences)}.{but}")
 
 
 def commute(rows: Sequence[Row]) -> Claim | None:
     """Commutator errors and alignments beside chance."""
-    told, worst = [], []
+    sentences, worst = [], []
     for name in ("C", "C_awd"):
         laws = [(row, law) for row, law in lawful(last(rows), name) if np.isfinite(law.commutator)]
         if not laws:
             continue
         only = [law for _, law in laws]
         worst += [(law.commutator / law.random_commutator, row) for row, law in laws]
-        told.append(
+        sentences.append(
             f"{symbol(name)}: commutator error {span(law.commutator for law in only)}, at random "
             f"{span(law.random_commutator for law in only)}; alignment with the eigenbasis of $H$ "
             f"{span(law.alignment for law in only)}, at random {span(law.random_alignment for law in only)}; rank "
@@ -86,7 +86,7 @@ def commute(rows: Sequence[Row]) -> Claim | None:
     holds = largest < SMALL
     title = "Noise and curvature nearly commute" if holds else "Noise and curvature do not commute everywhere"
     return Claim(
-        holds, title, f"{'. '.join(told)}. The largest error, {cell(row)}, is {largest:.0%} of what chance gives."
+        holds, title, f"{'. '.join(sentences)}. The largest error, {cell(row)}, is {largest:.0%} of what chance gives."
     )
 
 
@@ -128,8 +128,8 @@ def homogenised(rows: Sequence[Row]) -> Claim | None:
         f"{span(row.unedited for row in known)} to {span(row.homogenised for row in known)}"
     )
     if off:
-        told = grouped(off, lambda row: f"{number(row.unedited)} to {number(row.homogenised)}")
-        text += f"; off 1 by {NEAR} or more: {told}"
+        listing = grouped(off, lambda row: f"{number(row.unedited)} to {number(row.homogenised)}")
+        text += f"; off 1 by {NEAR} or more: {listing}"
     return Claim(not off, title, f"{text}.")
 
 

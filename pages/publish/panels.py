@@ -94,15 +94,15 @@ def dynamics(frame: Frame) -> Iterator[Panel]:
 
 def suppression(frame: Frame) -> Iterator[Panel]:
     """Fig. 3 of the paper: what the presets leave of the noise, and the curvatures they edit."""
-    view, kept = frame.view, results.spectra(frame.view)
-    if kept is None:
+    view, spectra = frame.view, results.spectra(frame.view)
+    if spectra is None:
         return
-    rank = kept.kappa.shape[1]
+    rank = spectra.kappa.shape[1]
     for place, (title, (edit, _)) in enumerate(presets(rank).items()):
         edited = outcome(view, edit, rank, frame.first, frame.last)
         if edited is None or edited.unchanged:
             continue
-        new_on_old, both = suppressing.new_on_old(view, edited, kept), suppressing.both(view, edited, kept)
+        new_on_old, both = suppressing.new_on_old(view, edited, spectra), suppressing.both(view, edited, spectra)
         yield replace(
             new_on_old.called(f"suppressed-{place}", f"{title}: {new_on_old.head.title}"),
             lead=f"**{suppressing.sentence(edited)}**",
@@ -110,5 +110,5 @@ def suppression(frame: Frame) -> Iterator[Panel]:
         yield both.called(f"suppressed-law-{place}", f"{title}: {both.head.title}")
     measured = outcome(view, Edit(keep=rank), rank, frame.first, frame.last)
     if measured is not None:
-        yield suppressing.single_samples(view, measured, kept)
-        yield suppressing.cumulative(view, measured, kept)
+        yield suppressing.single_samples(view, measured, spectra)
+        yield suppressing.cumulative(view, measured, spectra)

@@ -42,8 +42,8 @@ class Board:
 
     def file(self, group: tuple[Row, ...], key: str) -> str:
         """The name of a panel's file."""
-        told = f"{group[0].row}-" if len(group) == 1 else ""
-        return f"{self.name}-{re.sub(r'[^a-z0-9]+', '-', f'{told}{key}'.lower())}.png"
+        prefix = f"{group[0].row}-" if len(group) == 1 else ""
+        return f"{self.name}-{re.sub(r'[^a-z0-9]+', '-', f'{prefix}{key}'.lower())}.png"
 
     def files(self) -> list[str]:
         """The names of all its files."""
@@ -60,7 +60,7 @@ def boards(rows: Sequence[Row]) -> list[Board]:
     digits, same = Kind("mnist", "mlp", "ce"), Kind("mnist", "mlp", "mse")
     photos, convolved = Kind("cifar10", "mlp", "ce"), Kind("cifar10", "cnn", "ce")
     several = tuple(row for (row,) in best(digits, same, photos, Kind("cifar10", "mlp", "mse")))
-    found = [
+    planned = [
         Board(
             "fig1",
             "Fig. 1: do noise and curvature share their directions?",
@@ -103,7 +103,7 @@ def boards(rows: Sequence[Row]) -> list[Board]:
         ),
     ]
     for number, kind in ((4, digits), (5, same)):
-        found.append(
+        planned.append(
             Board(
                 f"fig{number}",
                 f"Fig. {number}: along training, {'cross-entropy' if kind is digits else 'softmax-MSE'}",
@@ -126,7 +126,7 @@ def boards(rows: Sequence[Row]) -> list[Board]:
                 lambda frames: report.dynamics(*frames.values()),
             )
         )
-    return [board for board in found if board.groups]
+    return [board for board in planned if board.groups]
 
 
 def _directions(frames: Mapping[str, Frame]) -> Iterator[Panel]:
@@ -171,7 +171,7 @@ def frame(store: Store, row: Row) -> Frame | None:
 
 def drawn(store: Store, board: Board) -> tuple[dict[str, go.Figure], list[str]]:
     """The panels of a board by the name of their file, and a sentence for what the cache has not got."""
-    found: dict[str, go.Figure] = {}
+    by_file: dict[str, go.Figure] = {}
     missing = []
     for group in board.groups:
         frames = {row.row: frame(store, row) for row in group}
@@ -182,10 +182,10 @@ def drawn(store: Store, board: Board) -> tuple[dict[str, go.Figure], list[str]]:
             continue
         figures = {panel.head.key: panel.figure for panel in board.draw(there)}
         panels = [key for key, _ in board.panels]
-        found |= {board.file(group, key): figures[key] for key in panels if key in figures}
+        by_file |= {board.file(group, key): figures[key] for key in panels if key in figures}
         if absent := [key for key in panels if key not in figures]:
             missing.append(
                 f"{board.title} lacks {', '.join(absent)} of {cell(group[0])}: analyse all its checkpoints and keep "
                 "its spectra."
             )
-    return found, missing
+    return by_file, missing

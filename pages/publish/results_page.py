@@ -24,8 +24,8 @@ def page(
     """The page of a sweep. name, about: as its file tells; sweep: how the command line calls it; drawn: the files
     there are in FOLDER; missing: a sentence for every cell that is not measured."""
     finals = last(rows)
-    found = claims.claims(rows)
-    holds, fails = ([claim for claim in found if claim.holds is side] for side in (True, False))
+    assessed = claims.claims(rows)
+    holds, fails = ([claim for claim in assessed if claim.holds is side] for side in (True, False))
     course = tables.over_epochs(rows)
     paper = tables.against_paper(rows)
     parts = [
@@ -99,8 +99,8 @@ def _qualified() -> str:
     )
 
 
-def _told(found: Iterable[Claim], nothing: str) -> str:
-    return "\n\n".join(f"**{claim.title}.** {claim.text}" for claim in found) or nothing
+def _told(selected: Iterable[Claim], nothing: str) -> str:
+    return "\n\n".join(f"**{claim.title}.** {claim.text}" for claim in selected) or nothing
 
 
 def _bullets(sentences: Sequence[str], head: str) -> str:

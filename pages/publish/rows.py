@@ -28,9 +28,9 @@ CLOSE = 0.05
 
 @cache
 def _request(command: str) -> RunRequest:
-    found = parse(shlex.split(command)[3:])
-    assert isinstance(found, TrainCommand)
-    return found.request
+    parsed = parse(shlex.split(command)[3:])
+    assert isinstance(parsed, TrainCommand)
+    return parsed.request
 
 
 def request(row: Row) -> RunRequest:
@@ -45,10 +45,10 @@ def cell(row: Row) -> str:
 
 def courses(rows: Iterable[Row]) -> list[list[Row]]:
     """The rows of each cell, by epoch; cells in their order."""
-    found: dict[tuple[str, int, int], list[Row]] = {}
+    cells: dict[tuple[str, int, int], list[Row]] = {}
     for row in rows:
-        found.setdefault((row.row, row.classes, row.seed), []).append(row)
-    return [sorted(some, key=lambda row: row.epoch) for some in found.values()]
+        cells.setdefault((row.row, row.classes, row.seed), []).append(row)
+    return [sorted(some, key=lambda row: row.epoch) for some in cells.values()]
 
 
 def last(rows: Iterable[Row]) -> list[Row]:
@@ -82,8 +82,8 @@ class Kind:
 
     def best(self, rows: Sequence[Row]) -> Row | None:
         """The row with the most classes, of the first seed, of the first name that fits; None without any."""
-        found = [row for row in rows if self.fits(row)]
-        same = [row for row in found if row.row == found[0].row]
+        fitting = [row for row in rows if self.fits(row)]
+        same = [row for row in fitting if row.row == fitting[0].row]
         return min(same, key=lambda row: (-row.classes, row.seed), default=None)
 
 
@@ -102,13 +102,13 @@ def lawful(rows: Iterable[Row], name: str) -> list[tuple[Row, Law]]:
     return [(row, row.laws[name]) for row in rows if np.isfinite(row.laws[name].gamma)]
 
 
-def grouped(rows: Sequence[Row], told: Callable[[Row], str]) -> str:
+def grouped(rows: Sequence[Row], text: Callable[[Row], str]) -> str:
     """Rows by name and number of classes, and what is told of each seed."""
     groups: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
         groups.setdefault((row.row, row.classes), []).append(row)
     return "; ".join(
-        f"{name}, {classes} classes ({listed([told(row) for row in some])})" for (name, classes), some in groups.items()
+        f"{name}, {classes} classes ({listed([text(row) for row in some])})" for (name, classes), some in groups.items()
     )
 
 
@@ -146,7 +146,7 @@ def unmeasured(sweep: Sweep, rows: Iterable[Row]) -> tuple[str, ...]:
 
 def _earlier(store: Store, cell: Cell, final: Row) -> list[Row]:
     run = library.run(store, final.run)
-    found: dict[int, Row] = {}
+    by_epoch: dict[int, Row] = {}
     for made in library.analyses(store, final.run) if run is not None else ():
         alike = replace(made.request, run="", epoch=-1) == cell.analysis
         if not alike or made.request.epoch >= final.epoch:
@@ -155,5 +155,5 @@ def _earlier(store: Store, cell: Cell, final: Row) -> list[Row]:
         if analysis is not None and run is not None:
             epoch = made.request.epoch
             row = table.measure(analysis, run, cell, epoch, final.machine, final.version)
-            found[epoch] = row
-    return [found[epoch] for epoch in sorted(found)]
+            by_epoch[epoch] = row
+    return [by_epoch[epoch] for epoch in sorted(by_epoch)]

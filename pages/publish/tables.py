@@ -28,12 +28,12 @@ def exponents(rows: Sequence[Row]) -> str:
     notes: dict[str, str] = {}
     body = []
     for name, cells in groups.items():
-        told = _departures(cells)
-        mark = notes.setdefault(told, _mark(len(notes) + 1)) if told else ""
+        departures = _departures(cells)
+        mark = notes.setdefault(departures, _mark(len(notes) + 1)) if departures else ""
         means = [_mean(cells.get(count, []), matrix) for count in classes for matrix in ("C", "C_awd")]
         body.append([f"{name} {mark}".strip(), *means])
     head = ["", *(f"γ of {wording.symbol(m)}, {count} classes" for count in classes for m in ("C", "C_awd"))]
-    below = [f"{mark} {told}." for told, mark in notes.items()]
+    below = [f"{mark} {departures}." for departures, mark in notes.items()]
     return "\n\n".join([wording.table(head, body), "  \n".join(below)]).strip()
 
 
@@ -43,19 +43,19 @@ def _mark(count: int) -> str:
 
 def _departures(cells: dict[int, list[Row]]) -> str:
     """What departs from the settings of the preset, told once where it is the same for all numbers of classes."""
-    told = {count: some[0].departures for count, some in cells.items() if some[0].departures}
-    if len(told) == len(cells) and len(set(told.values())) == 1:
-        return next(iter(told.values()))
-    return "; ".join(f"{count} classes: {departure}" for count, departure in told.items())
+    departures = {count: some[0].departures for count, some in cells.items() if some[0].departures}
+    if len(departures) == len(cells) and len(set(departures.values())) == 1:
+        return next(iter(departures.values()))
+    return "; ".join(f"{count} classes: {departure}" for count, departure in departures.items())
 
 
 def _mean(rows: Sequence[Row], name: str) -> str:
-    found = table.mean(rows, name) if rows else None
-    if found is None:
+    average = table.mean(rows, name) if rows else None
+    if average is None:
         return "–"
-    spread = f" ± {number(found.deviation, 3)}" if found.seeds > 1 else ""
-    interval = f"<br><sub>{span((found.low, found.high), 3)}</sub>" if np.isfinite(found.low) else ""
-    return f"{number(found.mean, 3)}{spread}{interval}"
+    spread = f" ± {number(average.deviation, 3)}" if average.seeds > 1 else ""
+    interval = f"<br><sub>{span((average.low, average.high), 3)}</sub>" if np.isfinite(average.low) else ""
+    return f"{number(average.mean, 3)}{spread}{interval}"
 
 
 def against_paper(rows: Sequence[Row]) -> str:
@@ -65,10 +65,10 @@ def against_paper(rows: Sequence[Row]) -> str:
         row = kind.best(finals)
         some = [] if row is None else [r for r in finals if (r.row, r.classes) == (row.row, row.classes)]
         means = {matrix: table.mean(some, matrix) for matrix in table.FOLLOWED} if some else {}
-        found = means.get("C")
-        if row is None or found is None:
+        average = means.get("C")
+        if row is None or average is None:
             continue
-        gap = found.mean - min(max(found.mean, low), high)
+        gap = average.mean - min(max(average.mean, low), high)
         verdict = "agrees" if abs(gap) < CLOSE else f"{'higher' if gap > 0 else 'lower'} by {number(abs(gap))}"
         body.append([name, f"about {span((low, high), 1)}", *(_mean(some, m) for m in table.FOLLOWED), verdict])
     if not body:
@@ -80,10 +80,10 @@ def against_paper(rows: Sequence[Row]) -> str:
 def over_epochs(rows: Sequence[Row]) -> str:
     """γ of C at every analysed checkpoint above the training accuracy there, means over seeds; empty where only last
     checkpoints are analysed."""
-    found = [course for course in courses(rows) if len(course) > 1]
-    epochs = sorted({row.epoch for course in found for row in course})
+    tracks = [course for course in courses(rows) if len(course) > 1]
+    epochs = sorted({row.epoch for course in tracks for row in course})
     groups: dict[tuple[str, int], list[Row]] = {}
-    for course in found:
+    for course in tracks:
         groups.setdefault((course[0].row, course[0].classes), []).extend(course)
     body = [
         [f"{name}, {classes} classes", *(_at([row for row in some if row.epoch == epoch]) for epoch in epochs)]

@@ -22,8 +22,8 @@ def number(value: float, digits: int = 2) -> str:
 
 def signed(value: float, digits: int = 2) -> str:
     """A difference with its sign."""
-    told = number(value, digits)
-    return told if told[0] in "−–" or not told.strip("0.") else f"+{told}"
+    text = number(value, digits)
+    return text if text[0] in "−–" or not text.strip("0.") else f"+{text}"
 
 
 def span(values: Iterable[float], digits: int = 2) -> str:
@@ -45,8 +45,8 @@ def signed_span(values: Iterable[float], digits: int = 2) -> str:
 def times(values: Iterable[float]) -> str:
     """A span of ratios, two digits each."""
     known = sorted(value for value in values if math.isfinite(value))
-    told = [number(value, max(0, 1 - math.floor(math.log10(value)))) if value > 0 else "0" for value in known]
-    return " … ".join(dict.fromkeys((told[0], told[-1]))) if told else "–"
+    texts = [number(value, max(0, 1 - math.floor(math.log10(value)))) if value > 0 else "0" for value in known]
+    return " … ".join(dict.fromkeys((texts[0], texts[-1]))) if texts else "–"
 
 
 def counted(count: int, what: str) -> str:

@@ -69,10 +69,10 @@ def _guide(name: str) -> None:
 
 def _missing() -> None:
     """What a copied link names that this cache does not hold."""
-    wanted = selection.current()
-    if wanted.run is None and wanted.runs is None and wanted.layer is None:
+    selected = selection.current()
+    if selected.run is None and selected.runs is None and selected.layer is None:
         return
     from pages.data import results
 
-    for sentence in results.missing(wanted):
+    for sentence in results.missing(selected):
         st.info(sentence, icon=":material/link_off:")

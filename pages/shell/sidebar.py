@@ -22,8 +22,8 @@ def show(name: str) -> None:
 def _at_work(name: str) -> None:
     """What is being trained or analysed, in a line; the Train page tells it at length."""
     # Some pages tell it at length: Train, the start page until it has results, and Table 1 its own sweeps.
-    told = name == "train" or (name == "start" and results.present() is None)
-    watch.in_short(queue=not told, sweeps=name != "table")
+    detailed = name == "train" or (name == "start" and results.present() is None)
+    watch.in_short(queue=not detailed, sweeps=name != "table")
 
 
 def _selected(name: str) -> None:
@@ -34,12 +34,12 @@ def _selected(name: str) -> None:
         return
     st.divider()
     if len(runs) > 1:
-        told = names(runs)
-        if st.session_state.get(_NAMES) != told:
+        labels = names(runs)
+        if st.session_state.get(_NAMES) != labels:
             # A choice made in other words would go on being shown in them.
-            st.session_state[_NAMES] = told
+            st.session_state[_NAMES] = labels
             st.session_state.pop(f"{name}.run", None)
-        st.selectbox("Run", list(told), format_func=told.__getitem__, **selection.bound(name, "run", run.key))
+        st.selectbox("Run", list(labels), format_func=labels.__getitem__, **selection.bound(name, "run", run.key))
     else:
         st.caption("Run")
         st.markdown(f"**{escaped(describe(run))}**")

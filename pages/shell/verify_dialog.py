@@ -46,19 +46,19 @@ def dialog(view: View) -> None:
 def _body(view: View) -> None:
     argv = ("check", "--run", view.run.key, "--epoch", str(view.epoch), "--layer", view.chosen.request.layer)
     job = next((j for j in demo.jobs().jobs() if j.argv == argv), None)
-    found = library.checks(results.store(), *view.token)
+    checks = library.checks(results.store(), *view.token)
     if job is not None and job.running:
         left = job.progress.seconds_left
-        said = f"{time.time() - job.created:.0f} s so far" if left is None else f"about {max(1, round(left))} s left"
-        st.progress(job.progress.fraction, text=f"Differentiating sample by sample: {said}")
+        timing = f"{time.time() - job.created:.0f} s so far" if left is None else f"about {max(1, round(left))} s left"
+        st.progress(job.progress.fraction, text=f"Differentiating sample by sample: {timing}")
         watch.stop(job)
         return
-    if job is not None and job.state in ("failed", "cancelled") and not found:
+    if job is not None and job.state in ("failed", "cancelled") and not checks:
         st.warning(job.message, icon=":material/info:")
-    if found:
-        _table(found)
+    if checks:
+        _table(checks)
     st.button(
-        "Check again" if found else "Check now",
+        "Check again" if checks else "Check now",
         icon=":material/play_arrow:",
         type="primary",
         on_click=_start,
@@ -70,22 +70,22 @@ def _start(argv: tuple[str, ...], view: View) -> None:
     demo.jobs().start(argv, title=f"Check of epoch {view.epoch}", run=view.run.key, queue=False)
 
 
-def verdict(found: tuple[Check, ...]) -> str:
+def verdict(checks: tuple[Check, ...]) -> str:
     """What the comparison says, in a sentence."""
-    diagonal = [check.error for check in found if len(check.directions) == 1]
+    diagonal = [check.error for check in checks if len(check.directions) == 1]
     worst = max(diagonal)
-    said = f"{len(diagonal)} numbers agree" if worst < 1e-2 else "Not all numbers agree"
+    agreement = f"{len(diagonal)} numbers agree" if worst < 1e-2 else "Not all numbers agree"
     median = number(float(np.median(diagonal)), 2)
-    return f"{said}: the largest relative difference is **{number(worst, 2)}**, the median {median}."
+    return f"{agreement}: the largest relative difference is **{number(worst, 2)}**, the median {median}."
 
 
-def _table(found: tuple[Check, ...]) -> None:
-    st.markdown(verdict(found))
+def _table(checks: tuple[Check, ...]) -> None:
+    st.markdown(verdict(checks))
     rows = {
-        "matrix": ["H" if c.symbol == "H" else NAMES[c.symbol][0] for c in found],
-        "directions": [f"{c.directions[0]}, {c.directions[-1]}" for c in found],
-        "as analysed": [f"{c.kept:.6e}" for c in found],
-        "by brute force": [f"{c.anew:.6e}" for c in found],
-        "relative difference": [f"{c.error:.0e}" for c in found],
+        "matrix": ["H" if c.symbol == "H" else NAMES[c.symbol][0] for c in checks],
+        "directions": [f"{c.directions[0]}, {c.directions[-1]}" for c in checks],
+        "as analysed": [f"{c.kept:.6e}" for c in checks],
+        "by brute force": [f"{c.anew:.6e}" for c in checks],
+        "relative difference": [f"{c.error:.0e}" for c in checks],
     }
     st.dataframe(pd.DataFrame(rows), hide_index=True, height=320)

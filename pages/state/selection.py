@@ -194,9 +194,9 @@ def publish() -> None:
     Pages and fragments begin with it. A callback does not write: its message can be lost with the end of its run while
     other fragments ask for theirs, and what comes after it can be cut off. Every run tells which URL the browser has.
     """
-    wanted = to_url(current())
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)
+    parameters = to_url(current())
+    if st.query_params.to_dict() != parameters:
+        st.query_params.from_dict(parameters)
 
 
 def bound(page: str, field: str, value: Any) -> dict[str, Any]:
@@ -211,7 +211,7 @@ def bound(page: str, field: str, value: Any) -> dict[str, Any]:
         choose(**{field: tuple(chosen) if isinstance(chosen, list) else chosen})
 
     # Several choices are a list to Streamlit, both ends of a range a tuple.
-    wanted = list(value) if isinstance(value, tuple) and all(isinstance(v, str) for v in value) else value
-    if st.session_state.get(key) != wanted:
-        st.session_state[key] = wanted
+    shown = list(value) if isinstance(value, tuple) and all(isinstance(v, str) for v in value) else value
+    if st.session_state.get(key) != shown:
+        st.session_state[key] = shown
     return {"key": key, "on_change": changed}

@@ -32,12 +32,12 @@ def button(view: View, names: Sequence[str], last: int, first: int = 0) -> None:
     popover(f"Epoch {view.epoch}, directions {first + 1} … {last:,}.", there)
 
 
-def popover(where: str, said: Mapping[str, str]) -> None:
+def popover(where: str, paragraphs: Mapping[str, str]) -> None:
     """The button behind which stands what qualifies γ of each matrix. where: epoch and directions."""
     with st.popover("How sure is γ?", icon=":material/straighten:", type="tertiary", width="content"):
         st.caption(where)
-        tabs = st.tabs([f"${LOOKS[name].tex}$" for name in said]) if len(said) > 1 else [st.container()]
-        for text, tab in zip(said.values(), tabs, strict=False):
+        tabs = st.tabs([f"${LOOKS[name].tex}$" for name in paragraphs]) if len(paragraphs) > 1 else [st.container()]
+        for text, tab in zip(paragraphs.values(), tabs, strict=False):
             tab.markdown(text)
         with st.expander("How each of these is found", icon=":material/help:"):
             st.markdown(definitions.SURE)
@@ -46,25 +46,25 @@ def popover(where: str, said: Mapping[str, str]) -> None:
 def told(view: View, name: str, last: int, first: int = 0) -> str:
     """What qualifies one γ, a paragraph each."""
     try:
-        found = exponent(view, name, last, first)
+        law = exponent(view, name, last, first)
     except ValueError as error:
         return str(error)
-    others = _samples(found, view.analysis.provenance.samples, bootstrapped=name in view.analysis.replicates)
-    return qualified(name, found, others, _seeds(view, name, last, first), first)
+    others = _samples(law, view.analysis.provenance.samples, bootstrapped=name in view.analysis.replicates)
+    return qualified(name, law, others, _seeds(view, name, last, first), first)
 
 
-def of_frame(name: str, found: Exponent, samples: int, seed: int) -> str:
+def of_frame(name: str, law: Exponent, samples: int, seed: int) -> str:
     """The same of a frame of a film over this many samples."""
     seeds = f"**Other seeds.** This is seed {seed}. Set another one, shoot again, and see how far γ moves."
-    return qualified(name, found, _samples(found, samples), seeds)
+    return qualified(name, law, _samples(law, samples), seeds)
 
 
-def qualified(name: str, found: Exponent, others: str, seeds: str, first: int = 0) -> str:
+def qualified(name: str, law: Exponent, others: str, seeds: str, first: int = 0) -> str:
     """What qualifies γ of a matrix: others, over samples; seeds, over seeds; and what the fit itself says."""
-    own = f"γ of ${LOOKS[name].tex}$ is **{found.fit.gamma:.3f}**"
-    if found.fit.interval is not None:
-        own += f", 95 % {between(found.fit)}"
-    return "\n\n".join((f"{own}.", others, seeds, _windows(found, first), _left_out(found), _line(found.bend)))
+    own = f"γ of ${LOOKS[name].tex}$ is **{law.fit.gamma:.3f}**"
+    if law.fit.interval is not None:
+        own += f", 95 % {between(law.fit)}"
+    return "\n\n".join((f"{own}.", others, seeds, _windows(law, first), _left_out(law), _line(law.bend)))
 
 
 def between(fit: Fit) -> str:
@@ -81,10 +81,10 @@ def brief(fit: Fit) -> str:
 
 def exponent(view: View, name: str, last: int, first: int = 0) -> Exponent:
     """γ with all that qualifies it; ValueError where the window holds too little."""
-    found = _exponent(results.store().root, view.token, view.chosen.created, name, last, first, view.analysis)
-    if isinstance(found, str):
-        raise ValueError(found)
-    return found
+    result = _exponent(results.store().root, view.token, view.chosen.created, name, last, first, view.analysis)
+    if isinstance(result, str):
+        raise ValueError(result)
+    return result
 
 
 @st.cache_resource(max_entries=ENTRIES, show_spinner=False)
@@ -107,15 +107,15 @@ def seeds(view: View, name: str, last: int, first: int = 0) -> tuple[dict[int, f
     """γ by seed, of the run in view and of those that differ from it only in their seed, at the same epoch (at
     their last one, if the run is seen at its own) and layer; and those of them without such an analysis."""
     own = view.run
-    found = {own.request.seed: exponent(view, name, last, first).fit.gamma}
+    by_seed = {own.request.seed: exponent(view, name, last, first).fit.gamma}
     without = []
     for run in library.siblings(results.runs(), own):
         gamma = _gamma_of(run, view, name, last, first)
         if math.isnan(gamma):
             without.append(run)
         else:
-            found[run.request.seed] = gamma
-    return found, tuple(without)
+            by_seed[run.request.seed] = gamma
+    return by_seed, tuple(without)
 
 
 def _gamma_of(run: Run, view: View, name: str, last: int, first: int) -> float:
@@ -132,17 +132,17 @@ def _gamma_of(run: Run, view: View, name: str, last: int, first: int) -> float:
 # -- the paragraphs ---------------------------------------------------------------------------------------
 
 
-def _samples(found: Exponent, samples: int, bootstrapped: bool = False) -> str:
-    if found.fit.interval is None:
+def _samples(law: Exponent, samples: int, bootstrapped: bool = False) -> str:
+    if law.fit.interval is None:
         return (
             "**Other training samples.** This analysis keeps no interval over samples. Analyse the epoch again, and "
             "it will. "
-            f"The standard error of the line, {found.fit.stderr:.3f}, takes neighbouring directions for independent."
+            f"The standard error of the line, {law.fit.stderr:.3f}, takes neighbouring directions for independent."
         )
     how = "from bootstrap resamples" if bootstrapped else "by leaving out a hundredth of them at a time"
     return (
         f"**Other training samples.** Drawn anew, the {samples:,} samples would put γ into "
-        f"**{between(found.fit)}** in 95 of 100 cases ({how}). Held fixed: the trained weights, and the directions "
+        f"**{between(law.fit)}** in 95 of 100 cases ({how}). Held fixed: the trained weights, and the directions "
         "$v_i$, which were found on the same samples."
     )
 
@@ -165,25 +165,22 @@ def _counted(runs: int) -> str:
     return f"{runs} run{'s' if runs > 1 else ''}"
 
 
-def _windows(found: Exponent, first: int) -> str:
-    listed = "; ".join(f"{gamma:.3f} up to direction {n:,}" for n, gamma in found.windows)
+def _windows(law: Exponent, first: int) -> str:
+    listed = "; ".join(f"{gamma:.3f} up to direction {n:,}" for n, gamma in law.windows)
     begin = f" from direction {first + 1}" if first else ""
     return f"**Other windows.** γ{begin} is {listed}."
 
 
-def _left_out(found: Exponent) -> str:
-    floor = f"the noise floor $H_{{ii}}$ = {number(found.noise_floor)}"
-    if not found.discarded:
-        return f"**Left out.** Nothing: all {found.window:,} directions of the window lie above {floor}."
+def _left_out(law: Exponent) -> str:
+    floor = f"the noise floor $H_{{ii}}$ = {number(law.noise_floor)}"
+    if not law.discarded:
+        return f"**Left out.** Nothing: all {law.window:,} directions of the window lie above {floor}."
     reasons = []
-    if found.below_floor:
-        reasons.append(f"{found.below_floor:,} lie below {floor}")
-    if found.not_positive:
-        reasons.append(f"of {found.not_positive:,} the variance $C_{{ii}}$ is not positive")
-    return (
-        f"**Left out.** {found.discarded:.1%} of the {found.window:,} directions of the window: "
-        f"{' and '.join(reasons)}."
-    )
+    if law.below_floor:
+        reasons.append(f"{law.below_floor:,} lie below {floor}")
+    if law.not_positive:
+        reasons.append(f"of {law.not_positive:,} the variance $C_{{ii}}$ is not positive")
+    return f"**Left out.** {law.discarded:.1%} of the {law.window:,} directions of the window: {' and '.join(reasons)}."
 
 
 def _line(bend: Bend) -> str:

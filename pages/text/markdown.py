@@ -32,8 +32,8 @@ def inline(markdown: str) -> Markup:
     """One run of text: emphasis, code and formulas; all else letter by letter."""
     held: list[str] = []
 
-    def hold(found: re.Match[str]) -> str:
-        block, within = found.groups()
+    def hold(match: re.Match[str]) -> str:
+        block, within = match.groups()
         held.append(formula(block or within, block is not None))
         return _HOLD.format(len(held) - 1)
 

@@ -27,7 +27,7 @@ def fill(text: str, view: View | None, more: Mapping[str, Callable[[], float | s
     paragraphs: list[str] = []
     for paragraph in text.split("\n\n"):
         try:
-            paragraphs.append(_PLACE.sub(lambda found: _number(found[1], view, more), paragraph))
+            paragraphs.append(_PLACE.sub(lambda match: _number(match[1], view, more), paragraph))
         except (ValueError, LookupError):
             # With it goes the word that leads to it.
             if paragraphs and paragraphs[-1].strip() == "Here":
@@ -58,8 +58,8 @@ def tex(value: float, digits: int = 3) -> str:
 
 def matrix(view: View) -> str:
     """The covariance that is looked at."""
-    wanted = selection.current().matrix
-    return wanted if wanted in view.analysis.names else "C"
+    selected = selection.current().matrix
+    return selected if selected in view.analysis.names else "C"
 
 
 def _block(view: View, i: int, j: int) -> float:
@@ -96,13 +96,13 @@ def _slopes(view: View) -> tuple[float, float]:
 
 def _edited(view: View, homogenise: bool) -> Outcome:
     """The per-sample spectra with their dominant eigenvalues alone, which are replaced by their mean on demand."""
-    kept = results.spectra(view)
-    found = None
-    if kept is not None:
-        found = suppression.outcome(view, Edit(homogenise=homogenise), kept.kappa.shape[1], *_window(view))
-    if found is None:
+    spectra = results.spectra(view)
+    outcome = None
+    if spectra is not None:
+        outcome = suppression.outcome(view, Edit(homogenise=homogenise), spectra.kappa.shape[1], *_window(view))
+    if outcome is None:
         raise LookupError("no spectra are kept")
-    return found
+    return outcome
 
 
 def _slope(fit: Fit | None) -> str:

@@ -93,8 +93,8 @@ def accuracy(run: Run) -> float:
 
 def differences(runs: Sequence[Run]) -> Mapping[str, tuple[str, ...]]:
     """The settings in which the runs differ, with the value of each run."""
-    told = [settings(run) for run in runs]
-    both = {name: tuple(each[name] for each in told) for name in told[0]}
+    by_run = [settings(run) for run in runs]
+    both = {name: tuple(each[name] for each in by_run) for name in by_run[0]}
     return {name: values for name, values in both.items() if len(set(values)) > 1}
 
 

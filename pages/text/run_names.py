@@ -17,15 +17,15 @@ def describe(run: Run) -> str:
 def names(runs: Sequence[Run]) -> dict[str, str]:
     """What to call each of several runs, by key: as described, and where two are called the same also by what
     tells them apart: the seed, then when they were made, then the key."""
-    found = {run.key: describe(run) for run in runs}
+    labels = {run.key: describe(run) for run in runs}
     for more in (
         lambda run: f"seed {run.request.seed}",
         lambda run: time.strftime("%d %b %H:%M", time.localtime(run.created)),
         lambda run: run.key[:8],
     ):
-        count = Counter(found.values())
-        found = {r.key: f"{found[r.key]}, {more(r)}" if count[found[r.key]] > 1 else found[r.key] for r in runs}
-    return found
+        count = Counter(labels.values())
+        labels = {r.key: f"{labels[r.key]}, {more(r)}" if count[labels[r.key]] > 1 else labels[r.key] for r in runs}
+    return labels
 
 
 def escaped(text: str) -> str:
@@ -60,8 +60,8 @@ def settings(run: Run) -> str:
     training = run.request.training
     if run.request.weights:
         count = len(run.request.weights)
-        kept = f"{count} checkpoints" if count > 1 else "1 checkpoint"
-        return f"{run.samples:,} samples; {kept} that came from files, trained elsewhere. Key {run.key[:8]}."
+        checkpoints = f"{count} checkpoints" if count > 1 else "1 checkpoint"
+        return f"{run.samples:,} samples; {checkpoints} that came from files, trained elsewhere. Key {run.key[:8]}."
     device = run.device.upper() if run.device == "cpu" else run.device
     reached = int(run.history.epoch[-1]) if len(run.history) else 0
     return (

@@ -11,29 +11,29 @@ from pages.text.run_names import names
 def views(page: str, view: View) -> dict[str, View]:
     """The view given and, where one is chosen, that of a second run, each by the name of its run."""
     runs = {run.key: run for run in results.runs()}
-    told = names(tuple(runs.values()))
-    chosen = _choice(page, {key: name for key, name in told.items() if key != view.run.key})
-    found = {told[view.run.key]: view}
+    labels = names(tuple(runs.values()))
+    chosen = _choice(page, {key: name for key, name in labels.items() if key != view.run.key})
+    shown = {labels[view.run.key]: view}
     if chosen is not None:
         second = results.view_of(runs[chosen])
         if second is None:
             st.caption("Nothing of it is analysed yet.")
         else:
-            found[told[chosen]] = second
-    return found
+            shown[labels[chosen]] = second
+    return shown
 
 
 def _choice(page: str, others: dict[str, str]) -> str | None:
     """The first of the compared runs that is there; clearing it compares with none."""
     key = f"{page}.second"
     compared = selection.current().runs or ()
-    wanted = next((run for run in compared if run in others), None)
-    if key not in st.session_state or st.session_state[key] != wanted:
-        st.session_state[key] = wanted
+    second = next((run for run in compared if run in others), None)
+    if key not in st.session_state or st.session_state[key] != second:
+        st.session_state[key] = second
 
     def changed() -> None:
         pressed = st.session_state[key]
-        rest = tuple(run for run in compared if run not in (wanted, pressed))
+        rest = tuple(run for run in compared if run not in (second, pressed))
         selection.choose(runs=None if pressed is None else (pressed, *rest))
 
     return st.selectbox(

@@ -15,7 +15,7 @@ SMALLEST_K, USUAL_K, LARGEST_K = 2, 100, 300
 
 def epoch(page: str, view: View) -> int:
     """Slider over the epochs that are analysed, with a step back and forth that keys reach too."""
-    wanted = selection.current().epoch
+    selected = selection.current().epoch
     if len(view.epochs) < 2:
         st.slider(
             "Epoch", 0, max(view.epoch, 1), view.epoch, disabled=True, help="More epochs arrive as they are analysed."
@@ -44,8 +44,8 @@ def epoch(page: str, view: View) -> int:
                 on_click=_step,
                 args=(view.epochs[to] if there else view.epoch,),
             )
-    if wanted is not None and wanted not in view.epochs:
-        st.caption(f"Epoch {wanted} is not analysed here; the nearest is shown.")
+    if selected is not None and selected not in view.epochs:
+        st.caption(f"Epoch {selected} is not analysed here; the nearest is shown.")
     return int(chosen)
 
 
@@ -53,42 +53,42 @@ def _step(epoch: int) -> None:
     selection.choose(epoch=epoch)
 
 
-def reach(page: str, kept: int) -> int:
+def reach(page: str, available: int) -> int:
     """How far the slider over directions goes: to LARGEST_K, or on demand to all that are kept."""
-    if kept <= LARGEST_K:
+    if available <= LARGEST_K:
         return LARGEST_K
-    wanted = selection.current().k or USUAL_K
+    selected = selection.current().k or USUAL_K
 
     def nearer() -> None:
-        selection.choose(k=min(wanted, LARGEST_K))
+        selection.choose(k=min(selected, LARGEST_K))
 
-    far = st.toggle(f"Up to {kept:,} directions", value=wanted > LARGEST_K, key=f"{page}.far", on_change=nearer)
-    return kept if far else LARGEST_K
+    far = st.toggle(f"Up to {available:,} directions", value=selected > LARGEST_K, key=f"{page}.far", on_change=nearer)
+    return available if far else LARGEST_K
 
 
 def top_k(page: str, view: View, largest: int = LARGEST_K) -> int:
     """Slider over the number of leading directions shown."""
     most = min(largest, view.analysis.k)
-    wanted = selection.current().k or USUAL_K
+    selected = selection.current().k or USUAL_K
     return st.slider(
         "Leading directions shown, k",
         SMALLEST_K,
         max(most, SMALLEST_K + 1),
         help="The k directions of weight space in which the loss curves most: eigenvectors of H, sharpest first.",
-        **bound(page, "k", min(max(wanted, SMALLEST_K), most)),
+        **bound(page, "k", min(max(selected, SMALLEST_K), most)),
     )
 
 
 def matrix(page: str, view: View, label: str = "Matrix") -> str:
     """Choice of one covariance."""
     names = view.analysis.names
-    wanted = selection.current().matrix
+    selected = selection.current().matrix
     return st.selectbox(
         label,
         names,
         format_func=plain_label,
         help="Every covariance of the theory, in the same eigenbasis of H.",
-        **bound(page, "matrix", wanted if wanted in names else names[0]),
+        **bound(page, "matrix", selected if selected in names else names[0]),
     )
 
 
@@ -102,14 +102,14 @@ def matrices(page: str, view: View) -> tuple[str, ...]:
     names = view.analysis.names
     chosen = selection.current().matrices
     # None pressed is a choice too.
-    wanted = tuple(n for n in (usual_matrices(view) if chosen is None else chosen) if n in names)
+    shown = tuple(n for n in (usual_matrices(view) if chosen is None else chosen) if n in names)
     pressed = st.pills(
         "Covariances",
         names,
         selection_mode="multi",
         format_func=lambda name: f"${palette.LOOKS[name].tex}$",
         help="  \n".join(map(matrix_label, names)),
-        **bound(page, "matrices", wanted),
+        **bound(page, "matrices", shown),
     )
     return tuple(n for n in names if n in (pressed or ()))
 

@@ -47,7 +47,7 @@ def off_diagonal_test(view: View, name: str, k: int) -> Callable[[], None]:
             st.caption("Without its spectrum there is no random twin to compare it with.")
         return lambda: None
 
-    def told() -> None:
+    def show() -> None:
         with place.container():
             off_diagonal_of(view, name, tested, real, chance.drawn).show()
 
@@ -65,11 +65,11 @@ def off_diagonal_test(view: View, name: str, k: int) -> Callable[[], None]:
             while not chance.complete and time.monotonic() < pause:
                 chance.draw()
             bar.progress(*progress())
-        told()
+        show()
 
     if not chance.complete:
         return complete
-    told()
+    show()
     return lambda: None
 
 

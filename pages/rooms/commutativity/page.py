@@ -44,8 +44,8 @@ def leading(view: View, name: str) -> None:
             key=f"{PAGE}.play",
             help="All analysed epochs inside one figure, with a slider and a play button of its own.",
         )
-        kept = view.analysis.blocks.get(name)
-        most = controls.reach(PAGE, controls.LARGEST_K if kept is None else kept.shape[0])
+        block = view.analysis.blocks.get(name)
+        most = controls.reach(PAGE, controls.LARGEST_K if block is None else block.shape[0])
     with left:
         k = controls.top_k(PAGE, view, most)
     draw = selection.current().draw or 0

@@ -144,13 +144,13 @@ def resolution(page: str, k: int) -> Raster:
     return heatmaps.raster(k, start - 1)
 
 
-def play(view: View, name: str, wanted: int, seed: int, marked: int | None = None) -> Panel:
+def play(view: View, name: str, count: int, seed: int, marked: int | None = None) -> Panel:
     """K and R_real at every analysed epoch, one after the other inside one figure, beside R_rand."""
-    k = min(wanted, animation.MOST)
+    k = min(count, animation.MOST)
     frames = _frames(view, name, k)
     random = random_twin(view, name, k, seed)
     few = f" Of {len(view.epochs)} epochs {len(frames)} are shown." if len(frames) < len(view.epochs) else ""
-    fewer = f" At most {animation.MOST} directions are shown here." if wanted > k else ""
+    fewer = f" At most {animation.MOST} directions are shown here." if count > k else ""
     return Panel(
         PLAY,
         f"epochs-{name}",

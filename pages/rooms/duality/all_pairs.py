@@ -30,19 +30,19 @@ LABELS: dict[Matching, str] = {
 
 def panel(page: str, view: View, chosen: Chosen) -> None:
     """Which partners, the steps from tr C to tr C_AWD, single pairs, and the shape along the leading directions."""
-    found, wanted = chosen.samples, selection.current().matching
+    samples, selected = chosen.samples, selection.current().matching
     matching = st.segmented_control(
         "Everyone’s partner",
         MATCHINGS,
         format_func=lambda name: LABELS[name],
         required=True,
         help="The paper looks for the nearest among 20 random samples of the class.",
-        **bound(page, "matching", wanted if wanted in MATCHINGS else "anchors"),
+        **bound(page, "matching", selected if selected in MATCHINGS else "anchors"),
     )
     with st.spinner("Comparing every sample with its partner …"):
-        made = _differences(results.store().root, view.run.key, found.epoch, found.layer, matching, found)
-    st.markdown(text.sizes(made, found))
-    _ladder(view, made, found, matching)
+        made = _differences(results.store().root, view.run.key, samples.epoch, samples.layer, matching, samples)
+    st.markdown(text.sizes(made, samples))
+    _ladder(view, made, samples, matching)
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown(f"**{PAIRS.title}**: how far first order is off")
@@ -59,7 +59,7 @@ def _differences(root: Path, run: str, epoch: int, layer: str, matching: Matchin
     return differences(_samples, matching)
 
 
-def steps(made: Differences, found: Samples) -> list[tuple[str, float, str]]:
+def steps(made: Differences, samples: Samples) -> list[tuple[str, float, str]]:
     """Each step from what is measured to what is predicted: its name, trace and colour."""
     s = made.sizes
     straight = ("… activations kept straight, loss exact", s.straightened, figures.WEIGHT)
@@ -68,7 +68,7 @@ def steps(made: Differences, found: Samples) -> list[tuple[str, float, str]]:
         ("any two of one class, exact Δg", s.same_class, figures.ACTUAL),
         ("these partners, exact Δg", s.actual, figures.ACTUAL),
         ("… without (δ′ − δ) ⊗ Δa", s.one_sided, figures.WEIGHT),
-        *((straight,) if found.chain.steps else ()),
+        *((straight,) if samples.chain.steps else ()),
         ("… first order, v + u", s.first_order, figures.FIRST),
         ("… and the mean: C<sub>AWD</sub>", s.with_mean, figures.FIRST),
     ]
@@ -78,8 +78,8 @@ def _code(view: View, matching: Matching, *lines: str) -> str:
     return reproduce.samples(view, f'made = all_pairs.differences(found, "{matching}")', *lines, using="all_pairs")
 
 
-def _ladder(view: View, made: Differences, found: Samples, matching: Matching) -> None:
-    names, values, colours = zip(*steps(made, found), strict=True)
+def _ladder(view: View, made: Differences, samples: Samples, matching: Matching) -> None:
+    names, values, colours = zip(*steps(made, samples), strict=True)
     Panel(
         LADDER,
         "duality-sizes",

@@ -61,9 +61,9 @@ class Chosen:
 def chosen(samples: Samples) -> Chosen:
     """What is selected, as far as it is there; else the sample that is hardest among those classified correctly, with
     the nearest of its class."""
-    wanted = selection.current()
-    sample = wanted.sample if wanted.sample is not None and wanted.sample < len(samples) else usual(samples)
-    partner = wanted.partner
+    selected = selection.current()
+    sample = selected.sample if selected.sample is not None and selected.sample < len(samples) else usual(samples)
+    partner = selected.partner
     if partner is None or partner >= len(samples) or partner == sample:
         own = int(samples.partner[sample])
         partner = own if own >= 0 else int(samples.neighbours(sample, None, 1)[0])
@@ -145,8 +145,8 @@ def strips(page: str, chosen: Chosen, pictures: ndarray | None) -> None:
 
 
 def _telling(samples: Samples, p: int) -> str:
-    told = thumbnails.answer(samples, p)
-    return f"class {told}, loss {palette.number(float(samples.loss[p]))}"
+    answer = thumbnails.answer(samples, p)
+    return f"class {answer}, loss {palette.number(float(samples.loss[p]))}"
 
 
 def _knobs(page: str, field: str, label: str, chosen: Chosen, now: int) -> None:
@@ -155,11 +155,11 @@ def _knobs(page: str, field: str, label: str, chosen: Chosen, now: int) -> None:
     classes, number = f"{page}.{field}.class", f"{page}.{field}"
 
     def of_class() -> None:
-        wanted = st.session_state[classes]
+        chosen_class = st.session_state[classes]
         if field == "sample":
-            choose_sample(int(offered(samples, wanted)[0]))
+            choose_sample(int(offered(samples, chosen_class)[0]))
         else:
-            choose_partner(int(samples.neighbours(chosen.sample, wanted, 1)[0]))
+            choose_partner(int(samples.neighbours(chosen.sample, chosen_class, 1)[0]))
 
     def numbered() -> None:
         (choose_sample if field == "sample" else choose_partner)(st.session_state[number])

@@ -33,7 +33,7 @@ def impossible(chosen: Chosen) -> None:
 
 def step(page: str) -> float:
     """Slider over the way from the sample to its partner."""
-    wanted = selection.current().step
+    selected = selection.current().step
     return st.slider(
         "t, part of the way from p to p′",
         0.0,
@@ -41,7 +41,7 @@ def step(page: str) -> float:
         step=0.05,
         format="%.2f",
         help="At 0 nothing is changed, at 1 the activity has become that of the partner. Arrow keys step.",
-        **bound(page, "step", 1.0 if wanted is None else round(wanted, 2)),
+        **bound(page, "step", 1.0 if selected is None else round(selected, 2)),
     )
 
 
@@ -147,9 +147,9 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
         st.markdown(f"**{EARLY_LATE.title}**, the same two samples")
         epochs = {epoch: samples.found(view, epoch) for epoch in view.epochs}
         by_epoch = {}
-        for epoch, kept in epochs.items():
-            if kept is not None and kept.activity[chosen.sample].any():
-                by_epoch[f"epoch {epoch}"] = pair(kept, chosen.sample, chosen.partner).walk()
+        for epoch, stored in epochs.items():
+            if stored is not None and stored.activity[chosen.sample].any():
+                by_epoch[f"epoch {epoch}"] = pair(stored, chosen.sample, chosen.partner).walk()
         Panel(
             EARLY_LATE,
             "duality-early-and-late",
@@ -158,7 +158,7 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
             arrays=lambda: _table(by_epoch),
             code=lambda: reproduce.samples(
                 view,
-                f"for epoch in {[epoch for epoch, kept in epochs.items() if kept is not None]}:",
+                f"for epoch in {[epoch for epoch, stored in epochs.items() if stored is not None]}:",
                 f'    found = table.read(store, run, epoch, "{view.chosen.request.layer}")',
                 f"    print(pair.pair(found, {chosen.sample}, {chosen.partner}).walk().relative)",
                 using="pair",

@@ -176,7 +176,7 @@ def slope(d: Differences, y: np.ndarray) -> float:
         return float("nan")
 
 
-def sizes(d: Differences, found: Samples) -> str:
+def sizes(d: Differences, samples: Samples) -> str:
     """Why tr C_AWD is not tr C: the factor of every step, and which of them makes it."""
     s = d.sizes
     first = s.first_order / s.one_sided
@@ -189,20 +189,20 @@ def sizes(d: Differences, found: Samples) -> str:
         + (": neighbours have similar gradients." if s.actual < 0.9 * s.same_class else "."),
         f"Leaving out the product $(\\delta' - \\delta)\\otimes\\Delta a$ multiplies by "
         f"{number(s.one_sided / s.actual)}.",
-        f"**First order for $\\delta' - \\delta$ multiplies by {number(first)}.** {why(d, found)}",
+        f"**First order for $\\delta' - \\delta$ multiplies by {number(first)}.** {why(d, samples)}",
         f"The part of the mean, $(1 - 1/B)$, adds {s.with_mean / s.first_order - 1:.1%}.",
     ]
     return head + " ".join(parts)
 
 
-def why(d: Differences, found: Samples) -> str:
+def why(d: Differences, samples: Samples) -> str:
     """Which nonlinearity first order misses."""
     s = d.sizes
     total = np.log(s.first_order / s.one_sided)
     if abs(total) < np.log(1.25):
         return "It carries all the way here."
-    loss = not found.chain.steps or abs(np.log(s.straightened / s.one_sided)) < 0.5 * abs(total)
-    switch = "switch" if any(step.activation == "relu" for step in found.chain.steps) else "bend"
+    loss = not samples.chain.steps or abs(np.log(s.straightened / s.one_sided)) < 0.5 * abs(total)
+    switch = "switch" if any(step.activation == "relu" for step in samples.chain.steps) else "bend"
     if total < 0:
         return (
             f"It predicts too little here: on the way activations {switch}, which changes $\\delta$ though the "

@@ -30,8 +30,8 @@ def parts(last: int, view: View) -> Panel | str:
         return f"{view.analysis.diagonal(name)[:last].sum() / total:.1%}".replace("-", "−")
 
     shares = _each(view, PARTS, share)
-    said = f"Of the variance of $C_\\mathrm{{AWD}}$ in directions 1 … {last:,}: {shares}. {_signs(view)}"
-    return _panel(OF_PARTS, view, PARTS, "The diagonals of the three parts of C_AWD, and their sum, by index.", said)
+    text = f"Of the variance of $C_\\mathrm{{AWD}}$ in directions 1 … {last:,}: {shares}. {_signs(view)}"
+    return _panel(OF_PARTS, view, PARTS, "The diagonals of the three parts of C_AWD, and their sum, by index.", text)
 
 
 def approximations(last: int, view: View) -> Panel | str:
@@ -45,19 +45,19 @@ def approximations(last: int, view: View) -> Panel | str:
         return number(float(np.median(a.diagonal(name)[data] / a.diagonal("C_awd")[data])), 2)
 
     sizes = _each(view, APPROXIMATIONS, size)
-    said = (
+    text = (
         f"Size beside $C_\\mathrm{{AWD}}$, median over directions 1 … {data.stop:,}: {sizes}. Parallel curves share γ."
     )
     return _panel(
-        OF_APPROXIMATIONS, view, APPROXIMATIONS, "The diagonals of the approximations, and of C_AWD, by index.", said
+        OF_APPROXIMATIONS, view, APPROXIMATIONS, "The diagonals of the approximations, and of C_AWD, by index.", text
     )
 
 
-def _each(view: View, names: Sequence[str], told: Callable[[str], str]) -> str:
-    return ", ".join(f"${LOOKS[n].tex}$ {told(n)}" for n in names if n in view.analysis.names)
+def _each(view: View, names: Sequence[str], number_of: Callable[[str], str]) -> str:
+    return ", ".join(f"${LOOKS[n].tex}$ {number_of(n)}" for n in names if n in view.analysis.names)
 
 
-def _panel(head: Head, view: View, names: Sequence[str], alt: str, said: str) -> Panel:
+def _panel(head: Head, view: View, names: Sequence[str], alt: str, text: str) -> Panel:
     """C_awd and some matrices held against it."""
     a, data = view.analysis, _data(view)
     shown = {name: a.diagonal(name) for name in ("C_awd", *names) if name in a.names}
@@ -67,7 +67,7 @@ def _panel(head: Head, view: View, names: Sequence[str], alt: str, said: str) ->
         file(head, view),
         over_epochs.by_index(shown, data),
         alt,
-        f"{said} {shaded}{provenance(view)}",
+        f"{text} {shaded}{provenance(view)}",
         arrays=lambda: {"H": a.eigenvalues} | shown,
         code=partial(reproduce.one, view, f"for name in {tuple(shown)!r}:", "    print(name, result.diagonal(name))"),
     )

@@ -133,53 +133,55 @@ def _courses(view: View, names: Sequence[str], last: int | None = None, first: i
     return {n: results.course(view, n, last, first) for n in names if n in view.analysis.names}
 
 
-def _columns(view: View, found: Mapping[str, Course], *measures: str) -> dict[str, ndarray]:
+def _columns(view: View, courses: Mapping[str, Course], *measures: str) -> dict[str, ndarray]:
     """The numbers of a panel over epochs, by matrix and measure."""
-    columns = {f"{name}_{measure}": getattr(course, measure) for name, course in found.items() for measure in measures}
+    columns = {
+        f"{name}_{measure}": getattr(course, measure) for name, course in courses.items() for measure in measures
+    }
     return {"epoch": np.array(view.epochs)} | columns
 
 
 def _calls(view: View, names: Sequence[str], *questions: str) -> Callable[[], str]:
     """Code that asks each analysed epoch the same about some matrices; {} stands for a name."""
     asked = [f"result.{question}" for question in questions]
-    told = ", ".join(question.replace("{}", "name") for question in asked)
+    calls = ", ".join(question.replace("{}", "name") for question in asked)
     return partial(
-        reproduce.along, view, f"for name in {tuple(names)!r}:", f"    print(made.request.epoch, name, {told})"
+        reproduce.along, view, f"for name in {tuple(names)!r}:", f"    print(made.request.epoch, name, {calls})"
     )
 
 
 def gammas(names: Sequence[str], first: int, last: int, view: View) -> Panel:
     """γ over epochs, and what became of it in a sentence."""
-    found = _courses(view, names, last, first)
+    courses = _courses(view, names, last, first)
     figure = over_epochs.gammas(
-        times(view), {n: c.gamma for n, c in found.items()}, {n: interval(c) for n, c in found.items()}
+        times(view), {n: c.gamma for n, c in courses.items()}, {n: interval(c) for n, c in courses.items()}
     )
-    told = "; ".join(filter(None, (_change(n, c.gamma) for n, c in found.items())))
+    changes = "; ".join(filter(None, (_change(n, c.gamma) for n, c in courses.items())))
     return Panel(
         GAMMAS,
         file(GAMMAS, view),
         figure,
         "The exponent of each covariance at each analysed epoch, between the bounds 1 and 2.",
-        f"Fitted: directions {first + 1} … {last:,} above the noise floor. {_bars(found)} {_along(view)}",
-        arrays=lambda: _columns(view, found, "gamma", "stderr", "low", "high"),
+        f"Fitted: directions {first + 1} … {last:,} above the noise floor. {_bars(courses)} {_along(view)}",
+        arrays=lambda: _columns(view, courses, "gamma", "stderr", "low", "high"),
         code=_calls(view, names, f"fit({{}}, {last}, {first})"),
-        lead=f"From epoch {view.epochs[0]} to {view.epochs[-1]}: {told or 'no fit at any epoch'}. {milestone(view)}",
+        lead=f"From epoch {view.epochs[0]} to {view.epochs[-1]}: {changes or 'no fit at any epoch'}. {milestone(view)}",
     )
 
 
 def interval(course: Course) -> tuple[ndarray, ndarray]:
     """Both ends of the 95 % interval of γ: over samples where that was kept, else from the standard error."""
-    kept, reach = np.isfinite(course.low), WIDTH * course.stderr
-    return np.where(kept, course.low, course.gamma - reach), np.where(kept, course.high, course.gamma + reach)
+    known, reach = np.isfinite(course.low), WIDTH * course.stderr
+    return np.where(known, course.low, course.gamma - reach), np.where(known, course.high, course.gamma + reach)
 
 
-def _bars(found: Mapping[str, Course]) -> str:
-    kept = np.concatenate([np.isfinite(c.low) for c in found.values()] or [np.zeros(1, bool)])
+def _bars(courses: Mapping[str, Course]) -> str:
+    known = np.concatenate([np.isfinite(c.low) for c in courses.values()] or [np.zeros(1, bool)])
     over = "95 % intervals over training samples"
     errors = f"±\u00a0{WIDTH} standard errors of the fit, as if residuals were independent"
-    if kept.all():
+    if known.all():
         return f"Bars: {over}."
-    return f"Bars: {over} where kept, else {errors}." if kept.any() else f"Bars: {errors}; none over samples was kept."
+    return f"Bars: {over} where kept, else {errors}." if known.any() else f"Bars: {errors}; none over samples was kept."
 
 
 def _change(name: str, gamma: ndarray) -> str:
@@ -193,74 +195,74 @@ def commutator(names: Sequence[str], view: View) -> Panel | str:
     """Commutator errors beside what chance would give, of C, what it is held against, and those matrices whose whole
     was kept."""
     asked = _courses(view, tuple(dict.fromkeys((*usual_matrices(view), *names))))
-    found = {n: c for n, c in asked.items() if np.isfinite(c.commutator).any()}
-    if not found:
+    courses = {n: c for n, c in asked.items() if np.isfinite(c.commutator).any()}
+    if not courses:
         return "This analysis kept no whole matrix, so there is no commutator error."
-    missing = ", ".join(f"${LOOKS[n].tex}$" for n in asked if n not in found)
-    said = f"Of {missing} the whole matrix is not kept. " if missing else ""
+    missing = ", ".join(f"${LOOKS[n].tex}$" for n in asked if n not in courses)
+    absent = f"Of {missing} the whole matrix is not kept. " if missing else ""
     return Panel(
         COMMUTATORS,
         file(COMMUTATORS, view),
         over_epochs.lines(
             times(view),
-            {n: c.commutator for n, c in found.items()},
+            {n: c.commutator for n, c in courses.items()},
             "commutator error",
-            {n: c.commutator_random for n, c in found.items()},
+            {n: c.commutator_random for n, c in courses.items()},
             low=0,
         ),
         "Commutator error of covariances with H over epochs, beside its value at random near 1.41.",
-        f"0: the same eigenvectors; dotted: the same spectrum turned at random. {said}{_along(view)}",
-        arrays=lambda: _columns(view, found, "commutator", "commutator_random"),
-        code=_calls(view, tuple(found), "commutator({})", "random_commutator({})"),
+        f"0: the same eigenvectors; dotted: the same spectrum turned at random. {absent}{_along(view)}",
+        arrays=lambda: _columns(view, courses, "commutator", "commutator_random"),
+        code=_calls(view, tuple(courses), "commutator({})", "random_commutator({})"),
     )
 
 
 def alignment(names: Sequence[str], view: View) -> Panel:
     """Alignment beside chance."""
-    found = _courses(view, names)
+    courses = _courses(view, names)
     return Panel(
         ALIGNMENTS,
         file(ALIGNMENTS, view),
         over_epochs.lines(
             times(view),
-            {n: c.alignment for n, c in found.items()},
+            {n: c.alignment for n, c in courses.items()},
             "alignment with the eigenbasis of H",
-            {n: c.alignment_random for n, c in found.items()},
+            {n: c.alignment_random for n, c in courses.items()},
             low=0,
         ),
         "Alignment of each covariance with the eigenbasis of H over epochs, beside its value at random.",
         f"1: the same directions as the curvature; dotted: the same spectrum turned at random. {_along(view)}",
-        arrays=lambda: _columns(view, found, "alignment", "alignment_random"),
+        arrays=lambda: _columns(view, courses, "alignment", "alignment_random"),
         code=_calls(view, names, "alignment({})", "random_alignment({})"),
     )
 
 
 def spearman(names: Sequence[str], last: int, view: View) -> Panel:
     """Rank correlation of C_ii and H_ii."""
-    found = _courses(view, names, last)
+    courses = _courses(view, names, last)
     title = "rank correlation of C<sub>ii</sub> and H<sub>ii</sub>"
     return Panel(
         SPEARMAN,
         file(SPEARMAN, view),
-        over_epochs.lines(times(view), {n: c.spearman for n, c in found.items()}, title),
+        over_epochs.lines(times(view), {n: c.spearman for n, c in courses.items()}, title),
         "Spearman's rank correlation of noise and curvature over epochs.",
         f"1: the sharper a direction, the noisier, without exception. Leading {last:,} directions. {_along(view)}",
-        arrays=lambda: _columns(view, found, "spearman"),
+        arrays=lambda: _columns(view, courses, "spearman"),
         code=_calls(view, names, f"spearman({{}}, {last})"),
     )
 
 
 def norms(view: View) -> Panel:
     """Sizes of the measured noise, of what duality predicts, its parts and its approximations."""
-    found = _courses(view, (*usual_matrices(view), *PARTS, *APPROXIMATIONS))
+    courses = _courses(view, (*usual_matrices(view), *PARTS, *APPROXIMATIONS))
     return Panel(
         NORMS,
         file(NORMS, view),
-        over_epochs.lines(times(view), {n: c.norm for n, c in found.items()}, "Frobenius norm", log=True),
+        over_epochs.lines(times(view), {n: c.norm for n, c in courses.items()}, "Frobenius norm", log=True),
         "Frobenius norms over epochs on a logarithmic axis.",
         _along(view),
-        arrays=lambda: _columns(view, found, "norm"),
-        code=_calls(view, tuple(found), "frobenius({})"),
+        arrays=lambda: _columns(view, courses, "norm"),
+        code=_calls(view, tuple(courses), "frobenius({})"),
     )
 
 

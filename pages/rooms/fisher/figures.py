@@ -165,12 +165,12 @@ def along(
 
 def rows(stages: Sequence[Argument], first: int, last: int) -> list[tuple[str, ...]]:
     """The numbers of the table: per matrix, γ ± its error and the size beside H at each stage."""
-    found = []
+    table = []
     for name in MATRICES:
         cells = []
         for a in stages:
             fit = a.fit(name, last, first)
             cells.append("—" if fit is None else f"{fit.gamma:.3f} ± {fit.stderr:.3f}")
             cells.append("" if name == "E_h2" else palette.number(a.size(name), 3))
-        found.append((f"${LOOK[name].tex}$", *cells))
-    return found
+        table.append((f"${LOOK[name].tex}$", *cells))
+    return table

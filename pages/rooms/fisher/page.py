@@ -27,14 +27,14 @@ def compared(view: View) -> None:
     left, middle, right = st.columns([3, 3, 2], gap="medium", vertical_alignment="bottom")
     with left:
         epochs = panels.epochs(PAGE, view)
-    found = fetch.of(PAGE, view, epochs, (text.ARGUMENT, text.FIRST, text.SECOND))
-    if not found:
+    samples = fetch.of(PAGE, view, epochs, (text.ARGUMENT, text.FIRST, text.SECOND))
+    if not samples:
         return
     with middle:
         first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
     with right:
         divided = panels.relative(PAGE)
-    stages = [fisher.of(each) for each in found]
+    stages = [fisher.of(each) for each in samples]
     st.markdown(f"**{text.verdict(stages, first, last)}**")
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         names = panels.matrices(PAGE)

@@ -27,34 +27,34 @@ NAMES = {
 def epochs(page: str, view: View) -> tuple[int, ...]:
     """The first checkpoint, one between, and the last; the one between is chosen."""
     # Checkpoints may have been deleted since; what was looked at is kept.
-    kept = view.run.checkpoints or (view.epoch,)
-    between = kept[1:-1]
+    checkpoints = view.run.checkpoints or (view.epoch,)
+    between = checkpoints[1:-1]
     if not between:
-        return tuple(dict.fromkeys((kept[0], kept[-1])))
-    wanted = selection.current().middle
-    middle = wanted if wanted in between else between[len(between) // 2]
+        return tuple(dict.fromkeys((checkpoints[0], checkpoints[-1])))
+    selected = selection.current().middle
+    middle = selected if selected in between else between[len(between) // 2]
     if len(between) > 1:
         middle = st.select_slider(
             "Epoch in the middle",
             options=between,
-            help=f"Beside the first checkpoint, epoch {kept[0]}, and the last, epoch {kept[-1]}.",
+            help=f"Beside the first checkpoint, epoch {checkpoints[0]}, and the last, epoch {checkpoints[-1]}.",
             **bound(page, "middle", middle),
         )
-    return kept[0], int(middle), kept[-1]
+    return checkpoints[0], int(middle), checkpoints[-1]
 
 
 def matrices(page: str) -> tuple[str, ...]:
     """Choice of what is drawn beside H."""
     names = MATRICES[1:]
     chosen = selection.current().beside
-    wanted = names if chosen is None else tuple(n for n in names if n in chosen)
+    shown = names if chosen is None else tuple(n for n in names if n in chosen)
     pressed = st.pills(
         "Beside H",
         names,
         selection_mode="multi",
         format_func=lambda name: f"${LOOK[name].tex}$",
         help=". ".join(f"${LOOK[name].tex}$: {NAMES[name]}" for name in names) + ".",
-        **bound(page, "beside", wanted),
+        **bound(page, "beside", shown),
     )
     return tuple(n for n in names if n in (pressed or ()))
 
@@ -111,7 +111,7 @@ def slopes_and_sizes(view: View, stages: Sequence[Argument], first: int, last: i
     """γ and the sums of the matrices from epoch to epoch."""
     names = MATRICES[1:]
     fits = {name: [a.fit(name, last, first) for a in stages] for name in names}
-    slopes = {name: [np.nan if f is None else f.gamma for f in found] for name, found in fits.items()}
+    slopes = {name: [np.nan if f is None else f.gamma for f in laws] for name, laws in fits.items()}
     sizes = {name: [a.size(name) for a in stages] for name in names if name != "E_h2"}
     at = np.array([a.epoch for a in stages])
     with st.grid(2, min_column_width=400, gap="medium") as pair:
@@ -156,10 +156,10 @@ def links(stages: Sequence[Argument], first: int, last: int) -> None:
         ("3", "The empirical Fisher matrix is B·C", text.THIRD, text.third_link(stages)),
     )
     with st.grid(3, min_column_width=285, gap="small", border=True) as row:
-        for number, title, about, said in shown:
+        for number, title, about, sentence in shown:
             with row.cell():
                 heading.heading(f"{number}. {title}?", about, "Why", level=4)
-                st.markdown(said)
+                st.markdown(sentence)
     st.markdown(text.instead(stages, first, last))
 
 

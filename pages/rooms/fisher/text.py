@@ -74,15 +74,15 @@ def holds(a: Argument, first: int, last: int) -> bool:
 def verdict(stages: Sequence[Argument], first: int, last: int) -> str:
     """Whether C = H/B in this run, at its beginning and its end, and which link breaks."""
     start, end = stages[0], stages[-1]
-    kept = holds(start, first, last), holds(end, first, last)
-    said = {(True, True): "Here it is", (True, False): "Only at first", (False, True): "Only at the end"}
+    held = holds(start, first, last), holds(end, first, last)
+    verdicts = {(True, True): "Here it is", (True, False): "Only at first", (False, True): "Only at the end"}
     amounts = [_amount(end, first, last)]
     if len(stages) > 1:
         fit = start.fit("BC", last, first)
         slope = "" if fit is None else f", γ = {fit.gamma:.2f}"
         amounts.insert(0, f"at epoch {start.epoch} B·C is in sum {share_of(start.size('BC'))} H{slope}")
-    broken = "" if all(kept) else f" What breaks most is {LINKS[weakest(end if not kept[1] else start)]}."
-    return f"{said.get(kept, 'It is not')}: {'; '.join(amounts)}.{broken}"
+    broken = "" if all(held) else f" What breaks most is {LINKS[weakest(end if not held[1] else start)]}."
+    return f"{verdicts.get(held, 'It is not')}: {'; '.join(amounts)}.{broken}"
 
 
 LINKS = (
@@ -177,20 +177,20 @@ def third_link(stages: Sequence[Argument]) -> str:
     shares = _each(stages, lambda a: percent(a.mean_gradient))
     direction, most = stages[0].steepest
     small = max(a.mean_gradient for a in stages) < NEAR_SIZE
-    said = "So this link holds nearly: single gradients are large beside their mean." if small else "It is not small."
+    text = "So this link holds nearly: single gradients are large beside their mean." if small else "It is not small."
     return (
         f"Of the empirical Fisher matrix the mean gradient makes up in sum {shares}. At epoch {stages[0].epoch} its "
-        f"share is largest along direction {direction}: {percent(most)}. {said}"
+        f"share is largest along direction {direction}: {percent(most)}. {text}"
     )
 
 
 def instead(stages: Sequence[Argument], first: int, last: int) -> str:
     """What C goes with instead: E[h²]."""
     fits = [(a.fit("BC", last, first), a.fit("E_h2", last, first), a.epoch) for a in stages]
-    told = [
+    slopes = [
         f"{c.gamma:.2f} and {e.gamma:.2f} at epoch {epoch}" for c, e, epoch in fits if c is not None and e is not None
     ]
-    return f"The slopes of $B\\,C$ and $\\mathrm{{E}}[h^2]$ are {_and(told)}." if told else ""
+    return f"The slopes of $B\\,C$ and $\\mathrm{{E}}[h^2]$ are {_and(slopes)}." if slopes else ""
 
 
 def _each(stages: Sequence[Argument], tell: Callable[[Argument], str]) -> str:

@@ -39,18 +39,18 @@ def _part(view: View) -> str:
 
 
 def _kept(view: View) -> Spectra:
-    found = results.spectra(view)
-    if found is None:
+    stored = results.spectra(view)
+    if stored is None:
         raise LookupError("no spectra are kept")
-    return found
+    return stored
 
 
 def _stiff(view: View) -> float:
-    kept = _kept(view)
-    rank = kept.kappa.shape[1]
-    found = suppression.outcome(view, edit.chosen(rank), rank, 0, view.analysis.k)
-    assert found is not None
-    return 100 * found.new.stiff
+    stored = _kept(view)
+    rank = stored.kappa.shape[1]
+    outcome = suppression.outcome(view, edit.chosen(rank), rank, 0, view.analysis.k)
+    assert outcome is not None
+    return 100 * outcome.new.stiff
 
 
 def _kappa(view: View) -> np.ndarray:
@@ -69,10 +69,10 @@ def _stiffest(view: View) -> float:
 
 
 def _samples(view: View, epoch: int | None = None) -> Samples:
-    found = samples.found(view, epoch)
-    if found is None:
+    stored = samples.found(view, epoch)
+    if stored is None:
         raise LookupError("no samples are kept")
-    return found
+    return stored
 
 
 def _pair(view: View) -> Pair:
@@ -117,12 +117,12 @@ def _cells() -> list[tuple[str, table.Mean]]:
     """γ of C in every measured cell of the sweep that is shown, by the cell's name."""
     states = progress.states(sweep_choice.present(progress.present()).sweep)
     groups = table.groups(state.row for state in states if state.row is not None)
-    found = {
+    means = {
         f"{name}, {classes} classes": table.mean(rows, "C")
         for name, by_classes in groups.items()
         for classes, rows in by_classes.items()
     }
-    return [(name, mean) for name, mean in found.items() if mean is not None]
+    return [(name, mean) for name, mean in means.items() if mean is not None]
 
 
 def _steepest() -> str:

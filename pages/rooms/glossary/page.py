@@ -13,15 +13,15 @@ def show() -> None:
     """A search, and the terms that it finds."""
     st.title("Glossary")
     view = results.view()
-    wanted = st.text_input(
+    search = st.text_input(
         "Search",
         key="glossary.search",
         placeholder="a term, a symbol, a word of its definition",
         icon=":material/search:",
     )
-    terms = found(wanted or "")
-    told = "its numbers come with the first results." if view is None else f"numbers are those of {provenance(view)}."
-    st.caption(f"{len(terms)} of {len(TERMS)} terms; {told}")
+    terms = found(search or "")
+    origin = "its numbers come with the first results." if view is None else f"numbers are those of {provenance(view)}."
+    st.caption(f"{len(terms)} of {len(TERMS)} terms; {origin}")
     if not terms:
         st.info("No term holds all of these words. Try fewer, or a part of one.", icon=":material/search_off:")
     with st.grid(2, min_column_width=400, gap="small") as grid:
@@ -35,9 +35,9 @@ def show() -> None:
                         st.page_link(page.file, label=page.label, icon=page.icon, width="content")
 
 
-def found(wanted: str) -> list[Term]:
+def found(search: str) -> list[Term]:
     """The terms that hold every word; those with them in their name first."""
-    asked = wanted.lower().split()
+    asked = search.lower().split()
 
     def within(text: str) -> bool:
         return all(word in text.lower() for word in asked)

@@ -27,8 +27,8 @@ SLIDER, NEWEST = "film.frame", "newest"
 def choose() -> tuple[str, RunRequest]:
     """The choice and the seed; the film's key and its run."""
     known = _known()
-    wanted = selection.current().film
-    key = wanted if wanted in known else next(iter(known))
+    selected = selection.current().film
+    key = selected if selected in known else next(iter(known))
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     options = list(known)
     box, number = fresh("film.of", key), fresh("film.seed", known[key].seed)
@@ -68,15 +68,15 @@ def choose() -> tuple[str, RunRequest]:
 
 def _known() -> dict[str, RunRequest]:
     """Runs that can be shot, by the key of their film; the first is shown unless one is chosen."""
-    found = [preset(TINY).run(), DIGITS]
+    requests = [preset(TINY).run(), DIGITS]
     here = results.chosen_run()
     # A run that came as files of weights was trained elsewhere.
     if here is not None and not here.request.weights and here.request.model.kind in ("mlp", "cnn"):
-        found.append(here.request)
+        requests.append(here.request)
     if _ASKED in st.session_state:
-        found.append(st.session_state[_ASKED])
-    found += [shot.request for shot in recording.films(results.store())]
-    return {recording.film_key(request): request for request in found}
+        requests.append(st.session_state[_ASKED])
+    requests += [shot.request for shot in recording.films(results.store())]
+    return {recording.film_key(request): request for request in requests}
 
 
 def worker(request: RunRequest) -> Job | None:
@@ -92,10 +92,10 @@ def show(key: str, request: RunRequest) -> None:
     press = partial(_press, key, request)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="film-knobs"):
         if at_work and wish.playing:
-            label, icon, wanted = "Pause", ":material/pause:", False
+            label, icon, playing = "Pause", ":material/pause:", False
         else:
-            label, icon, wanted = "Go on" if shot else "Start", ":material/play_arrow:", True
-        st.button(label, type="primary", icon=icon, key="film.play", on_click=press, kwargs={"playing": wanted})
+            label, icon, playing = "Go on" if shot else "Start", ":material/play_arrow:", True
+        st.button(label, type="primary", icon=icon, key="film.play", on_click=press, kwargs={"playing": playing})
         st.button(
             "One step",
             icon=":material/skip_next:",

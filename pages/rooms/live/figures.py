@@ -150,11 +150,11 @@ def marked(figure: go.Figure, changes: Sequence[Change], shown: int, places: Seq
     for place in places:
         here = {"xref": f"x{place}", "yref": f"y{place} domain"}
         shapes.append(line_up(shown, color=palette.MARK, width=1) | here)
-        for epoch, said in words.items():
+        for epoch, phrases in words.items():
             shapes.append(line_up(epoch, color=palette.QUIET, width=1, dash="dot") | here)
             notes.append(
                 here
-                | {"x": epoch, "y": 1, "text": ", ".join(said), "textangle": -90, "showarrow": False}
+                | {"x": epoch, "y": 1, "text": ", ".join(phrases), "textangle": -90, "showarrow": False}
                 | {"xanchor": "left", "yanchor": "top", "font": {"size": 11, "color": palette.QUIET}}
             )
     figure.layout.shapes = (*figure.layout.shapes, *shapes)

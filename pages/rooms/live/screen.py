@@ -187,17 +187,17 @@ def _frame(shot: Film, frame: Frame, picture: Picture) -> None:
 
 def _sure(shot: Film, frame: Frame, picture: Picture) -> None:
     """What qualifies both exponents of this frame."""
-    said = {}
+    paragraphs = {}
     for name, interval in zip(recording.NAMES, (frame.interval, frame.interval_awd), strict=True):
         if name not in picture.diagonals:
             continue
         try:
-            found = picture.exponent(name, interval)
+            exponent = picture.exponent(name, interval)
         except ValueError as error:
-            said[name] = str(error)
+            paragraphs[name] = str(error)
         else:
-            said[name] = confidence.of_frame(name, found, shot.samples, shot.request.seed)
-    confidence.popover(f"Epoch {frame.epoch}, directions 1 … {picture.window:,}.", said)
+            paragraphs[name] = confidence.of_frame(name, exponent, shot.samples, shot.request.seed)
+    confidence.popover(f"Epoch {frame.epoch}, directions 1 … {picture.window:,}.", paragraphs)
 
 
 def _numbers(frame: Frame) -> str:
@@ -244,7 +244,7 @@ def _curves(shot: Film, frame: Frame) -> None:
         ),
         ("settings", figures.settings, "Learning rate and batch size at every frame", ()),
     )
-    said = "; ".join(f"after epoch {change.epoch} {change.words}" for change in shot.changes)
+    changes = "; ".join(f"after epoch {change.epoch} {change.words}" for change in shot.changes)
     with st.grid(2, min_column_width=400, gap="medium") as grid:
         for key, picture, alt, columns in drawn:
             names = (*COLUMNS, *columns)
@@ -253,16 +253,17 @@ def _curves(shot: Film, frame: Frame) -> None:
                     picture(shot, frame.epoch),
                     key,
                     f"film-{key}",
-                    f"{alt}, from epoch {shot.frames[0].epoch} to {shot.last.epoch}" + (f"; {said}." if said else "."),
+                    f"{alt}, from epoch {shot.frames[0].epoch} to {shot.last.epoch}"
+                    + (f"; {changes}." if changes else "."),
                     arrays=partial(_columns, shot, names),
                     code=partial(reproduce.film_columns, shot, names),
                 )
-    kept = f" The last {recording.KEPT_FRAMES} frames are kept." if len(shot.frames) >= recording.KEPT_FRAMES else ""
+    trimmed = f" The last {recording.KEPT_FRAMES} frames are kept." if len(shot.frames) >= recording.KEPT_FRAMES else ""
     before = " Faint curves are the take before the last reset." if shot.before else ""
     st.caption(
         "A dotted line with words marks a change of yours. Another batch size changes the steps of training **and** "
         f"the noise that is studied: at the same weights $C \\propto 1/B$, so the whole cloud moves up or "
-        f"down.{before}{kept}"
+        f"down.{before}{trimmed}"
     )
 
 

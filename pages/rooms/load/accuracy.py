@@ -28,11 +28,11 @@ from pages.ui.heading import heading
 NEAR_CHANCE = 0.05
 
 
-def checked(found: Inspection) -> Run | None:
+def checked(inspected: Inspection) -> Run | None:
     """The network, the data, and what it scores on them. The run once that is measured."""
     left, right = st.columns(2, gap="large")
     with left:
-        model = contents.confirmed(found)
+        model = contents.confirmed(inspected)
     if model is None:
         return None
     preview = summary.known(current().data)
@@ -45,14 +45,14 @@ def checked(found: Inspection) -> Run | None:
     counted = subset.chosen_classes(form.request.data, preview.train)
     name = run_names.DATA.get(form.data, "your file")
     architectures.check_fit(model, preview.shape, len(counted), name)
-    request, files = load_form.request(form, found)
+    request, files = load_form.request(form, inspected)
     heading("Is it what you trained?", definitions.SANITY, "What is checked, and why")
     run = library.asked(results.runs(), request)
     if run is None or not run.finished:
         _check(request, files)
         return None
     shares = np.array([preview.train[c] for c in counted], float)
-    _score(run, float(shares.max() / shares.sum()), found)
+    _score(run, float(shares.max() / shares.sum()), inspected)
     _tries(run)
     return run
 
@@ -98,7 +98,7 @@ def verdict(accuracy: float, guessing: float) -> tuple[str, str]:
     return "success", f"{accuracy:.1%}: the network recognises these samples."
 
 
-def _score(run: Run, guessing: float, found: Inspection) -> None:
+def _score(run: Run, guessing: float, inspected: Inspection) -> None:
     """The accuracy of the last checkpoint in words, and the series as a curve."""
     history = run.history
     epoch, accuracy = int(history.epoch[-1]), float(history.train_accuracy[-1])
@@ -116,7 +116,7 @@ def _score(run: Run, guessing: float, found: Inspection) -> None:
         sentence, icon=":material/check_circle:" if kind == "success" else ":material/help:"
     )
     if kind != "success":
-        _remedies(run, found)
+        _remedies(run, inspected)
     if len(history) > 1:
         names = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
         columns = {name: getattr(history, name) for name in names}
@@ -133,7 +133,7 @@ def _percent(value: float) -> str:
     return f"{value:.1%}" if np.isfinite(value) else "—"
 
 
-def _remedies(run: Run, found: Inspection) -> None:
+def _remedies(run: Run, inspected: Inspection) -> None:
     """Other settings, one press each: the check runs again at once."""
     now = current().request
     others: list[tuple[str, dict[str, str]]] = [
@@ -149,13 +149,13 @@ def _remedies(run: Run, found: Inspection) -> None:
                 key=f"loading.try-{label}",
                 icon=":material/replay:",
                 on_click=_try,
-                args=(values, found),
+                args=(values, inspected),
             )
 
 
-def _try(values: dict[str, str], found: Inspection) -> None:
+def _try(values: dict[str, str], inspected: Inspection) -> None:
     change(**values)
-    request, files = load_form.request(current(), found)
+    request, files = load_form.request(current(), inspected)
     if library.asked(results.runs(), request) is None:
         start(request, files)
 

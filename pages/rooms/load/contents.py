@@ -22,23 +22,23 @@ MORE_CLASSES = 20
 # -- the network ------------------------------------------------------------------------------------------
 
 
-def confirmed(found: Inspection) -> ModelRequest | None:
+def confirmed(inspected: Inspection) -> ModelRequest | None:
     """The architecture with its layers, for confirmation."""
     heading("The network", definitions.LOADED, "How it was recognised", level=3)
     form = current()
-    model = load_form.model(form, found)
+    model = load_form.model(form, inspected)
     if model is None:
-        st.warning(escaped(found.why), icon=":material/help:")
-        _tensors(found)
+        st.warning(escaped(inspected.why), icon=":material/help:")
+        _tensors(inspected)
         return None
     own = model.kind in KINDS
     what = {"mlp": "Fully connected", "cnn": "The paper’s CNN"}.get(model.kind, f"torchvision’s **{model.kind}**")
     st.markdown(
         f"{what}, {'‑'.join(map(str, model.widths)) if model.kind == 'mlp' else f'{model.widths[0]} channels'}, "
-        f"{model.widths[-1]} classes, {found.parameters:,} parameters."
+        f"{model.widths[-1]} classes, {inspected.parameters:,} parameters."
     )
     if own:
-        studied = form.layer or found.studied
+        studied = form.layer or inspected.studied
         draw(
             network.network(model, studied),
             "network",
@@ -46,28 +46,28 @@ def confirmed(found: Inspection) -> ModelRequest | None:
             f"The network as bars from input to classes; the layer {studied} is marked.",
             arrays=lambda: {"widths": np.array(model.widths)},
         )
-    _layers(found)
-    _tensors(found)
+    _layers(inspected)
+    _tensors(inspected)
     return model
 
 
-def _layers(found: Inspection) -> None:
+def _layers(inspected: Inspection) -> None:
     rows = ["| layer | outputs × inputs | D | |", "|:--|--:|--:|:--|"]
-    for name, (width, inputs) in found.layers.items():
-        mark = ":primary[**studied**]" if name == (current().layer or found.studied) else ""
+    for name, (width, inputs) in inspected.layers.items():
+        mark = ":primary[**studied**]" if name == (current().layer or inspected.studied) else ""
         rows.append(f"| {escaped(name)} | {width:,} × {inputs:,} | {width * inputs:,} | {mark} |")
     st.markdown("\n".join(rows))
 
 
-def _tensors(found: Inspection) -> None:
-    with st.expander(f"All {len(found.tensors)} tensors of the file", icon=":material/list:"):
+def _tensors(inspected: Inspection) -> None:
+    with st.expander(f"All {len(inspected.tensors)} tensors of the file", icon=":material/list:"):
         st.dataframe(
             [
                 {"name": t.name, "shape": " × ".join(map(str, t.shape)) or "one number", "type": t.dtype}
-                for t in found.tensors
+                for t in inspected.tensors
             ],
             hide_index=True,
-            height=min(36 * (len(found.tensors) + 1) + 2, 300),
+            height=min(36 * (len(inspected.tensors) + 1) + 2, 300),
         )
 
 
@@ -142,11 +142,11 @@ def _classes(preview: Preview) -> None:
         return
 
     def changed() -> None:
-        kept = tuple(sorted(st.session_state["loading.classes"]))
-        change(classes=None if list(kept) == there else kept)
+        classes = tuple(sorted(st.session_state["loading.classes"]))
+        change(classes=None if list(classes) == there else classes)
 
-    kept = current().request.data.classes
-    st.session_state["loading.classes"] = [c for c in (there if kept is None else kept) if c in there]
+    classes = current().request.data.classes
+    st.session_state["loading.classes"] = [c for c in (there if classes is None else classes) if c in there]
     st.pills(
         "Classes it knows",
         there,

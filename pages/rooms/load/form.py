@@ -42,19 +42,19 @@ FORM = FormState("loading", Form(), every_run=True)
 current, change, bound, widget = FORM.current, FORM.change, FORM.bound, FORM.widget
 
 
-def choose(found: list[tuple[str, str]]) -> None:
+def choose(pairs: list[tuple[str, str]]) -> None:
     """Take files, (path, name) each, in the natural order of their names, with the epochs these tell."""
-    found = sorted(found, key=lambda pair: files.natural(pair[1]))
-    names = tuple(name for _, name in found)
+    pairs = sorted(pairs, key=lambda pair: files.natural(pair[1]))
+    names = tuple(name for _, name in pairs)
     epochs = ", ".join(map(str, files.epochs(names)))
-    change(files=tuple(path for path, _ in found), names=names, epochs=epochs, layer=None)
+    change(files=tuple(path for path, _ in pairs), names=names, epochs=epochs, layer=None)
 
 
-def model(form: Form, found: Inspection) -> ModelRequest | None:
+def model(form: Form, inspected: Inspection) -> ModelRequest | None:
     """The network found, with the activation chosen where shapes leave it open."""
-    if found.model is None or found.model.kind not in KINDS:
-        return found.model
-    return replace(found.model, activation=form.request.model.activation)
+    if inspected.model is None or inspected.model.kind not in KINDS:
+        return inspected.model
+    return replace(inspected.model, activation=form.request.model.activation)
 
 
 def epochs(form: Form) -> tuple[int, ...]:
@@ -65,9 +65,9 @@ def epochs(form: Form) -> tuple[int, ...]:
     )
 
 
-def request(form: Form, found: Inspection) -> tuple[RunRequest, tuple[str, ...]]:
+def request(form: Form, inspected: Inspection) -> tuple[RunRequest, tuple[str, ...]]:
     """The run that the files are, and the files by epoch. ValueError where they make none."""
-    run, order = inspection.asked(form.request, replace(found, model=model(form, found)), epochs(form))
+    run, order = inspection.asked(form.request, replace(inspected, model=model(form, inspected)), epochs(form))
     return run, tuple(form.files[i] for i in order)
 
 

@@ -134,7 +134,7 @@ def _request(run: Run) -> tuple[AnalysisRequest, tuple[str, ...]]:
 
 def _costs(run: Run, request: AnalysisRequest, epochs: tuple[str, ...]) -> None:
     """Memory and time, before anything is started."""
-    found = estimate.analysis(
+    cost = estimate.analysis(
         estimate.subject_of(run, request.layer),
         request.samples or run.samples,
         top_k=request.top_k,
@@ -147,8 +147,8 @@ def _costs(run: Run, request: AnalysisRequest, epochs: tuple[str, ...]) -> None:
     with st.grid(3, min_column_width=110, gap="small") as grid:
         for label, value, help_ in (
             ("D", f"{dimension(run, request.layer):,}", "Weights studied: H and C are D × D."),
-            ("Memory", f"{found.bytes / 2**30:.1f} GiB", "Of the worker at its peak, about."),
-            ("Time", _time(found.seconds, count), f"For {count} checkpoint{'s' if count > 1 else ''}."),
+            ("Memory", f"{cost.bytes / 2**30:.1f} GiB", "Of the worker at its peak, about."),
+            ("Time", _time(cost.seconds, count), f"For {count} checkpoint{'s' if count > 1 else ''}."),
         ):
             with grid.cell():
                 st.metric(label, value, help=help_)

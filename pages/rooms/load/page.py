@@ -11,9 +11,9 @@ def show() -> None:
     st.title("Load a trained network")
     run = source.chosen()
     if run is None and form.current().files:
-        found = source.inspected(form.current().files)
-        if found is not None:
-            run = accuracy.checked(found)
+        inspected = source.inspected(form.current().files)
+        if inspected is not None:
+            run = accuracy.checked(inspected)
     if run is not None:
         measure.measure(run)
     queue.queue()

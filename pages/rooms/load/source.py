@@ -106,19 +106,21 @@ def _folder() -> None:
         text = current().folder.strip()
         if text and not current().files:
             place = files.located(text)
-            found = files.weight_files(place) if place.is_dir() else (place,)
-            choose([(str(path), path.name) for path in found])
+            paths = files.weight_files(place) if place.is_dir() else (place,)
+            choose([(str(path), path.name) for path in paths])
 
 
 def _offer(root: Path) -> None:
     """The folders of an allowed one that hold weights, to press instead of typing."""
     try:
-        found = sorted(p for p in root.iterdir() if p.is_dir() and any(f.suffix in files.SUFFIXES for f in p.iterdir()))
+        folders = sorted(
+            p for p in root.iterdir() if p.is_dir() and any(f.suffix in files.SUFFIXES for f in p.iterdir())
+        )
     except OSError:
         return
-    if found:
+    if folders:
         with st.container(horizontal=True):
-            for path in found[:12]:
+            for path in folders[:12]:
                 if st.button(escaped(path.name), key=f"loading.offer-{path}", icon=":material/folder:"):
                     change(folder=str(path), files=(), names=())
                     st.rerun()
@@ -134,13 +136,13 @@ def _run() -> Run | None:
             icon=":material/terminal:",
         )
         return None
-    told = run_names.names(runs)
+    labels = run_names.names(runs)
     by_key = {run.key: run for run in sorted(runs, key=lambda run: bool(results.analysed(run)))}
     if current().run not in by_key:
         change(run=next(iter(by_key)))
 
     def label(key: str) -> str:
-        return told[key] + ("" if results.analysed(by_key[key]) else " (not analysed yet)")
+        return labels[key] + ("" if results.analysed(by_key[key]) else " (not analysed yet)")
 
     with st.container(border=True):
         st.selectbox(
@@ -179,8 +181,8 @@ def _inspected(stamps: tuple[tuple[str, int, int], ...]) -> Inspection:
         )
     except subprocess.TimeoutExpired as error:
         raise ValueError(f"Reading these files took longer than {SECONDS} s. Choose fewer or smaller ones.") from error
-    said = [line for line in ended.stderr.splitlines() if line.strip()]
+    lines = [line for line in ended.stderr.splitlines() if line.strip()]
     require(
-        ended.returncode == 0, said[-1] if said else "The files could not be read: the worker ended without a word."
+        ended.returncode == 0, lines[-1] if lines else "The files could not be read: the worker ended without a word."
     )
     return inspection.from_json(ended.stdout)

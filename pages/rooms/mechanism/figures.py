@@ -188,7 +188,7 @@ def chart(
     low = min([0.85, *(p.gamma - 0.1 for p in run.values())])
     left = min([-0.05, *(p.correlation - 0.07 for p in run.values())])
     quiet = {"size": 12, "color": palette.QUIET}
-    said = [
+    notes = [
         {"x": x, "y": gamma, "text": f"{text}: γ = {gamma}", "font": quiet, "showarrow": False}
         | {"xanchor": xanchor, "yanchor": yanchor}
         for gamma, x, text, xanchor, yanchor in (
@@ -203,7 +203,7 @@ def chart(
             xaxis=axis("r, correlation of κ with its alignment", range=[left, 1.05], dtick=0.25, tick0=0),
             yaxis=axis("exponent γ", range=[low, 2.15], dtick=0.25, tick0=1),
             shapes=palette.bounds(),
-            annotations=said,
+            annotations=notes,
         ),
     )
 

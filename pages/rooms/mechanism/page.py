@@ -24,9 +24,9 @@ def playing() -> None:
     setting = controls.knobs(PAGE)
     made = spectra.made(setting)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        said = st.container(width="stretch")
+        headline = st.container(width="stretch")
         run = panels.beside(PAGE, view)
-    said.markdown(f"#### {panels.sentence(made, run)}")
+    headline.markdown(f"#### {panels.sentence(made, run)}")
     panels.pictures_of(setting, made, run, view)
     if run is not None and view is not None:
         panels.the_proof(PAGE, run, f"run {view.run.key[:8]}, epoch {view.epoch}")

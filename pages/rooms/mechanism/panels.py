@@ -35,11 +35,11 @@ def beside(page: str, view: View | None) -> Source | None:
         st.caption("Once a network is analysed, its own curvatures can be put beside these: open the start page.")
         return None
     try:
-        found = spectra.measured(view)
+        source = spectra.measured(view)
     except ValueError as error:
         st.caption(str(error))
         return None
-    if found is None:
+    if source is None:
         _missing(view)
         return None
     shown = st.toggle(
@@ -47,7 +47,7 @@ def beside(page: str, view: View | None) -> Source | None:
         help="Its largest curvature κ₁ of each sample, and where that points: the real (κ₁, α).",
         **bound(page, "measured", selection.current().measured is not False),
     )
-    return found if shown else None
+    return source if shown else None
 
 
 def _missing(view: View) -> None:
@@ -65,14 +65,14 @@ def sentence(made: Source, run: Source | None) -> str:
     """What the present setting shows."""
     r, gamma = made.place.correlation, made.place.gamma
     if r < 0.005:
-        said = "Sharp samples point anywhere: **γ = 1**."
+        statement = "Sharp samples point anywhere: **γ = 1**."
     elif r > 0.995:
-        said = "Every direction owns one curvature: **γ = 2**."
+        statement = "Every direction owns one curvature: **γ = 2**."
     else:
-        said = f"Sandbox: r = {_two(r)}, **γ = {gamma:.2f}**."
+        statement = f"Sandbox: r = {_two(r)}, **γ = {gamma:.2f}**."
     if run is not None:
-        said += f" This run: r = {_two(run.place.correlation)}, **γ = {run.place.gamma:.2f}**."
-    return said
+        statement += f" This run: r = {_two(run.place.correlation)}, **γ = {run.place.gamma:.2f}**."
+    return statement
 
 
 def _two(value: float) -> str:
@@ -177,14 +177,14 @@ def _look_at(epoch: int) -> None:
 
 def _whence(view: View) -> None:
     """Where the run's points come from, and how sure its exponent is."""
-    kept = results.spectra(view)
-    if kept is not None:
+    stored = results.spectra(view)
+    if stored is not None:
         first, last = spectra.window(view)
         confidence.button(view, ("E_h2",), last, first)
         st.caption(
             "Small rings on the map are other epochs of the run: click one to look at it. "
-            f"Of the run: directions {first + 1} … {last:,} above the noise floor. {panels.source(view, kept)} "
-            f"{panels.where(view, kept)}"
+            f"Of the run: directions {first + 1} … {last:,} above the noise floor. {panels.source(view, stored)} "
+            f"{panels.where(view, stored)}"
         )
 
 
@@ -234,8 +234,8 @@ def the_proof(page: str, source: Source, whose: str) -> None:
 def _direction(page: str, source: Source) -> int:
     """The direction pointed at, if it is one of those fitted; else the tenth."""
     rows = source.directions + 1
-    wanted = selection.current().direction
-    return int(wanted) if wanted is not None and wanted in rows else int(rows[min(9, rows.size - 1)])
+    selected = selection.current().direction
+    return int(selected) if selected is not None and selected in rows else int(rows[min(9, rows.size - 1)])
 
 
 def numbers(step: proof.Step) -> str:

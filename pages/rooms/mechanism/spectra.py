@@ -56,26 +56,26 @@ class Source:
         return np.flatnonzero(self.data)
 
 
-def _source(look: Look, found: Spectra, data: ndarray) -> Source:
-    bounds = synthetic.bounds(found)
+def _source(look: Look, spectra: Spectra, data: ndarray) -> Source:
+    bounds = synthetic.bounds(spectra)
     data = data & (bounds.hessian > 0) & (bounds.noise > 0)
     shown = figures.spread(np.where(data, bounds.hessian, 0.0))
-    kappa = np.sort(np.abs(found.kappa[:, 0].astype(np.float64)))[::-1]
-    first, second = (m.astype(np.float64) for m in (found.first, found.second))
+    kappa = np.sort(np.abs(spectra.kappa[:, 0].astype(np.float64)))[::-1]
+    first, second = (m.astype(np.float64) for m in (spectra.first, spectra.second))
     shares = (
         np.divide(first[0], bounds.hessian, out=np.zeros_like(bounds.hessian), where=bounds.hessian > 0),
         np.divide(second[0], bounds.noise, out=np.zeros_like(bounds.noise), where=bounds.noise > 0),
     )
     fit = power_law(np.where(data, bounds.hessian, 0.0), bounds.noise)
-    place = synthetic.place(found, data)
-    return Source(look, place, bounds, fit, data, kappa, shown, synthetic.seen(found, LEVELS, shown), shares)
+    place = synthetic.place(spectra, data)
+    return Source(look, place, bounds, fit, data, kappa, shown, synthetic.seen(spectra, LEVELS, shown), shares)
 
 
 @st.cache_resource(max_entries=MADE_ENTRIES, show_spinner=False)
 def _made(distribution: str, decades: float, correlation: float, seed: int) -> Source:
     kappa = synthetic.curvatures(distribution, decades, seed)
-    found = synthetic.correlated(kappa, correlation)
-    return _source(MADE_UP, found, np.ones(kappa.size, bool))
+    spectra = synthetic.correlated(kappa, correlation)
+    return _source(MADE_UP, spectra, np.ones(kappa.size, bool))
 
 
 def made(setting: Setting) -> Source:
@@ -112,8 +112,8 @@ def _data(view: View, first: int, last: int) -> ndarray:
 
 @st.cache_resource(max_entries=MEASURED_ENTRIES, show_spinner=False)
 def _measured(root: Path, token: tuple[str, str], created: float, first: int, last: int, _view: View) -> Source | None:
-    found = results.spectra(_view)
-    return None if found is None else _source(THIS_RUN, found, _data(_view, first, last))
+    spectra = results.spectra(_view)
+    return None if spectra is None else _source(THIS_RUN, spectra, _data(_view, first, last))
 
 
 def measured(view: View) -> Source | None:
@@ -123,23 +123,23 @@ def measured(view: View) -> Source | None:
 
 @st.cache_resource(max_entries=4 * MEASURED_ENTRIES, show_spinner=False)
 def _place(root: Path, token: tuple[str, str], created: float, first: int, last: int, _view: View) -> Place | None:
-    found = results.spectra(_view)
+    spectra = results.spectra(_view)
     try:
-        return None if found is None else synthetic.place(found, _data(_view, first, last))
+        return None if spectra is None else synthetic.place(spectra, _data(_view, first, last))
     except ValueError:
         return None
 
 
 def along(view: View) -> dict[int, Place]:
     """Where the run lies at the epochs whose spectra are kept, the one in view and others evenly among them."""
-    kept = sorted((a for a in view.analysed if a.has_spectra), key=lambda a: a.request.epoch)
-    few = {round(place) for place in np.linspace(0, len(kept) - 1, min(EPOCHS, len(kept)))}
-    found = {}
-    for place, made in enumerate(kept):
+    analyses = sorted((a for a in view.analysed if a.has_spectra), key=lambda a: a.request.epoch)
+    few = {round(place) for place in np.linspace(0, len(analyses) - 1, min(EPOCHS, len(analyses)))}
+    places = {}
+    for place, made in enumerate(analyses):
         analysis = results.analysis(view.run.key, made) if place in few or made == view.chosen else None
         if analysis is not None:
             there = replace(view, chosen=made, analysis=analysis)
             on_map = _place(results.store().root, there.token, made.created, *window(there), there)
             if on_map is not None:
-                found[made.request.epoch] = on_map
-    return found
+                places[made.request.epoch] = on_map
+    return places

@@ -38,11 +38,11 @@ EFFECTIVE = Head("effective", "What lifts γ above 1?", "the effective curvature
 def views(page: str, view: View) -> dict[str, View]:
     """The view given, and those of other runs that are chosen, each by the name of its run."""
     runs = {run.key: run for run in results.runs()}
-    told = names(tuple(runs.values()))
+    labels = names(tuple(runs.values()))
     drawn = {view.run.key: view}
-    others = {key: name for key, name in told.items() if key != view.run.key}
+    others = {key: name for key, name in labels.items() if key != view.run.key}
     if not others:
-        return {told[view.run.key]: view}
+        return {labels[view.run.key]: view}
     chosen = tuple(key for key in selection.current().runs or () if key in others)[: len(RUNS) - 1]
     pressed = st.multiselect(
         "Other runs in the same figure",
@@ -59,7 +59,7 @@ def views(page: str, view: View) -> dict[str, View]:
             st.caption(f"Nothing of {escaped(others[key])} is analysed yet.")
         else:
             drawn[key] = other
-    short = apart([told[key] for key in drawn])
+    short = apart([labels[key] for key in drawn])
     return dict(zip(short, drawn.values(), strict=True))
 
 
@@ -103,11 +103,11 @@ def _bend(view: View, name: str, last: int, first: int) -> Bend | None:
 
 def _arrays(drawn: Sequence[Cloud]) -> dict[str, ndarray]:
     """The diagonals behind a figure, those of other runs numbered."""
-    found: dict[str, ndarray] = {}
+    arrays: dict[str, ndarray] = {}
     for cloud in drawn:
         end = _end(cloud.run)
-        found |= {f"H{end}": cloud.x, f"{cloud.name}{end}": cloud.y}
-    return found
+        arrays |= {f"H{end}": cloud.x, f"{cloud.name}{end}": cloud.y}
+    return arrays
 
 
 def _code(there: Mapping[str, View], drawn: Sequence[Cloud], *lines: str) -> str:
@@ -116,12 +116,12 @@ def _code(there: Mapping[str, View], drawn: Sequence[Cloud], *lines: str) -> str
     texts = []
     for place, view in enumerate(there.values()):
         end = _end(place)
-        told = [f"H{end} = result.eigenvalues"]
+        commands = [f"H{end} = result.eigenvalues"]
         for cloud in (c for c in drawn if c.run == place):
             window = f'"{cloud.name}", {cloud.last}, {cloud.first}'
             asked = (line.format(name=cloud.name, end=end, window=window) for line in lines)
-            told += [line for line in asked if line not in told]
-        texts.append(reproduce.one(view, *told))
+            commands += [line for line in asked if line not in commands]
+        texts.append(reproduce.one(view, *commands))
     return "\n\n".join(texts)
 
 

@@ -48,11 +48,11 @@ def _entries(store: Store, run: Run) -> Iterator[tuple[str, bytes]]:
         yield "manifest.json", _json(record.meta)
     yield "history.csv", _table({f.name: getattr(run.history, f.name) for f in dataclasses.fields(History)})
     for made in library.analyses(store, run.key):
-        found = library.load_analysis(store, run.key, made.key)
-        if found is not None:
+        analysis = library.load_analysis(store, run.key, made.key)
+        if analysis is not None:
             stem = f"diagonals/epoch-{made.request.epoch:05d}-{made.request.layer}-{made.key[:8]}"
-            arrays = diagonals(found)
-            yield f"{stem}.csv", _table({"direction": np.arange(1, found.k + 1)} | arrays)
+            arrays = diagonals(analysis)
+            yield f"{stem}.csv", _table({"direction": np.arange(1, analysis.k + 1)} | arrays)
             yield f"{stem}.npz", npz(arrays)
     for epoch in run.checkpoints:
         entry = store.read("runs", run.key, "checkpoints", library.checkpoint_name(epoch))

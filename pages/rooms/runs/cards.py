@@ -113,15 +113,15 @@ def _analyses(run: Run, made: Sequence[Removable]) -> None:
     ordered = sorted(made, key=lambda a: (a.epoch, a.layer, a.created))
     size = units.words(sum(a.size for a in made))
     with st.expander(f"Its {len(made)} analyses, {size}", icon=":material/analytics:"):
-        told = {
+        labels = {
             a.key: f"epoch {a.epoch}, layer {escaped(selection.layer_name(a.layer))}, {units.words(a.size)}"
             for a in ordered
         }
         pressed = st.pills(
             "Analyses to delete",
-            list(told),
+            list(labels),
             selection_mode="multi",
-            format_func=lambda key: told[key],
+            format_func=lambda key: labels[key],
             key=f"runs.analyses-{run.key}",
         )
         chosen = [a for a in ordered if a.key in (pressed or ())]
@@ -200,9 +200,9 @@ def _refusal(run: Run) -> str:
 def confirm(no: str, yes: str, deed: Callable[[], None], disabled: bool = False) -> None:
     """Both answers to a dialog's question; each closes it."""
     with st.container(horizontal=True, horizontal_alignment="right"):
-        kept = st.button(no, key="runs.no")
+        declined = st.button(no, key="runs.no")
         agreed = st.button(yes, key="runs.yes", type="primary", disabled=disabled, on_click=guarded(deed))
-    if kept or agreed:
+    if declined or agreed:
         st.rerun()
 
 

@@ -41,13 +41,13 @@ def room() -> None:
             help="When an analysis is written and the cache is larger than this, the oldest analyses leave: never "
             "the new one, never a checkpoint, never without a word below.",
         )
-        wanted = round(chosen * GIGABYTE)
-        if st.button("Set the limit", key="runs.set_limit", disabled=wanted == most):
-            leave = eviction.leaving(here, wanted)
+        limit = round(chosen * GIGABYTE)
+        if st.button("Set the limit", key="runs.set_limit", disabled=limit == most):
+            leave = eviction.leaving(here, limit)
             if leave:
-                _lower(wanted, leave)
+                _lower(limit, leave)
             else:
-                eviction.set_limit(here, wanted)
+                eviction.set_limit(here, limit)
                 st.rerun()
     if size > most:
         st.warning(
@@ -64,10 +64,10 @@ def room() -> None:
 def _lower(limit: int, leave: Sequence[Removable]) -> None:
     count = "1 analysis leaves" if len(leave) == 1 else f"{len(leave)} analyses leave"
     st.markdown(f"Under {words(limit)} {count} the cache, oldest first: {words(sum(a.size for a in leave))}.")
-    told = {run.key: run for run in results.runs()}
+    runs = {run.key: run for run in results.runs()}
     by_run = {key: sorted(a.epoch for a in leave if a.run == key) for key in dict.fromkeys(a.run for a in leave)}
     for key, epochs in by_run.items():
-        name = escaped(told[key].label) if key in told and told[key].label else key[:8]
+        name = escaped(runs[key].label) if key in runs and runs[key].label else key[:8]
         st.markdown(f"- run {name}: epoch {', '.join(map(str, epochs))}")
     st.caption("Checkpoints stay, so they can be analysed again.")
     confirm("Keep the old limit", "Lower the limit", partial(_lowered, limit))

@@ -23,8 +23,8 @@ def table(runs: Sequence[Run]) -> tuple[Run, ...]:
     is looked at first."""
     keys = [run.key for run in runs]
     current = results.chosen_run()
-    wanted = dict.fromkeys((current.key if current else "", *(selection.current().runs or ())))
-    rows = [keys.index(key) for key in wanted if key in keys]
+    selected = dict.fromkeys((current.key if current else "", *(selection.current().runs or ())))
+    rows = [keys.index(key) for key in selected if key in keys]
     _press(rows)
     st.dataframe(
         pd.DataFrame([_row(run) for run in runs]),
@@ -77,10 +77,10 @@ def _row(run: Run) -> dict[str, object]:
     }
 
 
-def _exponent(run: Run, name: str, told: str) -> dict[str, float]:
+def _exponent(run: Run, name: str, label: str) -> dict[str, float]:
     fit = results.last_fit(run, name)[1]
     low, high = (fit and fit.interval) or (math.nan, math.nan)
-    return {f"γ, {told}": math.nan if fit is None else fit.gamma, f"±, {told}": (high - low) / 2}
+    return {f"γ, {label}": math.nan if fit is None else fit.gamma, f"±, {label}": (high - low) / 2}
 
 
 def _press(rows: list[int]) -> None:
@@ -100,10 +100,10 @@ def _select(keys: Sequence[str]) -> None:
 
 def comparison(runs: Sequence[Run]) -> None:
     """The settings that differ, the exponents, and the way to see the runs in one figure."""
-    told = names(runs)
+    labels = names(runs)
     st.subheader("Side by side")
     rows = {name: tuple(map(escaped, values)) for name, values in run_facts.differences(runs).items()}
-    head = f"| | {' | '.join(escaped(told[run.key]) for run in runs)} |\n|:--|{'--:|' * len(runs)}"
+    head = f"| | {' | '.join(escaped(labels[run.key]) for run in runs)} |\n|:--|{'--:|' * len(runs)}"
     body = (f"| {name} | {' | '.join(values)} |" for name, values in (rows | dict(run_facts.gammas(runs))).items())
     st.markdown("\n".join([head, *body]))
     st.caption("All other settings are the same." if rows else "These runs were asked for with the same settings.")

@@ -29,8 +29,8 @@ def ranked(samples: Samples) -> ndarray:
 
 def chosen(samples: Samples) -> int:
     """The sample that is selected, if there is one of that number; else the stiffest."""
-    wanted = selection.current().sample
-    return wanted if wanted is not None and wanted < len(samples) else int(ranked(samples)[0])
+    selected = selection.current().sample
+    return selected if selected is not None and selected < len(samples) else int(ranked(samples)[0])
 
 
 def choose(sample: int) -> None:

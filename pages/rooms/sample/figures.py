@@ -61,11 +61,11 @@ def stiffness(
     size = np.abs(kappa)
     across = (lambda p: np.asarray(p, float)) if plain else logit
     traces: list[go.Scatter] = []
-    for told, label, colour, symbol in (
+    for mask, label, colour, symbol in (
         (correct, "right", SAMPLES, "circle"),
         (~correct, "wrong", WRONG, "x"),
     ):
-        inside = np.flatnonzero(told)
+        inside = np.flatnonzero(mask)
         keep = inside[spread(size[inside], DRAWN)]
         traces.append(
             go.Scatter(
@@ -137,11 +137,11 @@ def chance(p: float, html: bool = True) -> str:
 def _chances(ends: ndarray) -> ndarray:
     """Probabilities at which a logit axis is ticked, apart as their names need."""
     every = np.array([*_CHANCES, *(1 - np.array(_CHANCES[-2::-1]))])
-    places, found = logit(every), list[int]()
+    places, ticks = logit(every), list[int]()
     for i in np.flatnonzero((places >= ends[0] - 0.3) & (places <= ends[1] + 0.3)):
-        if not found or places[i] - places[found[-1]] >= np.ptp(ends) / TICKS:
-            found.append(int(i))
-    return every[found] if found else np.array([0.5])
+        if not ticks or places[i] - places[ticks[-1]] >= np.ptp(ends) / TICKS:
+            ticks.append(int(i))
+    return every[ticks] if ticks else np.array([0.5])
 
 
 def probabilities(one: One, names: Sequence[str], target: int, height: int = 230) -> go.Figure:

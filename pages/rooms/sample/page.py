@@ -21,10 +21,10 @@ def show() -> None:
     left, right = st.columns(2, gap="large", vertical_alignment="bottom")
     with left:
         controls.epoch(PAGE, view)
-    found = fetch.of(PAGE, view, about=(text.ONE, text.STIFF, text.ALIGNED))
-    if found:
+    stored = fetch.of(PAGE, view, about=(text.ONE, text.STIFF, text.ALIGNED))
+    if stored:
         with right:
-            offered = choice.knobs(PAGE, found[0])
+            offered = choice.knobs(PAGE, stored[0])
         looked_at(view, *offered)
 
 
@@ -32,21 +32,21 @@ def show() -> None:
 @guarded
 def looked_at(view: View, order: str, of_class: int | None) -> None:
     """All that a choice among the samples moves."""
-    found, pictures = samples.found(view), samples.pictures(view)
-    if found is None:
+    stored, pictures = samples.found(view), samples.pictures(view)
+    if stored is None:
         st.rerun()
         return
-    sample = choice.chosen(found)
-    one = hessian.of(found, sample)
+    sample = choice.chosen(stored)
+    one = hessian.of(stored, sample)
     heading.heading("Which samples are stiff?", text.ONE + text.STIFF, "What stiff means")
-    choice.strip(found, pictures, sample, order, of_class)
+    choice.strip(stored, pictures, sample, order, of_class)
     left, right = st.columns(2, gap="large")
     with left:
         heading.heading("Why are they?", text.STIFF, level=3)
-        panels.why(PAGE, view, found, sample)
-        st.markdown(text.all_of_them(found))
+        panels.why(PAGE, view, stored, sample)
+        st.markdown(text.all_of_them(stored))
     with right:
-        panels.portrait(PAGE, view, found, pictures, sample, one)
+        panels.portrait(PAGE, view, stored, pictures, sample, one)
 
     heading.heading("Its Hessian is a product", text.KRONECKER, "What the squares show")
     panels.product(view, sample, one)
@@ -54,16 +54,16 @@ def looked_at(view: View, order: str, of_class: int | None) -> None:
     about = text.SPECTRUM + text.EIGENVECTOR + text.ALIGNED
     heading.heading("Its curvatures and its directions", about, "What κ, u and v are")
     mode = panels.mode_of(one)
-    own = one.alignment(found.directions)[mode - 1]
-    direction = panels.direction_of(view, found, own)
+    own = one.alignment(stored.directions)[mode - 1]
+    direction = panels.direction_of(view, stored, own)
     left, right = st.columns(2, gap="large")
     with left:
-        panels.spectrum(view, found, sample, one, mode)
+        panels.spectrum(view, stored, sample, one, mode)
     with right:
-        panels.alignment(view, found, sample, one, mode, own, direction)
+        panels.alignment(view, stored, sample, one, mode, own, direction)
     left, right = st.columns(2, gap="large")
     with left:
-        panels.own_direction(view, found, sample, one, mode, direction)
+        panels.own_direction(view, stored, sample, one, mode, direction)
     with right:
-        panels.global_direction(view, found, direction)
+        panels.global_direction(view, stored, direction)
     st.caption(controls.provenance(view))

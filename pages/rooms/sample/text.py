@@ -79,21 +79,21 @@ def all_of_them(samples: Samples) -> str:
     wrong = int((~samples.correct[few]).sum())
     unsure = int((samples.correct[few] & (samples.confidence[few] < SURE)).sum())
     classes = Counter(samples.targets[few].tolist()).most_common(3)
-    told = ", ".join(f"“{escaped(samples.class_names[c])}” ({n})" for c, n in classes)
+    named = ", ".join(f"“{escaped(samples.class_names[c])}” ({n})" for c, n in classes)
     loss = samples.chain.loss
     length = (samples.activity.astype(float) ** 2).sum(axis=1)
-    said = (
+    sentence = (
         f"The stiffest 1 % of the samples ({few.size:,} of {len(samples):,}) make up **{share:.0%}** of the sum of all "
         f"$|\\kappa_1|$. The network answers {wrong or 'none'} of them wrongly"
         + (f", and {unsure} rightly with less than 90 % confidence" if unsure else "")
-        + f"; most are {told}."
+        + f"; most are {named}."
     )
     if not loss.hessian_of:
-        return f"{said} With {loss.words} the loss bends the same whatever the network answers."
+        return f"{sentence} With {loss.words} the loss bends the same whatever the network answers."
     shape = np.abs(loss.two_classes(samples.confidence))
     doubt, activity = (_rank(size, z) for z in (shape, length))
     return (
-        f"{said} $|\\kappa_1|$ goes with the dashed curve of confidence (rank correlation {doubt}), and with the "
+        f"{sentence} $|\\kappa_1|$ goes with the dashed curve of confidence (rank correlation {doubt}), and with the "
         f"length of the activity $\\lVert a\\rVert^2$ ({activity})."
     )
 
@@ -107,12 +107,12 @@ def one_of_them(samples: Samples, p: int, one: One) -> str:
     """Why this sample is as stiff as it is."""
     size = sharpness(samples)
     names = samples.class_names
-    own, said = names[samples.targets[p]], names[samples.predicted[p]]
+    own, guess = names[samples.targets[p]], names[samples.predicted[p]]
     confidence = chance(float(samples.confidence[p]), html=False)
     answer = (
         f"The network is right, with confidence {confidence}"
         if samples.correct[p]
-        else f"The network takes this “{escaped(own)}” for “{escaped(said)}” and gives the right class {confidence}"
+        else f"The network takes this “{escaped(own)}” for “{escaped(guess)}” and gives the right class {confidence}"
     )
     place = 1 + int((size > size[p]).sum())
     length = (samples.activity.astype(float) ** 2).sum(axis=1)

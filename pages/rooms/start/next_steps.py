@@ -63,7 +63,7 @@ class Experiment:
 def experiments(view: View) -> tuple[Experiment, ...]:
     """What can be tried with this run."""
     alone = len(view.chosen.request.layers) == 1
-    found = [
+    offered = [
         Experiment(
             "Which curvatures make the exponent?",
             "Keep only the largest curvature of every sample, and see whether the law stays.",
@@ -84,7 +84,7 @@ def experiments(view: View) -> tuple[Experiment, ...]:
         ),
     ] * alone  # of layers studied jointly there is neither
     if len(view.epochs) > 1:
-        found.insert(
+        offered.insert(
             0,
             Experiment(
                 "Was it so before training?",
@@ -93,7 +93,7 @@ def experiments(view: View) -> tuple[Experiment, ...]:
                 {"epoch": view.epochs[0]},
             ),
         )
-    return tuple(found)
+    return tuple(offered)
 
 
 def show(view: View) -> None:

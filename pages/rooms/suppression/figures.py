@@ -239,7 +239,7 @@ def _beyond(keep: int, rank: int, factor: str) -> tuple[list[dict], list[dict]]:
     """The eigenvalues that are suppressed, shaded, and by how much."""
     if keep >= rank:
         return [], []
-    said = {
+    annotation = {
         "x": rank + 0.5,
         "y": 1,
         "yref": "paper",
@@ -249,4 +249,4 @@ def _beyond(keep: int, rank: int, factor: str) -> tuple[list[dict], list[dict]]:
         "showarrow": False,
         "font": {"size": 13, "color": palette.QUIET},
     }
-    return [palette.shade(keep + 0.5, rank + 0.6)], [said]
+    return [palette.shade(keep + 0.5, rank + 0.6)], [annotation]

@@ -22,11 +22,11 @@ def show() -> None:
         controls.epoch(PAGE, view)
     with right:
         first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
-    kept = results.spectra(view)
-    if kept is None:
+    spectra = results.spectra(view)
+    if spectra is None:
         panels.missing(view)
         return
-    rank = kept.kappa.shape[1]
+    rank = spectra.kappa.shape[1]
     heading.heading("The edit", definitions.SPECTRA + definitions.SUPPRESSION, "What is edited, and how")
     edit.preset_buttons(PAGE, rank)
     chosen = edit.knobs(PAGE, rank)
@@ -35,17 +35,17 @@ def show() -> None:
         panels.missing(view)
         return
     st.markdown(f"#### {panels.sentence(outcome)}")
-    panels.cards(outcome, kept)
-    st.caption(panels.source(view, kept))
+    panels.cards(outcome, spectra)
+    st.caption(panels.source(view, spectra))
     confidence.button(view, ("E_h2",), last, first)
     marker.line(view, ())
     marked = marker.pointed(view)
     with st.grid(2, min_column_width=400, gap="medium") as grid:
         for panel in (
-            panels.new_on_old(view, outcome, kept, marked),
-            panels.both(view, outcome, kept, marked),
-            panels.single_samples(view, outcome, kept),
-            panels.cumulative(view, outcome, kept, marked),
+            panels.new_on_old(view, outcome, spectra, marked),
+            panels.both(view, outcome, spectra, marked),
+            panels.single_samples(view, outcome, spectra),
+            panels.cumulative(view, outcome, spectra, marked),
         ):
             with grid.cell():
                 heading.titled(panel)

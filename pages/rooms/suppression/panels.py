@@ -43,37 +43,37 @@ def sentence(o: Outcome) -> str:
         return f"Every curvature is as measured:{known}." if known else "Every curvature is as measured."
     e = o.edit
     if e.keep < o.rank and e.tail < 1:
-        kept = "only the dominant eigenvalue" if e.keep == 1 else f"the {e.keep} dominant eigenvalues"
-        said = f"Keeping {kept} of every sample"
-        said += " and giving the stiff ones the same curvature" if e.homogenise else ""
+        eigenvalues = "only the dominant eigenvalue" if e.keep == 1 else f"the {e.keep} dominant eigenvalues"
+        action = f"Keeping {eigenvalues} of every sample"
+        action += " and giving the stiff ones the same curvature" if e.homogenise else ""
     elif e.homogenise:
-        said = "Giving the stiff samples the same dominant curvature"
+        action = "Giving the stiff samples the same dominant curvature"
     else:
-        said = "Damping the samples that are not stiff"
+        action = "Damping the samples that are not stiff"
     if before is None or after is None or between is None:
-        return f"{said} leaves too few directions for a slope."
+        return f"{action} leaves too few directions for a slope."
     if e.homogenise:
         if abs(after.gamma - 1) < NEAR <= before.gamma - 1:
-            return f"{said} removes the superlinearity: γ falls from {before.gamma:.2f} to {after.gamma:.2f}."
-        return f"{said} takes γ from {before.gamma:.2f} to {after.gamma:.2f}."
+            return f"{action} removes the superlinearity: γ falls from {before.gamma:.2f} to {after.gamma:.2f}."
+        return f"{action} takes γ from {before.gamma:.2f} to {after.gamma:.2f}."
     if abs(between.gamma - 1) < NEAR and between.r2 > 0.99:
-        return f"{said} leaves the noise almost unchanged: slope {between.gamma:.2f}, R² {between.r2:.3f}."
+        return f"{action} leaves the noise almost unchanged: slope {between.gamma:.2f}, R² {between.r2:.3f}."
     return (
-        f"{said} changes the noise: slope {between.gamma:.2f} on the old one, R² {between.r2:.3f}; "
+        f"{action} changes the noise: slope {between.gamma:.2f} on the old one, R² {between.r2:.3f}; "
         f"γ goes from {before.gamma:.2f} to {after.gamma:.2f}."
     )
 
 
-def source(view: View, kept: Spectra) -> str:
+def source(view: View, spectra: Spectra) -> str:
     """Which samples these numbers come from."""
-    n, total = kept.kappa.shape[0], view.analysis.provenance.samples
+    n, total = spectra.kappa.shape[0], view.analysis.provenance.samples
     drawn = f"a random {n:,} of the {total:,} samples" if n < total else f"all {n:,} samples"
     return f"From the kept spectra of {drawn}, so γ can differ a little from the other pages."
 
 
-def where(view: View, kept: Spectra) -> str:
+def where(view: View, spectra: Spectra) -> str:
     """The provenance of a figure made from these spectra."""
-    part = f"spectra of {kept.kappa.shape[0]:,} of them"
+    part = f"spectra of {spectra.kappa.shape[0]:,} of them"
     return f"{provenance(view)} · {part.replace(' ', chr(0xA0))}"
 
 
@@ -110,10 +110,10 @@ def command(view: View) -> str:
 # -- numbers and figures ----------------------------------------------------------------------------------
 
 
-def cards(o: Outcome, kept: Spectra) -> None:
+def cards(o: Outcome, spectra: Spectra) -> None:
     """Slope of new on old, γ before and after, the share that is kept, the stiff samples."""
     before, after, between = o.before, o.after, o.new_on_old
-    share = float(figures.share(kept.second)[o.edit.keep - 1])
+    share = float(figures.share(spectra.second)[o.edit.keep - 1])
     with st.grid(5, min_column_width=175, gap="small"):
         card(
             "slope",
@@ -163,7 +163,7 @@ def _code(view: View, edit: Edit) -> str:
     )
 
 
-def new_on_old(view: View, o: Outcome, kept: Spectra, marked: int | None = None) -> Panel:
+def new_on_old(view: View, o: Outcome, spectra: Spectra, marked: int | None = None) -> Panel:
     """New C_ii against old."""
     fit = o.new_on_old
     old, new = (o.of_data(s.noise_diagonal) for s in (o.old, o.new))
@@ -173,14 +173,14 @@ def new_on_old(view: View, o: Outcome, kept: Spectra, marked: int | None = None)
         figures.new_on_old(old, new, fit, o.first, o.last, marked),
         "Log-log plot of the rebuilt noise against the measured one"
         + (f", slope {fit.gamma:.2f}." if fit is not None else "."),
-        f"On the dotted line nothing has changed. {where(view, kept)}",
+        f"On the dotted line nothing has changed. {where(view, spectra)}",
         arrays=lambda: {"C_old": o.old.noise_diagonal, "C_new": o.new.noise_diagonal, "is_data": o.data},
         code=lambda: _code(view, o.edit),
         on_click=marker.at,
     )
 
 
-def both(view: View, o: Outcome, kept: Spectra, marked: int | None = None) -> Panel:
+def both(view: View, o: Outcome, spectra: Spectra, marked: int | None = None) -> Panel:
     """C_ii on H_ii, before and after."""
     old, new = (
         Cloud(name, o.of_data(s.hessian_diagonal), s.noise_diagonal, fit, o.first, o.last, style=style)
@@ -191,7 +191,8 @@ def both(view: View, o: Outcome, kept: Spectra, marked: int | None = None) -> Pa
         "suppression-power-law",
         figures.both(old, new, marked),
         f"Log-log plot of noise against curvature: exponent {_two(o.before)} as measured, {_two(o.after)} edited.",
-        f"Fitted: directions {o.first + 1} … {o.last:,} above the noise floor of the measured H. {where(view, kept)}",
+        f"Fitted: directions {o.first + 1} … {o.last:,} above the noise floor of the measured H. "
+        f"{where(view, spectra)}",
         arrays=lambda: {
             "H_old": o.old.hessian_diagonal,
             "C_old": o.old.noise_diagonal,
@@ -204,47 +205,47 @@ def both(view: View, o: Outcome, kept: Spectra, marked: int | None = None) -> Pa
     )
 
 
-def single_samples(view: View, o: Outcome, kept: Spectra) -> Panel:
+def single_samples(view: View, o: Outcome, spectra: Spectra) -> Panel:
     """|κ_m| over the samples, as measured, and where the edit takes hold."""
-    threshold = o.edit.stiff * float(np.abs(kept.kappa[:, 0]).max(initial=0.0))
+    threshold = o.edit.stiff * float(np.abs(spectra.kappa[:, 0]).max(initial=0.0))
     return Panel(
         SAMPLES,
         "suppression-spectra",
         figures.samples(
-            kept.kappa,
+            spectra.kappa,
             o.edit.keep,
             factor_label(o.edit.tail, html=True),
             threshold,
             f"stiff above: {percent(o.new.stiff)} of samples",
         ),
         "Per-sample curvatures by place: median, quantiles and some single samples, on a logarithmic scale.",
-        f"As measured, drawn down to 10⁻¹² of the largest. {_taken(o)}{where(view, kept)}",
-        arrays=lambda: {"kappa": kept.kappa},
+        f"As measured, drawn down to 10⁻¹² of the largest. {_taken(o)}{where(view, spectra)}",
+        arrays=lambda: {"kappa": spectra.kappa},
         code=lambda: reproduce.one(view, "kappa = result.sample_spectra().kappa"),
     )
 
 
 def _taken(o: Outcome) -> str:
     """Where the edit takes hold in the figure, as far as it does."""
-    e, said = o.edit, ""
+    e, text = o.edit, ""
     if e.keep < o.rank:
-        said += "Shaded: multiplied by the tail factor. "
+        text += "Shaded: multiplied by the tail factor. "
     if e.stiff > 0 and (e.homogenise or e.keep < o.rank):
-        said += f"Below the mark κ₁ is multiplied by {factor_label(e.damp)}"
-        said += ", above it replaced by the mean. " if e.homogenise else ". "
-    return said
+        text += f"Below the mark κ₁ is multiplied by {factor_label(e.damp)}"
+        text += ", above it replaced by the mean. " if e.homogenise else ". "
+    return text
 
 
-def cumulative(view: View, o: Outcome, kept: Spectra, marked: int | None = None) -> Panel:
+def cumulative(view: View, o: Outcome, spectra: Spectra, marked: int | None = None) -> Panel:
     """Cumulative share of E[κ²α] by m."""
     faint = "Faint: beyond the eigenvalues kept. " if o.edit.keep < o.rank else ""
     return Panel(
         CUMULATIVE,
         "suppression-share",
-        figures.cumulative(kept.second, o.edit.keep, factor_label(o.edit.tail, html=True), marked),
+        figures.cumulative(spectra.second, o.edit.keep, factor_label(o.edit.tail, html=True), marked),
         "Share of the noise that the leading m eigenvalues of every sample carry, by m.",
-        f"As measured, summed over all directions. {faint}{where(view, kept)}",
-        arrays=lambda: {"share": figures.share(kept.second), "second": kept.second},
+        f"As measured, summed over all directions. {faint}{where(view, spectra)}",
+        arrays=lambda: {"share": figures.share(spectra.second), "second": spectra.second},
         code=lambda: reproduce.one(
             view,
             "second = result.sample_spectra().second",

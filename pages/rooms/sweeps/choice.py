@@ -55,8 +55,8 @@ def _choice(path: Path, word: str) -> Choice | None:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError):
         return None
-    found = _read(text, path.name)
-    return None if isinstance(found, str) else Choice(path.stem, word, found)
+    sweep = _read(text, path.name)
+    return None if isinstance(sweep, str) else Choice(path.stem, word, sweep)
 
 
 def known() -> dict[str, Choice]:
@@ -64,8 +64,8 @@ def known() -> dict[str, Choice]:
     first."""
     ours = sorted(shipped().items(), key=lambda item: item[0] != "tiny")
     own = sorted(_folder().glob(f"{_OWN}*.toml"), key=lambda path: path.stat().st_mtime, reverse=True)
-    found = (_choice(path, word) for path, word in [(p, n) for n, p in ours] + [(p, str(p)) for p in own])
-    return {choice.id: choice for choice in found if choice is not None}
+    choices = (_choice(path, word) for path, word in [(p, n) for n, p in ours] + [(p, str(p)) for p in own])
+    return {choice.id: choice for choice in choices if choice is not None}
 
 
 def keep(text: str) -> str:
@@ -81,27 +81,27 @@ def keep(text: str) -> str:
 def checked(text: str) -> Sweep:
     """The sweep a user wrote. ValueError: the reader's sentence, or which data lie where none may be opened."""
     require(len(text) <= LONGEST, f"This text has {len(text):,} characters; a sweep has {LONGEST:,} at most.")
-    found = _read(text, "Your sweep")
-    if isinstance(found, str):
-        raise ValueError(found)
+    sweep = _read(text, "Your sweep")
+    if isinstance(sweep, str):
+        raise ValueError(sweep)
     allowed = [f.resolve() for f in (sources.data_folder(), results.store().root / "uploads", *files.roots())]
-    for name in {cell.run.data.name for cell in found.cells} - set(DATASETS):
+    for name in {cell.run.data.name for cell in sweep.cells} - set(DATASETS):
         place = sources.located(name).resolve()
         require(
             any(place.is_relative_to(folder) for folder in allowed),
             f"{name} is not there, or lies outside the folders that may be opened: {', '.join(map(str, allowed))}. "
             "Copy the file there, and give its name alone.",
         )
-    return found
+    return sweep
 
 
 # -- the choice -------------------------------------------------------------------------------------------
 
 
 def _present(choices: Mapping[str, Choice], at_work: str | None) -> str:
-    wanted = selection.current().sweep
+    selected = selection.current().sweep
     working = (choice.id for choice in choices.values() if choice.word == at_work)
-    return wanted if wanted is not None and wanted in choices else next(working, next(iter(choices)))
+    return selected if selected is not None and selected in choices else next(working, next(iter(choices)))
 
 
 def present(at_work: str | None) -> Choice:
@@ -113,8 +113,8 @@ def present(at_work: str | None) -> Choice:
 def chosen(at_work: str | None) -> Choice:
     """The present sweep; a knob chooses another."""
     choices = known()
-    wanted = selection.current().sweep
-    if wanted is not None and wanted not in choices:
+    selected = selection.current().sweep
+    if selected is not None and selected not in choices:
         st.info(
             "This link shows a sweep that this machine does not have. What is here is shown instead; the link works "
             "where it was made.",
@@ -130,10 +130,10 @@ def chosen(at_work: str | None) -> Choice:
             width=360,
             **bound(PAGE, "sweep", present),
         )
-        found = choices[picked or present]
-        if found.sweep.about:
-            st.caption(escaped(found.sweep.about), width="stretch")
-    return found
+        choice = choices[picked or present]
+        if choice.sweep.about:
+            st.caption(escaped(choice.sweep.about), width="stretch")
+    return choice
 
 
 # -- one's own --------------------------------------------------------------------------------------------
@@ -153,9 +153,9 @@ def editor(present: Choice) -> None:
         "A setting is named as on the command line.",
     )
     try:
-        found, wrong = checked(draft), ""
+        sweep, wrong = checked(draft), ""
     except ValueError as error:
-        found, wrong = None, str(error)
+        sweep, wrong = None, str(error)
     same = draft == present.sweep.text
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button("Check", key="table.read", icon=":material/rule:", help="Or press Ctrl and Enter in the text.")
@@ -164,7 +164,7 @@ def editor(present: Choice) -> None:
             key="table.use",
             type="primary",
             icon=":material/check:",
-            disabled=found is None or same,
+            disabled=sweep is None or same,
             on_click=_use,
             args=(draft,),
         )
@@ -181,10 +181,10 @@ def editor(present: Choice) -> None:
                 on_click=_forget,
                 args=(present.id,),
             )
-    if found is None:
+    if sweep is None:
         st.warning(escaped(wrong), icon=":material/rule:")
     else:
-        st.caption(f":material/check_circle: {escaped(size(found))}")
+        st.caption(f":material/check_circle: {escaped(size(sweep))}")
     st.file_uploader("Or open a file of yours", type=["toml"], key=_FILE, on_change=_opened, max_upload_size=1)
 
 

@@ -13,9 +13,9 @@ from pages.state import palette
 from pages.state.palette import LOOKS, QUIET, SLOPES, axis, layout
 
 
-def distances(found: Sequence[State]) -> list[tuple[str, int, float]]:
+def distances(states: Sequence[State]) -> list[tuple[str, int, float]]:
     """For each loss the number of cells and the root mean square of γ of C_AWD minus γ of C, means over seeds."""
-    pairs = ((loss, [(x, y) for _, x, y in _means(_rows(found, loss))]) for loss in LOSSES)
+    pairs = ((loss, [(x, y) for _, x, y in _means(_rows(states, loss))]) for loss in LOSSES)
     return [
         (loss, len(points), float(np.sqrt(np.mean([(x - y) ** 2 for x, y in points]))))
         for loss, points in pairs
@@ -23,14 +23,14 @@ def distances(found: Sequence[State]) -> list[tuple[str, int, float]]:
     ]
 
 
-def agreement(found: Sequence[State], height: int = 440) -> go.Figure:
+def agreement(states: Sequence[State], height: int = 440) -> go.Figure:
     """γ of C against γ of C_AWD: a large dot for the mean of a cell over its seeds, a small one for each seed. On
     the diagonal the prediction is exact."""
     traces = []
     reach = [1.0, 2.0]
     colour = LOOKS["C"].colour
     for loss, about in LOSSES.items():
-        rows = _rows(found, loss)
+        rows = _rows(states, loss)
         seeds = [(f"{_name(row)}, seed {row.seed}", row.laws["C_awd"].gamma, row.laws["C"].gamma) for row in rows]
         for kind, points, size, opacity in (("seeds", seeds, 5, 0.5), ("means", _means(rows), 13, 1.0)):
             if not points:
@@ -71,8 +71,8 @@ def agreement(found: Sequence[State], height: int = 440) -> go.Figure:
     )
 
 
-def _rows(found: Sequence[State], loss: str) -> list[Row]:
-    return [state.row for state in found if state.row is not None and state.cell.run.loss == loss]
+def _rows(states: Sequence[State], loss: str) -> list[Row]:
+    return [state.row for state in states if state.row is not None and state.cell.run.loss == loss]
 
 
 def _means(rows: Sequence[Row]) -> list[tuple[str, float, float]]:

@@ -37,8 +37,8 @@ def states(sweep: Sweep) -> tuple[State, ...]:
 
 
 def _sweep_of(job: Job) -> str | None:
-    found = describe.command(job.argv)
-    return found.sweep if isinstance(found, SweepCommand) else None
+    parsed = describe.command(job.argv)
+    return parsed.sweep if isinstance(parsed, SweepCommand) else None
 
 
 def present() -> str | None:
@@ -55,13 +55,13 @@ def at_work(choice: Choice) -> Job | None:
 # -- how long it takes ------------------------------------------------------------------------------------
 
 
-def seconds_left(found: Sequence[State]) -> float | None:
+def seconds_left(cells: Sequence[State]) -> float | None:
     """Of all that is not yet measured, if every run goes to its last epoch; None where the shape of some data or
     the speed of this machine is not known."""
     speeds = estimate.calibration(results.store())
     trained: set[object] = set()
     total = 0.0
-    for state in found:
+    for state in cells:
         if state.row is not None:
             continue
         parts = _cell(state.cell, speeds)
@@ -116,57 +116,57 @@ def _shape(cell: Cell) -> tuple[int, int, tuple[int, int]] | None:
 # -- the table, and what can be done about it -------------------------------------------------------------
 
 
-def show(choice: Choice, found: Sequence[State]) -> None:
+def show(choice: Choice, cells: Sequence[State]) -> None:
     """The table; above it how far it is where it is being filled, else the way to fill it."""
     job = at_work(choice)
     if job is not None:
-        _filling(choice, job.id, _settled(found))
+        _filling(choice, job.id, _settled(cells))
         return
     other = present()
     if other is not None:
         st.caption(":material/hourglass_top: Another sweep is at work; two at a time share the cores.")
-    left = [state for state in found if state.row is None]
+    left = [state for state in cells if state.row is None]
     if left:
-        _offer(choice, found, left)
+        _offer(choice, cells, left)
     else:
-        st.caption(f":material/check_circle: All {len(found)} cells are measured.")
-    table.table(choice.sweep, found, at_work=False)
+        st.caption(f":material/check_circle: All {len(cells)} cells are measured.")
+    table.table(choice.sweep, cells, at_work=False)
 
 
-def _settled(found: Sequence[State]) -> tuple[int, int]:
+def _settled(cells: Sequence[State]) -> tuple[int, int]:
     """Cells measured and failed: what hangs on them outside the table is drawn anew when they change."""
-    return sum(state.row is not None for state in found), sum(bool(state.failure) for state in found)
+    return sum(state.row is not None for state in cells), sum(bool(state.failure) for state in cells)
 
 
 @st.fragment(run_every=WATCH_SECONDS)
 @guarded
 def _filling(choice: Choice, job_id: str, settled: tuple[int, int]) -> None:
-    job, found = watch.jobs().job(job_id), states(choice.sweep)
-    if job is None or not job.running or _settled(found) != settled:
+    job, cells = watch.jobs().job(job_id), states(choice.sweep)
+    if job is None or not job.running or _settled(cells) != settled:
         st.rerun()
         return
-    done, total = settled[0], len(found)
+    done, total = settled[0], len(cells)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.progress(done / total, text=f"**{done} of {total} cells are measured**, {_left(job, found)}")
+        st.progress(done / total, text=f"**{done} of {total} cells are measured**, {_left(job, cells)}")
         watch.stop(job)
-    table.table(choice.sweep, found, at_work=True)
+    table.table(choice.sweep, cells, at_work=True)
     st.caption("It goes on when this page is closed, and beside whatever else is trained.")
 
 
-def _left(job: Job, found: Sequence[State]) -> str:
+def _left(job: Job, cells: Sequence[State]) -> str:
     if job.stopping:
         return "stopping …"
-    told = job.progress.seconds_left
-    if told is not None:
-        return f"about {duration(rounded(told))} left"
-    remaining = seconds_left(found)
+    seconds = job.progress.seconds_left
+    if seconds is not None:
+        return f"about {duration(rounded(seconds))} left"
+    remaining = seconds_left(cells)
     if remaining is not None:
         return f"about {duration(rounded(remaining))} left, estimated"
     return f"{duration(max(1.0, time.time() - job.created))} so far"
 
 
-def _offer(choice: Choice, found: Sequence[State], left: Sequence[State]) -> None:
-    failed, measured = sum(bool(state.failure) for state in left), len(found) - len(left)
+def _offer(choice: Choice, cells: Sequence[State], left: Sequence[State]) -> None:
+    failed, measured = sum(bool(state.failure) for state in left), len(cells) - len(left)
     begun = measured or any(state.epoch >= 0 for state in left)
     label = "Try the failed again" if failed == len(left) else "Go on" if begun else "Start"
     fetched = sorted({state.cell.run.data.name for state in left} & set(DATASETS) - {DataRequest().name})
@@ -195,7 +195,7 @@ def _offer(choice: Choice, found: Sequence[State], left: Sequence[State]) -> Non
             watch.jobs().start(argv, f"Sweep: {choice.sweep.name}", queue=False)
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(_outlook(found, left))
+        st.caption(_outlook(cells, left))
         _speed()
     before = next((j for j in watch.jobs().jobs() if _sweep_of(j) == choice.word), None)
     if before is not None and before.state in ("failed", "cancelled") and not failed:
@@ -221,25 +221,25 @@ def _speed() -> None:
         st.rerun()
 
 
-def _outlook(found: Sequence[State], left: Sequence[State]) -> str:
+def _outlook(cells: Sequence[State], left: Sequence[State]) -> str:
     """What is still to be done, and about how long it takes."""
     runs = len({state.cell.run for state in left if not state.trained})
-    told = f"{len(left)} of {len(found)} cells to measure" if len(left) < len(found) else f"{len(left)} cells"
-    told += f", {runs} run{'s' if runs > 1 else ''} to train" if runs else ""
+    work = f"{len(left)} of {len(cells)} cells to measure" if len(left) < len(cells) else f"{len(left)} cells"
+    work += f", {runs} run{'s' if runs > 1 else ''} to train" if runs else ""
     seconds, failed = seconds_left(left), sum(bool(state.failure) for state in left)
     if seconds is not None:
         whole = rounded(seconds + WAKING_SECONDS)
-        told += f": about {duration(whole)} for this computer, within a factor of two"
-    more = " What is finished is kept, and costs nothing the next time." if len(left) == len(found) else ""
+        work += f": about {duration(whole)} for this computer, within a factor of two"
+    more = " What is finished is kept, and costs nothing the next time." if len(left) == len(cells) else ""
     if failed:
         more = f" {failed} failed, for the reason below the table."
-    return f"{told}.{more}"
+    return f"{work}.{more}"
 
 
-def failures(found: Sequence[State]) -> None:
+def failures(cells: Sequence[State]) -> None:
     """Each sentence once, with the cells it holds for."""
     by_sentence: dict[str, list[State]] = {}
-    for state in found:
+    for state in cells:
         if state.failure and state.row is None:
             by_sentence.setdefault(state.failure, []).append(state)
     for sentence, failed in by_sentence.items():

@@ -13,11 +13,11 @@ from engine.sweeps.status import State
 FILE = Path(__file__).parents[3] / "docs" / "results.csv"
 
 
-def of(found: Sequence[State]) -> dict[str, Row]:
+def of(states: Sequence[State]) -> dict[str, Row]:
     """The published rows of the cells that are not measured here, by the cell's key."""
     known = _known()
-    wanted = {s.cell.key: table.identity(s.cell) for s in found if s.row is None and _usual(s.cell.analysis)}
-    return {key: known[identity] for key, identity in wanted.items() if identity in known}
+    identities = {s.cell.key: table.identity(s.cell) for s in states if s.row is None and _usual(s.cell.analysis)}
+    return {key: known[identity] for key, identity in identities.items() if identity in known}
 
 
 def _usual(request: AnalysisRequest) -> bool:

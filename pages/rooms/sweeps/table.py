@@ -60,22 +60,22 @@ def look(rows: Sequence[Row]) -> Selection:
     )
 
 
-def address(wanted: Selection) -> str:
+def address(view: Selection) -> str:
     """The address of the page that shows it, from this one."""
-    return f"{TARGET}?{urlencode(selection.to_url(wanted))}"
+    return f"{TARGET}?{urlencode(selection.to_url(view))}"
 
 
 # -- what is in the table ---------------------------------------------------------------------------------
 
 
 def laid_out(
-    sweep: Sweep, found: Sequence[State], at_work: bool, published: Mapping[str, Row] = MappingProxyType({})
+    sweep: Sweep, states: Sequence[State], at_work: bool, published: Mapping[str, Row] = MappingProxyType({})
 ) -> dict[str, Any]:
     """Everything the browser writes: classes, rows of cells, and the notes below. Of a cell: both exponents, where
     it leads, and its seeds. published: rows of cells that are not measured here, by the cell's key."""
-    classes = sorted({state.cell.classes for state in found})
+    classes = sorted({state.cell.classes for state in states})
     rows: dict[str, dict[int, list[State]]] = {}
-    for state in found:
+    for state in states:
         rows.setdefault(state.cell.row, {}).setdefault(state.cell.classes, []).append(state)
     notes: dict[str, str] = {}
 
@@ -84,8 +84,8 @@ def laid_out(
 
     body = []
     for name, by_classes in rows.items():
-        told = [_told(some) for some in by_classes.values()]
-        common = [phrase for phrase in told[0] if all(phrase in one for one in told)]
+        qualifiers = [_told(some) for some in by_classes.values()]
+        common = [phrase for phrase in qualifiers[0] if all(phrase in one for one in qualifiers)]
         body.append(
             {
                 "name": name,
@@ -130,24 +130,24 @@ def _cell(some: Sequence[State], at_work: bool, published: Mapping[str, Row], no
     }
 
 
-def _number(found: Mean | None, name: str) -> dict[str, Any]:
+def _number(average: Mean | None, name: str) -> dict[str, Any]:
     """An exponent in letters, what qualifies it, and how strong its shade is: none at 1, the strongest at 2."""
-    if found is None:
+    if average is None:
         return {"text": "", "told": "", "shade": ""}
-    look_, seeds = palette.LOOKS[name], f"{found.seeds} seed{'s' if found.seeds > 1 else ''}"
-    spread = f" ± {found.deviation:.3f}" if found.seeds > 1 else ""
-    told = f"γ = {found.mean:.3f}{spread}, {seeds}."
-    if found.low == found.low:  # not NaN
-        told += f" 95 % over samples: {found.low:.3f} … {found.high:.3f}."
-    if not 1 <= found.mean <= 2:
-        told += " Outside the bounds 1 … 2 of the theory."
-    share = min(max(found.mean - 1, 0.0), 1.0)
+    look_, seeds = palette.LOOKS[name], f"{average.seeds} seed{'s' if average.seeds > 1 else ''}"
+    spread = f" ± {average.deviation:.3f}" if average.seeds > 1 else ""
+    sentence = f"γ = {average.mean:.3f}{spread}, {seeds}."
+    if average.low == average.low:  # not NaN
+        sentence += f" 95 % over samples: {average.low:.3f} … {average.high:.3f}."
+    if not 1 <= average.mean <= 2:
+        sentence += " Outside the bounds 1 … 2 of the theory."
+    share = min(max(average.mean - 1, 0.0), 1.0)
     return {
-        "text": f"{found.mean:.3f}",
+        "text": f"{average.mean:.3f}",
         "spread": spread.strip(),
-        "told": told,
+        "told": sentence,
         "shade": palette.faded(look_.colour, round(SHADE * share, 3)),
-        "outside": not 1 <= found.mean <= 2,
+        "outside": not 1 <= average.mean <= 2,
     }
 
 
@@ -163,11 +163,11 @@ def _seed(state: State, at_work: bool, published: Row | None = None) -> dict[str
         return mark | {"is": "trained", "told": f"{seed}: {what}."}
     if state.epoch >= 0:
         what = "training" if at_work else "stopped"
-        told = f"{seed}: {what}, epoch {state.epoch} of {state.epochs}."
-        return mark | {"is": "training", "share": round(state.epoch / state.epochs, 2), "told": told}
+        sentence = f"{seed}: {what}, epoch {state.epoch} of {state.epochs}."
+        return mark | {"is": "training", "share": round(state.epoch / state.epochs, 2), "told": sentence}
     if published is not None:
-        told = f"{seed}, as published, epoch {published.epoch}: {_gammas(published)}. Not measured here."
-        return mark | {"is": "published", "told": told}
+        sentence = f"{seed}, as published, epoch {published.epoch}: {_gammas(published)}. Not measured here."
+        return mark | {"is": "published", "told": sentence}
     return mark | {"is": "waiting", "told": f"{seed}: waiting."}
 
 
@@ -184,24 +184,24 @@ def _plain(name: str) -> str:
 # -- on the page ------------------------------------------------------------------------------------------
 
 
-def table(sweep: Sweep, found: Sequence[State], at_work: bool) -> None:
+def table(sweep: Sweep, states: Sequence[State], at_work: bool) -> None:
     """Put the table on the page; a pressed cell opens its runs on the power-law page."""
-    elsewhere = sweep_published.of(found)
-    body = laid_out(sweep, found, at_work, elsewhere)
+    elsewhere = sweep_published.of(states)
+    body = laid_out(sweep, states, at_work, elsewhere)
     heard = _component()(key="table1", data=body, on_open_change=lambda: None)
     pressed = heard.get("open")
     if isinstance(pressed, str):
-        wanted = _targets(found).get(pressed)
-        if wanted is not None:
-            selection.choose(**{f.name: getattr(wanted, f.name) for f in dataclasses.fields(Selection)})
+        target = _targets(states).get(pressed)
+        if target is not None:
+            selection.choose(**{f.name: getattr(target, f.name) for f in dataclasses.fields(Selection)})
             st.switch_page(f"pages/{TARGET}.py")
     if elsewhere:
         st.caption(sweep_published.told(elsewhere.values()))
 
 
-def _targets(found: Sequence[State]) -> Mapping[str, Selection]:
+def _targets(states: Sequence[State]) -> Mapping[str, Selection]:
     """Every view that a cell or a mark leads to, by its address."""
-    rows = [state.row for state in found if state.row is not None]
+    rows = [state.row for state in states if state.row is not None]
     cells = [cell for by_classes in tables.groups(rows).values() for cell in by_classes.values()]
     views = [look(cell) for cell in (*cells, *([row] for row in rows))]
     return {address(view): view for view in views}
@@ -217,9 +217,9 @@ def _component() -> "ComponentRenderer":
     return st.components.v2.component("gammascope_table", js=js, css=css, isolate_styles=False)
 
 
-def downloads(name: str, found: Sequence[State]) -> None:
+def downloads(name: str, states: Sequence[State]) -> None:
     """The table as files, as far as it is measured."""
-    rows = [state.row for state in found if state.row is not None]
+    rows = [state.row for state in states if state.row is not None]
     if not rows:
         st.caption("Once a cell is measured here, the table can be taken away as CSV and as LaTeX.")
         return
@@ -247,9 +247,9 @@ def downloads(name: str, found: Sequence[State]) -> None:
         )
 
 
-def agreement(word: str, found: Sequence[State]) -> None:
+def agreement(word: str, states: Sequence[State]) -> None:
     """Measured against predicted exponents, as far as there are any; word: what the command line calls the sweep."""
-    rows = [state.row for state in found if state.row is not None]
+    rows = [state.row for state in states if state.row is not None]
     if not rows:
         return
     heading.over(AGREEMENT, level=2)
@@ -258,7 +258,7 @@ def agreement(word: str, found: Sequence[State]) -> None:
         Panel(
             AGREEMENT,
             "gamma-measured-and-predicted",
-            figures.agreement(found),
+            figures.agreement(states),
             f"γ of C against γ of C_AWD for {len(rows)} measured cells, with the diagonal and the bounds 1 and 2.",
             arrays=lambda: {
                 **{name: np.array([getattr(row, name) for row in rows]) for name in ("row", "classes", "seed")},
@@ -268,5 +268,5 @@ def agreement(word: str, found: Sequence[State]) -> None:
         ).show()
     with right:
         st.markdown("How far the predicted exponents are from the measured ones, as a root mean square over cells:")
-        for loss, count, distance in figures.distances(found):
+        for loss, count, distance in figures.distances(states):
             st.metric(f"{LOSSES[loss].label}, {count} cell{'s' if count > 1 else ''}", f"{distance:.2f}")

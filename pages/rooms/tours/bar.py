@@ -85,10 +85,10 @@ def _epoch(word: str | None, key: str | None) -> int | None:
 
 def _arrive(tour: Tour, page: str) -> None:
     """Open the stop that a link names, on its page. What else the link says holds; the stop says the rest."""
-    told = {name: value for name, value in vars(selection.current()).items() if value is not None}
+    linked = {name: value for name, value in vars(selection.current()).items() if value is not None}
     number = _number(tour)
     _visit()
-    selection.choose(**{**vars(wanted(tour, number)), **told, "stop": number})
+    selection.choose(**{**vars(wanted(tour, number)), **linked, "stop": number})
     if not _here(tour, page):
         st.switch_page(entry(tour.stops[number - 1].page).file)
 
@@ -186,8 +186,8 @@ def _leave() -> None:
     selection.choose(tour=None, stop=None)
 
 
-def _present(wanted: bool | None) -> None:
-    selection.choose(present=wanted)
+def _present(presenting: bool | None) -> None:
+    selection.choose(present=presenting)
 
 
 def css_class(key: str) -> str:

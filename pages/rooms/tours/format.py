@@ -116,11 +116,11 @@ def _choice(name: str, value: Any, where: str) -> str:
     text = selection.spelled(value)
     if name == "epoch" and text in (FIRST, MIDDLE, LAST):
         return text
-    found = getattr(selection.from_url({name: text}), name)
-    if name in ("matrix", "matrices") and found is not None:
-        named = (found,) if isinstance(found, str) else found
-        found = found if set(named) <= set(palette.LOOKS) - {"H"} else None
-    require(found is not None, f"{where}: {name} cannot be {value!r}.{_POSSIBLE.get(name, '')}")
+    parsed = getattr(selection.from_url({name: text}), name)
+    if name in ("matrix", "matrices") and parsed is not None:
+        named = (parsed,) if isinstance(parsed, str) else parsed
+        parsed = parsed if set(named) <= set(palette.LOOKS) - {"H"} else None
+    require(parsed is not None, f"{where}: {name} cannot be {value!r}.{_POSSIBLE.get(name, '')}")
     return text
 
 

@@ -48,13 +48,13 @@ def own() -> tuple[dict[str, Tour], tuple[Broken, ...]]:
     tours: dict[str, Tour] = {}
     broken = []
     for path in sorted(folder().glob("*.toml")):
-        found = _file(path)
-        if isinstance(found, Tour) and found.id in (*ORDER, *tours):
-            found = Broken(path.name, f"{path.name}: another tour has the id {found.id!r}. Give it one of its own.")
-        if isinstance(found, Tour):
-            tours[found.id] = found
+        parsed = _file(path)
+        if isinstance(parsed, Tour) and parsed.id in (*ORDER, *tours):
+            parsed = Broken(path.name, f"{path.name}: another tour has the id {parsed.id!r}. Give it one of its own.")
+        if isinstance(parsed, Tour):
+            tours[parsed.id] = parsed
         else:
-            broken.append(found)
+            broken.append(parsed)
     return dict(sorted(tours.items(), key=lambda item: item[1].title.lower())), tuple(broken)
 
 
@@ -79,24 +79,24 @@ def tour(id: str) -> Tour | None:
 
 def checked(source: str) -> Tour:
     """The tour a user wrote. ValueError: what is wrong with it, in one sentence."""
-    found = read(source, "Your tour")
+    parsed = read(source, "Your tour")
     require(
-        found.id not in ORDER,
-        f"Your tour: the id {found.id!r} belongs to a tour that comes with the project. Change it.",
+        parsed.id not in ORDER,
+        f"Your tour: the id {parsed.id!r} belongs to a tour that comes with the project. Change it.",
     )
-    return found
+    return parsed
 
 
-def keep(found: Tour) -> None:
+def keep(new_tour: Tour) -> None:
     """Keep one's own tour under its id, in place of an older one of this id."""
-    forget(found.id)
+    forget(new_tour.id)
     folder().mkdir(parents=True, exist_ok=True)
-    replace_file(folder() / f"{found.id}.toml", found.source.encode())
+    replace_file(folder() / f"{new_tour.id}.toml", new_tour.source.encode())
 
 
 def forget(id: str) -> None:
     """Take one's own tour away."""
     for path in sorted(folder().glob("*.toml")):
-        found = _file(path)
-        if isinstance(found, Tour) and found.id == id:
+        parsed = _file(path)
+        if isinstance(parsed, Tour) and parsed.id == id:
             path.unlink()

@@ -150,7 +150,7 @@ def _editor() -> None:
     if st.session_state.get(_TEXT) != draft:
         st.session_state[_TEXT] = draft
     st.text_area("The tour in TOML", key=_TEXT, height=420, on_change=_typed)
-    found, wrong = _checked(draft)
+    tour, wrong = _checked(draft)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button("Check", key="tours.check-text", icon=":material/rule:", help="Or press Ctrl and Enter in the text.")
         st.button(
@@ -158,9 +158,9 @@ def _editor() -> None:
             key="tours.keep",
             type="primary",
             icon=":material/check:",
-            disabled=found is None,
+            disabled=tour is None,
             on_click=library.keep,
-            args=(found,),
+            args=(tour,),
         )
         st.button(
             "Back to the example",
@@ -170,12 +170,12 @@ def _editor() -> None:
             disabled=draft == EXAMPLE,
             on_click=_undo,
         )
-    if found is None:
+    if tour is None:
         st.warning(escaped(wrong), icon=":material/rule:")
     else:
-        again = " It replaces the one of this id that you keep." if found.id in library.own()[0] else ""
-        count = f"{len(found.stops)} stop{'s' if len(found.stops) > 1 else ''}"
-        st.caption(f":material/check_circle: {escaped(found.title)}, {count}.{again}")
+        again = " It replaces the one of this id that you keep." if tour.id in library.own()[0] else ""
+        count = f"{len(tour.stops)} stop{'s' if len(tour.stops) > 1 else ''}"
+        st.caption(f":material/check_circle: {escaped(tour.title)}, {count}.{again}")
     st.file_uploader("Or open a file of yours", type=["toml"], key=_FILE, on_change=_opened, max_upload_size=1)
     st.caption(f"Kept tours lie in the folder `{library.folder()}`; a file copied there joins them.")
 

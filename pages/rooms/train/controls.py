@@ -32,8 +32,8 @@ def preset() -> None:
 
     Buttons, which hold no value: a choice that the script takes back when a field is edited would be sent once more
     by a browser that has not heard of it, and undo the edit."""
-    found = train_form.matching(current())
-    name = found[0].name if found else None
+    matched = train_form.matching(current())
+    name = matched[0].name if matched else None
 
     def offer(chosen: Preset) -> None:
         st.button(
@@ -53,12 +53,12 @@ def preset() -> None:
             for one in presets():
                 if not one.prominent:
                     offer(one)
-    if found is None:
+    if matched is None:
         st.caption("Your own settings. A preset fills the whole form.")
         return
-    window = found[0].window.get(found[1])
-    fits = f" The paper fits the leading 𝒩 = {window:,} directions for {found[1]} classes." if window else ""
-    st.caption(f"{found[0].name}: {found[0].note}{fits}")
+    window = matched[0].window.get(matched[1])
+    fits = f" The paper fits the leading 𝒩 = {window:,} directions for {matched[1]} classes." if window else ""
+    st.caption(f"{matched[0].name}: {matched[0].note}{fits}")
 
 
 # -- the sections -----------------------------------------------------------------------------------------
@@ -149,15 +149,15 @@ def _classes(preview: Preview) -> None:
     """How many classes, and which."""
     classes, there = current().request.data.classes, [label for label, count in enumerate(preview.train) if count]
     counts = [k for k in CLASSES if k < len(there)]
-    kept = tuple(there) if classes is None else classes
+    picked = tuple(there) if classes is None else classes
 
     def first() -> None:
         k = st.session_state["train.first"]
         if k is None:
             return
-        found = train_form.matching(current())
-        if found is not None and k in CLASSES and len(there) == max(CLASSES):
-            theirs = train_form.of(found[0].run(k), found[0].analyze)
+        matched = train_form.matching(current())
+        if matched is not None and k in CLASSES and len(there) == max(CLASSES):
+            theirs = train_form.of(matched[0].run(k), matched[0].analyze)
             put(FORM.changed(theirs, analyze=current().analyze, seed=current().request.seed))
         else:
             _put_fitted(FORM.changed(current(), classes=None if k == len(there) else tuple(there[:k])))
@@ -167,7 +167,7 @@ def _classes(preview: Preview) -> None:
         _put_fitted(FORM.changed(current(), classes=None if list(chosen) == there else chosen))
 
     if counts:
-        k = len(kept) if list(kept) == there[: len(kept)] and len(kept) in (*counts, len(there)) else None
+        k = len(picked) if list(picked) == there[: len(picked)] and len(picked) in (*counts, len(there)) else None
         st.session_state["train.first"] = k
         st.segmented_control(
             "Classes",
@@ -178,7 +178,7 @@ def _classes(preview: Preview) -> None:
             on_change=first,
         )
     if len(there) <= MORE_CLASSES:
-        st.session_state["train.classes"] = [c for c in kept if c in there]
+        st.session_state["train.classes"] = [c for c in picked if c in there]
         st.pills(
             "Which classes",
             there,

@@ -76,8 +76,8 @@ def use_digits() -> None:
 
 
 def _newest(what: str, name: str) -> Job | None:
-    found = (job for job in watch.jobs().jobs() if job.argv[:1] == (what,))
-    return next((job for job in found if getattr(describe.command(job.argv), "data", name) == name), None)
+    started = (job for job in watch.jobs().jobs() if job.argv[:1] == (what,))
+    return next((job for job in started if getattr(describe.command(job.argv), "data", name) == name), None)
 
 
 def _ask(name: str, download: bool = False) -> Job:
@@ -96,22 +96,22 @@ def _sentence(job: Job) -> str:
     return job.message
 
 
-def samples(found: Preview, form: Form) -> None:
+def samples(data: Preview, form: Form) -> None:
     """Some images of every class that is kept, with its name and how many there are."""
     request = form.request.data
-    classes = subset.chosen_classes(request, found.train)
-    total, unseen = subset.samples(request, found.train), sum(found.test[c] for c in classes)
+    classes = subset.chosen_classes(request, data.train)
+    total, unseen = subset.samples(request, data.train), sum(data.test[c] for c in classes)
     noise = f", {request.label_noise:.0%} of the labels made wrong" if request.label_noise else ""
     tested = f"{unseen:,} unseen ones to test on" if unseen else "none to test on"
-    st.caption(f"{total:,} samples to train with{noise}, {tested}; each {' × '.join(map(str, found.shape))} numbers.")
-    counted = [f"{escaped(found.class_names[c])} · {request.per_class or found.train[c]:,}" for c in classes]
-    if found.images is None:
+    st.caption(f"{total:,} samples to train with{noise}, {tested}; each {' × '.join(map(str, data.shape))} numbers.")
+    counted = [f"{escaped(data.class_names[c])} · {request.per_class or data.train[c]:,}" for c in classes]
+    if data.images is None:
         st.markdown("  \n".join(counted[:SHOWN_CLASSES]))
     else:
         with st.container(key="train-samples"), st.grid(5, min_column_width=72, gap="xsmall") as grid:
             for c, words_ in list(zip(classes, counted, strict=True))[:SHOWN_CLASSES]:
                 with grid.cell():
-                    st.image(_strip(found.images[c]), caption=words_, width="stretch", alt=f"Samples of class {words_}")
+                    st.image(_strip(data.images[c]), caption=words_, width="stretch", alt=f"Samples of class {words_}")
     if len(classes) > SHOWN_CLASSES:
         st.caption(f"The first {SHOWN_CLASSES} of {len(classes)} classes.")
 
@@ -125,12 +125,12 @@ def _strip(images: ndarray) -> ndarray:
 # -- the network ------------------------------------------------------------------------------------------
 
 
-def drawn(request: RunRequest, found: Preview) -> None:
+def drawn(request: RunRequest, data: Preview) -> None:
     """The network with its widths, and the layer that will be studied."""
     studied = architectures.studied_layer(request.model)
-    subject = estimate.subject(request.model, studied, found.image)
+    subject = estimate.subject(request.model, studied, data.image)
     draw(
-        network.network(request.model, studied, found.image),
+        network.network(request.model, studied, data.image),
         "network",
         "network",
         f"The network as bars from input to classes; the studied layer {studied} has {subject.dimension:,} weights.",
@@ -143,9 +143,9 @@ def drawn(request: RunRequest, found: Preview) -> None:
 
 def calibration() -> Calibration | None:
     """The speeds of this machine; where there are none they are measured, once, while nothing else runs."""
-    found = estimate.calibration(results.store())
-    if found is not None:
-        return found
+    speeds = estimate.calibration(results.store())
+    if speeds is not None:
+        return speeds
     job = next((job for job in watch.jobs().jobs() if job.argv[:1] == ("calibrate",)), None)
     if job is None and watch.working() is None:
         job = calibrate()
@@ -170,16 +170,16 @@ def _measure_again() -> None:
         st.rerun()
 
 
-def costs(request: RunRequest, found: Preview, analyses: int) -> None:
+def costs(request: RunRequest, data: Preview, analyses: int) -> None:
     """Parameters, D, memory and time, before anything is started."""
     heading("What it costs", definitions.COST, "How it is known", level=3)
     speeds = calibration()
-    classes = subset.chosen_classes(request.data, found.train)
-    count, unseen = subset.samples(request.data, found.train), sum(found.test[c] for c in classes)
+    classes = subset.chosen_classes(request.data, data.train)
+    count, unseen = subset.samples(request.data, data.train), sum(data.test[c] for c in classes)
     studied = architectures.studied_layer(request.model)
-    subject = estimate.subject(request.model, studied, found.image)
+    subject = estimate.subject(request.model, studied, data.image)
     train = estimate.training(
-        request, count, image=found.image, unseen=unseen, calibration=speeds, earlier=results.earlier_work()
+        request, count, image=data.image, unseen=unseen, calibration=speeds, earlier=results.earlier_work()
     )
     one = estimate.analysis(subject, count, calibration=speeds, earlier=results.earlier_work())
     memory = max(train.bytes, one.bytes if analyses else 0)
@@ -215,8 +215,8 @@ def _size(size: int) -> str:
     return f"{size / 2**30:.1f} GiB"
 
 
-def _time(found: Cost) -> str:
-    return "—" if found.seconds is None else f"≈ {duration(rounded(found.seconds))}"
+def _time(cost: Cost) -> str:
+    return "—" if cost.seconds is None else f"≈ {duration(rounded(cost.seconds))}"
 
 
 def _total(train: Cost, one: Cost, analyses: int, speeds: Calibration | None) -> str:
