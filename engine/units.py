@@ -12,7 +12,7 @@ def host() -> str:
             name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    return f"{name}, {cores()} core{'s' if cores() > 1 else ''}"
+    return f"{name}, {counted(cores(), 'core')}"
 
 
 def cores() -> int:
@@ -23,6 +23,11 @@ def cores() -> int:
 def workers() -> int:
     """As many processes as this computer is shared among unasked: one for two cores."""
     return max(1, cores() // 2)
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """So many of something: 1 run, 3 runs."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
 
 
 def duration(seconds: float) -> str:

@@ -55,10 +55,10 @@ def publish(name: str, folder: Path, measure: bool, figures: bool) -> list[str]:
 
 def _rows(store: Store, sweep: Sweep, file: Path, measure: bool) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     """The rows and what is missing, from the cache, or from the file as it is."""
-    from pages.publish import rows as readings
+    from pages.publish.rows import measured, unmeasured
 
     if measure:
-        rows, missing = readings.measured(store, sweep)
+        rows, missing = measured(store, sweep)
         if not rows:
             raise ValueError(f"Nothing of “{sweep.name}” is measured yet. Run the sweep first.")
         file.write_text(to_csv(rows), encoding="utf-8")
@@ -66,7 +66,7 @@ def _rows(store: Store, sweep: Sweep, file: Path, measure: bool) -> tuple[tuple[
     if not file.is_file():
         raise ValueError(f"There is no {file}. Write it from the cache with --measure.")
     rows = from_csv(file.read_text(encoding="utf-8"))
-    return rows, readings.unmeasured(sweep, rows)
+    return rows, unmeasured(sweep, rows)
 
 
 def _parser() -> argparse.ArgumentParser:

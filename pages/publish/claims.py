@@ -7,16 +7,35 @@ from functools import partial
 import numpy as np
 
 from engine.losses import LOSSES
-from engine.sweeps.rows import FOLLOWED, Law, Row
-from pages.publish import caveats
-from pages.publish.rows import CLOSE, Claim, Say, cell, finite, grouped, last, lawful, pairs, request
-from pages.publish.wording import number, share, signed, signed_span, span, symbol
+from engine.sweeps.rows import FOLLOWED, Law, Row, groups, mean
+from pages.publish.rows import (
+    CLOSE,
+    Claim,
+    Say,
+    cell,
+    courses,
+    finite,
+    grouped,
+    last,
+    lawful,
+    number,
+    pairs,
+    request,
+    share,
+    signed,
+    signed_span,
+    span,
+    symbol,
+    times,
+)
 from pages.rooms.suppression.panels import NEAR
 
 # A commutator error below this share of what chance gives is small.
 SMALL = 0.5
 # R² above which the rebuilt noise is the measured one.
 TIGHT = 0.99
+# A predicted size within this factor is the right one.
+FACTOR = 2.0
 
 
 # -- what the paper claims ------------------------------------------------------------------------------------
@@ -148,16 +167,128 @@ def predicted(rows: Sequence[Row]) -> Claim | None:
     return Claim(not off, f"{title} to within {CLOSE}", text)
 
 
+# -- what a single exponent hides: the size it says nothing of, and what it hangs on -------------------------
+
+
+def size(rows: Sequence[Row]) -> Claim | None:
+    """tr C_AWD against tr C."""
+    ratios = finite(row.laws["C_awd"].trace / row.laws["C"].trace for row in last(rows))
+    if not ratios:
+        return None
+    holds = all(1 / FACTOR <= ratio <= FACTOR for ratio in ratios)
+    title = f"AWD predicts the size of the noise to a factor of {FACTOR:g}" if holds else "AWD misses the noise's size"
+    return Claim(
+        holds,
+        title,
+        f"$\\mathrm{{tr}}(C_\\mathrm{{AWD}}) / \\mathrm{{tr}}(C)$ is {times(ratios)}, in the median "
+        f"{times([float(np.median(ratios))])}. What duality predicts can be compared with the measured noise in shape"
+        f"{' and in scale' if holds else ', not in scale'}.",
+    )
+
+
+def _course(*gammas: float) -> str:
+    return " → ".join(map(number, gammas))
+
+
+def window(rows: Sequence[Row]) -> Claim | None:
+    """γ over half the window and over twice as many directions."""
+    laws = [(row, row.laws["C"]) for row, _ in lawful(last(rows), "C")]
+    half = {id(row): law.half - law.gamma for row, law in laws}
+    double = {id(row): law.double - law.gamma for row, law in laws}
+    if not finite([*half.values(), *double.values()]):
+        return None
+    off = [row for row, _ in laws if max(map(abs, finite((half[id(row)], double[id(row)]))), default=0) >= CLOSE]
+    floor = finite(law.discarded for _, law in laws)
+    text = f"Fitted over half the window, γ of $C$ changes by {signed_span(half.values())}"
+    text += f"; over twice the window, by {signed_span(double.values())}. " if finite(double.values()) else ". "
+    if off:
+        listing = grouped(off, lambda row: _course(row.laws["C"].half, row.laws["C"].gamma, row.laws["C"].double))
+        text += f"By {CLOSE} or more in {share(len(off), len(laws), 'runs')} (γ over 𝒩/2 → 𝒩 → 2𝒩): {listing}. "
+    if max(floor, default=0) > 0:
+        text += f"Up to {max(floor):.0%} of a window lies below the noise floor and is left out."
+    title = "γ does not hang on the number of directions" if not off else "γ hangs on the number of directions 𝒩"
+    return Claim(not off, title, text.strip())
+
+
+def bend(rows: Sequence[Row]) -> Claim | None:
+    """Local slopes of a second-order fit."""
+    laws = [(row, law) for row, law in lawful(last(rows), "C") if np.isfinite(law.top + law.end)]
+    if not laws:
+        return None
+    bent = [row for row, law in laws if abs(law.top - law.end) >= CLOSE]
+    text = (
+        "By a second-order fit of $\\log C_{ii}$ the local slope is "
+        f"{span(law.top for _, law in laws)} at the sharpest direction and {span(law.end for _, law in laws)} at the "
+        "flattest one of the window."
+    )
+    if bent:
+        listing = grouped(bent, lambda row: _course(row.laws["C"].top, row.laws["C"].end))
+        text += f" From the sharpest to the flattest: {listing}."
+    title = "One power holds over the whole window" if not bent else "One power does not hold over the whole window"
+    return Claim(not bent, title, text)
+
+
+def convergence(rows: Sequence[Row]) -> Claim | None:
+    """γ half-way through training and at its end, where the earlier checkpoints are analysed."""
+    halves = {id(course[-1]): _half_way(course) for course in courses(rows) if len(course) > 1}
+    before = {end: half.laws["C"].gamma for end, half in halves.items()}
+    ends = [row for row, _ in lawful(last(rows), "C") if np.isfinite(before.get(id(row), np.nan))]
+    if not ends:
+        return None
+    gaps = [row.laws["C"].gamma - before[id(row)] for row in ends]
+    moved = [row for row, gap in zip(ends, gaps, strict=True) if abs(gap) >= CLOSE]
+    half, end = (span((row.epoch for row in some), 0) for some in ([halves[id(row)] for row in ends], ends))
+    text = f"From half-way (epoch {half}) to the end (epoch {end}) γ of $C$ changes by {signed_span(gaps)}"
+    if moved:
+        text += f"; by {CLOSE} or more in {share(len(moved), len(ends), 'runs')}: "
+        text += grouped(
+            moved, lambda row: f"{_course(before[id(row)], row.laws['C'].gamma)} at {row.train_accuracy:.1%}"
+        )
+    text += ". How it goes on from there is not known: a value belongs to its epoch and its training accuracy."
+    title = "γ has settled half-way through training" if not moved else "γ still moves at the end of training"
+    return Claim(not moved, title, text)
+
+
+def _half_way(course: Sequence[Row]) -> Row:
+    return min(course[:-1], key=lambda row: abs(row.epoch - course[-1].epoch / 2))
+
+
+def seeds(rows: Sequence[Row]) -> Claim | None:
+    """The spread over seeds against the interval over samples."""
+    cells = [some for classes in groups(last(rows)).values() for some in classes.values()]
+    spreads = []
+    for some in cells:
+        average = mean(some, "C")
+        widths = finite((row.laws["C"].high - row.laws["C"].low) / 2 for row in some)
+        if average is not None and average.seeds > 1 and widths:
+            # 1.96 standard deviations are the half-width of an interval over seeds.
+            spreads.append((average.deviation, float(np.mean(widths)) / 1.96))
+    if not spreads:
+        return None
+    wider = sum(spread > over_samples for spread, over_samples in spreads)
+    holds = wider == 0
+    title = (
+        "The interval over samples covers the spread over seeds"
+        if holds
+        else "The interval over samples says little about another seed"
+    )
+    return Claim(
+        holds,
+        title,
+        f"γ of $C$ deviates by {span((spread for spread, _ in spreads), 3)} from seed to seed; the sampling error of "
+        f"one run is {span((over for _, over in spreads), 3)}. The seeds deviate more in "
+        f"{share(wider, len(spreads), 'settings')}. With {span(map(len, cells), 0)} seeds a setting the deviation "
+        "itself is only roughly known.",
+    )
+
+
+CLAIMS: Sequence[Say] = (
+    *(partial(within, name, loss) for loss in LOSSES for name in FOLLOWED),
+    *(above, commute, dominant, homogenised, predicted),
+    *(size, window, bend, convergence, seeds),
+)
+
+
 def claims(rows: Sequence[Row]) -> list[Claim]:
     """Every claim that can be asked of these rows, those of the paper first."""
-    return [claim for say in (*PAPER, *caveats.CAVEATS) if (claim := say(rows)) is not None]
-
-
-PAPER: Sequence[Say] = (
-    *(partial(within, name, loss) for loss in LOSSES for name in FOLLOWED),
-    above,
-    commute,
-    dominant,
-    homogenised,
-    predicted,
-)
+    return [claim for say in CLAIMS if (claim := say(rows)) is not None]

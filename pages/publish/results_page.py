@@ -4,13 +4,23 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from engine.sweeps import rows as table
-from engine.sweeps.rows import Row
-from pages.publish import claims, tables, wording
+from engine.sweeps.rows import Row, groups
+from engine.units import counted
+from pages.publish import claims, tables
 from pages.publish.paper_figures import Board, boards
-from pages.publish.rows import Claim, last
+from pages.publish.rows import Claim, cell, last, listed, span, table
 
 FOLDER = "results"
+BESIDE = (
+    "What the paper's text and captions tell of γ of $C$, and what is measured here with the most classes. "
+    f"They agree where they differ by less than {tables.CLOSE}."
+)
+ALONG = "γ of $C$ at every analysed checkpoint, and the training accuracy there; means over seeds."
+QUALIFIED = (
+    "n directions of the window are fitted, the rest left out; γ again over half and twice the window; local "
+    "slopes of the second-order fit at the sharp and at the flat end; commutator error and alignment of the whole "
+    "matrix."
+)
 
 
 def page(
@@ -40,11 +50,11 @@ def page(
         _told(holds, "Of what was asked, nothing holds in every run."),
         "## What does not hold, or not everywhere",
         _told(fails, "All that was asked holds in every run."),
-        *(("## Beside the paper", _paper(), paper) if paper else ()),
-        *(("## γ along training", _along(), course) if course else ()),
+        *(("## Beside the paper", BESIDE, paper) if paper else ()),
+        *(("## γ along training", ALONG, course) if course else ()),
         *(part for board in boards(rows) for part in _board(board, drawn)),
         "## What qualifies every γ",
-        _qualified(),
+        QUALIFIED,
         _folded("All runs", tables.details(rows)),
         "## Settings and commands",
         _origin(finals),
@@ -60,7 +70,7 @@ def _opening(sweep: str, rows: Sequence[Row]) -> str:
         "2602.05600) finds $C_{ii} \\propto H_{ii}^{\\gamma}$ with $1 \\le \\gamma \\le 2$, and explains it by "
         "activity-weight duality (AWD), which predicts a covariance $C_\\mathrm{AWD}$ and that both go with "
         "$\\mathrm{E}[h^2]$, the mean squared per-sample Hessian. Here this is put to "
-        f"{wording.counted(len(rows), 'run')} of this program. The page is written by a command, from "
+        f"{counted(len(rows), 'run')} of this program. The page is written by a command, from "
         "[results.csv](results.csv); whether a claim holds is decided by the numbers, none of which is typed by "
         "hand:\n\n"
         f"```sh\npython -m engine sweep {sweep}\npython -m pages.publish {sweep} --measure\n```"
@@ -68,35 +78,16 @@ def _opening(sweep: str, rows: Sequence[Row]) -> str:
 
 
 def _reading(rows: Sequence[Row]) -> str:
-    counts = {len(some) for cells in table.groups(rows).values() for some in cells.values()}
+    counts = {len(some) for cells in groups(rows).values() for some in cells.values()}
     text = "γ by number of classes"
     if max(counts) > 1:
-        text += f": mean ± standard deviation over {wording.span(counts, 0)} seeds"
+        text += f": mean ± standard deviation over {span(counts, 0)} seeds"
     if any(np.isfinite(law.low) for row in rows for law in row.laws.values()):
         text += ", and below it the hull of the 95 % intervals over training samples"
     text += ". Fitted over the leading 𝒩 eigen-directions that lie above the noise floor, 𝒩 as under “Settings”."
     if any(row.departures for row in rows):
         text += " Superscripts tell where the settings depart from the paper's."
     return text
-
-
-def _paper() -> str:
-    return (
-        "What the paper's text and captions tell of γ of $C$, and what is measured here with the most classes. "
-        f"They agree where they differ by less than {tables.CLOSE}."
-    )
-
-
-def _along() -> str:
-    return "γ of $C$ at every analysed checkpoint, and the training accuracy there; means over seeds."
-
-
-def _qualified() -> str:
-    return (
-        "n directions of the window are fitted, the rest left out; γ again over half and twice the window; local "
-        "slopes of the second-order fit at the sharp and at the flat end; commutator error and alignment of the whole "
-        "matrix."
-    )
 
 
 def _told(selected: Iterable[Claim], nothing: str) -> str:
@@ -111,7 +102,7 @@ def _board(board: Board, drawn: Collection[str]) -> Iterable[str]:
     yield f"## {board.title}"
     yield board.about
     for group in board.groups:
-        names = " · ".join(f"{row.row}, {row.classes} classes, seed {row.seed}, epoch {row.epoch}" for row in group)
+        names = " · ".join(f"{cell(row)}, epoch {row.epoch}" for row in group)
         files = {key: board.file(group, key) for key, _ in board.panels}
         if not set(files.values()) & set(drawn):
             yield f"**{names}**: not drawn, for want of its analysis."
@@ -123,7 +114,7 @@ def _board(board: Board, drawn: Collection[str]) -> Iterable[str]:
                 f"![{_plain(title)} of {names}]({FOLDER}/{files[key]})" if files[key] in drawn else "not drawn"
                 for key, title in panels
             ]
-            yield wording.table([title for _, title in panels], [pictures], left=len(panels))
+            yield table([title for _, title in panels], [pictures], left=len(panels))
 
 
 def _plain(title: str) -> str:
@@ -134,13 +125,13 @@ def _plain(title: str) -> str:
 def _origin(rows: Sequence[Row]) -> str:
     machines, versions = (sorted({getattr(row, field) for row in rows}) for field in ("machine", "version"))
     return (
-        f"Measured on {wording.listed(machines)}, with {wording.listed(versions)}. N samples, mini-batches of B, 𝒩 "
+        f"Measured on {listed(machines)}, with {listed(versions)}. N samples, mini-batches of B, 𝒩 "
         "directions; loss and accuracy at the epoch analysed, seconds as they passed, beside other work."
     )
 
 
 def _commands(rows: Sequence[Row]) -> str:
-    lines = [f"# {row.row}, {row.classes} classes, seed {row.seed}\n{row.command}" for row in rows]
+    lines = [f"# {cell(row)}\n{row.command}" for row in rows]
     return "```sh\n" + "\n".join(lines) + "\n```"
 
 

@@ -1,8 +1,9 @@
-"""The rows a results page is made of, and how sentences and figures look at them: rows in, rows out.
+"""The rows a results page is made of, how sentences and figures look at them, and numbers in Markdown sentences.
 
 A row of an earlier checkpoint has the same columns as that of the last one, so one table holds a sweep and its course.
 """
 
+import math
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +17,10 @@ from engine.config.command_line import parse
 from engine.config.commands import TrainCommand
 from engine.config.requests import RunRequest
 from engine.runs import library
-from engine.sweeps import rows as table
 from engine.sweeps import status
 from engine.sweeps.grid import Cell, Sweep
-from engine.sweeps.rows import Law, Row
-from pages.publish.wording import listed
+from engine.sweeps.rows import Law, Row, measure
+from pages.state.palette import LOOKS
 
 # Two exponents this near to each other are called the same where they come from different matrices, windows or epochs.
 CLOSE = 0.05
@@ -120,6 +120,70 @@ def finite(values: Iterable[float]) -> list[float]:
 Say = Callable[[Sequence[Row]], Claim | None]
 
 
+# -- numbers in sentences ------------------------------------------------------------------------------------
+
+
+def symbol(name: str) -> str:
+    """A matrix as a formula."""
+    return f"${LOOKS[name].tex}$"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """A number with so many decimals; a dash where there is none."""
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:,.{digits}f}"
+    # −0.00 is 0.00.
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "−")
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A difference with its sign."""
+    text = number(value, digits)
+    return text if text[0] in "−–" or not text.strip("0.") else f"+{text}"
+
+
+def span(values: Iterable[float], digits: int = 2) -> str:
+    """From the smallest to the largest number; one number where both read the same."""
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return "–"
+    low, high = number(min(known), digits), number(max(known), digits)
+    return low if low == high else f"{low} … {high}"
+
+
+def signed_span(values: Iterable[float], digits: int = 2) -> str:
+    """A span of differences."""
+    known = [value for value in values if math.isfinite(value)]
+    low, high = (signed(value, digits) for value in (min(known, default=math.nan), max(known, default=math.nan)))
+    return low if low == high else f"{low} … {high}"
+
+
+def times(values: Iterable[float]) -> str:
+    """A span of ratios, two digits each."""
+    known = sorted(value for value in values if math.isfinite(value))
+    texts = [number(value, max(0, 1 - math.floor(math.log10(value)))) if value > 0 else "0" for value in known]
+    return " … ".join(dict.fromkeys((texts[0], texts[-1]))) if texts else "–"
+
+
+def share(count: int, total: int, what: str) -> str:
+    """How many of how many."""
+    if count == total:
+        return {1: f"the only {what[:-1]}", 2: f"both {what}"}.get(total, f"all {total} {what}")
+    return f"{count or 'none'} of {total} {what}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table, the first columns flush left."""
+    rule = [":--" if place < left else "--:" for place in range(len(head))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
+
+
 # -- from the cache -----------------------------------------------------------------------------------------
 
 
@@ -154,6 +218,5 @@ def _earlier(store: Store, cell: Cell, final: Row) -> list[Row]:
         analysis = library.load_analysis(store, final.run, made.key, blocks=False)
         if analysis is not None and run is not None:
             epoch = made.request.epoch
-            row = table.measure(analysis, run, cell, epoch, final.machine, final.version)
-            by_epoch[epoch] = row
+            by_epoch[epoch] = measure(analysis, run, cell, epoch, final.machine, final.version)
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]

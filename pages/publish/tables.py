@@ -4,11 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.sweeps import rows as table
-from engine.sweeps.rows import Row
-from pages.publish import wording
-from pages.publish.rows import CLOSE, Kind, courses, finite, last
-from pages.publish.wording import number, span
+from engine.sweeps.rows import FOLLOWED, Row, groups, mean
+from pages.publish.rows import CLOSE, Kind, courses, finite, last, number, span, symbol, table
 
 MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
 # What arXiv 2602.05600 tells of γ of C, from … to.
@@ -23,18 +20,18 @@ PAPER: Sequence[tuple[str, Kind, float, float]] = (
 def exponents(rows: Sequence[Row]) -> str:
     """Table 1: γ of C and of C_AWD by number of classes, mean ± deviation over seeds above the hull of the intervals
     over samples; below it what departs from the paper's settings."""
-    groups = table.groups(last(rows))
-    classes = sorted({count for cells in groups.values() for count in cells})
+    by_name = groups(last(rows))
+    classes = sorted({count for cells in by_name.values() for count in cells})
     notes: dict[str, str] = {}
     body = []
-    for name, cells in groups.items():
+    for name, cells in by_name.items():
         departures = _departures(cells)
         mark = notes.setdefault(departures, _mark(len(notes) + 1)) if departures else ""
         means = [_mean(cells.get(count, []), matrix) for count in classes for matrix in ("C", "C_awd")]
         body.append([f"{name} {mark}".strip(), *means])
-    head = ["", *(f"γ of {wording.symbol(m)}, {count} classes" for count in classes for m in ("C", "C_awd"))]
+    head = ["", *(f"γ of {symbol(m)}, {count} classes" for count in classes for m in ("C", "C_awd"))]
     below = [f"{mark} {departures}." for departures, mark in notes.items()]
-    return "\n\n".join([wording.table(head, body), "  \n".join(below)]).strip()
+    return "\n\n".join([table(head, body), "  \n".join(below)]).strip()
 
 
 def _mark(count: int) -> str:
@@ -50,7 +47,7 @@ def _departures(cells: dict[int, list[Row]]) -> str:
 
 
 def _mean(rows: Sequence[Row], name: str) -> str:
-    average = table.mean(rows, name) if rows else None
+    average = mean(rows, name) if rows else None
     if average is None:
         return "–"
     spread = f" ± {number(average.deviation, 3)}" if average.seeds > 1 else ""
@@ -64,17 +61,17 @@ def against_paper(rows: Sequence[Row]) -> str:
     for name, kind, low, high in PAPER:
         row = kind.best(finals)
         some = [] if row is None else [r for r in finals if (r.row, r.classes) == (row.row, row.classes)]
-        means = {matrix: table.mean(some, matrix) for matrix in table.FOLLOWED} if some else {}
+        means = {matrix: mean(some, matrix) for matrix in FOLLOWED} if some else {}
         average = means.get("C")
         if row is None or average is None:
             continue
         gap = average.mean - min(max(average.mean, low), high)
         verdict = "agrees" if abs(gap) < CLOSE else f"{'higher' if gap > 0 else 'lower'} by {number(abs(gap))}"
-        body.append([name, f"about {span((low, high), 1)}", *(_mean(some, m) for m in table.FOLLOWED), verdict])
+        body.append([name, f"about {span((low, high), 1)}", *(_mean(some, m) for m in FOLLOWED), verdict])
     if not body:
         return ""
-    head = ["", "paper", *(f"here, {wording.symbol(name)}" for name in table.FOLLOWED), "γ of $C$"]
-    return wording.table(head, body)
+    head = ["", "paper", *(f"here, {symbol(name)}" for name in FOLLOWED), "γ of $C$"]
+    return table(head, body)
 
 
 def over_epochs(rows: Sequence[Row]) -> str:
@@ -82,14 +79,14 @@ def over_epochs(rows: Sequence[Row]) -> str:
     checkpoints are analysed."""
     tracks = [course for course in courses(rows) if len(course) > 1]
     epochs = sorted({row.epoch for course in tracks for row in course})
-    groups: dict[tuple[str, int], list[Row]] = {}
+    by_name: dict[tuple[str, int], list[Row]] = {}
     for course in tracks:
-        groups.setdefault((course[0].row, course[0].classes), []).extend(course)
+        by_name.setdefault((course[0].row, course[0].classes), []).extend(course)
     body = [
         [f"{name}, {classes} classes", *(_at([row for row in some if row.epoch == epoch]) for epoch in epochs)]
-        for (name, classes), some in groups.items()
+        for (name, classes), some in by_name.items()
     ]
-    return wording.table(["epoch", *map(str, epochs)], body) if body else ""
+    return table(["epoch", *map(str, epochs)], body) if body else ""
 
 
 def _at(rows: Sequence[Row]) -> str:
@@ -120,21 +117,21 @@ def settings(rows: Sequence[Row]) -> str:
         ]
         for row in last(rows)
     ]
-    return wording.table(head, body)
+    return table(head, body)
 
 
 def details(rows: Sequence[Row]) -> str:
     """What qualifies every γ, a line a run and matrix."""
     body = []
     for row in last(rows):
-        for name in table.FOLLOWED:
+        for name in FOLLOWED:
             law = row.laws[name]
             if not np.isfinite(law.gamma):
                 continue
             body.append(
                 [
                     f"{row.row}, {row.classes}, {row.seed}",
-                    wording.symbol(name),
+                    symbol(name),
                     number(law.gamma, 3),
                     span((law.low, law.high), 3),
                     number(law.r2, 4),
@@ -145,4 +142,4 @@ def details(rows: Sequence[Row]) -> str:
                 ]
             )
     head = ["run: classes, seed", "", "γ", "95 % interval", "R²", "n", "left out", "γ, 𝒩/2", "γ, 2𝒩", "sharp end"]
-    return wording.table([*head, "flat end", "commutator", "alignment"], body, left=2)
+    return table([*head, "flat end", "commutator", "alignment"], body, left=2)

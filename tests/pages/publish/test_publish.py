@@ -17,8 +17,8 @@ from engine.sweeps import workers
 from engine.sweeps.grid import open_sweep
 from engine.sweeps.rows import Law, Row
 from pages.publish import __main__ as command
-from pages.publish import caveats, claims, export, paper_figures, results_page, tables, wording
-from pages.publish import rows as readings
+from pages.publish import claims, export, paper_figures, results_page, tables
+from pages.publish.rows import last, measured, number, pairs
 from tests.browser.conftest import find_chromium
 
 HERE = Path(__file__).parents[2] / "results"
@@ -130,9 +130,9 @@ def test_cross_entropy_above_softmax_mse_is_decided_pair_by_pair():
 
 def test_pairs_share_data_network_layer_classes_and_seed():
     ce = row("ce")
-    assert readings.pairs([ce, row("mse")]) == [(ce, row("mse"))]
+    assert pairs([ce, row("mse")]) == [(ce, row("mse"))]
     for other in (row("mse", classes=3), row("mse", seed=1), row("mse", layer="fc3")):
-        assert readings.pairs([ce, other]) == []
+        assert pairs([ce, other]) == []
 
 
 @pytest.mark.parametrize(
@@ -142,9 +142,9 @@ def test_pairs_share_data_network_layer_classes_and_seed():
         (claims.dominant, {}, {"kept_slope": 0.8}),
         (claims.dominant, {}, {"kept_r2": 0.9}),
         (claims.homogenised, {}, {"homogenised": 1.15}),
-        (caveats.window, {}, {"half": 1.3}),
-        (caveats.window, {}, {"double": 1.1}),
-        (caveats.bend, {}, {"top": 1.4}),
+        (claims.window, {}, {"half": 1.3}),
+        (claims.window, {}, {"double": 1.1}),
+        (claims.bend, {}, {"top": 1.4}),
     ],
 )
 def test_a_claim_that_fails_in_one_run_is_told_to_fail(say, good, bad):
@@ -153,37 +153,37 @@ def test_a_claim_that_fails_in_one_run_is_told_to_fail(say, good, bad):
     assert holds.holds
     assert not fails.holds
     assert fails.title != holds.title
-    assert wording.number(next(iter(bad.values()))) in told(fails) or "% of what chance gives" in fails.text
+    assert number(next(iter(bad.values()))) in told(fails) or "% of what chance gives" in fails.text
 
 
 def test_awd_is_compared_in_exponent_and_in_size():
     rows = [row(seed=s) for s in range(2)]
     assert claims.predicted(rows).holds
-    assert caveats.size(rows).holds
+    assert claims.size(rows).holds
     rows[1] = with_law(rows[1], "C_awd", gamma=1.5, trace=8.0)
     assert not claims.predicted(rows).holds
     assert "(+0.30)" in claims.predicted(rows).text
-    assert not caveats.size(rows).holds
-    assert "1.0 … 80" in caveats.size(rows).text
+    assert not claims.size(rows).holds
+    assert "1.0 … 80" in claims.size(rows).text
 
 
 def test_convergence_is_read_from_the_earlier_checkpoints():
     rows = [row(epoch=e, gamma=g) for e, g in ((0, 1.0), (50, 1.05), (100, 1.2))]
-    found = caveats.convergence(rows)
+    found = claims.convergence(rows)
     assert not found.holds
     assert "(epoch 50) to the end (epoch 100)" in found.text
     assert "1.05 → 1.20 at 100.0%" in found.text
-    assert caveats.convergence([*rows[:1], row(epoch=50, gamma=1.19), rows[2]]).holds
-    assert caveats.convergence(rows[2:]) is None
+    assert claims.convergence([*rows[:1], row(epoch=50, gamma=1.19), rows[2]]).holds
+    assert claims.convergence(rows[2:]) is None
     assert "| 0 | 50 | 100 |" in tables.over_epochs(rows)
 
 
 def test_the_interval_over_samples_is_held_against_the_spread_over_seeds():
     alike = [row(seed=s, gamma=1.2 + 0.001 * s) for s in range(2)]
     apart = [row(seed=s, gamma=1.2 + 0.1 * s) for s in range(2)]
-    assert caveats.seeds(alike).holds
-    assert not caveats.seeds(apart).holds
-    assert caveats.seeds(alike[:1]) is None
+    assert claims.seeds(alike).holds
+    assert not claims.seeds(apart).holds
+    assert claims.seeds(alike[:1]) is None
 
 
 def test_what_was_not_measured_is_left_out_of_every_sentence():
@@ -291,11 +291,11 @@ def test_the_committed_page_is_made_from_the_committed_table():
 
 
 def test_the_figures_show_the_numbers_of_the_cache(store, swept):
-    rows, missing = readings.measured(*swept)
+    rows, missing = measured(*swept)
     assert missing == ()
     made = {board.name: board for board in paper_figures.boards(rows)}
     assert list(made) == ["fig1", "fig2", "fig3", "fig4", "fig5"]
-    ce, mse = (next(r for r in readings.last(rows) if r.row.endswith(loss) and r.seed == 0) for loss in ("CE", "MSE"))
+    ce, mse = (next(r for r in last(rows) if r.row.endswith(loss) and r.seed == 0) for loss in ("CE", "MSE"))
     a, b = (paper_figures.frame(store, one).view.analysis for one in (ce, mse))
 
     found = {}
