@@ -13,14 +13,15 @@ from engine.data import sources
 from engine.errors import require
 from engine.models import files
 from engine.sweeps.grid import Sweep, read, shipped
+from engine.units import counted
 from pages.data import results
 from pages.state import selection
 from pages.state.selection import bound
 from pages.text.run_names import escaped
+from pages.ui.draft import Draft
 
 PAGE = "table"
-# The text that is being edited, if it was changed: a widget forgets its own when the page is left.
-_DRAFT, _TEXT, _FILE = "table.draft", "table.text", "table.file"
+DRAFT = Draft(PAGE)
 LONGEST = 100_000
 _OWN = "own-"
 
@@ -141,14 +142,11 @@ def chosen(at_work: str | None) -> Choice:
 
 def editor(present: Choice) -> None:
     """The sweep as text: changed by hand or replaced by a file, checked at every change, and kept as one's own."""
-    draft = st.session_state.get(_DRAFT) or present.sweep.text
-    if st.session_state.get(_TEXT) != draft:
-        st.session_state[_TEXT] = draft
-    st.text_area(
+    draft = DRAFT.text or present.sweep.text
+    DRAFT.field(
         "The sweep in TOML",
-        key=_TEXT,
+        draft,
         height=min(460, 40 + 24 * (draft.count("\n") + 1)),
-        on_change=_typed,
         help="`set` holds for every cell of a grid; `vary` lists values, and every combination of them is a cell. "
         "A setting is named as on the command line.",
     )
@@ -169,7 +167,12 @@ def editor(present: Choice) -> None:
             args=(draft,),
         )
         st.button(
-            "Undo all changes", key="table.undo", type="tertiary", icon=":material/undo:", disabled=same, on_click=_undo
+            "Undo all changes",
+            key="table.undo",
+            type="tertiary",
+            icon=":material/undo:",
+            disabled=same,
+            on_click=DRAFT.undo,
         )
         if present.id.startswith(_OWN):
             st.button(
@@ -185,35 +188,21 @@ def editor(present: Choice) -> None:
         st.warning(escaped(wrong), icon=":material/rule:")
     else:
         st.caption(f":material/check_circle: {escaped(size(sweep))}")
-    st.file_uploader("Or open a file of yours", type=["toml"], key=_FILE, on_change=_opened, max_upload_size=1)
+    DRAFT.file()
 
 
 def size(sweep: Sweep) -> str:
     """How much work it is, in words."""
     cells, runs = len(sweep.cells), len({cell.run for cell in sweep.cells})
-    return f"{cells} cell{'s' if cells > 1 else ''}, {runs} run{'s' if runs > 1 else ''} to train."
-
-
-def _typed() -> None:
-    st.session_state[_DRAFT] = st.session_state[_TEXT]
-
-
-def _opened() -> None:
-    file = st.session_state[_FILE]
-    if file is not None:
-        st.session_state[_DRAFT] = file.getvalue().decode("utf-8", errors="replace")
+    return f"{counted(cells, 'cell')}, {counted(runs, 'run')} to train."
 
 
 def _use(text: str) -> None:
     selection.choose(sweep=keep(text))
-    _undo()
+    DRAFT.undo()
 
 
 def _forget(id: str) -> None:
     (_folder() / f"{id}.toml").unlink(missing_ok=True)
     selection.choose(sweep=None)
-    _undo()
-
-
-def _undo() -> None:
-    st.session_state.pop(_DRAFT, None)
+    DRAFT.undo()

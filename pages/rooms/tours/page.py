@@ -4,15 +4,16 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from engine.units import counted
 from pages.rooms.tours import bar, library
 from pages.rooms.tours.format import SELECTABLE, Tour
 from pages.rooms.tours.places import PLACES
 from pages.state.menu import MENU, entry
 from pages.text import numbers
 from pages.text.run_names import escaped
+from pages.ui.draft import Draft
 
-# The text that is being written: a widget forgets its own when the page is left.
-_DRAFT, _TEXT, _FILE = "tours.draft", "tours.text", "tours.file"
+DRAFT = Draft("tours")
 EXAMPLE = r"""id = "before-and-after"
 title = "Before and after training"
 about = "The same picture twice."
@@ -146,10 +147,8 @@ def _format() -> None:
 
 
 def _editor() -> None:
-    draft = st.session_state.get(_DRAFT, EXAMPLE)
-    if st.session_state.get(_TEXT) != draft:
-        st.session_state[_TEXT] = draft
-    st.text_area("The tour in TOML", key=_TEXT, height=420, on_change=_typed)
+    draft = EXAMPLE if DRAFT.text is None else DRAFT.text
+    DRAFT.field("The tour in TOML", draft, height=420)
     tour, wrong = _checked(draft)
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.button("Check", key="tours.check-text", icon=":material/rule:", help="Or press Ctrl and Enter in the text.")
@@ -168,15 +167,14 @@ def _editor() -> None:
             type="tertiary",
             icon=":material/undo:",
             disabled=draft == EXAMPLE,
-            on_click=_undo,
+            on_click=DRAFT.undo,
         )
     if tour is None:
         st.warning(escaped(wrong), icon=":material/rule:")
     else:
         again = " It replaces the one of this id that you keep." if tour.id in library.own()[0] else ""
-        count = f"{len(tour.stops)} stop{'s' if len(tour.stops) > 1 else ''}"
-        st.caption(f":material/check_circle: {escaped(tour.title)}, {count}.{again}")
-    st.file_uploader("Or open a file of yours", type=["toml"], key=_FILE, on_change=_opened, max_upload_size=1)
+        st.caption(f":material/check_circle: {escaped(tour.title)}, {counted(len(tour.stops), 'stop')}.{again}")
+    DRAFT.file()
     st.caption(f"Kept tours lie in the folder `{library.folder()}`; a file copied there joins them.")
 
 
@@ -185,17 +183,3 @@ def _checked(draft: str) -> tuple[Tour | None, str]:
         return library.checked(draft), ""
     except ValueError as error:
         return None, str(error)
-
-
-def _typed() -> None:
-    st.session_state[_DRAFT] = st.session_state[_TEXT]
-
-
-def _opened() -> None:
-    file = st.session_state[_FILE]
-    if file is not None:
-        st.session_state[_DRAFT] = file.getvalue().decode("utf-8", errors="replace")
-
-
-def _undo() -> None:
-    st.session_state.pop(_DRAFT, None)
