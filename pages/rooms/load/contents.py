@@ -8,16 +8,14 @@ from engine.models.architectures import KINDS
 from engine.models.inspection import Inspection
 from engine.runs.preview import Preview
 from pages.charts import network
-from pages.data import inputs as uploads
+from pages.data import inputs
 from pages.plot.plot import draw
 from pages.rooms.load import form as load_form
 from pages.rooms.load.form import bound, change, current, widget
+from pages.rooms.train.controls import OWN_DATA, choose_classes
 from pages.text import definitions, run_names
 from pages.text.run_names import escaped
 from pages.ui.heading import heading
-
-MORE_CLASSES = 20
-
 
 # -- the network ------------------------------------------------------------------------------------------
 
@@ -53,9 +51,9 @@ def confirmed(inspected: Inspection) -> ModelRequest | None:
 
 def _layers(inspected: Inspection) -> None:
     rows = ["| layer | outputs × inputs | D | |", "|:--|--:|--:|:--|"]
-    for name, (width, inputs) in inspected.layers.items():
+    for name, (width, d_in) in inspected.layers.items():
         mark = ":primary[**studied**]" if name == (current().layer or inspected.studied) else ""
-        rows.append(f"| {escaped(name)} | {width:,} × {inputs:,} | {width * inputs:,} | {mark} |")
+        rows.append(f"| {escaped(name)} | {width:,} × {d_in:,} | {width * d_in:,} | {mark} |")
     st.markdown("\n".join(rows))
 
 
@@ -77,7 +75,7 @@ def _tensors(inspected: Inspection) -> None:
 def told(model: ModelRequest, preview: Preview | None) -> None:
     """What the weights do not tell: data, scaling, activation, loss, epochs."""
     heading("How it was trained", definitions.LOADED_DATA, "Why this is asked", level=3)
-    own, form = uploads.known(), current()
+    own, form = inputs.known(), current()
     names = [*DATASETS, *own]
 
     def changed() -> None:
@@ -92,7 +90,8 @@ def told(model: ModelRequest, preview: Preview | None) -> None:
     with second.popover("Your own", icon=":material/upload_file:", width="stretch"):
         _own_data()
     if preview is not None:
-        _classes(preview)
+        classes = form.request.data.classes
+        choose_classes("Classes it knows", "loading.classes", preview, classes, lambda some: change(classes=some))
     st.segmented_control(
         **widget("scaling"),
         format_func=run_names.SCALINGS.__getitem__,
@@ -120,38 +119,14 @@ def told(model: ModelRequest, preview: Preview | None) -> None:
 
 
 def _own_data() -> None:
-    st.markdown(
-        "A NumPy file **.npz** with `x_train` and `y_train`, and if you like `x_test`, `y_test` and `classes`. Images "
-        "as (n, h, w) or (n, h, w, channels), features as (n, d), labels as whole numbers 0, 1, …"
-    )
+    st.markdown(OWN_DATA)
 
     def taken() -> None:
         file = st.session_state["loading.own"]
         if file is not None:
-            change(data=uploads.keep(file.getvalue(), file.name), classes=None, per_class=None)
+            change(data=inputs.keep(file.getvalue(), file.name), classes=None, per_class=None)
 
     st.file_uploader(
-        "Your data", type="npz", max_upload_size=uploads.MEGABYTES, key="loading.own", on_change=taken,
+        "Your data", type="npz", max_upload_size=inputs.MEGABYTES, key="loading.own", on_change=taken,
         label_visibility="collapsed",
     )  # fmt: skip
-
-
-def _classes(preview: Preview) -> None:
-    there = [label for label, count in enumerate(preview.train) if count]
-    if len(there) > MORE_CLASSES:
-        return
-
-    def changed() -> None:
-        classes = tuple(sorted(st.session_state["loading.classes"]))
-        change(classes=None if list(classes) == there else classes)
-
-    classes = current().request.data.classes
-    st.session_state["loading.classes"] = [c for c in (there if classes is None else classes) if c in there]
-    st.pills(
-        "Classes it knows",
-        there,
-        selection_mode="multi",
-        format_func=lambda c: escaped(preview.class_names[c]),
-        key="loading.classes",
-        on_change=changed,
-    )

@@ -1,5 +1,8 @@
 """The widgets of the Train page's form, section by section."""
 
+from collections.abc import Callable
+from typing import Literal
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -14,6 +17,10 @@ from pages.text import run_names
 from pages.text.run_names import escaped
 
 MORE_CLASSES = 20
+OWN_DATA = (
+    "A NumPy file **.npz** with `x_train` and `y_train`, and if you like `x_test`, `y_test` and `classes`. Images "
+    "as (n, h, w) or (n, h, w, channels), features as (n, d), labels as whole numbers 0, 1, …"
+)
 _ANALYZE = {"none": "none", "last": "the last epoch", "all": "every checkpoint"}
 _KINDS = {"mlp": "fully connected", "cnn": "convolutional (CNN)"}
 
@@ -131,10 +138,7 @@ def _cells(columns: int, count: int | None = None) -> list[DeltaGenerator]:
 
 
 def _upload() -> None:
-    st.markdown(
-        "A NumPy file **.npz** with `x_train` and `y_train`, and if you like `x_test`, `y_test` and `classes`. Images "
-        "as (n, h, w) or (n, h, w, channels), features as (n, d), labels as whole numbers 0, 1, …"
-    )
+    st.markdown(OWN_DATA)
     file = st.file_uploader(
         "Your file", type="npz", max_upload_size=inputs.MEGABYTES, key="train.upload", label_visibility="collapsed"
     )
@@ -162,10 +166,6 @@ def _classes(preview: Preview) -> None:
         else:
             _put_fitted(FORM.changed(current(), classes=None if k == len(there) else tuple(there[:k])))
 
-    def some() -> None:
-        chosen = tuple(sorted(st.session_state["train.classes"]))
-        _put_fitted(FORM.changed(current(), classes=None if list(chosen) == there else chosen))
-
     if counts:
         k = len(picked) if list(picked) == there[: len(picked)] and len(picked) in (*counts, len(there)) else None
         st.session_state["train.first"] = k
@@ -177,17 +177,43 @@ def _classes(preview: Preview) -> None:
             key="train.first",
             on_change=first,
         )
-    if len(there) <= MORE_CLASSES:
-        st.session_state["train.classes"] = [c for c in picked if c in there]
-        st.pills(
-            "Which classes",
-            there,
-            selection_mode="multi",
-            format_func=lambda c: escaped(preview.class_names[c]),
-            key="train.classes",
-            on_change=some,
-            label_visibility="collapsed" if counts else "visible",
-        )
+    choose_classes(
+        "Which classes",
+        "train.classes",
+        preview,
+        classes,
+        lambda chosen: _put_fitted(FORM.changed(current(), classes=chosen)),
+        label_visibility="collapsed" if counts else "visible",
+    )
+
+
+def choose_classes(
+    label: str,
+    key: str,
+    preview: Preview,
+    classes: tuple[int, ...] | None,
+    take: Callable[[tuple[int, ...] | None], None],
+    label_visibility: Literal["visible", "collapsed"] = "visible",
+) -> None:
+    """The classes there are, unless there are many, those chosen pressed; None are all of them."""
+    there = [label for label, count in enumerate(preview.train) if count]
+    if len(there) > MORE_CLASSES:
+        return
+
+    def changed() -> None:
+        chosen = tuple(sorted(st.session_state[key]))
+        take(None if list(chosen) == there else chosen)
+
+    st.session_state[key] = [c for c in (there if classes is None else classes) if c in there]
+    st.pills(
+        label,
+        there,
+        selection_mode="multi",
+        format_func=lambda c: escaped(preview.class_names[c]),
+        key=key,
+        on_change=changed,
+        label_visibility=label_visibility,
+    )
 
 
 def _model(preview: Preview | None) -> None:
