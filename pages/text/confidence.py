@@ -11,6 +11,7 @@ from engine.results.analysis import Analysis
 from engine.results.power_law import Bend, Exponent, Fit
 from engine.runs import library
 from engine.runs.library import Run
+from engine.units import counted
 from pages.data import results
 from pages.data.results import View
 from pages.state.palette import LOOKS, number
@@ -149,7 +150,7 @@ def _samples(law: Exponent, samples: int, bootstrapped: bool = False) -> str:
 
 def _seeds(view: View, name: str, last: int, first: int) -> str:
     by_seed, without = seeds(view, name, last, first)
-    waiting = f" {_counted(len(without))} of another seed still to be analysed at this epoch." if without else ""
+    waiting = f" {counted(len(without), 'run')} of another seed still to be analysed at this epoch." if without else ""
     if len(by_seed) < 2:
         way = "Train the same settings with another seed to see the spread." if not without else ""
         return f"**Other seeds.** Only seed {view.run.request.seed} is here.{waiting} {way}".rstrip()
@@ -159,10 +160,6 @@ def _seeds(view: View, name: str, last: int, first: int) -> str:
         f"**Other seeds.** Runs that differ only in their seed give **{values.mean():.3f} ± {values.std(ddof=1):.3f}** "
         f"(mean ± standard deviation, n = {values.size}: {listed}).{waiting}"
     )
-
-
-def _counted(runs: int) -> str:
-    return f"{runs} run{'s' if runs > 1 else ''}"
 
 
 def _windows(law: Exponent, first: int) -> str:

@@ -106,9 +106,7 @@ def _edited(view: View, homogenise: bool) -> Outcome:
 
 
 def _slope(fit: Fit | None) -> str:
-    if fit is None:
-        raise LookupError("no fit")
-    return f"{fit.gamma:.3f}"
+    return _exponent(np.nan if fit is None else fit.gamma)
 
 
 def _exponent(gamma: float) -> str:

@@ -12,7 +12,7 @@ from engine.runs.library import Run
 from pages.data import results
 from pages.state import form
 from pages.text import confidence, run_names
-from pages.text.run_names import DATA, network
+from pages.text.run_names import DATA, network, reached
 
 SCALINGS = {"paper": "as in the paper", "unit": "0 … 1", "none": "none"}
 # Where a run's setting is called otherwise than in a form.
@@ -67,11 +67,6 @@ def _written(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "—", True: "yes", False: "no"}[value]
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
-
-
-def reached(run: Run) -> int:
-    """The last epoch on record; 0 before the first."""
-    return int(run.history.epoch[-1]) if len(run.history) else 0
 
 
 def epochs(run: Run) -> str:

@@ -55,6 +55,11 @@ def loss(name: str) -> str:
     return LOSSES[name].label if name in LOSSES else name
 
 
+def reached(run: Run) -> int:
+    """The last epoch on record; 0 before the first."""
+    return int(run.history.epoch[-1]) if len(run.history) else 0
+
+
 def settings(run: Run) -> str:
     """How a run was trained, in one sentence."""
     training = run.request.training
@@ -63,8 +68,7 @@ def settings(run: Run) -> str:
         checkpoints = f"{count} checkpoints" if count > 1 else "1 checkpoint"
         return f"{run.samples:,} samples; {checkpoints} that came from files, trained elsewhere. Key {run.key[:8]}."
     device = run.device.upper() if run.device == "cpu" else run.device
-    reached = int(run.history.epoch[-1]) if len(run.history) else 0
     return (
-        f"{run.samples:,} samples, {reached} of {training.epochs} epochs, batches of {training.batch_size}, "
+        f"{run.samples:,} samples, {reached(run)} of {training.epochs} epochs, batches of {training.batch_size}, "
         f"learning rate {training.learning_rate:g}, seed {run.request.seed}, on {device}. Key {run.key[:8]}."
     )

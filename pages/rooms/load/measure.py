@@ -6,14 +6,13 @@ from typing import Literal
 
 import streamlit as st
 
-from engine import units
 from engine.config.command_line import analyze_arguments
 from engine.config.manual import PROGRAM
 from engine.config.requests import AnalysisRequest, joined
 from engine.models.architectures import usual_layer
 from engine.runs import estimate
 from engine.runs.library import Run
-from engine.units import duration
+from engine.units import counted, duration, rounded
 from pages.data import results
 from pages.jobs import queue, watch
 from pages.rooms.load.form import bound, change, current, widget
@@ -148,11 +147,11 @@ def _costs(run: Run, request: AnalysisRequest, epochs: tuple[str, ...]) -> None:
         for label, value, help_ in (
             ("D", f"{dimension(run, request.layer):,}", "Weights studied: H and C are D × D."),
             ("Memory", f"{cost.bytes / 2**30:.1f} GiB", "Of the worker at its peak, about."),
-            ("Time", _time(cost.seconds, count), f"For {count} checkpoint{'s' if count > 1 else ''}."),
+            ("Time", _time(cost.seconds, count), f"For {counted(count, 'checkpoint')}."),
         ):
             with grid.cell():
                 st.metric(label, value, help=help_)
 
 
 def _time(seconds: float | None, count: int) -> str:
-    return "—" if seconds is None else f"≈ {duration(units.rounded(seconds * count))}"
+    return "—" if seconds is None else f"≈ {duration(rounded(seconds * count))}"

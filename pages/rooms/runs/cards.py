@@ -9,11 +9,11 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
 from cache.jobs import Job
-from engine import units
 from engine.errors import require
 from engine.runs import eviction, library
 from engine.runs.eviction import Removable
 from engine.runs.library import Run
+from engine.units import counted, words
 from pages.data import results
 from pages.data.results import View
 from pages.jobs import watch
@@ -111,11 +111,10 @@ def _analyses(run: Run, made: Sequence[Removable]) -> None:
         st.caption("Not analysed yet.")
         return
     ordered = sorted(made, key=lambda a: (a.epoch, a.layer, a.created))
-    size = units.words(sum(a.size for a in made))
+    size = words(sum(a.size for a in made))
     with st.expander(f"Its {len(made)} analyses, {size}", icon=":material/analytics:"):
         labels = {
-            a.key: f"epoch {a.epoch}, layer {escaped(selection.layer_name(a.layer))}, {units.words(a.size)}"
-            for a in ordered
+            a.key: f"epoch {a.epoch}, layer {escaped(selection.layer_name(a.layer))}, {words(a.size)}" for a in ordered
         }
         pressed = st.pills(
             "Analyses to delete",
@@ -126,7 +125,7 @@ def _analyses(run: Run, made: Sequence[Removable]) -> None:
         )
         chosen = [a for a in ordered if a.key in (pressed or ())]
         if st.button(
-            f"Delete {_counted(len(chosen), 'analysis', 'analyses')}",
+            f"Delete {counted(len(chosen), 'analysis', 'analyses')}",
             key=f"runs.forget-{run.key}",
             icon=":material/delete:",
             disabled=not chosen,
@@ -140,11 +139,11 @@ def _analyses(run: Run, made: Sequence[Removable]) -> None:
 @st.dialog("Delete this run?", icon=":material/delete:")
 @guarded
 def _delete_run(run: Run, made: Sequence[Removable]) -> None:
-    size = units.words(results.store().size("runs", run.key))
+    size = words(results.store().size("runs", run.key))
     st.markdown(
         f"**{escaped(describe(run))}** (key {run.key[:8]}) with its "
-        f"{_counted(len(run.checkpoints), 'checkpoint', 'checkpoints')} and "
-        f"{_counted(len(made), 'analysis', 'analyses')} leaves the cache: {size}. This cannot be undone. "
+        f"{counted(len(run.checkpoints), 'checkpoint')} and "
+        f"{counted(len(made), 'analysis', 'analyses')} leaves the cache: {size}. This cannot be undone. "
         f"{run_facts.again(run)}"
     )
     _agreement(run, "Delete the run", partial(_forget_run, run))
@@ -164,11 +163,11 @@ def _forget_run(run: Run) -> None:
 def _delete_analyses(run: Run, chosen: Sequence[Removable]) -> None:
     epochs = ", ".join(str(a.epoch) for a in chosen)
     st.markdown(
-        f"{_counted(len(chosen), 'analysis', 'analyses')} of **{escaped(describe(run))}** leave the cache "
-        f"(epoch {epochs}): {units.words(sum(a.size for a in chosen))}. The checkpoints stay, so they can be "
+        f"{counted(len(chosen), 'analysis', 'analyses')} of **{escaped(describe(run))}** leave the cache "
+        f"(epoch {epochs}): {words(sum(a.size for a in chosen))}. The checkpoints stay, so they can be "
         "analysed again."
     )
-    label = f"Delete {_counted(len(chosen), 'analysis', 'analyses')}"
+    label = f"Delete {counted(len(chosen), 'analysis', 'analyses')}"
     _agreement(run, label, partial(_forget_analyses, run, chosen))
 
 
@@ -209,7 +208,3 @@ def confirm(no: str, yes: str, deed: Callable[[], None], disabled: bool = False)
 def working(run: Run) -> Job | None:
     """A job that works on the run or waits to, if there is one."""
     return next((job for job in watch.jobs().running() if works_on(job, run)), None)
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"

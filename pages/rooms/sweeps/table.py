@@ -18,6 +18,7 @@ from engine.sweeps import rows as tables
 from engine.sweeps.grid import Sweep
 from engine.sweeps.rows import Mean, Row
 from engine.sweeps.status import State
+from engine.units import counted
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.rooms.sweeps import figures
@@ -119,7 +120,7 @@ def _cell(some: Sequence[State], at_work: bool, published: Mapping[str, Row], no
     rows = [state.row for state in some if state.row is not None]
     elsewhere = [] if rows else [published[state.cell.key] for state in some if state.cell.key in published]
     shown = rows or elsewhere
-    count = f"{len(shown)} seed{'s' if len(shown) > 1 else ''}"
+    count = counted(len(shown), "seed")
     return {
         "numbers": [_number(tables.mean(shown, name), name) for name in SHOWN],
         "href": address(look(rows)) if rows else "",
@@ -134,7 +135,7 @@ def _number(average: Mean | None, name: str) -> dict[str, Any]:
     """An exponent in letters, what qualifies it, and how strong its shade is: none at 1, the strongest at 2."""
     if average is None:
         return {"text": "", "told": "", "shade": ""}
-    look_, seeds = palette.LOOKS[name], f"{average.seeds} seed{'s' if average.seeds > 1 else ''}"
+    look_, seeds = palette.LOOKS[name], counted(average.seeds, "seed")
     spread = f" ± {average.deviation:.3f}" if average.seeds > 1 else ""
     sentence = f"γ = {average.mean:.3f}{spread}, {seeds}."
     if average.low == average.low:  # not NaN
@@ -269,4 +270,4 @@ def agreement(word: str, states: Sequence[State]) -> None:
     with right:
         st.markdown("How far the predicted exponents are from the measured ones, as a root mean square over cells:")
         for loss, count, distance in figures.distances(states):
-            st.metric(f"{LOSSES[loss].label}, {count} cell{'s' if count > 1 else ''}", f"{distance:.2f}")
+            st.metric(f"{LOSSES[loss].label}, {counted(count, 'cell')}", f"{distance:.2f}")
