@@ -34,9 +34,9 @@ class Inspection:
     parameters: int
 
 
-def to_json(found: Inspection) -> str:
+def to_json(inspection: Inspection) -> str:
     """The text that from_json reads back."""
-    return json.dumps(asdict(found), indent=1)
+    return json.dumps(asdict(inspection), indent=1)
 
 
 def from_json(text: str) -> Inspection:
@@ -45,19 +45,19 @@ def from_json(text: str) -> Inspection:
     return inspection
 
 
-def asked(request: RunRequest, found: Inspection, epochs: Sequence[int]) -> tuple[RunRequest, tuple[int, ...]]:
+def asked(request: RunRequest, inspection: Inspection, epochs: Sequence[int]) -> tuple[RunRequest, tuple[int, ...]]:
     """The run that these files are, and the order of the files by epoch. ValueError where they make none."""
     require(
-        len(epochs) == len(found.digests),
-        f"There are {len(found.digests)} files but {len(epochs)} epochs. Give one epoch for each file.",
+        len(epochs) == len(inspection.digests),
+        f"There are {len(inspection.digests)} files but {len(epochs)} epochs. Give one epoch for each file.",
     )
     require(min(epochs) >= 0, f"Epochs are counted from 0; {min(epochs)} was given.")
     twice = sorted({e for e in epochs if list(epochs).count(e) > 1})
     require(not twice, f"Epoch {', '.join(map(str, twice))} was given to several files. Give each file its own epoch.")
-    if found.model is None:
-        raise ValueError(found.why)
+    if inspection.model is None:
+        raise ValueError(inspection.why)
     order = tuple(sorted(range(len(epochs)), key=lambda i: epochs[i]))
     ordered_epochs = tuple(epochs[i] for i in order)
     training = replace(request.training, checkpoints=ordered_epochs, epochs=ordered_epochs[-1])
-    weights = tuple(found.digests[i] for i in order)
-    return replace(request, model=found.model, training=training, weights=weights), order
+    weights = tuple(inspection.digests[i] for i in order)
+    return replace(request, model=inspection.model, training=training, weights=weights), order

@@ -135,20 +135,20 @@ class Place:
         return 1 + self.correlation * self.spread / self.hessian_spread
 
 
-def place(found: Spectra, data: Bool[ndarray, " k"] | None = None) -> Place:
+def place(spectra: Spectra, data: Bool[ndarray, " k"] | None = None) -> Place:
     """Where spectra lie on the map, over directions that are data and have H_ii and E[h²]_ii > 0.
 
     Raises ValueError when those are fewer than three, or all of one H_ii.
     """
-    plain = suppress(found, keep=None)
+    plain = suppress(spectra, keep=None)
     hessian, noise = plain.hessian_diagonal, plain.noise_diagonal
-    size = np.abs(found.kappa[:, 0]).astype(np.float64)
-    mass = size @ found.alignment
+    size = np.abs(spectra.kappa[:, 0]).astype(np.float64)
+    mass = size @ spectra.alignment
     use = fittable(hessian, noise) & (mass > 0)
     use &= True if data is None else data
     fit = power_law(np.where(use, hessian, 0.0), noise)
     log = np.log10(np.where(size > 0, size, 1.0))
-    mean, square = ((size * log**p @ found.alignment)[use] / mass[use] for p in (1, 2))
+    mean, square = ((size * log**p @ spectra.alignment)[use] / mass[use] for p in (1, 2))
     y = np.log10(hessian[use])
     spread = float(np.sqrt(max(square.mean() - mean.mean() ** 2, 0.0)))
     together = float(((mean - mean.mean()) * (y - y.mean())).mean())
@@ -162,11 +162,11 @@ def place(found: Spectra, data: Bool[ndarray, " k"] | None = None) -> Place:
     )
 
 
-def seen(found: Spectra, levels: tuple[float, ...], directions: ndarray) -> Float[ndarray, "l j"]:
+def seen(spectra: Spectra, levels: tuple[float, ...], directions: ndarray) -> Float[ndarray, "l j"]:
     """Quantiles of |κ_1| along directions, each sample counting by |κ_1| α_1(i): the curvatures H_ii is made of."""
-    size = np.abs(found.kappa[:, 0]).astype(np.float64)
+    size = np.abs(spectra.kappa[:, 0]).astype(np.float64)
     order = np.argsort(size)
-    share = np.cumsum(size[order, None] * found.alignment[np.ix_(order, directions)], axis=0, dtype=np.float64)
+    share = np.cumsum(size[order, None] * spectra.alignment[np.ix_(order, directions)], axis=0, dtype=np.float64)
     last = size.size - 1
     return np.stack([size[order[np.minimum((share < level * share[-1]).sum(axis=0), last)]] for level in levels])
 
@@ -200,14 +200,14 @@ class Bounds:
         return np.divide(self.noise, self.hessian, out=np.full_like(self.noise, np.nan), where=self.hessian > 0)
 
 
-def bounds(found: Spectra) -> Bounds:
+def bounds(spectra: Spectra) -> Bounds:
     """Both sides of the theorem's bound, from the spectra alone."""
-    plain = suppress(found, keep=None)
-    kappa = found.kappa.astype(np.float64)
+    plain = suppress(spectra, keep=None)
+    kappa = spectra.kappa.astype(np.float64)
     largest = float(np.abs(kappa).max(initial=0.0))
     kappa[np.abs(kappa) < ROUNDING * largest] = 0.0
-    leading = np.abs(kappa[:, 0]) @ found.alignment / kappa.shape[0]
-    rest = np.abs(found.first[1:].astype(np.float64)).sum(axis=0)
+    leading = np.abs(kappa[:, 0]) @ spectra.alignment / kappa.shape[0]
+    rest = np.abs(spectra.first[1:].astype(np.float64)).sum(axis=0)
     signs = (kappa[:, 1:] >= 0).all(axis=0) | (kappa[:, 1:] <= 0).all(axis=0)
     return Bounds(
         hessian=plain.hessian_diagonal,

@@ -81,16 +81,16 @@ def place(request: SamplesRequest, fingerprint: str) -> tuple[str, str, str, str
     return "runs", request.run, "samples", key(request, fingerprint)
 
 
-def write(store: Store, request: SamplesRequest, fingerprint: str, found: Samples) -> None:
+def write(store: Store, request: SamplesRequest, fingerprint: str, samples: Samples) -> None:
     """Keep them."""
-    steps = found.chain.steps
-    meta = {name: getattr(found, name) for name in ("layer", "epoch", "batch_size", "curvature", "class_names")} | {
+    steps = samples.chain.steps
+    meta = {name: getattr(samples, name) for name in ("layer", "epoch", "batch_size", "curvature", "class_names")} | {
         "activations": [step.activation for step in steps],
-        "loss_name": found.chain.loss.name,
+        "loss_name": samples.chain.loss.name,
     }
     names = ("activity", "targets", "predicted", "confidence", "loss", "kappa", "partner", "alignment")
-    arrays = {name: getattr(found, name) for name in (*names, "weight", "bias", "eigenvalues", "directions")}
-    arrays |= {f"diagonal/{name}": found.diagonals[name] for name in FISHERS}
+    arrays = {name: getattr(samples, name) for name in (*names, "weight", "bias", "eigenvalues", "directions")}
+    arrays |= {f"diagonal/{name}": samples.diagonals[name] for name in FISHERS}
     for i, step in enumerate(steps):
         arrays |= {f"step/{i}/weight": step.weight, f"step/{i}/bias": step.bias}
     store.write(place(request, fingerprint), meta, {"main": arrays})

@@ -199,7 +199,8 @@ def _cell(values: Mapping[str, Any], base: Preset | None, name: str, varied: Seq
         f"analyze is a list with last in it, and all or epochs of the checkpoints beside it, not {analyze!r}.",
     )
     shown = {**given, "window": window}
-    row = ", ".join([name or (base.name if base else _named(run)), *(_told(n, shown[n]) for n in varied if n in shown)])
+    title = name or (base.name if base else _named(run))
+    row = ", ".join([title, *(_phrase(n, shown[n]) for n in varied if n in shown)])
     return Cell(row, classes, run, analysis, window, tuple(map(str, analyze)), _departures(run, base, classes))
 
 
@@ -280,7 +281,7 @@ def _shown(value: Any) -> str:
     return text.replace("+", " + ")
 
 
-def _told(name: str, value: Any) -> str:
+def _phrase(name: str, value: Any) -> str:
     phrase = "𝒩 = {}" if name == "window" else SETTINGS[name].setting.phrase
     return (phrase or name.replace("_", " ") + " = {}").format(_shown(value))
 
@@ -294,7 +295,7 @@ def _departures(run: RunRequest, base: Preset | None, classes: int) -> tuple[str
         if field.request in parts and name not in ("data", "classes", "checkpoints"):
             mine, theirs = (getattr(part, field.attribute) for part in parts[field.request])
             if mine != theirs:
-                departures.append(f"{_told(name, mine)} in place of {_shown(theirs)}")
+                departures.append(f"{_phrase(name, mine)} in place of {_shown(theirs)}")
     return tuple(departures)
 
 

@@ -17,7 +17,7 @@ from pages.data.results import View
 ENTRIES = 12
 
 
-def found(view: View, epoch: int | None = None) -> Samples | None:
+def stored(view: View, epoch: int | None = None) -> Samples | None:
     """The samples of a checkpoint of the run and layer in view, at its epoch for None; None while none are kept."""
     request = SamplesRequest(view.run.key, view.epoch if epoch is None else epoch, view.chosen.request.layer)
     here = results.store()

@@ -8,7 +8,7 @@ from cache.jobs import Job
 from engine.config.commands import SamplesCommand
 from engine.samples.table import Samples
 from pages.data.results import View
-from pages.data.samples import found
+from pages.data.samples import stored
 from pages.jobs import watch
 from pages.jobs.describe import command, sentence
 from pages.ui.heading import what_will_be_seen
@@ -27,7 +27,7 @@ def of(page: str, view: View, epochs: Sequence[int] = (), about: Sequence[str] =
         )
         return ()
     checkpoints = tuple(epochs) or (view.epoch,)
-    by_epoch = {epoch: found(view, epoch) for epoch in checkpoints}
+    by_epoch = {epoch: stored(view, epoch) for epoch in checkpoints}
     missing = tuple(epoch for epoch, there in by_epoch.items() if there is None)
     if missing:
         _fetch(page, view, missing)

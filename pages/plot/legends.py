@@ -88,7 +88,7 @@ WORDS: Mapping[str, str] = {
 }
 
 
-def told(traces: Iterable[Any]) -> dict[str, str]:
+def entries(traces: Iterable[Any]) -> dict[str, str]:
     """Words for the entries of a legend by their text, where their trace has a key."""
     shown = [trace for trace in traces if trace.name and trace.showlegend is not False]
     return {trace.name: text for trace in reversed(shown) if (text := words(trace.meta))}

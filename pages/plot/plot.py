@@ -64,7 +64,7 @@ def draw(
         "box": on_box is not None,
         "more": arrays is not None or code is not None,
         "follows": follows and {"slider": follows.slider.replace(".", "-"), "k": follows.k, "cells": follows.cells},
-        "legend": legends.told(figure.data),
+        "legend": legends.entries(figure.data),
         "library": f"/app/static/{_library()}",
     }
     spec = f'{{"figure":{figure.to_json()},{json.dumps(options)[1:]}'

@@ -47,9 +47,9 @@ def page(
         _reading(finals),
         tables.exponents(rows),
         "## What holds",
-        _told(holds, "Of what was asked, nothing holds in every run."),
+        _paragraphs(holds, "Of what was asked, nothing holds in every run."),
         "## What does not hold, or not everywhere",
-        _told(fails, "All that was asked holds in every run."),
+        _paragraphs(fails, "All that was asked holds in every run."),
         *(("## Beside the paper", BESIDE, paper) if paper else ()),
         *(("## γ along training", ALONG, course) if course else ()),
         *(part for board in boards(rows) for part in _board(board, drawn)),
@@ -90,7 +90,7 @@ def _reading(rows: Sequence[Row]) -> str:
     return text
 
 
-def _told(selected: Iterable[Claim], nothing: str) -> str:
+def _paragraphs(selected: Iterable[Claim], nothing: str) -> str:
     return "\n\n".join(f"**{claim.title}.** {claim.text}" for claim in selected) or nothing
 
 

@@ -108,7 +108,7 @@ def html(view: View) -> str:
         chapters=[chapter for chapter in chapters if chapter[3]],
         intervals=INTERVALS,
         fits=[(name, fit_or_none(view.analysis, name, frame.last, frame.first)) for name in view.analysis.names],
-        sure="\n\n".join(confidence.told(view, name, frame.last, frame.first) for name in usual_matrices(view)),
+        sure="\n\n".join(confidence.of_view(view, name, frame.last, frame.first) for name in usual_matrices(view)),
         epochs=[f"epoch {epoch}" for epoch in view.epochs],
         course=_course(frame),
         again=run_facts.again(view.run),

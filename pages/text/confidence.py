@@ -29,7 +29,7 @@ VERDICTS = {
 
 def button(view: View, names: Sequence[str], last: int, first: int = 0) -> None:
     """The way to everything that qualifies γ of these covariances over directions first … last − 1."""
-    there = {name: told(view, name, last, first) for name in names if name in view.analysis.names}
+    there = {name: of_view(view, name, last, first) for name in names if name in view.analysis.names}
     popover(f"Epoch {view.epoch}, directions {first + 1} … {last:,}.", there)
 
 
@@ -44,7 +44,7 @@ def popover(where: str, paragraphs: Mapping[str, str]) -> None:
             st.markdown(definitions.SURE)
 
 
-def told(view: View, name: str, last: int, first: int = 0) -> str:
+def of_view(view: View, name: str, last: int, first: int = 0) -> str:
     """What qualifies one γ, a paragraph each."""
     try:
         law = exponent(view, name, last, first)

@@ -85,6 +85,6 @@ def test_every_stop_of_a_tour_survives(id, store):
     for number, stop in enumerate(tour.stops, 1):
         words = {name: text for name, text in stop.select.items() if not (name == "epoch" and text.isalpha())}
         assert selection.to_url(selection.from_url(words)) == words, stop.title
-        chosen = bar.wanted(tour, number)
+        chosen = bar.at_stop(tour, number)
         assert (chosen.tour, chosen.stop) == (id, number)
         assert selection.from_url(selection.to_url(chosen)) == chosen, stop.title

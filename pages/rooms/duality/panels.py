@@ -145,7 +145,7 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
         st.markdown(text.errors(walks))
     with right:
         st.markdown(f"**{EARLY_LATE.title}**, the same two samples")
-        epochs = {epoch: samples.found(view, epoch) for epoch in view.epochs}
+        epochs = {epoch: samples.stored(view, epoch) for epoch in view.epochs}
         by_epoch = {}
         for epoch, stored in epochs.items():
             if stored is not None and stored.activity[chosen.sample].any():

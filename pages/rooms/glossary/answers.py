@@ -69,7 +69,7 @@ def _stiffest(view: View) -> float:
 
 
 def _samples(view: View, epoch: int | None = None) -> Samples:
-    stored = samples.found(view, epoch)
+    stored = samples.stored(view, epoch)
     if stored is None:
         raise LookupError("no samples are kept")
     return stored

@@ -19,7 +19,7 @@ def show() -> None:
         placeholder="a term, a symbol, a word of its definition",
         icon=":material/search:",
     )
-    terms = found(search or "")
+    terms = matching(search or "")
     origin = "its numbers come with the first results." if view is None else f"numbers are those of {provenance(view)}."
     st.caption(f"{len(terms)} of {len(TERMS)} terms; {origin}")
     if not terms:
@@ -35,7 +35,7 @@ def show() -> None:
                         st.page_link(page.file, label=page.label, icon=page.icon, width="content")
 
 
-def found(search: str) -> list[Term]:
+def matching(search: str) -> list[Term]:
     """The terms that hold every word; those with them in their name first."""
     asked = search.lower().split()
 

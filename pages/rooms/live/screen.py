@@ -81,7 +81,7 @@ def _screen(key: str, job_id: str | None, drawn: State) -> None:
         st.rerun()
         return
     shot, job = recording.read(here, key), None if job_id is None else jobs().job(job_id)
-    _told(shot, job, drawn[-1] is True)
+    _reason(shot, job, drawn[-1] is True)
     if shot is None:
         _expect(doing(job) if job is not None and job.running else "")
         return
@@ -95,7 +95,7 @@ def _screen(key: str, job_id: str | None, drawn: State) -> None:
         _curves(shot, frame)
 
 
-def _told(shot: Film | None, job: Job | None, expected: bool) -> None:
+def _reason(shot: Film | None, job: Job | None, expected: bool) -> None:
     """Why the film rests, in a sentence, where nobody wished it; what is done for a frame that takes its time."""
     if expected and job is not None and shot is not None and shot.last.seconds > SLOW_SECONDS:
         st.caption(f":material/hourglass_top: {doing(job)}")

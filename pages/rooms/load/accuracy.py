@@ -37,7 +37,7 @@ def checked(inspected: Inspection) -> Run | None:
         return None
     preview = summary.known(current().data)
     with right:
-        contents.told(model, preview)
+        contents.training(model, preview)
     if preview is None:
         summary.look(current().data)
         return None

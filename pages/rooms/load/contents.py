@@ -72,7 +72,7 @@ def _tensors(inspected: Inspection) -> None:
 # -- the data ---------------------------------------------------------------------------------------------
 
 
-def told(model: ModelRequest, preview: Preview | None) -> None:
+def training(model: ModelRequest, preview: Preview | None) -> None:
     """What the weights do not tell: data, scaling, activation, loss, epochs."""
     heading("How it was trained", definitions.LOADED_DATA, "Why this is asked", level=3)
     own, form = inputs.known(), current()

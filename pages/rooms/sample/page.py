@@ -32,7 +32,7 @@ def show() -> None:
 @guarded
 def looked_at(view: View, order: str, of_class: int | None) -> None:
     """All that a choice among the samples moves."""
-    stored, pictures = samples.found(view), samples.pictures(view)
+    stored, pictures = samples.stored(view), samples.pictures(view)
     if stored is None:
         st.rerun()
         return

@@ -25,7 +25,7 @@ def _usual(request: AnalysisRequest) -> bool:
     return request == AnalysisRequest(request.run, request.epoch, request.layer, request.batch_size)
 
 
-def told(rows: Iterable[Row]) -> str:
+def origin(rows: Iterable[Row]) -> str:
     """Where they come from, in a line."""
     there = list(rows)
     machines, versions = (", ".join(dict.fromkeys(getattr(row, name) for row in there)) for name in _WHENCE)

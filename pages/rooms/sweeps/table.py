@@ -85,14 +85,14 @@ def laid_out(
 
     body = []
     for name, by_classes in rows.items():
-        qualifiers = [_told(some) for some in by_classes.values()]
+        qualifiers = [_departures(some) for some in by_classes.values()]
         common = [phrase for phrase in qualifiers[0] if all(phrase in one for one in qualifiers)]
         body.append(
             {
                 "name": name,
                 "notes": noted(common),
                 "cells": [
-                    _cell(some, at_work, published, noted([p for p in _told(some) if p not in common]))
+                    _cell(some, at_work, published, noted([p for p in _departures(some) if p not in common]))
                     if (some := by_classes.get(count))
                     else None
                     for count in classes
@@ -107,7 +107,7 @@ def laid_out(
     }
 
 
-def _told(some: Sequence[State]) -> list[str]:
+def _departures(some: Sequence[State]) -> list[str]:
     return list(dict.fromkeys(phrase for state in some for phrase in state.cell.departures))
 
 
@@ -197,7 +197,7 @@ def table(sweep: Sweep, states: Sequence[State], at_work: bool) -> None:
             selection.choose(**{f.name: getattr(target, f.name) for f in dataclasses.fields(Selection)})
             st.switch_page(f"pages/{TARGET}.py")
     if elsewhere:
-        st.caption(sweep_published.told(elsewhere.values()))
+        st.caption(sweep_published.origin(elsewhere.values()))
 
 
 def _targets(states: Sequence[State]) -> Mapping[str, Selection]:

@@ -58,11 +58,11 @@ def show(page: str) -> None:
 def go(tour: Tour, number: int) -> None:
     """Set the whole selection as a stop (from 1) wants it, and open its page."""
     _visit()
-    selection.choose(**vars(wanted(tour, number)))
+    selection.choose(**vars(at_stop(tour, number)))
     st.switch_page(entry(tour.stops[number - 1].page).file)
 
 
-def wanted(tour: Tour, number: int) -> Selection:
+def at_stop(tour: Tour, number: int) -> Selection:
     """The selection of a stop (from 1)."""
     here, stop = selection.current(), tour.stops[number - 1]
     chosen = vars(selection.from_url(stop.select))
@@ -88,7 +88,7 @@ def _arrive(tour: Tour, page: str) -> None:
     linked = {name: value for name, value in vars(selection.current()).items() if value is not None}
     number = _number(tour)
     _visit()
-    selection.choose(**{**vars(wanted(tour, number)), **linked, "stop": number})
+    selection.choose(**{**vars(at_stop(tour, number)), **linked, "stop": number})
     if not _here(tour, page):
         st.switch_page(entry(tour.stops[number - 1].page).file)
 

@@ -68,9 +68,9 @@ def test_the_search_keeps_what_holds_every_word(run):
     assert "#### Curvature" not in said(at)
     at.text_input(key="glossary.search").set_value("xyzzy").run()
     assert "No term holds all of these words" in at.info[0].value
-    assert page.found("gamma")[0].name == "Exponent"
-    assert "Curvatures of single samples" in [term.name for term in page.found("kappa")]
-    assert page.found("") == list(TERMS)
+    assert page.matching("gamma")[0].name == "Exponent"
+    assert "Curvatures of single samples" in [term.name for term in page.matching("kappa")]
+    assert page.matching("") == list(TERMS)
 
 
 def test_without_results_terms_stand_without_numbers(store):
@@ -141,7 +141,7 @@ def test_an_entry_is_explained_by_the_key_of_its_trace_whatever_its_text(store):
 
 def test_a_trace_without_a_key_stands_without_words():
     traces = [{"name": "C"}, {"name": "hidden", "meta": "C", "showlegend": False}, {"name": "mine", "meta": "C 2"}]
-    assert legends.told(go.Figure([{"type": "scatter", **t} for t in traces]).data) == {
+    assert legends.entries(go.Figure([{"type": "scatter", **t} for t in traces]).data) == {
         "mine": palette.plain_label("C")
     }
     assert legends.words("Cat") == legends.words(None) == legends.words({"rows": [1]}) == ""

@@ -53,14 +53,14 @@ def test_what_arrives_later_is_seen_and_what_was_read_is_kept(store, run, monkey
 
     monkeypatch.setattr(selection, "current", selection.Selection)
     view = results.view_of(results.runs()[0])
-    assert samples.found(view) is None
+    assert samples.stored(view) is None
     assert samples.pictures(view) is None
     add_samples(store, run, 100)
-    found = samples.found(view)
+    found = samples.stored(view)
     assert len(found) == LOOKED
     np.testing.assert_array_equal(found.kappa, planted(100).kappa)
-    assert samples.found(view) is found, "read once"
-    assert samples.found(view, 10) is None
+    assert samples.stored(view) is found, "read once"
+    assert samples.stored(view, 10) is None
     np.testing.assert_array_equal(samples.pictures(view), pictures())
 
 

@@ -84,14 +84,14 @@ def test_the_spread_is_over_seeds_that_are_analysed_at_the_same_epoch(store, run
     }, "at their last epoch, as the run in view is"
     assert without == ()
     values = np.array(list(found.values()))
-    text = confidence.told(here, "C", 300)
+    text = confidence.of_view(here, "C", 300)
     assert f"**{values.mean():.3f} ± {values.std(ddof=1):.3f}** (mean ± standard deviation, n = 3" in text
     early = dataclasses.replace(here, chosen=here.analysed[1])
     assert early.epoch == 10
     found, without = confidence.seeds(early, "C", 300)
     assert set(found) == {0, 1}
     assert [r.key for r in without] == [bare]
-    assert "1 run of another seed still to be analysed" in confidence.told(early, "C", 300)
+    assert "1 run of another seed still to be analysed" in confidence.of_view(early, "C", 300)
 
 
 # -- the words --------------------------------------------------------------------------------------------
@@ -137,12 +137,12 @@ def test_a_bend_is_named_by_its_size(store, run):
         here = view(store, run)
         found = here.analysis.exponent("C", 400).bend
         assert found.verdict == verdict
-        assert confidence.VERDICTS[verdict] in confidence.told(here, "C", 400)
-        assert f"{found.curvature:+.3f} ± {found.stderr:.3f}".replace("-", "−") in confidence.told(here, "C", 400)
+        assert confidence.VERDICTS[verdict] in confidence.of_view(here, "C", 400)
+        assert f"{found.curvature:+.3f} ± {found.stderr:.3f}".replace("-", "−") in confidence.of_view(here, "C", 400)
 
 
 def test_too_small_a_window_is_told_instead(store, run):
-    assert "at least 3 directions" in confidence.told(view(store, run), "C", 2)
+    assert "at least 3 directions" in confidence.of_view(view(store, run), "C", 2)
 
 
 # -- where it is shown ------------------------------------------------------------------------------------
