@@ -18,7 +18,6 @@ from pages.data import results
 from pages.jobs import watch
 from pages.plot.plot import draw
 from pages.rooms.load import contents
-from pages.rooms.load import form as load_form
 from pages.rooms.load.form import change, current
 from pages.rooms.train import summary
 from pages.text import definitions, run_names
@@ -45,7 +44,7 @@ def checked(inspected: Inspection) -> Run | None:
     counted = subset.chosen_classes(form.request.data, preview.train)
     name = run_names.DATA.get(form.data, "your file")
     architectures.check_fit(model, preview.shape, len(counted), name)
-    request, files = load_form.request(form, inspected)
+    request, files = form.run_request(inspected)
     heading("Is it what you trained?", definitions.SANITY, "What is checked, and why")
     run = library.asked(results.runs(), request)
     if run is None or not run.finished:
@@ -79,7 +78,7 @@ def _check(request: RunRequest, files: Sequence[str]) -> None:
 def start(request: RunRequest, files: Sequence[str]) -> None:
     """Have loss and accuracy measured."""
     argv = load_arguments(request, files, request.training.checkpoints)
-    watch.jobs().start(argv, f"Measuring the accuracy of {load_form.title(current())} …", queue=False)
+    watch.jobs().start(argv, f"Measuring the accuracy of {current().title} …", queue=False)
 
 
 def verdict(accuracy: float, guessing: float) -> tuple[str, str]:
@@ -155,7 +154,7 @@ def _remedies(run: Run, inspected: Inspection) -> None:
 
 def _try(values: dict[str, str], inspected: Inspection) -> None:
     change(**values)
-    request, files = load_form.request(current(), inspected)
+    request, files = current().run_request(inspected)
     if library.asked(results.runs(), request) is None:
         start(request, files)
 

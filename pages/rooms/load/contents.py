@@ -10,7 +10,6 @@ from engine.runs.preview import Preview
 from pages.charts import network
 from pages.data import inputs
 from pages.plot.plot import draw
-from pages.rooms.load import form as load_form
 from pages.rooms.load.form import bound, change, current, widget
 from pages.rooms.train.controls import OWN_DATA, choose_classes
 from pages.text import definitions, run_names
@@ -24,7 +23,7 @@ def confirmed(inspected: Inspection) -> ModelRequest | None:
     """The architecture with its layers, for confirmation."""
     heading("The network", definitions.LOADED, "How it was recognised", level=3)
     form = current()
-    model = load_form.model(form, inspected)
+    model = form.model(inspected)
     if model is None:
         st.warning(escaped(inspected.why), icon=":material/help:")
         _tensors(inspected)

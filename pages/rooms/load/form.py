@@ -36,6 +36,27 @@ class Form:
         """The data set's name or path."""
         return self.request.data.name
 
+    @property
+    def title(self) -> str:
+        """The files in a few words."""
+        first = Path(self.names[0]).name if self.names else ""
+        return first if len(self.names) == 1 else f"{first} and {len(self.names) - 1} more"
+
+    def model(self, inspected: Inspection) -> ModelRequest | None:
+        """The network found, with the activation chosen where shapes leave it open."""
+        if inspected.model is None or inspected.model.kind not in KINDS:
+            return inspected.model
+        return replace(inspected.model, activation=self.request.model.activation)
+
+    def run_request(self, inspected: Inspection) -> tuple[RunRequest, tuple[str, ...]]:
+        """The run that the files are, and the files by epoch. ValueError where they make none."""
+        refusal = (
+            f"“{self.epochs}” is no list of epochs. Give a whole number from 0 on for each file, such as 0, 10, 20."
+        )
+        epochs = numbers(self.epochs, refusal)
+        run, order = inspection.asked(self.request, replace(inspected, model=self.model(inspected)), epochs)
+        return run, tuple(self.files[i] for i in order)
+
 
 # Told in every run: the browser may never see a run that another one overtakes.
 FORM = FormState("loading", Form(), every_run=True)
@@ -48,30 +69,3 @@ def choose(pairs: list[tuple[str, str]]) -> None:
     names = tuple(name for _, name in pairs)
     epochs = ", ".join(map(str, files.epochs(names)))
     change(files=tuple(path for path, _ in pairs), names=names, epochs=epochs, layer=None)
-
-
-def model(form: Form, inspected: Inspection) -> ModelRequest | None:
-    """The network found, with the activation chosen where shapes leave it open."""
-    if inspected.model is None or inspected.model.kind not in KINDS:
-        return inspected.model
-    return replace(inspected.model, activation=form.request.model.activation)
-
-
-def epochs(form: Form) -> tuple[int, ...]:
-    """The epochs typed. ValueError where they are none."""
-    return numbers(
-        form.epochs,
-        f"“{form.epochs}” is no list of epochs. Give a whole number from 0 on for each file, such as 0, 10, 20.",
-    )
-
-
-def request(form: Form, inspected: Inspection) -> tuple[RunRequest, tuple[str, ...]]:
-    """The run that the files are, and the files by epoch. ValueError where they make none."""
-    run, order = inspection.asked(form.request, replace(inspected, model=model(form, inspected)), epochs(form))
-    return run, tuple(form.files[i] for i in order)
-
-
-def title(form: Form) -> str:
-    """The files in a few words."""
-    first = Path(form.names[0]).name if form.names else ""
-    return first if len(form.names) == 1 else f"{first} and {len(form.names) - 1} more"

@@ -11,7 +11,6 @@ from engine.config.presets import CLASSES, Preset, presets
 from engine.config.requests import DATASETS, TrainingRequest
 from engine.runs.preview import Preview
 from pages.data import inputs
-from pages.rooms.train import form as train_form
 from pages.rooms.train.form import ANALYZE, FORM, Form, bound, current, put, widget
 from pages.text import run_names
 from pages.text.run_names import escaped
@@ -28,7 +27,7 @@ _KINDS = {"mlp": "fully connected", "cnn": "convolutional (CNN)"}
 def _put_fitted(form: Form) -> None:
     from pages.rooms.train import summary
 
-    put(train_form.fitted(form, summary.known(form.data)))
+    put(form.fitted(summary.known(form.data)))
 
 
 # -- presets ----------------------------------------------------------------------------------------------
@@ -39,7 +38,7 @@ def preset() -> None:
 
     Buttons, which hold no value: a choice that the script takes back when a field is edited would be sent once more
     by a browser that has not heard of it, and undo the edit."""
-    matched = train_form.matching(current())
+    matched = current().matching()
     name = matched[0].name if matched else None
 
     def offer(chosen: Preset) -> None:
@@ -48,7 +47,7 @@ def preset() -> None:
             key=f"train.preset.{chosen.name}",
             type="primary" if chosen.name == name else "secondary",
             on_click=put,
-            args=(train_form.of(chosen.request, chosen.analyze),),
+            args=(Form.of(chosen.request, chosen.analyze),),
         )
 
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -159,9 +158,9 @@ def _classes(preview: Preview) -> None:
         k = st.session_state["train.first"]
         if k is None:
             return
-        matched = train_form.matching(current())
+        matched = current().matching()
         if matched is not None and k in CLASSES and len(there) == max(CLASSES):
-            theirs = train_form.of(matched[0].run(k), matched[0].analyze)
+            theirs = Form.of(matched[0].run(k), matched[0].analyze)
             put(FORM.changed(theirs, analyze=current().analyze, seed=current().request.seed))
         else:
             _put_fitted(FORM.changed(current(), classes=None if k == len(there) else tuple(there[:k])))

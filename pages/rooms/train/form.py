@@ -31,34 +31,58 @@ class Form:
         """The data set's name or path."""
         return self.request.data.name
 
+    @classmethod
+    def of(cls, request: RunRequest, analyze: tuple[str, ...] = ("last", "all")) -> "Form":
+        """The form that asks for this run."""
+        model, training = request.model, request.training
+        widths = model.widths if model.kind == "mlp" else default_model(request.data).widths
+        return cls(
+            replace(request, model=replace(model, widths=()), training=replace(training, checkpoints=())),
+            widths="-".join(map(str, widths)),
+            checkpoints=", ".join(map(str, training.checkpoints)),
+            analyze=next(name for name, words in ANALYZE.items() if words == analyze),
+        )
 
-def of(request: RunRequest, analyze: tuple[str, ...] = ("last", "all")) -> Form:
-    """The form that asks for this run."""
-    model, training = request.model, request.training
-    widths = model.widths if model.kind == "mlp" else default_model(request.data).widths
-    return Form(
-        replace(request, model=replace(model, widths=()), training=replace(training, checkpoints=())),
-        widths="-".join(map(str, widths)),
-        checkpoints=", ".join(map(str, training.checkpoints)),
-        analyze=next(name for name, words in ANALYZE.items() if words == analyze),
-    )
+    def run_request(self, preview: Preview) -> RunRequest:
+        """The run the form asks for, on data of which this is the preview. ValueError: the sentence that says what
+        does not fit, the engine's own wherever it is the engine's matter."""
+        data = self.request.data
+        classes = subset.chosen_classes(data, preview.train)
+        mlp = self.request.model.kind == "mlp"
+        widths = _widths(self.widths) if mlp else (preview.shape[0], len(classes))
+        model = replace(self.request.model, widths=widths)
+        name = data.name if data.name in DATASETS else "the file"
+        architectures.check_fit(model, preview.shape, len(classes), name)
+        training = replace(self.request.training, checkpoints=_epochs(self.checkpoints))
+        schedule.check(training, subset.samples(data, preview.train))
+        run = replace(self.request, model=model, training=training)
+        fields.check(run)
+        return run
 
+    def fitted(self, preview: Preview | None) -> "Form":
+        """The form with a network whose first and last width fit the data, its hidden layers as they were."""
+        data = self.request.data
+        if preview is None:
+            # Not yet looked at: the paper's network for a data set of that name.
+            return replace(self, widths="-".join(map(str, default_model(data).widths)))
+        try:
+            model = ModelRequest("mlp", _widths(self.widths))
+        except ValueError:
+            model = default_model(data)
+        classes = sum(map(bool, preview.train)) if data.classes is None else len(data.classes)
+        widths = architectures.fitting(model, preview.shape, classes).widths
+        kind = self.request.model.kind if len(preview.shape) == 3 else "mlp"
+        return FORM.changed(self, widths="-".join(map(str, widths)), model=kind)
 
-def request(form: Form, preview: Preview) -> RunRequest:
-    """The run the form asks for, on data of which this is the preview. ValueError: the sentence that says what
-    does not fit, the engine's own wherever it is the engine's matter."""
-    data = form.request.data
-    classes = subset.chosen_classes(data, preview.train)
-    mlp = form.request.model.kind == "mlp"
-    widths = _widths(form.widths) if mlp else (preview.shape[0], len(classes))
-    model = replace(form.request.model, widths=widths)
-    name = data.name if data.name in DATASETS else "the file"
-    architectures.check_fit(model, preview.shape, len(classes), name)
-    training = replace(form.request.training, checkpoints=_epochs(form.checkpoints))
-    schedule.check(training, subset.samples(data, preview.train))
-    run = replace(form.request, model=model, training=training)
-    fields.check(run)
-    return run
+    def matching(self) -> tuple[Preset, int] | None:
+        """The preset, and its number of classes, that the form still asks for; whatever is analysed afterwards, and
+        whatever seed."""
+        for preset in presets():
+            for classes in CLASSES:
+                theirs = self.of(preset.run(classes), preset.analyze)
+                if FORM.changed(self, analyze=theirs.analyze, seed=theirs.request.seed) == theirs:
+                    return preset, classes
+        return None
 
 
 def _widths(text: str) -> tuple[int, ...]:
@@ -75,33 +99,6 @@ def _epochs(text: str) -> tuple[int, ...]:
     return tuple(sorted(set(numbers(text, refusal))))
 
 
-def fitted(form: Form, preview: Preview | None) -> Form:
-    """The form with a network whose first and last width fit the data, its hidden layers as they were."""
-    data = form.request.data
-    if preview is None:
-        # Not yet looked at: the paper's network for a data set of that name.
-        return replace(form, widths="-".join(map(str, default_model(data).widths)))
-    try:
-        model = ModelRequest("mlp", _widths(form.widths))
-    except ValueError:
-        model = default_model(data)
-    classes = sum(map(bool, preview.train)) if data.classes is None else len(data.classes)
-    widths = architectures.fitting(model, preview.shape, classes).widths
-    kind = form.request.model.kind if len(preview.shape) == 3 else "mlp"
-    return FORM.changed(form, widths="-".join(map(str, widths)), model=kind)
-
-
-def matching(form: Form) -> tuple[Preset, int] | None:
-    """The preset, and its number of classes, that the form still asks for; whatever is analysed afterwards, and
-    whatever seed."""
-    for preset in presets():
-        for classes in CLASSES:
-            theirs = of(preset.run(classes), preset.analyze)
-            if FORM.changed(form, analyze=theirs.analyze, seed=theirs.request.seed) == theirs:
-                return preset, classes
-    return None
-
-
 # At first the demo's settings.
-FORM = FormState("train", of(RunRequest()))
+FORM = FormState("train", Form.of(RunRequest()))
 current, put, bound, widget = FORM.current, FORM.put, FORM.bound, FORM.widget

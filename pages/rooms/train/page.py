@@ -11,8 +11,7 @@ from engine.runs.preview import Preview
 from pages.data import results
 from pages.jobs import queue, watch
 from pages.rooms.train import controls, summary
-from pages.rooms.train import form as train_form
-from pages.rooms.train.form import ANALYZE, Form, put
+from pages.rooms.train.form import ANALYZE, Form, current, put
 from pages.text import definitions
 from pages.text.run_names import escaped
 from pages.ui import heading
@@ -23,7 +22,7 @@ def show() -> None:
     st.title("Train a network")
     queue.queue()
     controls.preset()
-    form = train_form.current()
+    form = current()
     preview = summary.known(form.data)
     left, right = st.columns([11, 9], gap="large")
     with left:
@@ -47,10 +46,10 @@ def show() -> None:
 def checked(form: Form, preview: Preview) -> RunRequest | None:
     """The request, or the sentence that says what does not fit together."""
     try:
-        return train_form.request(form, preview)
+        return form.run_request(preview)
     except ValueError as error:
         st.warning(escaped(str(error)), icon=":material/rule:")
-    fitted = train_form.fitted(form, preview)
+    fitted = form.fitted(preview)
     if fitted != form and form.request.model.kind == "mlp":
         st.button(
             f"Use {fitted.widths}", icon=":material/auto_fix_high:", key="train.fit", on_click=put, args=(fitted,)

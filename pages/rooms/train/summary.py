@@ -21,8 +21,7 @@ from pages.charts import network
 from pages.data import results
 from pages.jobs import describe, watch
 from pages.plot.plot import draw
-from pages.rooms.train import form as train_form
-from pages.rooms.train.form import Form
+from pages.rooms.train.form import FORM, Form, current, put
 from pages.text import definitions, run_names
 from pages.text.run_names import escaped
 from pages.ui.heading import heading
@@ -71,8 +70,8 @@ def look(name: str, instead: Callable[[], None] | None = None) -> None:
 
 def use_digits() -> None:
     """What is set, on the data that need no download."""
-    form = train_form.FORM.changed(train_form.current(), data=DataRequest().name, per_class=None)
-    train_form.put(train_form.fitted(form, known(form.data)))
+    form = FORM.changed(current(), data=DataRequest().name, per_class=None)
+    put(form.fitted(known(form.data)))
 
 
 def _newest(what: str, name: str) -> Job | None:

@@ -19,7 +19,7 @@ from engine.config.fields import declared
 from engine.config.presets import preset, presets
 from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
 from engine.runs import estimate, library, preview
-from pages.rooms.train import form
+from pages.rooms.train.form import Form
 from tests.pages.test_every_page import button, chart, charts, fine, opened
 from tests.planted import CALIBRATION, fill
 from tests.small import pixels, saved
@@ -486,4 +486,4 @@ def test_a_form_survives_the_way_to_a_request_and_back():
         request = one.run(6)
         if request.data.name == "cifar10":
             continue
-        assert form.request(form.of(request), found) == request
+        assert Form.of(request).run_request(found) == request
