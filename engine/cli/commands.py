@@ -92,7 +92,7 @@ def work(command: Command, session: Session) -> str:
 
 def _train(pipeline: "Pipeline", command: TrainCommand, session: Session) -> str:
     from engine.runs import library
-    from engine.runs import pipeline as jobs
+    from engine.runs.pipeline import chosen_epochs, default_analysis
 
     plan = command.request.training
     for word in command.analyze:
@@ -113,8 +113,8 @@ def _train(pipeline: "Pipeline", command: TrainCommand, session: Session) -> str
         return f"{sentence} Analyse it: {PROGRAM} analyze --run {key}"
     if command.analyze:
         session.ticker.say(sentence)
-        epochs = jobs.chosen_epochs(command.analyze, run)
-        sentence = _each(pipeline, [jobs.default_analysis(run, epoch) for epoch in epochs], session)
+        epochs = chosen_epochs(command.analyze, run)
+        sentence = _each(pipeline, [default_analysis(run, epoch) for epoch in epochs], session)
     if command.every_sample:
         session.ticker.say(sentence)
         sentence = _look(pipeline, run, command.every_sample, None, session)
@@ -130,23 +130,22 @@ def _film(pipeline: "Pipeline", command: FilmCommand, session: Session) -> str:
 
 def _analyze(pipeline: "Pipeline", command: AnalyzeCommand, session: Session) -> str:
     from engine.runs import library
-    from engine.runs import pipeline as jobs
+    from engine.runs.pipeline import chosen_epochs, default_analysis
 
     run = library.find(pipeline.store, command.run)
-    usual = jobs.default_analysis(run, run.last_epoch)
+    usual = default_analysis(run, run.last_epoch)
     requests = [
-        command.request(run.key, epoch, usual.layer, usual.batch_size)
-        for epoch in jobs.chosen_epochs(command.epochs, run)
+        command.request(run.key, epoch, usual.layer, usual.batch_size) for epoch in chosen_epochs(command.epochs, run)
     ]
     return _each(pipeline, requests, session)
 
 
 def _sweep(command: SweepCommand, session: Session) -> str:
     from engine import units
-    from engine.sweeps import rows as table
     from engine.sweeps import status
-    from engine.sweeps import workers as sweeping
     from engine.sweeps.grid import open_sweep
+    from engine.sweeps.rows import latex, to_csv
+    from engine.sweeps.workers import dask, fill, local
 
     sweep, store = open_sweep(command.sweep), Store()
     if command.measure:
@@ -155,8 +154,8 @@ def _sweep(command: SweepCommand, session: Session) -> str:
         session.finished = "Finished cells are kept."
         with contextlib.ExitStack() as stack:
             address = command.scheduler
-            pool = partial(sweeping.local, workers) if address is None else stack.enter_context(sweeping.dask(address))
-            sweeping.fill(store, sweep, pool, command.device, session.progress, session.should_stop, command.download)
+            pool = partial(local, workers) if address is None else stack.enter_context(dask(address))
+            fill(store, sweep, pool, command.device, session.progress, session.should_stop, command.download)
     states = status.states(store, sweep)
     rows = [state.row for state in states if state.row is not None]
     session.ticker.close()
@@ -164,7 +163,7 @@ def _sweep(command: SweepCommand, session: Session) -> str:
     for state in states:
         if state.failure:
             print(f"{state.cell.row}, {state.cell.classes} classes, seed {state.cell.run.seed}: {state.failure}")
-    for file, text in ((command.csv, table.to_csv), (command.latex, partial(table.latex, sweep.name))):
+    for file, text in ((command.csv, to_csv), (command.latex, partial(latex, sweep.name))):
         if file is not None and rows:
             Path(file).expanduser().write_text(text(rows), encoding="utf-8")
     sentence = f"{len(rows)} of {len(states)} cells of “{sweep.name}” are measured."
@@ -175,12 +174,12 @@ def _sweep(command: SweepCommand, session: Session) -> str:
 
 def _check(pipeline: "Pipeline", command: CheckCommand, session: Session) -> str:
     from engine.runs import library
-    from engine.runs import pipeline as jobs
+    from engine.runs.pipeline import chosen_epochs, default_analysis
 
     run = library.find(pipeline.store, command.run)
-    layer = command.layer or jobs.default_analysis(run, run.last_epoch).layer
+    layer = command.layer or default_analysis(run, run.last_epoch).layer
     worst = 0.0
-    for epoch in jobs.chosen_epochs(command.epochs, run):
+    for epoch in chosen_epochs(command.epochs, run):
         checks = pipeline.check(run.key, epoch, layer)
         session.ticker.close()
         print(f"\nrun {run.key}, epoch {epoch}, layer {layer}\n{checked(checks)}", flush=True)
@@ -196,10 +195,10 @@ def _samples(pipeline: "Pipeline", command: SamplesCommand, session: Session) ->
 
 def _look(pipeline: "Pipeline", run: "Run", epochs: tuple[str, ...], layer: str | None, session: Session) -> str:
     """Look at every sample of these checkpoints."""
-    from engine.runs import pipeline as jobs
+    from engine.runs.pipeline import chosen_epochs
     from engine.samples import collect
 
-    chosen = jobs.chosen_epochs(epochs, run)
+    chosen = chosen_epochs(epochs, run)
     for i, epoch in enumerate(chosen):
         count = f" ({i + 1} of {len(chosen)})" if len(chosen) > 1 else ""
         session.stage = f"every sample of epoch {epoch}{count}: "
@@ -244,7 +243,7 @@ def _load(pipeline: "Pipeline", command: LoadCommand, session: Session) -> str:
     from engine.models import inspection
     from engine.models.files import epochs
     from engine.runs import external, library
-    from engine.runs import pipeline as jobs
+    from engine.runs.pipeline import chosen_epochs, default_analysis
 
     files = [Path(name).expanduser().resolve() for name in command.files]
     contents = external.inspect(files, command.request.model.activation, session.progress)
@@ -260,10 +259,10 @@ def _load(pipeline: "Pipeline", command: LoadCommand, session: Session) -> str:
     if not command.analyze:
         return f"{sentence} Analyse it: {PROGRAM} analyze --run {key}"
     session.ticker.say(sentence)
-    usual = jobs.default_analysis(run, run.last_epoch)
+    usual = default_analysis(run, run.last_epoch)
     requests = [
         replace(command.settings, run=key, epoch=e, layer=command.layer or usual.layer, batch_size=usual.batch_size)
-        for e in jobs.chosen_epochs(command.analyze, run)
+        for e in chosen_epochs(command.analyze, run)
     ]
     return _each(pipeline, requests, session)
 

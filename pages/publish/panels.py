@@ -9,12 +9,12 @@ from pages.data.results import View
 from pages.data.suppression import outcome
 from pages.plot.panel import Panel
 from pages.rooms.commutativity import chance
-from pages.rooms.commutativity import panels as directions
+from pages.rooms.commutativity import panels as commutativity_panels
 from pages.rooms.dynamics import diagonals
-from pages.rooms.dynamics import panels as over
+from pages.rooms.dynamics import panels as dynamics_panels
 from pages.rooms.dynamics.panels import APPROXIMATIONS
-from pages.rooms.power_law import panels as exponents
-from pages.rooms.suppression import panels as suppressing
+from pages.rooms.power_law import panels as power_law_panels
+from pages.rooms.suppression import panels as suppression_panels
 from pages.state.edit import Edit, presets
 from pages.state.palette import LOOKS
 from pages.ui.controls import usual_matrices
@@ -40,15 +40,15 @@ def commutativity(frame: Frame) -> Iterator[Panel]:
     """K, R_real and R_rand of C and what it is held against, their sizes beside chance, commutators and alignment."""
     view, k = frame.view, frame.k
     for name in usual_matrices(view):
-        for panel in (*three(frame, name), _off_diagonal(frame, name), directions.commutator(view, name, k)):
+        for panel in (*three(frame, name), _off_diagonal(frame, name), commutativity_panels.commutator(view, name, k)):
             if panel is not None:
                 yield panel.called(f"{panel.head.key}-{name}", f"${LOOKS[name].tex}$: {panel.head.title}")
-    yield directions.alignment(view)
+    yield commutativity_panels.alignment(view)
 
 
 def three(frame: Frame, name: str) -> list[Panel]:
     """K, R_real and R_rand of one matrix."""
-    return directions.heatmaps_of(frame.view, name, frame.k, 0)
+    return commutativity_panels.heatmaps_of(frame.view, name, frame.k, 0)
 
 
 def _off_diagonal(frame: Frame, name: str) -> Panel:
@@ -63,31 +63,32 @@ def power_law(frame: Frame) -> Iterator[Panel]:
     """The law of what is measured and predicted, of the parts and steps; its window; its cause."""
     view, first, last = frame.view, frame.first, frame.last
     there = {"": view}
-    clouds = exponents.clouds(there, usual_matrices(view), first, last)
-    yield exponents.law(there, clouds)
+    clouds = power_law_panels.clouds(there, usual_matrices(view), first, last)
+    yield power_law_panels.law(there, clouds)
     if "C_awd" in view.analysis.names:
-        steps = exponents.clouds(there, ("C_hh", *APPROXIMATIONS, "E_h2"), first, last)
-        yield exponents.law(there, steps).called("power-approximations", "The prediction's steps to the theorem")
-    yield exponents.residuals(there, clouds)
-    yield exponents.gamma_by_window(there, clouds, first, last)
+        steps = power_law_panels.clouds(there, ("C_hh", *APPROXIMATIONS, "E_h2"), first, last)
+        yield power_law_panels.law(there, steps).called("power-approximations", "The prediction's steps to the theorem")
+    yield power_law_panels.residuals(there, clouds)
+    yield power_law_panels.gamma_by_window(there, clouds, first, last)
     if "E_h2" in view.analysis.names:
-        yield exponents.effective_curvature(view)
+        yield power_law_panels.effective_curvature(view)
 
 
 def dynamics(frame: Frame) -> Iterator[Panel]:
     """Fig. 4 and 5 of the paper, a to h, as far as there is more than one epoch."""
     view, first, last = frame.view, frame.first, frame.last
     both = usual_matrices(view)
+    at_last = (dynamics_panels.training(view), diagonals.parts(last, view), diagonals.approximations(last, view))
     courses: Sequence[Panel | str] = ()
     if len(view.epochs) > 1:
         courses = (
-            over.gammas(view.analysis.names, first, last, view),
-            over.commutator(both, view),
-            over.alignment(both, view),
-            over.spearman(both, last, view),
-            over.norms(view),
+            dynamics_panels.gammas(view.analysis.names, first, last, view),
+            dynamics_panels.commutator(both, view),
+            dynamics_panels.alignment(both, view),
+            dynamics_panels.spearman(both, last, view),
+            dynamics_panels.norms(view),
         )
-    for panel in (*courses, over.training(view), diagonals.parts(last, view), diagonals.approximations(last, view)):
+    for panel in (*courses, *at_last):
         if isinstance(panel, Panel):
             yield panel
 
@@ -102,13 +103,14 @@ def suppression(frame: Frame) -> Iterator[Panel]:
         edited = outcome(view, edit, rank, frame.first, frame.last)
         if edited is None or edited.unchanged:
             continue
-        new_on_old, both = suppressing.new_on_old(view, edited, spectra), suppressing.both(view, edited, spectra)
+        new_on_old = suppression_panels.new_on_old(view, edited, spectra)
+        both = suppression_panels.both(view, edited, spectra)
         yield replace(
             new_on_old.called(f"suppressed-{place}", f"{title}: {new_on_old.head.title}"),
-            lead=f"**{suppressing.sentence(edited)}**",
+            lead=f"**{suppression_panels.sentence(edited)}**",
         )
         yield both.called(f"suppressed-law-{place}", f"{title}: {both.head.title}")
     measured = outcome(view, Edit(keep=rank), rank, frame.first, frame.last)
     if measured is not None:
-        yield suppressing.single_samples(view, measured, spectra)
-        yield suppressing.cumulative(view, measured, spectra)
+        yield suppression_panels.single_samples(view, measured, spectra)
+        yield suppression_panels.cumulative(view, measured, spectra)

@@ -13,11 +13,11 @@ from pages.charts import power_law
 from pages.data import results
 from pages.data.results import View
 from pages.plot.panel import Panel
-from pages.publish import panels as report
+from pages.publish import panels
 from pages.publish.panels import Frame
 from pages.publish.rows import Kind, cell, last
 from pages.publish.run_report import HEATMAP
-from pages.rooms.power_law import panels as exponents
+from pages.rooms.power_law.panels import LAW, clouds
 from pages.ui.controls import MEASURED
 
 Draw = Callable[[Mapping[str, Frame]], Iterator[Panel]]
@@ -123,7 +123,7 @@ def boards(rows: Sequence[Row]) -> list[Board]:
                     ("parts", "(g) the parts of the prediction"),
                     ("approximations", "(h) its approximations"),
                 ),
-                lambda frames: report.dynamics(*frames.values()),
+                lambda frames: panels.dynamics(*frames.values()),
             )
         )
     return [board for board in planned if board.groups]
@@ -131,26 +131,26 @@ def boards(rows: Sequence[Row]) -> list[Board]:
 
 def _directions(frames: Mapping[str, Frame]) -> Iterator[Panel]:
     (only,) = frames.values()
-    for panel in report.three(only, "C"):
+    for panel in panels.three(only, "C"):
         yield panel.called(f"{panel.head.key}-C", panel.head.title)
 
 
 def _suppressed(frames: Mapping[str, Frame]) -> Iterator[Panel]:
-    return report.suppression(*frames.values())
+    return panels.suppression(*frames.values())
 
 
 def _laws(frames: Mapping[str, Frame]) -> Iterator[Panel]:
     """Several runs in one figure, each over its own window."""
     for name in MEASURED:
-        clouds = [
+        drawn_clouds = [
             replace(cloud, run=place, label=label)
             for place, (label, frame) in enumerate(frames.items())
-            for cloud in exponents.clouds({"": frame.view}, (name,), frame.first, frame.last)
+            for cloud in clouds({"": frame.view}, (name,), frame.first, frame.last)
         ]
         yield Panel(
-            replace(exponents.LAW, key=f"law-{name}"),
+            replace(LAW, key=f"law-{name}"),
             f"law-{name}",
-            power_law.power_law(clouds, centred=True, apart=APART),
+            power_law.power_law(drawn_clouds, centred=True, apart=APART),
             "Log-log plot of the noise variance against curvature in several runs, each divided by its mean.",
         )
 
@@ -181,9 +181,9 @@ def drawn(store: Store, board: Board) -> tuple[dict[str, go.Figure], list[str]]:
             missing.append(f"{board.title} is left as it was: the cache has no analysis of {' and '.join(lost)}.")
             continue
         figures = {panel.head.key: panel.figure for panel in board.draw(there)}
-        panels = [key for key, _ in board.panels]
-        by_file |= {board.file(group, key): figures[key] for key in panels if key in figures}
-        if absent := [key for key in panels if key not in figures]:
+        keys = [key for key, _ in board.panels]
+        by_file |= {board.file(group, key): figures[key] for key in keys if key in figures}
+        if absent := [key for key in keys if key not in figures]:
             missing.append(
                 f"{board.title} lacks {', '.join(absent)} of {cell(group[0])}: analyse all its checkpoints and keep "
                 "its spectra."

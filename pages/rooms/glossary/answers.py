@@ -11,7 +11,7 @@ from engine.runs import recording
 from engine.samples import fisher
 from engine.samples.pair import Pair
 from engine.samples.table import Samples
-from engine.sweeps import rows as table
+from engine.sweeps.rows import Mean, groups, mean
 from pages.data import results, samples, suppression
 from pages.data.results import View
 from pages.rooms.duality import choice
@@ -113,25 +113,25 @@ ANSWERS: Mapping[str, Callable[[View], float | str]] = {
 # -- of pages that need no run ------------------------------------------------------------------------------
 
 
-def _cells() -> list[tuple[str, table.Mean]]:
+def _cells() -> list[tuple[str, Mean]]:
     """γ of C in every measured cell of the sweep that is shown, by the cell's name."""
     states = progress.states(sweep_choice.present(progress.present()).sweep)
-    groups = table.groups(state.row for state in states if state.row is not None)
+    by_name = groups(state.row for state in states if state.row is not None)
     means = {
-        f"{name}, {classes} classes": table.mean(rows, "C")
-        for name, by_classes in groups.items()
+        f"{name}, {classes} classes": mean(rows, "C")
+        for name, by_classes in by_name.items()
         for classes, rows in by_classes.items()
     }
-    return [(name, mean) for name, mean in means.items() if mean is not None]
+    return [(name, average) for name, average in means.items() if average is not None]
 
 
 def _steepest() -> str:
-    name, mean = max(_cells(), key=lambda cell: cell[1].mean)
-    return f"{name}: $\\gamma = {mean.mean:.3f}$"
+    name, steepest = max(_cells(), key=lambda cell: cell[1].mean)
+    return f"{name}: $\\gamma = {steepest.mean:.3f}$"
 
 
 def _seeds() -> str:
-    spread = [mean.deviation for _, mean in _cells() if np.isfinite(mean.deviation)]
+    spread = [average.deviation for _, average in _cells() if np.isfinite(average.deviation)]
     return f"{np.mean(spread):.3f}" if spread else numbers.tex(np.nan)
 
 

@@ -11,7 +11,7 @@ from engine.results import synthetic
 from engine.results.power_law import Fit, power_law
 from engine.results.suppression import Spectra
 from engine.results.synthetic import Bounds, Place
-from pages.charts import power_law as figures
+from pages.charts.power_law import spread
 from pages.data import results
 from pages.data.results import View
 from pages.rooms.mechanism.controls import Setting
@@ -35,8 +35,8 @@ THIS_RUN = replace(MEASURED, html="this run", tex=r"\mathrm{run}")
 class Source:
     """One set of spectra as the pictures need it.
 
-    data: which directions are fitted; kappa: leading curvatures, falling; shown: at most figures.LIMIT of the fitted
-    directions; seen (3, shown): quantiles LEVELS of the curvatures along them; shares: of H_ii and of E[h²]_ii, what
+    data: which directions are fitted; kappa: leading curvatures, falling; shown: some of the fitted directions,
+    evenly spread; seen (3, shown): quantiles LEVELS of the curvatures along them; shares: of H_ii and of E[h²]_ii, what
     the leading κ alone gives.
     """
 
@@ -59,7 +59,7 @@ class Source:
 def _source(look: Look, spectra: Spectra, data: ndarray) -> Source:
     bounds = synthetic.bounds(spectra)
     data = data & (bounds.hessian > 0) & (bounds.noise > 0)
-    shown = figures.spread(np.where(data, bounds.hessian, 0.0))
+    shown = spread(np.where(data, bounds.hessian, 0.0))
     kappa = np.sort(np.abs(spectra.kappa[:, 0].astype(np.float64)))[::-1]
     first, second = (m.astype(np.float64) for m in (spectra.first, spectra.second))
     shares = (

@@ -6,8 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from engine.losses import LOSSES
-from engine.sweeps import rows as tables
-from engine.sweeps.rows import Row
+from engine.sweeps.rows import Row, groups, mean
 from engine.sweeps.status import State
 from pages.state import palette
 from pages.state.palette import LOOKS, QUIET, SLOPES, axis, layout
@@ -77,8 +76,8 @@ def _rows(states: Sequence[State], loss: str) -> list[Row]:
 
 def _means(rows: Sequence[Row]) -> list[tuple[str, float, float]]:
     """Of each cell its name and γ of C_AWD and of C, where both were measured."""
-    cells = [cell for by_classes in tables.groups(rows).values() for cell in by_classes.values()]
-    pairs = ((_name(cell[0]), tables.mean(cell, "C_awd"), tables.mean(cell, "C")) for cell in cells)
+    cells = [cell for by_classes in groups(rows).values() for cell in by_classes.values()]
+    pairs = ((_name(cell[0]), mean(cell, "C_awd"), mean(cell, "C")) for cell in cells)
     return [(name, x.mean, y.mean) for name, x, y in pairs if x is not None and y is not None]
 
 

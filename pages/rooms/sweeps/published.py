@@ -6,18 +6,17 @@ from pathlib import Path
 import streamlit as st
 
 from engine.config.requests import AnalysisRequest
-from engine.sweeps import rows as table
-from engine.sweeps.rows import Row
+from engine.sweeps.rows import Row, from_csv, identity, row_identity
 from engine.sweeps.status import State
 
 FILE = Path(__file__).parents[3] / "docs" / "results.csv"
 
 
-def of(states: Sequence[State]) -> dict[str, Row]:
+def published_rows(states: Sequence[State]) -> dict[str, Row]:
     """The published rows of the cells that are not measured here, by the cell's key."""
     known = _known()
-    identities = {s.cell.key: table.identity(s.cell) for s in states if s.row is None and _usual(s.cell.analysis)}
-    return {key: known[identity] for key, identity in identities.items() if identity in known}
+    identities = {s.cell.key: identity(s.cell) for s in states if s.row is None and _usual(s.cell.analysis)}
+    return {key: known[one] for key, one in identities.items() if one in known}
 
 
 def _usual(request: AnalysisRequest) -> bool:
@@ -48,6 +47,6 @@ def _known() -> Mapping[tuple[object, ...], Row]:
 
 @st.cache_resource(max_entries=1, show_spinner=False)
 def _read(version: int) -> Mapping[tuple[object, ...], Row]:
-    rows = table.from_csv(FILE.read_text(encoding="utf-8"))
+    rows = from_csv(FILE.read_text(encoding="utf-8"))
     # Of a run that was looked at along training, the last epoch is the cell's.
-    return {table.row_identity(row): row for row in sorted(rows, key=lambda row: row.epoch)}
+    return {row_identity(row): row for row in sorted(rows, key=lambda row: row.epoch)}

@@ -14,15 +14,14 @@ import streamlit as st
 
 from engine.losses import LOSSES
 from engine.results.names import NAMES
-from engine.sweeps import rows as tables
 from engine.sweeps.grid import Sweep
-from engine.sweeps.rows import Mean, Row
+from engine.sweeps.rows import Mean, Row, groups, latex, mean, to_csv
 from engine.sweeps.status import State
 from engine.units import counted
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.rooms.sweeps import figures
-from pages.rooms.sweeps import published as sweep_published
+from pages.rooms.sweeps.published import origin, published_rows
 from pages.state import palette, selection
 from pages.state.selection import Selection
 from pages.text import definitions
@@ -122,7 +121,7 @@ def _cell(some: Sequence[State], at_work: bool, published: Mapping[str, Row], no
     shown = rows or elsewhere
     count = counted(len(shown), "seed")
     return {
-        "numbers": [_number(tables.mean(shown, name), name) for name in SHOWN],
+        "numbers": [_number(mean(shown, name), name) for name in SHOWN],
         "href": address(look(rows)) if rows else "",
         "notes": notes,
         "seeds": [_seed(state, at_work, published.get(state.cell.key)) for state in some],
@@ -187,7 +186,7 @@ def _plain(name: str) -> str:
 
 def table(sweep: Sweep, states: Sequence[State], at_work: bool) -> None:
     """Put the table on the page; a pressed cell opens its runs on the power-law page."""
-    elsewhere = sweep_published.of(states)
+    elsewhere = published_rows(states)
     body = laid_out(sweep, states, at_work, elsewhere)
     heard = _component()(key="table1", data=body, on_open_change=lambda: None)
     pressed = heard.get("open")
@@ -197,13 +196,13 @@ def table(sweep: Sweep, states: Sequence[State], at_work: bool) -> None:
             selection.choose(**{f.name: getattr(target, f.name) for f in dataclasses.fields(Selection)})
             st.switch_page(f"pages/{TARGET}.py")
     if elsewhere:
-        st.caption(sweep_published.origin(elsewhere.values()))
+        st.caption(origin(elsewhere.values()))
 
 
 def _targets(states: Sequence[State]) -> Mapping[str, Selection]:
     """Every view that a cell or a mark leads to, by its address."""
     rows = [state.row for state in states if state.row is not None]
-    cells = [cell for by_classes in tables.groups(rows).values() for cell in by_classes.values()]
+    cells = [cell for by_classes in groups(rows).values() for cell in by_classes.values()]
     views = [look(cell) for cell in (*cells, *([row] for row in rows))]
     return {address(view): view for view in views}
 
@@ -228,7 +227,7 @@ def downloads(name: str, states: Sequence[State]) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.download_button(
             "CSV",
-            data=tables.to_csv(rows),
+            data=to_csv(rows),
             file_name=f"{file}.csv",
             mime="text/csv",
             key="table.csv",
@@ -238,7 +237,7 @@ def downloads(name: str, states: Sequence[State]) -> None:
         )
         st.download_button(
             "LaTeX",
-            data=partial(tables.latex, name, rows),  # when it is asked for: it loads pandas
+            data=partial(latex, name, rows),  # when it is asked for: it loads pandas
             file_name=f"{file}.tex",
             mime="text/x-tex",
             key="table.latex",

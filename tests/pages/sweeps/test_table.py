@@ -145,7 +145,7 @@ def test_a_cell_that_is_analysed_otherwise_is_not_the_published_one(store):
         '[[grid]]\nset = { preset = "MNIST MLP, CE" }\nvary = { anchors = [20, "all"], dtype = ["float32", "float64"] }'
     )
     states = status.states(store, grid.read(text))
-    (key,) = published.of(states)
+    (key,) = published.published_rows(states)
     assert key == states[0].cell.key
 
 
