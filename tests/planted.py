@@ -20,7 +20,7 @@ from engine.results.suppression import Spectra
 from engine.runs import library
 from engine.runs.estimate import Calibration
 from engine.runs.library import checkpoint_name
-from engine.samples import table as kept_samples
+from engine.samples import table
 from engine.samples.table import Samples
 
 SIDE = 20
@@ -185,6 +185,6 @@ def samples(epoch: int, activation: str = "relu", loss: str = "ce") -> Samples:
 def add_samples(store: Store, run: str, *epochs: int) -> None:
     """Give the planted run its samples at these epochs, and their pictures."""
     found = library.find(store, run)
-    kept_samples.keep_pictures(store, found, pictures())
+    table.keep_pictures(store, found, pictures())
     for epoch in epochs:
-        kept_samples.write(store, SamplesRequest(run, epoch), found.fingerprint, samples(epoch))
+        table.write(store, SamplesRequest(run, epoch), found.fingerprint, samples(epoch))

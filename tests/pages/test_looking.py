@@ -12,9 +12,9 @@ from engine.results.record import MatrixSummary
 from engine.runs import library
 from pages.data import random_draws, results, suppression
 from pages.rooms.commutativity import chance
-from pages.rooms.commutativity import panels as directions
-from pages.rooms.power_law import panels as exponents
-from pages.rooms.suppression import panels as suppressing
+from pages.rooms.commutativity import panels as commutativity_panels
+from pages.rooms.power_law import panels as power_law_panels
+from pages.rooms.suppression import panels as suppression_panels
 from pages.state import selection
 from pages.state.edit import Edit
 from pages.ui import cards, marker
@@ -242,8 +242,8 @@ def test_a_box_becomes_the_window_of_the_directions_in_it(run, monkeypatch, cent
     chosen = {}
     monkeypatch.setattr(selection, "choose", lambda **changes: chosen.update(changes))
     view = results.view_of(results.runs()[0])
-    drawn = exponents.clouds({"": view}, ("C",), 0, 200)
-    law = exponents.law({"": view}, drawn, centred, boxes=True)
+    drawn = power_law_panels.clouds({"": view}, ("C",), 0, 200)
+    law = power_law_panels.law({"": view}, drawn, centred, boxes=True)
     h = view.analysis.eigenvalues
     # In the axis's own numbers: where directions 31 and 90 are drawn.
     points = next(t for t in law.figure.data if t.meta == "C" and t.name == "C")
@@ -296,11 +296,11 @@ def test_a_direction_this_analysis_does_not_have_is_not_marked(run):
 
 
 def test_runs_are_called_by_what_tells_them_apart():
-    assert exponents.apart(["digits, 4-5, CE", "digits, 4-5, MSE"]) == ["CE", "MSE"]
-    assert exponents.apart(["digits, CE, seed 0", "digits, CE, seed 1"]) == ["seed 0", "seed 1"]
-    assert exponents.apart(["digits, CE", "digits, CE, seed 1"]) == ["digits, CE", "digits, CE, seed 1"]
-    assert exponents.apart(["mine", "digits, CE"]) == ["mine", "digits, CE"]
-    assert exponents.apart(["alone"]) == ["alone"]
+    assert power_law_panels.apart(["digits, 4-5, CE", "digits, 4-5, MSE"]) == ["CE", "MSE"]
+    assert power_law_panels.apart(["digits, CE, seed 0", "digits, CE, seed 1"]) == ["seed 0", "seed 1"]
+    assert power_law_panels.apart(["digits, CE", "digits, CE, seed 1"]) == ["digits, CE", "digits, CE, seed 1"]
+    assert power_law_panels.apart(["mine", "digits, CE"]) == ["mine", "digits, CE"]
+    assert power_law_panels.apart(["alone"]) == ["alone"]
 
 
 def test_ordinals():
@@ -320,7 +320,7 @@ def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, mo
     view = results.view_of(results.runs()[0])
     kept = results.spectra(view)
     there = {"": view}
-    drawn = exponents.clouds(there, ("C", "C_awd"), 2, 200)
+    drawn = power_law_panels.clouds(there, ("C", "C_awd"), 2, 200)
     rank = kept.kappa.shape[1]
     outcome = suppression.outcome(view, Edit(keep=2, tail=0.1, homogenise=True), rank, 0, 400)
     real = commutation.off_diagonal(view.analysis.correlation("C", 40))
@@ -328,19 +328,19 @@ def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, mo
     while not draws.complete:
         draws.draw()
     panels = (
-        *directions.heatmaps_of(view, "C", 40, 3),
-        directions.play(view, "C", 40, 3),
+        *commutativity_panels.heatmaps_of(view, "C", 40, 3),
+        commutativity_panels.play(view, "C", 40, 3),
         chance.off_diagonal_of(view, "C", 40, real, draws.drawn),
-        directions.commutator(view, "C", 40),
-        directions.alignment(view),
-        exponents.law(there, drawn),
-        exponents.residuals(there, drawn),
-        exponents.gamma_by_window(there, drawn, 2, 200),
-        exponents.effective_curvature(view),
+        commutativity_panels.commutator(view, "C", 40),
+        commutativity_panels.alignment(view),
+        power_law_panels.law(there, drawn),
+        power_law_panels.residuals(there, drawn),
+        power_law_panels.gamma_by_window(there, drawn, 2, 200),
+        power_law_panels.effective_curvature(view),
         cards.gamma_over_epochs(view, ("C",), 2, 200),
         cards.training(view),
-        *(panel(view, outcome, kept) for panel in (suppressing.new_on_old, suppressing.both)),
-        *(panel(view, outcome, kept) for panel in (suppressing.single_samples, suppressing.cumulative)),
+        *(panel(view, outcome, kept) for panel in (suppression_panels.new_on_old, suppression_panels.both)),
+        *(panel(view, outcome, kept) for panel in (suppression_panels.single_samples, suppression_panels.cumulative)),
     )
     assert len({panel.head.key for panel in panels}) == len(panels)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pages.rooms.duality import text as duality
 from pages.rooms.fisher import text as fisher
 from pages.rooms.live import screen
-from pages.rooms.mechanism import text as sandbox
+from pages.rooms.mechanism import text as mechanism
 from pages.rooms.sample import text as sample
 from pages.text import definitions
 
@@ -84,8 +84,8 @@ TERMS = (
     Term(
         "Curvatures of single samples", r"\kappa_m,\ \alpha_m", definitions.SPECTRA, ("suppression",), "kappa alpha u_m"
     ),
-    Term("Correlation of curvature and alignment", "r", sandbox.MAP, ("sandbox",), "kappa alpha map q_p"),
-    Term("What a direction sees", r"s_\kappa,\ s_H", sandbox.SEEN, ("sandbox",), "kappa alpha widths"),
+    Term("Correlation of curvature and alignment", "r", mechanism.MAP, ("sandbox",), "kappa alpha map q_p"),
+    Term("What a direction sees", r"s_\kappa,\ s_H", mechanism.SEEN, ("sandbox",), "kappa alpha widths"),
     Term("Hessian of one sample", "h_p", sample.ONE, ("sample",), "M delta"),
     Term("Kronecker product", r"M \otimes a a^{\mathsf T}", sample.KRONECKER, ("sample",), "block"),
     Term("Sharpest curvature and confidence", r"\kappa_1,\ p", sample.STIFF, ("sample",), "kappa two classes"),

@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from engine.results.power_law import Bend
 from pages.charts import power_law
-from pages.charts import residuals as exponent_figures
+from pages.charts import residuals as residual_charts
 from pages.charts.power_law import RUNS, Cloud
 from pages.charts.residuals import residuals_of
 from pages.data import results
@@ -219,7 +219,7 @@ def residuals(there: Mapping[str, View], drawn: Sequence[Cloud], marked: int | N
     return Panel(
         RESIDUALS,
         f"residuals-{view.epoch}",
-        exponent_figures.residuals(drawn, marked),
+        residual_charts.residuals(drawn, marked),
         "Distances of the directions from the fitted line in decades, against curvature, with their running median.",
         f"Flat along zero: one power holds over the whole window. {provenance(view)}",
         arrays=lambda: _arrays(drawn) | {f"residual_{c.name}{_end(c.run)}": residuals_of(c) for c in drawn},
@@ -242,10 +242,10 @@ def gamma_by_window(
     return Panel(
         BY_WINDOW,
         "gamma-by-window",
-        exponent_figures.gamma_by_window(drawn, first, last, marked),
+        residual_charts.gamma_by_window(drawn, first, last, marked),
         "The exponent as a function of the number of leading directions fitted.",
         f"Shaded: the present window. {provenance(next(iter(there.values())))}",
-        arrays=lambda: {f"gamma_{c.name}{_end(c.run)}": exponent_figures.by_window(c.x, c.y, c.floor) for c in drawn},
+        arrays=lambda: {f"gamma_{c.name}{_end(c.run)}": residual_charts.by_window(c.x, c.y, c.floor) for c in drawn},
         code=lambda: _code(there, drawn, 'gamma_{name}{end} = result.gamma_by_window("{name}")'),
         on_click=marker.at,
     )
@@ -258,7 +258,7 @@ def effective_curvature(view: View, marked: int | None = None) -> Panel:
     return Panel(
         EFFECTIVE,
         f"effective-{view.epoch}",
-        exponent_figures.effective_curvature(a.eigenvalues, curvature, marked),
+        residual_charts.effective_curvature(a.eigenvalues, curvature, marked),
         "Log-log plot of effective curvature against curvature, above its lower bound.",
         f"Flat would mean γ = 1; parallel to the dashed line, γ = 2. {provenance(view)}",
         arrays=lambda: {"H": a.eigenvalues, "kappa_eff": curvature},

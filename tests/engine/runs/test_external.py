@@ -14,11 +14,11 @@ from engine import analyze
 from engine.__main__ import main
 from engine.config.command_line import load_arguments, parse
 from engine.config.commands import LoadCommand
-from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest, key
-from engine.config.requests import to_json as plain
+from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest, key, to_json
 from engine.data.datasets import load
+from engine.models import inspection
 from engine.models.architectures import usual_layer
-from engine.models.inspection import asked, from_json, to_json
+from engine.models.inspection import asked
 from engine.models.networks import build, infer, layer_shapes, rebuild
 from engine.runs import library
 from engine.runs.external import inspect
@@ -71,7 +71,7 @@ def test_an_inspection_tells_network_layers_and_numbers(series: list[Path]) -> N
     assert (found.studied, found.parameters) == ("fc2", sum(p.numel() for p in plain_net().parameters()))
     assert [(t.name, t.shape) for t in found.tensors][:2] == [("0.weight", (5, 6)), ("0.bias", (5,))]
     assert len(set(found.digests)) == 2
-    assert from_json(to_json(found)) == found
+    assert inspection.from_json(inspection.to_json(found)) == found
 
 
 def test_what_is_not_recognised_is_listed_with_the_reason(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_what_is_not_recognised_is_listed_with_the_reason(tmp_path: Path) -> Non
     assert found.model is None
     assert "Possible are a fully connected net" in found.why
     assert found.tensors[0].shape == (16, 3)
-    assert from_json(to_json(found)) == found
+    assert inspection.from_json(inspection.to_json(found)) == found
     with pytest.raises(ValueError, match="Possible are"):
         asked(RunRequest(), found, (0,))
 
@@ -153,7 +153,7 @@ def test_the_key_is_that_of_the_tensors(store: Store, series: list[Path], wanted
 
 
 def test_runs_trained_here_keep_the_keys_they_had() -> None:
-    assert "weights" not in plain(RunRequest())
+    assert "weights" not in to_json(RunRequest())
     assert key(RunRequest(), "data") == "8cd292d2a1d619f6"
     assert key(RunRequest(weights=("a",)), "data") != key(RunRequest(), "data")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine.samples import hessian as one_sample
+from engine.samples import hessian
 from tests.planted import samples
 from tests.reference.twins import compare
 
@@ -12,7 +12,7 @@ from tests.reference.twins import compare
 def test_everything_equals_what_the_whole_matrix_says(activation, loss):
     found = samples(10, activation, loss)
     for p in (0, 7):
-        one = one_sample.of(found, p)
+        one = hessian.of(found, p)
         whole = np.kron(one.curvature, np.outer(one.activity, one.activity))
         own = np.linalg.eigvalsh(whole)
         own = own[np.abs(own).argsort()[::-1]][: one.kappa.size]
@@ -30,7 +30,7 @@ def test_everything_equals_what_the_whole_matrix_says(activation, loss):
 
 
 def test_a_block_is_that_part_of_the_matrix_with_its_share():
-    one = one_sample.of(samples(10), 3)
+    one = hessian.of(samples(10), 3)
     whole = np.kron(one.curvature, np.outer(one.activity, one.activity))
     outputs, inputs = one.largest(36)
     assert outputs.size * inputs.size <= 36
@@ -50,7 +50,7 @@ def test_a_block_is_that_part_of_the_matrix_with_its_share():
 def test_a_block_never_has_more_rows_than_asked_for(shape, side):
     rng = np.random.default_rng(0)
     m = rng.standard_normal((shape[0], shape[0]))
-    one = one_sample.One(m + m.T, rng.standard_normal(shape[1]), np.ones(1), np.ones((shape[0], 1)), np.ones(2) / 2)
+    one = hessian.One(m + m.T, rng.standard_normal(shape[1]), np.ones(1), np.ones((shape[0], 1)), np.ones(2) / 2)
     outputs, inputs = one.largest(side)
     assert 1 <= outputs.size * inputs.size <= max(side, 1)
     if shape[0] * shape[1] <= side:

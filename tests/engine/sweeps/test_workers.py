@@ -20,10 +20,9 @@ from cache.progress import Stopped
 from cache.store import Store
 from engine.runs import library
 from engine.runs.pipeline import Pipeline
-from engine.sweeps import rows as table
-from engine.sweeps import status
-from engine.sweeps import workers as sweeping
+from engine.sweeps import status, workers
 from engine.sweeps.grid import Sweep, read
+from engine.sweeps.rows import Law, groups, identity, mean, row_identity
 from tests.engine.runs.test_pipeline import assert_same_run, write_data
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -70,10 +69,10 @@ class Inline(Executor):
 
 
 def fill(store: Store, sweep: Sweep, pool: Callable[[], Executor] = Inline, **more) -> tuple[status.State, ...]:
-    return sweeping.fill(store, sweep, pool, "cpu", **more)
+    return workers.fill(store, sweep, pool, "cpu", **more)
 
 
-def numbers(states: tuple[status.State, ...]) -> list[table.Law]:
+def numbers(states: tuple[status.State, ...]) -> list[Law]:
     assert all(state.row is not None for state in states)
     return [state.row.laws["C"] for state in states if state.row is not None]
 
@@ -99,7 +98,7 @@ def test_every_cell_is_trained_analysed_and_measured(store: Store, grid) -> None
         assert law.commutator == result.commutator("C")
         assert row.train_accuracy == run.history.train_accuracy[-1]
         assert "--seed 1" in row.command or row.seed == 0
-        assert table.row_identity(row) == table.identity(state.cell)
+        assert row_identity(row) == identity(state.cell)
 
 
 def test_what_is_known_costs_nothing(store: Store, grid) -> None:
@@ -163,12 +162,12 @@ def test_workers_of_a_killed_sweep_stop_too(store: Store, grid, tmp_path: Path) 
     )
     try:
         _wait(lambda: any(state.epoch >= 2 for state in status.states(store, sweep)))
-        workers = psutil.Process(killed.pid).children(recursive=True)
-        assert workers
+        children = psutil.Process(killed.pid).children(recursive=True)
+        assert children
     finally:
         killed.kill()
         killed.wait()
-    assert not psutil.wait_procs(workers, timeout=30)[1]
+    assert not psutil.wait_procs(children, timeout=30)[1]
 
 
 def test_cells_of_one_run_are_one_piece_of_work(store: Store, grid) -> None:
@@ -214,7 +213,7 @@ def test_processes_share_the_work_and_a_killed_one_is_replaced(store: Store, gri
     sweep, pools = grid(150), []
 
     def pool() -> Executor:
-        pools.append(sweeping.local(2))
+        pools.append(workers.local(2))
         return pools[-1]
 
     def kill() -> None:
@@ -261,10 +260,10 @@ def cluster(tmp_path: Path):
         _wait(lambda: told.is_file() and told.stat().st_size > 0)
         address = json.loads(told.read_text())["address"]
         worker = ("worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny", "--local-directory")
-        workers = [begin(*worker, str(tmp_path / f"worker{n}"), folder=folder) for n in range(2)]
+        processes = [begin(*worker, str(tmp_path / f"worker{n}"), folder=folder) for n in range(2)]
         with Client(address) as client:
-            client.wait_for_workers(len(workers), timeout=60)
-        return address, workers
+            client.wait_for_workers(len(processes), timeout=60)
+        return address, processes
 
     yield start
     for process in started[::-1]:
@@ -277,16 +276,16 @@ def test_a_dask_cluster_loses_and_doubles_nothing_when_a_worker_is_killed(
 ) -> None:
     sweep = grid(300)
     finished: list[dict[str, str]] = []
-    address, workers = cluster()
+    address, processes = cluster()
 
     def kill() -> None:
         _wait(lambda: any(5 <= state.epoch < 290 for state in status.states(store, sweep)))
         finished.append(_written(store, sweep))
-        workers[0].send_signal(signal.SIGKILL)
+        processes[0].send_signal(signal.SIGKILL)
 
     killer = Thread(target=kill)
     killer.start()
-    with sweeping.dask(address) as pool:
+    with workers.dask(address) as pool:
         states = fill(store, sweep, pool)
     killer.join()
     numbers(states)
@@ -303,7 +302,7 @@ def test_a_dask_cluster_loses_and_doubles_nothing_when_a_worker_is_killed(
 
 def test_workers_that_are_no_checkout_say_where_they_are(store: Store, grid, tmp_path: Path, cluster) -> None:
     address, _ = cluster(folder=tmp_path)
-    with sweeping.dask(address) as pool:
+    with workers.dask(address) as pool:
         states = fill(store, grid(2), pool)
     assert all(f"started in {tmp_path}, which is no checkout" in state.failure for state in states)
 
@@ -311,7 +310,7 @@ def test_workers_that_are_no_checkout_say_where_they_are(store: Store, grid, tmp
 def test_a_cluster_that_is_not_there_is_told() -> None:
     with (
         pytest.raises(ValueError, match="No Dask scheduler answers at tcp"),
-        sweeping.dask("tcp://127.0.0.1:9"),
+        workers.dask("tcp://127.0.0.1:9"),
     ):
         pass
 
@@ -331,7 +330,7 @@ def _wait(ready: Callable[[], bool]) -> None:
 def test_the_table_of_means(store: Store, grid) -> None:
     rows = [state.row for state in fill(store, grid(3)) if state.row is not None]
     (name,) = {row.row for row in rows if row.row.endswith("CE")}
-    found = table.mean(table.groups(rows)[name][3], "C")
+    found = mean(groups(rows)[name][3], "C")
     assert found is not None
     gammas = [row.laws["C"].gamma for row in rows if row.row == name]
     assert found.seeds == 2

@@ -13,7 +13,7 @@ from engine.config.requests import DataRequest, ModelRequest, TrainingRequest
 from engine.data.datasets import Dataset, load
 from engine.losses import LOSSES
 from engine.models.networks import build
-from engine.training import sgd as training
+from engine.training import sgd
 from engine.training.schedule import learning_rate
 from engine.training.sgd import train
 from tests.small import BRIEF, IMAGES, SMALL, assert_same, dataset, run
@@ -51,22 +51,22 @@ def test_the_weights_are_those_of_torch_optim(
         orders.append(randperm(*args, **named))
         return orders[-1]
 
-    monkeypatch.setattr(training.torch, "randperm", listening)
+    monkeypatch.setattr(sgd.torch, "randperm", listening)
     steps = run(planted, request, loss=loss)
 
     model = build(SMALL, 1)
-    sgd = torch.optim.SGD(model.parameters(), 0.1, momentum=request.momentum, weight_decay=request.weight_decay)
-    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(sgd, T_max=5, eta_min=0.001)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=request.momentum, weight_decay=request.weight_decay)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=5, eta_min=0.001)
     assert len({tuple(order.tolist()) for order in orders}) == 4  # shuffled anew every epoch
     for order in orders:
         assert order.sort().values.tolist() == [*range(27)]
         for start in range(0, 27, 8):
             rows = order[start : start + 8]
-            sgd.zero_grad()
+            optimizer.zero_grad()
             LOSSES[loss].value(model(planted.train_x[rows]), planted.train_y[rows]).mean().backward()
             if request.clip_norm is not None:
                 nn.utils.clip_grad_norm_(model.parameters(), request.clip_norm)
-            sgd.step()
+            optimizer.step()
         cosine.step()
     state = model.state_dict()
     for name in state:
@@ -119,7 +119,7 @@ def test_each_epoch_is_recorded_and_the_chosen_ones_kept(planted: Dataset) -> No
 def test_records_hold_the_means_over_all_samples(
     planted: Dataset, loss: str, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "EVALUATED_AT_ONCE", at_once)
+    monkeypatch.setattr(sgd, "EVALUATED_AT_ONCE", at_once)
     last = run(planted, loss=loss)[-1]
     model = build(SMALL, 0)
     model.load_state_dict(last.checkpoint)

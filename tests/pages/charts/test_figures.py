@@ -21,7 +21,7 @@ from pages.rooms.duality import text as duality
 from pages.rooms.fisher import text as fisher
 from pages.rooms.glossary.questions import QUESTIONS
 from pages.rooms.live import screen
-from pages.rooms.mechanism import text as sandbox
+from pages.rooms.mechanism import text as mechanism
 from pages.rooms.sample import text as sample
 from pages.rooms.tours import library
 from pages.state import palette
@@ -534,7 +534,7 @@ def test_colours_drawn_together_are_told_apart_by_colour_blind_people(eyes, toge
         assert distance > 0.05, f"{a} and {b} look alike to {eyes}: {distance:.3f}"
 
 
-WORDS = (definitions, duality, screen, fisher, sample, sandbox)
+WORDS = (definitions, duality, screen, fisher, sample, mechanism)
 
 
 def test_every_formula_of_the_explanations_is_whole():

@@ -10,8 +10,7 @@ from engine.samples.all_pairs import differences
 from engine.samples.downstream import Chain
 from engine.samples.pair import pair
 from pages.plot import plot
-from pages.rooms.duality import choice, figures
-from pages.rooms.duality import text as telling
+from pages.rooms.duality import choice, figures, text
 from tests import planted
 from tests.pages.charts.test_figures import decode
 from tests.pages.test_every_page import chart, charts, fine, opened, sent, url
@@ -74,7 +73,7 @@ def test_both_curves_and_every_number_are_the_engines(run):
     names = {"‖Δg‖": "actual", "t‖v + u‖": "first_order", "t‖v‖": "curvature", "t‖u‖": "activity", "‖Δg − ": "error"}
     for name, field in names.items():
         np.testing.assert_allclose(line(at, "gradients", name), getattr(walk, field))
-    number = telling.tex(float(walk.by_activity[-1]), 6)
+    number = text.tex(float(walk.by_activity[-1]), 6)
     assert told(at).count(number) >= 2
     assert not [i for i in at.info if "no change of weights" in i.value]
 
@@ -146,7 +145,7 @@ def test_of_another_class_the_duality_of_the_loss_fails_and_says_so(run):
     np.testing.assert_allclose(line(at, "losses", "ℓ(a + tΔa; W), label of p′"), with_label)
     said = next(i.value for i in at.info if "changes a label" in i.value)
     for value in (with_label[-1], one.loss_by_weight(np.ones(1))[0]):
-        assert telling.number(float(value)) in said
+        assert text.number(float(value)) in said
     np.testing.assert_allclose(line(at, "losses", "ℓ(a + tΔa; W), a"), line(at, "losses", "ℓ(a; W"), rtol=1e-9)
 
 
@@ -212,7 +211,7 @@ def test_the_matching_sets_every_size_and_diagonal(run, matching):
     rows = [place[int(p)] for p in decode(points["customdata"])[:, 0]]
     np.testing.assert_allclose(decode(points["x"]), made.actual[rows])
     np.testing.assert_allclose(decode(points["y"]), made.first_order[rows])
-    assert f"{telling.number(s.with_mean / s.noise)} times the measured one" in told(at)
+    assert f"{text.number(s.with_mean / s.noise)} times the measured one" in told(at)
     assert url(at).get("matching", "anchors") == matching
 
 
@@ -250,7 +249,7 @@ def test_which_bend_is_missed_is_told_by_the_sizes():
     def why(one_sided, straightened, first_order, chain=found.chain):
 
         sizes = dataclasses.replace(made.sizes, one_sided=one_sided, straightened=straightened, first_order=first_order)
-        return telling.why(dataclasses.replace(made, sizes=sizes), dataclasses.replace(found, chain=chain))
+        return text.why(dataclasses.replace(made, sizes=sizes), dataclasses.replace(found, chain=chain))
 
     assert "levels off" in why(1.0, 1.1, 50.0)
     assert "leaves its tangent" in why(1.0, 40.0, 50.0)
@@ -265,7 +264,7 @@ def test_the_pairs_are_blamed_only_for_what_they_do():
 
     def told_of(actual, first_order):
         changed = {"noise": 1.0, "actual": actual, "one_sided": actual, "first_order": first_order}
-        return telling.sizes(dataclasses.replace(made, sizes=dataclasses.replace(made.sizes, **changed)), found)
+        return text.sizes(dataclasses.replace(made, sizes=dataclasses.replace(made.sizes, **changed)), found)
 
     assert "The pairs are not to blame" in told_of(0.6, 60.0)
     assert "The pairs are partly to blame" in told_of(0.3, 0.2)
@@ -307,7 +306,7 @@ def test_every_figure_carries_its_numbers_and_code_that_runs(run, monkeypatch):
     at = opened(PAGE, sample="3", partner="43")
     assert {*codes} == (FIGURES | COVARIANCE) - {"sample", "partner"}
     assert all(sent(at, key)["more"] for key in codes)
-    for key, text in codes.items():
+    for key, code in codes.items():
         names = {}
-        exec(text, names)
+        exec(code, names)
         assert "walk" not in names or np.array_equal(names["walk"].actual, own(partner=43).walk().actual), key

@@ -8,9 +8,9 @@ from streamlit.testing.v1 import AppTest
 
 from cache.jobs import Jobs
 from pages.data import samples
+from tests import planted
 from tests.pages.test_every_page import button, fine
 from tests.planted import LOOKED, add_analysis, add_samples, pictures
-from tests.planted import samples as planted
 
 
 def page(*epochs):
@@ -58,7 +58,7 @@ def test_what_arrives_later_is_seen_and_what_was_read_is_kept(store, run, monkey
     add_samples(store, run, 100)
     found = samples.stored(view)
     assert len(found) == LOOKED
-    np.testing.assert_array_equal(found.kappa, planted(100).kappa)
+    np.testing.assert_array_equal(found.kappa, planted.samples(100).kappa)
     assert samples.stored(view) is found, "read once"
     assert samples.stored(view, 10) is None
     np.testing.assert_array_equal(samples.pictures(view), pictures())

@@ -13,7 +13,7 @@ from engine.config.command_line import parse
 from engine.config.commands import AnalyzeCommand, LoadCommand
 from engine.config.requests import AnalysisRequest
 from engine.runs import estimate, external, library
-from pages.rooms.load import accuracy as load_check
+from pages.rooms.load.accuracy import verdict
 from tests.engine.runs.test_pipeline import write_data
 from tests.pages.test_every_page import button, charts, fine, opened, url
 from tests.pages.train.test_train import CALIBRATION, DIGITS, plant, write_job
@@ -207,7 +207,7 @@ def test_reading_happens_in_a_process_of_its_own(tmp_path):
     ],
 )
 def test_an_accuracy_in_words(accuracy, guessing, kind, words):
-    found = load_check.verdict(accuracy, guessing)
+    found = verdict(accuracy, guessing)
     assert found[0] == kind
     assert words in found[1]
 

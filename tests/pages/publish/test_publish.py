@@ -12,10 +12,9 @@ import pytest
 from PIL import Image
 
 from cache.store import Store
-from engine.sweeps import rows as table
 from engine.sweeps import workers
 from engine.sweeps.grid import open_sweep
-from engine.sweeps.rows import Law, Row
+from engine.sweeps.rows import FOLLOWED, Law, Row, from_csv, to_csv
 from pages.publish import __main__ as command
 from pages.publish import claims, export, paper_figures, results_page, tables
 from pages.publish.rows import last, measured, number, pairs
@@ -34,7 +33,7 @@ NUMBER = r"[−+-]?\d[\d,]*(?:\.\d+)?(?:e[+-]\d+)?"
 
 def row(loss="ce", classes=10, seed=0, epoch=100, gamma=1.2, **more):
     """A row as a sweep would measure it; more: fields of the row, or of every law."""
-    laws = {name: law(gamma, **{k: v for k, v in more.items() if k in LAW}) for name in table.FOLLOWED}
+    laws = {name: law(gamma, **{k: v for k, v in more.items() if k in LAW}) for name in FOLLOWED}
     values = {
         "row": f"MNIST MLP, {loss.upper()}",
         "classes": classes,
@@ -243,8 +242,8 @@ def store(swept, monkeypatch):
 
 def test_a_sweep_done_afresh_gives_the_committed_page(store, swept, tmp_path):
     command.publish(str(TINY), tmp_path, measure=True, figures=False)
-    committed = table.from_csv((HERE / "results.csv").read_text(encoding="utf-8"))
-    rows = table.from_csv((tmp_path / "results.csv").read_text(encoding="utf-8"))
+    committed = from_csv((HERE / "results.csv").read_text(encoding="utf-8"))
+    rows = from_csv((tmp_path / "results.csv").read_text(encoding="utf-8"))
     assert len(rows) == len(committed) == 8
     # What another machine and day changes.
     rows = [
@@ -284,10 +283,10 @@ def test_the_comparison_sees_a_number_and_a_word_that_changed():
 
 
 def test_the_committed_page_is_made_from_the_committed_table():
-    rows = table.from_csv((HERE / "results.csv").read_text(encoding="utf-8"))
+    rows = from_csv((HERE / "results.csv").read_text(encoding="utf-8"))
     text = results_page.page(open_sweep(str(TINY)).name, "tests/results/tiny.toml", rows, ())
     assert text == (HERE / "results.md").read_text(encoding="utf-8")
-    assert table.to_csv(rows) == (HERE / "results.csv").read_text(encoding="utf-8")
+    assert to_csv(rows) == (HERE / "results.csv").read_text(encoding="utf-8")
 
 
 def test_the_figures_show_the_numbers_of_the_cache(store, swept):
@@ -336,8 +335,8 @@ def test_a_run_the_cache_lacks_is_told_and_its_figure_stays(swept, tmp_path, mon
 
 
 def test_a_cell_without_a_row_is_told(tmp_path, capsys):
-    rows = table.from_csv((HERE / "results.csv").read_text(encoding="utf-8"))
-    (tmp_path / "results.csv").write_text(table.to_csv(r for r in rows if r.seed == 0), encoding="utf-8")
+    rows = from_csv((HERE / "results.csv").read_text(encoding="utf-8"))
+    (tmp_path / "results.csv").write_text(to_csv(r for r in rows if r.seed == 0), encoding="utf-8")
     assert command.main([str(TINY), "--to", str(tmp_path), "--no-figures"]) == 0
     out = capsys.readouterr().out
     assert "MSE, 3 classes, seed 1: it is not measured yet." in out
@@ -359,7 +358,7 @@ def test_figures_become_files(store, swept, tmp_path):
     told = command.publish(str(TINY), tmp_path, measure=True, figures=True)
     assert any("figures are drawn" in sentence for sentence in told)
     files = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
-    rows = table.from_csv((tmp_path / "results.csv").read_text(encoding="utf-8"))
+    rows = from_csv((tmp_path / "results.csv").read_text(encoding="utf-8"))
     assert sorted(files) == sorted(name for board in paper_figures.boards(rows) for name in board.files())
     assert sum(map(len, files.values())) < 2e6
     for name in files:

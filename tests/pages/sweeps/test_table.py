@@ -16,11 +16,9 @@ from engine.config.requests import to_json
 from engine.losses import LOSSES
 from engine.runs import estimate
 from engine.sweeps import grid, status, workers
-from engine.sweeps import rows as table
-from engine.sweeps.rows import Law, Row
+from engine.sweeps.rows import FOLLOWED, Law, Row, from_csv, groups, latex, mean, to_csv
 from engine.units import duration, rounded
-from pages.rooms.sweeps import choice, figures, progress, published
-from pages.rooms.sweeps import table as sweep_table
+from pages.rooms.sweeps import choice, figures, progress, published, table
 from pages.state import selection
 from tests.pages.test_every_page import button, chart, charts, fine, opened, url
 from tests.pages.train.test_train import CALIBRATION, write_job
@@ -50,8 +48,7 @@ def started(store, monkeypatch):
 
 def row(cell, gamma=1.2, run="0" * 16, **more):
     laws = {
-        name: Law(gamma=gamma - 0.1 * place, low=gamma - 0.2, high=gamma + 0.2)
-        for place, name in enumerate(table.FOLLOWED)
+        name: Law(gamma=gamma - 0.1 * place, low=gamma - 0.2, high=gamma + 0.2) for place, name in enumerate(FOLLOWED)
     }
     columns = {f.name: f.type for f in dataclasses.fields(Row) if f.name != "laws"}
     plain = {
@@ -103,11 +100,11 @@ def test_numbers_are_those_of_the_table_over_seeds(store):
     at = opened(PAGE)
     body = shown(at)
     assert body["classes"] == [3, 10]
-    assert [line["name"] for line in body["rows"]] == list(table.groups(rows))
+    assert [line["name"] for line in body["rows"]] == list(groups(rows))
     for line in body["rows"]:
         for count, cell in zip(body["classes"], line["cells"], strict=True):
             for name, number in zip(("C", "C_awd"), cell["numbers"], strict=True):
-                wanted = table.mean(table.groups(rows)[line["name"]][count], name)
+                wanted = mean(groups(rows)[line["name"]][count], name)
                 assert (number["text"], number["spread"]) == (f"{wanted.mean:.3f}", f"± {wanted.deviation:.3f}")
                 assert f"{wanted.low:.3f} … {wanted.high:.3f}" in number["told"]
             assert cell["count"] == "2 seeds"
@@ -117,7 +114,7 @@ def test_numbers_are_those_of_the_table_over_seeds(store):
 
 
 def test_cells_that_came_with_the_program_are_shown_as_such_until_they_are_measured_here(store):
-    rows = {(r.row, r.classes, r.seed): r for r in table.from_csv(published.FILE.read_text(encoding="utf-8"))}
+    rows = {(r.row, r.classes, r.seed): r for r in from_csv(published.FILE.read_text(encoding="utf-8"))}
     at = opened(PAGE, sweep="results")
     body = shown(at)
     found = grid.open_sweep("results").cells
@@ -126,7 +123,7 @@ def test_cells_that_came_with_the_program_are_shown_as_such_until_they_are_measu
     for count, cell in zip(body["classes"], mlp["cells"], strict=True):
         assert cell["published"]
         assert cell["href"] == ""
-        wanted = table.mean([rows["MNIST MLP, CE", count, seed] for seed in (0, 1)], "C_awd")
+        wanted = mean([rows["MNIST MLP, CE", count, seed] for seed in (0, 1)], "C_awd")
         assert cell["numbers"][1]["text"] == f"{wanted.mean:.3f}"
     assert f"{len(found)} cells came with the program" in said(at)
     assert f"{len(found)} cells, 29 runs to train" in said(at)
@@ -175,12 +172,12 @@ def test_a_run_in_training_tells_its_epoch(store):
     store.write(("runs", run), dict(entry.meta) | {"request": to_json(cell.run), "finished": False, "records": records})
     (found, *_) = status.states(store, grid.open_sweep("tiny"))
     assert found.epoch == 12
-    mark = sweep_table.laid_out(grid.open_sweep("tiny"), [found], at_work=True)["rows"][0]["cells"][0]["seeds"][0]
+    mark = table.laid_out(grid.open_sweep("tiny"), [found], at_work=True)["rows"][0]["cells"][0]["seeds"][0]
     assert (mark["is"], mark["share"], mark["told"]) == ("training", 0.4, "Seed 0: training, epoch 12 of 30.")
-    stopped = sweep_table.laid_out(grid.open_sweep("tiny"), [found], at_work=False)["rows"][0]["cells"][0]["seeds"][0]
+    stopped = table.laid_out(grid.open_sweep("tiny"), [found], at_work=False)["rows"][0]["cells"][0]["seeds"][0]
     assert stopped["told"] == "Seed 0: stopped, epoch 12 of 30."
     done = [replace(found, trained=True)]
-    trained = sweep_table.laid_out(grid.open_sweep("tiny"), done, at_work=False)["rows"][0]["cells"][0]["seeds"][0]
+    trained = table.laid_out(grid.open_sweep("tiny"), done, at_work=False)["rows"][0]["cells"][0]["seeds"][0]
     assert (trained["is"], trained["told"]) == ("trained", "Seed 0: trained, not yet analysed.")
 
 
@@ -209,7 +206,7 @@ set = { preset = "MNIST MLP, MSE", classes = 3 }
 set = { preset = "MNIST MLP, MSE", classes = 10, epochs = 5, analyze = ["last"] }
 """
     found = grid.read(text)
-    body = sweep_table.laid_out(found, [status.State(cell) for cell in found.cells], at_work=False)
+    body = table.laid_out(found, [status.State(cell) for cell in found.cells], at_work=False)
     notes = dict(body["notes"])
     assert [notes[letter] for letter in body["rows"][0]["notes"]] == ["500 samples per class in place of 2,000"]
     assert body["rows"][1]["notes"] == []
@@ -223,12 +220,12 @@ def test_an_exponent_outside_the_bounds_is_marked_and_not_shaded():
     found = grid.open_sweep("tiny")
     one = found.cells[0]
     state = status.State(
-        one, replace(row(one), laws={n: Law(gamma=g) for n, g in zip(table.FOLLOWED, (0.9, 2.0, 1.5), strict=True)})
+        one, replace(row(one), laws={n: Law(gamma=g) for n, g in zip(FOLLOWED, (0.9, 2.0, 1.5), strict=True)})
     )
-    low, high = sweep_table.laid_out(found, [state], at_work=False)["rows"][0]["cells"][0]["numbers"]
+    low, high = table.laid_out(found, [state], at_work=False)["rows"][0]["cells"][0]["numbers"]
     assert (low["outside"], high["outside"]) == (True, False)
     assert low["shade"].endswith(",0)")
-    assert high["shade"].endswith(f",{sweep_table.SHADE})")
+    assert high["shade"].endswith(f",{table.SHADE})")
     assert "95 %" not in low["told"]
 
 
@@ -459,8 +456,8 @@ def test_the_files_are_those_of_the_engine(store, monkeypatch):
     given = {}
     monkeypatch.setattr("streamlit.download_button", lambda label, data, **more: given.update({label: (data, more)}))
     opened(PAGE)
-    assert given["CSV"][0] == table.to_csv(rows)
-    assert given["LaTeX"][0]() == table.latex("A first sweep", rows)
+    assert given["CSV"][0] == to_csv(rows)
+    assert given["LaTeX"][0]() == latex("A first sweep", rows)
     assert given["CSV"][1]["file_name"] == "gammascope-a-first-sweep.csv"
 
 

@@ -9,8 +9,8 @@ import pytest
 from engine.runs import estimate, library
 from pages.data.results import View
 from pages.rooms.tours import bar
-from pages.rooms.tours import library as kept
 from pages.rooms.tours.format import read
+from pages.rooms.tours.library import SHIPPED, own, shipped
 from pages.rooms.tours.page import EXAMPLE
 from pages.rooms.tours.places import PLACES
 from pages.state import selection
@@ -20,7 +20,7 @@ from tests.pages.test_every_page import button, fine, opened, sent, url
 from tests.planted import add_samples, add_spectra, analysis, fill
 
 PAGE = "pages/tours.py"
-TOURS = kept.shipped()
+TOURS = shipped()
 ONE = """id = "mine"
 title = "Mine"
 about = "Two stops."
@@ -59,7 +59,7 @@ def said(at):
     return "\n".join(e.value for e in (*at.markdown, *at.caption, *at.info, *at.warning))
 
 
-def own(store, name="mine.toml", text=ONE):
+def write_tour(store, name="mine.toml", text=ONE):
     (store.root / "tours").mkdir(exist_ok=True)
     (store.root / "tours" / name).write_text(text, encoding="utf-8")
 
@@ -85,7 +85,7 @@ def whole(store):
 def test_three_tours_come_along_and_each_is_named_after_its_file():
     assert tuple(TOURS) == ("five-minutes", "paper", "sceptic")
     assert all(tour.id == id and len(tour.stops) > 5 for id, tour in TOURS.items())
-    assert {path.stem for path in kept.SHIPPED.glob("*.toml")} == set(TOURS)
+    assert {path.stem for path in SHIPPED.glob("*.toml")} == set(TOURS)
 
 
 @pytest.mark.parametrize("page", list(PLACES))
@@ -152,7 +152,7 @@ def test_viewers_choices_are_not_a_tours_and_formulas_are_no_markup():
 
 
 def test_a_link_opens_its_stop_on_the_right_page_with_everything_set(run, store):
-    own(store)
+    write_tour(store)
     at = opened(tour="mine", stop="1")
     assert at.title[0].value == "By which power does noise grow with curvature?"
     assert url(at) == {"epoch": "0", "matrices": "C,E_h2", "window": "3,90", "tour": "mine", "stop": "1"}
@@ -169,7 +169,7 @@ def sent_to_browser(at):
 
 
 def test_what_else_a_link_says_holds(run, store):
-    own(store)
+    write_tour(store)
     at = opened(tour="mine", stop="1", epoch="10", large="yes")
     assert url(at)["epoch"] == "10"
     assert url(at)["window"] == "3,90"
@@ -177,14 +177,14 @@ def test_what_else_a_link_says_holds(run, store):
 
 
 def test_a_stop_beyond_the_last_is_the_last(run, store):
-    own(store)
+    write_tour(store)
     at = opened(tour="mine", stop="9")
     assert "share their directions" in at.title[0].value
     assert "Mine · 2 of 2" in said(at)
 
 
 def test_next_back_again_and_done(run, store):
-    own(store)
+    write_tour(store)
     at = opened(PAGE, k="33")
     at.button(key="tours.begin-mine").click().run()
     fine(at)
@@ -217,7 +217,7 @@ def test_next_back_again_and_done(run, store):
 
 
 def test_another_page_tells_the_way_back(run, store):
-    own(store)
+    write_tour(store)
     at = opened("pages/power_law.py", tour="mine", stop="1")
     on(at, "pages/dynamics.py")
     assert "leads back to Power law" in said(at)
@@ -232,7 +232,7 @@ def test_another_page_tells_the_way_back(run, store):
 
 @pytest.mark.parametrize(("word", "epoch"), [('"first"', "0"), ('"middle"', "10"), ('"last"', None), ("100", "100")])
 def test_epochs_in_words_are_those_of_the_present_run(run, store, word, epoch):
-    own(store, text=ONE.replace('"first"', word))
+    write_tour(store, text=ONE.replace('"first"', word))
     assert url(opened(tour="mine")).get("epoch") == epoch
 
 
@@ -252,7 +252,7 @@ def test_without_results_a_stop_says_what_to_press(store):
 
 def test_a_tour_chooses_its_run_and_keeps_the_viewers_layer(store):
     first, second = fill(store), fill(store, seed=1)
-    own(store, text=ONE.replace("{ epoch", f'{{ run = "{first}", epoch'))
+    write_tour(store, text=ONE.replace("{ epoch", f'{{ run = "{first}", epoch'))
     at = opened(tour="mine", run=second)
     assert url(at)["run"] == second  # the link says so
     button(at, "Show again").click().run()
@@ -278,7 +278,7 @@ def test_presenting_enlarges_and_leads_back(run):
 
 
 def test_the_bar_begins_to_present(run, store):
-    own(store)
+    write_tour(store)
     at = opened("pages/power_law.py", tour="mine", stop="1")
     button(at, "Present").click().run()
     fine(at)
@@ -307,15 +307,15 @@ def test_every_tour_is_listed_with_its_stops_and_link(run):
 
 
 def test_own_files_join_the_list_and_broken_ones_say_why(run, store, tmp_path_factory):
-    own(store)
-    own(store, "wrong.toml", ONE.replace('page = "power_law"', 'page = "nowhere"'))
-    own(store, "zz.toml", ONE.replace('"Mine"', '"Twin"'))
-    own(store, "paper.toml", ONE.replace('id = "mine"', 'id = "paper"'))
+    write_tour(store)
+    write_tour(store, "wrong.toml", ONE.replace('page = "power_law"', 'page = "nowhere"'))
+    write_tour(store, "zz.toml", ONE.replace('"Mine"', '"Twin"'))
+    write_tour(store, "paper.toml", ONE.replace('id = "mine"', 'id = "paper"'))
     outside = tmp_path_factory.mktemp("outside") / "secret.toml"
     outside.write_text(ONE.replace('id = "mine"', 'id = "secret"'))
     (store.root / "tours" / "link.toml").symlink_to(outside)
     (store.root / "tours" / "bytes.toml").write_bytes(b"\xff\xfe\x00")
-    assert list(kept.own()[0]) == ["mine"]
+    assert list(own()[0]) == ["mine"]
     at = opened(PAGE)
     warned = "\n".join(w.value for w in at.warning)
     for words in ("there is no page", "another tour has the id", "not a file of this folder", "no text in UTF"):
