@@ -184,7 +184,7 @@ def samples(epoch: int, activation: str = "relu", loss: str = "ce") -> Samples:
 
 def add_samples(store: Store, run: str, *epochs: int) -> None:
     """Give the planted run its samples at these epochs, and their pictures."""
-    found = library.find(store, run)
-    table.keep_pictures(store, found, pictures())
+    run_ = library.find(store, run)
+    table.keep_pictures(store, run_, pictures())
     for epoch in epochs:
-        table.write(store, SamplesRequest(run, epoch), found.fingerprint, samples(epoch))
+        table.write(store, SamplesRequest(run, epoch), run_.fingerprint, samples(epoch))

@@ -10,9 +10,9 @@ EMPTY = {"found", "told", "wanted", "said"}
 
 
 def classes(files: list[Path]) -> list[str]:
-    """Every class by its folder and name."""
+    """Every class under its package."""
     nodes = ((file, node) for file in files for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
-    return [f"{file.parent.name}.{node.name}" for file, node in nodes if isinstance(node, ast.ClassDef)]
+    return [f"{file.parent}: {node.name}" for file, node in nodes if isinstance(node, ast.ClassDef)]
 
 
 def empty(source: str) -> list[str]:

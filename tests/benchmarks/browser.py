@@ -72,15 +72,15 @@ def slider(page: Page, url: str, name: str, field: str, figure: str, presses: in
     page.wait_for_timeout(1500)
     knob = page.locator(f".st-key-{name}-{field}").get_by_role("slider").last
     knob.focus()
-    found = []
+    slides = []
     for press in range(presses + 2):
         page.evaluate(CLOCK, figure)
         knob.press("ArrowLeft" if press % 2 else "ArrowRight")
         page.wait_for_function("window.repainted !== null", timeout=20_000)
-        found.append(page.evaluate("window.repainted"))
+        slides.append(page.evaluate("window.repainted"))
         page.wait_for_timeout(800)
     # The first two fill caches.
-    return found[2:]
+    return slides[2:]
 
 
 def first_figure(page: Page, url: str, name: str) -> float:
@@ -138,22 +138,22 @@ def measure(url: str, server: int, presses: int) -> None:
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
         print(f"Chromium {browser.version}")
         page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
-        for name, field, params, figure, wanted in SLIDERS:
+        for name, field, params, figure, limit in SLIDERS:
             times = slider(page, f"{url}/{path(name)}?{params}", name, field, figure, presses)
-            told(
+            report(
                 f"{name}: slider {field} to repaint, from {params}",
                 median(times),
-                wanted,
+                limit,
                 f", slowest {max(times):.0f} ms",
             )
         for name in LABELS:
-            told(f"{name}: from the menu to its first figure", first_figure(page, url, name), 1000)
+            report(f"{name}: from the menu to its first figure", first_figure(page, url, name), 1000)
         print(f"{'the server while a page rests':48s} {at_rest(page, url, server):5.1%} of a core (wanted: below 10 %)")
         browser.close()
 
 
-def told(what: str, milliseconds: float, wanted: float, more: str = "") -> None:
-    print(f"{what:48s} {milliseconds:5.0f} ms (wanted: {wanted:.0f}){more}", flush=True)
+def report(what: str, milliseconds: float, limit: float, more: str = "") -> None:
+    print(f"{what:48s} {milliseconds:5.0f} ms (wanted: {limit:.0f}){more}", flush=True)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ def step(page: Page) -> float:
     return seconds
 
 
-def told(what: str, seconds: list[float], wanted: float | None) -> None:
-    limit = "" if wanted is None else f" (under {wanted:.0f} s wanted)"
+def report(what: str, seconds: list[float], goal: float | None) -> None:
+    limit = "" if goal is None else f" (under {goal:.0f} s wanted)"
     print(f"{what}: {median(seconds):.2f} s, slowest {max(seconds):.2f} s{limit}", flush=True)
 
 
@@ -66,8 +66,8 @@ def main() -> None:
                 shot = recording.read(store, key)
                 assert shot is not None
                 print(f"{name}: the first frame after {first:.1f} s, of which the engine needs some to wake")
-                told(f"{name}: a frame", [frame.seconds for frame in shot.frames[1:]], WANTED[name])
-                told(f"{name}: a step", steps, WANTED[name])
+                report(f"{name}: a frame", [frame.seconds for frame in shot.frames[1:]], WANTED[name])
+                report(f"{name}: a step", steps, WANTED[name])
                 page.get_by_role("button", name="Stop", exact=True).click()
                 settle(page)
                 page.close()

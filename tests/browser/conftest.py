@@ -85,7 +85,7 @@ class Dashboard:
 
 def find_chromium():
     """Path of the system's Chromium, if there is one."""
-    return next((found for name in CHROMIUMS if (found := shutil.which(name))), None)
+    return next((path for name in CHROMIUMS if (path := shutil.which(name))), None)
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,8 @@ FINISHED_SECONDS = float(os.environ.get("GAMMASCOPE_DEMO_SECONDS", "1500"))
 
 def epochs_shown(page):
     """The epoch of the provenance lines."""
-    found = set(re.findall(r"epoch\s(\d+) · layer", page.inner_text("[data-testid=stMain]")))
-    return {int(epoch) for epoch in found}
+    epochs = set(re.findall(r"epoch\s(\d+) · layer", page.inner_text("[data-testid=stMain]")))
+    return {int(epoch) for epoch in epochs}
 
 
 def test_the_demo_from_an_empty_cache_to_its_first_results(empty, window, capsys):

@@ -24,8 +24,8 @@ def test_keys_walk_from_a_sample_to_its_partner_and_a_click_takes_another(looked
     page.wait_for_function(
         "Math.abs(document.querySelector('.st-key-losses .gammascope-plot').data.at(-1).x[0] - 0.95) < 1e-9"
     )
-    found = planted.samples(100)
-    second = int(found.neighbours(3, 3, 2)[1])
+    samples = planted.samples(100)
+    second = int(samples.neighbours(3, 3, 2)[1])
     tiles = page.locator(".st-key-partner .nsewdrag").bounding_box()
     page.mouse.click(tiles["x"] + tiles["width"] * 1.5 / 7, tiles["y"] + tiles["height"] / 2)
     expect(page).to_have_url(re.compile(rf"partner={second}\b"))

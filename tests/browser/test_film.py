@@ -18,8 +18,8 @@ PLOT = ".st-key-film-screen .gammascope-plot"
 
 
 def shot(store):
-    found = recording.films(store)
-    return found[0] if found else None
+    films = recording.films(store)
+    return films[0] if films else None
 
 
 def until(condition):

@@ -56,9 +56,9 @@ def test_an_address_that_was_lost_on_its_way_is_written_by_the_next_fragment(pla
         server = socket.connect_to_server()
 
         def arrived(message):
-            told = ForwardMsg.FromString(message)
-            if "k=39" in told.page_info_changed.query_string and not lost:
-                lost.append(told)
+            forward = ForwardMsg.FromString(message)
+            if "k=39" in forward.page_info_changed.query_string and not lost:
+                lost.append(forward)
             else:
                 socket.send(message)
 
@@ -77,15 +77,17 @@ def test_an_address_that_was_lost_on_its_way_is_written_by_the_next_fragment(pla
 
 
 def test_every_figure_is_sent_whole(planted, window):
-    told = []
+    messages = []
     page = window("about:blank")
-    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: told.append(BackMsg.FromString(frame))))
+    page.on(
+        "websocket", lambda socket: socket.on("framesent", lambda frame: messages.append(BackMsg.FromString(frame)))
+    )
     page.goto(f"{planted.url}/commutativity")
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
     settle(page)
     page.get_by_role("slider").nth(1).press("ArrowLeft")
     expect(page).to_have_url(re.compile(r"k=99"))
-    asked = [message.rerun_script for message in told if message.HasField("rerun_script")]
+    asked = [message.rerun_script for message in messages if message.HasField("rerun_script")]
     assert len(asked) > 1
     assert not any(request.cached_message_hashes for request in asked)
 

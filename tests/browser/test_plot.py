@@ -18,9 +18,9 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 def plot(page, key):
     """The element plotly.js draws in; painted at least once."""
-    found = page.locator(f".st-key-{key} .gammascope-plot[data-painted]")
-    expect(found).to_be_visible()
-    return found
+    figure = page.locator(f".st-key-{key} .gammascope-plot[data-painted]")
+    expect(figure).to_be_visible()
+    return figure
 
 
 def press(page, key, name):
@@ -102,14 +102,14 @@ def test_the_numbers_of_a_figure_are_those_of_the_engine(planted, window):
     store = Store(planted.cache)
     (run,) = store.list("runs")
     (made,) = [a for a in library.analyses(store, run) if a.request.epoch == 50]
-    wanted = library.load_analysis(store, run, made.key)
+    analysis = library.load_analysis(store, run, made.key)
     with np.load(io.BytesIO(saved.value.path().read_bytes()), allow_pickle=False) as read:
-        np.testing.assert_allclose(read["R_real"], wanted.correlation("C", 40))
-        np.testing.assert_allclose(read["H"], wanted.eigenvalues[:40])
+        np.testing.assert_allclose(read["R_real"], analysis.correlation("C", 40))
+        np.testing.assert_allclose(read["H"], analysis.eigenvalues[:40])
     with page.expect_download() as saved:
         dialog.get_by_role("button", name="Numbers as CSV").click()
     table = pd.read_csv(saved.value.path())
-    np.testing.assert_allclose(table["R_real[1]"], wanted.correlation("C", 40)[:, 0])
+    np.testing.assert_allclose(table["R_real[1]"], analysis.correlation("C", 40)[:, 0])
 
 
 def test_large_type_enlarges_letters_and_figures(planted, window):

@@ -56,9 +56,9 @@ def test_the_report_opens_offline_from_a_file(two, window, chromium, tmp_path):
     path = tmp_path / "report.html"
     assert saved(page, "Report", path).endswith("epoch-100.html")
     context = chromium.new_context(offline=True, color_scheme="dark")
-    offline, said, asked = context.new_page(), [], []
-    offline.on("console", lambda message: said.append(message.text))
-    offline.on("pageerror", lambda error: said.append(str(error)))
+    offline, errors, asked = context.new_page(), [], []
+    offline.on("console", lambda message: errors.append(message.text))
+    offline.on("pageerror", lambda error: errors.append(str(error)))
     offline.on("request", lambda request: asked.append(request.url))
     offline.goto(path.as_uri())
     offline.wait_for_selector("html[data-drawn=yes]", timeout=120_000)
@@ -70,7 +70,7 @@ def test_the_report_opens_offline_from_a_file(two, window, chromium, tmp_path):
     heights = offline.locator("math").evaluate_all("all => all.map(one => one.getBoundingClientRect().height)")
     assert min(heights) > 5
     assert offline.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert not said
+    assert not errors
     assert asked == [path.as_uri()]
     context.close()
 

@@ -12,10 +12,10 @@ pytestmark = pytest.mark.browser
 
 def trace(page, key, meta, where="true"):
     """One series t of a figure, as plotly.js holds it once it is drawn and `where` holds of it."""
-    found = (
+    points = (
         f"document.querySelector('.st-key-{key} .gammascope-plot')?.data?.find((t) => t.meta === '{meta}' && {where})"
     )
-    return page.wait_for_function(found).json_value()
+    return page.wait_for_function(points).json_value()
 
 
 def test_keys_move_the_sandbox_up_the_map_and_the_proof_shows_its_bounds(planted, window):

@@ -94,8 +94,8 @@ def opened(window, dashboard, name, scheme):
 def agrees(page, name, scheme):
     """Wait until the page is as its reference."""
     give_up = time.monotonic() + PATIENCE
-    while told := fault(page, name, scheme):
-        assert time.monotonic() < give_up, f"{told} Look at the page."
+    while difference := fault(page, name, scheme):
+        assert time.monotonic() < give_up, f"{difference} Look at the page."
         page.wait_for_timeout(500)
 
 

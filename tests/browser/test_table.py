@@ -43,15 +43,15 @@ def test_a_grid_fills_to_the_end_and_leads_to_its_power_laws(empty, window):
     settle(page)
 
     word = re.search(r"sweep=(own-\w+)", page.url)[1]
-    found = status.states(Store(empty.cache), open_sweep(str(empty.cache / "sweeps" / f"{word}.toml")))
-    gammas = [f"{state.row.laws[name].gamma:.3f}" for state in found for name in ("C", "C_awd")]
+    states = status.states(Store(empty.cache), open_sweep(str(empty.cache / "sweeps" / f"{word}.toml")))
+    gammas = [f"{state.row.laws[name].gamma:.3f}" for state in states for name in ("C", "C_awd")]
     assert page.locator(".gs-number b").all_inner_texts() == gammas
     expect(page.locator(".js-plotly-plot")).to_have_count(1)
 
     page.locator("a.gs-number").first.click()
     expect(page.get_by_role("heading", name="By which power does noise grow with curvature?")).to_be_visible()
     settle(page)
-    assert f"run={found[0].row.run}" in page.url
+    assert f"run={states[0].row.run}" in page.url
     assert f"sweep={word}" in page.url
     page.go_back()
     expect(page.locator(".gs-done")).to_have_count(2)

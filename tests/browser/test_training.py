@@ -46,9 +46,9 @@ def at_work(dashboard):
     """The job of the queue, once its worker trains."""
     give_up = time.monotonic() + PATIENCE / 1000
     while True:
-        found = [j for j in jobs(dashboard).running() if j.queue and j.progress.stage == "training"]
-        if found:
-            return found[0]
+        training = [j for j in jobs(dashboard).running() if j.queue and j.progress.stage == "training"]
+        if training:
+            return training[0]
         assert time.monotonic() < give_up, [(j.title, j.progress) for j in jobs(dashboard).jobs()]
         time.sleep(0.1)
 
@@ -77,9 +77,9 @@ def test_live_curves_the_line_in_the_sidebar_and_stop_within_two_seconds(empty, 
     job = at_work(empty)
     menu = page.get_by_test_id("stSidebar")
     menu.get_by_text("Power law").click()
-    told = menu.get_by_role("link", name=re.compile("Training … "))
-    expect(told).to_be_visible(timeout=PATIENCE)
-    told.click()
+    entry = menu.get_by_role("link", name=re.compile("Training … "))
+    expect(entry).to_be_visible(timeout=PATIENCE)
+    entry.click()
 
     stop = page.get_by_role("button", name="Stop")
     expect(stop).to_be_visible(timeout=PATIENCE)

@@ -48,9 +48,9 @@ def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 
 def now(jobs: Jobs, job: Job) -> Job:
-    found = jobs.job(job.id)
-    assert found is not None
-    return found
+    job_now = jobs.job(job.id)
+    assert job_now is not None
+    return job_now
 
 
 def ended(jobs: Jobs, job: Job, seconds: float = 20.0) -> Job:
@@ -237,18 +237,18 @@ def test_a_job_outlives_the_server_and_is_found_again(tmp_path: Path) -> None:
 
 
 def test_the_same_command_runs_once_at_a_time(jobs: Jobs) -> None:
-    barrier, found = threading.Barrier(8), []
+    barrier, jobs_begun = threading.Barrier(8), []
 
     def press() -> None:
         barrier.wait()
-        found.append(jobs.start([OBEY], "t").id)
+        jobs_begun.append(jobs.start([OBEY], "t").id)
 
     threads = [threading.Thread(target=press) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(set(found)) == 1
+    assert len(set(jobs_begun)) == 1
     (job,) = jobs.jobs()
     other = jobs.start([DEAF], "t")
     assert other.id != job.id

@@ -42,9 +42,9 @@ def test_the_reporter_writes_seldom_but_never_misses_an_end(tmp_path: Path) -> N
     reporter = Reporter(tmp_path, clock)
 
     def written() -> Progress:
-        found = read_progress(tmp_path)
-        assert found is not None
-        return found
+        progress = read_progress(tmp_path)
+        assert progress is not None
+        return progress
 
     writes = set()
     for i in range(1000):

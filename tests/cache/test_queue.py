@@ -141,16 +141,16 @@ def test_one_whose_process_is_not_yet_on_record_is_waited_for_but_not_for_ever(j
     me = psutil.Process()
     own = record(jobs.root / "own", 2.0, me.pid, me.create_time())
     half = record(jobs.root / "half", 1.0, 0, time.time())
-    told = []
+    messages = []
 
     def give_up() -> bool:
-        if len(told) == 1:
+        if len(messages) == 1:
             values = json.loads((half / "job.json").read_text())
             (half / "job.json").write_text(json.dumps(values | {"started": time.time() - 60}))
         return False
 
-    wait_for_turn(own, lambda *words: told.append(words), give_up, 0.01)
-    assert told == [("waiting", 0, 1)]
+    wait_for_turn(own, lambda *words: messages.append(words), give_up, 0.01)
+    assert messages == [("waiting", 0, 1)]
     assert now(jobs, jobs.jobs()[1]).state == "failed"
 
 

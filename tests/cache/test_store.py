@@ -39,8 +39,8 @@ def folder(store: Store) -> Path:
 
 
 def array_file(store: Store, name: str) -> Path:
-    (found,) = folder(store).glob(f"{name}-*.safetensors")
-    return found
+    (file,) = folder(store).glob(f"{name}-*.safetensors")
+    return file
 
 
 def test_an_entry_is_read_as_it_was_written(store: Store) -> None:

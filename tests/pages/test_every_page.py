@@ -48,9 +48,9 @@ def charts(at):
 
 def sent(at, key):
     """What the browser gets for the figure under a key."""
-    found = [c for c in at.get("bidi_component") if c.proto.id.endswith(f"-{key}")]
-    assert len(found) == 1, charts(at)
-    return json.loads(found[0].proto.bytes)
+    components = [c for c in at.get("bidi_component") if c.proto.id.endswith(f"-{key}")]
+    assert len(components) == 1, charts(at)
+    return json.loads(components[0].proto.bytes)
 
 
 def chart(at, key):
@@ -111,9 +111,9 @@ def test_a_link_to_what_is_not_there_opens_what_is(run, params):
 
 def test_what_a_link_names_and_is_not_here_is_said_kindly(run):
     at = opened("pages/commutativity.py", run="0" * 16, runs="1" * 16, layer="fc9")
-    told = [i.value for i in at.info]
-    assert any("run 00000000 and 11111111, which this machine does not have" in t for t in told)
-    assert any("Layer fc9 is not analysed in this run; fc2 is shown." in t for t in told)
+    sentences = [i.value for i in at.info]
+    assert any("run 00000000 and 11111111, which this machine does not have" in t for t in sentences)
+    assert any("Layer fc9 is not analysed in this run; fc2 is shown." in t for t in sentences)
     assert charts(at)
     assert not [i for i in opened("pages/commutativity.py", run=run).info if "link" in i.value]
 
@@ -150,15 +150,15 @@ def test_a_fault_of_the_program_shows_no_internals(run, monkeypatch):
 
 def test_the_start_page_draws_the_arrays_of_the_last_epoch(store, run):
     at = opened()
-    wanted = result(store, run, 100)
-    np.testing.assert_allclose(heat(at, "K"), wanted.projected("C", 100), rtol=1e-6)
-    np.testing.assert_allclose(heat(at, "R_real"), wanted.correlation("C", 100), atol=1e-6)
-    np.testing.assert_allclose(heat(at, "R_rand"), wanted.random_correlation("C", 100, seed=0), atol=1e-6)
+    analysis = result(store, run, 100)
+    np.testing.assert_allclose(heat(at, "K"), analysis.projected("C", 100), rtol=1e-6)
+    np.testing.assert_allclose(heat(at, "R_real"), analysis.correlation("C", 100), atol=1e-6)
+    np.testing.assert_allclose(heat(at, "R_rand"), analysis.random_correlation("C", 100, seed=0), atol=1e-6)
     values = {m.label: m.value for m in at.metric}
-    assert values["Noise exponent γ"] == f"{wanted.fit('C').gamma:.2f}" == "1.20"
-    assert values["Predicted exponent γ"] == f"{wanted.fit('C_awd').gamma:.2f}"
-    assert values["Commutator error"] == f"{wanted.commutator('C'):.2f}"
-    assert values["Alignment"] == f"{wanted.alignment('C'):.2f}"
+    assert values["Noise exponent γ"] == f"{analysis.fit('C').gamma:.2f}" == "1.20"
+    assert values["Predicted exponent γ"] == f"{analysis.fit('C_awd').gamma:.2f}"
+    assert values["Commutator error"] == f"{analysis.commutator('C'):.2f}"
+    assert values["Alignment"] == f"{analysis.alignment('C'):.2f}"
 
 
 def test_the_epoch_slider_moves_every_number_and_picture(store, run):
@@ -166,8 +166,8 @@ def test_the_epoch_slider_moves_every_number_and_picture(store, run):
     before = heat(at, "R_real")
     at.select_slider[0].set_value(0).run()
     fine(at)
-    wanted = result(store, run, 0)
-    np.testing.assert_allclose(heat(at, "R_real"), wanted.correlation("C", 100), atol=1e-6)
+    analysis = result(store, run, 0)
+    np.testing.assert_allclose(heat(at, "R_real"), analysis.correlation("C", 100), atol=1e-6)
     assert np.abs(heat(at, "R_real") - before).max() > 0.01
     assert {m.label: m.value for m in at.metric}["Noise exponent γ"] == "1.00"
     assert url(at)["epoch"] == "0"
@@ -263,20 +263,20 @@ def test_the_matrix_choice_changes_pictures_and_meters(store, run):
     assert set(at.selectbox[0].options) >= {"C – covariance of the mini-batch gradient"}
     at.selectbox[0].set_value("C_awd").run()
     fine(at)
-    wanted = result(store, run, 100)
-    np.testing.assert_allclose(heat(at, "R_real"), wanted.correlation("C_awd", 100), atol=1e-6)
+    analysis = result(store, run, 100)
+    np.testing.assert_allclose(heat(at, "R_real"), analysis.correlation("C_awd", 100), atol=1e-6)
     bars = decode(chart(at, "commutator")["data"][0]["x"])
-    expected = [wanted.commutator("C_awd"), *(wanted.commutator("C_awd", part, 100) for part in ("top", "bulk"))]
+    expected = [analysis.commutator("C_awd"), *(analysis.commutator("C_awd", part, 100) for part in ("top", "bulk"))]
     np.testing.assert_allclose(bars, expected)
     assert url(at)["matrix"] == "C_awd"
 
 
 def test_alignment_is_shown_for_every_matrix_beside_chance(store, run):
     at = opened("pages/commutativity.py")
-    wanted = result(store, run, 100)
+    analysis = result(store, run, 100)
     bars, ticks = chart(at, "alignment")["data"]
-    np.testing.assert_allclose(decode(bars["x"]), [wanted.alignment(n) for n in wanted.names])
-    np.testing.assert_allclose(decode(ticks["x"]), [wanted.random_alignment(n) for n in wanted.names])
+    np.testing.assert_allclose(decode(bars["x"]), [analysis.alignment(n) for n in analysis.names])
+    np.testing.assert_allclose(decode(ticks["x"]), [analysis.random_alignment(n) for n in analysis.names])
 
 
 @pytest.mark.parametrize("page", ["app.py", *PAGES])

@@ -61,11 +61,11 @@ def test_every_page_shows_what_there_is(page, planted):
     assert not at.warning, [w.value for w in at.warning]
     if page == "pages/runs.py":
         return
-    said = " ".join(i.value for i in at.info)
+    sentences = " ".join(i.value for i in at.info)
     if page == "pages/suppression.py":
-        assert "curvatures of single samples, which are defined layer by layer" in said
+        assert "curvatures of single samples, which are defined layer by layer" in sentences
         return
-    assert f"Layers fc1 and fc2 jointly: H has the cross blocks of all {SIDE * SIDE} weights" in said
+    assert f"Layers fc1 and fc2 jointly: H has the cross blocks of all {SIDE * SIDE} weights" in sentences
     assert charts(at)
     # Chosen singly, the same page says nothing of it.
     alone = opened(page, layer="fc2")
@@ -137,10 +137,10 @@ def test_layers_are_chosen_to_be_studied_jointly(store, monkeypatch):
     assert shown["D"] == f"{784 * 50 + 50 * 50 + 50 * 10:,}"
     assert float(shown["Memory"].split()[0]) > float(alone.split()[0])
     button(at, "Measure").click().run()
-    found = parse(noted[-1])
-    assert isinstance(found, AnalyzeCommand)
-    assert found.layer == "fc1+fc2+fc3"
-    assert found.settings.top_k == 300, "too many weights for the whole basis"
+    command = parse(noted[-1])
+    assert isinstance(command, AnalyzeCommand)
+    assert command.layer == "fc1+fc2+fc3"
+    assert command.settings.top_k == 300, "too many weights for the whole basis"
     # The layer chosen is no longer one of the others.
     at.selectbox(key="loading.layer").set_value("fc3").run()
     fine(at)

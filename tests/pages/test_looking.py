@@ -67,7 +67,7 @@ def press(at, kind, label, value):
     fine(at)
 
 
-def said(at, words):
+def shows(at, words):
     return [c.value for c in (*at.caption, *at.markdown) if words in c.value]
 
 
@@ -83,8 +83,8 @@ def test_the_sizes_are_tested_against_99_draws_of_the_law(store, run):
     ]
     real = commutation.off_diagonal(a.correlation("C", 40)).rms[-1]
     assert real < min(sizes)
-    assert said(at, "**None of 99 random rotations was as close to diagonal: p ≤ 0.01.**")
-    assert said(at, f"Root mean square {real:.3f}, by chance {np.median(sizes):.3f} ({min(sizes):.3f}")
+    assert shows(at, "**None of 99 random rotations was as close to diagonal: p ≤ 0.01.**")
+    assert shows(at, f"Root mean square {real:.3f}, by chance {np.median(sizes):.3f} ({min(sizes):.3f}")
     bars, band, middle = chart(at, "off_diagonal")["data"]
     assert (bars["meta"], band["meta"], middle["meta"]) == ("measured", "band", "by chance")
     assert "99 draws" in band["name"]
@@ -136,16 +136,16 @@ def test_beyond_300_directions_on_demand_in_percent_then_as_means_then_cell_by_c
     press(at, "slider", "Leading directions", 500)
     np.testing.assert_array_equal(heat(at, "R_real"), np.rint(100 * a.correlation("C", 500)))
     np.testing.assert_allclose(heat(at, "K"), a.projected("C", 500), rtol=1e-6)
-    assert not said(at, "shown as means")
+    assert not shows(at, "shown as means")
     press(at, "slider", "Leading directions", 700)
     assert heat(at, "K").shape == (350, 350)
     assert heat(at, "K")[3, 7] == pytest.approx(a.projected("C", 700)[6:8, 14:16].mean(), rel=1e-6)
-    assert said(at, "700 × 700 entries are shown as means over 2 × 2 of them")
+    assert shows(at, "700 × 700 entries are shown as means over 2 × 2 of them")
     press(at, "toggle", "Cell by cell", True)
     press(at, "slider", "First direction", 101)
     np.testing.assert_allclose(heat(at, "R_real"), a.correlation("C", 700)[100:400, 100:400], atol=1e-6)
-    assert not said(at, "shown as means")
-    assert said(at, "over the leading 300 directions")
+    assert not shows(at, "shown as means")
+    assert shows(at, "over the leading 300 directions")
     press(at, "toggle", "Up to 700 directions", False)
     assert heat(at, "K").shape == (300, 300)
     assert url(at)["k"] == "300"
@@ -165,8 +165,8 @@ def test_a_matrix_without_a_spectrum_still_shows_what_there_is(run):
     at = opened(COMMUTATIVITY, matrix="C_gg")
     assert [t["meta"] for t in chart(at, "off_diagonal")["data"]] == ["measured"]
     assert len([i for i in at.info if "no random twin" in i.value]) == 1
-    assert said(at, "there is no random twin to compare it with")
-    assert said(at, "kept with its spectrum")
+    assert shows(at, "there is no random twin to compare it with")
+    assert shows(at, "kept with its spectrum")
     assert "commutator" not in charts(at)
     assert "alignment" in charts(at)
 
@@ -177,7 +177,7 @@ def test_a_matrix_without_a_spectrum_still_shows_what_there_is(run):
 def test_other_runs_join_in_their_own_markers_and_rows(store, run):
     other = fill(store, epochs=(0, 100), seed=1)
     at = opened(POWER_LAW, run=run, epoch="10")
-    assert not said(at, "| run |")
+    assert not shows(at, "| run |")
     press(at, "multiselect", "Other runs", [other])
     assert url(at)["runs"] == other
     points = [
@@ -191,36 +191,36 @@ def test_other_runs_join_in_their_own_markers_and_rows(store, run):
     ]
     # The other run has no epoch 10: the nearest is shown.
     second = next(a for a in library.analyses(store, other) if a.request.epoch == 0)
-    wanted = library.load_analysis(store, other, second.key)
+    loaded = library.load_analysis(store, other, second.key)
     index = decode(points[2]["customdata"])[:, 0].astype(int) - 1
-    np.testing.assert_allclose(decode(points[2]["y"]), wanted.diagonal("C")[index])
-    (table,) = said(at, "| run |")
+    np.testing.assert_allclose(decode(points[2]["y"]), loaded.diagonal("C")[index])
+    (table,) = shows(at, "| run |")
     assert table.count("seed 1") == 2
-    assert f"**{wanted.fit('C', 400).gamma:.3f}**" in table
+    assert f"**{loaded.fit('C', 400).gamma:.3f}**" in table
     assert len([t for t in chart(at, "gamma_by_window")["data"] if t["meta"] == "C"]) == 2
     again = opened(POWER_LAW, **url(at))
-    assert said(again, "| run |") == [table]
+    assert shows(again, "| run |") == [table]
     press(at, "multiselect", "Other runs", [])
-    assert not said(at, "| run |")
+    assert not shows(at, "| run |")
 
 
 def test_another_run_without_results_is_said(store, run):
     other = fill(store, epochs=(), seed=1)
     at = opened(POWER_LAW, run=run, runs=other)
-    assert said(at, "is analysed yet")
+    assert shows(at, "is analysed yet")
     assert chart(at, "power")
 
 
 def test_theil_sen_joins_the_table_on_demand(store, run):
     at = opened(POWER_LAW, window="3,90")
-    assert not said(at, "Theil–Sen |")
+    assert not shows(at, "Theil–Sen |")
     press(at, "toggle", "Second opinion", True)
     slope, low, high = result(store, run, 100).theil_sen("C", 90, 2)
     a = result(store, run, 100)
     x, y = np.log10(a.eigenvalues[2:90]), np.log10(a.diagonal("C")[2:90])
     i, j = np.triu_indices(88, 1)
     assert slope == pytest.approx(np.median((y[j] - y[i]) / (x[j] - x[i])))
-    assert said(at, f"{slope:.3f} ({low:.3f} … {high:.3f})")
+    assert shows(at, f"{slope:.3f} ({low:.3f} … {high:.3f})")
 
 
 def test_residuals_belong_to_the_window(run, store):
@@ -270,29 +270,29 @@ def test_one_direction_is_marked_in_every_figure_of_both_pages_until_it_is_clear
         assert decode(ring["x"])[0] == a.eigenvalues[16]
     np.testing.assert_allclose(decode(marked(at, "power")[0]["y"]), [a.diagonal(n)[16] for n in ("C", "C_awd")])
     assert [s["x0"] for s in chart(at, "gamma_by_window")["layout"]["shapes"] if s["line"].get("color") == "#e6178f"]
-    (line,) = said(at, "**Direction 17**")
+    (line,) = shows(at, "**Direction 17**")
     assert "the 17th sharpest and 17th noisiest of 400 directions" in line
     at.switch_page(COMMUTATIVITY).run()
     fine(at)
     for name in ("K", "R_real", "R_rand"):
         assert sorted(s["x0"] for s in chart(at, name)["layout"]["shapes"]) == [-0.5, 15.5]
-    assert said(at, "**Direction 17**")
+    assert shows(at, "**Direction 17**")
     next(b for b in at.button if b.label == "Clear").click().run()
     fine(at)
     assert "shapes" not in chart(at, "K")["layout"] or not chart(at, "K")["layout"]["shapes"]
     assert "direction" not in url(at)
-    assert said(at, "Click a point or a cell")
+    assert shows(at, "Click a point or a cell")
 
 
 def test_a_direction_beyond_the_pictures_is_said(run):
-    assert said(opened(COMMUTATIVITY, direction="51", k="50"), "It is beyond the 50 shown.")
-    assert not said(opened(COMMUTATIVITY, direction="50", k="50"), "It is beyond")
+    assert shows(opened(COMMUTATIVITY, direction="51", k="50"), "It is beyond the 50 shown.")
+    assert not shows(opened(COMMUTATIVITY, direction="50", k="50"), "It is beyond")
 
 
 def test_a_direction_this_analysis_does_not_have_is_not_marked(run):
     at = opened(POWER_LAW, direction="5000")
     assert not marked(at, "power")
-    assert said(at, "Click a point or a cell")
+    assert shows(at, "Click a point or a cell")
 
 
 def test_runs_are_called_by_what_tells_them_apart():
@@ -351,13 +351,13 @@ def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, mo
     for panel in panels:
         key_, arrays, text, names = panel.head.key, panel.arrays(), panel.code(), {}
         exec(text, names)
-        for name, wanted in arrays.items():
-            if name in names and wanted.dtype.kind != "U":
+        for name, expected in arrays.items():
+            if name in names and expected.dtype.kind != "U":
                 # A course along training leaves its last epoch; below the noise floor there is no residual.
-                got, wanted = np.atleast_1d(names[name]), wanted[-1] if key_ == "play" else wanted
-                defined = np.isfinite(wanted)
+                got, expected = np.atleast_1d(names[name]), expected[-1] if key_ == "play" else expected
+                defined = np.isfinite(expected)
                 np.testing.assert_allclose(
-                    got[defined], wanted[defined], rtol=1e-5, atol=1e-6, err_msg=f"{key_} {name}"
+                    got[defined], expected[defined], rtol=1e-5, atol=1e-6, err_msg=f"{key_} {name}"
                 )
                 compared += 1
         assert "print" in text or set(names) & set(arrays), key_
@@ -367,14 +367,14 @@ def test_the_code_of_every_figure_gives_the_numbers_of_its_download(tmp_path, mo
 
 def test_a_picture_holds_more_than_it_shows_for_a_slider_that_moves(store, run):
     at = opened(COMMUTATIVITY, k="40")
-    wanted = result(store, run, 100)
+    at_end = result(store, run, 100)
     for name in ("K", "R_real", "R_rand"):
-        told = sent(at, name)
-        assert told["follows"] == {"slider": "commutativity-k", "k": 40, "cells": 100}
-        assert told["figure"]["layout"]["xaxis"]["range"] == [-0.5, 39.5]
-        assert decode(told["figure"]["data"][0]["z"]).shape == (100, 100)
+        picture = sent(at, name)
+        assert picture["follows"] == {"slider": "commutativity-k", "k": 40, "cells": 100}
+        assert picture["figure"]["layout"]["xaxis"]["range"] == [-0.5, 39.5]
+        assert decode(picture["figure"]["data"][0]["z"]).shape == (100, 100)
     # Colours are those of what is shown, not of what is held.
     limit = chart(at, "K")["data"][0]["zmax"]
-    assert limit == pytest.approx(np.abs(wanted.projected("C", 40)).max())
-    np.testing.assert_allclose(heat(at, "R_real"), wanted.correlation("C", 40), atol=1e-6)
+    assert limit == pytest.approx(np.abs(at_end.projected("C", 40)).max())
+    np.testing.assert_allclose(heat(at, "R_real"), at_end.correlation("C", 40), atol=1e-6)
     assert sent(opened(COMMUTATIVITY, k="150"), "K")["follows"] is None

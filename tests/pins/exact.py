@@ -80,12 +80,12 @@ def arrays() -> Iterator[tuple[str, ndarray]]:
 def _all(result: Analysis) -> dict[str, ndarray]:
     """All that an analysis can tell, under the names it is kept by."""
     whole = dataclasses.replace(result.sampled(), spectra=None if result.provenance.shapes else result.sample_spectra())
-    found = {f"numbers/{name}": values for name, values in numbers(result).items()}
+    arrays = {f"numbers/{name}": values for name, values in numbers(result).items()}
     for part, kept in (("", whole), ("kept/", whole.kept(whole.names))):
         values, meta = kept.to_arrays()
-        found |= {f"{part}{name}": array for name, array in values.items()}
-        found[f"{part}meta"] = np.array(_json(meta))
-    return found
+        arrays |= {f"{part}{name}": array for name, array in values.items()}
+        arrays[f"{part}meta"] = np.array(_json(meta))
+    return arrays
 
 
 def _cache(folder: Path) -> Iterator[tuple[str, ndarray]]:

@@ -62,7 +62,7 @@ def numbers(result: Analysis) -> dict[str, ndarray]:
     probes = np.random.default_rng(0).standard_normal((d, 3))
     seen = result.basis.T @ probes
     p = result.provenance
-    found = {
+    by_name = {
         "eigenvalues": result.eigenvalues,
         "facts": np.array([p.samples, p.d_out, p.d_in, p.unpaired, p.sigma_w2, p.mean_loss, p.accuracy]),
     }
@@ -71,20 +71,20 @@ def numbers(result: Analysis) -> dict[str, ndarray]:
         if name != "H":
             values += [result.commutator(name), result.random_commutator(name)]
             values += [result.alignment(name), result.random_alignment(name)]
-            found[f"{name}/diagonal"] = result.diagonal(name)
-            found[f"{name}/law"] = law(result, name)
-        found[f"{name}/numbers"] = np.array(values)
+            by_name[f"{name}/diagonal"] = result.diagonal(name)
+            by_name[f"{name}/law"] = law(result, name)
+        by_name[f"{name}/numbers"] = np.array(values)
         if k == d:
             # wᵀMz for a few fixed w and z: the whole matrix, whatever the basis.
-            found[f"{name}/forms"] = (seen.T @ result.projected(name, k) @ seen)[np.triu_indices(3)]
+            by_name[f"{name}/forms"] = (seen.T @ result.projected(name, k) @ seen)[np.triu_indices(3)]
         if name in result.replicates:
-            found[f"{name}/replicates"] = result.replicates[name].flatten()
+            by_name[f"{name}/replicates"] = result.replicates[name].flatten()
     if not result.provenance.shapes:
         for place, edit in enumerate(EDITS):
             edited = result.suppress(**edit)
-            found[f"suppressed {place}/hessian"] = edited.hessian_diagonal
-            found[f"suppressed {place}/noise"] = edited.noise_diagonal
-    return found
+            by_name[f"suppressed {place}/hessian"] = edited.hessian_diagonal
+            by_name[f"suppressed {place}/noise"] = edited.noise_diagonal
+    return by_name
 
 
 def law(result: Analysis, name: str) -> ndarray:
@@ -183,6 +183,6 @@ def read() -> dict[str, dict[str, ndarray]]:
 def renew() -> None:
     """Write the goldens anew."""
     made = {name: numbers(result) for subject in SUBJECTS for name, result in analyses(subject, "float64")}
-    values = np.concatenate([value for found in made.values() for value in found.values()])
-    layout = {analysis: {name: value.size for name, value in found.items()} for analysis, found in made.items()}
+    values = np.concatenate([value for by_name in made.values() for value in by_name.values()])
+    layout = {analysis: {name: value.size for name, value in by_name.items()} for analysis, by_name in made.items()}
     np.savez_compressed(GOLDENS, values=values, layout=np.array(json.dumps(layout)))

@@ -179,7 +179,7 @@ def test_the_dashboards_worker_can_be_watched_and_cancelled(store: Store, train:
     words = [*train, "--epochs", "1000000"]
     job = jobs.start(words, "training")
     try:
-        until(lambda: (found := jobs.job(job.id)) is not None and found.progress.done > 4)
+        until(lambda: (watched := jobs.job(job.id)) is not None and watched.progress.done > 4)
         until(lambda: library.find(store).history.epoch[-1] >= 4)
         began = time.monotonic()
         jobs.cancel(job)
@@ -187,10 +187,10 @@ def test_the_dashboards_worker_can_be_watched_and_cancelled(store: Store, train:
         assert time.monotonic() - began < 3
     finally:
         jobs.kill(job)
-    found = jobs.job(job.id)
-    assert found is not None
-    assert found.state == "cancelled"
-    assert found.message.endswith(f"Go on with: python -m engine {shlex.join(words)}")
+    watched = jobs.job(job.id)
+    assert watched is not None
+    assert watched.state == "cancelled"
+    assert watched.message.endswith(f"Go on with: python -m engine {shlex.join(words)}")
 
 
 def test_reading_and_describing_work_needs_no_torch() -> None:

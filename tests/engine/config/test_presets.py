@@ -28,14 +28,14 @@ WIDTHS = {
 @pytest.mark.parametrize("classes", [3, 6, 10])
 def test_every_row_of_the_papers_table(name: str, classes: int) -> None:
     data, kind, loss, per_class, batch, epochs, windows = TABLE[name]
-    found = preset(name)
-    run = found.run(classes)
+    one = preset(name)
+    run = one.run(classes)
     assert (run.data.name, run.model.kind, run.loss) == (data, kind, loss)
     assert run.data.per_class == (5000 if name == "CIFAR-10 CNN, CE" and classes == 3 else per_class)
     assert run.data.classes == (None if classes == 10 else tuple(range(classes)))
     assert run.model.widths == (*WIDTHS[data, kind], classes)
     assert (run.training.batch_size, run.training.epochs) == (batch, epochs)
-    assert found.window[classes] == windows[(3, 6, 10).index(classes)]
+    assert one.window[classes] == windows[(3, 6, 10).index(classes)]
     usual = RunRequest().training
     for setting in ("learning_rate", "cosine_epochs", "final_rate_ratio", "clip_norm", "momentum", "weight_decay"):
         assert getattr(run.training, setting) == getattr(usual, setting)

@@ -75,15 +75,15 @@ def test_partners_in_the_whole_class(n, classes, seed):
     a = torch.randn(n, 3, generator=generator, dtype=torch.float64)
     a[: n // 4] = a[n // 4 : 2 * (n // 4)]  # duplicates: at distance 0, and still partners
     targets = torch.randint(classes, (n,), generator=generator)
-    found = partners(a, targets, None)
+    partner = partners(a, targets, None)
     expected = torch.tensor(twins.nearest_partner(a, targets))
     for p in range(n):
         if expected[p] < 0:
-            assert found[p] == -1
+            assert partner[p] == -1
         else:
-            assert found[p] != p
-            assert targets[found[p]] == targets[p]
-            distance = [(a[p] - a[int(q[p])]).norm() for q in (found, expected)]
+            assert partner[p] != p
+            assert targets[partner[p]] == targets[p]
+            distance = [(a[p] - a[int(q[p])]).norm() for q in (partner, expected)]
             twins.compare(distance[0], distance[1], 1e-12, f"distance of {p}'s partner")
 
 
@@ -92,20 +92,20 @@ def test_anchors_are_redrawn_limited_and_blind_to_names():
     n, anchors = 4 * REDRAW + 10, 5
     a = torch.randn(n, 3, generator=generator)
     targets = torch.arange(n) % 3
-    found = partners(a, targets, anchors, seed=1)
-    assert bool((found != torch.arange(n)).all())
-    assert bool((targets[found] == targets).all())
+    partner = partners(a, targets, anchors, seed=1)
+    assert bool((partner != torch.arange(n)).all())
+    assert bool((targets[partner] == targets).all())
     draws = []
     for block in range(0, n, REDRAW):
         for label in range(3):
             rows = [p for p in range(block, min(block + REDRAW, n)) if targets[p] == label]
-            pool = set(found[rows].tolist())
+            pool = set(partner[rows].tolist())
             assert len(pool) <= anchors
             draws.append(frozenset(pool))
     assert len(set(draws)) > len(draws) // 2, "every block draws its own anchors"
     renamed = (targets + 1) % 3
-    assert torch.equal(found, partners(a, renamed, anchors, seed=1))
-    assert not torch.equal(found, partners(a, targets, anchors, seed=2))
+    assert torch.equal(partner, partners(a, renamed, anchors, seed=1))
+    assert not torch.equal(partner, partners(a, targets, anchors, seed=2))
     assert torch.equal(partners(a, targets, n), partners(a, targets, None)), "a pool of the whole class is the class"
 
 

@@ -41,10 +41,10 @@ def test_leading_eigenpairs_of_any_symmetric_operator(d, seed, data):
     k = data.draw(st.integers(1, d))
     values = np.random.default_rng(seed).standard_normal(d)
     matrix = symmetric(values, seed)
-    found, vectors = leading(matrix, k)
-    twins.compare(found, np.sort(values)[::-1][:k], 1e-7, "leading eigenvalues")
+    eigenvalues, vectors = leading(matrix, k)
+    twins.compare(eigenvalues, np.sort(values)[::-1][:k], 1e-7, "leading eigenvalues")
     twins.compare(vectors.T @ vectors, np.eye(k), 1e-9, "orthonormal")
-    residual = torch.linalg.norm(matrix @ vectors - vectors * found, dim=0).max()
+    residual = torch.linalg.norm(matrix @ vectors - vectors * eigenvalues, dim=0).max()
     assert float(residual) <= 1e-8 * np.abs(values).max()
 
 
@@ -55,14 +55,14 @@ def test_leading_eigenpairs_of_a_decaying_spectrum(dtype):
     values[20] = values[21]
     matrix = symmetric(values).to(dtype)
     tolerance = 1e-5 if dtype == torch.float32 else 1e-10
-    found, _ = leading(matrix, 30, dtype=dtype, tolerance=tolerance)
-    twins.compare(found, values[:30], tolerance, "eigenvalues")
+    eigenvalues, _ = leading(matrix, 30, dtype=dtype, tolerance=tolerance)
+    twins.compare(eigenvalues, values[:30], tolerance, "eigenvalues")
 
 
 @pytest.mark.parametrize("values", [[0.0] * 8, [1.0] * 8, [-1.0] * 8, [2.0] + [0.0] * 7])
 def test_degenerate_operators(values):
-    found, vectors = leading(symmetric(values), 5)
-    twins.compare(found, values[:5], 1e-9, "eigenvalues")
+    eigenvalues, vectors = leading(symmetric(values), 5)
+    twins.compare(eigenvalues, values[:5], 1e-9, "eigenvalues")
     twins.compare(vectors.T @ vectors, np.eye(5), 1e-9, "orthonormal")
 
 

@@ -164,12 +164,12 @@ def test_networks_of_one_precision_pass_and_those_of_one_derivative_are_told_so(
 def test_neither_numbers_nor_network_nor_random_state_change(layer, monkeypatch):
     model = net()
     before = {name: t.clone() for name, t in model.state_dict().items()}
-    found, state = run(model, layer), torch.get_rng_state()
+    result, state = run(model, layer), torch.get_rng_state()
     monkeypatch.setattr(guards, "check", lambda cut: None)
     bare = run(model, layer)
     assert torch.equal(state, torch.get_rng_state())
-    assert np.array_equal(found.eigenvalues, bare.eigenvalues)
-    assert np.array_equal(found.basis, bare.basis)
-    assert all(np.array_equal(found.diagonals[name], bare.diagonals[name]) for name in bare.diagonals)
+    assert np.array_equal(result.eigenvalues, bare.eigenvalues)
+    assert np.array_equal(result.basis, bare.basis)
+    assert all(np.array_equal(result.diagonals[name], bare.diagonals[name]) for name in bare.diagonals)
     assert all(torch.equal(before[name], t) for name, t in model.state_dict().items())
     assert all(p.requires_grad and p.grad is None for p in model.parameters())

@@ -13,7 +13,7 @@ from tests.reference import cases
 
 
 def analysed(case, loss="ce", dtype="float64", **more):
-    found = analyze(
+    result = analyze(
         case.model,
         case.inputs,
         case.targets,
@@ -25,7 +25,7 @@ def analysed(case, loss="ce", dtype="float64", **more):
         bias=case.bias,
         **more,
     )
-    return found.kept(("C",))
+    return result.kept(("C",))
 
 
 @pytest.mark.parametrize("loss", cases.LOSSES)

@@ -70,14 +70,14 @@ def test_a_bare_name_is_sought_in_the_data_folder(tmp_path: Path, monkeypatch: p
     saved(data, **pixels())
     monkeypatch.chdir(here)
     monkeypatch.setenv("GAMMASCOPE_DATA", str(data))
-    found = load(DataRequest("own.npz"))
-    assert found.name == "own"
-    assert found.fingerprint == load(DataRequest(str(data / "own.npz"))).fingerprint
+    dataset = load(DataRequest("own.npz"))
+    assert dataset.name == "own"
+    assert dataset.fingerprint == load(DataRequest(str(data / "own.npz"))).fingerprint
     with pytest.raises(FileNotFoundError, match="no file"):
         load(DataRequest("here/own.npz"))
     saved(here, **{key: np.flip(a, 0) for key, a in pixels().items()})
     assert load(DataRequest("own.npz")).fingerprint == load(DataRequest(str(here / "own.npz"))).fingerprint
-    assert load(DataRequest("own.npz")).fingerprint != found.fingerprint
+    assert load(DataRequest("own.npz")).fingerprint != dataset.fingerprint
 
 
 def test_missing_foreign_and_damaged_files_are_told_in_a_sentence(tmp_path: Path) -> None:

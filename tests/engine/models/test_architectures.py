@@ -35,11 +35,11 @@ def test_layers_are_those_of_the_built_net(net: ModelRequest, shape: tuple[int, 
 
 @pytest.mark.parametrize(("net", "shape"), NETS)
 def test_a_fitting_net_fits(net: ModelRequest, shape: tuple[int, ...]) -> None:
-    found = architectures.fitting(net, shape, 6)
-    architectures.check_fit(found, shape, 6, "d")
-    assert build(found, 0)(torch.zeros(2, *shape)).shape == (2, 6)
+    fitted = architectures.fitting(net, shape, 6)
+    architectures.check_fit(fitted, shape, 6, "d")
+    assert build(fitted, 0)(torch.zeros(2, *shape)).shape == (2, 6)
     with pytest.raises(ValueError, match="Give the model"):
-        architectures.check_fit(found, shape, 7, "d")
+        architectures.check_fit(fitted, shape, 7, "d")
 
 
 def test_the_cnn_says_which_samples_it_cannot_take() -> None:

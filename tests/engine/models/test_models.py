@@ -164,8 +164,8 @@ def test_any_net_is_rebuilt_from_its_weights_alone(net: tuple, seed: int, form: 
         dict(sorted(state.items())),  # as safetensors lists them
         state | {"momentum/" + k: torch.zeros_like(v) for k, v in state.items()},
     ][form]
-    found, rebuilt = rebuild(wrapped, request_.activation)
-    assert found == infer(wrapped, request_.activation) == request_
+    inferred, rebuilt = rebuild(wrapped, request_.activation)
+    assert inferred == infer(wrapped, request_.activation) == request_
     assert not rebuilt.training
     x = inputs(request_)
     assert torch.equal(rebuilt(x), model(x))

@@ -24,12 +24,12 @@ def saved(path: Path, content: object) -> Path:
 
 
 def assert_read(path: Path, expected: dict[str, torch.Tensor] = STATE) -> None:
-    found = read(path)
-    assert list(found) == list(expected)
+    weights = read(path)
+    assert list(weights) == list(expected)
     for name, tensor in expected.items():
-        assert found[name].dtype == torch.float32
-        assert found[name].is_contiguous()
-        torch.testing.assert_close(found[name], tensor, rtol=0, atol=0)
+        assert weights[name].dtype == torch.float32
+        assert weights[name].is_contiguous()
+        torch.testing.assert_close(weights[name], tensor, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt", ".bin", ".PT"])
@@ -42,10 +42,10 @@ def test_pytorch_s_files_are_read(tmp_path: Path, suffix: str, zipped: bool) -> 
 
 def test_safetensors_are_read(tmp_path: Path) -> None:
     save_file(STATE, tmp_path / "net.safetensors")
-    found = read(tmp_path / "net.safetensors")
-    assert found.keys() == STATE.keys()
+    weights = read(tmp_path / "net.safetensors")
+    assert weights.keys() == STATE.keys()
     for name in STATE:
-        assert torch.equal(found[name], STATE[name])
+        assert torch.equal(weights[name], STATE[name])
 
 
 @pytest.mark.parametrize(

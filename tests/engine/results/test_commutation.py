@@ -230,14 +230,14 @@ def test_random_blocks_have_the_moments_of_the_rotation():
     q = (d * square - trace**2) / (d * (d - 1) * (d + 2))
     p = (trace**2 - 2 * q * d) / d**2
     b = np.stack([commutation.random_block(spectrum, 2, seed) for seed in range(draws)])
-    for drawn, wanted in (
+    for drawn, moment in (
         (b[:, 0, 0], trace / d),
         (b[:, 0, 1], 0.0),
         (b[:, 0, 0] ** 2, p + 2 * q),
         (b[:, 0, 0] * b[:, 1, 1], p),
         (b[:, 0, 1] ** 2, q),
     ):
-        assert abs(drawn.mean() - wanted) < 4 * drawn.std() / np.sqrt(draws)
+        assert abs(drawn.mean() - moment) < 4 * drawn.std() / np.sqrt(draws)
 
 
 @pytest.mark.parametrize("k", [0, 6, -1])
@@ -264,18 +264,18 @@ def test_sizes_off_the_diagonal_are_those_of_every_leading_block(k, seed, hole):
     r = commutation.correlation(random_psd(k, seed))
     if hole:
         r[0, :] = r[:, 0] = np.nan
-    found = commutation.off_diagonal(r)
+    sizes = commutation.off_diagonal(r)
     for j in range(1, k + 1):
         pairs = [abs(r[a, b]) for a in range(j) for b in range(a) if not np.isnan(r[a, b])]
-        assert found.counts[j - 1].sum() == len(pairs)
+        assert sizes.counts[j - 1].sum() == len(pairs)
         for bin_ in range(commutation.BINS):
             low, high = bin_ / commutation.BINS, (bin_ + 1) / commutation.BINS
             last = bin_ == commutation.BINS - 1
-            assert found.counts[j - 1, bin_] == sum(low <= p and (p < high or last) for p in pairs)
+            assert sizes.counts[j - 1, bin_] == sum(low <= p and (p < high or last) for p in pairs)
         if pairs:
-            compare(found.rms[j - 1], np.sqrt(np.mean(np.square(pairs))), 1e-12, f"rms of the leading {j}")
+            compare(sizes.rms[j - 1], np.sqrt(np.mean(np.square(pairs))), 1e-12, f"rms of the leading {j}")
         else:
-            assert np.isnan(found.rms[j - 1])
+            assert np.isnan(sizes.rms[j - 1])
 
 
 def test_a_p_value_counts_the_draws_that_are_as_small():

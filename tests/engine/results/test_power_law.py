@@ -157,12 +157,12 @@ def test_what_was_left_out_is_counted_by_its_reason():
     c = np.abs(h) ** 1.5
     c[2], c[6:] = -1.0, 1.0
     result = dataclasses.replace(planted.analysis(), eigenvalues=h, diagonals={"C": c}, noise_floor=1e-6)
-    found = result.exponent("C")
-    assert (found.window, found.below_floor, found.not_positive) == (8, 2, 1)
-    assert found.discarded == 3 / 8
-    assert found.fit == result.fit("C")
-    assert found.fit.discarded == 3
-    assert found.noise_floor == 1e-6
+    exponent = result.exponent("C")
+    assert (exponent.window, exponent.below_floor, exponent.not_positive) == (8, 2, 1)
+    assert exponent.discarded == 3 / 8
+    assert exponent.fit == result.fit("C")
+    assert exponent.fit.discarded == 3
+    assert exponent.noise_floor == 1e-6
 
 
 @pytest.mark.parametrize(
@@ -172,15 +172,15 @@ def test_windows_reach_as_far_as_there_are_directions_above_the_floor(last, expe
     h, c = noisy(250, c2=0.1)
     floor = float(h[200])
     result = dataclasses.replace(planted.analysis(), eigenvalues=h, diagonals={"C": c}, noise_floor=floor)
-    found = result.exponent("C", last)
-    assert tuple(n for n, _ in found.windows) == expected
-    for n, gamma in found.windows:
+    exponent = result.exponent("C", last)
+    assert tuple(n for n, _ in exponent.windows) == expected
+    for n, gamma in exponent.windows:
         assert gamma == power_law.power_law(h[:n], c[:n], floor).gamma
-    assert found.bend == bend(h[:last], c[:last], floor)
+    assert exponent.bend == bend(h[:last], c[:last], floor)
 
 
 def test_windows_begin_where_the_fit_does():
     h, c = noisy(100, c2=0.1)
-    found = power_law.windows(h, c, 0.0, 10, 40)
-    assert [n for n, _ in found] == [20, 40, 80], "10 … 10 holds nothing to fit"
-    assert found[0][1] == power_law.power_law(h[10:20], c[10:20]).gamma
+    windows = power_law.windows(h, c, 0.0, 10, 40)
+    assert [n for n, _ in windows] == [20, 40, 80], "10 … 10 holds nothing to fit"
+    assert windows[0][1] == power_law.power_law(h[10:20], c[10:20]).gamma

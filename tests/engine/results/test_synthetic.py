@@ -22,8 +22,8 @@ shapes = st.sampled_from(sorted(SHAPES))
 widths = st.floats(0.1, 1.5)
 
 
-def exponent(found):
-    plain = suppress(found, keep=None)
+def exponent(spectra):
+    plain = suppress(spectra, keep=None)
     return power_law(plain.hessian_diagonal, plain.noise_diagonal)
 
 
@@ -89,17 +89,17 @@ def test_the_table_is_the_most_random_one(choosy):
     for p in range(12):
         for i in range(12):
             ratio = b[p, i] * b[0, 0] / (b[p, 0] * b[0, i])
-            wanted = math.exp((log[p] - log[0]) * (log[i] - log[0]) / variance)
-            compare(ratio, wanted, 1e-9, "cross-ratio")
+            expected = math.exp((log[p] - log[0]) * (log[i] - log[0]) / variance)
+            compare(ratio, expected, 1e-9, "cross-ratio")
 
 
 def test_the_spectra_are_those_of_explicit_matrices():
     kappa = synthetic.curvatures("exponential", 0.6, 2, 15)
-    found = synthetic.correlated(kappa, 0.5)
-    vectors = np.sqrt(found.alignment)[:, :, None]
-    hessian, noise = diagonals(found.kappa, vectors, np.eye(15))
-    compare(found.first[0], hessian, 1e-10, "E[h]_ii")
-    compare(found.second[0], noise, 1e-10, "E[h²]_ii")
+    spectra = synthetic.correlated(kappa, 0.5)
+    vectors = np.sqrt(spectra.alignment)[:, :, None]
+    hessian, noise = diagonals(spectra.kappa, vectors, np.eye(15))
+    compare(spectra.first[0], hessian, 1e-10, "E[h]_ii")
+    compare(spectra.second[0], noise, 1e-10, "E[h²]_ii")
     compare(hessian, kappa / 15, 1e-9, "the spectrum of H")
 
 
@@ -122,14 +122,14 @@ def test_uncorrelated_is_one_and_perfect_is_two_exactly(shape, decades, seed):
 @given(shape=shapes, decades=widths, seed=seeds)
 def test_between_the_ends_exponent_and_correlation_rise_and_the_hessian_stays(shape, decades, seed):
     kappa = synthetic.curvatures(shape, decades, seed)
-    found = [synthetic.spectra(kappa, synthetic.table(kappa, c)) for c in np.linspace(0, 1, 9)]
-    places = [synthetic.place(f) for f in found]
+    series = [synthetic.spectra(kappa, synthetic.table(kappa, c)) for c in np.linspace(0, 1, 9)]
+    places = [synthetic.place(f) for f in series]
     for before, after in pairwise(places):
         assert after.gamma > before.gamma - 1e-7
         assert after.correlation > before.correlation - 1e-7
     assert all(1 - 1e-9 <= p.gamma <= 2 + 1e-9 for p in places)
-    for f in found:
-        compare(f.first, found[0].first, 1e-8, "H_ii")
+    for f in series:
+        compare(f.first, series[0].first, 1e-8, "H_ii")
 
 
 @pytest.mark.parametrize("decades", [0.1, 0.2, 0.5, 0.8, 1.1, 1.5])
@@ -143,24 +143,24 @@ def test_even_the_farthest_outlier_that_is_drawn_lets_the_exponent_rise(decades,
     monkeypatch.setattr(np.random, "default_rng", lambda seed: Drawn())
     kappa = synthetic.curvatures("power_law", decades, 0)
     assert math.log10(kappa[0] / kappa[1]) > 1.4 * decades  # ln 5, in units of the width
-    found = [synthetic.place(synthetic.spectra(kappa, synthetic.table(kappa, c))) for c in np.linspace(0, 1, 21)]
-    assert (np.diff([p.gamma for p in found]) > 0).all()
-    assert (np.diff([p.correlation for p in found]) > 0).all()
+    places = [synthetic.place(synthetic.spectra(kappa, synthetic.table(kappa, c))) for c in np.linspace(0, 1, 21)]
+    assert (np.diff([p.gamma for p in places]) > 0).all()
+    assert (np.diff([p.correlation for p in places]) > 0).all()
 
 
 @quick
 @given(shape=shapes, decades=widths, seed=seeds, wanted=st.floats(0.02, 0.98))
-def test_the_correlation_is_the_one_asked_for(shape, decades, seed, wanted):
-    found = synthetic.correlated(synthetic.curvatures(shape, decades, seed), wanted)
-    assert synthetic.place(found).correlation == pytest.approx(wanted, abs=1e-4)
+def test_the_correlation_is_the_one_asked_for(shape, decades, seed, correlation):
+    spectra = synthetic.correlated(synthetic.curvatures(shape, decades, seed), correlation)
+    assert synthetic.place(spectra).correlation == pytest.approx(correlation, abs=1e-4)
 
 
-@pytest.mark.parametrize("wanted", [0.2, 0.5, 0.8])
-def test_log_normal_curvatures_give_one_plus_the_correlation(wanted):
+@pytest.mark.parametrize("correlation", [0.2, 0.5, 0.8])
+def test_log_normal_curvatures_give_one_plus_the_correlation(correlation):
     """Jointly Gaussian logarithms: E[κ | H] ∝ H^r, so γ = 1 + r, and it is what is expected."""
-    found = synthetic.place(synthetic.correlated(synthetic.curvatures("log_normal", 0.3, 0), wanted))
-    assert found.gamma == pytest.approx(1 + wanted, abs=0.01)
-    assert found.expected == pytest.approx(found.gamma, abs=0.01)
+    place = synthetic.place(synthetic.correlated(synthetic.curvatures("log_normal", 0.3, 0), correlation))
+    assert place.gamma == pytest.approx(1 + correlation, abs=0.01)
+    assert place.expected == pytest.approx(place.gamma, abs=0.01)
 
 
 # -- the place of any spectra -----------------------------------------------------------------------------
@@ -168,19 +168,19 @@ def test_log_normal_curvatures_give_one_plus_the_correlation(wanted):
 
 def test_the_place_is_a_weighted_correlation_of_pairs():
     """One pair of sample and direction at a time, for curvatures of both signs."""
-    found = reduced(*problem(n=9, d=6, rank=3, seed=4, signed=True))
+    spectra = reduced(*problem(n=9, d=6, rank=3, seed=4, signed=True))
     data = np.array([True, True, True, False, True, True])
-    plain = suppress(found, keep=None)
+    plain = suppress(spectra, keep=None)
     rows = [i for i in range(6) if data[i] and plain.hessian_diagonal[i] > 0]
     pairs = []
     for i in rows:
-        given_ = np.abs(found.kappa[:, 0]) * found.alignment[:, i]
+        given_ = np.abs(spectra.kappa[:, 0]) * spectra.alignment[:, i]
         for p in range(9):
             weight = given_[p] / given_.sum() / len(rows)
-            pairs.append((weight, math.log10(abs(found.kappa[p, 0])), math.log10(plain.hessian_diagonal[i])))
+            pairs.append((weight, math.log10(abs(spectra.kappa[p, 0])), math.log10(plain.hessian_diagonal[i])))
     w, x, y = np.array(pairs).T
     x, y = x - w @ x, y - w @ y
-    place = synthetic.place(found, data)
+    place = synthetic.place(spectra, data)
     compare(place.correlation, (w @ (x * y)) / math.sqrt((w @ x**2) * (w @ y**2)), 1e-9, "correlation")
     compare(place.spread, math.sqrt(w @ x**2), 1e-9, "s_κ")
     compare(place.hessian_spread, math.sqrt(w @ y**2), 1e-9, "s_H")
@@ -202,11 +202,11 @@ def test_one_curvature_has_no_correlation():
 @quick
 @given(seed=seeds, n=st.integers(1, 9))
 def test_what_a_direction_sees_are_weighted_quantiles(seed, n):
-    found = reduced(*problem(n, 5, 2, seed, signed=True))
+    spectra = reduced(*problem(n, 5, 2, seed, signed=True))
     levels, directions = (0.1, 0.5, 0.9), np.array([0, 3])
-    ours = synthetic.seen(found, levels, directions)
+    ours = synthetic.seen(spectra, levels, directions)
     for column, i in enumerate(directions):
-        pairs = sorted((abs(k), abs(k) * a) for k, a in zip(found.kappa[:, 0], found.alignment[:, i], strict=True))
+        pairs = sorted((abs(k), abs(k) * a) for k, a in zip(spectra.kappa[:, 0], spectra.alignment[:, i], strict=True))
         for row, level in enumerate(levels):
             total, goal = 0.0, level * sum(w for _, w in pairs)
             value = next(k for k, w in pairs if (total := total + w) >= goal * (1 - 1e-12))
@@ -220,8 +220,8 @@ def test_what_a_direction_sees_are_weighted_quantiles(seed, n):
 @given(seed=seeds, n=st.integers(1, 9), rank=st.integers(1, 4), signed=st.booleans())
 def test_the_bounds_hold_and_their_magnitude_is_that_of_the_matrices(seed, n, rank, signed):
     kappa, vectors = samples(n, 5, rank, seed, signed)
-    found = reduced(kappa, vectors, np.eye(5))
-    b = synthetic.bounds(found)
+    spectra = reduced(kappa, vectors, np.eye(5))
+    b = synthetic.bounds(spectra)
     rounding = 1e-12 * b.largest**2
     assert (b.lower <= b.noise + rounding).all()
     size = diagonals(np.abs(kappa), vectors, np.eye(5))[0]
@@ -237,8 +237,8 @@ def test_the_bounds_hold_and_their_magnitude_is_that_of_the_matrices(seed, n, ra
 
 
 def test_a_negative_curvature_breaks_the_bound_by_the_hessian_and_not_the_true_one():
-    found = Spectra(np.array([[1.0], [-1.0]]), np.ones((2, 1)), np.zeros((1, 1)), np.ones((1, 1)))
-    b = synthetic.bounds(found)
+    spectra = Spectra(np.array([[1.0], [-1.0]]), np.ones((2, 1)), np.zeros((1, 1)), np.ones((1, 1)))
+    b = synthetic.bounds(spectra)
     assert b.negative
     assert b.noise[0] == 1 > b.largest * b.hessian[0] == 0
     assert b.noise[0] <= b.upper[0]

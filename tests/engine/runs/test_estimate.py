@@ -100,9 +100,9 @@ def test_training_is_monotone_in_its_shape(earlier) -> None:
         [{"batch": b} for b in (1000, 200, 50, 20)],
         [{"widths": (784, w, 50, 10)} for w in (20, 50, 100)],
     ):
-        found = [seconds_of(earlier, **change) for change in changes]
-        assert found == sorted(found)
-        assert found[0] < found[-1]
+        seconds = [seconds_of(earlier, **change) for change in changes]
+        assert seconds == sorted(seconds)
+        assert seconds[0] < seconds[-1]
 
 
 def test_earlier_runs_of_the_same_shape_tell_their_own_seconds() -> None:
@@ -142,9 +142,9 @@ def test_an_analysis_is_monotone_in_its_shape_and_its_settings(earlier) -> None:
         [{"top_k": k} for k in (20, 300, None)],
         [{"dtype": t} for t in ("float32", "float64")],
     ):
-        found = [one(earlier=earlier, **change).seconds for change in changes]
-        assert found == sorted(found)
-        assert found[0] < found[-1]
+        seconds = [one(earlier=earlier, **change).seconds for change in changes]
+        assert seconds == sorted(seconds)
+        assert seconds[0] < seconds[-1]
 
 
 def test_an_analysis_takes_more_memory_for_more_samples_and_weights() -> None:
@@ -194,10 +194,10 @@ def test_a_joint_analysis_costs_more_than_its_layers() -> None:
     joint = estimate.subject(net, "fc2+fc3+fc4")
     assert (joint.d_out, joint.d_in, joint.rank, joint.dimension) == (150, 150, 10, 7500)
     alone = estimate.analysis(estimate.subject(net, "fc2"), 20_000, calibration=CALIBRATION)
-    found = estimate.analysis(joint, 20_000, calibration=CALIBRATION)
+    cost = estimate.analysis(joint, 20_000, calibration=CALIBRATION)
     pair = estimate.analysis(estimate.subject(net, "fc2+fc3"), 20_000, calibration=CALIBRATION)
-    assert alone.seconds * 3 < pair.seconds < found.seconds < alone.seconds * 100
-    assert alone.bytes < pair.bytes < found.bytes < 10 * 2**30
+    assert alone.seconds * 3 < pair.seconds < cost.seconds < alone.seconds * 100
+    assert alone.bytes < pair.bytes < cost.bytes < 10 * 2**30
     few = estimate.analysis(estimate.subject(net, "fc1+fc2+fc3+fc4"), 20_000, top_k=100, calibration=CALIBRATION)
     assert few.bytes < 4 * 2**30
     assert estimate.subject(dataclasses.replace(net, activation="tanh"), "fc2+fc3").rank == 100

@@ -45,13 +45,13 @@ def test_the_oldest_analyses_leave_and_nothing_else(tmp_path_factory, entries, l
     gone = eviction.make_room(store, spare)
 
     # By definition: one at a time, the oldest that may leave, while there is too much.
-    wanted = []
+    expected = []
     for one in before:
         if size > most and (one.run, one.key) != spare:
-            wanted.append(one)
+            expected.append(one)
             size -= one.size
-    assert list(gone) == wanted
-    assert eviction.analyses(store) == tuple(a for a in before if a not in wanted)
+    assert list(gone) == expected
+    assert eviction.analyses(store) == tuple(a for a in before if a not in expected)
     assert [store.list("runs", run, "checkpoints") for run in "ab"] == [("00001",)] * 2
     lines = eviction.log(store)
     assert len(lines) == len(gone)
@@ -115,7 +115,7 @@ def test_a_limit_is_kept_and_one_that_holds_nothing_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("size", "said"),
+    ("size", "words"),
     [
         (0, "0 bytes"),
         (999, "999 bytes"),
@@ -125,8 +125,8 @@ def test_a_limit_is_kept_and_one_that_holds_nothing_is_refused(tmp_path):
         (1234 * 10**9, "1.23 TB"),
     ],
 )
-def test_sizes_in_words(size, said):
-    assert units.words(size) == said
+def test_sizes_in_words(size, words):
+    assert units.words(size) == words
 
 
 # -- names ------------------------------------------------------------------------------------------------

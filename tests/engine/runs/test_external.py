@@ -50,14 +50,14 @@ def series(tmp_path: Path) -> list[Path]:
 
 
 @pytest.fixture
-def wanted(tmp_path: Path) -> RunRequest:
+def run_request(tmp_path: Path) -> RunRequest:
     data = DataRequest(write_data(tmp_path / "three.npz"))
     return RunRequest(data, ModelRequest(activation="tanh"), "mse", TrainingRequest(batch_size=16))
 
 
-def loaded(store: Store, wanted: RunRequest, files: list[Path], epochs: tuple[int, ...] = EPOCHS) -> str:
-    found = inspect(files, wanted.model.activation)
-    request, order = asked(wanted, found, epochs)
+def loaded(store: Store, run_request: RunRequest, files: list[Path], epochs: tuple[int, ...] = EPOCHS) -> str:
+    inspected = inspect(files, run_request.model.activation)
+    request, order = asked(run_request, inspected, epochs)
     return Pipeline(store, "cpu").load(request, [files[i] for i in order])
 
 
@@ -65,24 +65,24 @@ def loaded(store: Store, wanted: RunRequest, files: list[Path], epochs: tuple[in
 
 
 def test_an_inspection_tells_network_layers_and_numbers(series: list[Path]) -> None:
-    found = inspect(series, "tanh")
-    assert found.model == ModelRequest("mlp", (6, 5, 4, 3), "tanh", bias=True)
-    assert found.layers == {"fc1": (5, 6), "fc2": (4, 5), "fc3": (3, 4)}
-    assert (found.studied, found.parameters) == ("fc2", sum(p.numel() for p in plain_net().parameters()))
-    assert [(t.name, t.shape) for t in found.tensors][:2] == [("0.weight", (5, 6)), ("0.bias", (5,))]
-    assert len(set(found.digests)) == 2
-    assert inspection.from_json(inspection.to_json(found)) == found
+    inspected = inspect(series, "tanh")
+    assert inspected.model == ModelRequest("mlp", (6, 5, 4, 3), "tanh", bias=True)
+    assert inspected.layers == {"fc1": (5, 6), "fc2": (4, 5), "fc3": (3, 4)}
+    assert (inspected.studied, inspected.parameters) == ("fc2", sum(p.numel() for p in plain_net().parameters()))
+    assert [(t.name, t.shape) for t in inspected.tensors][:2] == [("0.weight", (5, 6)), ("0.bias", (5,))]
+    assert len(set(inspected.digests)) == 2
+    assert inspection.from_json(inspection.to_json(inspected)) == inspected
 
 
 def test_what_is_not_recognised_is_listed_with_the_reason(tmp_path: Path) -> None:
     torch.save(nn.LSTM(3, 4).state_dict(), tmp_path / "lstm.pt")
-    found = inspect([tmp_path / "lstm.pt"])
-    assert found.model is None
-    assert "Possible are a fully connected net" in found.why
-    assert found.tensors[0].shape == (16, 3)
-    assert inspection.from_json(inspection.to_json(found)) == found
+    inspected = inspect([tmp_path / "lstm.pt"])
+    assert inspected.model is None
+    assert "Possible are a fully connected net" in inspected.why
+    assert inspected.tensors[0].shape == (16, 3)
+    assert inspection.from_json(inspection.to_json(inspected)) == inspected
     with pytest.raises(ValueError, match="Possible are"):
-        asked(RunRequest(), found, (0,))
+        asked(RunRequest(), inspected, (0,))
 
 
 def test_files_of_different_networks_are_no_series(series: list[Path], tmp_path: Path) -> None:
@@ -93,30 +93,30 @@ def test_files_of_different_networks_are_no_series(series: list[Path], tmp_path:
         inspect([])
 
 
-def test_epochs_decide_the_order_and_are_checked(series: list[Path], wanted: RunRequest) -> None:
-    found = inspect(series, "tanh")
-    request, order = asked(wanted, found, (7, 2))
+def test_epochs_decide_the_order_and_are_checked(series: list[Path], run_request: RunRequest) -> None:
+    inspected = inspect(series, "tanh")
+    request, order = asked(run_request, inspected, (7, 2))
     assert order == (1, 0)
     assert request.training.checkpoints == (2, 7)
-    assert request.weights == (found.digests[1], found.digests[0])
+    assert request.weights == (inspected.digests[1], inspected.digests[0])
     for epochs, words in [((1,), "2 files but 1 epochs"), ((3, 3), "Epoch 3 was given"), ((-1, 2), "from 0; -1")]:
         with pytest.raises(ValueError, match=words):
-            asked(wanted, found, epochs)
+            asked(run_request, inspected, epochs)
 
 
 # -- as a run -------------------------------------------------------------------------------------------
 
 
 def test_a_loaded_series_is_a_run_with_what_pytorch_measures(
-    store: Store, series: list[Path], wanted: RunRequest
+    store: Store, series: list[Path], run_request: RunRequest
 ) -> None:
-    run = library.find(store, loaded(store, wanted, series))
+    run = library.find(store, loaded(store, run_request, series))
     assert run.finished
     assert run.end == "Loaded: 2 checkpoints, trained elsewhere."
     assert (run.checkpoints, run.request.training.batch_size) == (EPOCHS, 16)
     assert run.layers == {"fc1": (5, 6), "fc2": (4, 5), "fc3": (3, 4)}
     assert np.isnan(run.history.learning_rate).all()
-    data = load(wanted.data)
+    data = load(run_request.data)
     for i in range(2):
         for part, x, y in (("train", data.train_x, data.train_y), ("test", data.test_x, data.test_y)):
             logits = plain_net(i)(x).detach()
@@ -127,29 +127,31 @@ def test_a_loaded_series_is_a_run_with_what_pytorch_measures(
             assert getattr(run.history, f"{part}_loss")[i] == pytest.approx(float(residual.square().mean()), rel=1e-5)
 
 
-def test_its_analysis_is_that_of_the_network_itself(store: Store, series: list[Path], wanted: RunRequest) -> None:
-    run = loaded(store, wanted, series)
-    found = Pipeline(store, "cpu").analyze(AnalysisRequest(run, 4, "fc2", 16, spectra=0))
-    data = load(wanted.data)
+def test_its_analysis_is_that_of_the_network_itself(store: Store, series: list[Path], run_request: RunRequest) -> None:
+    run = loaded(store, run_request, series)
+    analysis = Pipeline(store, "cpu").analyze(AnalysisRequest(run, 4, "fc2", 16, spectra=0))
+    data = load(run_request.data)
     direct = analyze(plain_net(1), data.train_x, data.train_y, "2", "mse", 16, device="cpu", spectra=0)
-    np.testing.assert_allclose(found.eigenvalues, direct.eigenvalues, rtol=1e-4, atol=1e-9)
-    np.testing.assert_allclose(found.diagonal("C"), direct.diagonal("C"), rtol=1e-3, atol=1e-10)
-    assert found.provenance.accuracy == pytest.approx(library.find(store, run).history.train_accuracy[1])
+    np.testing.assert_allclose(analysis.eigenvalues, direct.eigenvalues, rtol=1e-4, atol=1e-9)
+    np.testing.assert_allclose(analysis.diagonal("C"), direct.diagonal("C"), rtol=1e-3, atol=1e-10)
+    assert analysis.provenance.accuracy == pytest.approx(library.find(store, run).history.train_accuracy[1])
 
 
-def test_the_key_is_that_of_the_tensors(store: Store, series: list[Path], wanted: RunRequest, tmp_path: Path) -> None:
-    run = loaded(store, wanted, series)
+def test_the_key_is_that_of_the_tensors(
+    store: Store, series: list[Path], run_request: RunRequest, tmp_path: Path
+) -> None:
+    run = loaded(store, run_request, series)
     version = store.version("runs", run)
     moved = [tmp_path / "elsewhere.pth", tmp_path / "again.pth"]
     for old, new in zip(series, moved, strict=True):
         torch.save({f"module.{k}": v for k, v in torch.load(old)["state_dict"].items()}, new)
-    assert loaded(store, wanted, moved) == run
+    assert loaded(store, run_request, moved) == run
     assert store.version("runs", run) == version, "a loaded run costs nothing again"
-    assert loaded(store, wanted, [moved[1], moved[0]], (4, 0)) == run
-    assert loaded(store, wanted, moved, (0, 5)) != run
-    assert loaded(store, dataclasses.replace(wanted, loss="ce"), moved) != run
+    assert loaded(store, run_request, [moved[1], moved[0]], (4, 0)) == run
+    assert loaded(store, run_request, moved, (0, 5)) != run
+    assert loaded(store, dataclasses.replace(run_request, loss="ce"), moved) != run
     torch.save(plain_net(9).state_dict(), moved[1])
-    assert loaded(store, wanted, moved) != run
+    assert loaded(store, run_request, moved) != run
 
 
 def test_runs_trained_here_keep_the_keys_they_had() -> None:
@@ -159,13 +161,13 @@ def test_runs_trained_here_keep_the_keys_they_had() -> None:
 
 
 def test_a_damaged_checkpoint_asks_for_its_file_and_is_not_trained(
-    store: Store, series: list[Path], wanted: RunRequest
+    store: Store, series: list[Path], run_request: RunRequest
 ) -> None:
-    run = loaded(store, wanted, series)
+    run = loaded(store, run_request, series)
     store.delete("runs", run, "checkpoints", library.checkpoint_name(4))
     with pytest.raises(ValueError, match=r"epoch 4 of run .* trained elsewhere: load its file again"):
         Pipeline(store, "cpu").analyze(AnalysisRequest(run, 4, spectra=0))
-    assert loaded(store, wanted, series) == run
+    assert loaded(store, run_request, series) == run
     Pipeline(store, "cpu").analyze(AnalysisRequest(run, 4, spectra=0))
 
 
@@ -177,16 +179,16 @@ def test_a_damaged_checkpoint_asks_for_its_file_and_is_not_trained(
     ],
 )
 def test_a_network_that_does_not_fit_the_data_leaves_no_run(
-    store: Store, wanted: RunRequest, tmp_path: Path, layers: list[nn.Module], words: str
+    store: Store, run_request: RunRequest, tmp_path: Path, layers: list[nn.Module], words: str
 ) -> None:
     torch.save(nn.Sequential(*layers).state_dict(), tmp_path / "net.pt")
     with pytest.raises(ValueError, match=words):
-        loaded(store, wanted, [tmp_path / "net.pt"], (0,))
+        loaded(store, run_request, [tmp_path / "net.pt"], (0,))
     assert store.list("runs") == ()
 
 
-def test_a_file_that_changes_meanwhile_is_noticed(store: Store, series: list[Path], wanted: RunRequest) -> None:
-    request, _ = asked(wanted, inspect(series, "tanh"), EPOCHS)
+def test_a_file_that_changes_meanwhile_is_noticed(store: Store, series: list[Path], run_request: RunRequest) -> None:
+    request, _ = asked(run_request, inspect(series, "tanh"), EPOCHS)
     torch.save(plain_net(5).state_dict(), series[0])
     with pytest.raises(ValueError, match=r"net_epoch_0\.pt has changed"):
         Pipeline(store, "cpu").load(request, series)
@@ -197,23 +199,28 @@ def test_a_file_that_changes_meanwhile_is_noticed(store: Store, series: list[Pat
 
 
 def test_the_command_loads_and_analyses(
-    store: Store, series: list[Path], wanted: RunRequest, monkeypatch, capsys
+    store: Store, series: list[Path], run_request: RunRequest, monkeypatch, capsys
 ) -> None:
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(store.root))
-    words = load_arguments(wanted, [str(f) for f in series], (0, 4), "cpu")
+    words = load_arguments(run_request, [str(f) for f in series], (0, 4), "cpu")
     assert main([*words, "--analyze", "last", "--layer", "fc1", "--samples", "60", "--spectra", "0"]) == 0
     out, err = capsys.readouterr()
     assert "epoch 4, layer fc1 (5 × 6, D = 30), 60 samples, B = 16" in out
     assert "Loaded: 2 checkpoints" in err
-    assert library.find(store).key == loaded(store, wanted, series)
+    assert library.find(store).key == loaded(store, run_request, series)
     # The epochs stand in the names.
     assert main(["load", *map(str, series), *words[3:]]) == 0
 
 
-def test_the_words_of_a_load_are_read_back(wanted: RunRequest) -> None:
-    command = parse(load_arguments(wanted, ["a.pt", "b.pt"], (3, 1), "cpu"))
+def test_the_words_of_a_load_are_read_back(run_request: RunRequest) -> None:
+    command = parse(load_arguments(run_request, ["a.pt", "b.pt"], (3, 1), "cpu"))
     assert isinstance(command, LoadCommand)
-    assert (command.files, command.epochs, command.request, command.device) == (("a.pt", "b.pt"), (3, 1), wanted, "cpu")
+    assert (command.files, command.epochs, command.request, command.device) == (
+        ("a.pt", "b.pt"),
+        (3, 1),
+        run_request,
+        "cpu",
+    )
 
 
 def test_inspect_prints_json_and_a_sentence_for_what_it_cannot_read(series: list[Path], tmp_path: Path, capsys) -> None:
@@ -246,8 +253,8 @@ def test_torchvision_s_architectures_are_recognised(kind: str, channels: int, la
     assert layer_shapes(request) == layers
     assert usual_layer(list(layers)) == next(iter(layers))
     # Counters of BatchNorm are no weights.
-    found, again = rebuild({f"module.{k}": v for k, v in state.items() if "num_batches" not in k})
-    assert found == request
+    inferred, again = rebuild({f"module.{k}": v for k, v in state.items() if "num_batches" not in k})
+    assert inferred == request
     assert not again.training
     x = torch.randn(2, channels, 32, 32)
     torch.testing.assert_close(again(x), model.eval()(x))
@@ -268,13 +275,13 @@ def test_its_layer_agrees_with_the_definition(store: Store, tmp_path: Path) -> N
     np.savez(tmp_path / "images.npz", x_train=images, y_train=labels)
     net = build(ModelRequest("resnet18", (3, 2)), 3).eval()
     torch.save(net.state_dict(), tmp_path / "net.pth")
-    wanted = RunRequest(DataRequest(str(tmp_path / "images.npz"), scaling="unit"))
-    run = loaded(store, wanted, [tmp_path / "net.pth"], (0,))
-    found = Pipeline(store, "cpu").analyze(AnalysisRequest(run, 0, "fc", 4, top_k=3, dtype="float64", spectra=0))
-    data = load(wanted.data)
+    run_request = RunRequest(DataRequest(str(tmp_path / "images.npz"), scaling="unit"))
+    run = loaded(store, run_request, [tmp_path / "net.pth"], (0,))
+    analysis = Pipeline(store, "cpu").analyze(AnalysisRequest(run, 0, "fc", 4, top_k=3, dtype="float64", spectra=0))
+    data = load(run_request.data)
     g, h = twins.per_sample(net.double(), "fc", data.train_x.double(), data.train_y, "ce")
     expected = twins.hessian_and_noise(g, h, 4)
     values, vectors = twins.eigenbasis(expected["H"].numpy())
     v = vectors[:, :3]
-    np.testing.assert_allclose(found.eigenvalues, values[:3], rtol=1e-7)
-    np.testing.assert_allclose(found.diagonal("C"), np.diag(v.T @ expected["C"].numpy() @ v), rtol=1e-6)
+    np.testing.assert_allclose(analysis.eigenvalues, values[:3], rtol=1e-7)
+    np.testing.assert_allclose(analysis.diagonal("C"), np.diag(v.T @ expected["C"].numpy() @ v), rtol=1e-6)

@@ -222,18 +222,18 @@ def test_an_analysis_comes_back_from_the_cache_as_it_was(store: Store, trained: 
     again = Watch()
     second = watched(store, again).analyze(request)
     assert again.heard == []
-    (found,) = library.analyses(store, trained)
-    assert found.request == request
-    assert found.has_spectra
-    small = library.load_analysis(store, trained, found.key)
+    (made,) = library.analyses(store, trained)
+    assert made.request == request
+    assert made.has_spectra
+    small = library.load_analysis(store, trained, made.key)
     assert small is not None
     assert small.spectra is None
-    curves = library.load_analysis(store, trained, found.key, blocks=False)
+    curves = library.load_analysis(store, trained, made.key, blocks=False)
     assert curves is not None
     assert curves.fit("C") == first.fit("C")
     with pytest.raises(ValueError, match="keeps the leading 0 directions"):
         curves.projected("C", 5)
-    large = library.load_analysis(store, trained, found.key, spectra=True)
+    large = library.load_analysis(store, trained, made.key, spectra=True)
     assert large is not None
     for other in (second, large):
         assert other.suppress().stiff == first.suppress().stiff
@@ -250,9 +250,9 @@ def test_every_setting_names_another_analysis(store: Store, trained: str) -> Non
     changes = [{}, {"epoch": 4}, {"layer": "fc1"}, {"batch_size": 9}, {"samples": 60}, {"dtype": "float64"}]
     for change in changes:
         watched(store, Watch()).analyze(dataclasses.replace(base, **change))
-    found = library.analyses(store, trained)
-    assert len(found) == len(changes)
-    assert [a.request.epoch for a in found] == [4, 6, 6, 6, 6, 6]
+    analyses = library.analyses(store, trained)
+    assert len(analyses) == len(changes)
+    assert [a.request.epoch for a in analyses] == [4, 6, 6, 6, 6, 6]
 
 
 def test_a_sample_of_the_data_is_drawn_by_the_seed(store: Store, trained: str, request_: RunRequest) -> None:
@@ -277,14 +277,14 @@ def test_a_sample_of_the_data_is_drawn_by_the_seed(store: Store, trained: str, r
 def test_a_damaged_analysis_is_computed_anew(store: Store, trained: str, name: str) -> None:
     request = AnalysisRequest(trained, 6)
     first = watched(store, Watch()).analyze(request)
-    (found,) = library.analyses(store, trained)
-    files = (store.root / "runs" / trained / "analyses" / found.key).glob(f"{name}-*")
+    (made,) = library.analyses(store, trained)
+    files = (store.root / "runs" / trained / "analyses" / made.key).glob(f"{name}-*")
     file = max(files, key=lambda f: f.stat().st_mtime_ns)  # an older version stays for its readers
     file.write_bytes(file.read_bytes()[:-3])
     second = watched(store, Watch()).analyze(request)
     np.testing.assert_allclose(second.eigenvalues, first.eigenvalues)
     assert len(store.damage_log()) == 1
-    assert library.load_analysis(store, trained, found.key, spectra=True) is not None
+    assert library.load_analysis(store, trained, made.key, spectra=True) is not None
 
 
 def test_a_stopped_analysis_leaves_nothing_behind(store: Store, trained: str) -> None:
@@ -339,8 +339,8 @@ def test_an_analysis_ended_after_its_first_look_is_completed(store: Store, train
     watch = Watch(stage)
     with pytest.raises(Stopped):
         watched(store, watch).analyze(request)
-    (found,) = library.analyses(store, trained)
-    first = library.load_analysis(store, trained, found.key, spectra=True)
+    (made,) = library.analyses(store, trained)
+    first = library.load_analysis(store, trained, made.key, spectra=True)
     assert first is not None
     assert first.spectra is None
     assert first.fit("C", 10).interval is None
@@ -357,14 +357,14 @@ def test_an_analysis_kept_without_intervals_still_loads_and_gets_them_when_asked
     request = AnalysisRequest(trained, 6)
     interval = watched(store, Watch()).analyze(request).fit("C", 10).interval
     assert interval is not None
-    (found,) = library.analyses(store, trained)
-    path = ("runs", trained, "analyses", found.key)
+    (made,) = library.analyses(store, trained)
+    path = ("runs", trained, "analyses", made.key)
     entry = store.read(*path)
     assert entry is not None
     files = {name: entry.arrays(name) or {} for name in ("main", "blocks", "spectra")}
     files["main"] = {name: a for name, a in files["main"].items() if not name.startswith("jackknife")}
     store.write(path, dict(entry.meta), files)
-    old = library.load_analysis(store, trained, found.key)
+    old = library.load_analysis(store, trained, made.key)
     assert old is not None
     assert old.fit("C", 10).interval is None
     assert watched(store, Watch()).analyze(request).fit("C", 10).interval == interval

@@ -23,11 +23,11 @@ def store(tmp_path: Path) -> Store:
 
 def test_a_preview_counts_classes_and_keeps_some_images(store: Store) -> None:
     assert preview.read(store, "mnist5k") is None
-    found = preview.make(store, "mnist5k")
+    made = preview.make(store, "mnist5k")
     again = preview.read(store, "mnist5k")
     assert again is not None
     assert again.images is not None
-    assert (found.train, found.test, found.shape, found.image) == ((450,) * 10, (50,) * 10, (1, 28, 28), (28, 28))
+    assert (made.train, made.test, made.shape, made.image) == ((450,) * 10, (50,) * 10, (1, 28, 28), (28, 28))
     assert again.images.shape == (10, preview.EACH, 28, 28)
     data = load(DataRequest())
     first = data.train_x[data.train_y == 7][0, 0].numpy() * 255
@@ -37,22 +37,22 @@ def test_a_preview_counts_classes_and_keeps_some_images(store: Store) -> None:
 def test_own_arrays_colours_floats_and_features(store: Store, tmp_path: Path) -> None:
     arrays = pixels(shape=(100, 130, 3))
     name = saved(tmp_path, **arrays, classes=np.array(["cat", "dog", "eel"]))
-    found = preview.make(store, name)
-    assert (found.class_names, found.shape, found.train) == (("cat", "dog", "eel"), (3, 100, 130), (4, 4, 4))
-    assert found.images is not None
-    assert found.images.shape == (3, 8, 34, 44, 3)
-    assert np.array_equal(found.images[1, 0], arrays["x_train"][1][::3, ::3])
-    assert not found.images[:, 4:].any()
+    made = preview.make(store, name)
+    assert (made.class_names, made.shape, made.train) == (("cat", "dog", "eel"), (3, 100, 130), (4, 4, 4))
+    assert made.images is not None
+    assert made.images.shape == (3, 8, 34, 44, 3)
+    assert np.array_equal(made.images[1, 0], arrays["x_train"][1][::3, ::3])
+    assert not made.images[:, 4:].any()
 
     floats = arrays | {"x_train": arrays["x_train"] / 7.0 - 3, "x_test": arrays["x_test"] / 7.0}
-    found = preview.make(store, saved(tmp_path, **floats))
-    assert found.images is not None
-    assert (found.images.min(), found.images.max()) == (0, 255)
+    made = preview.make(store, saved(tmp_path, **floats))
+    assert made.images is not None
+    assert (made.images.min(), made.images.max()) == (0, 255)
 
     features = {"x_train": np.zeros((6, 5), np.float32), "y_train": np.arange(6) % 2}
-    found = preview.make(store, saved(tmp_path, **features))
-    assert (found.images, found.shape, found.image, found.test) == (None, (5,), (1, 1), (0, 0))
-    assert preview.read(store, found.name) == found
+    made = preview.make(store, saved(tmp_path, **features))
+    assert (made.images, made.shape, made.image, made.test) == (None, (5,), (1, 1), (0, 0))
+    assert preview.read(store, made.name) == made
 
 
 def test_a_missing_data_set_leaves_a_sentence_and_no_preview(store: Store, monkeypatch, tmp_path: Path) -> None:

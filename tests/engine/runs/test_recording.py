@@ -91,48 +91,48 @@ def weights(store, key, epoch):
 
 def test_an_undisturbed_film_has_the_weights_of_the_ordinary_run(tmp_path, request_):
     store = Store(tmp_path)
-    found = shot(store, request_, {"playing": True})
+    film = shot(store, request_, {"playing": True})
     run = ordinary(request_, 4)
-    assert [f.epoch for f in found.frames] == [0, 1, 2, 3, 4]
-    assert found.message.startswith("All 4 epochs of this run are done.")
-    for frame, step in zip(found.frames, run, strict=True):
+    assert [f.epoch for f in film.frames] == [0, 1, 2, 3, 4]
+    assert film.message.startswith("All 4 epochs of this run are done.")
+    for frame, step in zip(film.frames, run, strict=True):
         for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate"):
             assert getattr(frame, name) == getattr(step.record, name)
     for epoch in (3, 4):
-        assert_same(weights(store, found.key, epoch), run[epoch].checkpoint)
+        assert_same(weights(store, film.key, epoch), run[epoch].checkpoint)
 
 
 def test_a_frame_shows_what_the_engine_measures(tmp_path, request_):
     store = Store(tmp_path)
-    found = shot(store, request_, *steps(2))
+    film = shot(store, request_, *steps(2))
     model, data = build(request_.model, 0).eval(), load(request_.data)
     model.load_state_dict({k: v for k, v in ordinary(request_, 2)[2].checkpoint.items() if "/" not in k})
-    wanted = analyze(model, data.train_x, data.train_y, "fc2", "ce", 8, device="cpu", spectra=0)
-    picture = recording.picture(store, found.key, 2)
-    np.testing.assert_allclose(picture.eigenvalues, wanted.eigenvalues)
+    analysis = analyze(model, data.train_x, data.train_y, "fc2", "ce", 8, device="cpu", spectra=0)
+    picture = recording.picture(store, film.key, 2)
+    np.testing.assert_allclose(picture.eigenvalues, analysis.eigenvalues)
     for name in recording.NAMES:
-        np.testing.assert_allclose(picture.diagonals[name], wanted.diagonal(name))
-        assert picture.fit(name).gamma == pytest.approx(wanted.fit(name).gamma)
-    np.testing.assert_allclose(picture.correlation, wanted.correlation("C", wanted.k), rtol=1e-6)
-    last = found.last
-    assert (last.gamma, last.gamma_awd) == pytest.approx((wanted.fit("C").gamma, wanted.fit("C_awd").gamma))
+        np.testing.assert_allclose(picture.diagonals[name], analysis.diagonal(name))
+        assert picture.fit(name).gamma == pytest.approx(analysis.fit(name).gamma)
+    np.testing.assert_allclose(picture.correlation, analysis.correlation("C", analysis.k), rtol=1e-6)
+    last = film.last
+    assert (last.gamma, last.gamma_awd) == pytest.approx((analysis.fit("C").gamma, analysis.fit("C_awd").gamma))
     for name, interval in (("C", last.interval), ("C_awd", last.interval_awd)):
-        exponent = wanted.exponent(name)
+        exponent = analysis.exponent(name)
         assert interval == pytest.approx(exponent.fit.interval)
         assert dict(picture.exponent(name, interval).windows) == pytest.approx(dict(exponent.windows))
         assert picture.exponent(name, interval).bend.slope_top == pytest.approx(exponent.bend.slope_top)
-    assert last.commutator == pytest.approx(wanted.commutator("C"))
-    assert last.commutator_random == pytest.approx(wanted.random_commutator("C"))
-    above = (wanted.eigenvalues > wanted.noise_floor) & (wanted.diagonal("C") > 0)
-    h, c = wanted.eigenvalues[above], wanted.diagonal("C")[above]
+    assert last.commutator == pytest.approx(analysis.commutator("C"))
+    assert last.commutator_random == pytest.approx(analysis.random_commutator("C"))
+    above = (analysis.eigenvalues > analysis.noise_floor) & (analysis.diagonal("C") > 0)
+    h, c = analysis.eigenvalues[above], analysis.diagonal("C")[above]
     assert last.extent == pytest.approx((h.min(), h.max(), c.min(), c.max()))
 
 
 def test_a_stride_trains_several_epochs_to_the_same_weights(tmp_path, request_):
     store = Store(tmp_path)
-    found = shot(store, request_, {"stride": 2, "steps": 1}, {"stride": 5, "steps": 2})
-    assert [f.epoch for f in found.frames] == [0, 2, 7]
-    assert_same(weights(store, found.key, 7), ordinary(request_, 7)[7].checkpoint)
+    film = shot(store, request_, {"stride": 2, "steps": 1}, {"stride": 5, "steps": 2})
+    assert [f.epoch for f in film.frames] == [0, 2, 7]
+    assert_same(weights(store, film.key, 7), ordinary(request_, 7)[7].checkpoint)
 
 
 # -- what is changed on the way -----------------------------------------------------------------------------
@@ -140,49 +140,49 @@ def test_a_stride_trains_several_epochs_to_the_same_weights(tmp_path, request_):
 
 def test_a_changed_learning_rate_takes_effect_and_stays(tmp_path, request_):
     store = Store(tmp_path)
-    found = shot(store, request_, *steps(2), {"learning_rate": 0.5, "steps": 3}, {"steps": 4})
-    rates = [f.learning_rate for f in found.frames]
+    film = shot(store, request_, *steps(2), {"learning_rate": 0.5, "steps": 3}, {"steps": 4})
+    rates = [f.learning_rate for f in film.frames]
     assert rates[1] == 0.1 > rates[2]
     assert rates[3:] == [0.5, 0.5]
-    assert [(c.epoch, c.words) for c in found.changes] == [(2, f"η {rates[2]:.3g} → 0.5")]
+    assert [(c.epoch, c.words) for c in film.changes] == [(2, f"η {rates[2]:.3g} → 0.5")]
     # By the ordinary run from the same weights.
     start = (2, ordinary(request_, 2)[2].checkpoint)
     training = replace(PLAN, learning_rate=0.5, final_rate_ratio=1.0, epochs=4)
     twin = list(train(build(request_.model, 0), load(request_.data), "ce", training, 2, "cpu", start))
-    assert_same(weights(store, found.key, 4), twin[-1].checkpoint)
+    assert_same(weights(store, film.key, 4), twin[-1].checkpoint)
     plain = ordinary(request_, 4)[4].checkpoint
     assert not torch.equal(plain["fc1.weight"], twin[-1].checkpoint["fc1.weight"])
 
 
 def test_a_changed_batch_size_changes_the_training_and_the_noise(tmp_path, request_):
     store = Store(tmp_path)
-    found = shot(store, request_, *steps(1), {"batch_size": 30, "steps": 2})
-    assert [f.batch_size for f in found.frames] == [8, 8, 30]
-    assert [c.words for c in found.changes] == ["B 8 → 30"]
+    film = shot(store, request_, *steps(1), {"batch_size": 30, "steps": 2})
+    assert [f.batch_size for f in film.frames] == [8, 8, 30]
+    assert [c.words for c in film.changes] == ["B 8 → 30"]
     start = (1, ordinary(request_, 1)[1].checkpoint)
     model, data = build(request_.model, 0), load(request_.data)
     twin = list(train(model, data, "ce", replace(PLAN, batch_size=30, epochs=2), 2, "cpu", start))
-    assert_same(weights(store, found.key, 2), twin[-1].checkpoint)
-    noise = recording.picture(store, found.key, 2).diagonals["C"]
-    wanted = analyze(model.eval(), data.train_x, data.train_y, "fc2", batch_size=8, device="cpu", spectra=0)
-    np.testing.assert_allclose(noise, wanted.diagonal("C") * 8 / 30, rtol=1e-6)
+    assert_same(weights(store, film.key, 2), twin[-1].checkpoint)
+    noise = recording.picture(store, film.key, 2).diagonals["C"]
+    analysis = analyze(model.eval(), data.train_x, data.train_y, "fc2", batch_size=8, device="cpu", spectra=0)
+    np.testing.assert_allclose(noise, analysis.diagonal("C") * 8 / 30, rtol=1e-6)
 
 
 def test_begin_again_is_epoch_0_of_the_same_film_at_rest(tmp_path, request_):
     store = Store(tmp_path)
     first = shot(store, request_, *steps(1)).frames
-    found = shot(store, request_, {"learning_rate": 1.0, "batch_size": 5, "steps": 2}, "again")
-    assert [f.epoch for f in found.frames] == [0]
-    assert found.changes == ()
-    assert found.control == Control(take=1, playing=False)
-    assert store.list("films", found.key, "frames") == (recording.frame_name(0),)
+    film = shot(store, request_, {"learning_rate": 1.0, "batch_size": 5, "steps": 2}, "again")
+    assert [f.epoch for f in film.frames] == [0]
+    assert film.changes == ()
+    assert film.control == Control(take=1, playing=False)
+    assert store.list("films", film.key, "frames") == (recording.frame_name(0),)
     # The take before stays to be compared with, until there is another that can be.
-    assert [f.epoch for f in found.before] == [0, 1, 2]
-    assert found.before[2].batch_size == 5
-    found = shot(store, request_, "again")
-    assert len(found.before) == 3
-    found = shot(store, request_, *steps(1))
-    assert [replace(f, seconds=0.0) for f in found.frames] == [replace(f, seconds=0.0) for f in first]
+    assert [f.epoch for f in film.before] == [0, 1, 2]
+    assert film.before[2].batch_size == 5
+    film = shot(store, request_, "again")
+    assert len(film.before) == 3
+    film = shot(store, request_, *steps(1))
+    assert [replace(f, seconds=0.0) for f in film.frames] == [replace(f, seconds=0.0) for f in first]
 
 
 def test_steps_asked_for_at_once_are_made_one_by_one(tmp_path, request_):
@@ -191,10 +191,10 @@ def test_steps_asked_for_at_once_are_made_one_by_one(tmp_path, request_):
 
 def test_a_rate_too_high_rests_with_a_sentence_and_keeps_the_last_sound_frame(tmp_path, request_):
     store = Store(tmp_path)
-    found = shot(store, request_, *steps(1), {"learning_rate": 1e30, "playing": True})
-    assert "learning rate 1e+30 is too high" in found.message
-    assert not recording.wished(store, found.key).playing
-    assert np.isfinite(found.column("train_loss")).all()
+    film = shot(store, request_, *steps(1), {"learning_rate": 1e30, "playing": True})
+    assert "learning rate 1e+30 is too high" in film.message
+    assert not recording.wished(store, film.key).playing
+    assert np.isfinite(film.column("train_loss")).all()
 
 
 # -- it survives ----------------------------------------------------------------------------------------------
@@ -205,10 +205,10 @@ def test_a_film_goes_on_where_its_worker_was_ended(tmp_path, request_):
     shot(store, request_, *steps(2))
     # A frame that was written when the worker died, but is not on record, is shot again.
     store.write(("films", recording.film_key(request_), "frames", recording.frame_name(3)), {"noise_floor": 0.0})
-    found = shot(store, request_, {"steps": 3}, {"steps": 4})
-    assert [f.epoch for f in found.frames] == [0, 1, 2, 3, 4]
-    assert_same(weights(store, found.key, 4), ordinary(request_, 4)[4].checkpoint)
-    assert recording.picture(store, found.key, 3) is not None
+    film = shot(store, request_, {"steps": 3}, {"steps": 4})
+    assert [f.epoch for f in film.frames] == [0, 1, 2, 3, 4]
+    assert_same(weights(store, film.key, 4), ordinary(request_, 4)[4].checkpoint)
+    assert recording.picture(store, film.key, 3) is not None
 
 
 def test_a_film_whose_weights_are_lost_begins_again(tmp_path, request_):
@@ -229,23 +229,23 @@ def test_a_look_keeps_it_alive_and_is_told_seldom(tmp_path, monkeypatch):
     store, key = Store(tmp_path), "0" * 16
     assert recording.looked(store, key) == 0
     recording.look(store, key)
-    told = recording.looked(store, key)
-    assert abs(told - time.time()) < 60
+    looks = recording.looked(store, key)
+    assert abs(looks - time.time()) < 60
     recording.look(store, key)
-    assert recording.looked(store, key) == told
-    monkeypatch.setattr(recording.time, "time", lambda: told + recording.LOOK_SECONDS)
+    assert recording.looked(store, key) == looks
+    monkeypatch.setattr(recording.time, "time", lambda: looks + recording.LOOK_SECONDS)
     recording.look(store, key)
-    assert recording.looked(store, key) == told + recording.LOOK_SECONDS
+    assert recording.looked(store, key) == looks + recording.LOOK_SECONDS
 
 
 def test_only_the_last_frames_and_the_newest_films_are_kept(tmp_path, request_, monkeypatch):
     monkeypatch.setattr("engine.runs.recorder.KEPT_FRAMES", 3)
     monkeypatch.setattr(recording, "KEPT_FILMS", 2)
     store = Store(tmp_path)
-    found = shot(store, request_, *steps(4))
-    assert [f.epoch for f in found.frames] == [2, 3, 4]
-    assert store.list("films", found.key, "frames") == tuple(map(recording.frame_name, (2, 3, 4)))
-    assert store.list("films", found.key, "weights") == tuple(map(recording.frame_name, (3, 4)))
+    film = shot(store, request_, *steps(4))
+    assert [f.epoch for f in film.frames] == [2, 3, 4]
+    assert store.list("films", film.key, "frames") == tuple(map(recording.frame_name, (2, 3, 4)))
+    assert store.list("films", film.key, "weights") == tuple(map(recording.frame_name, (3, 4)))
     store.write(("films", "0" * 16), {"frames": "of another version"})
     others = [shot(store, replace(request_, seed=seed)).key for seed in (3, 4)]
     assert store.list("films") == tuple(sorted(others))
@@ -272,7 +272,7 @@ def test_a_wish_is_read_as_it_was_written(wish):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "words"),
     [
         ({"stride": 3}, "The epochs of a step are one of 1, 2, 5, 10, 20; not 3"),
         ({"steps": -1}, "steps is a whole number from 0 on"),
@@ -286,15 +286,15 @@ def test_a_wish_is_read_as_it_was_written(wish):
         ({"speed": 2}, "A film has no setting speed; it has batch_size, learning_rate"),
     ],
 )
-def test_a_wish_that_makes_no_sense_is_refused_and_changes_nothing(tmp_path, wrong, said):
+def test_a_wish_that_makes_no_sense_is_refused_and_changes_nothing(tmp_path, wrong, words):
     store, key = Store(tmp_path), "0" * 16
     recording.ask(store, key, learning_rate=0.3)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=words):
         recording.ask(store, key, **wrong)
     assert recording.control(store, key) == Control(learning_rate=0.3)
     # Nor does a worker or a page trip over one that was written otherwise.
     store.write(("films", key, "control"), wrong)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=words):
         recording.control(store, key)
     assert recording.wished(store, key) == Control()
 
@@ -319,8 +319,8 @@ def test_a_record_of_another_version_is_no_film(tmp_path):
 
 
 def test_a_number_that_is_missing_is_nan_in_its_column(tmp_path, request_):
-    found = shot(Store(tmp_path), request_)
-    values = {f.name: getattr(found.last, f.name) for f in dataclasses.fields(Frame)}
-    gone = replace(found, frames=(Frame(**values | {"gamma": None, "extent": ()}),))
+    film = shot(Store(tmp_path), request_)
+    values = {f.name: getattr(film.last, f.name) for f in dataclasses.fields(Frame)}
+    gone = replace(film, frames=(Frame(**values | {"gamma": None, "extent": ()}),))
     assert np.isnan(gone.column("gamma")).all()
     assert gone.extent == ()

@@ -10,23 +10,23 @@ from tests.reference.twins import compare
 
 @pytest.mark.parametrize(("activation", "loss"), [("relu", "ce"), ("tanh", "mse")])
 def test_everything_equals_what_the_whole_matrix_says(activation, loss):
-    found = samples(10, activation, loss)
+    looked = samples(10, activation, loss)
     for p in (0, 7):
-        one = hessian.of(found, p)
+        one = hessian.of(looked, p)
         whole = np.kron(one.curvature, np.outer(one.activity, one.activity))
         own = np.linalg.eigvalsh(whole)
         own = own[np.abs(own).argsort()[::-1]][: one.kappa.size]
         compare(one.kappa, own, 1e-9, "κ of the whole matrix")
-        compare(found.kappa[p], one.kappa, 1e-4, "κ as kept")
+        compare(looked.kappa[p], one.kappa, 1e-4, "κ as kept")
         for m in range(3):
             u = one.eigenvector(m).ravel()
             compare(whole @ u, one.kappa[m] * u, 1e-9, "an eigenvector")
             assert np.isclose(u @ u, 1)
-            expected = (found.directions.reshape(len(found.directions), -1) @ u) ** 2
-            compare(one.alignment(found.directions)[m], expected, 1e-6, "alignment")
-        compare(found.alignment[p], one.alignment(found.directions)[0], 1e-3, "alignment as kept")
+            expected = (looked.directions.reshape(len(looked.directions), -1) @ u) ** 2
+            compare(one.alignment(looked.directions)[m], expected, 1e-6, "alignment")
+        compare(looked.alignment[p], one.alignment(looked.directions)[0], 1e-3, "alignment as kept")
         assert one.rank == np.linalg.matrix_rank(whole, tol=1e-11 * abs(own[0]))
-        assert np.isclose(one.probabilities[found.targets[p]], found.confidence[p], rtol=1e-4)
+        assert np.isclose(one.probabilities[looked.targets[p]], looked.confidence[p], rtol=1e-4)
 
 
 def test_a_block_is_that_part_of_the_matrix_with_its_share():

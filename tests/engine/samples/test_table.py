@@ -52,28 +52,28 @@ def brute_fisher(model, inputs, loss):
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])
 def test_the_numbers_of_every_sample_equal_their_definitions(activation, loss):
     model, inputs, targets = network(activation)
-    found = looked(model, inputs, targets, loss)
+    samples = looked(model, inputs, targets, loss)
     exact, x = model.double(), inputs.double()
     g, h = twins.per_sample(exact, "fc2", x, targets, loss)
     a = twins.activities(exact, "fc2", x)
-    twins.compare(found.activity, a, 1e-5, "activities")
-    assert found.partner.tolist() == twins.nearest_partner(a, targets)
+    twins.compare(samples.activity, a, 1e-5, "activities")
+    assert samples.partner.tolist() == twins.nearest_partner(a, targets)
     logits = exact(x).detach()
-    assert found.predicted.tolist() == logits.argmax(1).tolist()
-    twins.compare(found.confidence, logits.softmax(1)[torch.arange(40), targets], 1e-4, "confidence")
+    assert samples.predicted.tolist() == logits.argmax(1).tolist()
+    twins.compare(samples.confidence, logits.softmax(1)[torch.arange(40), targets], 1e-4, "confidence")
     twins.compare(
-        found.loss, [twins.sample_loss(f, y, loss) for f, y in zip(logits, targets, strict=True)], 1e-4, "loss"
+        samples.loss, [twins.sample_loss(f, y, loss) for f, y in zip(logits, targets, strict=True)], 1e-4, "loss"
     )
 
     hessian = h.mean(0).numpy()
     values, vectors = twins.eigenbasis(hessian)
-    twins.compare(found.eigenvalues, values, 1e-4, "H_ii")
+    twins.compare(samples.eigenvalues, values, 1e-4, "H_ii")
     count = 3  # well separated ones: others may turn among themselves
     for p in (0, 11, 39):
         own, axes = np.linalg.eigh(h[p].numpy())
         order = np.abs(own).argsort()[::-1]
-        twins.compare(found.kappa[p], own[order][: found.kappa.shape[1]], 1e-3, f"κ of sample {p}")
-        twins.compare(found.alignment[p, :count], (axes[:, order[0]] @ vectors[:, :count]) ** 2, 1e-2, f"α of {p}")
+        twins.compare(samples.kappa[p], own[order][: samples.kappa.shape[1]], 1e-3, f"κ of sample {p}")
+        twins.compare(samples.alignment[p, :count], (axes[:, order[0]] @ vectors[:, :count]) ** 2, 1e-2, f"α of {p}")
 
     second = (g.T @ g / len(g)).numpy()
     mean = g.mean(0).numpy()
@@ -85,7 +85,7 @@ def test_the_numbers_of_every_sample_equal_their_definitions(activation, loss):
         "fisher": brute_fisher(exact, x, loss).numpy(),
     }
     for name, matrix in matrices.items():
-        whole = found.diagonals[name]
+        whole = samples.diagonals[name]
         twins.compare(whole[:count], np.diag(vectors.T @ matrix @ vectors)[:count], 1e-3, f"diagonal of {name}")
         twins.compare(whole.sum(), np.trace(matrix), 1e-4, f"trace of {name}")
 
@@ -102,13 +102,13 @@ def test_the_fisher_matrix_is_the_hessian_where_theory_says_so_and_only_there():
 
 
 def test_neighbours_are_the_nearest_of_their_class_and_never_the_sample_itself():
-    found = looked(*network())
-    distance = np.linalg.norm(found.activity.astype(float) - found.activity[4], axis=1)
+    samples = looked(*network())
+    distance = np.linalg.norm(samples.activity.astype(float) - samples.activity[4], axis=1)
     for of_class in (0, 1, None):
-        pool = [q for q in range(40) if q != 4 and (of_class is None or found.targets[q] == of_class)]
+        pool = [q for q in range(40) if q != 4 and (of_class is None or samples.targets[q] == of_class)]
         expected = sorted(pool, key=lambda q: distance[q])[:6]
-        assert found.neighbours(4, of_class, 6).tolist() == expected
-    assert found.neighbours(4, int(found.targets[4]), 1)[0] == found.partner[4]
+        assert samples.neighbours(4, of_class, 6).tolist() == expected
+    assert samples.neighbours(4, int(samples.targets[4]), 1)[0] == samples.partner[4]
 
 
 @pytest.fixture
@@ -122,14 +122,14 @@ def trained(tmp_path):
 def test_they_are_kept_and_come_back_as_they_were(trained):
     pipeline, run = trained
     made = collect.keep(pipeline, run, 6)
-    found = table.read(pipeline.store, library.find(pipeline.store, run), 6, "fc2")
+    samples = table.read(pipeline.store, library.find(pipeline.store, run), 6, "fc2")
     for field in dataclasses.fields(made):
         if field.name not in ("chain", "diagonals"):
-            assert np.array_equal(getattr(found, field.name), getattr(made, field.name)), field.name
-    assert found.diagonals.keys() == made.diagonals.keys()
+            assert np.array_equal(getattr(samples, field.name), getattr(made, field.name)), field.name
+    assert samples.diagonals.keys() == made.diagonals.keys()
     z = made.preactivation(made.activity)
-    assert np.array_equal(found.chain.value(z, found.targets), made.chain.value(z, made.targets))
-    twins.compare(found.chain.value(z, found.targets), made.loss, 1e-5, "the chain's loss is the network's")
+    assert np.array_equal(samples.chain.value(z, samples.targets), made.chain.value(z, made.targets))
+    twins.compare(samples.chain.value(z, samples.targets), made.loss, 1e-5, "the chain's loss is the network's")
     assert table.pictures(pipeline.store, library.find(pipeline.store, run)) is None, "six numbers are no picture"
     # A second look costs nothing.
     pipeline.store.delete("runs", run, "checkpoints", "00006")
@@ -138,10 +138,10 @@ def test_they_are_kept_and_come_back_as_they_were(trained):
 
 def test_pictures_keep_channels_and_shrink_what_is_large():
     images = torch.linspace(-2, 3, 2 * 3 * 130 * 100).view(2, 3, 130, 100)
-    found = collect.pictures(images)
-    assert found.shape == (2, 44, 34, 3)
-    assert found.dtype == np.uint8
-    assert (found.min(), found.max()) == (0, 255)
+    pictures = collect.pictures(images)
+    assert pictures.shape == (2, 44, 34, 3)
+    assert pictures.dtype == np.uint8
+    assert (pictures.min(), pictures.max()) == (0, 255)
     grey = collect.pictures(torch.rand(2, 1, 28, 28))
     assert grey.shape == (2, 28, 28)
     assert collect.pictures(torch.rand(2, 9)) is None
@@ -159,7 +159,7 @@ def test_the_command_looks_and_says_so(trained, monkeypatch, capsys):
 def test_training_ends_with_a_look_where_that_is_wished(trained, monkeypatch, capsys):
     pipeline, run = trained
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(pipeline.store.root))
-    found = library.find(pipeline.store, run)
-    assert main(arguments(found.request, device="cpu", every_sample=("0",))) == 0
+    trained_run = library.find(pipeline.store, run)
+    assert main(arguments(trained_run.request, device="cpu", every_sample=("0",))) == 0
     assert "Done: 120 samples of epoch 0 of run" in capsys.readouterr().err
-    assert table.read(pipeline.store, found, 0, "fc2") is not None
+    assert table.read(pipeline.store, trained_run, 0, "fc2") is not None

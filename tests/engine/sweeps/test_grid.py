@@ -21,10 +21,10 @@ def test_every_combination_is_a_cell_with_exactly_these_settings() -> None:
     sweep = read(GRID)
     assert sweep.name == "Seeds and batch sizes"
     assert sweep.text == GRID
-    found = {(c.classes, c.run.training.batch_size, c.run.seed): c for c in sweep.cells}
-    assert len(found) == len(sweep.cells) == 8
+    cells = {(c.classes, c.run.training.batch_size, c.run.seed): c for c in sweep.cells}
+    assert len(cells) == len(sweep.cells) == 8
     assert {c.row for c in sweep.cells} == {f"5,000 digits, 784-8, CE, B = {b}" for b in (20, 40)}
-    cell = found[3, 40, 1]
+    cell = cells[3, 40, 1]
     training = TrainingRequest(epochs=3, batch_size=40)
     data = DataRequest("mnist5k", classes=(0, 1, 2), per_class=40)
     assert cell.run == RunRequest(data, ModelRequest(widths=(784, 8, 3)), training=training, seed=1)
@@ -135,14 +135,14 @@ def test_what_is_wrong_is_said_in_a_sentence(case: str) -> None:
 
 
 def test_the_sweeps_that_come_with_the_project_are_sound() -> None:
-    found = {name: open_sweep(name) for name in shipped()}
-    assert {"tiny", "results", "table1"} <= set(found)
-    paper = {(c.row, c.classes, c.run.seed) for c in found["table1"].cells}
+    sweeps = {name: open_sweep(name) for name in shipped()}
+    assert {"tiny", "results", "table1"} <= set(sweeps)
+    paper = {(c.row, c.classes, c.run.seed) for c in sweeps["table1"].cells}
     rows = {p.name for p in presets() if p.name.startswith(("MNIST", "CIFAR-10")) and "deeper" not in p.name}
     assert paper == {(row, classes, seed) for row in rows for classes in CLASSES for seed in range(4)}
     assert len(rows) == 8
-    assert all(c.departures == () for c in found["table1"].cells)
-    assert all(c.run.data.name == "mnist5k" for c in found["tiny"].cells)
+    assert all(c.departures == () for c in sweeps["table1"].cells)
+    assert all(c.run.data.name == "mnist5k" for c in sweeps["tiny"].cells)
 
 
 def test_a_sweep_that_is_not_there(tmp_path: Path) -> None:

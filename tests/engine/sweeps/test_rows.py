@@ -69,11 +69,11 @@ def test_a_damaged_file_is_told() -> None:
 
 def test_the_mean_over_seeds() -> None:
     rows = [row("a", seed=seed, gamma=gamma) for seed, gamma in enumerate((1.1, 1.2, 1.6))]
-    found = mean([*rows, row("a", seed=3, gamma=math.nan)], "C")
-    assert found is not None
-    assert (found.mean, found.seeds) == (pytest.approx(1.3), 3)
-    assert found.deviation == pytest.approx(math.sqrt((0.04 + 0.01 + 0.09) / 2))
-    assert (found.low, found.high) == (pytest.approx(1.0), pytest.approx(1.8))
+    average = mean([*rows, row("a", seed=3, gamma=math.nan)], "C")
+    assert average is not None
+    assert (average.mean, average.seeds) == (pytest.approx(1.3), 3)
+    assert average.deviation == pytest.approx(math.sqrt((0.04 + 0.01 + 0.09) / 2))
+    assert (average.low, average.high) == (pytest.approx(1.0), pytest.approx(1.8))
     one = mean(rows[:1], "C")
     assert one is not None
     assert math.isnan(one.deviation)
@@ -105,7 +105,7 @@ C & -- & -- & $0.970$ & -- \\
 
 
 @pytest.mark.parametrize(
-    ("letter", "wanted"),
+    ("letter", "escaped"),
     [
         *((c, rf"\{c}") for c in "&%#_${}"),
         ("\\", r"\textbackslash "),
@@ -116,8 +116,8 @@ C & -- & -- & $0.970$ & -- \\
         ("–", "--"),
     ],
 )
-def test_every_letter_that_latex_takes_for_a_command_is_escaped_in_names(letter: str, wanted: str) -> None:
-    assert f"\na{wanted}b & $1.000$ & $1.000$ \\\\\n" in latex("x", [row(f"a{letter}b")])
+def test_every_letter_that_latex_takes_for_a_command_is_escaped_in_names(letter: str, escaped: str) -> None:
+    assert f"\na{escaped}b & $1.000$ & $1.000$ \\\\\n" in latex("x", [row(f"a{letter}b")])
 
 
 def test_pandas_is_loaded_for_latex_alone() -> None:
@@ -135,14 +135,14 @@ def test_there_is_no_empty_table() -> None:
 
 def test_a_law_is_what_the_analysis_says() -> None:
     result = analysis(gamma=1.4)
-    found = law(result, "C", 40)
+    measured = law(result, "C", 40)
     fit = result.fit("C", 40)
-    assert (found.gamma, found.stderr, found.r2, found.n) == (fit.gamma, fit.stderr, fit.r2, fit.n)
-    assert found.half == result.fit("C", 20).gamma
-    assert found.double == result.fit("C", 80).gamma
-    assert found.trace == result.traces["C"]
-    assert found.commutator == result.commutator("C")
-    assert found.discarded == 0
+    assert (measured.gamma, measured.stderr, measured.r2, measured.n) == (fit.gamma, fit.stderr, fit.r2, fit.n)
+    assert measured.half == result.fit("C", 20).gamma
+    assert measured.double == result.fit("C", 80).gamma
+    assert measured.trace == result.traces["C"]
+    assert measured.commutator == result.commutator("C")
+    assert measured.discarded == 0
     assert math.isnan(law(result, "no such matrix", 40).gamma)
     short = replace(result, eigenvalues=np.full_like(result.eigenvalues, -1.0))
     assert math.isnan(law(short, "C", 40).gamma), "no fit, no number"

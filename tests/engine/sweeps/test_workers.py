@@ -79,7 +79,7 @@ def numbers(states: tuple[status.State, ...]) -> list[Law]:
 
 def test_every_cell_is_trained_analysed_and_measured(store: Store, grid) -> None:
     sweep, heard = grid(3), []
-    states = fill(store, sweep, progress=lambda *told: heard.append(told))
+    states = fill(store, sweep, progress=lambda *progress: heard.append(progress))
     assert heard == [("cells", done, 4) for done in range(5)]
     assert states == status.states(store, sweep)
     for state in states:
@@ -122,7 +122,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(store: Store, grid, tmp_path: Path
         return len(heard) > 2
 
     with pytest.raises(Stopped):
-        fill(store, sweep, progress=lambda *told: heard.append(told), should_stop=stop)
+        fill(store, sweep, progress=lambda *progress: heard.append(progress), should_stop=stop)
     kept = [state for state in status.states(store, sweep) if state.row is not None]
     assert 0 < len(kept) < 4 or len(heard) == 5
     states = fill(store, sweep)
@@ -252,13 +252,13 @@ def cluster(tmp_path: Path):
         return started[-1]
 
     def start(folder: Path = ROOT) -> tuple[str, list[subprocess.Popen]]:
-        told = tmp_path / "scheduler.json"
+        scheduler = tmp_path / "scheduler.json"
         begin(
-            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(told),
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(scheduler),
             folder=tmp_path,
         )  # fmt: skip
-        _wait(lambda: told.is_file() and told.stat().st_size > 0)
-        address = json.loads(told.read_text())["address"]
+        _wait(lambda: scheduler.is_file() and scheduler.stat().st_size > 0)
+        address = json.loads(scheduler.read_text())["address"]
         worker = ("worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny", "--local-directory")
         processes = [begin(*worker, str(tmp_path / f"worker{n}"), folder=folder) for n in range(2)]
         with Client(address) as client:
@@ -330,9 +330,9 @@ def _wait(ready: Callable[[], bool]) -> None:
 def test_the_table_of_means(store: Store, grid) -> None:
     rows = [state.row for state in fill(store, grid(3)) if state.row is not None]
     (name,) = {row.row for row in rows if row.row.endswith("CE")}
-    found = mean(groups(rows)[name][3], "C")
-    assert found is not None
+    average = mean(groups(rows)[name][3], "C")
+    assert average is not None
     gammas = [row.laws["C"].gamma for row in rows if row.row == name]
-    assert found.seeds == 2
-    assert found.mean == pytest.approx(np.mean(gammas))
-    assert found.deviation == pytest.approx(abs(gammas[0] - gammas[1]) / np.sqrt(2))
+    assert average.seeds == 2
+    assert average.mean == pytest.approx(np.mean(gammas))
+    assert average.deviation == pytest.approx(abs(gammas[0] - gammas[1]) / np.sqrt(2))

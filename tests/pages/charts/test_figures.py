@@ -39,10 +39,10 @@ def decode(value):
     return np.array(value)
 
 
-def traces(figure, **wanted):
-    found = [t for t in json.loads(figure.to_json())["data"] if all(t.get(k) == v for k, v in wanted.items())]
-    assert found, f"no trace with {wanted}"
-    return found
+def traces(figure, **fields):
+    traces = [t for t in json.loads(figure.to_json())["data"] if all(t.get(k) == v for k, v in fields.items())]
+    assert traces, f"no trace with {fields}"
+    return traces
 
 
 def slope(trace):
@@ -224,16 +224,16 @@ def test_points_are_the_diagonals_in_the_matrix_colour():
 @pytest.mark.parametrize("centred", [False, True])
 def test_slopes_1_and_2_have_slope_1_and_2_through_the_data(centred):
     figure = power_law.power_law(clouds(), centred)
-    for wanted, dash in ((1, "dot"), (2, "dash")):
-        (trace,) = traces(figure, meta=f"slope {wanted}")
-        assert slope(trace) == pytest.approx(wanted, abs=1e-9)
+    for power, dash in ((1, "dot"), (2, "dash")):
+        (trace,) = traces(figure, meta=f"slope {power}")
+        assert slope(trace) == pytest.approx(power, abs=1e-9)
         assert trace["line"]["dash"] == dash
         # At the centre of the first cloud the line passes through its fit.
         inside = clouds()[0].fitted
         scale = np.array([10 ** np.log10(z[inside]).mean() for z in (RESULT.eigenvalues, RESULT.diagonal("C"))])
         centre = np.ones(2) if centred else scale
         assert np.log10(decode(trace["y"])[0] / centre[1]) == pytest.approx(
-            wanted * np.log10(decode(trace["x"])[0] / centre[0]), abs=1e-9
+            power * np.log10(decode(trace["x"])[0] / centre[0]), abs=1e-9
         )
 
 
@@ -347,10 +347,10 @@ def ringed(figure):
 
 def test_a_ring_is_drawn_around_the_direction_of_the_run_in_view_alone():
     own, other = clouds(), dataclasses.replace(clouds()[0], run=1, label="the other")
-    wanted = [(c.x[6], c.y[6]) for c in own]
-    assert ringed(power_law.power_law([*own, other], marked=7)) == wanted
+    places = [(c.x[6], c.y[6]) for c in own]
+    assert ringed(power_law.power_law([*own, other], marked=7)) == places
     centred = ringed(power_law.power_law(own, centred=True, marked=7))
-    np.testing.assert_allclose(centred, [np.array(w) / c.centre for w, c in zip(wanted, own, strict=True)])
+    np.testing.assert_allclose(centred, [np.array(w) / c.centre for w, c in zip(places, own, strict=True)])
     assert not power_law.ring([np.ones(3)], [np.ones(3)], 4)
     assert not power_law.ring([np.zeros(3)], [np.ones(3)], 2)
 
@@ -426,10 +426,10 @@ def test_sizes_off_the_diagonal_are_shares_of_pairs_and_a_band_over_draws():
 
 
 def frames(epochs=(0, 10, 100), k=12):
-    found = [analysis(gamma=1 + 0.1 * np.log10(1 + e), seed=e) for e in epochs]
+    analyses = [analysis(gamma=1 + 0.1 * np.log10(1 + e), seed=e) for e in epochs]
     return [
         Frame(e, a.projected("C", k), a.correlation("C", k), f"γ = {a.fit('C').gamma:.2f}")
-        for e, a in zip(epochs, found, strict=True)
+        for e, a in zip(epochs, analyses, strict=True)
     ]
 
 
@@ -445,13 +445,13 @@ def test_the_epochs_are_frames_of_one_figure_on_one_scale():
     assert [f["name"] for f in figure["frames"]] == ["0", "10", "100"]
     largest = max(np.abs(f.block).max() for f in shown)
     assert heat[0]["zmax"] == pytest.approx(largest)
-    for made, wanted in zip(figure["frames"], shown, strict=True):
+    for made, epoch_frame in zip(figure["frames"], shown, strict=True):
         k_cells, r_cells = (decode(t["z"]) for t in made["data"])
-        np.testing.assert_allclose(k_cells, wanted.block, rtol=1e-6)
-        np.testing.assert_array_equal(r_cells, np.rint(100 * wanted.correlation))
+        np.testing.assert_allclose(k_cells, epoch_frame.block, rtol=1e-6)
+        np.testing.assert_array_equal(r_cells, np.rint(100 * epoch_frame.correlation))
         assert [figure["data"][t]["type"] for t in made["traces"]] == ["heatmap", "heatmap"]
-        assert f"Epoch {wanted.epoch}" in made["layout"]["title"]["text"]
-        assert wanted.numbers in made["layout"]["title"]["text"]
+        assert f"Epoch {epoch_frame.epoch}" in made["layout"]["title"]["text"]
+        assert epoch_frame.numbers in made["layout"]["title"]["text"]
     assert {(s["xref"], s["x0"]) for s in figure["layout"]["shapes"]} == {
         (f"x{end}", x) for end in ("", "2", "3") for x in (-0.5, 3.5)
     }

@@ -30,8 +30,8 @@ def run(store):
 
 def line(at, key, name, axis="y"):
     """The ordinates of a line or of bars of a figure, by the beginning of its name."""
-    (found,) = [t for t in chart(at, key)["data"] if f"{t.get('name', '')} ".startswith(name)]
-    return decode(found[axis])
+    (trace,) = [t for t in chart(at, key)["data"] if f"{t.get('name', '')} ".startswith(name)]
+    return decode(trace[axis])
 
 
 def own(epoch=100, sample=3, partner=13):
@@ -39,11 +39,11 @@ def own(epoch=100, sample=3, partner=13):
 
 
 def tiles(at, key):
-    (found,) = [t for t in chart(at, key)["data"] if t.get("meta") == "samples"]
-    return [int(p) for p in np.ravel(decode(found["customdata"]))]
+    (trace,) = [t for t in chart(at, key)["data"] if t.get("meta") == "samples"]
+    return [int(p) for p in np.ravel(decode(trace["customdata"]))]
 
 
-def told(at):
+def texts(at):
     return "\n".join([m.value for m in at.markdown] + [i.value for i in at.info])
 
 
@@ -74,16 +74,16 @@ def test_both_curves_and_every_number_are_the_engines(run):
     for name, field in names.items():
         np.testing.assert_allclose(line(at, "gradients", name), getattr(walk, field))
     number = text.tex(float(walk.by_activity[-1]), 6)
-    assert told(at).count(number) >= 2
+    assert texts(at).count(number) >= 2
     assert not [i for i in at.info if "no change of weights" in i.value]
 
 
 def test_the_usual_pair_is_a_hard_sample_that_is_right_and_its_nearest(run):
-    at, found = opened(PAGE), planted.samples(100)
+    at, looked = opened(PAGE), planted.samples(100)
     p = int(at.number_input(key="duality.sample").value)
-    assert found.correct[p]
-    assert found.loss[p] == found.loss[found.correct].max()
-    assert at.number_input(key="duality.partner").value == found.partner[p]
+    assert looked.correct[p]
+    assert looked.loss[p] == looked.loss[looked.correct].max()
+    assert at.number_input(key="duality.partner").value == looked.partner[p]
     assert "sample" not in url(at)
 
 
@@ -103,39 +103,39 @@ def test_a_step_moves_the_marks_and_the_weights_and_stays_in_the_link(run):
     np.testing.assert_allclose(line(at, "activities", "a + tΔa"), one.start + 0.25 * one.change)
     at.slider(key="duality.step").set_value(0.0).run()
     fine(at)
-    assert "nothing has changed yet" in told(at)
+    assert "nothing has changed yet" in texts(at)
 
 
 def test_number_and_class_of_the_sample_choose_it_with_its_nearest(run):
-    at, found = opened(PAGE, sample="3", partner="33"), planted.samples(100)
+    at, looked = opened(PAGE, sample="3", partner="33"), planted.samples(100)
     at.number_input(key="duality.sample").set_value(17).run()
     fine(at)
     assert url(at)["sample"] == "17"
     assert "partner" not in url(at)
-    assert at.number_input(key="duality.partner").value == found.partner[17]
+    assert at.number_input(key="duality.partner").value == looked.partner[17]
     np.testing.assert_allclose(
-        line(at, "losses", "ℓ(a; W"), own(sample=17, partner=int(found.partner[17])).walk().by_weight
+        line(at, "losses", "ℓ(a; W"), own(sample=17, partner=int(looked.partner[17])).walk().by_weight
     )
     at.selectbox(key="duality.sample.class").set_value(4).run()
     fine(at)
-    hardest = max(np.flatnonzero(found.targets == 4), key=lambda p: found.loss[p])
+    hardest = max(np.flatnonzero(looked.targets == 4), key=lambda p: looked.loss[p])
     assert url(at)["sample"] == str(hardest)
     assert tiles(at, "sample")[0] == hardest
 
 
 def test_number_and_class_of_the_partner_choose_it(run):
-    at, found = opened(PAGE, sample="3"), planted.samples(100)
+    at, looked = opened(PAGE, sample="3"), planted.samples(100)
     near = tiles(at, "partner")
-    assert near[:4] == found.neighbours(3, 3, 4).tolist()
-    assert near[-1] == found.neighbours(3, 3, 100)[-1]
+    assert near[:4] == looked.neighbours(3, 3, 4).tolist()
+    assert near[-1] == looked.neighbours(3, 3, 100)[-1]
     at.number_input(key="duality.partner").set_value(43).run()
     fine(at)
     assert url(at)["partner"] == "43"
     assert 43 in tiles(at, "partner")
     at.selectbox(key="duality.partner.class").set_value(5).run()
     fine(at)
-    assert url(at)["partner"] == str(found.neighbours(3, 5, 1)[0])
-    assert {int(found.targets[p]) for p in tiles(at, "partner")} == {5}
+    assert url(at)["partner"] == str(looked.neighbours(3, 5, 1)[0])
+    assert {int(looked.targets[p]) for p in tiles(at, "partner")} == {5}
 
 
 def test_of_another_class_the_duality_of_the_loss_fails_and_says_so(run):
@@ -143,9 +143,9 @@ def test_of_another_class_the_duality_of_the_loss_fails_and_says_so(run):
     one = own(partner=15)
     with_label = one.loss_by_activity(np.linspace(0, 1, 101), one.other)
     np.testing.assert_allclose(line(at, "losses", "ℓ(a + tΔa; W), label of p′"), with_label)
-    said = next(i.value for i in at.info if "changes a label" in i.value)
+    sentence = next(i.value for i in at.info if "changes a label" in i.value)
     for value in (with_label[-1], one.loss_by_weight(np.ones(1))[0]):
-        assert text.number(float(value)) in said
+        assert text.number(float(value)) in sentence
     np.testing.assert_allclose(line(at, "losses", "ℓ(a + tΔa; W), a"), line(at, "losses", "ℓ(a; W"), rtol=1e-9)
 
 
@@ -159,10 +159,10 @@ def test_a_link_to_what_is_not_there_shows_the_usual(run, params):
 
 
 def test_a_sample_that_does_not_reach_the_layer_is_explained(run, monkeypatch):
-    found = planted.samples(100)
-    quiet = found.activity.copy()
+    looked = planted.samples(100)
+    quiet = looked.activity.copy()
     quiet[3] = 0
-    monkeypatch.setattr("pages.jobs.fetch.found", lambda *_: dataclasses.replace(found, activity=quiet))
+    monkeypatch.setattr("pages.jobs.fetch.found", lambda *_: dataclasses.replace(looked, activity=quiet))
     at = opened(PAGE, sample="3")
     assert "Nothing reaches the layer for sample 3" in at.warning[0].value
     assert {*charts(at)} == {"sample", "partner"} | COVARIANCE
@@ -172,8 +172,8 @@ def test_a_sample_that_does_not_reach_the_layer_is_explained(run, monkeypatch):
 
 
 def test_the_error_of_first_order_is_that_of_each_pair_and_epoch(run):
-    at, found = opened(PAGE, sample="3", partner="43"), planted.samples(100)
-    ranked = found.neighbours(3, 3, len(found))
+    at, looked = opened(PAGE, sample="3", partner="43"), planted.samples(100)
+    ranked = looked.neighbours(3, 3, len(looked))
     marks = {"nearest": ranked[0], "median": ranked[(ranked.size - 1) // 2], "farthest": ranked[-1]}
     for name, partner in marks.items():
         np.testing.assert_allclose(line(at, "near_far", name), own(partner=int(partner)).walk().relative[1:])
@@ -211,7 +211,7 @@ def test_the_matching_sets_every_size_and_diagonal(run, matching):
     rows = [place[int(p)] for p in decode(points["customdata"])[:, 0]]
     np.testing.assert_allclose(decode(points["x"]), made.actual[rows])
     np.testing.assert_allclose(decode(points["y"]), made.first_order[rows])
-    assert f"{text.number(s.with_mean / s.noise)} times the measured one" in told(at)
+    assert f"{text.number(s.with_mean / s.noise)} times the measured one" in texts(at)
     assert url(at).get("matching", "anchors") == matching
 
 
@@ -228,12 +228,12 @@ def test_the_epoch_moves_pair_and_covariance(run):
 
 
 def test_what_is_offered_is_of_the_class_and_without_repetition():
-    found = planted.samples(100)
+    looked = planted.samples(100)
     for label in range(10):
-        shown = choice.offered(found, label)
-        assert (found.targets[shown] == label).all()
+        shown = choice.offered(looked, label)
+        assert (looked.targets[shown] == label).all()
         assert len({*shown.tolist()}) == len(shown) == choice.OFFERED
-        assert (np.diff(found.loss[shown]) <= 0).all()
+        assert (np.diff(looked.loss[shown]) <= 0).all()
     assert choice._spread(3, 7).tolist() == [0, 1, 2]
     for count in (7, 8, 12, 500, 60_000):
         places = choice._spread(count, 7)
@@ -243,13 +243,13 @@ def test_what_is_offered_is_of_the_class_and_without_repetition():
 
 
 def test_which_bend_is_missed_is_told_by_the_sizes():
-    found = planted.samples(100)
-    made = differences(found, "nearest")
+    looked = planted.samples(100)
+    made = differences(looked, "nearest")
 
-    def why(one_sided, straightened, first_order, chain=found.chain):
+    def why(one_sided, straightened, first_order, chain=looked.chain):
 
         sizes = dataclasses.replace(made.sizes, one_sided=one_sided, straightened=straightened, first_order=first_order)
-        return text.why(dataclasses.replace(made, sizes=sizes), dataclasses.replace(found, chain=chain))
+        return text.why(dataclasses.replace(made, sizes=sizes), dataclasses.replace(looked, chain=chain))
 
     assert "levels off" in why(1.0, 1.1, 50.0)
     assert "leaves its tangent" in why(1.0, 40.0, 50.0)
@@ -259,12 +259,12 @@ def test_which_bend_is_missed_is_told_by_the_sizes():
 
 
 def test_the_pairs_are_blamed_only_for_what_they_do():
-    found = planted.samples(100)
-    made = differences(found, "random")
+    looked = planted.samples(100)
+    made = differences(looked, "random")
 
     def told_of(actual, first_order):
         changed = {"noise": 1.0, "actual": actual, "one_sided": actual, "first_order": first_order}
-        return text.sizes(dataclasses.replace(made, sizes=dataclasses.replace(made.sizes, **changed)), found)
+        return text.sizes(dataclasses.replace(made, sizes=dataclasses.replace(made.sizes, **changed)), looked)
 
     assert "The pairs are not to blame" in told_of(0.6, 60.0)
     assert "The pairs are partly to blame" in told_of(0.3, 0.2)

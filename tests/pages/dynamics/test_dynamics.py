@@ -91,10 +91,10 @@ def test_the_window_moves_the_exponents_and_the_rank_correlation(store, run):
     window = next(s for s in at.slider if s.label.startswith("Directions fitted"))
     window.set_value((5, 60)).run()
     fine(at)
-    wanted = each(store, run, lambda a: a.fit("C_awd", 60, 4).gamma)
-    np.testing.assert_allclose(course(at, "gammas", "C_awd"), wanted)
-    wanted = each(store, run, lambda a: a.spearman("C_awd", 60))
-    np.testing.assert_allclose(course(at, "spearman", "C_awd"), wanted)
+    expected = each(store, run, lambda a: a.fit("C_awd", 60, 4).gamma)
+    np.testing.assert_allclose(course(at, "gammas", "C_awd"), expected)
+    expected = each(store, run, lambda a: a.spearman("C_awd", 60))
+    np.testing.assert_allclose(course(at, "spearman", "C_awd"), expected)
 
 
 def test_the_window_too_small_for_a_slope_leaves_the_other_panels(store, run):
@@ -108,20 +108,20 @@ def test_commutator_and_its_baseline_of_the_matrices_kept_whole(store, run):
     at = opened(PAGE, matrices="C_hh")
     assert set(by_name(at, "commutators")) == {"C", "C_awd", "C at random", "C_awd at random"}
     for name in ("C", "C_awd"):
-        wanted = each(store, run, lambda a, n=name: a.commutator(n))
-        np.testing.assert_allclose(course(at, "commutators", name), wanted)
-        wanted = each(store, run, lambda a, n=name: a.random_commutator(n))
-        np.testing.assert_allclose(course(at, "commutators", f"{name} at random"), wanted)
+        expected = each(store, run, lambda a, n=name: a.commutator(n))
+        np.testing.assert_allclose(course(at, "commutators", name), expected)
+        expected = each(store, run, lambda a, n=name: a.random_commutator(n))
+        np.testing.assert_allclose(course(at, "commutators", f"{name} at random"), expected)
     assert any("the whole matrix is not kept" in c.value for c in at.caption)
 
 
 def test_alignment_and_its_baseline(store, run):
     at = opened(PAGE, matrices="C,E_h2")
     for name in ("C", "E_h2"):
-        wanted = each(store, run, lambda a, n=name: a.alignment(n))
-        np.testing.assert_allclose(course(at, "alignments", name), wanted)
-        wanted = each(store, run, lambda a, n=name: a.random_alignment(n))
-        np.testing.assert_allclose(course(at, "alignments", f"{name} at random"), wanted)
+        expected = each(store, run, lambda a, n=name: a.alignment(n))
+        np.testing.assert_allclose(course(at, "alignments", name), expected)
+        expected = each(store, run, lambda a, n=name: a.random_alignment(n))
+        np.testing.assert_allclose(course(at, "alignments", f"{name} at random"), expected)
 
 
 def test_rank_correlation_over_the_usual_window(store, run):
@@ -166,11 +166,11 @@ def test_the_epoch_moves_the_diagonals(store, run, key, names):
         if epoch != 100:
             at.select_slider[0].set_value(epoch).run()
             fine(at)
-        wanted, drawn = result(store, run, epoch), by_name(at, key)
+        at_epoch, drawn = result(store, run, epoch), by_name(at, key)
         assert tuple(drawn) == names
         for name in names:
             index = decode(drawn[name]["x"])
-            np.testing.assert_allclose(decode(drawn[name]["y"]), np.abs(wanted.diagonal(name)[index - 1]))
+            np.testing.assert_allclose(decode(drawn[name]["y"]), np.abs(at_epoch.diagonal(name)[index - 1]))
     assert url(at)["epoch"] == "10"
 
 
@@ -310,8 +310,8 @@ def test_bars_come_from_the_standard_error_where_no_interval_was_kept(store, run
     at = opened(PAGE)
     assert any("standard errors of the fit" in c.value and "none over samples was kept" in c.value for c in at.caption)
     trace = by_name(at, "gammas")["C"]
-    wanted = each(store, run, lambda a: panels.WIDTH * a.fit("C").stderr)
-    np.testing.assert_allclose(decode(trace["error_y"]["array"]), wanted, atol=1e-12)
+    expected = each(store, run, lambda a: panels.WIDTH * a.fit("C").stderr)
+    np.testing.assert_allclose(decode(trace["error_y"]["array"]), expected, atol=1e-12)
 
 
 def test_bars_are_intervals_over_samples_where_they_were_kept():

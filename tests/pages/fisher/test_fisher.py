@@ -35,16 +35,16 @@ def series(at, key):
 
 @pytest.mark.parametrize("epoch", EPOCHS)
 def test_the_links_equal_what_single_gradients_say(epoch):
-    found = samples(epoch)
-    a = fisher.of(found)
-    z = found.preactivation(found.activity)
-    delta = found.chain.gradient(z, found.targets)
-    g = (delta[:, :, None] * found.activity[:, None, :].astype(float)).reshape(len(found), -1)
+    looked = samples(epoch)
+    a = fisher.of(looked)
+    z = looked.preactivation(looked.activity)
+    delta = looked.chain.gradient(z, looked.targets)
+    g = (delta[:, :, None] * looked.activity[:, None, :].astype(float)).reshape(len(looked), -1)
     mean = g.mean(axis=0)
     assert np.isclose(a.mean_gradient, mean @ mean / (g**2).sum(axis=1).mean(), rtol=1e-4)
-    assert np.isclose(a.size("empirical"), (g**2).sum(axis=1).mean() / found.eigenvalues.sum(), rtol=1e-4)
+    assert np.isclose(a.size("empirical"), (g**2).sum(axis=1).mean() / looked.eigenvalues.sum(), rtol=1e-4)
     assert np.isclose(a.size("empirical") * (1 - a.mean_gradient), a.size("BC"), rtol=1e-9)
-    axes = found.directions.reshape(len(found.directions), -1).astype(float)
+    axes = looked.directions.reshape(len(looked.directions), -1).astype(float)
     along = (axes @ mean) ** 2 / ((g @ axes.T) ** 2).mean(axis=0)
     direction, most = a.steepest
     assert most >= along.max() - 1e-3
@@ -53,22 +53,22 @@ def test_the_links_equal_what_single_gradients_say(epoch):
     assert a.fisher_is_hessian
     assert a.gap < text.NEAR_FISHER
     fit = a.fit("BC", 200, 5)
-    assert fit == power_law(a.diagonals["H"][5:200], 50 * found.diagonals["C"][5:200], a.floor)
+    assert fit == power_law(a.diagonals["H"][5:200], 50 * looked.diagonals["C"][5:200], a.floor)
     assert a.fit("BC", 2) is None
 
 
 @pytest.mark.parametrize(("activation", "loss"), [("relu", "mse"), ("tanh", "ce"), ("relu", "linear_mse")])
 def test_where_the_first_link_breaks_the_page_says_why(activation, loss):
     a = fisher.of(samples(10, activation, loss))
-    said = text.first_link([a])
+    sentence = text.first_link([a])
     if loss == "linear_mse":
         assert a.fisher_is_hessian
-        assert "they are equal" in said
+        assert "they are equal" in sentence
         assert a.gap < text.NEAR_FISHER
     else:
         assert not a.fisher_is_hessian
-        assert ("behind a softmax depends on the label" in said) == (loss == "mse")
-        assert ("is curved" in said) == (activation == "tanh")
+        assert ("behind a softmax depends on the label" in sentence) == (loss == "mse")
+        assert ("is curved" in sentence) == (activation == "tanh")
         assert a.gap > text.NEAR_FISHER
 
 
@@ -84,9 +84,9 @@ def test_the_verdict_follows_the_numbers():
     assert text.verdict([equal], 0, 400).startswith("Here it is: at epoch 0 B·C is in sum 1 H, γ = 1.00")
     steep = np.abs(a.diagonals["H"]) ** 1.5
     other = fisher.Argument(9, LOSSES["ce"], True, {**a.diagonals, "BC": steep}, a.floor)
-    said = text.verdict([equal, other], 0, 400)
-    assert said.startswith("Only at first: at epoch 0 B·C is in sum 1 H, γ = 1.00; at epoch 9")
-    assert "γ = 1.50" in said
+    sentence = text.verdict([equal, other], 0, 400)
+    assert sentence.startswith("Only at first: at epoch 0 B·C is in sum 1 H, γ = 1.00; at epoch 9")
+    assert "γ = 1.50" in sentence
     assert text.verdict([other], 0, 400).startswith("It is not: ")
     assert text.verdict([other, equal], 0, 400).startswith("Only at the end: ")
 

@@ -33,7 +33,7 @@ LOOKING = ("start", "commutativity", "power_law", "dynamics", "suppression")
 TOUCHING = ("duality", "sample", "sandbox", "fisher", "film")
 
 
-def said(at):
+def shown_texts(at):
     return "\n".join(e.value for e in (*at.markdown, *at.caption, *at.info))
 
 
@@ -51,7 +51,7 @@ def test_every_definition_is_a_term_once():
 
 def test_the_page_lists_all_terms_with_their_numbers_and_pages(run):
     at = opened(PAGE)
-    text = said(at)
+    text = shown_texts(at)
     assert all(f"#### {term.name}" in text for term in TERMS)
     assert f"{len(TERMS)} of {len(TERMS)} terms" in text
     assert f"{analysis(gamma=1 + 0.1 * np.log10(101), seed=100).fit('C').gamma:.3f}" in text
@@ -64,8 +64,8 @@ def test_the_search_keeps_what_holds_every_word(run):
     at = opened(PAGE)
     at.text_input(key="glossary.search").set_value("spearman RANK").run()
     fine(at)
-    assert "#### Rank correlation" in said(at)
-    assert "#### Curvature" not in said(at)
+    assert "#### Rank correlation" in shown_texts(at)
+    assert "#### Curvature" not in shown_texts(at)
     at.text_input(key="glossary.search").set_value("xyzzy").run()
     assert "No term holds all of these words" in at.info[0].value
     assert page.matching("gamma")[0].name == "Exponent"
@@ -75,19 +75,19 @@ def test_the_search_keeps_what_holds_every_word(run):
 
 def test_without_results_terms_stand_without_numbers(store):
     at = opened(PAGE)
-    assert "its numbers come with the first results" in said(at)
-    assert "⟦" not in said(at)
+    assert "its numbers come with the first results" in shown_texts(at)
+    assert "⟦" not in shown_texts(at)
 
 
 # -- under the pointer -----------------------------------------------------------------------------------------
 
 
 def test_a_short_help_is_the_beginning_of_each_definition():
-    told = heading.brief(definitions.H + definitions.C)
-    assert told.startswith("**H, curvature.**")
-    assert "**C, noise.**" in told
-    assert told.count("$$") == 4
-    assert "Its eigenvectors" not in told
+    short = heading.brief(definitions.H + definitions.C)
+    assert short.startswith("**H, curvature.**")
+    assert "**C, noise.**" in short
+    assert short.count("$$") == 4
+    assert "Its eigenvectors" not in short
     assert heading.brief(definitions.SIZE) is None
 
 
@@ -112,7 +112,7 @@ def test_an_entry_is_explained_by_the_key_of_its_trace_whatever_its_text(store):
     made = fill(store)
     add_spectra(store, made, 100)
     add_samples(store, made, 0, 10, 100)
-    for name, key, wanted in (
+    for name, key, help_text in (
         ("power_law", "power", {"C<sub>AWD</sub>  γ = 1.18": "C_AWD – cov", "slope 1": "What γ = 1 would look like"}),
         ("power_law", "residuals", {"C<sub>AWD</sub>, running median": "The median of neighbouring residuals"}),
         ("power_law", "effective", {"κ<sub>eff</sub>": "Mean curvature of samples along a direction"}),
@@ -134,7 +134,7 @@ def test_an_entry_is_explained_by_the_key_of_its_trace_whatever_its_text(store):
         ),
     ):
         shown = sent(opened(entry(name).file, k="20"), key)["legend"]
-        for text, words in wanted.items():
+        for text, words in help_text.items():
             (explained,) = {meaning for label, meaning in shown.items() if label.startswith(text)}
             assert explained.startswith(words), (name, key, text)
 
@@ -236,8 +236,8 @@ def test_answers_about_single_samples_are_those_of_the_samples(view, store, monk
     off = change - own.curvature_term - own.activity_term
     assert questions.answer("⟦missed⟧", view) == f"{100 * np.linalg.norm(off) / np.linalg.norm(change):.0f}"
     d = last.diagonals
-    for name, found in (("first", first), ("last", last)):
-        mean = 1 - fisher.of(found).diagonals["BC"].sum() / found.diagonals["empirical"].sum()
+    for name, argument in (("first", first), ("last", last)):
+        mean = 1 - fisher.of(argument).diagonals["BC"].sum() / argument.diagonals["empirical"].sum()
         assert questions.answer(f"⟦mean_gradient_{name}⟧", view) == f"{100 * mean:.1f}"
     ratio = fisher.of(last).diagonals["BC"].sum() / d["H"].sum()
     assert questions.answer("⟦BC_in_H⟧", view) == numbers.tex(ratio)
@@ -249,8 +249,8 @@ def test_the_sandbox_the_film_and_the_table_answer_without_a_run(store, monkeypa
     )
     kappa = synthetic.curvatures("log_normal", 0.4, 0)
     for name, share in (("made_gamma", 1.0), ("made_gamma_half", 0.5)):
-        found = synthetic.place(synthetic.correlated(kappa, 0.8 * share))
-        assert questions.answer(f"⟦{name}⟧", None) == f"{found.gamma:.2f}"
+        place = synthetic.place(synthetic.correlated(kappa, 0.8 * share))
+        assert questions.answer(f"⟦{name}⟧", None) == f"{place.gamma:.2f}"
     assert "does not tell it" in questions.answer("⟦table_steepest⟧", None)
     assert "does not tell it" in questions.answer("⟦film_last⟧", None)
     made = test_film.plant(store)
@@ -273,9 +273,9 @@ def test_an_answer_is_hidden_until_it_is_asked_for(run):
     assert not [m for m in at.markdown if answer.match(m.value)]
     at.toggle(key="power_law.answer1").set_value(True).run()
     fine(at)
-    (told,) = [m.value for m in at.markdown if answer.match(m.value)]
-    found = analysis(gamma=1 + 0.1 * np.log10(101), seed=100)
-    assert f"from ${found.fit('C', 100).gamma:.3f}$ to ${found.fit('C', 50).gamma:.3f}$" in told
+    (shown,) = [m.value for m in at.markdown if answer.match(m.value)]
+    last = analysis(gamma=1 + 0.1 * np.log10(101), seed=100)
+    assert f"from ${last.fit('C', 100).gamma:.3f}$ to ${last.fit('C', 50).gamma:.3f}$" in shown
 
 
 def test_without_results_nothing_is_asked(store):

@@ -22,8 +22,8 @@ def page(*epochs):
         from pages.data import results
         from pages.jobs import fetch
 
-        found = fetch.of("some", results.view(), epochs, ("**Kappa.** A definition.",))
-        st.markdown(f"{len(found)} of epochs {[s.epoch for s in found]}")
+        looked = fetch.of("some", results.view(), epochs, ("**Kappa.** A definition.",))
+        st.markdown(f"{len(looked)} of epochs {[s.epoch for s in looked]}")
 
     return AppTest.from_function(script, default_timeout=60, args=(epochs,))
 
@@ -56,10 +56,10 @@ def test_what_arrives_later_is_seen_and_what_was_read_is_kept(store, run, monkey
     assert samples.stored(view) is None
     assert samples.pictures(view) is None
     add_samples(store, run, 100)
-    found = samples.stored(view)
-    assert len(found) == LOOKED
-    np.testing.assert_array_equal(found.kappa, planted.samples(100).kappa)
-    assert samples.stored(view) is found, "read once"
+    looked = samples.stored(view)
+    assert len(looked) == LOOKED
+    np.testing.assert_array_equal(looked.kappa, planted.samples(100).kappa)
+    assert samples.stored(view) is looked, "read once"
     assert samples.stored(view, 10) is None
     np.testing.assert_array_equal(samples.pictures(view), pictures())
 

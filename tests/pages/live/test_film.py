@@ -28,20 +28,20 @@ PICTURES = {"law", "R_real", "gammas", "learning", "commutators", "settings"}
 
 
 def frame(epoch):
-    found = measured(epoch)
-    h, c = found.eigenvalues, found.diagonal("C")
-    data = h > found.noise_floor
+    result = measured(epoch)
+    h, c = result.eigenvalues, result.diagonal("C")
+    data = h > result.noise_floor
     return Frame(
         epoch=epoch, train_loss=2.0 / (1 + epoch), train_accuracy=epoch / 50, test_loss=None, test_accuracy=None,
-        learning_rate=0.1, batch_size=50, gamma=found.fit("C").gamma, gamma_awd=found.fit("C_awd").gamma,
-        interval=interval(found, "C"), interval_awd=interval(found, "C_awd"),
+        learning_rate=0.1, batch_size=50, gamma=result.fit("C").gamma, gamma_awd=result.fit("C_awd").gamma,
+        interval=interval(result, "C"), interval_awd=interval(result, "C_awd"),
         commutator=0.3, commutator_random=1.4, seconds=0.2,
         extent=(h[data].min(), h[data].max(), c[data].min(), c[data].max()),
     )  # fmt: skip
 
 
-def interval(found, name):
-    gamma = found.fit(name).gamma
+def interval(result, name):
+    gamma = result.fit(name).gamma
     return gamma - 0.02, gamma + 0.03
 
 
@@ -50,20 +50,20 @@ def measured(epoch):
 
 
 def picture(epoch):
-    found = measured(epoch)
-    diagonals = {name: found.diagonal(name) for name in recording.NAMES}
-    return recording.Picture(found.eigenvalues, diagonals, found.correlation("C", 100), found.noise_floor)
+    result = measured(epoch)
+    diagonals = {name: result.diagonal(name) for name in recording.NAMES}
+    return recording.Picture(result.eigenvalues, diagonals, result.correlation("C", 100), result.noise_floor)
 
 
 def plant(store, epochs=(0, 1, 2, 3), request=TINY, **more):
     """A film of planted frames, as a worker leaves it."""
     key = recording.film_key(request)
     for epoch in epochs:
-        found = measured(epoch)
-        arrays = {"H": found.eigenvalues, "R": found.correlation("C", 100).astype(np.float32)}
-        arrays |= {name: found.diagonal(name) for name in recording.NAMES}
+        result = measured(epoch)
+        arrays = {"H": result.eigenvalues, "R": result.correlation("C", 100).astype(np.float32)}
+        arrays |= {name: result.diagonal(name) for name in recording.NAMES}
         place = ("films", key, "frames", recording.frame_name(epoch))
-        store.write(place, {"noise_floor": found.noise_floor}, {"main": arrays})
+        store.write(place, {"noise_floor": result.noise_floor}, {"main": arrays})
     made = Film(
         key=key, request=request, fingerprint="planted", layer="fc2", shape=(20, 20), samples=1000, device="cpu",
         changed=time.time(), frames=tuple(frame(e) for e in epochs), **more,
@@ -75,13 +75,13 @@ def plant(store, epochs=(0, 1, 2, 3), request=TINY, **more):
 @pytest.fixture
 def started(store, monkeypatch):
     """Arguments of the workers that the page would have started."""
-    found = []
+    commands = []
 
     def start(self, argv, title, run="", queue=True):
-        found.append((tuple(argv), queue))
+        commands.append((tuple(argv), queue))
 
     monkeypatch.setattr("cache.jobs.Jobs.start", start)
-    return found
+    return commands
 
 
 @pytest.fixture
@@ -131,26 +131,26 @@ def test_the_newest_frame_is_shown_with_the_engines_numbers(store):
     plant(store)
     at = opened(PAGE)
     assert set(charts(at)) == PICTURES
-    wanted = measured(3)
-    np.testing.assert_allclose(heat(at, "R_real"), wanted.correlation("C", 100), atol=1e-6)
+    result = measured(3)
+    np.testing.assert_allclose(heat(at, "R_real"), result.correlation("C", 100), atol=1e-6)
     points = [t for t in chart(at, "law")["data"] if t.get("mode") == "markers" and t["name"] != "not fitted"]
     for points_, name in zip(points, ("C", "C_awd"), strict=True):
         index = decode(points_["customdata"])[:, 0].astype(int) - 1
-        np.testing.assert_allclose(decode(points_["y"]), wanted.diagonal(name)[index])
+        np.testing.assert_allclose(decode(points_["y"]), result.diagonal(name)[index])
     numbers = next(m.value for m in at.markdown if m.value.startswith("**Epoch 3**"))
-    assert f"γ = {wanted.fit('C').gamma:.2f}" in numbers
+    assert f"γ = {result.fit('C').gamma:.2f}" in numbers
     assert "6.0% right" in numbers
     lines = {t["name"]: decode(t["y"]) for t in chart(at, "gammas")["data"]}
     for bars in (t["error_y"] for t in chart(at, "gammas")["data"]):
         np.testing.assert_allclose([*decode(bars["arrayminus"]), *decode(bars["array"])], [0.02] * 4 + [0.03] * 4)
     for name in recording.NAMES:
-        found = picture(3).exponent(name, interval(wanted, name))
-        assert confidence.of_frame(name, found, 1000, 0) in [m.value for m in at.markdown]
+        law = picture(3).exponent(name, interval(result, name))
+        assert confidence.of_frame(name, law, 1000, 0) in [m.value for m in at.markdown]
     np.testing.assert_allclose(lines["γ of C"], [measured(e).fit("C").gamma for e in range(4)])
 
 
 def test_axes_of_the_law_hold_the_whole_film(store):
-    found = plant(store)
+    film = plant(store)
     ranges = []
     for epoch in (0, 3):
         at = opened(PAGE)
@@ -159,7 +159,7 @@ def test_axes_of_the_law_hold_the_whole_film(store):
         layout = chart(at, "law")["layout"]
         ranges.append((layout["xaxis"]["range"], layout["yaxis"]["range"]))
     assert ranges[0] == ranges[1]
-    low, high, bottom, top = np.log10(found.extent)
+    low, high, bottom, top = np.log10(film.extent)
     (left, right), (down, up) = ranges[0]
     assert left < low < high < right
     assert down < bottom < top < up
@@ -204,20 +204,20 @@ def test_changes_are_marked_with_their_words_in_every_curve(store):
     at = opened(PAGE)
     for key in PICTURES - {"law", "R_real"}:
         layout = chart(at, key)["layout"]
-        told = [n["text"] for n in layout["annotations"]]
-        assert told == ["η 0.1 → 0.5, B 50 → 10"] * (2 if key == "learning" else 1)
+        words = [n["text"] for n in layout["annotations"]]
+        assert words == ["η 0.1 → 0.5, B 50 → 10"] * (2 if key == "learning" else 1)
         assert any(s["x0"] == 1 for s in layout["shapes"])
     assert any("1/B" in c.value for c in at.caption)
 
 
 def test_the_code_beside_the_figures_gives_what_they_show(store):
-    found = plant(store)
+    film = plant(store)
     names = {}
-    exec(reproduce.film_frame(found, found.frames[2], "R_real = picture.correlation"), names)
+    exec(reproduce.film_frame(film, film.frames[2], "R_real = picture.correlation"), names)
     np.testing.assert_allclose(names["R_real"], measured(2).correlation("C", 100), atol=1e-6)
-    exec(reproduce.film_columns(found, ("epoch", "gamma")), names)
+    exec(reproduce.film_columns(film, ("epoch", "gamma")), names)
     np.testing.assert_array_equal(names["epoch"], [0, 1, 2, 3])
-    np.testing.assert_array_equal(names["gamma"], found.column("gamma"))
+    np.testing.assert_array_equal(names["gamma"], film.column("gamma"))
 
 
 # -- the knobs -----------------------------------------------------------------------------------------------
@@ -374,21 +374,21 @@ def test_the_run_in_view_and_the_demo_can_be_shot_too(store):
 
 
 def test_a_slow_frame_says_how_far_the_next_one_is(store, worker):
-    found = plant(store)
+    film = plant(store)
     assert not any("Waking" in c.value for c in opened(PAGE).caption)
-    recording.keep(store, replace(found, frames=tuple(replace(f, seconds=9.0) for f in found.frames)))
+    recording.keep(store, replace(film, frames=tuple(replace(f, seconds=9.0) for f in film.frames)))
     assert any("Waking the engine" in c.value for c in opened(PAGE).caption)
 
 
 def test_the_take_before_is_drawn_faintly_behind_this_one(store):
-    found = plant(store)
-    recording.keep(store, replace(found, frames=found.frames[:2], before=found.frames))
+    film = plant(store)
+    recording.keep(store, replace(film, frames=film.frames[:2], before=film.frames))
     at = opened(PAGE)
     traces = chart(at, "gammas")["data"]
     old = [t for t in traces if t.get("meta") == "before"]
-    np.testing.assert_allclose(decode(old[0]["y"]), found.column("gamma"))
+    np.testing.assert_allclose(decode(old[0]["y"]), film.column("gamma"))
     assert all(t["opacity"] < 0.5 for t in old)
     new = next(t for t in traces if t["name"] == "γ of C" and t not in old)
-    np.testing.assert_allclose(decode(new["y"]), found.column("gamma")[:2])
+    np.testing.assert_allclose(decode(new["y"]), film.column("gamma")[:2])
     assert sum(t.get("meta") == "before" for t in chart(at, "learning")["data"]) == 2
     assert any("take before the last reset" in c.value for c in at.caption)

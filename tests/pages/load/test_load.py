@@ -38,13 +38,13 @@ def store(tmp_path, monkeypatch):
     """A cache with the digits' preview and a calibration; files are read in this process."""
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("GAMMASCOPE_ROOTS", raising=False)
-    found = Store(tmp_path / "cache")
-    plant(found, "mnist5k", DIGITS)
-    estimate.keep_calibration(found, CALIBRATION)
+    here = Store(tmp_path / "cache")
+    plant(here, "mnist5k", DIGITS)
+    estimate.keep_calibration(here, CALIBRATION)
     monkeypatch.setattr(
         "pages.rooms.load.source._inspected", lambda stamps: external.inspect([Path(path) for path, _, _ in stamps])
     )
-    return found
+    return here
 
 
 @pytest.fixture
@@ -71,14 +71,14 @@ def uploaded(files, at=None):
     return at
 
 
-def said(at):
+def texts(at):
     return " ".join(e.value for e in (*at.markdown, *at.caption, *at.warning, *at.info, *at.success))
 
 
 def asked(started) -> LoadCommand | AnalyzeCommand:
-    found = parse(started[-1])
-    assert isinstance(found, LoadCommand | AnalyzeCommand)
-    return found
+    command = parse(started[-1])
+    assert isinstance(command, LoadCommand | AnalyzeCommand)
+    return command
 
 
 # -- files ------------------------------------------------------------------------------------------------
@@ -86,7 +86,7 @@ def asked(started) -> LoadCommand | AnalyzeCommand:
 
 def test_the_page_is_in_the_menu_and_says_how_to_begin(store):
     at = opened(PAGE)
-    assert "How to save weights in PyTorch" in said(at)
+    assert "How to save weights in PyTorch" in texts(at)
     assert "model.state_dict()" in at.code[0].value
     assert not charts(at)
 
@@ -94,8 +94,8 @@ def test_the_page_is_in_the_menu_and_says_how_to_begin(store):
 def test_an_uploaded_file_is_described_and_kept_under_its_hash(started, store, tmp_path):
     _, content, mime = saved(tmp_path / "my net.pt", digits_net())
     at = uploaded([("../../my net.pt", content, mime)])
-    assert "784‑8‑6‑10, 10 classes, 6,404 parameters" in said(at)
-    assert "| fc2 | 6 × 8 | 48 | :primary[**studied**] |" in said(at)
+    assert "784‑8‑6‑10, 10 classes, 6,404 parameters" in texts(at)
+    assert "| fc2 | 6 × 8 | 48 | :primary[**studied**] |" in texts(at)
     assert "network" in charts(at)
     kept = [p.name for p in (store.root / "uploads").iterdir()]
     assert len([n for n in kept if n.startswith("weights-") and n.endswith(".pt")]) == 1
@@ -115,11 +115,11 @@ def test_the_controls_reach_the_request(started, store, tmp_path, label):
     fine(at)
     button(at, "Measure its accuracy").click().run()
     fine(at)
-    found = asked(started)
-    assert isinstance(found, LoadCommand)
-    assert found.request.model.activation == label
-    assert (found.request.data.scaling, found.request.data.per_class, found.request.loss) == ("unit", 30, "mse")
-    assert found.epochs == (3, 7)
+    command = asked(started)
+    assert isinstance(command, LoadCommand)
+    assert command.request.model.activation == label
+    assert (command.request.data.scaling, command.request.data.per_class, command.request.loss) == ("unit", 30, "mse")
+    assert command.epochs == (3, 7)
     run = library.find(store)
     assert run.checkpoints == (3, 7)
     assert run.samples == 300
@@ -187,8 +187,8 @@ def test_reading_happens_in_a_process_of_its_own(tmp_path):
     from pages.rooms.load.source import _inspected
 
     torch.save(digits_net().state_dict(), tmp_path / "net.pt")
-    found = _inspected.__wrapped__(((str(tmp_path / "net.pt"), 0, 0),))
-    assert found == external.inspect([tmp_path / "net.pt"])
+    inspected = _inspected.__wrapped__(((str(tmp_path / "net.pt"), 0, 0),))
+    assert inspected == external.inspect([tmp_path / "net.pt"])
     (tmp_path / "net.pt").write_bytes(b"PK nothing")
     with pytest.raises(ValueError, match=r"net\.pt: it is damaged, incomplete or no state dict"):
         _inspected.__wrapped__(((str(tmp_path / "net.pt"), 1, 0),))
@@ -207,9 +207,9 @@ def test_reading_happens_in_a_process_of_its_own(tmp_path):
     ],
 )
 def test_an_accuracy_in_words(accuracy, guessing, kind, words):
-    found = verdict(accuracy, guessing)
-    assert found[0] == kind
-    assert words in found[1]
+    judged = verdict(accuracy, guessing)
+    assert judged[0] == kind
+    assert words in judged[1]
 
 
 def test_chance_is_called_out_with_the_fix_at_hand(started, store, tmp_path):
@@ -224,7 +224,7 @@ def test_chance_is_called_out_with_the_fix_at_hand(started, store, tmp_path):
     assert len(started) == 2
     second = library.find(store)
     assert second.request.model.activation == "tanh"
-    assert f"pixels as in the paper, relu | {first.history.train_accuracy[-1]:.1%}" in said(at).replace("\\", "")
+    assert f"pixels as in the paper, relu | {first.history.train_accuracy[-1]:.1%}" in texts(at).replace("\\", "")
     button(at, "Forget the others").click().run()
     fine(at)
     assert [run.key for run in library.runs(store)] == [second.key]
@@ -259,10 +259,10 @@ def test_the_analysis_asks_for_what_is_chosen(measured, started, store):
     at = measured
     button(at, "Measure").click().run()
     fine(at)
-    found = asked(started)
-    assert isinstance(found, AnalyzeCommand)
-    assert (found.run, found.epochs) == (run.key, ("last", "all"))
-    assert found.request(run.key, 4, "?", 0) == AnalysisRequest(run.key, 4, "fc2", 50)
+    command = asked(started)
+    assert isinstance(command, AnalyzeCommand)
+    assert (command.run, command.epochs) == (run.key, ("last", "all"))
+    assert command.request(run.key, 4, "?", 0) == AnalysisRequest(run.key, 4, "fc2", 50)
 
     at.selectbox(key="loading.layer").set_value("fc3").run()
     at.number_input(key="loading.batch_size").set_value(32).run()
@@ -273,11 +273,11 @@ def test_the_analysis_asks_for_what_is_chosen(measured, started, store):
     at.segmented_control(key="loading.which").set_value("last").run()
     fine(at)
     button(at, "Measure").click().run()
-    found = asked(started)
-    assert isinstance(found, AnalyzeCommand)
-    assert found.epochs == ("last",)
-    wanted = AnalysisRequest(run.key, 4, "fc3", 32, top_k=20, dtype="float64", bootstrap=100, samples=800)
-    assert found.request(run.key, 4, "?", 0) == wanted
+    command = asked(started)
+    assert isinstance(command, AnalyzeCommand)
+    assert command.epochs == ("last",)
+    expected = AnalysisRequest(run.key, 4, "fc3", 32, top_k=20, dtype="float64", bootstrap=100, samples=800)
+    assert command.request(run.key, 4, "?", 0) == expected
     assert f"python -m engine analyze --run {run.key}" in " ".join(c.value for c in at.code)
 
 
@@ -297,9 +297,9 @@ def test_a_large_layer_is_measured_in_its_leading_directions(measured, started, 
     at = measured
     at.selectbox(key="loading.layer").set_value("fc1").run()
     button(at, "Measure").click().run()
-    found = asked(started)
-    assert isinstance(found, AnalyzeCommand)
-    assert found.settings.top_k == 300
+    command = asked(started)
+    assert isinstance(command, AnalyzeCommand)
+    assert command.settings.top_k == 300
 
 
 # -- a folder ---------------------------------------------------------------------------------------------
@@ -327,7 +327,7 @@ def typed(text):
 def test_a_folder_becomes_a_series(folder, started):
     at = typed("mine")
     assert at.text_input(key="loading.epochs").value == "0, 3, 20"
-    assert "ckpt-0.pt, ckpt-3.pt, ckpt-20.pt" in said(at).replace("\\", "")
+    assert "ckpt-0.pt, ckpt-3.pt, ckpt-20.pt" in texts(at).replace("\\", "")
     at = opened(PAGE)
     at.segmented_control(key="loading.way").set_value("folder").run()
     button(at, "mine").click().run()
@@ -363,9 +363,9 @@ def test_a_run_made_without_a_browser_is_measured(started, store):
     assert "(not analysed yet)" in box.options[0]
     button(at, "Measure").click().run()
     fine(at)
-    found = asked(started)
-    assert isinstance(found, AnalyzeCommand)
-    assert (found.run, found.epochs, found.layer) == (bare, ("last",), "fc2")
+    command = asked(started)
+    assert isinstance(command, AnalyzeCommand)
+    assert (command.run, command.epochs, command.layer) == (bare, ("last",), "fc2")
 
 
 def test_without_any_run_the_command_is_named(store):
@@ -399,4 +399,4 @@ def test_the_form_survives_a_change_of_page(started, store, tmp_path):
     at.switch_page(PAGE).run()
     fine(at)
     assert at.segmented_control(key="loading.activation").value == "tanh"
-    assert "Chosen: net" in said(at)
+    assert "Chosen: net" in texts(at)

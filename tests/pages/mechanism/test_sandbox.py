@@ -49,38 +49,38 @@ def widget(at, kind, label):
 
 def series(at, key, meta):
     """x and y of one series of a figure."""
-    found = next(t for t in chart(at, key)["data"] if t.get("meta") == meta)
-    return decode(found["x"]), decode(found["y"])
+    trace = next(t for t in chart(at, key)["data"] if t.get("meta") == meta)
+    return decode(trace["x"]), decode(trace["y"])
 
 
 def made(**setting):
-    wanted = vars(Setting()) | setting
-    kappa = synthetic.curvatures(wanted["distribution"], wanted["decades"], wanted["seed"])
-    return kappa, synthetic.correlated(kappa, wanted["correlation"])
+    values = vars(Setting()) | setting
+    kappa = synthetic.curvatures(values["distribution"], values["decades"], values["seed"])
+    return kappa, synthetic.correlated(kappa, values["correlation"])
 
 
-def said(at):
+def texts(at):
     return next(m.value for m in at.markdown if m.value.startswith("#### "))
 
 
 def answers(at, **setting):
     """Every figure of the sandbox shows the engine's numbers for this setting."""
-    kappa, found = made(**setting)
-    place, hessian, noise = synthetic.place(found), found.first[0], found.second[0]
+    kappa, spectra = made(**setting)
+    place, hessian, noise = synthetic.place(spectra), spectra.first[0], spectra.second[0]
     x, y = series(at, "map", "sandbox")
     np.testing.assert_allclose([x[0], y[0]], [place.correlation, place.gamma])
     points = next(t for t in chart(at, "law")["data"] if t.get("meta") == "sandbox" and t["mode"] == "markers")
-    told = decode(points["customdata"])
-    index = told[:, 0].astype(int) - 1
-    np.testing.assert_allclose(told[:, 1], hessian[index])
-    np.testing.assert_allclose(told[:, 2], noise[index])
+    epochs = decode(points["customdata"])
+    index = epochs[:, 0].astype(int) - 1
+    np.testing.assert_allclose(epochs[:, 1], hessian[index])
+    np.testing.assert_allclose(epochs[:, 2], noise[index])
     np.testing.assert_allclose(series(at, "spectra", "kappa 1")[1], kappa / kappa.mean())
     np.testing.assert_allclose(series(at, "spectra", "hessian 1")[1], hessian / kappa.mean())
     np.testing.assert_allclose(np.sort(series(at, "spectra", "noise 1")[1]), np.sort(noise) / kappa.mean() ** 2)
-    middle = synthetic.seen(found, (0.5,), np.arange(kappa.size))[0]
+    middle = synthetic.seen(spectra, (0.5,), np.arange(kappa.size))[0]
     drawn = series(at, "seen", "sandbox median")[1]
     np.testing.assert_allclose(np.sort(drawn), np.sort(middle / 10 ** np.log10(middle).mean()))
-    assert f"{place.gamma:.2f}" in said(at) or place.gamma in (pytest.approx(1), pytest.approx(2))
+    assert f"{place.gamma:.2f}" in texts(at) or place.gamma in (pytest.approx(1), pytest.approx(2))
     return place
 
 
@@ -120,13 +120,13 @@ def test_each_knob_moves_every_picture_as_the_engine_says_and_the_link_repeats_i
     assert url(at)[next(iter(setting))] == written
     again = opened(PAGE, **url(at))
     answers(again, **setting)
-    assert said(again) == said(at)
+    assert texts(again) == texts(at)
     assert url(again) == url(at)
 
 
 def test_both_ends_are_told_as_what_they_are(empty):
-    assert "**γ = 1**" in said(opened(PAGE, correlation="0"))
-    assert "**γ = 2**" in said(opened(PAGE, correlation="1"))
+    assert "**γ = 1**" in texts(opened(PAGE, correlation="0"))
+    assert "**γ = 2**" in texts(opened(PAGE, correlation="1"))
 
 
 def test_the_curve_on_the_map_is_that_of_these_curvatures_and_passes_through_the_point(empty):
@@ -166,12 +166,12 @@ def test_the_run_is_put_into_the_same_pictures_and_on_the_map(run):
     place = synthetic.place(KEPT, DATA)
     x, y = series(at, "map", "run")
     np.testing.assert_allclose([x[0], y[0]], [place.correlation, place.gamma])
-    assert f"This run: r = {place.correlation:.2f}, **γ = {place.gamma:.2f}**" in said(at)
+    assert f"This run: r = {place.correlation:.2f}, **γ = {place.gamma:.2f}**" in texts(at)
     points = next(t for t in chart(at, "law")["data"] if t.get("meta") == "run" and t["mode"] == "markers")
-    told = decode(points["customdata"])
-    index = told[:, 0].astype(int) - 1
+    epochs = decode(points["customdata"])
+    index = epochs[:, 0].astype(int) - 1
     assert DATA[index].all()
-    np.testing.assert_allclose(told[:, 2], KEPT.second.sum(axis=0)[index])
+    np.testing.assert_allclose(epochs[:, 2], KEPT.second.sum(axis=0)[index])
     kappa = np.sort(KEPT.kappa[:, 0])[::-1]
     np.testing.assert_allclose(series(at, "spectra", "kappa 2")[1], kappa / kappa.mean())
     assert any(f"random {SAMPLES} of the 5,000 samples" in c.value for c in at.caption)
@@ -185,7 +185,7 @@ def test_the_run_can_be_taken_away_and_the_proof_is_then_the_sandboxs(run):
     assert url(at)["measured"] == "no"
     assert not [t for t in chart(at, "map")["data"] if t["meta"] == "run"]
     assert any("Numbers of the sandbox" in c.value for c in at.caption)
-    assert "This run" not in said(at)
+    assert "This run" not in texts(at)
 
 
 def test_a_narrower_window_moves_the_runs_point(run):
@@ -247,7 +247,7 @@ def test_each_step_shows_the_engines_numbers(run, step):
     i, rows = 2, np.flatnonzero(DATA & (b.hessian > 0))
     hessian, noise = KEPT.first.sum(axis=0), KEPT.second.sum(axis=0)
     top = KEPT.kappa.max()
-    wanted = {
+    expected = {
         1: (hessian[i], noise[i], KEPT.first[0, i] / hessian[i], KEPT.second[0, i] / noise[i]),
         2: (hessian[i] ** 2, noise[i], noise[i] - hessian[i] ** 2, (noise / hessian**2)[rows].min()),
         3: (top, noise[i], top * hessian[i], (noise / (top * hessian))[rows].max()),
@@ -261,7 +261,7 @@ def test_each_step_shows_the_engines_numbers(run, step):
         5: (place.correlation, place.spread, place.hessian_spread, place.expected, place.gamma),
     }[step]
     lines = shown_numbers(at).splitlines()[2:]
-    assert [line.split("|")[2].strip() for line in lines] == [f"${numbers.tex(float(v), 4)}$" for v in wanted]
+    assert [line.split("|")[2].strip() for line in lines] == [f"${numbers.tex(float(v), 4)}$" for v in expected]
     strong = {t["meta"] for t in chart(at, "wedge")["data"] if t["mode"] == "lines" and t["line"]["width"] == 4}
     assert strong == {1: set(), 2: {"lower"}, 3: {"upper"}, 4: {"lower", "upper"}, 5: {"law"}}[step]
 

@@ -51,7 +51,7 @@ def test_a_course_along_training_is_reproduced(trained, monkeypatch, capsys):
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(trained[0].root))
     here = view(trained, 0)
     exec(reproduce.along(here, 'print(made.request.epoch, result.fit("C").gamma)'), {})
-    told = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [int(epoch) for epoch, _ in told] == [2, 4]
-    for (_, gamma), place in zip(told, (0, 1), strict=True):
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [int(epoch) for epoch, _ in printed] == [2, 4]
+    for (_, gamma), place in zip(printed, (0, 1), strict=True):
         assert float(gamma) == view(trained, place).analysis.fit("C").gamma

@@ -95,8 +95,8 @@ def with_law(one, name, **more):
     return dataclasses.replace(one, laws={**one.laws, name: dataclasses.replace(one.laws[name], **more)})
 
 
-def told(found):
-    return f"{found.title} {found.text}"
+def in_words(claim):
+    return f"{claim.title} {claim.text}"
 
 
 # -- claims -------------------------------------------------------------------------------------------------
@@ -105,12 +105,12 @@ def told(found):
 def test_an_exponent_outside_the_bounds_is_told_with_its_interval():
     good = [row(seed=s) for s in range(2)]
     assert claims.within("C", "ce", good).holds
-    assert "both runs" in told(claims.within("C", "ce", good))
-    found = claims.within("C", "ce", [good[0], row(seed=1, gamma=0.9)])
-    assert not found.holds
-    assert "in 1 of 2 runs" in found.title
-    assert "MNIST MLP, CE, 10 classes (0.90, interval 0.89 … 0.91)" in found.text
-    assert "reach into 1 … 2: 0 of 1" in found.text
+    assert "both runs" in in_words(claims.within("C", "ce", good))
+    claim = claims.within("C", "ce", [good[0], row(seed=1, gamma=0.9)])
+    assert not claim.holds
+    assert "in 1 of 2 runs" in claim.title
+    assert "MNIST MLP, CE, 10 classes (0.90, interval 0.89 … 0.91)" in claim.text
+    assert "reach into 1 … 2: 0 of 1" in claim.text
     reaching = claims.within("C", "ce", [good[0], row(seed=1, gamma=0.995)])
     assert not reaching.holds
     assert "reach into 1 … 2: 1 of 1" in reaching.text
@@ -120,10 +120,10 @@ def test_an_exponent_outside_the_bounds_is_told_with_its_interval():
 def test_cross_entropy_above_softmax_mse_is_decided_pair_by_pair():
     ce, mse = [row("ce", seed=s, gamma=1.2) for s in range(3)], [row("mse", seed=s, gamma=1.0) for s in range(3)]
     assert claims.above([*ce, *mse]).holds
-    assert "all 3 pairs, by +0.20" in told(claims.above([*ce, *mse]))
-    found = claims.above([*ce, *mse[:2], row("mse", seed=2, gamma=1.3)])
-    assert not found.holds
-    assert "2 of 3 pairs, by −0.10 … +0.20" in found.text
+    assert "all 3 pairs, by +0.20" in in_words(claims.above([*ce, *mse]))
+    claim = claims.above([*ce, *mse[:2], row("mse", seed=2, gamma=1.3)])
+    assert not claim.holds
+    assert "2 of 3 pairs, by −0.10 … +0.20" in claim.text
     assert claims.above(ce) is None
 
 
@@ -152,7 +152,7 @@ def test_a_claim_that_fails_in_one_run_is_told_to_fail(say, good, bad):
     assert holds.holds
     assert not fails.holds
     assert fails.title != holds.title
-    assert number(next(iter(bad.values()))) in told(fails) or "% of what chance gives" in fails.text
+    assert number(next(iter(bad.values()))) in in_words(fails) or "% of what chance gives" in fails.text
 
 
 def test_awd_is_compared_in_exponent_and_in_size():
@@ -168,10 +168,10 @@ def test_awd_is_compared_in_exponent_and_in_size():
 
 def test_convergence_is_read_from_the_earlier_checkpoints():
     rows = [row(epoch=e, gamma=g) for e, g in ((0, 1.0), (50, 1.05), (100, 1.2))]
-    found = claims.convergence(rows)
-    assert not found.holds
-    assert "(epoch 50) to the end (epoch 100)" in found.text
-    assert "1.05 → 1.20 at 100.0%" in found.text
+    claim = claims.convergence(rows)
+    assert not claim.holds
+    assert "(epoch 50) to the end (epoch 100)" in claim.text
+    assert "1.05 → 1.20 at 100.0%" in claim.text
     assert claims.convergence([*rows[:1], row(epoch=50, gamma=1.19), rows[2]]).holds
     assert claims.convergence(rows[2:]) is None
     assert "| 0 | 50 | 100 |" in tables.over_epochs(rows)
@@ -297,23 +297,23 @@ def test_the_figures_show_the_numbers_of_the_cache(store, swept):
     ce, mse = (next(r for r in last(rows) if r.row.endswith(loss) and r.seed == 0) for loss in ("CE", "MSE"))
     a, b = (paper_figures.frame(store, one).view.analysis for one in (ce, mse))
 
-    found = {}
+    figures_by_file = {}
     for board in made.values():
         figures, lost = paper_figures.drawn(store, board)
         assert lost == []
         assert sorted(figures) == sorted(board.files())
-        found |= figures
+        figures_by_file |= figures
     file = made["fig1"].file((ce,), "K-C")
-    assert np.array_equal(found[file].data[0].z, a.projected("C", 100).astype(np.float32))
+    assert np.array_equal(figures_by_file[file].data[0].z, a.projected("C", 100).astype(np.float32))
 
-    law = found["fig2-law-c.png"]
+    law = figures_by_file["fig2-law-c.png"]
     fits = [t for t in law.data if t.name == "fit of C"]
     for one, line, analysis in zip((ce, mse), fits, (a, b), strict=True):
         slope = np.diff(np.log10(line.y)) / np.diff(np.log10(line.x))
         assert slope[0] == pytest.approx(one.laws["C"].gamma, abs=1e-5)
         assert analysis.fit("C", one.window).gamma == pytest.approx(one.laws["C"].gamma, abs=1e-5)
 
-    course = found[made["fig4"].file((ce,), "gammas")]
+    course = figures_by_file[made["fig4"].file((ce,), "gammas")]
     gammas = next(t.y for t in course.data if t.meta == "C")
     by_epoch = [r.laws["C"].gamma for r in rows if (r.row, r.seed) == (ce.row, 0)]
     assert np.allclose(gammas, by_epoch)
@@ -326,8 +326,8 @@ def test_a_run_the_cache_lacks_is_told_and_its_figure_stays(swept, tmp_path, mon
     (folder / "results.csv").write_text((HERE / "results.csv").read_text(encoding="utf-8"), encoding="utf-8")
     kept = folder / "results" / "fig2-law-c.png"
     kept.write_text("as it was")
-    told = command.publish(str(TINY), folder, measure=False, figures=True)
-    assert any("Fig. 2" in s and "left as it was" in s and "5,000 digits, 784-12-10, CE" in s for s in told)
+    sentences = command.publish(str(TINY), folder, measure=False, figures=True)
+    assert any("Fig. 2" in s and "left as it was" in s and "5,000 digits, 784-12-10, CE" in s for s in sentences)
     assert kept.read_text() == "as it was"
     text = (folder / "results.md").read_text(encoding="utf-8")
     assert "](results/fig2-law-c.png)" in text
@@ -355,8 +355,8 @@ def test_without_a_table_or_a_measured_cell_there_is_one_sentence(tmp_path, caps
 def test_figures_become_files(store, swept, tmp_path):
     if find_chromium() is None:
         pytest.skip("no Chromium")
-    told = command.publish(str(TINY), tmp_path, measure=True, figures=True)
-    assert any("figures are drawn" in sentence for sentence in told)
+    sentences = command.publish(str(TINY), tmp_path, measure=True, figures=True)
+    assert any("figures are drawn" in sentence for sentence in sentences)
     files = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
     rows = from_csv((tmp_path / "results.csv").read_text(encoding="utf-8"))
     assert sorted(files) == sorted(name for board in paper_figures.boards(rows) for name in board.files())

@@ -173,8 +173,8 @@ def test_heatmaps_and_meters_hold_the_engines_arrays(store, run, page):
         (trace,) = figures[f"R_rand-{name}"]["data"]
         np.testing.assert_allclose(decode(trace["z"]), a.random_correlation(name, 100, 0), atol=1e-6)
         (bars,) = figures[f"commutator-{name}"]["data"]
-        wanted = [a.commutator(name), a.commutator(name, "top", 100), a.commutator(name, "bulk", 100)]
-        np.testing.assert_allclose(decode(bars["x"]), wanted)
+        commutators = [a.commutator(name), a.commutator(name, "top", 100), a.commutator(name, "bulk", 100)]
+        np.testing.assert_allclose(decode(bars["x"]), commutators)
     bars, ticks = figures["alignment"]["data"]
     np.testing.assert_allclose(decode(bars["x"]), [a.alignment(n) for n in a.names])
     np.testing.assert_allclose(decode(ticks["x"]), [a.random_alignment(n) for n in a.names])
@@ -283,29 +283,29 @@ def test_a_zip_holds_the_run_in_open_formats(store, run):
     archive.write(store, library.find(store, run), file)
     with zipfile.ZipFile(file) as packed:
         assert packed.testzip() is None
-        found = {name.split("/", 1)[1]: packed.read(name) for name in packed.namelist()}
+        files = {name.split("/", 1)[1]: packed.read(name) for name in packed.namelist()}
         assert {name.split("/")[0] for name in packed.namelist()} == {f"gammascope-{run[:8]}"}
     one = library.find(store, run)
-    assert run_request(json.loads(found["settings.json"])) == one.request
-    assert json.loads(found["manifest.json"])["records"] == store.read("runs", run).meta["records"]
-    rows = list(csv.DictReader(io.StringIO(found["history.csv"].decode())))
+    assert run_request(json.loads(files["settings.json"])) == one.request
+    assert json.loads(files["manifest.json"])["records"] == store.read("runs", run).meta["records"]
+    rows = list(csv.DictReader(io.StringIO(files["history.csv"].decode())))
     for field in dataclasses.fields(one.history):
         np.testing.assert_array_equal([float(r[field.name]) for r in rows], getattr(one.history, field.name))
-    tables = sorted(name for name in found if name.endswith(".csv") and name.startswith("diagonals/"))
+    tables = sorted(name for name in files if name.endswith(".csv") and name.startswith("diagonals/"))
     assert [name.split("-")[1] for name in tables] == [checkpoint_name(e) for e in EPOCHS]
     for name, epoch in zip(tables, EPOCHS, strict=True):
         a = result(store, run, epoch)
-        rows = list(csv.DictReader(io.StringIO(found[name].decode())))
+        rows = list(csv.DictReader(io.StringIO(files[name].decode())))
         assert [int(r["direction"]) for r in rows] == list(range(1, a.k + 1))
-        with np.load(io.BytesIO(found[name.replace(".csv", ".npz")]), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(files[name.replace(".csv", ".npz")]), allow_pickle=False) as arrays:
             np.testing.assert_array_equal(arrays["H"], a.eigenvalues)
             for matrix in a.names:
                 np.testing.assert_array_equal(arrays[matrix], a.diagonal(matrix))
                 np.testing.assert_array_equal([float(r[matrix]) for r in rows], a.diagonal(matrix))
     for epoch in EPOCHS:
-        weights = load(found[f"checkpoints/epoch-{checkpoint_name(epoch)}.safetensors"])
+        weights = load(files[f"checkpoints/epoch-{checkpoint_name(epoch)}.safetensors"])
         np.testing.assert_array_equal(weights["fc2.weight"], np.full((3, 4), epoch, np.float32))
-    assert b"load_file" in found["README.txt"]
+    assert b"load_file" in files["README.txt"]
 
 
 # -- a run from files -------------------------------------------------------------------------------------

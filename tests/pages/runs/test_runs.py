@@ -24,7 +24,7 @@ def pressed(at, label):
     return at
 
 
-def said(at):
+def texts(at):
     return "\n".join(e.value for e in (*at.markdown, *at.caption))
 
 
@@ -56,11 +56,11 @@ def test_every_run_is_a_row_with_its_numbers(store, run):
     assert rows["Analyses"].tolist() == [2, 3]
     assert rows["On disk"].tolist() == [units.words(store.size("runs", key)) for key in (other, run)]
     for name, column in (("C", "γ, C"), ("C_awd", "γ, C_AWD")):
-        wanted = []
+        expected = []
         for key in (other, run):
             last = library.analyses(store, key)[-1]
-            wanted.append(library.load_analysis(store, key, last.key).fit(name).gamma)
-        np.testing.assert_allclose(rows[column], wanted)
+            expected.append(library.load_analysis(store, key, last.key).fit(name).gamma)
+        np.testing.assert_allclose(rows[column], expected)
     np.testing.assert_allclose(rows["Accuracy"], library.find(store, run).history.train_accuracy[-1])
 
 
@@ -69,7 +69,7 @@ def test_a_run_without_history_or_analysis_is_a_row_too(store):
     store.write(("runs", key), dict(store.read("runs", key).meta) | {"records": []})
     at = opened(PAGE)
     assert at.dataframe[0].value["Epochs"].tolist() == ["0 of 100"]
-    assert "Not analysed yet." in said(at)
+    assert "Not analysed yet." in texts(at)
 
 
 def test_rows_pressed_are_the_selection_of_all_pages(store, run):
@@ -79,8 +79,8 @@ def test_rows_pressed_are_the_selection_of_all_pages(store, run):
     at = opened(PAGE, run=run, runs=other)
     assert at.session_state[table.KEY]["selection"]["rows"] == [1, 0]
     assert "Side by side" in [h.value for h in at.subheader]
-    assert "| Seed | 0 | 1 |" in said(at)
-    assert "All other settings are the same." in said(at)
+    assert "| Seed | 0 | 1 |" in texts(at)
+    assert "All other settings are the same." in texts(at)
 
 
 def test_the_first_pressed_stays_the_selected_run(store, run, monkeypatch):
@@ -88,7 +88,7 @@ def test_the_first_pressed_stays_the_selected_run(store, run, monkeypatch):
     chosen = {}
     monkeypatch.setattr(table.selection, "choose", lambda **changes: chosen.update(changes))
     monkeypatch.setattr(table.results, "chosen_run", lambda: library.find(store, run))
-    for rows, wanted in (
+    for rows, expected in (
         ([0, 1], {"run": run, "runs": (other,)}),
         ([1], {"run": run, "runs": None}),
         ([0], {"run": other, "runs": None}),
@@ -97,7 +97,7 @@ def test_the_first_pressed_stays_the_selected_run(store, run, monkeypatch):
         state = {table.KEY: {"selection": {"rows": rows}}}
         monkeypatch.setattr(table.st, "session_state", state)
         table._select([other, run])
-        assert chosen == wanted
+        assert chosen == expected
 
 
 def test_the_buttons_of_a_run_open_it_there(store, run):
@@ -125,8 +125,8 @@ def test_a_new_name_is_kept_and_shown_in_the_menu(store, run):
 def test_equal_descriptions_are_told_apart_by_what_differs(store, run):
     fill(store, seed=1)
     runs = library.runs(store)
-    told = run_names.names(runs)
-    assert [told[r.key].rsplit(", ", 1)[1] for r in runs] == ["seed 1", "seed 0"]
+    labels = run_names.names(runs)
+    assert [labels[r.key].rsplit(", ", 1)[1] for r in runs] == ["seed 1", "seed 0"]
     for r in runs:
         library.rename(store, r.key, "twin")
     named = library.runs(store)
@@ -147,8 +147,8 @@ def test_a_run_is_deleted_only_after_a_second_yes(store, run):
     size = units.words(store.size("runs", run))
     pressed(at, "Delete run")
     assert store.list("runs") == tuple(sorted((run, other)))
-    assert "3 checkpoints and 3 analyses" in said(at)
-    assert size in said(at)
+    assert "3 checkpoints and 3 analyses" in texts(at)
+    assert size in texts(at)
     pressed(at, "Keep")
     assert store.read("runs", run) is not None
     pressed(at, "Delete run")
@@ -165,7 +165,7 @@ def test_single_analyses_are_deleted_only_after_a_second_yes(store, run):
     pills.set_value([made[0], made[10]]).run()
     pressed(at, "Delete 2 analyses")
     assert len(library.analyses(store, run)) == 3
-    assert "(epoch 0, 10)" in said(at)
+    assert "(epoch 0, 10)" in texts(at)
     at.button(key="runs.yes").click().run()
     fine(at)
     assert [a.request.epoch for a in library.analyses(store, run)] == [100]
@@ -222,12 +222,12 @@ def test_a_lower_limit_names_what_would_leave_and_waits_for_a_yes(store, run, mo
     at.number_input[0].set_value(limit).run()
     pressed(at, "Set the limit")
     assert eviction.limit(store) == eviction.USUAL_LIMIT
-    assert "1 analysis leaves the cache, oldest first" in said(at)
-    assert f"- run {run[:8]}: epoch 0" in said(at)
+    assert "1 analysis leaves the cache, oldest first" in texts(at)
+    assert f"- run {run[:8]}: epoch 0" in texts(at)
     pressed(at, "Lower the limit")
     assert eviction.limit(store) == round(limit * 1e9)
     assert [a.request.epoch for a in library.analyses(store, run)] == [10, 100]
-    assert "the analysis of epoch 0" in said(at).replace("\\", "")
+    assert "the analysis of epoch 0" in texts(at).replace("\\", "")
 
 
 def test_a_higher_limit_is_set_at_once(store, run):
@@ -243,7 +243,7 @@ def test_what_was_damaged_is_told(store, run):
     folder = store.root / "runs" / run / "analyses" / made.key
     next(folder.glob("main-*")).unlink()
     at = opened(PAGE)
-    assert "was set aside" in said(at)
+    assert "was set aside" in texts(at)
 
 
 def test_a_failure_inside_is_a_sentence(store, run, monkeypatch):

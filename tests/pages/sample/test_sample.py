@@ -37,11 +37,11 @@ def test_without_samples_the_page_offers_to_look(run):
 
 def test_every_figure_shows_the_stiffest_sample_at_first(looked):
     at = opened(PAGE, epoch="10")
-    found = samples(10)
+    stored = samples(10)
     assert set(charts(at)) == FIGURES
-    stiffest = int(np.abs(found.kappa[:, 0]).argmax())
-    one = hessian.of(found, stiffest)
-    size = np.abs(found.kappa[:, 0])
+    stiffest = int(np.abs(stored.kappa[:, 0]).argmax())
+    one = hessian.of(stored, stiffest)
+    size = np.abs(stored.kappa[:, 0])
 
     (tiles,) = chart(at, "strip")["data"]
     assert decode(tiles["customdata"]).tolist() == np.argsort(-size, kind="stable")[: choice.OFFERED].tolist()
@@ -50,9 +50,9 @@ def test_every_figure_shows_the_stiffest_sample_at_first(looked):
     for meta, right in (("right", True), ("wrong", False)):
         points = trace(at, "stiffness", meta)
         index = decode(points["customdata"])
-        assert set(index) == set(np.flatnonzero(found.correct == right))
+        assert set(index) == set(np.flatnonzero(stored.correct == right))
         np.testing.assert_allclose(decode(points["y"]), size[index], rtol=1e-6)
-        p = found.confidence[index]
+        p = stored.confidence[index]
         np.testing.assert_allclose(decode(points["x"]), np.log10(p / (1 - p)), rtol=1e-6)
     assert decode(trace(at, "stiffness", "chosen")["customdata"]).tolist() == [stiffest]
 
@@ -65,37 +65,37 @@ def test_every_figure_shows_the_stiffest_sample_at_first(looked):
     bars = trace(at, "kappa", "kappa")
     shown = decode(bars["y"])
     np.testing.assert_allclose(shown[: one.rank], np.abs(one.kappa[: one.rank]), rtol=1e-6)
-    own = one.alignment(found.directions)[0]
+    own = one.alignment(stored.directions)[0]
     np.testing.assert_allclose(decode(trace(at, "alignment", "alignment")["y"]), own, rtol=1e-5)
-    np.testing.assert_allclose(decode(trace(at, "alignment", "mean")["y"]), found.alignment.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(decode(trace(at, "alignment", "mean")["y"]), stored.alignment.mean(axis=0), rtol=1e-5)
     best = own.argmax()
     u, v = (decode(chart(at, key)["data"][0]["z"]) for key in ("u", "v"))
-    np.testing.assert_allclose(v, found.directions[best], rtol=1e-5)
+    np.testing.assert_allclose(v, stored.directions[best], rtol=1e-5)
     assert np.isclose((u * v).sum() ** 2, own[best], rtol=1e-3)
     assert (u * v).sum() > 0
 
 
 def test_order_and_class_choose_what_is_offered(looked):
     at = opened(PAGE, epoch="10")
-    found = samples(10)
+    stored = samples(10)
     at.selectbox(key="sample.of_class").set_value(3).run()
     at.segmented_control(key="sample.order").set_value("softest").run()
     fine(at)
     shown = decode(chart(at, "strip")["data"][0]["customdata"])
-    own = np.flatnonzero(found.targets == 3)
+    own = np.flatnonzero(stored.targets == 3)
     assert set(shown) == set(own)
-    size = np.abs(found.kappa[shown, 0])
+    size = np.abs(stored.kappa[shown, 0])
     assert np.all(np.diff(size) >= 0)
     assert {url(at)[name] for name in ("order", "of_class")} == {"softest", "3"}
 
 
 def test_a_link_names_sample_eigenvalue_and_direction(looked):
     at = opened(PAGE, epoch="10", sample="7", mode="2", direction="4")
-    found = samples(10)
-    one = hessian.of(found, 7)
-    own = one.alignment(found.directions)[1]
+    stored = samples(10)
+    one = hessian.of(stored, 7)
+    own = one.alignment(stored.directions)[1]
     np.testing.assert_allclose(decode(trace(at, "alignment", "alignment")["y"]), own, rtol=1e-5)
-    np.testing.assert_allclose(decode(chart(at, "v")["data"][0]["z"]), found.directions[3], rtol=1e-5)
+    np.testing.assert_allclose(decode(chart(at, "v")["data"][0]["z"]), stored.directions[3], rtol=1e-5)
     u = decode(chart(at, "u")["data"][0]["z"])
     np.testing.assert_allclose(np.abs(u), np.abs(one.eigenvector(1)), atol=1e-6)
     assert trace(at, "alignment", "alignment")["marker"]["color"][3] == palette.MARK
@@ -118,47 +118,48 @@ def test_plain_axes_show_the_parabola(looked):
     at = opened(PAGE, epoch="10")
     at.segmented_control(key="sample.plain").set_value(True).run()
     fine(at)
-    found = samples(10)
+    stored = samples(10)
     curve = trace(at, "stiffness", "two classes")
     p = decode(curve["x"])
-    size, shape = np.abs(found.kappa[:, 0]), found.confidence * (1 - found.confidence)
+    size, shape = np.abs(stored.kappa[:, 0]), stored.confidence * (1 - stored.confidence)
     np.testing.assert_allclose(decode(curve["y"]), np.median(size / shape) * p * (1 - p), atol=1e-9)
     points = trace(at, "stiffness", "right")
-    np.testing.assert_allclose(decode(points["x"]), found.confidence[decode(points["customdata"])])
+    np.testing.assert_allclose(decode(points["x"]), stored.confidence[decode(points["customdata"])])
     assert url(at)["plain"] == "yes"
 
 
 def test_the_sentences_hold_the_numbers(looked):
-    found = samples(10)
-    size = np.abs(found.kappa[:, 0])
-    said = text.all_of_them(found)
-    assert f"({1} of {LOOKED})" in said
-    assert f"**{size.max() / size.sum():.0%}**" in said
+    stored = samples(10)
+    size = np.abs(stored.kappa[:, 0])
+    sentence = text.all_of_them(stored)
+    assert f"({1} of {LOOKED})" in sentence
+    assert f"**{size.max() / size.sum():.0%}**" in sentence
     p = int(size.argmax())
-    one = hessian.of(found, p)
-    own = text.one_of_them(found, p, one)
+    one = hessian.of(stored, p)
+    own = text.one_of_them(stored, p, one)
     assert "the 1st sharpest of 120" in own
-    assert ("takes this" in own) == (not found.correct[p])
-    h = np.einsum("m,mt->t", one.kappa, one.alignment(found.directions))
-    carried = h[0] / LOOKED / found.eigenvalues[0]
-    told = text.aligned(found, one, one.alignment(found.directions)[0], 1, 1)
-    assert f"**{carried:.2%}** of $H_{{1,1}}$" in told
+    assert ("takes this" in own) == (not stored.correct[p])
+    h = np.einsum("m,mt->t", one.kappa, one.alignment(stored.directions))
+    carried = h[0] / LOOKED / stored.eigenvalues[0]
+    sentences = text.aligned(stored, one, one.alignment(stored.directions)[0], 1, 1)
+    assert f"**{carried:.2%}** of $H_{{1,1}}$" in sentences
     total = sum(
-        float(o.kappa @ o.alignment(found.directions[:1])[:, 0]) for o in (hessian.of(found, q) for q in range(LOOKED))
+        float(o.kappa @ o.alignment(stored.directions[:1])[:, 0])
+        for o in (hessian.of(stored, q) for q in range(LOOKED))
     )
-    assert np.isclose(total / LOOKED, found.eigenvalues[0], rtol=1e-3), "the shares of all samples make H_11"
+    assert np.isclose(total / LOOKED, stored.eigenvalues[0], rtol=1e-3), "the shares of all samples make H_11"
 
 
 @pytest.mark.parametrize(("activation", "loss"), [("relu", "linear_mse"), ("tanh", "mse")])
 def test_other_losses_and_activations_have_their_sentences(activation, loss):
-    found = samples(10, activation, loss)
-    assert ("plain squared error" in text.all_of_them(found)) == (loss == "linear_mse")
+    looked = samples(10, activation, loss)
+    assert ("plain squared error" in text.all_of_them(looked)) == (loss == "linear_mse")
     for p in (0, 50):
-        one = hessian.of(found, p)
-        assert "sharpest of 120" in text.one_of_them(found, p, one)
+        one = hessian.of(looked, p)
+        assert "sharpest of 120" in text.one_of_them(looked, p, one)
         negative = int((one.kappa[: one.rank] < 0).sum())
         assert (f"{negative} of them negative" in text.spectrum(one)) == bool(negative)
-    figure = figures.stiffness(LOSSES[loss], found.confidence, found.kappa[:, 0], found.correct, str, 0)
+    figure = figures.stiffness(LOSSES[loss], looked.confidence, looked.kappa[:, 0], looked.correct, str, 0)
     assert figure.data
 
 
@@ -174,8 +175,8 @@ def test_probabilities_are_told_by_what_is_missing_near_certainty():
 
 
 def test_factors_are_told_in_two_digits():
-    told = [text._factor(r) for r in (0.0123, 1.04, 77.4, 862.3, 2769.0, 1.93e5)]
-    assert told == ["0.012 times", "1 times", "77 times", "860 times", "2,800 times", "1.9 × 10⁵ times"]
+    words = [text._factor(r) for r in (0.0123, 1.04, 77.4, 862.3, 2769.0, 1.93e5)]
+    assert words == ["0.012 times", "1 times", "77 times", "860 times", "2,800 times", "1.9 × 10⁵ times"]
 
 
 def test_names_on_the_axis_of_confidence_keep_their_distance():
@@ -187,16 +188,16 @@ def test_names_on_the_axis_of_confidence_keep_their_distance():
 
 
 def test_a_strip_frames_the_marked_and_tells_what_a_wrong_one_is_taken_for():
-    found = samples(10)
-    wrong, right = int(np.flatnonzero(~found.correct)[0]), int(np.flatnonzero(found.correct)[0])
-    figure = json.loads(thumbnails.strip(found, pictures(), [right, wrong], [wrong]).to_json())
+    looked = samples(10)
+    wrong, right = int(np.flatnonzero(~looked.correct)[0]), int(np.flatnonzero(looked.correct)[0])
+    figure = json.loads(thumbnails.strip(looked, pictures(), [right, wrong], [wrong]).to_json())
     first, second = figure["layout"]["annotations"]
-    assert first["text"] == str(found.targets[right])
-    assert second["text"] == f"{found.targets[wrong]} → {found.predicted[wrong]}"
+    assert first["text"] == str(looked.targets[right])
+    assert second["text"] == f"{looked.targets[wrong]} → {looked.predicted[wrong]}"
     assert second["font"]["color"] == palette.POSITIVE
     (frame,) = figure["layout"]["shapes"]
     assert frame["x0"] < 1 < frame["x1"]
-    tiles = thumbnails.strip(found, None, [0, 1])
+    tiles = thumbnails.strip(looked, None, [0, 1])
     assert not tiles.layout.images
     assert tiles.data[0].marker.opacity > 0
 

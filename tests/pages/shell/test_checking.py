@@ -34,9 +34,9 @@ def test_a_check_is_kept_beside_its_analysis(tmp_path, store):
     pipeline.analyze(default_analysis(run, 4))
     (made,) = library.analyses(store, key)
     assert library.checks(store, key, made.key) == ()
-    found = pipeline.check(key, 4, "fc2")
-    assert library.checks(store, key, made.key) == found
-    assert max(c.error for c in found if len(c.directions) == 1) < 1e-3
+    checks = pipeline.check(key, 4, "fc2")
+    assert library.checks(store, key, made.key) == checks
+    assert max(c.error for c in checks if len(c.directions) == 1) < 1e-3
     with pytest.raises(ValueError, match="is not analysed"):
         pipeline.check(key, 2, "fc2")
 

@@ -58,11 +58,11 @@ def answers(at, **settings):
     assert data[which].all()
     np.testing.assert_allclose(decode(points["x"]), old.noise_diagonal[which])
     np.testing.assert_allclose(decode(points["y"]), new.noise_diagonal[which])
-    for name, wanted in (("before", old), ("after", new)):
+    for name, expected in (("before", old), ("after", new)):
         cloud = next(t for t in chart(at, "both")["data"] if t.get("meta") == name and t["mode"] == "markers")
         index = decode(cloud["customdata"])[:, 0].astype(int) - 1
-        np.testing.assert_allclose(decode(cloud["x"]), wanted.hessian_diagonal[index])
-        np.testing.assert_allclose(decode(cloud["y"]), wanted.noise_diagonal[index])
+        np.testing.assert_allclose(decode(cloud["x"]), expected.hessian_diagonal[index])
+        np.testing.assert_allclose(decode(cloud["y"]), expected.noise_diagonal[index])
     shown = {m.label: m.value for m in at.metric}
     assert shown["New on old C, slope"] == f"{between.gamma:.2f}"
     assert (shown["γ before"], shown["γ after"]) == (f"{before.gamma:.2f}", f"{after.gamma:.2f}")
@@ -70,7 +70,7 @@ def answers(at, **settings):
     return between, before, after
 
 
-def said(at):
+def texts(at):
     return next(m.value for m in at.markdown if m.value.startswith("#### "))
 
 
@@ -80,7 +80,7 @@ def said(at):
 def test_it_opens_on_the_dominant_eigenvalue_and_says_where_its_numbers_come_from(run):
     at = opened(PAGE)
     answers(at)
-    assert "Keeping only the dominant eigenvalue" in said(at)
+    assert "Keeping only the dominant eigenvalue" in texts(at)
     assert any(f"random {SAMPLES} of the 5,000 samples" in c.value for c in at.caption)
     here = [c.value for c in at.caption if f"Run\u00a0{run[:8]}" in c.value]
     assert len(here) == 4
@@ -114,7 +114,7 @@ def test_each_knob_changes_the_diagonals_as_the_engine_says_and_the_link_repeats
     assert url(at)[field] == written
     again = opened(PAGE, **url(at))
     answers(again, **settings)
-    assert said(again) == said(at)
+    assert texts(again) == texts(at)
     assert url(again) == url(at)
 
 
@@ -131,12 +131,12 @@ def test_the_presets_are_the_settings_of_the_figure(run):
     between, before, after = answers(at, keep=RANK)
     assert (between.gamma, between.r2) == pytest.approx((1, 1))
     assert before == after
-    assert "as measured" in said(at)
+    assert "as measured" in texts(at)
     press(homogeneous)
     _, before, after = answers(at, homogenise=True)
     assert before.gamma > 1.03
     assert abs(after.gamma - 1) < 0.02
-    assert "removes the superlinearity" in said(at)
+    assert "removes the superlinearity" in texts(at)
     assert widget(at, "toggle", "Homogenise").value is True
     press(dominant)
     answers(at)
@@ -174,7 +174,7 @@ def test_a_link_with_what_cannot_be_opens_what_can(run, params):
 
 def test_too_narrow_a_window_is_a_sentence(run):
     at = opened(PAGE, window="1,2")
-    assert "too few directions" in said(at)
+    assert "too few directions" in texts(at)
     assert {m.label: m.value for m in at.metric}["γ after"] == "—"
 
 

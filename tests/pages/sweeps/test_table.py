@@ -60,24 +60,24 @@ def row(cell, gamma=1.2, run="0" * 16, **more):
 
 def plant(store, name="tiny", count=None):
     """Measured cells of a sweep, γ rising from cell to cell; the rows."""
-    found = grid.open_sweep(name).cells[:count]
-    rows = [row(cell, 1.1 + 0.03 * place, f"{place:016x}") for place, cell in enumerate(found)]
-    for cell, one in zip(found, rows, strict=True):
+    cells = grid.open_sweep(name).cells[:count]
+    rows = [row(cell, 1.1 + 0.03 * place, f"{place:016x}") for place, cell in enumerate(cells)]
+    for cell, one in zip(cells, rows, strict=True):
         status.keep(store, cell, one)
     return rows
 
 
 def shown(at):
     """What the browser gets for the table."""
-    (found,) = [c for c in at.get("bidi_component") if c.proto.id.endswith("-table1")]
-    return json.loads(found.proto.json)
+    (component,) = [c for c in at.get("bidi_component") if c.proto.id.endswith("-table1")]
+    return json.loads(component.proto.json)
 
 
 def marks(body):
     return [seed["is"] for line in body["rows"] for cell in line["cells"] if cell for seed in cell["seeds"]]
 
 
-def said(at):
+def texts(at):
     return "\n".join(e.value for e in (*at.markdown, *at.caption, *at.warning, *at.info))
 
 
@@ -87,10 +87,10 @@ def said(at):
 def test_an_empty_cache_offers_the_first_sweep(store):
     at = opened(PAGE)
     assert at.selectbox(key="table.sweep").value == "tiny"
-    assert "takes a minute or two" in said(at)
+    assert "takes a minute or two" in texts(at)
     assert marks(shown(at)) == ["waiting"] * 8
     assert button(at, "Start").proto.type == "primary"
-    assert "8 cells, 8 runs to train" in said(at)
+    assert "8 cells, 8 runs to train" in texts(at)
     assert "agreement" not in charts(at)
 
 
@@ -104,12 +104,12 @@ def test_numbers_are_those_of_the_table_over_seeds(store):
     for line in body["rows"]:
         for count, cell in zip(body["classes"], line["cells"], strict=True):
             for name, number in zip(("C", "C_awd"), cell["numbers"], strict=True):
-                wanted = mean(groups(rows)[line["name"]][count], name)
-                assert (number["text"], number["spread"]) == (f"{wanted.mean:.3f}", f"± {wanted.deviation:.3f}")
-                assert f"{wanted.low:.3f} … {wanted.high:.3f}" in number["told"]
+                average = mean(groups(rows)[line["name"]][count], name)
+                assert (number["text"], number["spread"]) == (f"{average.mean:.3f}", f"± {average.deviation:.3f}")
+                assert f"{average.low:.3f} … {average.high:.3f}" in number["told"]
             assert cell["count"] == "2 seeds"
     assert marks(body) == ["done"] * 8
-    assert "All 8 cells are measured" in said(at)
+    assert "All 8 cells are measured" in texts(at)
     assert "table.start" not in [b.key for b in at.button]
 
 
@@ -117,22 +117,22 @@ def test_cells_that_came_with_the_program_are_shown_as_such_until_they_are_measu
     rows = {(r.row, r.classes, r.seed): r for r in from_csv(published.FILE.read_text(encoding="utf-8"))}
     at = opened(PAGE, sweep="results")
     body = shown(at)
-    found = grid.open_sweep("results").cells
-    assert marks(body) == ["published"] * len(found), "docs/results.csv is of another results.toml"
+    cells = grid.open_sweep("results").cells
+    assert marks(body) == ["published"] * len(cells), "docs/results.csv is of another results.toml"
     (mlp,) = [line for line in body["rows"] if line["name"] == "MNIST MLP, CE"]
     for count, cell in zip(body["classes"], mlp["cells"], strict=True):
         assert cell["published"]
         assert cell["href"] == ""
-        wanted = mean([rows["MNIST MLP, CE", count, seed] for seed in (0, 1)], "C_awd")
-        assert cell["numbers"][1]["text"] == f"{wanted.mean:.3f}"
-    assert f"{len(found)} cells came with the program" in said(at)
-    assert f"{len(found)} cells, 29 runs to train" in said(at)
+        average = mean([rows["MNIST MLP, CE", count, seed] for seed in (0, 1)], "C_awd")
+        assert cell["numbers"][1]["text"] == f"{average.mean:.3f}"
+    assert f"{len(cells)} cells came with the program" in texts(at)
+    assert f"{len(cells)} cells, 29 runs to train" in texts(at)
     assert not at.get("download_button")
 
     # What is measured here takes its place, alone.
-    status.keep(store, found[0], row(found[0], 1.7))
+    status.keep(store, cells[0], row(cells[0], 1.7))
     body = shown(opened(PAGE, sweep="results"))
-    assert sorted(marks(body)) == ["done"] + ["published"] * (len(found) - 1)
+    assert sorted(marks(body)) == ["done"] + ["published"] * (len(cells) - 1)
     (cell,) = [c for line in body["rows"] for c in line["cells"] if c and not c["published"]]
     assert (cell["numbers"][0]["text"], cell["count"]) == ("1.700", "1 of 2")
 
@@ -150,7 +150,7 @@ def test_without_the_programs_documents_the_table_waits(store, monkeypatch, tmp_
     monkeypatch.setattr(published, "FILE", tmp_path / "none.csv")
     at = opened(PAGE, sweep="results")
     assert set(marks(shown(at))) == {"waiting"}
-    assert "came with the program" not in said(at)
+    assert "came with the program" not in texts(at)
 
 
 def test_a_part_of_the_grid_says_how_much_of_it_is_there(store):
@@ -161,7 +161,7 @@ def test_a_part_of_the_grid_says_how_much_of_it_is_there(store):
     assert [c["count"] for c in body["rows"][0]["cells"]] == ["2 seeds", "1 of 2"]
     assert "±" not in body["rows"][0]["cells"][1]["numbers"][0]["spread"]
     assert button(at, "Go on")
-    assert "5 of 8 cells to measure" in said(at)
+    assert "5 of 8 cells to measure" in texts(at)
 
 
 def test_a_run_in_training_tells_its_epoch(store):
@@ -170,13 +170,13 @@ def test_a_run_in_training_tells_its_epoch(store):
     entry = store.read("runs", run)
     records = entry.meta["records"][:13]
     store.write(("runs", run), dict(entry.meta) | {"request": to_json(cell.run), "finished": False, "records": records})
-    (found, *_) = status.states(store, grid.open_sweep("tiny"))
-    assert found.epoch == 12
-    mark = table.laid_out(grid.open_sweep("tiny"), [found], at_work=True)["rows"][0]["cells"][0]["seeds"][0]
+    (state, *_) = status.states(store, grid.open_sweep("tiny"))
+    assert state.epoch == 12
+    mark = table.laid_out(grid.open_sweep("tiny"), [state], at_work=True)["rows"][0]["cells"][0]["seeds"][0]
     assert (mark["is"], mark["share"], mark["told"]) == ("training", 0.4, "Seed 0: training, epoch 12 of 30.")
-    stopped = table.laid_out(grid.open_sweep("tiny"), [found], at_work=False)["rows"][0]["cells"][0]["seeds"][0]
+    stopped = table.laid_out(grid.open_sweep("tiny"), [state], at_work=False)["rows"][0]["cells"][0]["seeds"][0]
     assert stopped["told"] == "Seed 0: stopped, epoch 12 of 30."
-    done = [replace(found, trained=True)]
+    done = [replace(state, trained=True)]
     trained = table.laid_out(grid.open_sweep("tiny"), done, at_work=False)["rows"][0]["cells"][0]["seeds"][0]
     assert (trained["is"], trained["told"]) == ("trained", "Seed 0: trained, not yet analysed.")
 
@@ -187,9 +187,9 @@ def test_a_failed_cell_says_why_once(store):
         status.keep_failure(store, cell, "mnist is not in <data>: download it.")
     at = opened(PAGE)
     assert marks(shown(at)).count("failed") == 2
-    (told,) = at.warning
-    assert "2 cells failed" in told.value
-    assert r"mnist is not in \<data\>\: download it\." in told.value
+    (warning,) = at.warning
+    assert "2 cells failed" in warning.value
+    assert r"mnist is not in \<data\>\: download it\." in warning.value
     assert button(at, "Start")
     for cell in rest:
         status.keep(store, cell, row(cell))
@@ -205,8 +205,8 @@ set = { preset = "MNIST MLP, MSE", classes = 3 }
 [[grid]]
 set = { preset = "MNIST MLP, MSE", classes = 10, epochs = 5, analyze = ["last"] }
 """
-    found = grid.read(text)
-    body = table.laid_out(found, [status.State(cell) for cell in found.cells], at_work=False)
+    sweep = grid.read(text)
+    body = table.laid_out(sweep, [status.State(cell) for cell in sweep.cells], at_work=False)
     notes = dict(body["notes"])
     assert [notes[letter] for letter in body["rows"][0]["notes"]] == ["500 samples per class in place of 2,000"]
     assert body["rows"][1]["notes"] == []
@@ -217,12 +217,12 @@ set = { preset = "MNIST MLP, MSE", classes = 10, epochs = 5, analyze = ["last"] 
 
 
 def test_an_exponent_outside_the_bounds_is_marked_and_not_shaded():
-    found = grid.open_sweep("tiny")
-    one = found.cells[0]
+    sweep = grid.open_sweep("tiny")
+    one = sweep.cells[0]
     state = status.State(
         one, replace(row(one), laws={n: Law(gamma=g) for n, g in zip(FOLLOWED, (0.9, 2.0, 1.5), strict=True)})
     )
-    low, high = table.laid_out(found, [state], at_work=False)["rows"][0]["cells"][0]["numbers"]
+    low, high = table.laid_out(sweep, [state], at_work=False)["rows"][0]["cells"][0]["numbers"]
     assert (low["outside"], high["outside"]) == (True, False)
     assert low["shade"].endswith(",0)")
     assert high["shade"].endswith(f",{table.SHADE})")
@@ -237,9 +237,9 @@ def test_the_figure_holds_every_seed_and_every_mean(store):
     states = status.states(store, grid.open_sweep("tiny"))
     figure = figures.agreement(states)
     by_name = {trace.meta: trace for trace in figure.data}
-    wanted = [r.laws["C"].gamma for s, r in zip(states, rows, strict=True) if s.cell.run.loss == "ce"]
-    assert list(by_name["ce seeds"].y) == wanted
-    assert list(by_name["ce means"].y) == [sum(wanted[i : i + 2]) / 2 for i in (0, 2)]
+    gammas = [r.laws["C"].gamma for s, r in zip(states, rows, strict=True) if s.cell.run.loss == "ce"]
+    assert list(by_name["ce seeds"].y) == gammas
+    assert list(by_name["ce means"].y) == [sum(gammas[i : i + 2]) / 2 for i in (0, 2)]
     assert list(by_name["ce means"].x) == pytest.approx([y - 0.1 for y in by_name["ce means"].y])
     assert figures.distances(states) == [("ce", 2, pytest.approx(0.1)), ("mse", 2, pytest.approx(0.1))]
     assert {m.label: m.value for m in at.metric} == {f"{LOSSES[loss].label}, 2 cells": "0.10" for loss in ("ce", "mse")}
@@ -253,8 +253,8 @@ def test_a_cell_leads_to_the_power_law_of_its_runs_as_it_was_fitted(store):
     cell = shown(opened(PAGE, sweep="tiny", large="yes"))["rows"][0]["cells"][0]
     page, _, query = cell["href"].partition("?")
     assert page == "power_law"
-    found = selection.from_url(dict(parse_qsl(query)))
-    assert found == selection.Selection(
+    selected = selection.from_url(dict(parse_qsl(query)))
+    assert selected == selection.Selection(
         run=rows[0].run,
         runs=(rows[1].run,),
         epoch=100,
@@ -304,7 +304,7 @@ def test_the_sweep_at_work_is_shown_first_and_told_on_other_pages(store):
     links = [link.proto.label for link in opened("pages/runs.py").get("page_link")]
     assert any("0%" in label for label in links)
     other = opened(PAGE, sweep="tiny")
-    assert "Another sweep is at work" in said(other)
+    assert "Another sweep is at work" in texts(other)
     assert button(other, "Start")
 
 
@@ -328,7 +328,7 @@ def test_how_a_sweep_ended_is_told(store):
         state="cancelled",
         message="Finished cells are kept.",
     )
-    assert "Finished cells are kept" in said(opened(PAGE)).replace("\\", "")
+    assert "Finished cells are kept" in texts(opened(PAGE)).replace("\\", "")
 
 
 def test_the_time_is_estimated_from_the_shapes_and_the_speed_of_this_machine(started, store):
@@ -337,15 +337,15 @@ def test_the_time_is_estimated_from_the_shapes_and_the_speed_of_this_machine(sta
     button(at, "How long will it take?").click().run()
     assert started == [(("calibrate",), False)]
     estimate.keep_calibration(store, CALIBRATION)
-    found = grid.open_sweep("tiny").cells
-    wanted = 0.0
-    for cell in found:
+    cells = grid.open_sweep("tiny").cells
+    expected = 0.0
+    for cell in cells:
         samples = 100 * cell.classes
-        wanted += estimate.training(cell.run, samples, calibration=CALIBRATION).seconds
-        wanted += estimate.analysis(estimate.subject(cell.run.model, "fc2"), samples, calibration=CALIBRATION).seconds
+        expected += estimate.training(cell.run, samples, calibration=CALIBRATION).seconds
+        expected += estimate.analysis(estimate.subject(cell.run.model, "fc2"), samples, calibration=CALIBRATION).seconds
     states = status.states(store, grid.open_sweep("tiny"))
-    assert progress.seconds_left(states) == pytest.approx(wanted)
-    assert f"about {duration(rounded(wanted + progress.WAKING_SECONDS))}" in said(opened(PAGE))
+    assert progress.seconds_left(states) == pytest.approx(expected)
+    assert f"about {duration(rounded(expected + progress.WAKING_SECONDS))}" in texts(opened(PAGE))
     plant(store, count=8)
     assert progress.seconds_left(status.states(store, grid.open_sweep("tiny"))) == 0
 
@@ -397,17 +397,17 @@ def test_ones_own_sweep_is_checked_kept_and_started_by_its_path(started, store):
     at = opened(PAGE)
     at.text_area(key="table.text").set_value(OWN.replace("epochs", "epoch")).run()
     fine(at)
-    assert "grid 1 has no setting epoch" in said(at).replace("\\", "")
+    assert "grid 1 has no setting epoch" in texts(at).replace("\\", "")
     assert at.button(key="table.use").disabled
     at.text_area(key="table.text").set_value(OWN).run()
-    assert "2 cells, 2 runs to train" in said(at).replace("\\", "")
+    assert "2 cells, 2 runs to train" in texts(at).replace("\\", "")
     at.button(key="table.use").click().run()
     fine(at)
     assert at.selectbox(key="table.sweep").value == url(at)["sweep"]
     path = store.root / "sweeps" / f"{url(at)['sweep']}.toml"
     assert path.read_text() == OWN
     assert marks(shown(at)) == ["waiting"] * 2
-    assert r"A sweep of my own\." in said(at)
+    assert r"A sweep of my own\." in texts(at)
     at.button(key="table.start").click().run()
     assert parse(started[0][0]).sweep == str(path)
     at = opened(PAGE, sweep=path.stem)
@@ -464,4 +464,4 @@ def test_the_files_are_those_of_the_engine(store, monkeypatch):
 def test_of_an_empty_table_a_sentence_is_told(store):
     at = opened(PAGE)
     assert not at.get("download_button")
-    assert "Once a cell is measured here, the table can be taken away" in said(at)
+    assert "Once a cell is measured here, the table can be taken away" in texts(at)

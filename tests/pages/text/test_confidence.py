@@ -40,7 +40,7 @@ def keep(store, run, epoch, change):
     store.write(path, dict(store.read(*path).meta) | {"result": meta}, {"main": arrays})
 
 
-def told(at):
+def texts(at):
     """All that the popovers say."""
     return "\n\n".join(m.value for m in at.markdown)
 
@@ -76,20 +76,20 @@ def test_the_spread_is_over_seeds_that_are_analysed_at_the_same_epoch(store, run
     other, bare = fill(store, epochs=(0, 10, 100), seed=1), fill(store, epochs=(0,), seed=2)
     keep(store, other, 100, lambda a: dataclasses.replace(a, diagonals=planted.analysis(1.35).diagonals))
     here = view(store, run)
-    found, without = confidence.seeds(here, "C", 300)
-    assert found == {
+    by_seed, without = confidence.seeds(here, "C", 300)
+    assert by_seed == {
         0: here.analysis.fit("C", 300).gamma,
         1: result(store, other, 100).fit("C", 300).gamma,
         2: result(store, bare, 0).fit("C", 300).gamma,
     }, "at their last epoch, as the run in view is"
     assert without == ()
-    values = np.array(list(found.values()))
+    values = np.array(list(by_seed.values()))
     text = confidence.of_view(here, "C", 300)
     assert f"**{values.mean():.3f} ± {values.std(ddof=1):.3f}** (mean ± standard deviation, n = 3" in text
     early = dataclasses.replace(here, chosen=here.analysed[1])
     assert early.epoch == 10
-    found, without = confidence.seeds(early, "C", 300)
-    assert set(found) == {0, 1}
+    by_seed, without = confidence.seeds(early, "C", 300)
+    assert set(by_seed) == {0, 1}
     assert [r.key for r in without] == [bare]
     assert "1 run of another seed still to be analysed" in confidence.of_view(early, "C", 300)
 
@@ -99,7 +99,7 @@ def test_the_spread_is_over_seeds_that_are_analysed_at_the_same_epoch(store, run
 
 def test_without_interval_or_seeds_the_words_say_how_to_get_them(run):
     at = opened(PAGE)
-    text = told(at)
+    text = texts(at)
     assert "This analysis keeps no interval over samples. Analyse the epoch again" in text
     assert "Only seed 0 is here. Train the same settings with another seed" in text
 
@@ -108,15 +108,15 @@ def test_without_interval_or_seeds_the_words_say_how_to_get_them(run):
 def test_every_number_is_the_engines(store, run, page):
     keep(store, run, 100, lambda a: dataclasses.replace(a, jackknife=jackknife(a), noise_floor=a.eigenvalues[300]))
     at = opened(page)
-    text = told(at)
+    text = texts(at)
     for name in ("C", "C_awd"):
-        found = result(store, run, 100).exponent(name, 400)
-        low, high = found.fit.interval
-        assert f"is **{found.fit.gamma:.3f}**, 95 % {low:.3f} … {high:.3f}." in text
+        law = result(store, run, 100).exponent(name, 400)
+        low, high = law.fit.interval
+        assert f"is **{law.fit.gamma:.3f}**, 95 % {low:.3f} … {high:.3f}." in text
         assert f"into **{low:.3f} … {high:.3f}** in 95 of 100 cases (by leaving out" in text
-        assert "; ".join(f"{gamma:.3f} up to direction {n:,}" for n, gamma in found.windows) in text
-        assert f"{found.discarded:.1%} of the 400 directions of the window: 100 lie below the noise floor" in text
-        bend = found.bend
+        assert "; ".join(f"{gamma:.3f} up to direction {n:,}" for n, gamma in law.windows) in text
+        assert f"{law.discarded:.1%} of the 400 directions of the window: 100 lie below the noise floor" in text
+        bend = law.bend
         assert f"from **{bend.slope_top:.2f}** at the sharpest direction fitted to **{bend.slope_end:.2f}**" in text
         assert confidence.VERDICTS["straight"] in text
 
@@ -135,10 +135,10 @@ def test_a_bend_is_named_by_its_size(store, run):
         results._analysis.clear()
         confidence._exponent.clear()
         here = view(store, run)
-        found = here.analysis.exponent("C", 400).bend
-        assert found.verdict == verdict
+        bend = here.analysis.exponent("C", 400).bend
+        assert bend.verdict == verdict
         assert confidence.VERDICTS[verdict] in confidence.of_view(here, "C", 400)
-        assert f"{found.curvature:+.3f} ± {found.stderr:.3f}".replace("-", "−") in confidence.of_view(here, "C", 400)
+        assert f"{bend.curvature:+.3f} ± {bend.stderr:.3f}".replace("-", "−") in confidence.of_view(here, "C", 400)
 
 
 def test_too_small_a_window_is_told_instead(store, run):
@@ -189,5 +189,5 @@ def test_wherever_an_exponent_of_a_run_is_shown_stands_how_sure_it_is(store, pag
     test_film.plant(store)
     at = opened(f"{page}.py")
     assert "How each of these is found" in [e.label for e in at.expander]
-    assert "**Other training samples.**" in told(at)
-    assert "**Is it a straight line?**" in told(at)
+    assert "**Other training samples.**" in texts(at)
+    assert "**Is it a straight line?**" in texts(at)

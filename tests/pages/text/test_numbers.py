@@ -27,8 +27,8 @@ def view(tmp_path, monkeypatch):
 
 
 def test_every_place_has_its_number_and_every_number_a_place():
-    told = [*TEXTS.values(), *(stop.text for tour in library.shipped().values() for stop in tour.stops)]
-    placed = {name for text in told for name in re.findall(r"⟦(\w+)⟧", text)}
+    texts = [*TEXTS.values(), *(stop.text for tour in library.shipped().values() for stop in tour.stops)]
+    placed = {name for text in texts for name in re.findall(r"⟦(\w+)⟧", text)}
     assert placed <= set(numbers.NUMBERS)
     assert set(numbers.NUMBERS) <= placed
 
@@ -46,8 +46,8 @@ def test_the_numbers_are_those_of_the_analysis(view):
     a = view.analysis
     block = a.projected("C", 2)
     filled = numbers.fill(definitions.R, view)
-    told = numbers.tex(block[0, 1] / np.sqrt(block[0, 0] * block[1, 1]))
-    assert f"= {told} ." in filled
+    correlation = numbers.tex(block[0, 1] / np.sqrt(block[0, 0] * block[1, 1]))
+    assert f"= {correlation} ." in filled
     assert f"{a.fit('C').gamma:.3f}" in numbers.fill(definitions.GAMMA, view)
     assert numbers.tex(a.alignment("C")) in numbers.fill(definitions.ALIGNMENT, view)
 

@@ -39,14 +39,14 @@ text = "Nothing but words."
 
 def keys(at):
     """The keys of everything drawn in the page's main part."""
-    found, waiting = set(), [at.main]
+    names, waiting = set(), [at.main]
     while waiting:
         node = waiting.pop()
         waiting += getattr(node, "children", {}).values()
         place = getattr(getattr(node, "proto", None), "id", None)
         if isinstance(place, str) and place.startswith("$$ID-"):
-            found.add(place.split("-", 2)[2])
-    return found
+            names.add(place.split("-", 2)[2])
+    return names
 
 
 def on(at, page):
@@ -55,7 +55,7 @@ def on(at, page):
     fine(at)
 
 
-def said(at):
+def texts(at):
     return "\n".join(e.value for e in (*at.markdown, *at.caption, *at.info, *at.warning))
 
 
@@ -157,15 +157,15 @@ def test_a_link_opens_its_stop_on_the_right_page_with_everything_set(run, store)
     assert at.title[0].value == "By which power does noise grow with curvature?"
     assert url(at) == {"epoch": "0", "matrices": "C,E_h2", "window": "3,90", "tour": "mine", "stop": "1"}
     gamma = analysis(gamma=1.0, seed=0).fit("C", 90, 2).gamma
-    assert f"γ is ${gamma:.3f}$." in said(at)
+    assert f"γ is ${gamma:.3f}$." in texts(at)
     assert sent_to_browser(at)["place"] == "st-key-power"
-    assert "Mine · 1 of 2" in said(at)
+    assert "Mine · 1 of 2" in texts(at)
 
 
 def sent_to_browser(at):
     """What the bar's script gets."""
-    (found,) = [c for c in at.get("bidi_component") if c.proto.id.endswith("-tour-eye")]
-    return json.loads(found.proto.json)
+    (component,) = [c for c in at.get("bidi_component") if c.proto.id.endswith("-tour-eye")]
+    return json.loads(component.proto.json)
 
 
 def test_what_else_a_link_says_holds(run, store):
@@ -180,7 +180,7 @@ def test_a_stop_beyond_the_last_is_the_last(run, store):
     write_tour(store)
     at = opened(tour="mine", stop="9")
     assert "share their directions" in at.title[0].value
-    assert "Mine · 2 of 2" in said(at)
+    assert "Mine · 2 of 2" in texts(at)
 
 
 def test_next_back_again_and_done(run, store):
@@ -220,7 +220,7 @@ def test_another_page_tells_the_way_back(run, store):
     write_tour(store)
     at = opened("pages/power_law.py", tour="mine", stop="1")
     on(at, "pages/dynamics.py")
-    assert "leads back to Power law" in said(at)
+    assert "leads back to Power law" in texts(at)
     assert sent_to_browser(at)["place"] == ""
     button(at, "Show again").click().run()
     assert at.title[0].value == "By which power does noise grow with curvature?"
@@ -238,16 +238,16 @@ def test_epochs_in_words_are_those_of_the_present_run(run, store, word, epoch):
 
 def test_a_link_to_a_tour_that_is_not_here_says_so(run):
     at = opened("pages/power_law.py", tour="lost", stop="2")
-    assert "This link shows a tour that this machine does not have" in said(at)
+    assert "This link shows a tour that this machine does not have" in texts(at)
     assert "power" in keys(at)
 
 
 def test_without_results_a_stop_says_what_to_press(store):
     at = opened("pages/power_law.py", tour="five-minutes", stop="4")
-    assert "The start page makes some in about twenty seconds" in said(at)
-    assert "Each point is one direction" in said(at)
-    assert "γ = " not in said(at)
-    assert "Open the start page" in said(at)
+    assert "The start page makes some in about twenty seconds" in texts(at)
+    assert "Each point is one direction" in texts(at)
+    assert "γ = " not in texts(at)
+    assert "Open the start page" in texts(at)
 
 
 def test_a_tour_chooses_its_run_and_keeps_the_viewers_layer(store):
@@ -292,7 +292,7 @@ def test_the_bar_begins_to_present(run, store):
 
 def test_every_tour_is_listed_with_its_stops_and_link(run):
     at = opened(PAGE)
-    text = said(at)
+    text = texts(at)
     for id, tour in TOURS.items():
         assert f"#### {tour.title}" in text
         assert any(f"?tour={id}&stop=1" in c.value for c in at.code)
@@ -329,7 +329,7 @@ def test_own_files_join_the_list_and_broken_ones_say_why(run, store, tmp_path_fa
 def test_the_example_is_a_tour_and_can_be_kept_changed_and_begun(run, store):
     at = opened(PAGE)
     assert at.text_area[0].value == EXAMPLE
-    assert "Before and after training, 2 stops." in said(at)
+    assert "Before and after training, 2 stops." in texts(at)
     changed = EXAMPLE.replace('highlight = "R_real"', 'highlight = "heat"', 1)
     at.text_area[0].set_value(changed).run()
     assert "stop 1" in at.warning[0].value
@@ -342,7 +342,7 @@ def test_the_example_is_a_tour_and_can_be_kept_changed_and_begun(run, store):
     button(at, "Keep this tour").click().run()
     fine(at)
     assert (store.root / "tours" / "before-and-after.toml").read_text(encoding="utf-8") == EXAMPLE
-    assert "It replaces the one of this id" in said(at)
+    assert "It replaces the one of this id" in texts(at)
     at.button(key="tours.begin-before-and-after").click().run()
     fine(at)
     assert "share their directions" in at.title[0].value

@@ -44,9 +44,9 @@ def started(tmp_path, monkeypatch):
     return noted
 
 
-def plant(store: Store, name: str, found: preview.Preview) -> None:
-    lists = {k: list(getattr(found, k)) for k in ("class_names", "train", "test", "shape")}
-    images = np.arange(len(found.train) * 8 * 28 * 28, dtype=np.int64).reshape(-1, 8, 28, 28).astype(np.uint8)
+def plant(store: Store, name: str, data: preview.Preview) -> None:
+    lists = {k: list(getattr(data, k)) for k in ("class_names", "train", "test", "shape")}
+    images = np.arange(len(data.train) * 8 * 28 * 28, dtype=np.int64).reshape(-1, 8, 28, 28).astype(np.uint8)
     store.write(preview.place(name), {"name": name, **lists}, {"main": {"images": images}})
 
 
@@ -159,17 +159,17 @@ def test_a_cnn_takes_its_channels_and_classes_from_the_data(started):
 
 @pytest.mark.parametrize("name", [p.name for p in presets()])
 def test_a_preset_fills_the_whole_form(started, name):
-    found = preset(name)
+    chosen = preset(name)
     sizes = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32), "mnist5k": (1, 28, 28)}
-    data = found.request.data.name
+    data = chosen.request.data.name
     plant(Store(), data, replace(DIGITS, name=data, train=(6000,) * 10, shape=sizes[data]))
     at = opened(PAGE)
     set_value(at, "number_input", "momentum", 0.5)
     press(at, name)
     command = asked(at, started)
-    assert (command.request, command.analyze) == (found.request, found.analyze)
-    if found.window:
-        assert f"𝒩 = {found.window[10]:,} directions" in " ".join(c.value for c in at.caption)
+    assert (command.request, command.analyze) == (chosen.request, chosen.analyze)
+    if chosen.window:
+        assert f"𝒩 = {chosen.window[10]:,} directions" in " ".join(c.value for c in at.caption)
 
 
 def test_a_preset_with_fewer_classes_is_the_papers_own(started):
@@ -245,10 +245,10 @@ def metrics(at) -> dict[str, str]:
 
 def test_the_cost_follows_the_form(started):
     at = opened(PAGE)
-    found = metrics(at)
-    assert (found["Parameters"], found["D"]) == ("42,200", "2,500")
+    cost = metrics(at)
+    assert (cost["Parameters"], cost["D"]) == ("42,200", "2,500")
     seconds = estimate.training(RunRequest(), 4500, unseen=500, calibration=CALIBRATION).seconds
-    assert found["Training"] == f"≈ {round(seconds)} s"
+    assert cost["Training"] == f"≈ {round(seconds)} s"
     set_value(at, "number_input", "epochs", 200)
     assert metrics(at)["Training"] == f"≈ {round(2 * seconds)} s"
     one = estimate.analysis(estimate.subject(ModelRequest(), "fc2"), 4500, calibration=CALIBRATION).seconds
@@ -299,8 +299,8 @@ def train_duration(seconds: float) -> str:
 def test_classes_are_counted_and_named(started):
     at = opened(PAGE)
     set_value(at, "number_input", "per_class", 70)
-    said = " ".join(c.value for c in at.caption)
-    assert "700 samples to train with, 500 unseen ones to test on" in said
+    captions = " ".join(c.value for c in at.caption)
+    assert "700 samples to train with, 500 unseen ones to test on" in captions
 
 
 def test_without_a_calibration_one_is_measured_off_the_queue(started):
@@ -320,18 +320,18 @@ def test_data_not_yet_looked_at_are_looked_at_off_the_queue(started):
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "sentence"),
     [
         ("mnist is not in /data: download it.", "mnist is not in /data: download it."),
         ("mnist could not be downloaded (URLError)", "no way to the internet"),
     ],
 )
-def test_data_that_are_not_here_can_be_downloaded(started, message, said):
+def test_data_that_are_not_here_can_be_downloaded(started, message, sentence):
     argv = ("preview", "--data", "mnist")
     write_job(Store().root / "jobs", "gone", argv, "t", 0, queue=False, state="failed", message=message)
     at = opened(PAGE)
     set_value(at, "selectbox", "data", "mnist")
-    assert said in at.warning[0].value.replace("\\", "")
+    assert sentence in at.warning[0].value.replace("\\", "")
     assert not started
     assert [b.label for b in at.button if b.key == "train.digits"] == ["Use the 5,000 digits"]
     at.button(key="train.download").click().run()
@@ -375,11 +375,11 @@ def test_the_job_at_work_and_the_queue_are_shown(started):
     write_job(root, "second", ("train",), "Demo two", os.getpid(), created=2.0, stage="waiting", total=1)
     write_job(root, "third", ("train", "--seed", "3"), "Three", os.getpid(), created=3.0, stage="waiting", total=2)
     at = opened(PAGE)
-    said = " ".join(m.value for m in at.markdown)
-    assert "Training: epoch 12 of 30" in said
-    assert "**1.** Demo two" in said
-    assert "Waiting for 1 job before it" in said
-    assert "**2.** Three" in said
+    texts = " ".join(m.value for m in at.markdown)
+    assert "Training: epoch 12 of 30" in texts
+    assert "**1.** Demo two" in texts
+    assert "Waiting for 1 job before it" in texts
+    assert "**2.** Three" in texts
     assert "live" in charts(at)
     at.button(key="cancel-second").click().run()
     assert (root / "second" / "CANCEL").exists()
@@ -414,9 +414,9 @@ def test_ended_jobs_say_how_and_offer_what_can_be_done(started):
     crash = write_job(root, "crash", TINY, "A bad one", 2**22 + 1, created=2.0, stage="training", done=3, total=30)
     (crash.folder / "log.txt").write_text("the wrong kind of snow")
     at = opened(PAGE)
-    said = " ".join(m.value for m in at.markdown) + " ".join(c.value for c in at.caption)
-    assert "A good one" in said
-    assert "The worker was killed" in said.replace("\\", "")
+    texts = " ".join(m.value for m in at.markdown) + " ".join(c.value for c in at.caption)
+    assert "A good one" in texts
+    assert "The worker was killed" in texts.replace("\\", "")
     assert "wrong kind of snow" in at.code[-1].value
     labels = {b.key: b.label for b in at.button}
     assert labels["look-good"] == "Look at it"
@@ -444,12 +444,12 @@ def test_what_ended_while_it_was_watched_is_shown_on_top(started):
     (job.folder / "progress.json").write_text(json.dumps({"state": "failed", "message": "It broke. Go on with: x y"}))
     at.run()
     fine(at)
-    said = [m.value for m in at.markdown]
-    (place,) = [i for i, words in enumerate(said) if "Tiny one" in words]
-    (earlier,) = [i for i, words in enumerate(said) if "An old one" in words]
-    assert place < said.index("**Data**") < earlier
-    assert "It broke" in said[place]
-    assert "Go on with" not in said[place]
+    texts = [m.value for m in at.markdown]
+    (place,) = [i for i, words in enumerate(texts) if "Tiny one" in words]
+    (earlier,) = [i for i, words in enumerate(texts) if "An old one" in words]
+    assert place < texts.index("**Data**") < earlier
+    assert "It broke" in texts[place]
+    assert "Go on with" not in texts[place]
 
 
 def test_older_jobs_are_a_press_away(started):
@@ -481,9 +481,9 @@ def test_the_text_of_the_form_is_the_command(started):
 
 
 def test_a_form_survives_the_way_to_a_request_and_back():
-    found = preview.Preview("mnist5k", DIGITS.class_names, (9000,) * 10, (50,) * 10, (1, 28, 28), None)
+    digits = preview.Preview("mnist5k", DIGITS.class_names, (9000,) * 10, (50,) * 10, (1, 28, 28), None)
     for one in presets():
         request = one.run(6)
         if request.data.name == "cifar10":
             continue
-        assert Form.of(request).run_request(found) == request
+        assert Form.of(request).run_request(digits) == request
