@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.runs import library
-from tests.pages.charts.test_figures import decode
+from tests.pages.charts.test_charts import decode
 from tests.planted import add_analysis, fill
 
 ROOT = Path(__file__).parents[2]

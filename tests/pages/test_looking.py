@@ -18,7 +18,7 @@ from pages.rooms.suppression import panels as suppression_panels
 from pages.state import selection
 from pages.state.edit import Edit
 from pages.ui import cards, marker
-from tests.pages.charts.test_figures import decode
+from tests.pages.charts.test_charts import decode
 from tests.pages.test_every_page import chart, charts, fine, heat, opened, result, sent, url
 from tests.planted import add_spectra, analysis, fill
 

@@ -12,7 +12,7 @@ from engine.samples.pair import pair
 from pages.plot import plot
 from pages.rooms.duality import choice, figures, text
 from tests import planted
-from tests.pages.charts.test_figures import decode
+from tests.pages.charts.test_charts import decode
 from tests.pages.test_every_page import chart, charts, fine, opened, sent, url
 from tests.planted import add_samples, fill
 

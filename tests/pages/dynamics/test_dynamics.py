@@ -16,7 +16,7 @@ from pages.data import results
 from pages.data.results import Course
 from pages.rooms.dynamics import panels
 from pages.state.palette import LOOKS, TRAIN
-from tests.pages.charts.test_figures import decode, traces
+from tests.pages.charts.test_charts import decode, traces
 from tests.pages.test_every_page import chart, charts, fine, opened, result, url
 from tests.planted import analysis, fill
 

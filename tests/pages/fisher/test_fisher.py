@@ -7,7 +7,7 @@ from engine.losses import LOSSES
 from engine.results.power_law import power_law
 from engine.samples import fisher
 from pages.rooms.fisher import figures, text
-from tests.pages.charts.test_figures import decode
+from tests.pages.charts.test_charts import decode
 from tests.pages.test_every_page import button, chart, charts, fine, opened, url
 from tests.planted import add_samples, samples
 

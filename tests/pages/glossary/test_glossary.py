@@ -21,7 +21,7 @@ from pages.state import palette
 from pages.state.menu import entry
 from pages.text import definitions, numbers
 from pages.ui import controls, heading
-from tests.pages.live import test_film
+from tests.pages.live import test_live
 from tests.pages.sweeps import test_table
 from tests.pages.test_every_page import chart, charts, fine, opened, sent
 from tests.planted import add_samples, add_spectra, analysis, fill, planted_spectra, samples
@@ -96,7 +96,7 @@ def test_every_entry_of_a_legend_is_explained(store, page):
     made = fill(store)
     add_spectra(store, made, 100)
     add_samples(store, made, 0, 10, 100)
-    test_film.plant(store)
+    test_live.plant(store)
     at = opened(entry(page).file, direction="7", bend="yes")
     unexplained = {}
     for key in set(charts(at)) - {"strip"}:
@@ -253,7 +253,7 @@ def test_the_sandbox_the_film_and_the_table_answer_without_a_run(store, monkeypa
         assert questions.answer(f"⟦{name}⟧", None) == f"{place.gamma:.2f}"
     assert "does not tell it" in questions.answer("⟦table_steepest⟧", None)
     assert "does not tell it" in questions.answer("⟦film_last⟧", None)
-    made = test_film.plant(store)
+    made = test_live.plant(store)
     assert questions.answer("⟦film_first⟧ ⟦film_last⟧", None) == f"{made.frames[0].gamma:.3f} {made.last.gamma:.3f}"
     rows = test_table.plant(store)
     groups = {}

@@ -21,7 +21,7 @@ from pages.data import results
 from pages.publish import run_report
 from pages.rooms.runs import archive
 from pages.text import definitions, markdown, numbers
-from tests.pages.charts.test_figures import decode
+from tests.pages.charts.test_charts import decode
 from tests.planted import fill
 
 EPOCHS = (0, 10, 100)

@@ -10,7 +10,7 @@ from engine.samples import hessian
 from pages.charts import thumbnails
 from pages.rooms.sample import choice, figures, text
 from pages.state import palette
-from tests.pages.charts.test_figures import decode
+from tests.pages.charts.test_charts import decode
 from tests.pages.test_every_page import button, chart, charts, fine, opened, url
 from tests.planted import LOOKED, add_samples, pictures, samples
 

@@ -9,7 +9,7 @@ from engine.results.suppression import suppress
 from pages.rooms.suppression import figures
 from pages.state import selection
 from pages.state.selection import Selection
-from tests.pages.charts.test_figures import decode, slope, traces
+from tests.pages.charts.test_charts import decode, slope, traces
 from tests.pages.test_every_page import chart, charts, fine, opened, url
 from tests.planted import RANK, SAMPLES, add_spectra, analysis, fill, planted_spectra
 

@@ -12,8 +12,8 @@ from pages.data import results
 from pages.data.results import View
 from pages.text import confidence
 from tests import planted
-from tests.pages.charts.test_figures import decode
-from tests.pages.live import test_film
+from tests.pages.charts.test_charts import decode
+from tests.pages.live import test_live
 from tests.pages.test_every_page import chart, fine, opened, result, url
 from tests.planted import add_analysis, fill
 
@@ -186,7 +186,7 @@ def test_wherever_an_exponent_of_a_run_is_shown_stands_how_sure_it_is(store, pag
     made = fill(store)
     planted.add_spectra(store, made, 100)
     planted.add_samples(store, made, 0, 10, 100)
-    test_film.plant(store)
+    test_live.plant(store)
     at = opened(f"{page}.py")
     assert "How each of these is found" in [e.label for e in at.expander]
     assert "**Other training samples.**" in texts(at)

@@ -14,7 +14,7 @@ from pages.rooms.mechanism.figures import wedge
 from pages.state import selection
 from pages.state.selection import Selection
 from pages.text import numbers
-from tests.pages.charts.test_figures import decode, slope, traces
+from tests.pages.charts.test_charts import decode, slope, traces
 from tests.pages.test_every_page import ROOT, chart, charts, fine, opened, url
 from tests.pages.test_joint_layers import JOINT, add_joint
 from tests.planted import SAMPLES, add_spectra, analysis, fill, planted_spectra

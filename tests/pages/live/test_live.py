@@ -17,7 +17,7 @@ from engine.runs import recording
 from engine.runs.recording import Change, Control, Film, Frame
 from pages.plot import reproduce
 from pages.text import confidence
-from tests.pages.charts.test_figures import decode
+from tests.pages.charts.test_charts import decode
 from tests.pages.test_every_page import button, chart, charts, fine, heat, opened, url
 from tests.planted import analysis, fill
 
