@@ -58,7 +58,7 @@ def seen(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
                 "y": middle,
                 "mode": "lines",
                 "line": {"color": colour, "width": 2.5},
-                "name": f"{source.look.html}: r = {_signed(source.place.correlation)}",
+                "name": f"{source.look.html}: r = {signed(source.place.correlation)}",
                 "meta": f"{name} median",
                 "customdata": source.shown[order] + 1,
                 "hovertemplate": "direction %{customdata}<br>half of H<sub>ii</sub> is from κ below %{y:.3g} of the "
@@ -278,5 +278,6 @@ def decades(traces: Sequence[Mapping[str, Any]], coordinate: str) -> float:
     return float(np.log10(values.max() / values.min()))
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Two digits, with a minus as it is printed."""
     return f"{value:.2f}".replace("-", "−")

@@ -1,6 +1,6 @@
 """The sandbox on the page: a sentence, four pictures, and the five steps of the proof."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import streamlit as st
@@ -69,68 +69,75 @@ def sentence(made: Source, run: Source | None) -> str:
     elif r > 0.995:
         statement = "Every direction owns one curvature: **γ = 2**."
     else:
-        statement = f"Sandbox: r = {_two(r)}, **γ = {gamma:.2f}**."
+        statement = f"Sandbox: r = {figures.signed(r)}, **γ = {gamma:.2f}**."
     if run is not None:
-        statement += f" This run: r = {_two(run.place.correlation)}, **γ = {run.place.gamma:.2f}**."
+        statement += f" This run: r = {figures.signed(run.place.correlation)}, **γ = {run.place.gamma:.2f}**."
     return statement
-
-
-def _two(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
 
 
 def pictures_of(setting: Setting, made: Source, run: Source | None, view: View | None) -> None:
     """The law, the map, what a direction sees, and the spectra."""
-    there = {SANDBOX: made} | ({} if run is None else {RUN: run})
     with st.grid(2, min_column_width=400, gap="medium") as grid:
-        with grid.cell():
-            heading.over(LAW)
-            Panel(
-                LAW,
-                "sandbox-law",
-                figures.law(there),
-                "Log-log plot of noise against curvature: "
-                + ", ".join(f"exponent {s.place.gamma:.2f} in the {name}" for name, s in there.items())
-                + ".",
-                arrays=lambda: _arrays(there, lambda s: {"H": s.bounds.hessian, "E_h2": s.bounds.noise}),
-                code=lambda: _code(setting, run, view, "H, E_h2 = (found.first.sum(axis=0), found.second.sum(axis=0))"),
-            ).show()
-        with grid.cell():
-            heading.over(MAP)
-            _map(setting, made, run, view)
-        with grid.cell():
-            heading.over(SEEN)
-            Panel(
-                SEEN,
-                "sandbox-seen",
-                figures.seen(there),
-                "The curvatures that each direction's mean curvature is made of, against that mean.",
-                arrays=lambda: _arrays(there, lambda s: {"H": s.bounds.hessian[s.shown], "kappa": s.seen.T}),
-                code=lambda: _code(
-                    setting,
-                    run,
-                    view,
-                    f"kappa_seen = sandbox.seen(found, {spectra.LEVELS}, np.arange(found.alignment.shape[1]))",
-                ),
-            ).show()
-        with grid.cell():
-            heading.over(SPECTRA)
-            Panel(
-                SPECTRA,
-                "sandbox-spectra",
-                figures.spectra(there),
-                "Curvatures of the samples, of the directions, and their mean squares, sorted, on a logarithmic scale.",
-                arrays=lambda: _arrays(
-                    there, lambda s: {"kappa": s.kappa, "H": s.bounds.hessian, "E_h2": s.bounds.noise}
-                ),
-                code=lambda: _code(setting, run, view, "kappa = found.kappa[:, 0]"),
-            ).show()
+        for panel in _pictures(setting, made, run, view):
+            with grid.cell():
+                heading.titled(panel)
     if run is not None and view is not None:
         _whence(view)
 
 
-def _arrays(there: Mapping[str, Source], of) -> dict[str, ndarray]:  # type: ignore[no-untyped-def]
-    return {f"{name}_{key}": array for name, source in there.items() for key, array in of(source).items()}
+def _pictures(setting: Setting, made: Source, run: Source | None, view: View | None) -> Iterator[Panel]:
+    there = {SANDBOX: made} | ({} if run is None else {RUN: run})
+
+    def arrays(of: Callable[[Source], Mapping[str, ndarray]]) -> Callable[[], Mapping[str, ndarray]]:
+        return lambda: {f"{name}_{key}": array for name, one in there.items() for key, array in of(one).items()}
+
+    def code(*lines: str) -> Callable[[], str]:
+        return lambda: _code(setting, run, view, *lines)
+
+    yield Panel(
+        LAW,
+        "sandbox-law",
+        figures.law(there),
+        "Log-log plot of noise against curvature: "
+        + ", ".join(f"exponent {s.place.gamma:.2f} in the {name}" for name, s in there.items())
+        + ".",
+        arrays=arrays(lambda s: {"H": s.bounds.hessian, "E_h2": s.bounds.noise}),
+        code=code("H, E_h2 = (found.first.sum(axis=0), found.second.sum(axis=0))"),
+    )
+    curve = spectra.curve(setting)
+    places = {} if run is None or view is None else spectra.along(view)
+    points = {SANDBOX: made.place} | {f"run, epoch {e}": p for e, p in places.items()}
+    yield Panel(
+        MAP,
+        "sandbox-map",
+        figures.chart(curve, made.place, made.look, places, -1 if view is None else view.epoch, spectra.THIS_RUN),
+        "The exponent against the correlation of curvature and alignment: "
+        + "; ".join(f"{name} at {p.correlation:.2f} and {p.gamma:.2f}" for name, p in points.items())
+        + ".",
+        arrays=lambda: {
+            "curve_r": curve[0],
+            "curve_gamma": curve[1],
+            **{name: np.array([p.correlation, p.gamma]) for name, p in points.items()},
+        },
+        code=code("r, gamma = place.correlation, place.gamma"),
+        on_click=_look_at,
+    )
+    yield Panel(
+        SEEN,
+        "sandbox-seen",
+        figures.seen(there),
+        "The curvatures that each direction's mean curvature is made of, against that mean.",
+        arrays=arrays(lambda s: {"H": s.bounds.hessian[s.shown], "kappa": s.seen.T}),
+        code=code(f"kappa_seen = sandbox.seen(found, {spectra.LEVELS}, np.arange(found.alignment.shape[1]))"),
+    )
+    yield Panel(
+        SPECTRA,
+        "sandbox-spectra",
+        figures.spectra(there),
+        "Curvatures of the samples, of the directions, and their mean squares, sorted, on a logarithmic scale.",
+        arrays=arrays(lambda s: {"kappa": s.kappa, "H": s.bounds.hessian, "E_h2": s.bounds.noise}),
+        code=code("kappa = found.kappa[:, 0]"),
+    )
 
 
 def _code(setting: Setting, run: Source | None, view: View | None, *lines: str) -> str:
@@ -147,28 +154,6 @@ def _code(setting: Setting, run: Source | None, view: View | None, *lines: str) 
             *lines,
         ]
     return "\n".join(calls)
-
-
-def _map(setting: Setting, made: Source, run: Source | None, view: View | None) -> None:
-    curve = spectra.curve(setting)
-    places = {} if run is None or view is None else spectra.along(view)
-    epoch = -1 if view is None else view.epoch
-    points = {SANDBOX: made.place} | {f"run, epoch {e}": p for e, p in places.items()}
-    Panel(
-        MAP,
-        "sandbox-map",
-        figures.chart(curve, made.place, made.look, places, epoch, spectra.THIS_RUN),
-        "The exponent against the correlation of curvature and alignment: "
-        + "; ".join(f"{name} at {p.correlation:.2f} and {p.gamma:.2f}" for name, p in points.items())
-        + ".",
-        arrays=lambda: {
-            "curve_r": curve[0],
-            "curve_gamma": curve[1],
-            **{name: np.array([p.correlation, p.gamma]) for name, p in points.items()},
-        },
-        code=lambda: _code(setting, run, view, "r, gamma = place.correlation, place.gamma"),
-        on_click=_look_at,
-    ).show()
 
 
 def _look_at(epoch: int) -> None:
