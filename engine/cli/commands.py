@@ -157,7 +157,7 @@ def _sweep(command: SweepCommand, session: Session) -> str:
             pool = partial(local, workers) if address is None else stack.enter_context(dask(address))
             fill(store, sweep, pool, command.device, session.progress, session.should_stop, command.download)
     states = status.states(store, sweep)
-    rows = [state.row for state in states if state.row is not None]
+    rows = status.measured(states)
     session.ticker.close()
     print(grid(rows) if rows else "No cell is measured: there is no table to show or to write.", flush=True)
     for state in states:

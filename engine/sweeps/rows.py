@@ -219,6 +219,11 @@ def groups(rows: Iterable[Row]) -> dict[str, dict[int, list[Row]]]:
     return table
 
 
+def cells(rows: Iterable[Row]) -> list[list[Row]]:
+    """The rows of each cell, which differ in the seed."""
+    return [cell for by_classes in groups(rows).values() for cell in by_classes.values()]
+
+
 # -- files ------------------------------------------------------------------------------------------------
 
 _COLUMNS = [f.name for f in dataclasses.fields(Row) if f.name != "laws"]

@@ -2,7 +2,7 @@
 torch is imported: a page asks here while the sweep is at work."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,11 @@ class State:
     @property
     def epochs(self) -> int:
         return self.cell.run.training.epochs
+
+
+def measured(states: Iterable[State]) -> list[Row]:
+    """The rows of the cells that are measured."""
+    return [state.row for state in states if state.row is not None]
 
 
 def states(store: Store, sweep: Sweep, runs: Sequence[Run] | None = None) -> tuple[State, ...]:

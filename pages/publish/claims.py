@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from engine.losses import LOSSES
-from engine.sweeps.rows import FOLLOWED, Law, Row, groups, mean
+from engine.sweeps.rows import FOLLOWED, Law, Row, cells, mean
 from pages.publish.rows import (
     CLOSE,
     Claim,
@@ -255,9 +255,8 @@ def _half_way(course: Sequence[Row]) -> Row:
 
 def seeds(rows: Sequence[Row]) -> Claim | None:
     """The spread over seeds against the interval over samples."""
-    cells = [some for classes in groups(last(rows)).values() for some in classes.values()]
-    spreads = []
-    for some in cells:
+    settings, spreads = cells(last(rows)), []
+    for some in settings:
         average = mean(some, "C")
         widths = finite((row.laws["C"].high - row.laws["C"].low) / 2 for row in some)
         if average is not None and average.seeds > 1 and widths:
@@ -277,7 +276,7 @@ def seeds(rows: Sequence[Row]) -> Claim | None:
         title,
         f"γ of $C$ deviates by {span((spread for spread, _ in spreads), 3)} from seed to seed; the sampling error of "
         f"one run is {span((over for _, over in spreads), 3)}. The seeds deviate more in "
-        f"{share(wider, len(spreads), 'settings')}. With {span(map(len, cells), 0)} seeds a setting the deviation "
+        f"{share(wider, len(spreads), 'settings')}. With {span(map(len, settings), 0)} seeds a setting the deviation "
         "itself is only roughly known.",
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from engine.sweeps.rows import Row, groups
+from engine.sweeps.rows import Row, cells
 from engine.units import counted
 from pages.publish import claims, tables
 from pages.publish.paper_figures import Board, boards
@@ -78,7 +78,7 @@ def _opening(sweep: str, rows: Sequence[Row]) -> str:
 
 
 def _reading(rows: Sequence[Row]) -> str:
-    counts = {len(some) for cells in groups(rows).values() for some in cells.values()}
+    counts = {len(some) for some in cells(rows)}
     text = "γ by number of classes"
     if max(counts) > 1:
         text += f": mean ± standard deviation over {span(counts, 0)} seeds"

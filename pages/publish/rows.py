@@ -194,8 +194,7 @@ def measured(store: Store, sweep: Sweep) -> tuple[tuple[Row, ...], tuple[str, ..
     missing: list[str] = []
     for state in status.states(store, sweep):
         if state.row is None:
-            one, why = state.cell, state.failure or "it is not measured yet"
-            missing.append(f"{one.row}, {one.classes} classes, seed {one.run.seed}: {why.rstrip('.')}.")
+            missing.append(_missing(state.cell, state.failure or "it is not measured yet"))
         else:
             rows += [*_earlier(store, state.cell, state.row), state.row]
     return tuple(rows), tuple(missing)
@@ -205,7 +204,11 @@ def unmeasured(sweep: Sweep, rows: Iterable[Row]) -> tuple[str, ...]:
     """A sentence for every cell of a sweep that has no row."""
     known = {(row.row, row.classes, row.seed) for row in rows}
     lost = (one for one in sweep.cells if (one.row, one.classes, one.run.seed) not in known)
-    return tuple(f"{one.row}, {one.classes} classes, seed {one.run.seed}: it is not measured yet." for one in lost)
+    return tuple(_missing(one, "it is not measured yet") for one in lost)
+
+
+def _missing(one: Cell, why: str) -> str:
+    return f"{one.row}, {one.classes} classes, seed {one.run.seed}: {why.rstrip('.')}."
 
 
 def _earlier(store: Store, cell: Cell, final: Row) -> list[Row]:

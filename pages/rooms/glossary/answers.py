@@ -11,7 +11,8 @@ from engine.runs import recording
 from engine.samples import fisher
 from engine.samples.pair import Pair
 from engine.samples.table import Samples
-from engine.sweeps.rows import Mean, groups, mean
+from engine.sweeps.rows import Mean, cells, mean
+from engine.sweeps.status import measured
 from pages.data import results, samples, suppression
 from pages.data.results import View
 from pages.rooms.duality import choice
@@ -116,13 +117,8 @@ ANSWERS: Mapping[str, Callable[[View], float | str]] = {
 def _cells() -> list[tuple[str, Mean]]:
     """γ of C in every measured cell of the sweep that is shown, by the cell's name."""
     states = progress.states(sweep_choice.present(progress.present()).sweep)
-    by_name = groups(state.row for state in states if state.row is not None)
-    means = {
-        f"{name}, {classes} classes": mean(rows, "C")
-        for name, by_classes in by_name.items()
-        for classes, rows in by_classes.items()
-    }
-    return [(name, average) for name, average in means.items() if average is not None]
+    means = ((f"{some[0].row}, {some[0].classes} classes", mean(some, "C")) for some in cells(measured(states)))
+    return [(name, average) for name, average in means if average is not None]
 
 
 def _steepest() -> str:

@@ -6,8 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from engine.losses import LOSSES
-from engine.sweeps.rows import Row, groups, mean
-from engine.sweeps.status import State
+from engine.sweeps.rows import Row, cells, mean
+from engine.sweeps.status import State, measured
 from pages.state import palette
 from pages.state.palette import LOOKS, QUIET, SLOPES, axis, layout
 
@@ -71,13 +71,12 @@ def agreement(states: Sequence[State], height: int = 440) -> go.Figure:
 
 
 def _rows(states: Sequence[State], loss: str) -> list[Row]:
-    return [state.row for state in states if state.row is not None and state.cell.run.loss == loss]
+    return measured(state for state in states if state.cell.run.loss == loss)
 
 
 def _means(rows: Sequence[Row]) -> list[tuple[str, float, float]]:
     """Of each cell its name and γ of C_AWD and of C, where both were measured."""
-    cells = [cell for by_classes in groups(rows).values() for cell in by_classes.values()]
-    pairs = ((_name(cell[0]), mean(cell, "C_awd"), mean(cell, "C")) for cell in cells)
+    pairs = ((_name(cell[0]), mean(cell, "C_awd"), mean(cell, "C")) for cell in cells(rows))
     return [(name, x.mean, y.mean) for name, x, y in pairs if x is not None and y is not None]
 
 

@@ -15,8 +15,8 @@ import streamlit as st
 from engine.losses import LOSSES
 from engine.results.names import NAMES
 from engine.sweeps.grid import Sweep
-from engine.sweeps.rows import Mean, Row, groups, latex, mean, to_csv
-from engine.sweeps.status import State
+from engine.sweeps.rows import Mean, Row, cells, latex, mean, to_csv
+from engine.sweeps.status import State, measured
 from engine.units import counted
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
@@ -116,7 +116,7 @@ def _letter(place: int) -> str:
 
 
 def _cell(some: Sequence[State], at_work: bool, published: Mapping[str, Row], notes: list[str]) -> dict[str, Any]:
-    rows = [state.row for state in some if state.row is not None]
+    rows = measured(some)
     elsewhere = [] if rows else [published[state.cell.key] for state in some if state.cell.key in published]
     shown = rows or elsewhere
     count = counted(len(shown), "seed")
@@ -201,9 +201,8 @@ def table(sweep: Sweep, states: Sequence[State], at_work: bool) -> None:
 
 def _targets(states: Sequence[State]) -> Mapping[str, Selection]:
     """Every view that a cell or a mark leads to, by its address."""
-    rows = [state.row for state in states if state.row is not None]
-    cells = [cell for by_classes in groups(rows).values() for cell in by_classes.values()]
-    views = [look(cell) for cell in (*cells, *([row] for row in rows))]
+    rows = measured(states)
+    views = [look(cell) for cell in (*cells(rows), *([row] for row in rows))]
     return {address(view): view for view in views}
 
 
@@ -219,7 +218,7 @@ def _component() -> "ComponentRenderer":
 
 def downloads(name: str, states: Sequence[State]) -> None:
     """The table as files, as far as it is measured."""
-    rows = [state.row for state in states if state.row is not None]
+    rows = measured(states)
     if not rows:
         st.caption("Once a cell is measured here, the table can be taken away as CSV and as LaTeX.")
         return
@@ -249,7 +248,7 @@ def downloads(name: str, states: Sequence[State]) -> None:
 
 def agreement(word: str, states: Sequence[State]) -> None:
     """Measured against predicted exponents, as far as there are any; word: what the command line calls the sweep."""
-    rows = [state.row for state in states if state.row is not None]
+    rows = measured(states)
     if not rows:
         return
     heading.over(AGREEMENT, level=2)
