@@ -174,10 +174,10 @@ def inspected(paths: tuple[str, ...]) -> Inspection | None:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _inspected(stamps: tuple[tuple[str, int, int], ...]) -> Inspection:
     """By a process of its own: reading PyTorch's files needs PyTorch, and a page never loads it."""
-    words_ = [sys.executable, "-m", "engine", "inspect", *(path for path, _, _ in stamps)]
+    command = [sys.executable, "-m", "engine", "inspect", *(path for path, _, _ in stamps)]
     try:
         ended = subprocess.run(
-            words_, cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=SECONDS, check=False
+            command, cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
         raise ValueError(f"Reading these files took longer than {SECONDS} s. Choose fewer or smaller ones.") from error

@@ -134,9 +134,8 @@ def _number(average: Mean | None, name: str) -> dict[str, Any]:
     """An exponent in letters, what qualifies it, and how strong its shade is: none at 1, the strongest at 2."""
     if average is None:
         return {"text": "", "told": "", "shade": ""}
-    look_, seeds = palette.LOOKS[name], counted(average.seeds, "seed")
     spread = f" ± {average.deviation:.3f}" if average.seeds > 1 else ""
-    sentence = f"γ = {average.mean:.3f}{spread}, {seeds}."
+    sentence = f"γ = {average.mean:.3f}{spread}, {counted(average.seeds, 'seed')}."
     if average.low == average.low:  # not NaN
         sentence += f" 95 % over samples: {average.low:.3f} … {average.high:.3f}."
     if not 1 <= average.mean <= 2:
@@ -146,7 +145,7 @@ def _number(average: Mean | None, name: str) -> dict[str, Any]:
         "text": f"{average.mean:.3f}",
         "spread": spread.strip(),
         "told": sentence,
-        "shade": palette.faded(look_.colour, round(SHADE * share, 3)),
+        "shade": palette.faded(palette.LOOKS[name].colour, round(SHADE * share, 3)),
         "outside": not 1 <= average.mean <= 2,
     }
 

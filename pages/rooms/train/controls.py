@@ -195,7 +195,7 @@ def choose_classes(
     label_visibility: Literal["visible", "collapsed"] = "visible",
 ) -> None:
     """The classes there are, unless there are many, those chosen pressed; None are all of them."""
-    there = [label for label, count in enumerate(preview.train) if count]
+    there = [c for c, count in enumerate(preview.train) if count]
     if len(there) > MORE_CLASSES:
         return
 
