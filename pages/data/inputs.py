@@ -17,28 +17,33 @@ def _folder() -> Path:
 
 def keep(content: bytes, label: str) -> str:
     """Keep data; the path, by which a data request names them. What is in it the engine's reader says later."""
-    return _keep(content, label, f"own-{_short(content)}.npz")
+    return _keep(content, label, f"own-{digest(content)}.npz")
 
 
 def keep_weights(content: bytes, label: str) -> str:
     """Keep a file of weights; its path. ValueError unless its name ends as one of those that can be read."""
     suffix = Path(label).suffix.lower()
     require(suffix in SUFFIXES, f"{label} is no file of weights: they end in {', '.join(SUFFIXES)}.")
-    return _keep(content, label, f"weights-{_short(content)}{suffix}")
+    return _keep(content, label, f"weights-{digest(content)}{suffix}")
 
 
-def _short(content: bytes) -> str:
+def digest(content: bytes) -> str:
+    """What a file is kept under."""
     return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _keep(content: bytes, label: str, name: str) -> str:
-    folder = _folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
+    path = _folder() / name
     if not path.exists():
-        replace_file(path, content)
-    replace_file(path.with_suffix(".name"), Path(label.replace("\\", "/")).name[-80:].encode())
+        write(path, content)
+    write(path.with_suffix(".name"), Path(label.replace("\\", "/")).name[-80:].encode())
     return str(path)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file of the user's, and make its folder where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, content)
 
 
 def known() -> dict[str, str]:

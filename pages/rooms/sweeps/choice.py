@@ -1,20 +1,18 @@
 """Which sweep is looked at: one that comes with the project, or a user's own TOML, kept in the cache by its content."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
-from cache.store import replace_file
 from engine.config.requests import DATASETS
 from engine.data import sources
 from engine.errors import require
 from engine.models import files
 from engine.sweeps.grid import Sweep, read, shipped
 from engine.units import counted
-from pages.data import results
+from pages.data import inputs, results
 from pages.state import selection
 from pages.state.selection import bound
 from pages.text.run_names import escaped
@@ -72,10 +70,8 @@ def known() -> dict[str, Choice]:
 def keep(text: str) -> str:
     """Keep a user's own sweep under the hash of its content; its id."""
     content = text.encode()
-    name = f"{_OWN}{hashlib.sha256(content).hexdigest()[:12]}"
-    folder = _folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_file(folder / f"{name}.toml", content)
+    name = f"{_OWN}{inputs.digest(content)}"
+    inputs.write(_folder() / f"{name}.toml", content)
     return name
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from cache.store import replace_file
 from engine.errors import require
-from pages.data import results
+from pages.data import inputs, results
 from pages.rooms.tours.format import LONGEST, Tour, read
 
 SHIPPED = Path(__file__).parent
@@ -90,8 +89,7 @@ def checked(source: str) -> Tour:
 def keep(new_tour: Tour) -> None:
     """Keep one's own tour under its id, in place of an older one of this id."""
     forget(new_tour.id)
-    folder().mkdir(parents=True, exist_ok=True)
-    replace_file(folder() / f"{new_tour.id}.toml", new_tour.source.encode())
+    inputs.write(folder() / f"{new_tour.id}.toml", new_tour.source.encode())
 
 
 def forget(id: str) -> None:
