@@ -1,7 +1,6 @@
 """Random twins of a matrix: the same spectrum in a random basis, drawn once and kept at hand."""
 
 import threading
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from engine.results import commutation
 from engine.results.analysis import Analysis
 from engine.results.commutation import OffDiagonal, off_diagonal
-from pages.data.results import View, store
+from pages.data.results import Key, View
 
 # Up to 4 MB each, and 12 MB.
 DRAWN_ENTRIES, CHANCE_ENTRIES = 24, 8
@@ -23,18 +22,13 @@ SIZES, DRAWS, TESTED = (100, 300), 99, 300
 def random_correlation(here: View, name: str, k: int, seed: int) -> ndarray:
     """R_rand of one draw, the leading k directions; ValueError where the matrix's spectrum was not kept."""
     # A draw is made a few sizes long, and moving k looks at more or less of the same one.
-    return _random_correlation(_key(here), name, drawn_size(here, k), seed, here.analysis)[:k, :k]
+    return _random_correlation(here.key, name, drawn_size(here, k), seed, here.analysis)[:k, :k]
 
 
 @st.cache_resource(max_entries=DRAWN_ENTRIES, show_spinner=False)
-def _random_correlation(key: Hashable, name: str, k: int, seed: int, _analysis: Analysis) -> ndarray:
+def _random_correlation(key: Key, name: str, k: int, seed: int, _analysis: Analysis) -> ndarray:
     one_thread()
     return _analysis.random_correlation(name, k, seed).astype(np.float32)
-
-
-def _key(here: View) -> tuple[str, str, str, float]:
-    """What names the analysis in view; made again, it is another one."""
-    return (str(store().root), *here.token, here.chosen.created)
 
 
 def drawn_size(here: View, k: int) -> int:
@@ -75,9 +69,9 @@ def chance(here: View, name: str, k: int) -> Chance:
     """Random twins of a matrix that have at least k leading directions, at most TESTED; ValueError where its
     spectrum was not kept."""
     size = drawn_size(here, min(k, TESTED))
-    return _chance(_key(here), name, size, here.analysis.whole(name).spectrum)
+    return _chance(here.key, name, size, here.analysis.whole(name).spectrum)
 
 
 @st.cache_resource(max_entries=CHANCE_ENTRIES, show_spinner=False)
-def _chance(key: Hashable, name: str, k: int, _spectrum: ndarray) -> Chance:
+def _chance(key: Key, name: str, k: int, _spectrum: ndarray) -> Chance:
     return Chance(_spectrum, k)

@@ -34,6 +34,9 @@ SPECTRA_ENTRIES = 6
 # A few numbers each: nine matrices at some twenty epochs, for several windows.
 COURSE_ENTRIES = 1024
 _PRESENT = "present view"
+# What names an analysis: the cache's folder, the keys of run and analysis, and when it was made, for made again it is
+# another one. Cache keys are made of it, never of its arrays.
+Key = tuple[Path, str, str, float]
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,13 @@ class View:
         return tuple(sorted({a.request.epoch for a in self.analysed}))
 
     @property
-    def token(self) -> tuple[str, str]:
-        """What names this analysis; cache keys are made of it, never of its arrays."""
-        return self.run.key, self.chosen.key
+    def key(self) -> Key:
+        return key_of(self.run.key, self.chosen)
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Of every analysis of the run that is made as this one is, by epoch."""
+        return tuple(key_of(self.run.key, a) for a in sorted(self.analysed, key=lambda a: a.request.epoch))
 
 
 def store() -> Store:
@@ -85,9 +92,15 @@ def _analysed(root: Path, run: str, version: str) -> tuple[Analysed, ...]:
     return library.analyses(Store(root), run)
 
 
+def key_of(run: str, made: Analysed) -> Key:
+    """What names an analysis of a run."""
+    return store().root, run, made.key, made.created
+
+
 @st.cache_resource(max_entries=ANALYSIS_ENTRIES, show_spinner=False)
-def _analysis(root: Path, run: str, key: str, created: float) -> Analysis | None:
-    return library.load_analysis(Store(root), run, key)
+def _analysis(key: Key) -> Analysis | None:
+    root, run, made, _ = key
+    return library.load_analysis(Store(root), run, made)
 
 
 def analysed(run: Run) -> tuple[Analysed, ...]:
@@ -110,7 +123,7 @@ def _earlier_work() -> Earlier:
 
 def analysis(run: str, made: Analysed) -> Analysis | None:
     """One analysis; None if it was damaged."""
-    return _analysis(store().root, run, made.key, made.created)
+    return _analysis(key_of(run, made))
 
 
 def chosen_run() -> Run | None:
@@ -182,9 +195,9 @@ def view_of(run: Run) -> View | None:
 
 
 @st.cache_resource(max_entries=4 * DERIVED_ENTRIES, show_spinner=False)
-def fit(root: Path, token: tuple[str, str], created: float, name: str, last: int | None, first: int = 0) -> Fit | None:
+def fit(key: Key, name: str, last: int | None, first: int = 0) -> Fit | None:
     """The fit of one matrix of one analysis; None where there is none."""
-    result = _analysis(root, *token, created)
+    result = _analysis(key)
     try:
         return None if result is None else result.fit(name, last, first)
     except ValueError:
@@ -193,8 +206,7 @@ def fit(root: Path, token: tuple[str, str], created: float, name: str, last: int
 
 def gammas(here: View, name: str, last: int | None = None, first: int = 0) -> list[float]:
     """γ of a matrix at each analysed epoch, with the same window; NaN where there is no fit."""
-    by_epoch = sorted(here.analysed, key=lambda a: a.request.epoch)
-    fits = (fit(store().root, (here.run.key, a.key), a.created, name, last, first) for a in by_epoch)
+    fits = (fit(key, name, last, first) for key in here.keys)
     return [math.nan if law is None else law.gamma for law in fits]
 
 
@@ -206,20 +218,14 @@ def last_fit(run: Run, name: str) -> tuple[int, Fit | None]:
     if not mine:
         return -1, None
     last = max(mine, key=lambda a: a.request.epoch)
-    return last.request.epoch, fit(store().root, (run.key, last.key), last.created, name, USUAL_WINDOW)
+    return last.request.epoch, fit(key_of(run.key, last), name, USUAL_WINDOW)
 
 
 @st.cache_resource(max_entries=DERIVED_ENTRIES, show_spinner=False)
-def _theil_sen(
-    root: Path, token: tuple[str, str], created: float, name: str, last: int, first: int
-) -> tuple[float, float, float]:
-    result = _analysis(root, *token, created)
-    return (math.nan,) * 3 if result is None else result.theil_sen(name, last, first)
-
-
-def theil_sen(here: View, name: str, last: int, first: int = 0) -> tuple[float, float, float]:
+def theil_sen(key: Key, name: str, last: int, first: int = 0) -> tuple[float, float, float]:
     """γ as the median of all pairwise slopes, and its 95 % interval."""
-    return _theil_sen(store().root, here.token, here.chosen.created, name, last, first)
+    result = _analysis(key)
+    return (math.nan,) * 3 if result is None else result.theil_sen(name, last, first)
 
 
 @dataclass(frozen=True)
@@ -240,72 +246,45 @@ class Course:
     norm: ndarray
 
 
-def _defined(number: Callable[[], float]) -> float:
+def _defined(number: Callable[..., float], *args: object) -> float:
     try:
-        return number()
+        return number(*args)
     except ValueError:
         return math.nan
 
 
 @st.cache_resource(max_entries=COURSE_ENTRIES, show_spinner=False)
-def _course(
-    root: Path, token: tuple[str, str], created: float, name: str, last: int | None, first: int
-) -> tuple[float, ...]:
-    result = _analysis(root, *token, created)
+def _course(key: Key, name: str, last: int | None, first: int) -> tuple[float, ...]:
+    result = _analysis(key)
     if result is None:
         return (math.nan,) * len(fields(Course))
-    try:
-        own = result.fit(name, last, first)
-        law = (own.gamma, own.stderr, *(own.interval or (math.nan, math.nan)))
-    except ValueError:
-        law = (math.nan,) * 4
-    return (
-        *law,
-        _defined(lambda: result.spearman(name, last)),
-        _defined(lambda: result.commutator(name)),
-        _defined(lambda: result.random_commutator(name)),
-        _defined(lambda: result.alignment(name)),
-        _defined(lambda: result.random_alignment(name)),
-        _defined(lambda: result.frobenius(name)),
-    )
+    own, none = fit(key, name, last, first), (math.nan, math.nan)
+    law = (*none, *none) if own is None else (own.gamma, own.stderr, *(own.interval or none))
+    measures = result.commutator, result.random_commutator, result.alignment, result.random_alignment, result.frobenius
+    return (*law, _defined(result.spearman, name, last), *(_defined(measure, name) for measure in measures))
 
 
 def course(here: View, name: str, last: int | None = None, first: int = 0) -> Course:
     """A matrix along training; γ over directions first … last − 1, rank correlation over the leading `last`."""
-    by_epoch = sorted(here.analysed, key=lambda a: a.request.epoch)
-    root = store().root
-    rows = [_course(root, (here.run.key, a.key), a.created, name, last, first) for a in by_epoch]
-    return Course(*np.array(rows).T)
+    return Course(*np.array([_course(key, name, last, first) for key in here.keys]).T)
 
 
 @st.cache_resource(max_entries=SPECTRA_ENTRIES, show_spinner=False)
-def _spectra(root: Path, run: str, key: str, created: float) -> Spectra | None:
-    result = library.load_analysis(Store(root), run, key, spectra=True)
+def _spectra(key: Key) -> Spectra | None:
+    root, run, made, _ = key
+    result = library.load_analysis(Store(root), run, made, spectra=True)
     return None if result is None else result.spectra
 
 
 def spectra(here: View) -> Spectra | None:
     """The kept per-sample spectra of the analysis in view; None if it kept none."""
-    return _spectra(store().root, *here.token, here.chosen.created)
+    return _spectra(here.key)
 
 
 @st.cache_resource(max_entries=DERIVED_ENTRIES, show_spinner=False)
-def _suppressed(
-    root: Path,
-    token: tuple[str, str],
-    created: float,
-    keep: int | None,
-    tail: float,
-    stiff_ratio: float,
-    damp: float,
-    homogenise: bool,
-) -> Suppressed | None:
-    measured = _spectra(root, *token, created)
-    return None if measured is None else suppress(measured, keep, tail, stiff_ratio, damp, homogenise)
-
-
 def suppressed(
-    here: View, keep: int | None, tail: float = 1.0, stiff: float = 0.0, damp: float = 1.0, homogenise: bool = False
+    key: Key, keep: int | None, tail: float = 1.0, stiff: float = 0.0, damp: float = 1.0, homogenise: bool = False
 ) -> Suppressed | None:
     """Both diagonals after an edit of the spectra, keep=None: as measured; None where no spectra were kept."""
-    return _suppressed(store().root, here.token, here.chosen.created, keep, tail, stiff, damp, homogenise)
+    measured = _spectra(key)
+    return None if measured is None else suppress(measured, keep, tail, stiff, damp, homogenise)

@@ -53,8 +53,8 @@ class Outcome:
 
 def outcome(view: View, edit: Edit, rank: int, first: int, last: int) -> Outcome | None:
     """What an edit does to the analysis in view; None where it kept no spectra."""
-    old = results.suppressed(view, None)
-    new = results.suppressed(view, **asdict(edit))
+    old = results.suppressed(view.key, None)
+    new = results.suppressed(view.key, **asdict(edit))
     if old is None or new is None:
         return None
     a = view.analysis

@@ -46,7 +46,7 @@ def dialog(view: View) -> None:
 def _body(view: View) -> None:
     argv = ("check", "--run", view.run.key, "--epoch", str(view.epoch), "--layer", view.chosen.request.layer)
     job = next((j for j in demo.jobs().jobs() if j.argv == argv), None)
-    checks = library.checks(results.store(), *view.token)
+    checks = library.checks(results.store(), view.run.key, view.chosen.key)
     if job is not None and job.running:
         left = job.progress.seconds_left
         timing = f"{time.time() - job.created:.0f} s so far" if left is None else f"about {max(1, round(left))} s left"

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -82,22 +81,14 @@ def brief(fit: Fit) -> str:
 
 def exponent(view: View, name: str, last: int, first: int = 0) -> Exponent:
     """γ with all that qualifies it; ValueError where the window holds too little."""
-    result = _exponent(results.store().root, view.token, view.chosen.created, name, last, first, view.analysis)
+    result = _exponent(view.key, name, last, first, view.analysis)
     if isinstance(result, str):
         raise ValueError(result)
     return result
 
 
 @st.cache_resource(max_entries=ENTRIES, show_spinner=False)
-def _exponent(
-    root: Path,
-    token: tuple[str, str],
-    created: float,
-    name: str,
-    last: int,
-    first: int,
-    _analysis: Analysis,
-) -> Exponent | str:
+def _exponent(key: results.Key, name: str, last: int, first: int, _analysis: Analysis) -> Exponent | str:
     try:
         return _analysis.exponent(name, last, first)
     except ValueError as error:
@@ -126,7 +117,7 @@ def _gamma_of(run: Run, view: View, name: str, last: int, first: int) -> float:
     epoch = max(made) if view.epoch == view.epochs[-1] else view.epoch
     if epoch not in made:
         return math.nan
-    fit = results.fit(results.store().root, (run.key, made[epoch].key), made[epoch].created, name, last, first)
+    fit = results.fit(results.key_of(run.key, made[epoch]), name, last, first)
     return math.nan if fit is None else fit.gamma
 
 

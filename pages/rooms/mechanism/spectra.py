@@ -1,7 +1,6 @@
 """The spectra that the pictures show: made up by the sandbox, or kept by the present run's analysis."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import streamlit as st
@@ -111,18 +110,18 @@ def _data(view: View, first: int, last: int) -> ndarray:
 
 
 @st.cache_resource(max_entries=MEASURED_ENTRIES, show_spinner=False)
-def _measured(root: Path, token: tuple[str, str], created: float, first: int, last: int, _view: View) -> Source | None:
+def _measured(key: results.Key, first: int, last: int, _view: View) -> Source | None:
     spectra = results.spectra(_view)
     return None if spectra is None else _source(THIS_RUN, spectra, _data(_view, first, last))
 
 
 def measured(view: View) -> Source | None:
     """The run in view; None where its analysis kept no spectra. ValueError where too few directions are fitted."""
-    return _measured(results.store().root, view.token, view.chosen.created, *window(view), view)
+    return _measured(view.key, *window(view), view)
 
 
 @st.cache_resource(max_entries=4 * MEASURED_ENTRIES, show_spinner=False)
-def _place(root: Path, token: tuple[str, str], created: float, first: int, last: int, _view: View) -> Place | None:
+def _place(key: results.Key, first: int, last: int, _view: View) -> Place | None:
     spectra = results.spectra(_view)
     try:
         return None if spectra is None else synthetic.place(spectra, _data(_view, first, last))
@@ -139,7 +138,7 @@ def along(view: View) -> dict[int, Place]:
         analysis = results.analysis(view.run.key, made) if place in few or made == view.chosen else None
         if analysis is not None:
             there = replace(view, chosen=made, analysis=analysis)
-            on_map = _place(results.store().root, there.token, made.created, *window(there), there)
+            on_map = _place(there.key, *window(there), there)
             if on_map is not None:
                 places[made.request.epoch] = on_map
     return places

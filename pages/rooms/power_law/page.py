@@ -48,7 +48,7 @@ def fitted(view: View, there: Mapping[str, View], names: tuple[str, ...]) -> Non
         level=2,
     )
     marker.line(view, names)
-    heading.heading("The fits in numbers", definitions.FITS, level=3)
+    heading.over(panels.FITS)
     panels.fits(PAGE, there, names, first, last)
     st.markdown(numbers.fill(definitions.SIZE, view))
 

@@ -24,12 +24,9 @@ from pages.ui import marker
 from pages.ui.cards import fit_or_none
 from pages.ui.controls import provenance
 
-LAW = Head(
-    "power",
-    "The law",
-    "the power law",
-    definitions.H + definitions.C + definitions.GAMMA + definitions.FLOOR + definitions.BEND,
-)
+FITS = Head("heading-the-fits-in-numbers", "The fits in numbers", "the fits in numbers", definitions.FITS)
+AXES = definitions.H + definitions.C + definitions.GAMMA + definitions.FLOOR + definitions.BEND
+LAW = Head("power", "The law", "the power law", AXES)
 RESIDUALS = Head("residuals", "Is it one power?", "the residuals", definitions.RESIDUALS)
 BY_WINDOW = Head("gamma_by_window", "How many directions?", "γ against 𝒩", definitions.WINDOW)
 EFFECTIVE = Head("effective", "What lifts γ above 1?", "the effective curvature", definitions.EFFECTIVE)
@@ -192,7 +189,7 @@ def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: i
                 f"| ${LOOKS[name].tex}$ | **{fit.gamma:.3f}** ± {fit.stderr:.3f} | {confidence.between(fit)} | {local} "
             )
             if robust:
-                slope, low, high = results.theil_sen(view, name, last, first)
+                slope, low, high = results.theil_sen(view.key, name, last, first)
                 row += f"| {slope:.3f} ({low:.3f} … {high:.3f}) "
             rows.append(row + f"| {fit.r2:.4f} | {fit.n:,} | {fit.discarded:,} | {a.spearman(name, last):.4f} |")
     if not rows:
