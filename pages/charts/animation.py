@@ -18,6 +18,7 @@ MOST, FRAMES = 100, 22
 HOLD = 700  # milliseconds an epoch stays
 HEIGHT = 540
 GAP = 0.08
+ABOVE = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,7 @@ def play(frames: Sequence[Frame], present: int, random: ndarray | None, marked: 
         end = "" if n == 1 else str(n)
         places[f"xaxis{end}"] = across | {"domain": [left, left + width], "anchor": f"y{end}"}
         places[f"yaxis{end}"] = down | {"scaleanchor": f"x{end}", "anchor": f"x{end}"}
-        notes.append(
-            {"text": title, "x": left, "y": 1.01, "xref": "paper", "yref": "paper", "xanchor": "left"}
-            | {"yanchor": "bottom", "showarrow": False, "font": {"size": 14}}
-        )
+        notes.append(palette.note(title, left, 1.01, size=14, **ABOVE))
         shapes += [shape | {"xref": f"x{end}", "yref": f"y{end}"} for shape in heatmaps.cross(shown, marked, k)]
         for trace in picture:
             trace |= {"xaxis": f"x{end}", "yaxis": f"y{end}"}

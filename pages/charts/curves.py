@@ -7,17 +7,21 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy import ndarray
 
+from pages.charts import marks
+from pages.charts.marks import Trace
 from pages.state import palette
 from pages.state.palette import LOOKS, axis, faded, layout, line_up, log_axis
 
 LOW = 230
+# What is known of an epoch of training.
+RECORDS = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
 BARS = {"l": 8, "r": 16, "t": 28, "b": 8}
 
 
 def training(records: Mapping[str, ndarray], epochs: int, height: int = 300, marked: int | None = None) -> go.Figure:
     """Loss (log scale) and accuracy over epochs 0 … epochs, on training and test samples.
 
-    records: arrays epoch, train_loss, train_accuracy and, where there is a test set, test_loss, test_accuracy.
+    records: RECORDS by name, those of test samples where there are any.
     """
     traces = []
     for part, name, colour, dash in (
@@ -29,21 +33,9 @@ def training(records: Mapping[str, ndarray], epochs: int, height: int = 300, mar
             # Without test samples there is no line; before the first epoch there is one without points.
             if values is None or (values.size and not np.isfinite(values).any()):
                 continue
-            traces.append(
-                go.Scatter(
-                    x=records["epoch"],
-                    y=values,
-                    xaxis=f"x{place}",
-                    yaxis=f"y{place}",
-                    mode="lines",
-                    name=name,
-                    legendgroup=part,
-                    showlegend=quantity == "loss",
-                    line={"color": colour, "width": 2.2, "dash": dash},
-                    hovertemplate=f"epoch %{{x}}<br>{quantity} = %{{y:.4g}}<extra></extra>",
-                    meta=f"{part}_{quantity}",
-                )
-            )
+            more: Trace = {"key": f"{part}_{quantity}", "hover": f"epoch %{{x}}<br>{quantity} = %{{y:.4g}}"}
+            more |= {"xaxis": f"x{place}", "yaxis": f"y{place}", "legendgroup": part, "showlegend": not place}
+            traces.append(marks.line(records["epoch"], values, name, colour, dash=dash, **more))
     losses = np.concatenate([np.asarray(v, float) for name, v in records.items() if name.endswith("loss")])
     losses = np.log10(losses[losses > 0])
     # At least these three decades, so that the axis rests while the curve grows.
@@ -71,20 +63,11 @@ def over_epochs(
 ) -> go.Figure:
     """γ of each matrix at each analysed epoch, with the bounds 1 and 2 of the theory."""
     place = np.log10(1 + np.asarray(epochs, dtype=float))
-    traces = [
-        go.Scatter(
-            x=place,
-            y=values,
-            mode="lines+markers",
-            name=LOOKS[name].html,
-            meta=name,
-            customdata=list(epochs),
-            line={"color": LOOKS[name].colour, "width": 2.2},
-            marker={"symbol": LOOKS[name].marker, "size": 8},
-            hovertemplate=f"<b>{LOOKS[name].html}</b>, epoch %{{customdata}}<br>γ = %{{y:.3f}}<extra></extra>",
-        )
-        for name, values in series.items()
-    ]
+    traces = []
+    for name, values in series.items():
+        look, hover = LOOKS[name], f"<b>{LOOKS[name].html}</b>, epoch %{{customdata}}<br>γ = %{{y:.3f}}"
+        more: Trace = {"key": name, "customdata": list(epochs), "marker": {"symbol": look.marker, "size": 8}}
+        traces.append(marks.line(place, values, look.html, look.colour, hover=hover, **more))
     shapes = palette.bounds()
     if marked is not None:
         shapes.append(line_up(float(np.log10(1 + marked)), color=palette.QUIET, width=1))
@@ -123,16 +106,7 @@ def meter(
     rows: Mapping[str, float], chance: float, chance_label: str, title: str, colour: str, top: float, height: int = LOW
 ) -> go.Figure:
     """Bars of one measure beside the value that chance alone would give."""
-    label = {
-        "x": chance,
-        "y": 1,
-        "yref": "paper",
-        "yanchor": "bottom",
-        "text": chance_label,
-        "showarrow": False,
-        "xanchor": "right" if chance > top / 2 else "left",
-        "font": {"size": 12, "color": palette.QUIET},
-    }
+    place = {"yref": "paper", "yanchor": "bottom", "xanchor": "right" if chance > top / 2 else "left"}
     return palette.figure(
         [_bars(list(rows), list(rows.values()), faded(colour, 0.85), width=0.56)],
         layout(
@@ -142,7 +116,7 @@ def meter(
             xaxis=axis(title, range=[0, top]),
             yaxis=_names(),
             shapes=[line_up(chance, color=palette.QUIET, width=2, dash="dot")],
-            annotations=[label],
+            annotations=[palette.note(chance_label, chance, 1, palette.QUIET, 12, **place)],
         ),
     )
 
@@ -151,15 +125,9 @@ def alignments(values: Mapping[str, tuple[float, float]], height: int = 300) -> 
     """Alignment of each matrix as a bar in its colour, and its own value at random as a tick."""
     labels = [LOOKS[name].html for name in values]
     measured, chance = (list(v) for v in zip(*values.values(), strict=True))
-    ticks = go.Scatter(
-        x=chance,
-        y=labels,
-        mode="markers",
-        name="turned at random",
-        meta="by chance",
-        marker={"symbol": "line-ns", "size": 16, "line": {"width": 2.5, "color": palette.QUIET}},
-        hovertemplate="%{y} at random: %{x:.4f}<extra></extra>",
-    )
+    tick = {"symbol": "line-ns", "size": 16, "line": {"width": 2.5, "color": palette.QUIET}}
+    hover = "%{y} at random: %{x:.4f}"
+    ticks = marks.points(chance, labels, "turned at random", "", key="by chance", hover=hover, marker=tick)
     across = axis("alignment with the eigenbasis of H", range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1])
     return go.Figure(
         [_bars(labels, measured, [faded(LOOKS[name].colour, 0.85) for name in values], showlegend=False), ticks],
@@ -167,23 +135,10 @@ def alignments(values: Mapping[str, tuple[float, float]], height: int = 300) -> 
     )
 
 
-def _bars(
-    labels: list[str], values: list[float], colour: str | list[str], width: float = 0.6, **more: Any
-) -> dict[str, Any]:
-    return more | {
-        "type": "bar",
-        "x": values,
-        "y": labels,
-        "orientation": "h",
-        "width": width,
-        "name": "measured",
-        "meta": "measured",
-        "marker": {"color": colour, "line": {"width": 0}},
-        "text": [f"{v:.2f}" for v in values],
-        "textposition": "outside",
-        "cliponaxis": False,
-        "hovertemplate": "%{y}: %{x:.4f}<extra></extra>",
-    }
+def _bars(labels: list[str], values: list[float], colour: str | list[str], width: float = 0.6, **more: Any) -> Trace:
+    text = {"text": [f"{v:.2f}" for v in values], "textposition": "outside", "cliponaxis": False}
+    more |= {"orientation": "h", "width": width, "marker": {"color": colour, "line": {"width": 0}}}
+    return marks.bars(values, labels, "measured", colour, hover="%{y}: %{x:.4f}", **more, **text)
 
 
 def _names() -> dict[str, Any]:
@@ -211,50 +166,15 @@ def off_diagonal(real: ndarray, random: ndarray | None, colour: str, height: int
 
     width = group / real.size
     x = (np.arange(bars) + 0.5) * width
-    traces: list[dict[str, Any]] = [
-        {
-            "type": "bar",
-            "x": x,
-            "y": share(real),
-            "width": width,
-            "name": "measured",
-            "meta": "measured",
-            "marker": {"color": colour, "opacity": 0.75, "line": {"width": 0}},
-            "hovertemplate": "measured: %{y:.1%} of pairs near |R| = %{x:.3f}<extra></extra>",
-        }
-    ]
+    near = "%{y:.1%} of pairs near |R| = %{x:.3f}"
+    look = {"color": colour, "opacity": 0.75, "line": {"width": 0}}
+    traces = [marks.bars(x, share(real), "measured", colour, hover=f"measured: {near}", width=width, marker=look)]
     if random is not None:
         low, middle, high = np.quantile(share(random), [0.05, 0.5, 0.95], axis=0)
         traces += [
-            band("band", x, low, high, faded(palette.QUIET, 0.35))
-            | {"name": f"5 … 95 % of {len(random)} draws", "showlegend": True},
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": x,
-                "y": middle,
-                "name": "by chance",
-                "meta": "by chance",
-                "line": {"color": palette.QUIET, "width": 2, "dash": "dot"},
-                "hovertemplate": "by chance: %{y:.1%} of pairs near |R| = %{x:.3f}<extra></extra>",
-            },
+            marks.band(x, low, high, faded(palette.QUIET, 0.35), "band", f"5 … 95 % of {len(random)} draws"),
+            marks.line(x, middle, "by chance", palette.QUIET, 2, "dot", hover=f"by chance: {near}"),
         ]
     across = axis("size of the correlation |R<sub>ij</sub>|, i ≠ j", range=[0, bars * width])
     up = axis("share of pairs", tickformat=".0%", rangemode="tozero")
     return palette.figure(traces, layout(height, bargap=0, xaxis=across, yaxis=up))
-
-
-def band(meta: str, x: ndarray, low: ndarray, high: ndarray, colour: str) -> dict[str, Any]:
-    """The ground between two curves over x, low and high; quiet under the pointer, and in the legend."""
-    return {
-        "type": "scatter",
-        "x": np.concatenate([x, x[::-1]]),
-        "y": np.concatenate([high, low[::-1]]),
-        "fill": "toself",
-        "fillcolor": colour,
-        "mode": "lines",
-        "line": {"width": 0},
-        "meta": meta,
-        "showlegend": False,
-        "hoverinfo": "skip",
-    }

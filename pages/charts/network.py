@@ -1,6 +1,7 @@
 """Arrays in, go.Figure out: a network drawn as its layers, the studied one marked."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -54,42 +55,17 @@ def network(model: ModelRequest, studied: str, image: tuple[int, int] = (28, 28)
         a, b = heights[i] / 2, heights[i + 1] / 2
         left, right = i + HALF_BAR, i + 1 - HALF_BAR
         kind = f"{layer.parameters:,} parameters" + (f", at {layer.places:,} places" if layer.places > 1 else "")
-        traces.append(
-            go.Scatter(
-                x=[left, right, right, left],
-                y=[a, b, -b, -a],
-                mode="lines",
-                fill="toself",
-                line={"width": 1.4 if chosen else 0, "color": STUDIED if chosen else palette.QUIET},
-                fillcolor=faded(STUDIED, 0.4) if chosen else faded(palette.QUIET, 0.16),
-                hoveron="fills",
-                hoverinfo="text",
-                text=f"{layer.name}: {layer.width} × {layer.inputs}, {kind}",
-                showlegend=False,
-                meta=layer.name,
-            )
-        )
+        words = f"{layer.name}: {layer.width} × {layer.inputs}, {kind}"
+        look = (1.4, STUDIED, faded(STUDIED, 0.4)) if chosen else (0, palette.QUIET, faded(palette.QUIET, 0.16))
+        traces.append(_filled((left, right), (a, b), layer.name, words, *look))
         notes.append(_note(i + 0.5, -0.56, layer.name, STUDIED if chosen else palette.QUIET, chosen))
         if chosen:
             d = f"D = {layer.width * layer.inputs:,}"
             notes.append(_note(i + 0.5, -0.67, d, STUDIED, True))
     for i, (place, tall) in enumerate(zip(places, heights, strict=True)):
-        traces.append(
-            go.Scatter(
-                x=[i - HALF_BAR, i + HALF_BAR, i + HALF_BAR, i - HALF_BAR],
-                y=[tall / 2, tall / 2, -tall / 2, -tall / 2],
-                mode="lines",
-                fill="toself",
-                line={"width": 0},
-                fillcolor=faded(palette.TRAIN, 0.85),
-                hoveron="fills",
-                hoverinfo="text",
-                text=f"{place.label}: {place.size:,} numbers per sample",
-                showlegend=False,
-                meta="station",
-            )
-        )
-        notes.append(_note(i, 0.6, place.label.replace(" × ", "×"), None, False))
+        words, ends = f"{place.label}: {place.size:,} numbers per sample", (i - HALF_BAR, i + HALF_BAR)
+        traces.append(_filled(ends, (tall / 2, tall / 2), "station", words, 0, None, faded(palette.TRAIN, 0.85)))
+        notes.append(_note(i, 0.6, place.label.replace(" × ", "×"), "", False))
     hidden = {"visible": False, "fixedrange": True}
     return go.Figure(
         traces,
@@ -104,6 +80,14 @@ def network(model: ModelRequest, studied: str, image: tuple[int, int] = (28, 28)
     )
 
 
-def _note(x: float, y: float, text: str, colour: str | None, strong: bool) -> dict[str, object]:
-    font = {"size": 12} | ({"color": colour} if colour else {})
-    return {"x": x, "y": y, "text": f"<b>{text}</b>" if strong else text, "showarrow": False, "font": font}
+def _filled(
+    x: tuple[float, float], y: tuple[float, float], key: str, words: str, width: float, line: str | None, fill: str
+) -> go.Scatter:
+    """What lies between y and −y from one end of x to the other."""
+    around = {"x": [*x, *x[::-1]], "y": [*y, -y[1], -y[0]], "line": {"width": width, "color": line}}
+    hover = {"text": words, "meta": key, "hoveron": "fills", "hoverinfo": "text", "showlegend": False}
+    return go.Scatter(mode="lines", fill="toself", fillcolor=fill, **around, **hover)
+
+
+def _note(x: float, y: float, text: str, colour: str, strong: bool) -> dict[str, Any]:
+    return palette.note(f"<b>{text}</b>" if strong else text, x, y, colour, 12)

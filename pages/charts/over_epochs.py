@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy import ndarray
 
-from pages.charts import curves
+from pages.charts import curves, marks
 from pages.charts.power_law import spread
 from pages.state import palette
 from pages.state.palette import LOOKS, axis, faded, layout, line_up, log_axis
@@ -54,20 +54,9 @@ class Times:
             return []
         ends = place([*self.epochs, self.learned])
         at = float(place([self.learned])[0])
-        left = at > ends.mean()
-        return [
-            {
-                "x": at,
-                "y": 1,
-                "yref": "y domain",
-                "yanchor": "top",
-                "xanchor": "right" if left else "left",
-                "xshift": -5 if left else 5,
-                "showarrow": False,
-                "text": f"100 % right, epoch {self.learned}",
-                "font": {"size": 12, "color": palette.TRAIN},
-            }
-        ]
+        beside = {"xanchor": "right", "xshift": -5} if at > ends.mean() else {"xanchor": "left", "xshift": 5}
+        text = f"100 % right, epoch {self.learned}"
+        return [palette.note(text, at, 1, palette.TRAIN, 12, yref="y domain", yanchor="top", **beside)]
 
 
 def place(epochs: Sequence[int] | ndarray) -> ndarray:
@@ -94,64 +83,45 @@ def lines(
     series: Mapping[str, ndarray],
     title: str,
     chance: Mapping[str, ndarray] | None = None,
+    *,
     log: bool = False,
-    low: float | None = None,
     height: int = 340,
 ) -> go.Figure:
     """A measure of each matrix over epochs, and dotted in the same colour what chance would give.
 
-    low: the axis reaches at least from here to 1; log: a logarithmic axis.
+    With chance the axis reaches at least from 0 to 1; log: a logarithmic axis.
     """
+    x, epochs = place(times.epochs), list(times.epochs)
+
+    def line(key: str, label: str, values: ndarray, *style: Any, **more: Any) -> marks.Trace:
+        hover = f"<b>{label}</b>, epoch %{{customdata}}<br>%{{y:.4g}}"
+        return marks.line(x, values, label, *style, key=key, hover=hover, customdata=epochs, **more)
+
     traces = []
     for name, values in series.items():
         look = LOOKS[name]
         shown = np.where(values > 0, values, np.nan) if log else values
-        traces.append(_line(times, look.html, name, shown, {"color": look.colour, "width": 2.2}, look.marker))
+        traces.append(line(name, look.html, shown, look.colour, marker={"symbol": look.marker, "size": 7}))
     for name, values in (chance or {}).items():
-        style = {"color": faded(LOOKS[name].colour, 0.9), "width": 1.8, "dash": "dot"}
-        label = f"{LOOKS[name].html} at random"
-        traces.append(_line(times, label, f"{name} at random", values, style, None, False))
+        look, key = LOOKS[name], f"{name} at random"
+        style = faded(look.colour, 0.9), 1.8, "dot"
+        traces.append(line(key, f"{look.html} at random", values, *style, showlegend=False))
+    up = _upright(title, [t["y"] for t in traces], log, chance is not None)
     if chance:
-        style = {"color": palette.QUIET, "width": 1.8, "dash": "dot"}
-        random = {"name": "turned at random", "meta": "by chance"}
-        traces.append(go.Scatter(x=[None], y=[None], mode="lines", line=style, **random))
-    up = _upright(title, [t.y for t in traces], log, low)
+        traces.append(marks.line([None], [None], "turned at random", palette.QUIET, 1.8, "dot", key="by chance"))
     figure = go.Figure(traces, layout(height, xaxis=times.axis(), yaxis=up, shapes=times.marks()))
     return figure.update_yaxes(title_standoff=CLEAR)
 
 
-def _line(
-    times: Times,
-    label: str,
-    meta: str,
-    values: ndarray,
-    line: dict[str, Any],
-    marker: str | None,
-    legend: bool = True,
-) -> go.Scatter:
-    return go.Scatter(
-        x=place(times.epochs),
-        y=values,
-        mode="lines" if marker is None else "lines+markers",
-        name=label,
-        meta=meta,
-        customdata=list(times.epochs),
-        line=line,
-        marker={"symbol": marker, "size": 7} if marker else None,
-        showlegend=legend,
-        hovertemplate=f"<b>{label}</b>, epoch %{{customdata}}<br>%{{y:.4g}}<extra></extra>",
-    )
-
-
-def _upright(title: str, values: Sequence[Any], log: bool, low: float | None) -> dict[str, Any]:
+def _upright(title: str, values: Sequence[Any], log: bool, whole: bool) -> dict[str, Any]:
     seen = np.concatenate([np.array(v, dtype=float) for v in values])
     seen = seen[np.isfinite(seen)]
     if log:
         ends = np.log10(seen) if seen.size else np.zeros(1)
         return log_axis(title, 1.5 * float(ends.max() - ends.min()))
-    if low is None:
+    if not whole:
         return axis(title)
-    bottom, top = min(low, seen.min(initial=low)), max(1.0, seen.max(initial=1.0))
+    bottom, top = seen.min(initial=0.0), seen.max(initial=1.0)
     return axis(title, range=[bottom - 0.04, top + 0.04 * (top - bottom)])
 
 
@@ -183,24 +153,11 @@ def by_index(diagonals: Mapping[str, ndarray], data: int, height: int = 380) -> 
         keep = spread(np.where(values != 0, index, 0).astype(float), POINTS)
         negative = values[keep] < 0
         seen.append(np.abs(values[keep[keep < data]]))
-        traces.append(
-            go.Scatter(
-                x=index[keep],
-                y=np.abs(values[keep]),
-                mode="markers",
-                name=look.html,
-                meta=name,
-                marker={
-                    "color": look.colour,
-                    "symbol": [f"{look.marker}-open" if n else look.marker for n in negative],
-                    "size": 6 if number else 11,
-                    "opacity": 0.75 if number else 0.45,
-                },
-                customdata=values[keep],
-                hovertemplate=f"<b>{look.html}</b>, direction %{{x}}<br>C<sub>ii</sub> = "
-                "%{customdata:.3e}<extra></extra>",
-            )
-        )
+        symbols = [f"{look.marker}-open" if n else look.marker for n in negative]
+        hover = f"<b>{look.html}</b>, direction %{{x}}<br>C<sub>ii</sub> = %{{customdata:.3e}}"
+        style = (look.colour, symbols, *((6, 0.75) if number else (11, 0.45)))
+        x, y = index[keep], np.abs(values[keep])
+        traces.append(marks.points(x, y, look.html, *style, key=name, hover=hover, customdata=values[keep]))
     sizes = np.log10(np.concatenate(seen))
     # Rounding would take most of the height.
     bottom, top = (float(sizes.min()), float(sizes.max())) if sizes.size else (0.0, 1.0)

@@ -14,6 +14,8 @@ import plotly.graph_objects as go
 from numpy import ndarray
 
 from engine.results.power_law import Bend, Fit
+from pages.charts import marks
+from pages.charts.marks import Trace
 from pages.state import palette
 from pages.state.palette import CURVATURE, LOOKS, SLOPES, Look, layout, log_axis
 
@@ -70,8 +72,9 @@ class Cloud:
         return self.look.marker + RUNS[self.run][0]
 
     @property
-    def line(self) -> dict[str, Any]:
-        return {"color": self.look.colour, "width": 2.5, "dash": RUNS[self.run][1]}
+    def line(self) -> tuple[str, float, str]:
+        """Colour, width and dash."""
+        return self.look.colour, 2.5, RUNS[self.run][1]
 
     @property
     def group(self) -> str:
@@ -161,7 +164,7 @@ def _room(clouds: Sequence[Cloud], height: int) -> dict[str, Any]:
     return {"height": height + below, "legend": legend, "margin": margin}
 
 
-def ring(xs: Sequence[ndarray], ys: Sequence[ndarray], marked: int | None) -> list[go.Scatter]:
+def ring(xs: Sequence[ndarray], ys: Sequence[ndarray], marked: int | None) -> list[Trace]:
     """A ring around a direction (from 1), in each of the series that can show it."""
     if marked is None:
         return []
@@ -171,130 +174,65 @@ def ring(xs: Sequence[ndarray], ys: Sequence[ndarray], marked: int | None) -> li
         return []
     across, up = zip(*points, strict=True)
     look = {"symbol": "circle-open", "size": 16, "color": palette.MARK, "line": {"width": 3}}
-    return [
-        go.Scatter(
-            x=across,
-            y=up,
-            mode="markers",
-            name=f"direction {marked}",
-            meta="marked",
-            showlegend=False,
-            marker=look,
-            customdata=[[marked]] * len(points),
-            hoverinfo="skip",
-        )
-    ]
+    more: Trace = {"key": "marked", "marker": look, "showlegend": False, "customdata": [[marked]] * len(points)}
+    return [marks.points(across, up, f"direction {marked}", palette.MARK, **more)]
 
 
-def _points(cloud: Cloud, shown: ndarray, scale: ndarray, label: str, opacity: float) -> list[go.Scatter]:
+def _points(cloud: Cloud, shown: ndarray, scale: ndarray, label: str, opacity: float) -> list[Trace]:
     subset = np.flatnonzero(shown & (cloud.y > 0) & (cloud.x > 0))
     keep = subset[spread(cloud.x[subset])]
     if keep.size == 0:
         return []
     suffix = f"<br>{escape(cloud.label)}" if cloud.label else ""
-    points = go.Scatter(
-        x=cloud.x[keep] / scale[0],
-        y=cloud.y[keep] / scale[1],
-        mode="markers",
-        name=label,
-        legendgroup=cloud.group,
-        showlegend=False,
-        meta=cloud.name,
-        marker={"color": cloud.look.colour, "symbol": cloud.marker, "size": 6, "opacity": opacity},
-        customdata=np.stack([keep + 1, cloud.x[keep], cloud.y[keep]], axis=1),
-        hovertemplate=f"<b>{cloud.look.html}</b>, direction %{{customdata[0]:.0f}}<br>H<sub>ii</sub> = "
-        f"%{{customdata[1]:.3e}}<br>C<sub>ii</sub> = %{{customdata[2]:.3e}}{suffix}<extra></extra>",
+    hover = (
+        f"<b>{cloud.look.html}</b>, direction %{{customdata[0]:.0f}}<br>H<sub>ii</sub> = "
+        f"%{{customdata[1]:.3e}}<br>C<sub>ii</sub> = %{{customdata[2]:.3e}}{suffix}"
     )
-    return [points]
+    more: Trace = {"key": cloud.name, "hover": hover, "legendgroup": cloud.group, "showlegend": False}
+    more |= {"customdata": np.stack([keep + 1, cloud.x[keep], cloud.y[keep]], axis=1)}
+    x, y = cloud.x[keep] / scale[0], cloud.y[keep] / scale[1]
+    return [marks.points(x, y, label, cloud.look.colour, cloud.marker, 6, opacity, **more)]
 
 
-def _fit(cloud: Cloud, scale: ndarray) -> list[go.Scatter]:
+def _fit(cloud: Cloud, scale: ndarray) -> list[Trace]:
     """The fitted line, and the legend entry that tells its exponent."""
-    lines = []
+    lines, look = [], cloud.look
+    quiet: Trace = {"legendgroup": cloud.group, "showlegend": False}
     inside = cloud.x[cloud.fitted]
     if cloud.fit is not None:
         ends = np.array([inside.max(), inside.min()])
-        lines = [
-            go.Scatter(
-                x=ends / scale[0],
-                y=cloud.fit.line(ends) / scale[1],
-                mode="lines",
-                hoverinfo="skip",
-                line=cloud.line,
-                legendgroup=cloud.group,
-                showlegend=False,
-                name=f"fit of {cloud.look.html}",
-                meta=cloud.name,
-            )
-        ]
+        x, y = ends / scale[0], cloud.fit.line(ends) / scale[1]
+        lines.append(marks.line(x, y, f"fit of {look.html}", *cloud.line, key=cloud.name, **quiet))
     if cloud.bend is not None:
         across = np.geomspace(inside.max(), inside.min(), STEPS)
-        lines.append(
-            go.Scatter(
-                x=across / scale[0],
-                y=cloud.bend.curve(across) / scale[1],
-                mode="lines",
-                hoverinfo="skip",
-                line={"color": cloud.look.colour, "width": 1.3},
-                legendgroup=cloud.group,
-                showlegend=False,
-                name=f"second-order fit of {cloud.look.html}",
-                meta=f"{cloud.name} bend",
-            )
-        )
-    entry = go.Scatter(
-        x=[None],
-        y=[None],
-        mode="lines+markers",
-        name=cloud.legend,
-        meta=cloud.name,
-        legendgroup=cloud.group,
-        line=cloud.line,
-        marker={"symbol": cloud.marker, "size": 9},
-    )
-    return [*lines, entry]
+        x, y, key = across / scale[0], cloud.bend.curve(across) / scale[1], f"{cloud.name} bend"
+        lines.append(marks.line(x, y, f"second-order fit of {look.html}", look.colour, 1.3, key=key, **quiet))
+    marker = {"symbol": cloud.marker, "size": 9}
+    more: Trace = {"key": cloud.name, "legendgroup": cloud.group, "marker": marker}
+    return [*lines, marks.line([None], [None], cloud.legend, *cloud.line, **more)]
 
 
-def _slopes(centre: ndarray, low: ndarray, high: ndarray) -> list[go.Scatter]:
+def _slopes(centre: ndarray, low: ndarray, high: ndarray) -> list[Trace]:
     """Lines of slope 1 and 2 through the centre, cut where the data end."""
     lines = []
     for slope, dash in SLOPES.items():
         # In decades from the centre: as far as both axes allow.
         reach = [np.log10(edge / centre) for edge in (low, high)]
         steps = (max(reach[0][0], reach[0][1] / slope), min(reach[1][0], reach[1][1] / slope))
-        lines.append(
-            go.Scatter(
-                x=[centre[0] * 10**s for s in steps],
-                y=[centre[1] * 10 ** (slope * s) for s in steps],
-                mode="lines",
-                line={"color": palette.QUIET, "width": 1.6, "dash": dash},
-                name=f"slope {slope}",
-                meta=f"slope {slope}",
-                hoverinfo="skip",
-            )
-        )
+        x, y = [centre[0] * 10**s for s in steps], [centre[1] * 10 ** (slope * s) for s in steps]
+        lines.append(marks.line(x, y, f"slope {slope}", palette.QUIET, 1.6, dash))
     return lines
 
 
 def below_floor(floor: float) -> dict[str, Any]:
     """What lies below the noise floor, shaded."""
-    label = {
-        "x": float(np.log10(floor)),
-        "y": 0.99,
-        "yref": "paper",
-        "text": "rounding, not data",
-        "textangle": -90,
-        "showarrow": False,
-        "xanchor": "right",
-        "yanchor": "top",
-        "xshift": -2,
-        "font": {"size": 11, "color": palette.QUIET},
-    }
+    place = {"yref": "paper", "textangle": -90, "xanchor": "right", "yanchor": "top", "xshift": -2}
+    label = palette.note("rounding, not data", float(np.log10(floor)), 0.99, palette.QUIET, 11, **place)
     return {"shapes": [palette.shade(floor * 1e-30, floor)], "annotations": [label]}
 
 
 def nothing(sentence: str, height: int) -> go.Figure:
     """A sentence in place of a figure."""
-    annotation = {"text": sentence, "x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+    annotation = palette.note(sentence, 0.5, 0.5, xref="paper", yref="paper")
     hidden = {"visible": False}
     return go.Figure(layout=layout(height, annotations=[annotation], xaxis=hidden, yaxis=hidden))

@@ -7,8 +7,9 @@ import plotly.graph_objects as go
 from numpy import ndarray
 
 from engine.results.power_law import gamma_by_window as by_window
-from pages.charts import power_law
+from pages.charts import marks, power_law
 from pages.charts.curves import gamma_axis
+from pages.charts.marks import Trace
 from pages.charts.power_law import RUNS, Cloud, ring, spread
 from pages.state import palette
 from pages.state.palette import CURVATURE, LOOKS, SLOPES, axis, layout, line_up, log_axis
@@ -44,7 +45,7 @@ def running_median(x: ndarray, y: ndarray) -> tuple[ndarray, ndarray]:
 
 def residuals(clouds: Sequence[Cloud], marked: int | None = None, height: int = 300) -> go.Figure:
     """Distance of each fitted direction from its line, and the running median: a bend of the law bends it too."""
-    traces: list[go.Scatter] = []
+    traces: list[Trace] = []
     reach = [0.1]
     for cloud in clouds:
         inside = cloud.fitted
@@ -53,50 +54,23 @@ def residuals(clouds: Sequence[Cloud], marked: int | None = None, height: int = 
         off, look = residuals_of(cloud), cloud.look
         keep = np.flatnonzero(inside)[spread(cloud.x[inside])]
         reach.append(float(np.quantile(np.abs(off[inside]), 0.995)))
-        traces.append(
-            go.Scatter(
-                x=cloud.x[keep],
-                y=off[keep],
-                mode="markers",
-                name=look.html,
-                meta=cloud.name,
-                legendgroup=cloud.group,
-                showlegend=False,
-                marker={"color": look.colour, "symbol": cloud.marker, "size": 5, "opacity": 0.4},
-                customdata=keep + 1,
-                hovertemplate=f"<b>{look.html}</b>, direction %{{customdata}}<br>H<sub>ii</sub> = %{{x:.3e}}<br>"
-                "%{y:+.3f} decades off the line<extra></extra>",
-            )
+        hover = (
+            f"<b>{look.html}</b>, direction %{{customdata}}<br>H<sub>ii</sub> = %{{x:.3e}}<br>"
+            "%{y:+.3f} decades off the line"
         )
+        style = (look.colour, cloud.marker, 5, 0.4)
+        quiet: Trace = {"legendgroup": cloud.group, "showlegend": False}
+        x, y = cloud.x[keep], off[keep]
+        traces.append(marks.points(x, y, look.html, *style, key=cloud.name, hover=hover, customdata=keep + 1, **quiet))
         x, y = running_median(cloud.x[inside], off[inside])
-        traces.append(
-            go.Scatter(
-                x=x,
-                y=y,
-                mode="lines",
-                name=f"{look.html}, running median",
-                meta=f"running-median {cloud.name}",
-                legendgroup=cloud.group,
-                showlegend=cloud.run == 0,
-                line=cloud.line,
-                hoverinfo="skip",
-            )
-        )
+        name, key = f"{look.html}, running median", f"running-median {cloud.name}"
+        shown = quiet | {"showlegend": cloud.run == 0}
+        traces.append(marks.line(x, y, name, *cloud.line, key=key, **shown))
         if cloud.bend is not None:
-            across = np.geomspace(cloud.x[inside].max(), cloud.x[inside].min(), power_law.STEPS)
-            traces.append(
-                go.Scatter(
-                    x=across,
-                    y=np.log10(cloud.bend.curve(across) / cloud.fit.line(across)),
-                    mode="lines",
-                    name=f"{look.html}, second-order fit",
-                    meta=f"{cloud.name} bend",
-                    legendgroup=cloud.group,
-                    showlegend=False,
-                    line={"color": look.colour, "width": 1.8, "dash": "dot"},
-                    hoverinfo="skip",
-                )
-            )
+            x = np.geomspace(cloud.x[inside].max(), cloud.x[inside].min(), power_law.STEPS)
+            y = np.log10(cloud.bend.curve(x) / cloud.fit.line(x))
+            name, key = f"{look.html}, second-order fit", f"{cloud.name} bend"
+            traces.append(marks.line(x, y, name, look.colour, 1.8, "dot", key=key, **quiet))
     if not traces:
         return power_law.nothing("Without a fit there are no residuals.", height)
     own = [c for c in clouds if c.run == 0]
@@ -126,19 +100,10 @@ def gamma_by_window(
         usable = np.isfinite(gamma) & (count >= min(FEWEST, gamma.size))
         keep = spread(np.where(usable, count, 0.0))
         look = cloud.look
-        traces.append(
-            go.Scatter(
-                x=count[keep],
-                y=gamma[keep],
-                mode="lines",
-                name=look.html,
-                meta=cloud.name,
-                showlegend=cloud.run == 0,
-                line={"color": look.colour, "width": 2.2, "dash": RUNS[cloud.run][1]},
-                customdata=count[keep],
-                hovertemplate=f"<b>{look.html}</b>, first %{{x}} directions<br>γ = %{{y:.3f}}<extra></extra>",
-            )
-        )
+        hover = f"<b>{look.html}</b>, first %{{x}} directions<br>γ = %{{y:.3f}}"
+        more: Trace = {"key": cloud.name, "showlegend": cloud.run == 0, "customdata": count[keep], "hover": hover}
+        dash = RUNS[cloud.run][1]
+        traces.append(marks.line(count[keep], gamma[keep], look.html, look.colour, dash=dash, **more))
     shapes = [*palette.bounds(), palette.shade(max(first, 1), max(last, 2))]
     if marked is not None:
         shapes.append(line_up(marked, color=palette.MARK, width=1.5))
@@ -160,28 +125,13 @@ def effective_curvature(
     both = np.isfinite(curvature) & (eigenvalues > 0) & (np.nan_to_num(curvature) > 0)
     keep = spread(np.where(both, eigenvalues, 0.0))
     x, look = eigenvalues[keep], LOOKS["E_h2"]
-    points = go.Scatter(
-        x=x,
-        y=curvature[keep],
-        mode="markers",
-        name="κ<sub>eff</sub>",
-        meta="kappa_eff",
-        marker={"color": look.colour, "symbol": look.marker, "size": 6, "opacity": 0.75},
-        customdata=keep + 1,
-        hovertemplate="direction %{customdata}<br>H<sub>ii</sub> = %{x:.3e}<br>"
-        "κ<sub>eff</sub> = %{y:.3e}<extra></extra>",
-    )
+    hover = "direction %{customdata}<br>H<sub>ii</sub> = %{x:.3e}<br>κ<sub>eff</sub> = %{y:.3e}"
+    style = (look.colour, look.marker, 6, 0.75)
+    more: Trace = {"customdata": keep + 1, "hover": hover}
+    points = marks.points(x, curvature[keep], "κ<sub>eff</sub>", *style, key="kappa_eff", **more)
     edge = [float(x.min()), float(x.max())] if x.size else [1.0, 1.0]
     values = np.concatenate([curvature[keep], edge])
-    bound = go.Scatter(
-        x=edge,
-        y=edge,
-        mode="lines",
-        name="lower bound H<sub>ii</sub>",
-        hoverinfo="skip",
-        meta="bound",
-        line={"color": palette.QUIET, "width": 1.6, "dash": SLOPES[2]},
-    )
+    bound = marks.line(edge, edge, "lower bound H<sub>ii</sub>", palette.QUIET, 1.6, SLOPES[2], key="bound")
     across = log_axis(CURVATURE, float(np.log10(edge[1] / edge[0])))
     # Fewer labels than on a taller figure.
     up = log_axis("effective curvature κ<sub>eff</sub>", 2 * float(np.log10(values.max() / values.min())))

@@ -10,6 +10,8 @@ from numpy import ndarray
 from PIL import Image
 
 from engine.samples.table import Samples
+from pages.charts import marks
+from pages.charts.marks import Trace
 from pages.state import palette
 
 # Pixels: of a row with its words, of a picture's narrowest place, and of a picture that is sent.
@@ -49,44 +51,20 @@ def strip(
     place = np.arange(len(shown))
     x, y = place % columns, -(place // columns)
     rows = -(-len(shown) // columns) or 1
+    middle = {"xref": "x", "yref": "y", "xanchor": "center", "yanchor": "middle", "layer": "below"}
     images = [
-        {
-            "source": source(pictures[p]),
-            "xref": "x",
-            "yref": "y",
-            "x": float(i),
-            "y": float(j),
-            "sizex": 0.9,
-            "sizey": 0.66,
-            "xanchor": "center",
-            "yanchor": "middle",
-            "layer": "below",
-        }
+        middle | {"source": source(pictures[p]), "x": float(i), "y": float(j), "sizex": 0.9, "sizey": 0.66}
         for p, i, j in zip(shown, x, y, strict=True)
         if pictures is not None
     ]
     names = [answer(samples, p) for p in shown]
     right = samples.correct[list(shown)] if len(shown) else np.empty(0, bool)
-    tiles = go.Scatter(
-        x=x,
-        y=y,
-        mode="markers",
-        marker={"symbol": "square", "size": PLACE, "color": palette.QUIET, "opacity": 0.0 if images else 0.35},
-        customdata=list(shown),
-        text=list(words) or names,
-        hovertemplate="sample %{customdata}<br>%{text}<extra></extra>",
-        meta="samples",
-        showlegend=False,
-    )
+    more: Trace = {"key": "samples", "customdata": list(shown), "text": list(words) or names, "showlegend": False}
+    look, hover = (palette.QUIET, "square", PLACE, 0.0 if images else 0.35), "sample %{customdata}<br>%{text}"
+    tiles = marks.points(x, y, "", *look, hover=hover, **more)
+    line = {"color": palette.MARK, "width": 3}
     frames = [
-        {
-            "type": "rect",
-            "x0": i - 0.44,
-            "x1": i + 0.44,
-            "y0": j - 0.36,
-            "y1": j + 0.36,
-            "line": {"color": palette.MARK, "width": 3},
-        }
+        {"type": "rect", "x0": i - 0.44, "x1": i + 0.44, "y0": j - 0.36, "y1": j + 0.36, "line": line}
         for p, i, j in zip(shown, x, y, strict=True)
         if p in marked
     ]

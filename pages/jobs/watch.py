@@ -71,8 +71,7 @@ def live(run: Run | None, request: RunRequest) -> None:
     history = run.history if run is not None else library.History.of([])
     few = len(history) < STRIDE or (run is not None and run.finished)
     shown = len(history) if few else len(history) - len(history) % STRIDE
-    names = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    columns = {name: getattr(history, name)[:shown] for name in names}
+    columns = {name: getattr(history, name)[:shown] for name in curves.RECORDS}
     drawn = np.unique(np.linspace(0, shown - 1, POINTS).astype(int)) if shown > POINTS else np.arange(shown)
     last = int(history.epoch[shown - 1]) if shown else 0
     draw(

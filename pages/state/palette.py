@@ -143,6 +143,12 @@ def line_up(x: float, **style: Any) -> dict[str, Any]:
     return {"type": "line", "yref": "y domain", "y0": 0, "y1": 1, "x0": x, "x1": x, "line": style}
 
 
+def note(text: str, x: float, y: float, colour: str = "", size: int = 13, **place: Any) -> dict[str, Any]:
+    """Words in a figure, without an arrow."""
+    font = {"size": size} | ({"color": colour} if colour else {})
+    return {"text": text, "x": x, "y": y, "showarrow": False, "font": font} | place
+
+
 def shade(x0: float, x1: float) -> dict[str, Any]:
     """A shaded band between two places of the horizontal axis."""
     band = {"type": "rect", "yref": "y domain", "y0": 0, "y1": 1, "x0": x0, "x1": x1}

@@ -8,6 +8,8 @@ from numpy import ndarray
 
 from engine.samples.all_pairs import Differences
 from engine.samples.pair import Pair, Walk
+from pages.charts import marks
+from pages.charts.marks import Trace
 from pages.charts.power_law import spread
 from pages.state import palette
 from pages.state.palette import LOOKS, axis, figure, layout, line_across, line_up, log_axis
@@ -35,17 +37,8 @@ def losses(walk: Walk, t: float, own_label: ndarray | None, height: int = 320) -
         name = "ℓ(a + tΔa; W), label of p′"
         traces.append(_line("label_of_partner", walk.t, own_label, name, palette.POSITIVE, width=2, dash="dot"))
     here = [float(np.interp(t, walk.t, y)) for y in (walk.by_activity, walk.by_weight)]
-    traces.append(
-        {
-            "type": "scatter",
-            "x": [t, t],
-            "y": here,
-            "mode": "markers",
-            "marker": {"size": [15, 8], "color": [ACTIVITY, WEIGHT]},
-            "showlegend": False,
-            "hoverinfo": "skip",
-        }
-    )
+    dots = {"size": [15, 8], "color": [ACTIVITY, WEIGHT]}
+    traces.append(marks.points([t, t], here, "", "", marker=dots, showlegend=False))
     return _walk(traces, t, "loss ℓ", height)
 
 
@@ -64,55 +57,29 @@ def gradients(walk: Walk, t: float, height: int = 330) -> "go.Figure":
 def errors(walks: Mapping[str, Walk], colour: str, height: int = 300) -> "go.Figure":
     """Relative error of first order on the way, for several pairs or epochs, the faintest first."""
     strengths = np.linspace(0.4, 1.0, len(walks)) if len(walks) > 1 else [1.0]
-    drawn = []
+    traces = []
     for place, ((name, walk), strength) in enumerate(zip(walks.items(), strengths, strict=True), 1):
-        dash = DASHES[(place - len(walks)) % len(DASHES)]
         y = np.where(walk.relative > 0, walk.relative, np.nan)
-        drawn.append(
-            _line("relative", walk.t[1:], y[1:], name, palette.faded(colour, float(strength)), width=2.5, dash=dash)
-        )
+        style = palette.faded(colour, float(strength)), 2.5, DASHES[(place - len(walks)) % len(DASHES)]
+        traces.append(_line("relative", walk.t[1:], y[1:], name, *style))
     seen = np.concatenate([walk.relative[1:] for walk in walks.values()])
     seen = seen[np.isfinite(seen) & (seen > 0)]
     low, high = (max(float(seen.min()), 1e-3), max(float(seen.max()), 1.0)) if seen.size else (1e-2, 1.0)
     ends = [np.log10(low) - 0.1, np.log10(high) + 0.15]
-    return figure(
-        drawn,
-        layout(
-            height,
-            xaxis=axis(STEP, range=[0, 1]),
-            yaxis=log_axis("‖Δg − t(v + u)‖ / ‖Δg‖", ends[1] - ends[0], range=ends),
-            shapes=[line_across(1.0, color=palette.QUIET, width=1.4, dash="dot")],
-        ),
-    )
+    up = log_axis("‖Δg − t(v + u)‖ / ‖Δg‖", ends[1] - ends[0], range=ends)
+    shapes = [line_across(1.0, color=palette.QUIET, width=1.4, dash="dot")]
+    return figure(traces, layout(height, xaxis=axis(STEP, range=[0, 1]), yaxis=up, shapes=shapes))
 
 
-def _line(
-    meta: str, x: ndarray, y: ndarray, name: str, colour: str, width: float, dash: str = "solid"
-) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "x": x,
-        "y": y,
-        "name": name,
-        "meta": meta,
-        "mode": "lines",
-        "line": {"color": colour, "width": width, "dash": dash},
-        "hovertemplate": "t = %{x:.2f}: %{y:.4g}",
-    }
+def _line(meta: str, x: ndarray, y: ndarray, name: str, colour: str, width: float, dash: str = "solid") -> Trace:
+    return marks.line(x, y, name, colour, width, dash, key=meta, hovertemplate="t = %{x:.2f}: %{y:.4g}")
 
 
-def _walk(traces: list[dict[str, Any]], t: float, title: str, height: int) -> "go.Figure":
+def _walk(traces: list[Trace], t: float, title: str, height: int) -> "go.Figure":
+    across = axis(STEP, range=[-0.02, 1.02])
+    up = axis(title, rangemode="tozero", exponentformat="power")
     shapes = [line_up(t, color=palette.MARK, width=1.5)]
-    return figure(
-        traces,
-        layout(
-            height,
-            xaxis=axis(STEP, range=[-0.02, 1.02]),
-            yaxis=axis(title, rangemode="tozero", exponentformat="power"),
-            shapes=shapes,
-            hovermode="x unified",
-        ),
-    )
+    return figure(traces, layout(height, xaxis=across, yaxis=up, shapes=shapes, hovermode="x unified"))
 
 
 # -- what changes -----------------------------------------------------------------------------------------
@@ -148,19 +115,8 @@ def images(pair: Pair, t: float, shape: tuple[int, int], height: int = 230) -> "
     limit = float(max(np.abs(pair.start).max(), np.abs(pair.start + pair.change).max()))
     traces, axes, names = [], {}, []
     for i, (name, x) in enumerate((("a", pair.start), ("a + tΔa", pair.start + moved), ("tΔa", moved)), 1):
-        traces.append(
-            {
-                "type": "heatmap",
-                "z": x.reshape(shape).astype(np.float32),
-                "xaxis": f"x{i}",
-                "yaxis": f"y{i}",
-                "colorscale": palette.DIVERGING,
-                "zmin": -limit,
-                "zmax": limit,
-                "showscale": False,
-                "hovertemplate": "%{z:.3g}<extra></extra>",
-            }
-        )
+        cells = x.reshape(shape).astype(np.float32)
+        traces.append(marks.cells(cells, limit, "%{z:.3g}", xaxis=f"x{i}", yaxis=f"y{i}"))
         middle = (i - 0.5) / 3
         names.append(_title(middle, 1.0, name))
         axes[f"xaxis{i}"] = {"domain": [middle - 0.155, middle + 0.155], "visible": False, "anchor": f"y{i}"}
@@ -177,29 +133,17 @@ def weights(pair: Pair, t: float, height: int = 330) -> "go.Figure":
     scale = float(max(np.abs(pair.weight).max(), np.abs(after).max()))
     own = float(np.abs(pair.weight_change).max()) or 1.0
     panels = (("x3", change, own), ("x4", pair.weight, scale), ("x5", after, scale))
-    traces: list[dict[str, Any]] = [
-        {
-            "type": "heatmap",
-            "x": columns + 1,
-            "y": rows + 1,
-            "z": _means(matrix, rows, columns),
-            "xaxis": name,
-            "yaxis": "y",
-            "colorscale": palette.DIVERGING,
-            "zmin": -limit,
-            "zmax": limit,
-            "showscale": False,
-            "hovertemplate": "to unit %{y}, from unit %{x}: %{z:.4g}<extra></extra>",
-        }
+    hover, units = "to unit %{y}, from unit %{x}: %{z:.4g}", {"x": columns + 1, "y": rows + 1}
+    traces = [
+        marks.cells(_means(matrix, rows, columns), limit, hover, **units, xaxis=name, yaxis="y")
         for name, matrix, limit in panels
     ]
-    bar = {"type": "bar", "showlegend": False, "marker": {"color": WEIGHT}}
+    to, of = (np.arange(1, factor.size + 1) for factor in (push, share))
+    beside, above = {"orientation": "h", "xaxis": "x", "yaxis": "y"}, {"xaxis": "x3", "yaxis": "y2"}
     traces += [
-        bar | {"x": push, "y": np.arange(1, push.size + 1), "orientation": "h", "xaxis": "x", "yaxis": "y",
-               "hovertemplate": "(tWΔa) of unit %{y}: %{x:.4g}<extra></extra>"},
-        bar | {"x": np.arange(1, share.size + 1), "y": share, "xaxis": "x3", "yaxis": "y2",
-               "hovertemplate": "(a/‖a‖²) of unit %{x}: %{y:.4g}<extra></extra>"},
-    ]  # fmt: skip
+        marks.bars(push, to, "", WEIGHT, hover="(tWΔa) of unit %{y}: %{x:.4g}", showlegend=False, **beside),
+        marks.bars(of, share, "", WEIGHT, hover="(a/‖a‖²) of unit %{x}: %{y:.4g}", showlegend=False, **above),
+    ]
     reach = 1.05 * float(np.abs(pair.push).max()) or 1.0
     places = {"x3": (0.12, 0.38), "x4": (0.43, 0.69), "x5": (0.74, 1.0)}
     span = [0.5, share.size + 0.5]
@@ -222,8 +166,7 @@ def weights(pair: Pair, t: float, height: int = 330) -> "go.Figure":
 
 
 def _title(x: float, y: float, text: str) -> dict[str, Any]:
-    place = {"xref": "paper", "yref": "paper", "x": x, "y": y, "xanchor": "center", "yanchor": "bottom"}
-    return place | {"text": text, "showarrow": False, "font": {"size": 13}}
+    return palette.note(text, x, y, xref="paper", yref="paper", xanchor="center", yanchor="bottom")
 
 
 def _edges(count: int) -> ndarray:
@@ -247,22 +190,10 @@ def ladder(names: Sequence[str], values: Sequence[float], colours: Sequence[str]
     low, high = min(float(ratio.min()), 1.0), float(ratio.max())
     ends = [np.log10(low) - 0.35, np.log10(high) + 0.45]
     base = 10 ** ends[0]
-    bars = {
-        "type": "bar",
-        "orientation": "h",
-        "x": ratio - base,
-        "base": base,
-        "y": list(names),
-        "text": text,
-        "textposition": "outside",
-        "cliponaxis": False,
-        "customdata": np.array(values),
-        "marker": {"color": list(colours)},
-        "hovertemplate": "%{y}<br>trace %{customdata:.3g}<extra></extra>",
-        "showlegend": False,
-    }
+    more: Trace = {"hover": "%{y}<br>trace %{customdata:.3g}", "customdata": np.array(values), "showlegend": False}
+    more |= {"orientation": "h", "base": base, "text": text, "textposition": "outside", "cliponaxis": False}
     return figure(
-        [bars],
+        [marks.bars(ratio - base, list(names), "", list(colours), **more)],
         layout(
             height,
             margin={"l": 8, "r": 12, "t": 30, "b": 8},
@@ -277,31 +208,20 @@ def scatter(d: Differences, sample: int, height: int = 370) -> "go.Figure":
     """Predicted against true change of the gradient, a point a pair, and the line where both are the same."""
     drawn = spread(np.where(d.first_order > 0, d.actual, 0.0))
     x, y = d.actual[drawn], d.first_order[drawn]
-    points = {
-        "type": "scatter",
-        "mode": "markers",
-        "x": x,
-        "y": y,
-        "customdata": np.stack([d.sample[drawn], d.partner[drawn], d.distance[drawn]], axis=1),
-        "marker": {"color": FIRST, "size": 6, "opacity": 0.6, "symbol": LOOKS["C_awd"].marker},
-        "hovertemplate": "sample %{customdata[0]}, partner %{customdata[1]}<br>‖Δa‖/‖a‖ = %{customdata[2]:.2f}<br>"
-        "true %{x:.3g}, first order %{y:.3g}<extra></extra>",
-        "showlegend": False,
-    }
-    traces = [points]
-    (mine,) = np.nonzero(d.sample == sample)
-    if mine.size and d.actual[mine[0]] > 0:
-        here = int(mine[0])
-        ring = {"symbol": "circle-open", "size": 15, "color": palette.MARK, "line": {"width": 2.5}}
-        traces.append(
-            points
-            | {"x": d.actual[[here]], "y": d.first_order[[here]], "marker": ring, "hoverinfo": "skip",
-               "hovertemplate": None}
-        )  # fmt: skip
-    ends = [float(x.min(initial=1.0)), float(x.max(initial=1e-9))] if x.size else [0.1, 1.0]
-    traces.append(
-        _line("both the same", np.array(ends), np.array(ends), "both the same", palette.QUIET, width=1.5, dash="dot")
+    hover = (
+        "sample %{customdata[0]}, partner %{customdata[1]}<br>‖Δa‖/‖a‖ = %{customdata[2]:.2f}<br>"
+        "true %{x:.3g}, first order %{y:.3g}"
     )
+    pairs = np.stack([d.sample, d.partner, d.distance], axis=1)
+    style = FIRST, LOOKS["C_awd"].marker, 6, 0.6
+    traces = [marks.points(x, y, "", *style, hover=hover, customdata=pairs[drawn], showlegend=False)]
+    here = np.flatnonzero(d.sample == sample)[:1]
+    if here.size and d.actual[here[0]] > 0:
+        ring = {"symbol": "circle-open", "size": 15, "color": palette.MARK, "line": {"width": 2.5}}
+        more: Trace = {"marker": ring, "customdata": pairs[here], "showlegend": False}
+        traces.append(marks.points(d.actual[here], d.first_order[here], "", palette.MARK, **more))
+    ends = np.array([x.min(initial=1.0), x.max(initial=1e-9)] if x.size else [0.1, 1.0])
+    traces.append(_line("both the same", ends, ends, "both the same", palette.QUIET, width=1.5, dash="dot"))
     return figure(
         traces,
         layout(
@@ -314,26 +234,12 @@ def scatter(d: Differences, sample: int, height: int = 370) -> "go.Figure":
 
 def shapes(x: ndarray, series: Sequence[tuple[str, str, str, str, ndarray]], height: int = 370) -> "go.Figure":
     """Diagonals along the leading directions against H_ii: (key, name, colour, marker, values)."""
+    more: Trace = {"customdata": np.arange(1, x.size + 1), "hovertemplate": "direction %{customdata}: %{y:.3g}"}
     traces = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": x,
-            "y": np.where(y > 0, y, np.nan),
-            "name": name,
-            "meta": key,
-            "marker": {"color": colour, "symbol": marker, "size": 8},
-            "hovertemplate": "direction %{customdata}: %{y:.3g}",
-            "customdata": np.arange(1, x.size + 1),
-        }
+        marks.points(x, np.where(y > 0, y, np.nan), name, colour, marker, 8, key=key, **more)
         for key, name, colour, marker, y in series
     ]
     seen = np.concatenate([y[y > 0] for *_, y in series])
-    return figure(
-        traces,
-        layout(
-            height,
-            xaxis=log_axis(palette.CURVATURE, np.log10(x.max() / x[x > 0].min())),
-            yaxis=log_axis("variance along i", np.log10(seen.max() / seen.min()) if seen.size else 1),
-        ),
-    )
+    across = log_axis(palette.CURVATURE, np.log10(x.max() / x[x > 0].min()))
+    up = log_axis("variance along i", np.log10(seen.max() / seen.min()) if seen.size else 1)
+    return figure(traces, layout(height, xaxis=across, yaxis=up))

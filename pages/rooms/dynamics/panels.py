@@ -8,6 +8,7 @@ import streamlit as st
 from numpy import ndarray
 
 from pages.charts import over_epochs
+from pages.charts.curves import RECORDS
 from pages.charts.over_epochs import Times
 from pages.data import results
 from pages.data.results import Course, View
@@ -21,16 +22,12 @@ from pages.ui.controls import provenance, usual_matrices
 
 PARTS = ("C_hh", "C_hg", "C_gg")
 APPROXIMATIONS = ("C_hh_sd", "C_hh_sd_wd", "C_hh_sd_wd_li")
-COLUMNS = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
 # Standard errors to either side of γ that hold 95 % of a normal distribution.
 WIDTH = 1.96
 
 GAMMAS = Head("gammas", "The exponent", "γ along training", definitions.GAMMA + definitions.LEARNED)
 COMMUTATORS = Head(
-    "commutators",
-    "Do noise and curvature commute?",
-    "the commutator error along training",
-    definitions.COMMUTATOR,
+    "commutators", "Do noise and curvature commute?", "the commutator error along training", definitions.COMMUTATOR
 )
 ALIGNMENTS = Head("alignments", "Do they share directions?", "the alignment along training", definitions.ALIGNMENT)
 SPEARMAN = Head("spearman", "Do they share the order?", "the rank correlation along training", definitions.SPEARMAN)
@@ -150,6 +147,26 @@ def _calls(view: View, names: Sequence[str], *questions: str) -> Callable[[], st
     )
 
 
+# A measure of a matrix: its name in a Course, its axis, the engine's question, and whether chance is drawn beside it.
+Measure = tuple[str, str, str, bool]
+
+
+def _panel(head: Head, view: View, courses: Mapping[str, Course], measure: Measure, alt: str, caption: str) -> Panel:
+    """One measure of some matrices over epochs."""
+    name, title, question, beside_chance = measure
+    names = (name, f"{name}_random") if beside_chance else (name,)
+    series = [{n: getattr(course, name) for n, course in courses.items()} for name in names]
+    return Panel(
+        head,
+        file(head, view),
+        over_epochs.lines(times(view), series[0], title, *series[1:], log=head is NORMS),
+        alt,
+        f"{caption}{_along(view)}",
+        arrays=lambda: _columns(view, courses, *names),
+        code=_calls(view, tuple(courses), *(question, f"random_{question}")[: len(names)]),
+    )
+
+
 def gammas(names: Sequence[str], first: int, last: int, view: View) -> Panel:
     """γ over epochs, and what became of it in a sentence."""
     courses = _courses(view, names, last, first)
@@ -200,70 +217,34 @@ def commutator(names: Sequence[str], view: View) -> Panel | str:
         return "This analysis kept no whole matrix, so there is no commutator error."
     missing = ", ".join(f"${LOOKS[n].tex}$" for n in asked if n not in courses)
     absent = f"Of {missing} the whole matrix is not kept. " if missing else ""
-    return Panel(
-        COMMUTATORS,
-        file(COMMUTATORS, view),
-        over_epochs.lines(
-            times(view),
-            {n: c.commutator for n, c in courses.items()},
-            "commutator error",
-            {n: c.commutator_random for n, c in courses.items()},
-            low=0,
-        ),
-        "Commutator error of covariances with H over epochs, beside its value at random near 1.41.",
-        f"0: the same eigenvectors; dotted: the same spectrum turned at random. {absent}{_along(view)}",
-        arrays=lambda: _columns(view, courses, "commutator", "commutator_random"),
-        code=_calls(view, tuple(courses), "commutator({})", "random_commutator({})"),
-    )
+    measure = "commutator", "commutator error", "commutator({})", True
+    alt = "Commutator error of covariances with H over epochs, beside its value at random near 1.41."
+    caption = f"0: the same eigenvectors; dotted: the same spectrum turned at random. {absent}"
+    return _panel(COMMUTATORS, view, courses, measure, alt, caption)
 
 
 def alignment(names: Sequence[str], view: View) -> Panel:
     """Alignment beside chance."""
-    courses = _courses(view, names)
-    return Panel(
-        ALIGNMENTS,
-        file(ALIGNMENTS, view),
-        over_epochs.lines(
-            times(view),
-            {n: c.alignment for n, c in courses.items()},
-            "alignment with the eigenbasis of H",
-            {n: c.alignment_random for n, c in courses.items()},
-            low=0,
-        ),
-        "Alignment of each covariance with the eigenbasis of H over epochs, beside its value at random.",
-        f"1: the same directions as the curvature; dotted: the same spectrum turned at random. {_along(view)}",
-        arrays=lambda: _columns(view, courses, "alignment", "alignment_random"),
-        code=_calls(view, names, "alignment({})", "random_alignment({})"),
-    )
+    measure = "alignment", "alignment with the eigenbasis of H", "alignment({})", True
+    alt = "Alignment of each covariance with the eigenbasis of H over epochs, beside its value at random."
+    caption = "1: the same directions as the curvature; dotted: the same spectrum turned at random. "
+    return _panel(ALIGNMENTS, view, _courses(view, names), measure, alt, caption)
 
 
 def spearman(names: Sequence[str], last: int, view: View) -> Panel:
     """Rank correlation of C_ii and H_ii."""
-    courses = _courses(view, names, last)
     title = "rank correlation of C<sub>ii</sub> and H<sub>ii</sub>"
-    return Panel(
-        SPEARMAN,
-        file(SPEARMAN, view),
-        over_epochs.lines(times(view), {n: c.spearman for n, c in courses.items()}, title),
-        "Spearman's rank correlation of noise and curvature over epochs.",
-        f"1: the sharper a direction, the noisier, without exception. Leading {last:,} directions. {_along(view)}",
-        arrays=lambda: _columns(view, courses, "spearman"),
-        code=_calls(view, names, f"spearman({{}}, {last})"),
-    )
+    measure = "spearman", title, f"spearman({{}}, {last})", False
+    alt = "Spearman's rank correlation of noise and curvature over epochs."
+    caption = f"1: the sharper a direction, the noisier, without exception. Leading {last:,} directions. "
+    return _panel(SPEARMAN, view, _courses(view, names, last), measure, alt, caption)
 
 
 def norms(view: View) -> Panel:
     """Sizes of the measured noise, of what duality predicts, its parts and its approximations."""
     courses = _courses(view, (*usual_matrices(view), *PARTS, *APPROXIMATIONS))
-    return Panel(
-        NORMS,
-        file(NORMS, view),
-        over_epochs.lines(times(view), {n: c.norm for n, c in courses.items()}, "Frobenius norm", log=True),
-        "Frobenius norms over epochs on a logarithmic axis.",
-        _along(view),
-        arrays=lambda: _columns(view, courses, "norm"),
-        code=_calls(view, tuple(courses), "frobenius({})"),
-    )
+    measure = "norm", "Frobenius norm", "frobenius({})", False
+    return _panel(NORMS, view, courses, measure, "Frobenius norms over epochs on a logarithmic axis.", "")
 
 
 def training(view: View) -> Panel | str:
@@ -271,7 +252,7 @@ def training(view: View) -> Panel | str:
     history = view.run.history
     if not len(history):
         return "This run has no history of loss and accuracy."
-    columns = {name: getattr(history, name) for name in COLUMNS}
+    columns = {name: getattr(history, name) for name in RECORDS}
     return Panel(
         TRAINING,
         file(TRAINING, view),
@@ -279,9 +260,5 @@ def training(view: View) -> Panel | str:
         "Loss and accuracy over the epochs of training.",
         f"{milestone(view)} Run {view.run.key[:8]}, every epoch of its history.",
         arrays=lambda: columns,
-        code=lambda: (
-            "from cache.store import Store\nfrom engine.runs import library\n\n"
-            f'history = library.find(Store(), "{view.run.key}").history\n'
-            "print(history.epoch, history.train_loss, history.train_accuracy)"
-        ),
+        code=lambda: reproduce.history(view),
     )

@@ -8,6 +8,8 @@ import plotly.graph_objects as go
 from numpy import ndarray
 
 from engine.samples.fisher import MATRICES, Argument
+from pages.charts import marks
+from pages.charts.marks import Trace
 from pages.charts.power_law import nothing, spread
 from pages.state import palette
 from pages.state.palette import CURVATURE, FISHERS, LOOKS, Look, axis, layout, log_axis
@@ -49,59 +51,32 @@ def compare(
     if not data.any():
         return nothing("No direction lies above the noise floor.", height)
     below = h if relative else np.ones_like(h)
-    traces: list[go.Scatter] = []
+    traces: list[Trace] = []
     for name in (n for n in names if n != "H"):
         look, y = LOOK[name], drawn(a, name)
         fitted = data & (y > 0) & (index >= first) & (index < last)
         for inside, opacity in ((data & (y > 0) & ~fitted, 0.2), (fitted, 0.65)):
             keep = np.flatnonzero(inside)[spread(h[inside], DRAWN)]
-            traces.append(
-                go.Scatter(
-                    x=h[keep],
-                    y=y[keep] / below[keep],
-                    mode="markers",
-                    name=look.html,
-                    legendgroup=name,
-                    showlegend=False,
-                    meta=name if opacity > 0.5 else f"{name} not fitted",
-                    marker={"color": look.colour, "symbol": look.marker, "size": SIZE[name], "opacity": opacity},
-                    customdata=np.stack([keep + 1, y[keep], y[keep] / h[keep]], axis=1),
-                    hovertemplate=f"<b>{look.html}</b>, direction %{{customdata[0]:.0f}}<br>H<sub>ii</sub> = "
-                    "%{x:.3e}<br>M<sub>ii</sub> = %{customdata[1]:.3e}<br>M<sub>ii</sub>/H<sub>ii</sub> = "
-                    "%{customdata[2]:.3g}<extra></extra>",
-                )
+            hover = (
+                f"<b>{look.html}</b>, direction %{{customdata[0]:.0f}}<br>H<sub>ii</sub> = "
+                "%{x:.3e}<br>M<sub>ii</sub> = %{customdata[1]:.3e}<br>M<sub>ii</sub>/H<sub>ii</sub> = "
+                "%{customdata[2]:.3g}"
             )
+            more: Trace = {"customdata": np.stack([keep + 1, y[keep], y[keep] / h[keep]], axis=1), "hover": hover}
+            more |= {"key": name if opacity > 0.5 else f"{name} not fitted", "legendgroup": name, "showlegend": False}
+            style = look.colour, look.marker, SIZE[name], opacity
+            traces.append(marks.points(h[keep], y[keep] / below[keep], look.html, *style, **more))
         fit, times = a.fit(name, last, first), float(y.sum() / a.diagonals[name].sum())
         ends = np.array([h[fitted].max(), h[fitted].min()]) if fitted.any() else np.array([np.nan, np.nan])
-        traces.append(
-            go.Scatter(
-                x=ends,
-                y=[np.nan, np.nan] if fit is None else fit.line(ends) * times / (ends if relative else 1),
-                mode="lines+markers",
-                name=look.html + ("" if fit is None else f"  {fit.gamma:.2f}"),
-                legendgroup=name,
-                meta=f"{name} fit",
-                line={"color": look.colour, "width": 2.4},
-                marker={"symbol": look.marker, "size": [8, 0.1]},
-                hoverinfo="skip",
-            )
-        )
+        line = [np.nan, np.nan] if fit is None else fit.line(ends) * times / (ends if relative else 1)
+        legend = look.html + ("" if fit is None else f"  {fit.gamma:.2f}")
+        more = {"key": f"{name} fit", "legendgroup": name, "marker": {"symbol": look.marker, "size": [8, 0.1]}}
+        traces.append(marks.line(ends, line, legend, look.colour, 2.4, **more))
     ends = np.array([h[0], h[data].min()])
-    traces.append(
-        go.Scatter(
-            x=ends,
-            y=np.ones(2) if relative else ends,
-            mode="lines",
-            name="H",
-            meta="H",
-            showlegend=False,
-            line={"color": palette.QUIET, "width": 2, "dash": "dot"},
-            hoverinfo="skip",
-        )
-    )
-    place = (
-        [palette.line_up(float(h[marked - 1]), color=palette.MARK, width=1.4)] if marked and marked <= h.size else []
-    )
+    traces.append(marks.line(ends, np.ones(2) if relative else ends, "H", palette.QUIET, 2, "dot", showlegend=False))
+    place = []
+    if marked is not None and marked <= h.size:
+        place.append(palette.line_up(float(h[marked - 1]), color=palette.MARK, width=1.4))
     # Three figures stand side by side: ticks have half the room.
     across = log_axis(CURVATURE.replace("eigen-direction", "direction"), 2 * float(np.log10(ends[0] / ends[1])))
     low, high = ends_up
@@ -114,14 +89,8 @@ def compare(
             yaxis=up,
             shapes=place,
             margin={"l": 8, "r": 8, "t": 70, "b": 8},
-            legend={
-                "orientation": "h",
-                "x": 0,
-                "y": 1.0,
-                "yanchor": "bottom",
-                "title": {"text": "γ:", "font": {"size": 13}},
-                "font": {"size": 13},
-            },
+            legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 13}}
+            | {"title": {"text": "γ:", "font": {"size": 13}}},
         ),
     )
 
@@ -145,19 +114,12 @@ def along(
 ) -> go.Figure:
     """One number of each matrix at each stage. log: sizes, with the line of H; else slopes, with the bounds 1 and 2."""
     places = [f"epoch {a.epoch}" for a in stages]
-    traces = [
-        go.Scatter(
-            x=places,
-            y=[value if np.isfinite(value) and (value > 0 or not log) else None for value in values[name]],
-            mode="lines+markers",
-            name=LOOK[name].html,
-            meta=name,
-            line={"color": LOOK[name].colour, "width": 2.4},
-            marker={"symbol": LOOK[name].marker, "size": 10},
-            hovertemplate=f"<b>{LOOK[name].html}</b>, %{{x}}: %{{y:.3g}}<extra></extra>",
-        )
-        for name in values
-    ]
+    traces = []
+    for name, numbers in values.items():
+        y = [value if np.isfinite(value) and (value > 0 or not log) else None for value in numbers]
+        look, hover = LOOK[name], f"<b>{LOOK[name].html}</b>, %{{x}}: %{{y:.3g}}"
+        marker = {"symbol": look.marker, "size": 10}
+        traces.append(marks.line(places, y, look.html, look.colour, 2.4, key=name, marker=marker, hover=hover))
     lines = [palette.line_across(1, color=palette.QUIET, width=1.6, dash="dot")] if log else palette.bounds()
     up = axis(title, type="log", exponentformat="power", dtick=1) if log else axis(title)
     return go.Figure(traces, layout(height, xaxis=axis("", type="category"), yaxis=up, shapes=lines))

@@ -1,7 +1,6 @@
 """The pictures of a film: arrays in, go.Figure out. Axes hold still from frame to frame."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,8 @@ from numpy import ndarray
 
 from engine.results.names import USUAL_WINDOW
 from engine.runs.recording import Change, Film, Picture
-from pages.charts import curves, power_law
+from pages.charts import curves, marks, power_law
+from pages.charts.marks import Trace
 from pages.charts.power_law import Cloud
 from pages.state import palette
 from pages.state.palette import CURVATURE, LOOKS, axis, layout, line_up, log_axis
@@ -20,19 +20,6 @@ HEIGHT, LOW = 365, 250
 MANY = 40
 # The take before, behind this one.
 FAINT = {"opacity": 0.28, "showlegend": False, "hoverinfo": "skip", "meta": "before"}
-
-
-@dataclass(frozen=True)
-class Line:
-    """One number of every frame: its name in HTML, its name in a Frame, and how it looks; right: against the axis on
-    the right; held: it was what it is all the way from the frame before."""
-
-    name: str
-    column: str
-    colour: str
-    dash: str = "solid"
-    right: bool = False
-    held: bool = False
 
 
 def law(shot: Film, picture: Picture) -> go.Figure:
@@ -54,46 +41,41 @@ def law(shot: Film, picture: Picture) -> go.Figure:
     return figure
 
 
-def over_epochs(
-    shot: Film, lines: Sequence[Line], shown: int, up: dict[str, Any], right: dict[str, Any] | None = None
-) -> go.Figure:
-    """Numbers of every frame over the epochs, faintly those of the take before; the frame that is shown and every
-    change are marked."""
-    traces = [
-        go.Scatter(
-            x=shot.column("epoch", before),
-            y=shot.column(line.column, before),
-            yaxis="y2" if line.right else "y",
-            mode="lines" if before or len(shot.frames) > MANY else "lines+markers",
-            name=line.name,
-            meta=line.column,
-            line={"color": line.colour, "width": 2.2, "dash": line.dash, "shape": "vh" if line.held else "linear"},
-            marker={"size": 5},
-            hovertemplate=f"epoch %{{x}}<br>{line.name} = %{{y:.4g}}<extra></extra>",
-        ).update(FAINT if before else {})
-        for before in ([True, False] if shot.before else [False])
-        for line in lines
-    ]
-    more = {} if right is None else {"yaxis2": right | {"overlaying": "y", "side": "right", "showgrid": False}}
+def line(shot: Film, column: str, name: str, colour: str, dash: str = "solid", **more: Any) -> list[Trace]:
+    """One number of every frame over the epochs, and beneath it faintly that of the take before."""
+    more |= {"key": column, "hover": f"epoch %{{x}}<br>{name} = %{{y:.4g}}", "marker": {"size": 5}}
+    traces = []
+    for before in (True, False) if shot.before else (False,):
+        x, y = shot.column("epoch", before), shot.column(column, before)
+        mode = "lines" if before or many(shot) else "lines+markers"
+        traces.append(marks.line(x, y, name, colour, dash=dash, mode=mode, **more) | (FAINT if before else {}))
+    return traces
+
+
+def many(shot: Film) -> bool:
+    """Whether its curves have no markers."""
+    return len(shot.frames) > MANY
+
+
+def over_epochs(shot: Film, lines: Sequence[list[Trace]], shown: int, up: dict[str, Any], **more: Any) -> go.Figure:
+    """Numbers of every frame; the frame that is shown and every change are marked."""
+    # What is faint lies beneath all the rest.
+    traces = [trace for layer in zip(*lines, strict=True) for trace in layer]
     figure = go.Figure(traces, layout(LOW, xaxis=axis("epoch", range=reach(shot)), yaxis=up, **more))
     return marked(figure, shot.changes, shown)
 
 
 def exponents(shot: Film, shown: int) -> go.Figure:
     """γ of C and of C_AWD with their intervals over samples, between the bounds of the theory."""
-    lines = [
-        Line(f"γ of {LOOKS[name].html}", column, LOOKS[name].colour)
-        for name, column in (("C", "gamma"), ("C_awd", "gamma_awd"))
-    ]
-    seen = [shot.column(line.column, before) for line in lines for before in (False, True)]
-    figure = over_epochs(shot, lines, shown, curves.gamma_axis(seen))
-    for line, interval in zip(lines, ("interval", "interval_awd"), strict=True):
+    lines, seen = [], []
+    for name, column, interval in (("C", "gamma", "interval"), ("C_awd", "gamma_awd", "interval_awd")):
+        *before, now = line(shot, column, f"γ of {LOOKS[name].html}", LOOKS[name].colour)
         ends = shot.intervals(interval)
         if np.isfinite(ends[0]).any():
-            (trace,) = figure.select_traces(lambda t, line=line: t.meta == line.column)
-            trace.error_y = curves.error_bars(
-                shot.column(line.column), *ends, width=0 if len(shot.frames) > MANY else 3
-            )
+            now["error_y"] = curves.error_bars(now["y"], *ends, width=0 if many(shot) else 3)
+        lines.append([*before, now])
+        seen += [trace["y"] for trace in lines[-1]]
+    figure = over_epochs(shot, lines, shown, curves.gamma_axis(seen))
     figure.layout.shapes = (*figure.layout.shapes, *palette.bounds())
     return figure
 
@@ -109,15 +91,14 @@ def learning(shot: Film, shown: int) -> go.Figure:
 
 
 def _records(shot: Film, before: bool = False) -> dict[str, ndarray]:
-    names = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    return {name: shot.column(name, before) for name in names}
+    return {name: shot.column(name, before) for name in curves.RECORDS}
 
 
 def commutator(shot: Film, shown: int) -> go.Figure:
     """The commutator error beside chance."""
     lines = (
-        Line("commutator error", "commutator", LOOKS["C"].colour),
-        Line("turned at random", "commutator_random", palette.QUIET, "dot"),
+        line(shot, "commutator", "commutator error", LOOKS["C"].colour),
+        line(shot, "commutator_random", "turned at random", palette.QUIET, "dot"),
     )
     return over_epochs(shot, lines, shown, axis("commutator error", range=[0, 1.55]))
 
@@ -125,12 +106,14 @@ def commutator(shot: Film, shown: int) -> go.Figure:
 def settings(shot: Film, shown: int) -> go.Figure:
     """The learning rate and the batch size."""
     lines = (
-        Line("η", "learning_rate", palette.TRAIN, held=True),
-        Line("B", "batch_size", palette.TEST, "dash", right=True, held=True),
+        line(shot, "learning_rate", "η", palette.TRAIN),
+        line(shot, "batch_size", "B", palette.TEST, "dash", yaxis="y2"),
     )
-    return over_epochs(
-        shot, lines, shown, axis("learning rate η", rangemode="tozero"), axis("batch size B", rangemode="tozero")
-    )
+    for trace in (*lines[0], *lines[1]):
+        # A setting was what it is all the way from the frame before.
+        trace["line"]["shape"] = "vh"
+    right = axis("batch size B", rangemode="tozero", overlaying="y", side="right", showgrid=False)
+    return over_epochs(shot, lines, shown, axis("learning rate η", rangemode="tozero"), yaxis2=right)
 
 
 def reach(shot: Film) -> list[float]:
@@ -152,11 +135,8 @@ def marked(figure: go.Figure, changes: Sequence[Change], shown: int, places: Seq
         shapes.append(line_up(shown, color=palette.MARK, width=1) | here)
         for epoch, phrases in words.items():
             shapes.append(line_up(epoch, color=palette.QUIET, width=1, dash="dot") | here)
-            notes.append(
-                here
-                | {"x": epoch, "y": 1, "text": ", ".join(phrases), "textangle": -90, "showarrow": False}
-                | {"xanchor": "left", "yanchor": "top", "font": {"size": 11, "color": palette.QUIET}}
-            )
+            corner = here | {"textangle": -90, "xanchor": "left", "yanchor": "top"}
+            notes.append(palette.note(", ".join(phrases), epoch, 1, palette.QUIET, 11, **corner))
     figure.layout.shapes = (*figure.layout.shapes, *shapes)
     figure.layout.annotations = (*figure.layout.annotations, *notes)
     return figure

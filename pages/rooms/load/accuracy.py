@@ -117,8 +117,7 @@ def _score(run: Run, guessing: float, inspected: Inspection) -> None:
     if kind != "success":
         _remedies(run, inspected)
     if len(history) > 1:
-        names = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
-        columns = {name: getattr(history, name) for name in names}
+        columns = {name: getattr(history, name) for name in curves.RECORDS}
         draw(
             curves.training(columns, epoch, height=250),
             "loaded",

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from numpy import ndarray
 
 from engine.results.synthetic import Place
-from pages.charts import power_law
-from pages.charts.curves import band
+from pages.charts import marks, power_law
+from pages.charts.marks import Trace
 from pages.charts.power_law import Cloud
 from pages.rooms.mechanism.spectra import Source
 from pages.state import palette
@@ -43,27 +43,19 @@ def law(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
 
 def seen(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
     """The curvatures that each direction's H_ii is made of: median and middle two thirds."""
-    traces: list[dict[str, Any]] = []
+    traces: list[Trace] = []
     for name, source in sources.items():
         x = source.bounds.hessian[source.shown]
         order = np.argsort(x)
         x = x[order] / _centre(x)
         low, middle, high = source.seen[:, order] / _centre(source.seen[1])
         colour = source.look.colour
+        hover = "direction %{customdata}<br>half of H<sub>ii</sub> is from κ below %{y:.3g} of the middle"
+        more: Trace = {"key": f"{name} median", "hover": hover, "customdata": source.shown[order] + 1}
+        legend = f"{source.look.html}: r = {signed(source.place.correlation)}"
         traces += [
-            band(f"{name} band", x, low, high, faded(colour, 0.2)),
-            {
-                "type": "scatter",
-                "x": x,
-                "y": middle,
-                "mode": "lines",
-                "line": {"color": colour, "width": 2.5},
-                "name": f"{source.look.html}: r = {signed(source.place.correlation)}",
-                "meta": f"{name} median",
-                "customdata": source.shown[order] + 1,
-                "hovertemplate": "direction %{customdata}<br>half of H<sub>ii</sub> is from κ below %{y:.3g} of the "
-                "middle<extra></extra>",
-            },
+            marks.band(x, low, high, faded(colour, 0.2), f"{name} band"),
+            marks.line(x, middle, legend, colour, 2.5, **more),
         ]
     wide, tall = (decades(traces, coordinate) for coordinate in "xy")
     low, high = (end([end(t["x"]) for t in traces]) for end in (min, max))
@@ -72,7 +64,7 @@ def seen(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
         reach = (low, high) if gamma == 1 else (max(low, bottom), min(high, top))
         name = f"flat: γ = {gamma}" if gamma == 1 else f"slope {gamma - 1}: γ = {gamma}"
         y = [x ** (gamma - 1) for x in reach]
-        traces.append(_line(f"γ = {gamma}", reach, y, palette.QUIET, dash=dash, name=name))
+        traces.append(marks.line(reach, y, name, palette.QUIET, 1.6, dash, key=f"γ = {gamma}"))
     return palette.figure(
         traces,
         layout(
@@ -85,7 +77,7 @@ def seen(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
 
 def spectra(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
     """κ of the samples, H_ii and E[h²]_ii, each sorted, in units of the mean κ; one box a source."""
-    traces: list[dict[str, Any]] = []
+    traces: list[Trace] = []
     boxes: dict[str, Any] = {}
     for place, source in enumerate(sources.values(), 1):
         unit = float(source.kappa.mean())
@@ -106,22 +98,11 @@ def spectra(sources: Mapping[str, Source], height: int = 330) -> go.Figure:
             ),
         )
         for meta, name, colour, dash, x, y in series:
-            traces.append(
-                {
-                    "type": "scatter",
-                    "x": x,
-                    "y": np.where(y > 0, y, np.nan),
-                    "mode": "lines",
-                    "name": name,
-                    "meta": f"{meta} {place}",
-                    "legendgroup": meta,
-                    "showlegend": place == 1,
-                    "line": {"color": colour, "width": 2.5, "dash": dash},
-                    "xaxis": "x" if place == 1 else f"x{place}",
-                    "yaxis": "y",
-                    "hovertemplate": "%{x:.1%} of them are larger than %{y:.3e}<extra>" + name + "</extra>",
-                }
-            )
+            more: Trace = {"key": f"{meta} {place}", "legendgroup": meta, "showlegend": place == 1}
+            more |= {"xaxis": "x" if place == 1 else f"x{place}", "yaxis": "y"}
+            hover = "%{x:.1%} of them are larger than %{y:.3e}<extra>" + name + "</extra>"
+            y = np.where(y > 0, y, np.nan)
+            traces.append(marks.line(x, y, name, colour, 2.5, dash, hovertemplate=hover, **more))
         width = 1 / len(sources)
         end = place * width - (0.03 if place < len(sources) else 0)
         boxes["xaxis" if place == 1 else f"xaxis{place}"] = axis(
@@ -156,41 +137,24 @@ def chart(
 ) -> go.Figure:
     """The map: γ against the correlation of κ with its alignment; the sandbox's curve and point, and the run's points
     by epoch, the one looked at large."""
-    traces = [_line("curve", curve[0], curve[1], look.colour, 2.5, showlegend=False)]
+    traces = [marks.line(curve[0], curve[1], "", look.colour, 2.5, key="curve", showlegend=False)]
     if run:
         size, width = zip(*((17, 3) if e == epoch else (8, 1.5) for e in run), strict=True)
-        traces.append(
-            {
-                "type": "scatter",
-                "x": [p.correlation for p in run.values()],
-                "y": [p.gamma for p in run.values()],
-                "mode": "lines+markers",
-                "name": f"{style.html}  γ = {run[epoch].gamma:.2f}" if epoch in run else style.html,
-                "meta": "run",
-                "line": {"color": faded(style.colour, 0.6), "width": 1.2},
-                "marker": {"color": style.colour, "symbol": style.marker, "size": size, "line": {"width": width}},
-                "customdata": list(run),
-                "hovertemplate": "this run, epoch %{customdata}<br>r = %{x:.2f}<br>γ = %{y:.3f}<extra></extra>",
-            }
-        )
-    traces.append(
-        {
-            "type": "scatter",
-            "x": [here.correlation],
-            "y": [here.gamma],
-            "mode": "markers",
-            "name": f"{look.html}  γ = {here.gamma:.2f}",
-            "meta": "sandbox",
-            "marker": {"color": look.colour, "symbol": look.marker, "size": 17},
-            "hovertemplate": "sandbox<br>r = %{x:.2f}<br>γ = %{y:.3f}<extra></extra>",
+        x, y = zip(*((p.correlation, p.gamma) for p in run.values()), strict=True)
+        name = f"{style.html}  γ = {run[epoch].gamma:.2f}" if epoch in run else style.html
+        marker = {"color": style.colour, "symbol": style.marker, "size": size, "line": {"width": width}}
+        more: Trace = {
+            "hover": "this run, epoch %{customdata}<br>r = %{x:.2f}<br>γ = %{y:.3f}",
+            "customdata": list(run),
         }
-    )
+        traces.append(marks.line(x, y, name, faded(style.colour, 0.6), 1.2, key="run", marker=marker, **more))
+    own, name = (look.colour, look.marker, 17), f"{look.html}  γ = {here.gamma:.2f}"
+    hover = "sandbox<br>r = %{x:.2f}<br>γ = %{y:.3f}"
+    traces.append(marks.points([here.correlation], [here.gamma], name, *own, key="sandbox", hover=hover))
     low = min([0.85, *(p.gamma - 0.1 for p in run.values())])
     left = min([-0.05, *(p.correlation - 0.07 for p in run.values())])
-    quiet = {"size": 12, "color": palette.QUIET}
     notes = [
-        {"x": x, "y": gamma, "text": f"{text}: γ = {gamma}", "font": quiet, "showarrow": False}
-        | {"xanchor": xanchor, "yanchor": yanchor}
+        palette.note(f"{text}: γ = {gamma}", x, gamma, palette.QUIET, 12, xanchor=xanchor, yanchor=yanchor)
         for gamma, x, text, xanchor, yanchor in (
             (2, 0.0, "each direction owns one κ", "left", "bottom"),
             (1, 1.0, "all directions see the same κ", "right", "top"),
@@ -218,53 +182,30 @@ def wedge(source: Source, step: int, direction: int, height: int = 420) -> go.Fi
     lower, noise, upper = (z[rows] for z in (b.lower, b.noise, b.upper))
     strong = {2: ("lower",), 3: ("upper",), 4: ("lower", "upper"), 5: ("law",)}.get(step, ())
 
-    def line(meta: str, y: ndarray, name: str, dash: str, colour: str = palette.QUIET) -> dict[str, Any]:
-        return _line(meta, x, y, colour, 4 if meta in strong else 1.6, dash, name=name)
+    def line(key: str, y: ndarray, name: str, dash: str, colour: str = palette.QUIET) -> Trace:
+        return marks.line(x, y, name, colour, 4 if key in strong else 1.6, dash, key=key)
 
     right = "max |κ| · E[|h|]<sub>ii</sub>" if b.negative else "κ<sub>max</sub> H<sub>ii</sub>"
     i = direction - 1
-    traces: list[dict[str, Any]] = [
-        band("between", x, lower, upper, palette.SHADE),
+    hover = "direction %{customdata}<br>H<sub>ii</sub> = %{x:.3e}<br>E[h²]<sub>ii</sub> = %{y:.3e}"
+    own = (source.look.colour, source.look.marker, 6, 0.75)
+    more: Trace = {"hover": hover, "customdata": rows + 1}
+    at, values = [b.hessian[i]] * 3, [b.lower[i], b.noise[i], b.upper[i]]
+    ends = {"color": palette.MARK, "symbol": ["line-ew-open", "circle-open", "line-ew-open"], "size": 14}
+    pointed: Trace = {"key": "marked", "marker": ends, "hover": "%{y:.3e}"}
+    traces = [
+        marks.band(x, lower, upper, palette.SHADE, "between"),
         line("upper", upper, f"{right}, slope 1", SLOPES[1]),
         line("lower", lower, "H<sub>ii</sub>², slope 2", SLOPES[2]),
-        {
-            "type": "scatter",
-            "x": x,
-            "y": noise,
-            "mode": "markers",
-            "name": "E[h²]<sub>ii</sub>",
-            "meta": "noise",
-            "marker": {"color": source.look.colour, "symbol": source.look.marker, "size": 6, "opacity": 0.75},
-            "customdata": rows + 1,
-            "hovertemplate": "direction %{customdata}<br>H<sub>ii</sub> = %{x:.3e}<br>E[h²]<sub>ii</sub> = %{y:.3e}"
-            "<extra></extra>",
-        },
+        marks.points(x, noise, "E[h²]<sub>ii</sub>", *own, key="noise", **more),
         line("law", source.fit.line(x), f"γ = {source.fit.gamma:.2f}", "solid", source.look.colour),
-        {
-            "type": "scatter",
-            "x": [b.hessian[i]] * 3,
-            "y": [b.lower[i], b.noise[i], b.upper[i]],
-            "mode": "lines+markers",
-            "name": f"direction {direction}",
-            "meta": "marked",
-            "line": {"color": palette.MARK, "width": 2},
-            "marker": {"color": palette.MARK, "symbol": ["line-ew-open", "circle-open", "line-ew-open"], "size": 14},
-            "hovertemplate": "%{y:.3e}<extra></extra>",
-        },
+        marks.line(at, values, f"direction {direction}", palette.MARK, 2, **pointed),
     ]
     wide, tall = (decades(traces, coordinate) for coordinate in "xy")
     return palette.figure(
         traces,
         layout(height, xaxis=log_axis(HESSIAN, wide), yaxis=log_axis("E[h²]<sub>ii</sub> and its bounds", tall)),
     )
-
-
-def _line(
-    meta: str, x: Any, y: Any, colour: str, width: float = 1.6, dash: str = "solid", **more: Any
-) -> dict[str, Any]:
-    """A line that says nothing under the pointer."""
-    line = {"color": colour, "width": width, "dash": dash}
-    return {"type": "scatter", "x": x, "y": y, "mode": "lines", "meta": meta, "hoverinfo": "skip", "line": line} | more
 
 
 def _centre(values: ndarray) -> float:

@@ -9,6 +9,8 @@ from numpy import ndarray
 
 from engine.losses import Loss
 from engine.samples.hessian import ROUNDING, One
+from pages.charts import marks
+from pages.charts.marks import Trace
 from pages.charts.power_law import spread
 from pages.state import palette
 from pages.state.edit import factor_label
@@ -60,55 +62,28 @@ def stiffness(
     logarithmic. At most DRAWN of each kind are drawn, evenly spread."""
     size = np.abs(kappa)
     across = (lambda p: np.asarray(p, float)) if plain else logit
-    traces: list[go.Scatter] = []
+    traces: list[Trace] = []
     for mask, label, colour, symbol in (
         (correct, "right", SAMPLES, "circle"),
         (~correct, "wrong", WRONG, "x"),
     ):
         inside = np.flatnonzero(mask)
         keep = inside[spread(size[inside], DRAWN)]
-        traces.append(
-            go.Scatter(
-                x=across(confidence[keep]),
-                y=size[keep],
-                mode="markers",
-                name=f"{label} ({inside.size:,})",
-                meta=label,
-                marker={"color": colour, "symbol": symbol, "size": 6, "opacity": 0.6},
-                customdata=keep,
-                text=[f"{name(p)}<br>confidence {chance(confidence[p])}" for p in keep],
-                hovertemplate="sample %{customdata}: %{text}<br>κ<sub>1</sub> = %{y:.3e}<extra></extra>",
-            )
-        )
+        text = [f"{name(p)}<br>confidence {chance(confidence[p])}" for p in keep]
+        hover = "sample %{customdata}: %{text}<br>κ<sub>1</sub> = %{y:.3e}"
+        more: Trace = {"key": label, "customdata": keep, "text": text, "hover": hover}
+        own, style = across(confidence[keep]), (colour, symbol, 6, 0.6)
+        traces.append(marks.points(own, size[keep], f"{label} ({inside.size:,})", *style, **more))
     factor = scale(loss, confidence, size)
     ends = logit(np.array([confidence.min(), confidence.max()]))
     grid = 1 / (1 + 10.0 ** -np.linspace(ends[0], ends[1], CURVE)) if not plain else np.linspace(0, 1, CURVE)
     shape = np.abs(loss.two_classes(grid)) * factor
     if np.isfinite(factor):
-        traces.append(
-            go.Scatter(
-                x=across(grid),
-                y=shape if plain else np.where(shape > 0, shape, np.nan),
-                mode="lines",
-                name="two classes",
-                meta="two classes",
-                line={"color": palette.QUIET, "width": 2, "dash": "dash"},
-                hoverinfo="skip",
-            )
-        )
-    traces.append(
-        go.Scatter(
-            x=across(confidence[[chosen]]),
-            y=size[[chosen]],
-            mode="markers",
-            name="chosen",
-            meta="chosen",
-            showlegend=False,
-            marker={"symbol": "circle-open", "size": 17, "color": CHOSEN, "line": {"width": 3}},
-            customdata=[chosen],
-            hoverinfo="skip",
-        )
-    )
+        curve = shape if plain else np.where(shape > 0, shape, np.nan)
+        traces.append(marks.line(across(grid), curve, "two classes", palette.QUIET, 2, "dash"))
+    ring = {"symbol": "circle-open", "size": 17, "color": CHOSEN, "line": {"width": 3}}
+    more = {"marker": ring, "showlegend": False, "customdata": [chosen]}
+    traces.append(marks.points(across(confidence[[chosen]]), size[[chosen]], "chosen", CHOSEN, **more))
     title = "confidence: probability of the right class"
     if plain:
         x, y = axis(title, range=[-0.03, 1.03], tickformat=".0%"), axis("sharpest curvature |κ<sub>1</sub>|")
@@ -147,13 +122,7 @@ def _chances(ends: ndarray) -> ndarray:
 def probabilities(one: One, names: Sequence[str], target: int, height: int = 230) -> go.Figure:
     """What the network answers, class by class; the right one is filled."""
     colours = [SAMPLES if c == target else faded(palette.QUIET, 0.55) for c in range(one.probabilities.size)]
-    bars = go.Bar(
-        x=list(names),
-        y=one.probabilities,
-        marker={"color": colours},
-        hovertemplate="%{x}: %{y:.3%}<extra></extra>",
-        meta="probabilities",
-    )
+    bars = marks.bars(list(names), one.probabilities, "", colours, key="probabilities", hover="%{x}: %{y:.3%}")
     x = axis("class", type="category", showgrid=False)
     y = axis("probability", range=[0, 1.04], tickformat=".0%")
     return go.Figure([bars], layout(height, xaxis=x, yaxis=y, margin={"l": 8, "r": 8, "t": 28, "b": 8}))
@@ -203,18 +172,9 @@ def _image(
     z: ndarray, rows: Sequence[str], columns: Sequence[str], hover: str, title: str, height: int, **more: Any
 ) -> go.Figure:
     limit = float(np.abs(z).max(initial=0.0)) or 1.0
-    cells = go.Heatmap(
-        z=z.astype(np.float32),
-        x=columns,
-        y=rows,
-        zmin=-limit,
-        zmax=limit,
-        colorscale=palette.DIVERGING,
-        showscale=False,
-        hovertemplate=f"{hover}<br><b>%{{z:.3e}}</b><extra></extra>",
-    )
-    name = {"text": title, "x": 0.5, "y": 1.0, "xref": "paper", "yref": "paper", "xanchor": "center"}
-    name |= {"yanchor": "bottom", "showarrow": False, "font": {"size": 14}}
+    cells = marks.cells(z.astype(np.float32), limit, f"{hover}<br><b>%{{z:.3e}}</b>", x=columns, y=rows)
+    above = {"xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
+    name = palette.note(title, 0.5, 1.0, size=14, **above)
     buttons = palette.BUTTONS | {"orientation": "v"}
     look = {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}, "modebar": buttons, "annotations": [name]}
     return go.Figure([cells], layout(height, **look, **more))
@@ -226,32 +186,15 @@ def spectrum(kappa: ndarray, middle: ndarray, mode: int, height: int = 300) -> g
     top = max(float(size.max(initial=0.0)), float(middle.max(initial=0.0))) or 1.0
     floor = top * ROUNDING
     colours = [palette.NEGATIVE if value < 0 else SAMPLES for value in kappa]
-    bars = go.Bar(
-        x=m,
-        y=np.where(size > floor, size, np.nan),
-        marker={
-            "color": [faded(c, 1.0 if i == mode else 0.45) for i, c in zip(m, colours, strict=True)],
-            "line": {"color": CHOSEN, "width": [2.5 if i == mode else 0 for i in m]},
-        },
-        customdata=m,
-        text=[palette.number(v) for v in kappa],
-        textposition="none",
-        name="this sample",
-        showlegend=False,
-        hovertemplate="κ<sub>%{customdata}</sub> = %{text}<extra></extra>",
-        meta="kappa",
-    )
-    line = go.Scatter(
-        x=m,
-        y=np.where(middle > floor, middle, np.nan),
-        mode="markers+lines",
-        name="median of all samples",
-        line={"color": palette.QUIET, "width": 1.4, "dash": "dot"},
-        marker={"size": 6},
-        customdata=m,
-        hovertemplate="median |κ<sub>%{x}</sub>| = %{y:.3e}<extra></extra>",
-        meta="median",
-    )
+    own, usual = (np.where(values > floor, values, np.nan) for values in (size, middle))
+    look = {
+        "color": [faded(c, 1.0 if i == mode else 0.45) for i, c in zip(m, colours, strict=True)],
+        "line": {"color": CHOSEN, "width": [2.5 if i == mode else 0 for i in m]},
+    }
+    more: Trace = {"text": [palette.number(v) for v in kappa], "textposition": "none", "marker": look}
+    bars = _own(m, own, "kappa", "κ<sub>%{customdata}</sub> = %{text}", **more)
+    hover = "median |κ<sub>%{x}</sub>| = %{y:.3e}"
+    line = _usual(m, usual, "median", "median of all samples", hover, 6)
     low = np.log10(min(size[size > floor].min(initial=top), middle[middle > floor].min(initial=top)))
     y = palette.log_axis("|κ<sub>m</sub>|", np.log10(top) - low, range=[float(low) - 0.7, float(np.log10(top)) + 0.4])
     x = axis("m", dtick=1 if m.size <= 12 else 5, showgrid=False, range=[0.4, m.size + 0.6])
@@ -263,33 +206,22 @@ def alignments(
 ) -> go.Figure:
     """(u_m·v_i)² by i; a click tells the direction. usual: the mean over all samples; chance_: 1/D."""
     i = np.arange(1, own.size + 1)
-    traces: list[Any] = [
-        go.Bar(
-            x=i,
-            y=own,
-            marker={"color": [CHOSEN if n == direction else SAMPLES for n in i]},
-            customdata=i,
-            name="this sample",
-            showlegend=False,
-            hovertemplate=f"(u<sub>{mode}</sub>·v<sub>%{{x}}</sub>)² = %{{y:.3f}}<extra></extra>",
-            meta="alignment",
-        )
-    ]
+    look = {"color": [CHOSEN if n == direction else SAMPLES for n in i]}
+    traces = [_own(i, own, "alignment", f"(u<sub>{mode}</sub>·v<sub>%{{x}}</sub>)² = %{{y:.3f}}", marker=look)]
     if usual is not None:
-        traces.append(
-            go.Scatter(
-                x=i,
-                y=usual,
-                mode="lines+markers",
-                name="mean of all samples",
-                line={"color": palette.QUIET, "width": 1.4, "dash": "dot"},
-                marker={"size": 5},
-                customdata=i,
-                hovertemplate="mean over all samples: %{y:.4f}<extra></extra>",
-                meta="mean",
-            )
-        )
+        traces.append(_usual(i, usual, "mean", "mean of all samples", "mean over all samples: %{y:.4f}", 5))
     x = axis("global eigen-direction i of H", showgrid=False, range=[0.3, own.size + 0.7])
     y = axis(f"(u<sub>{mode}</sub>·v<sub>i</sub>)²", rangemode="tozero")
     shapes = [palette.line_across(chance_, color=palette.QUIET, width=1, dash="dash")]
     return go.Figure(traces, layout(height, xaxis=x, yaxis=y, shapes=shapes, hovermode="x"))
+
+
+def _own(x: ndarray, y: ndarray, key: str, hover: str, **more: Any) -> Trace:
+    """Numbers of the sample, by place; a click tells the place."""
+    return marks.bars(x, y, "this sample", SAMPLES, key=key, hover=hover, customdata=x, showlegend=False, **more)
+
+
+def _usual(x: ndarray, y: ndarray, key: str, name: str, hover: str, size: int) -> Trace:
+    """The same over all samples."""
+    more: Trace = {"key": key, "hover": hover, "customdata": x, "marker": {"size": size}}
+    return marks.line(x, y, name, palette.QUIET, 1.4, "dot", **more)

@@ -1,14 +1,14 @@
 """Figures of suppression: arrays in, go.Figure out. What was measured is grey, what the edit makes of it teal."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 from numpy import ndarray
 
 from engine.results.power_law import Fit
-from pages.charts import power_law
+from pages.charts import marks, power_law
+from pages.charts.marks import Trace
 from pages.charts.power_law import Cloud
 from pages.state import palette
 from pages.state.palette import LOOKS, SLOPES, Look, axis, faded, layout, log_axis
@@ -45,41 +45,16 @@ def new_on_old(
         return go.Figure(layout=layout(height, xaxis={"visible": False}, yaxis={"visible": False}))
     keep = power_law.spread(np.where(inside, old, 0.0))
     ends = np.array([old[inside].min(), old[inside].max()])
+    hover = "direction %{customdata}<br>old C<sub>ii</sub> ∝ %{x:.3e}<br>new C<sub>ii</sub> ∝ %{y:.3e}"
+    style = (EDITED.colour, EDITED.marker, 6, 0.7)
+    more: Trace = {"showlegend": False, "customdata": keep + 1}
     traces = [
-        go.Scatter(
-            x=old[keep],
-            y=new[keep],
-            mode="markers",
-            name="directions",
-            meta="new",
-            showlegend=False,
-            marker={"color": EDITED.colour, "symbol": EDITED.marker, "size": 6, "opacity": 0.7},
-            customdata=keep + 1,
-            hovertemplate="direction %{customdata}<br>old C<sub>ii</sub> ∝ %{x:.3e}<br>"
-            "new C<sub>ii</sub> ∝ %{y:.3e}<extra></extra>",
-        ),
-        go.Scatter(
-            x=ends,
-            y=ends,
-            mode="lines",
-            name="unchanged",
-            meta="unchanged",
-            hoverinfo="skip",
-            line={"color": palette.QUIET, "width": 1.6, "dash": SLOPES[1]},
-        ),
+        marks.points(old[keep], new[keep], "directions", *style, key="new", hover=hover, **more),
+        marks.line(ends, ends, "unchanged", palette.QUIET, 1.6, SLOPES[1]),
     ]
     if fit is not None:
-        traces.append(
-            go.Scatter(
-                x=ends,
-                y=fit.line(ends),
-                mode="lines",
-                name=f"slope {fit.gamma:.2f}, R² {fit.r2:.3f}",
-                meta="fit",
-                hoverinfo="skip",
-                line={"color": EDITED.colour, "width": 2.5},
-            )
-        )
+        name = f"slope {fit.gamma:.2f}, R² {fit.r2:.3f}"
+        traces.append(marks.line(ends, fit.line(ends), name, EDITED.colour, 2.5, key="fit"))
     traces += power_law.ring([old], [np.where(new > 0, new, np.nan)], marked)
     wide, tall = (float(np.log10(z.max() / z.min())) for z in (ends, np.concatenate([ends, new[inside]])))
     return go.Figure(traces, layout(height, xaxis=log_axis(f"old {NOISE}", wide), yaxis=log_axis(f"new {NOISE}", tall)))
@@ -97,49 +72,18 @@ def samples(kappa: ndarray, keep: int, factor: str, threshold: float, stiff: str
     levels = np.quantile(drawn, [0.05, 0.25, 0.5, 0.75, 0.95], axis=0)
     colour = EDITED.colour
     traces = [
-        _band(m, levels[0], levels[4], "5 … 95 % of samples", faded(colour, 0.14)),
-        _band(m, levels[1], levels[3], "25 … 75 %", faded(colour, 0.28)),
+        marks.band(m, levels[0], levels[4], faded(colour, 0.14), "", "5 … 95 % of samples"),
+        marks.band(m, levels[1], levels[3], faded(colour, 0.28), "", "25 … 75 %"),
     ]
     order = np.argsort(size[:, 0])
     for place, sample in enumerate(order[np.unique(np.linspace(0, order.size - 1, SINGLE).astype(int))]):
-        traces.append(
-            go.Scatter(
-                x=m,
-                y=drawn[sample],
-                mode="lines",
-                name="single samples",
-                legendgroup="single",
-                showlegend=place == 0,
-                meta="single",
-                hoverinfo="skip",
-                line={"color": faded(palette.QUIET, 0.65), "width": 1},
-            )
-        )
-    traces.append(
-        go.Scatter(
-            x=m,
-            y=levels[2],
-            mode="lines+markers",
-            name="median",
-            meta="median",
-            line={"color": colour, "width": 2.5},
-            marker={"symbol": EDITED.marker, "size": 7},
-            hovertemplate="m = %{x}<br>median |κ<sub>m</sub>| = %{y:.2e}<extra></extra>",
-        )
-    )
+        more: Trace = {"key": "single", "legendgroup": "single", "showlegend": place == 0}
+        traces.append(marks.line(m, drawn[sample], "single samples", faded(palette.QUIET, 0.65), 1, **more))
+    hover, marker = "m = %{x}<br>median |κ<sub>m</sub>| = %{y:.2e}", {"symbol": EDITED.marker, "size": 7}
+    traces.append(marks.line(m, levels[2], "median", colour, 2.5, marker=marker, hover=hover))
     shapes, notes = _beyond(keep, m.size, factor)
     if threshold > 0:
-        traces.append(
-            go.Scatter(
-                x=[0.6, 1.4],
-                y=[threshold, threshold],
-                mode="lines",
-                name=stiff,
-                meta="threshold",
-                hoverinfo="skip",
-                line={"color": palette.QUIET, "width": 4},
-            )
-        )
+        traces.append(marks.line([0.6, 1.4], [threshold, threshold], stiff, palette.QUIET, 4, key="threshold"))
     low = max(float(levels[0].min()), top * 10.0**-DECADES)
     up = [np.log10(low) - 0.2, np.log10(top) + 0.3]
     return go.Figure(
@@ -165,37 +109,17 @@ def cumulative(second: ndarray, keep: int, factor: str, marked: int | None = Non
     """Which share of E[κ²α], summed over the directions, the m leading eigenvalues carry; and of one direction."""
     values = share(second)
     m = np.arange(1, values.size + 1)
-    traces: list[Any] = [
-        go.Bar(
-            x=m,
-            y=values,
-            meta="share",
-            width=0.62,
-            name="all directions",
-            showlegend=False,
-            marker={"color": [faded(EDITED.colour, 0.85 if i <= keep else 0.3) for i in m], "line": {"width": 0}},
-            # Where all is near 100 % only what is kept is told.
-            text=[percent(v) if v < 0.999 or i == keep else "" for i, v in zip(m, values, strict=True)],
-            textposition="outside",
-            constraintext="none",
-            textangle=0,
-            cliponaxis=False,
-            hovertemplate="the leading %{x}: %{y:.4%}<extra></extra>",
-        )
-    ]
+    look = {"color": [faded(EDITED.colour, 0.85 if i <= keep else 0.3) for i in m], "line": {"width": 0}}
+    # Where all is near 100 % only what is kept is told.
+    text = [percent(v) if v < 0.999 or i == keep else "" for i, v in zip(m, values, strict=True)]
+    more: Trace = {"text": text, "textposition": "outside", "constraintext": "none", "textangle": 0}
+    more |= {"key": "share", "hover": "the leading %{x}: %{y:.4%}", "width": 0.62, "cliponaxis": False}
+    traces: list[Trace] = [marks.bars(m, values, "all directions", "", marker=look, showlegend=False, **more)]
     if marked is not None and marked <= second.shape[1]:
-        traces.append(
-            go.Scatter(
-                x=m,
-                y=share(second[:, marked - 1 : marked]),
-                mode="lines+markers",
-                name=f"direction {marked:,} alone",
-                meta="marked",
-                line={"color": palette.MARK, "width": 2},
-                marker={"size": 7},
-                hovertemplate=f"direction {marked:,}, the leading %{{x}}: %{{y:.4%}}<extra></extra>",
-            )
-        )
+        y, name = share(second[:, marked - 1 : marked]), f"direction {marked:,}"
+        hover = f"{name}, the leading %{{x}}: %{{y:.4%}}"
+        more = {"key": "marked", "hover": hover, "marker": {"size": 7}}
+        traces.append(marks.line(m, y, f"{name} alone", palette.MARK, 2, **more))
     shapes, notes = _beyond(keep, m.size, factor)
     return go.Figure(
         traces,
@@ -221,32 +145,11 @@ def _numbers(rank: int) -> dict:
     return axis("m, place of the eigenvalue by size", range=[0.4, rank + 0.6], dtick=step, tick0=1, showgrid=False)
 
 
-def _band(m: ndarray, low: ndarray, high: ndarray, name: str, colour: str) -> go.Scatter:
-    return go.Scatter(
-        x=np.concatenate([m, m[::-1]]),
-        y=np.concatenate([high, low[::-1]]),
-        fill="toself",
-        fillcolor=colour,
-        mode="lines",
-        line={"width": 0},
-        name=name,
-        meta=name,
-        hoverinfo="skip",
-    )
-
-
 def _beyond(keep: int, rank: int, factor: str) -> tuple[list[dict], list[dict]]:
     """The eigenvalues that are suppressed, shaded, and by how much."""
     if keep >= rank:
         return [], []
-    annotation = {
-        "x": rank + 0.5,
-        "y": 1,
-        "yref": "paper",
-        "xanchor": "right",
-        "yanchor": "top",
-        "text": f"× {factor}",
-        "showarrow": False,
-        "font": {"size": 13, "color": palette.QUIET},
-    }
-    return [palette.shade(keep + 0.5, rank + 0.6)], [annotation]
+    place = {"yref": "paper", "xanchor": "right", "yanchor": "top"}
+    return [palette.shade(keep + 0.5, rank + 0.6)], [
+        palette.note(f"× {factor}", rank + 0.5, 1, palette.QUIET, 13, **place)
+    ]

@@ -368,7 +368,7 @@ def test_marks_stay_in_view_beyond_the_analysed_epochs():
 
 
 def test_chance_is_dotted_in_the_colour_of_its_matrix():
-    figure = over_epochs.lines(TIMES, {"C": RISE}, "measure", {"C": RISE * 0 + 1.41}, low=0)
+    figure = over_epochs.lines(TIMES, {"C": RISE}, "measure", {"C": RISE * 0 + 1.41})
     (measured,), (chance,) = traces(figure, meta="C"), traces(figure, meta="C at random")
     assert measured["line"]["color"] == LOOKS["C"].colour
     assert chance["line"]["dash"] == "dot"
