@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,22 +46,19 @@ def offer(
         shapes = ", ".join(f"{name} ({' × '.join(map(str, np.shape(a))) or '1'})" for name, a in held.items())
         st.caption(f"All numbers behind the figure, not only the points drawn: {shapes}.")
         with st.container(horizontal=True):
-            st.download_button(
-                "Numbers as CSV",
-                data=lambda: csv(held),
-                file_name=f"{filename}.csv",
-                mime="text/csv",
-                icon=":material/table:",
-                on_click="ignore",
-            )
-            st.download_button(
-                "Numbers as NPZ",
-                data=lambda: npz(held),
-                file_name=f"{filename}.npz",
-                mime="application/octet-stream",
-                icon=":material/data_array:",
-                on_click="ignore",
-            )
+            for write, mime, icon in (
+                (csv, "text/csv", ":material/table:"),
+                (npz, "application/octet-stream", ":material/data_array:"),
+            ):
+                kind = write.__name__
+                st.download_button(
+                    f"Numbers as {kind.upper()}",
+                    data=partial(write, held),
+                    file_name=f"{filename}.{kind}",
+                    mime=mime,
+                    icon=icon,
+                    on_click="ignore",
+                )
     if code is not None:
         st.markdown("**The engine calls that make them.** They run in a Python of this installation, anywhere.")
         st.code(code(), language="python")

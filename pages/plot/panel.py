@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Head:
-    """What is known of a figure before there are numbers. key: its name on the page; title: Markdown, empty where the
-    section's stands for it; part: what it is called among the parts of the page that a tour may point at; about: the
-    definitions behind the title."""
+    """What is known of a figure before there are numbers, and of what else a tour may point at. key: its name on the
+    page; title: Markdown, empty where the section's stands for it; part: what it is called among the parts of the page
+    for a tour, empty for none; about: the definitions behind the title."""
 
     key: str
     title: str = ""

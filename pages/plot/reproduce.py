@@ -9,6 +9,12 @@ from pages.data.results import View
 
 # Settings of an analysis that engine.analyze takes under the same name.
 _SETTINGS = ("batch_size", "anchors_per_class", "top_k", "dtype", "bias", "curvature", "spectra", "bootstrap", "seed")
+_LIBRARY = ("from cache.store import Store", "from engine.runs import library", "")
+_FILM = ("from cache.store import Store", "from engine.runs import recording as film", "")
+
+
+def _script(*lines: str) -> str:
+    return "\n".join(lines)
 
 
 def one(view: View, *lines: str) -> str:
@@ -19,32 +25,26 @@ def one(view: View, *lines: str) -> str:
     settings = {name: asdict(asked)[name] for name in _SETTINGS}
     changed = {name: value for name, value in settings.items() if value != usual[name] or name == "batch_size"}
     words = {"layer": asked.layer, "loss": view.run.request.loss} | changed
-    return "\n".join(
-        (
-            "from cache.store import Store",
-            "from engine import analyze",
-            "from engine.runs.pipeline import Pipeline",
-            "",
-            f'model, inputs, targets = Pipeline(Store()).restore("{view.run.key}", epoch={asked.epoch}{drawn})',
-            f"result = analyze(model, inputs, targets, {', '.join(f'{n}={v!r}' for n, v in words.items())})",
-            *lines,
-        )
+    return _script(
+        "from cache.store import Store",
+        "from engine import analyze",
+        "from engine.runs.pipeline import Pipeline",
+        "",
+        f'model, inputs, targets = Pipeline(Store()).restore("{view.run.key}", epoch={asked.epoch}{drawn})',
+        f"result = analyze(model, inputs, targets, {', '.join(f'{n}={v!r}' for n, v in words.items())})",
+        *lines,
     )
 
 
 def along(view: View, *lines: str) -> str:
     """Read the analyses of a run from the cache, one epoch after the other, and put questions to each."""
-    return "\n".join(
-        (
-            "from cache.store import Store",
-            "from engine.runs import library",
-            "",
-            "store = Store()",
-            f'for made in library.analyses(store, "{view.run.key}"):',
-            f'    if made.request.layer == "{view.chosen.request.layer}":',
-            f'        result = library.load_analysis(store, "{view.run.key}", made.key)',
-            *(f"        {line}" for line in lines),
-        )
+    return _script(
+        *_LIBRARY,
+        "store = Store()",
+        f'for made in library.analyses(store, "{view.run.key}"):',
+        f'    if made.request.layer == "{view.chosen.request.layer}":',
+        f'        result = library.load_analysis(store, "{view.run.key}", made.key)',
+        *(f"        {line}" for line in lines),
     )
 
 
@@ -52,59 +52,48 @@ def samples(view: View, *lines: str, epoch: int | None = None, using: str = "hes
     """Read every sample of a checkpoint from the cache, of the one in view for None, and put questions to them with
     this module of the engine."""
     at = view.epoch if epoch is None else epoch
-    return "\n".join(
-        (
-            "from cache.store import Store",
-            "from engine.runs import library",
-            f"from engine.samples import {', '.join(sorted(('table', using)))}",
-            "",
-            "store = Store()",
-            f'run = library.find(store, "{view.run.key}")',
-            f'found = table.read(store, run, {at}, "{view.chosen.request.layer}")',
-            *lines,
-        )
+    return _script(
+        "from cache.store import Store",
+        "from engine.runs import library",
+        f"from engine.samples import {', '.join(sorted(('table', using)))}",
+        "",
+        "store = Store()",
+        f'run = library.find(store, "{view.run.key}")',
+        f'found = table.read(store, run, {at}, "{view.chosen.request.layer}")',
+        *lines,
     )
 
 
 def history(view: View) -> str:
     """Read what was recorded while a run was trained."""
-    return "\n".join(
-        (
-            "from cache.store import Store",
-            "from engine.runs import library",
-            "",
-            f'history = library.find(Store(), "{view.run.key}").history',
-            "epoch, train_loss, train_accuracy = history.epoch, history.train_loss, history.train_accuracy",
-            "test_loss, test_accuracy = history.test_loss, history.test_accuracy",
-        )
+    return _script(
+        *_LIBRARY,
+        f'history = library.find(Store(), "{view.run.key}").history',
+        "epoch, train_loss, train_accuracy = history.epoch, history.train_loss, history.train_accuracy",
+        "test_loss, test_accuracy = history.test_loss, history.test_accuracy",
     )
 
 
 def cells(sweep: str) -> str:
     """Read the measured cells of a sweep from the cache, and the exponents of each."""
-    return "\n".join(
-        (
-            "from cache.store import Store",
-            "from engine.sweeps import status",
-            "from engine.sweeps.grid import open_sweep",
-            "",
-            f"for state in status.states(Store(), open_sweep({sweep!r})):",
-            "    if state.row is not None:",
-            '        gammas = [state.row.laws[name].gamma for name in ("C", "C_awd")]',
-            "        print(state.row.row, state.row.classes, state.row.seed, *gammas)",
-        )
+    return _script(
+        "from cache.store import Store",
+        "from engine.sweeps import status",
+        "from engine.sweeps.grid import open_sweep",
+        "",
+        f"for state in status.states(Store(), open_sweep({sweep!r})):",
+        "    if state.row is not None:",
+        '        gammas = [state.row.laws[name].gamma for name in ("C", "C_awd")]',
+        "        print(state.row.row, state.row.classes, state.row.seed, *gammas)",
     )
-
-
-_FILM = ("from cache.store import Store", "from engine.runs import recording as film", "")
 
 
 def film_frame(film: Film, frame: Frame, *lines: str) -> str:
     """Read the pictures of one frame of a film from the cache, and put questions to them."""
-    return "\n".join((*_FILM, f'picture = film.picture(Store(), "{film.key}", {frame.epoch})', *lines))
+    return _script(*_FILM, f'picture = film.picture(Store(), "{film.key}", {frame.epoch})', *lines)
 
 
 def film_columns(film: Film, names: Sequence[str]) -> str:
     """Read numbers of every frame of a film."""
     columns = (f'{name} = shot.column("{name}")' for name in names)
-    return "\n".join((*_FILM, f'shot = film.read(Store(), "{film.key}")', *columns))
+    return _script(*_FILM, f'shot = film.read(Store(), "{film.key}")', *columns)

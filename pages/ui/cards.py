@@ -17,6 +17,12 @@ from pages.state import palette
 from pages.text import confidence, definitions, numbers
 from pages.ui.controls import usual_matrices
 
+EXPONENT = Head("card-C", "Noise exponent γ", "the measured exponent", definitions.GAMMA)
+PREDICTED = Head("card-C_awd", "Predicted exponent γ", "the predicted exponent", definitions.C_AWD)
+CAUSE = Head("card-E_h2", "Exponent γ of E[h²]", about=definitions.EFFECTIVE)
+COMMUTATOR = Head("card-commutator", "Commutator error", "the commutator error", definitions.COMMUTATOR)
+ALIGNMENT = Head("card-alignment", "Alignment", "the alignment", definitions.ALIGNMENT)
+ACCURACY = Head("card-accuracy", "Accuracy", "the accuracy", definitions.ACCURACY)
 GAMMAS = Head("gammas", "γ along training", "γ along training", definitions.GAMMA)
 TRAINING = Head("training", "The training behind it", "loss and accuracy", definitions.ACCURACY)
 
@@ -34,10 +40,10 @@ def fit_or_none(analysis: Analysis, name: str, last: int | None = None, first: i
         return None
 
 
-def card(key: str, label: str, value: str, sentence: str, definition: str) -> None:
+def card(head: Head, value: str, sentence: str) -> None:
     """One number: what it is called, what it is, what it means, and behind the mark how it is defined."""
-    with st.container(border=True, height="stretch", gap="xsmall", key=f"card-{key}"):
-        st.metric(label, value, help=numbers.fill(definition, results.present()))
+    with st.container(border=True, height="stretch", gap="xsmall", key=head.key):
+        st.metric(head.title, value, help=numbers.fill(head.about, results.present()))
         st.caption(sentence)
 
 
@@ -47,26 +53,13 @@ def headline(view: View) -> None:
     other = usual_matrices(view)[1]
     fits = {name: fit_or_none(a, name, usual_window(a)) for name in ("C", other)}
     with st.grid(5, min_column_width=170, gap="small"):
-        card("C", "Noise exponent γ", _gamma(fits["C"]), _steepness(fits["C"]), definitions.GAMMA)
-        if other == "C_awd":
-            card("C_awd", "Predicted exponent γ", _gamma(fits["C_awd"]), _agreement(fits), definitions.C_AWD)
-        else:
-            card("E_h2", "Exponent γ of E[h²]", _gamma(fits["E_h2"]), _agreement(fits), definitions.EFFECTIVE)
-        card(
-            "commutator",
-            "Commutator error",
-            f"{a.commutator('C'):.2f}",
-            f"Unrelated directions would give {a.random_commutator('C'):.2f}, shared ones 0.",
-            definitions.COMMUTATOR,
-        )
-        card(
-            "alignment",
-            "Alignment",
-            f"{a.alignment('C'):.2f}",
-            f"Chance would give {a.random_alignment('C'):.2f}, directions shared with H would give 1.",
-            definitions.ALIGNMENT,
-        )
-        card("accuracy", "Accuracy", f"{a.provenance.accuracy:.1%}", _unseen(view), definitions.ACCURACY)
+        card(EXPONENT, _gamma(fits["C"]), _steepness(fits["C"]))
+        card(PREDICTED if other == "C_awd" else CAUSE, _gamma(fits[other]), _agreement(fits))
+        unrelated = f"Unrelated directions would give {a.random_commutator('C'):.2f}, shared ones 0."
+        card(COMMUTATOR, f"{a.commutator('C'):.2f}", unrelated)
+        chance = f"Chance would give {a.random_alignment('C'):.2f}, directions shared with H would give 1."
+        card(ALIGNMENT, f"{a.alignment('C'):.2f}", chance)
+        card(ACCURACY, f"{a.provenance.accuracy:.1%}", _unseen(view))
 
 
 def _steepness(fit: Fit | None) -> str:
@@ -119,8 +112,7 @@ def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -
 def training(view: View, height: int = 300) -> Panel:
     """Loss and accuracy of the whole run, the present epoch marked."""
     history = view.run.history
-    names = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
-    columns = {name: getattr(history, name) for name in names}
+    columns = {name: getattr(history, name) for name in curves.RECORDS}
     return Panel(
         TRAINING,
         "training",

@@ -1,6 +1,7 @@
 """The knobs that several pages have, and the way a figure is put on a page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
@@ -11,6 +12,14 @@ from pages.state.selection import bound
 
 MEASURED = ("C", "C_awd")
 SMALLEST_K, USUAL_K, LARGEST_K = 2, 100, 300
+# What a tour calls these knobs, by what their keys add to the page's name.
+PARTS: Mapping[str, str] = {
+    "-epochs": "the slider over epochs",
+    ".matrix": "the choice of a covariance",
+    ".k": "the slider over k",
+    ".matrices": "the choice of covariances",
+    ".window": "the slider over directions fitted",
+}
 
 
 def epoch(page: str, view: View) -> int:
@@ -129,16 +138,16 @@ def window(page: str, view: View, usual: int) -> tuple[int, int]:
     return first - 1, last
 
 
+def either(page: str, field: str, label: str, words: Mapping[bool, str], value: bool, **more: Any) -> bool:
+    """Choice between two ways of drawing."""
+    more |= bound(page, field, value)
+    return bool(st.segmented_control(label, list(words), format_func=words.__getitem__, required=True, **more))
+
+
 def centred(page: str) -> bool:
     """Whether clouds are drawn at their own height or shifted onto each other."""
-    chosen = st.segmented_control(
-        "Heights",
-        [False, True],
-        format_func=lambda shifted: "shifted together" if shifted else "as measured",
-        required=True,
-        **bound(page, "centred", bool(selection.current().centred)),
-    )
-    return bool(chosen)
+    words = {False: "as measured", True: "shifted together"}
+    return either(page, "centred", "Heights", words, bool(selection.current().centred))
 
 
 def bend(page: str) -> bool:

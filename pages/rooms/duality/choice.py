@@ -1,5 +1,6 @@
 """Which pair is looked at: a sample and its partner, chosen with a click or by number."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,12 @@ from numpy import ndarray
 from engine.samples.pair import Pair, pair
 from engine.samples.table import Samples
 from pages.charts import thumbnails
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.state import palette, selection
 from pages.text.run_names import escaped
 
+SAMPLE = Head("sample", part="the samples in a row")
+PARTNER = Head("partner", part="the partners in a row")
 # Tiles of a strip; of the partners' so many are the nearest, the others spread over the class to the farthest.
 OFFERED, NEAREST = 7, 4
 
@@ -126,25 +129,37 @@ def strips(page: str, chosen: Chosen, pictures: ndarray | None) -> None:
         _knobs(page, "sample", "Sample p", chosen, chosen.sample)
         shown = offered(samples, int(samples.targets[chosen.sample]))
         shown = shown if chosen.sample in shown else np.append(shown[:-1], chosen.sample)
-        words = [_telling(samples, p) for p in shown]
-        figure = thumbnails.strip(samples, pictures, shown.tolist(), [chosen.sample], words, OFFERED)
-        draw(
-            figure, "sample", "duality-samples", f"Samples of class {chosen.name(chosen.sample)}, hardest first.",
-            on_click=choose_sample, arrays=lambda: {"sample": shown},
-        )  # fmt: skip
+        words = [_answer(samples, p) for p in shown]
+        _strip(SAMPLE, chosen, pictures, shown, chosen.sample, words, "hardest first", choose_sample)
         _knobs(page, "partner", "Partner p′", chosen, chosen.partner)
         near = partners(chosen)
         near = near if chosen.partner in near else np.append(near[:-1], chosen.partner)
         order = {int(p): place for place, p in enumerate(chosen.ranked)}
-        words = [f"number {order[p] + 1:,} of {len(order):,} by distance<br>{_telling(samples, p)}" for p in near]
-        figure = thumbnails.strip(samples, pictures, near.tolist(), [chosen.partner], words, OFFERED)
-        draw(
-            figure, "partner", "duality-partners", f"Samples of class {chosen.name(chosen.partner)}, nearest first.",
-            on_click=choose_partner, arrays=lambda: {"sample": near},
-        )  # fmt: skip
+        words = [f"number {order[p] + 1:,} of {len(order):,} by distance<br>{_answer(samples, p)}" for p in near]
+        _strip(PARTNER, chosen, pictures, near, chosen.partner, words, "nearest first", choose_partner)
 
 
-def _telling(samples: Samples, p: int) -> str:
+def _strip(
+    head: Head,
+    chosen: Chosen,
+    pictures: ndarray | None,
+    shown: ndarray,
+    framed: int,
+    words: Sequence[str],
+    order: str,
+    choose: Callable[[int], None],
+) -> None:
+    Panel(
+        head,
+        f"duality-{head.key}s",
+        thumbnails.strip(chosen.samples, pictures, shown.tolist(), [framed], words, OFFERED),
+        f"Samples of class {chosen.name(framed)}, {order}.",
+        arrays=lambda: {"sample": shown},
+        on_click=choose,
+    ).show()
+
+
+def _answer(samples: Samples, p: int) -> str:
     answer = thumbnails.answer(samples, p)
     return f"class {answer}, loss {palette.number(float(samples.loss[p]))}"
 

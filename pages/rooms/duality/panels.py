@@ -1,5 +1,8 @@
 """One pair on the page: the identities, what changes, and how far first order carries."""
 
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 
@@ -15,6 +18,12 @@ from pages.state import palette, selection
 from pages.state.selection import bound
 from pages.text.run_names import escaped
 
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+Arrays = Callable[[], Mapping[str, np.ndarray]]
+
+STEP = Head("duality.step", part="the step on the way to the partner")
 LOSSES = Head("losses", part="the two losses on the way")
 ACTIVITIES = Head("activities", part="the change of activity")
 WEIGHTS = Head("weights", part="the dual change of weights")
@@ -50,17 +59,14 @@ def losses(view: View, chosen: Chosen, t: float) -> None:
     own = chosen.pair
     walk = own.walk()
     label = None if chosen.same_class else own.loss_by_activity(walk.t, own.other)
-    Panel(
+    columns = {"t": walk.t, "by_activity": walk.by_activity, "by_weight": walk.by_weight}
+    _show(
         LOSSES,
-        "duality-losses",
         figures.losses(walk, t, label),
         "The loss on the way, once with the activity changed and once with the weight: the curves coincide.",
-        arrays=lambda: (
-            {"t": walk.t, "by_activity": walk.by_activity, "by_weight": walk.by_weight}
-            | ({} if label is None else {"label_of_partner": label})
-        ),
-        code=lambda: _code(view, chosen, "t, left, right = walk.t, walk.by_activity, walk.by_weight"),
-    ).show()
+        lambda: columns if label is None else columns | {"label_of_partner": label},
+        _of_pair(view, chosen, "t, left, right = walk.t, walk.by_activity, walk.by_weight"),
+    )
 
 
 def identities(chosen: Chosen, t: float) -> None:
@@ -79,23 +85,21 @@ def changes(view: View, chosen: Chosen, pictures: np.ndarray | None, t: float) -
     seen = None if pictures is None or own.start.size != pictures[0].size else pictures.shape[1:]
     left, right = st.columns([5, 8], gap="large")
     with left:
-        Panel(
+        _show(
             ACTIVITIES,
-            "duality-activities",
             figures.activities(own, t) if seen is None else figures.images(own, t, (seen[0], seen[1])),
             f"The layer's input for sample {chosen.sample}, on the way to that of {chosen.partner}, and the change.",
-            arrays=lambda: {"a": own.start, "change": own.change},
-            code=lambda: _code(view, chosen, "a, change = one.start, one.change"),
-        ).show()
+            lambda: {"a": own.start, "change": own.change},
+            _of_pair(view, chosen, "a, change = one.start, one.change"),
+        )
     with right:
-        Panel(
+        _show(
             WEIGHTS,
-            "duality-weights",
             figures.weights(own, t),
             "The least weight change that does the same, its two factors, and the weights before and after.",
-            arrays=lambda: {"weight": own.weight, "weight_change": own.weight_change},
-            code=lambda: _code(view, chosen, "before, change = one.weight, one.weight_change"),
-        ).show()
+            lambda: {"weight": own.weight, "weight_change": own.weight_change},
+            _of_pair(view, chosen, "before, change = one.weight, one.weight_change"),
+        )
     st.markdown(text.weight_change(chosen, t))
 
 
@@ -105,14 +109,13 @@ def gradient(view: View, chosen: Chosen, t: float) -> None:
     left, right = st.columns([6, 5], gap="large", vertical_alignment="center")
     with left:
         names = ("t", "actual", "first_order", "curvature", "activity", "error")
-        Panel(
+        _show(
             GRADIENTS,
-            "duality-gradients",
             figures.gradients(walk, t),
             "How much the gradient changes on the way, and how much first order says.",
-            arrays=lambda: {name: getattr(walk, name) for name in names},
-            code=lambda: _code(view, chosen, "t, actual, first_order = walk.t, walk.actual, walk.first_order"),
-        ).show()
+            lambda: {name: getattr(walk, name) for name in names},
+            _of_pair(view, chosen, "t, actual, first_order = walk.t, walk.actual, walk.first_order"),
+        )
     with right:
         st.markdown(text.gradient(walk, t))
 
@@ -129,20 +132,11 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
             for own in (pair(chosen.samples, chosen.sample, partner),)
         }
         st.markdown(f"**{NEAR_FAR.title}**, class {escaped(chosen.name(chosen.partner))}")
-        Panel(
-            NEAR_FAR,
-            "duality-near-and-far",
-            figures.errors(walks, figures.FIRST),
-            "Relative error of the first-order change of the gradient on the way to near and far partners.",
-            arrays=lambda: _table(walks),
-            code=lambda: reproduce.samples(
-                view,
-                f"for partner in {[*marks.values()]}:",
-                f"    print(pair.pair(found, {chosen.sample}, partner).walk().relative)",
-                using="pair",
-            ),
-        ).show()
-        st.markdown(text.errors(walks))
+        code = (
+            f"for partner in {[*marks.values()]}:",
+            f"    print(pair.pair(found, {chosen.sample}, partner).walk().relative)",
+        )
+        _errors(NEAR_FAR, "on the way to near and far partners", walks, figures.FIRST, view, *code)
     with right:
         st.markdown(f"**{EARLY_LATE.title}**, the same two samples")
         epochs = {epoch: samples.stored(view, epoch) for epoch in view.epochs}
@@ -150,31 +144,34 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
         for epoch, stored in epochs.items():
             if stored is not None and stored.activity[chosen.sample].any():
                 by_epoch[f"epoch {epoch}"] = pair(stored, chosen.sample, chosen.partner).walk()
-        Panel(
-            EARLY_LATE,
-            "duality-early-and-late",
-            figures.errors(by_epoch, palette.TRAIN),
-            "Relative error of the first-order change of the gradient on the way, at several epochs.",
-            arrays=lambda: _table(by_epoch),
-            code=lambda: reproduce.samples(
-                view,
-                f"for epoch in {[epoch for epoch, stored in epochs.items() if stored is not None]}:",
-                f'    found = table.read(store, run, epoch, "{view.chosen.request.layer}")',
-                f"    print(pair.pair(found, {chosen.sample}, {chosen.partner}).walk().relative)",
-                using="pair",
-            ),
-        ).show()
-        st.markdown(text.errors(by_epoch))
+        calls = (
+            f"for epoch in {[epoch for epoch, stored in epochs.items() if stored is not None]}:",
+            f'    found = table.read(store, run, epoch, "{view.chosen.request.layer}")',
+            f"    print(pair.pair(found, {chosen.sample}, {chosen.partner}).walk().relative)",
+        )
+        _errors(EARLY_LATE, "on the way, at several epochs", by_epoch, palette.TRAIN, view, *calls)
         if len(by_epoch) < 2:
             missing = tuple(dict.fromkeys((view.epochs[0], view.epochs[len(view.epochs) // 2], view.epochs[-1])))
             fetch.of(page, view, missing)
 
 
-def _table(walks: dict[str, Walk]) -> dict[str, np.ndarray]:
-    return {"t": np.linspace(0, 1, 101)} | {name: walk.relative for name, walk in walks.items()}
+def _errors(head: Head, where: str, walks: dict[str, Walk], colour: str, view: View, *code: str) -> None:
+    """Relative error of first order on several ways, and what it says."""
+    _show(
+        head,
+        figures.errors(walks, colour),
+        f"Relative error of the first-order change of the gradient {where}.",
+        lambda: {"t": np.linspace(0, 1, 101)} | {name: walk.relative for name, walk in walks.items()},
+        lambda: reproduce.samples(view, *code, using="pair"),
+    )
+    st.markdown(text.errors(walks))
 
 
-def _code(view: View, chosen: Chosen, *lines: str) -> str:
-    """The pair in view from the cache, and its way from p to its partner."""
+def _show(head: Head, figure: "go.Figure", alt: str, arrays: Arrays, code: Callable[[], str]) -> None:
+    Panel(head, f"duality-{head.key.replace('_', '-and-')}", figure, alt, arrays=arrays, code=code).show()
+
+
+def _of_pair(view: View, chosen: Chosen, line: str) -> Callable[[], str]:
+    """Code that reads the pair in view from the cache, with its way from p to its partner."""
     made = f"one = pair.pair(found, {chosen.sample}, {chosen.partner})"
-    return reproduce.samples(view, made, "walk = one.walk()", *lines, using="pair")
+    return lambda: reproduce.samples(view, made, "walk = one.walk()", line, using="pair")

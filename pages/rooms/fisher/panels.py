@@ -1,6 +1,7 @@
 """The parts of the page on the Fisher argument, each with its numbers and its code."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -14,7 +15,7 @@ from pages.rooms.fisher import figures, text
 from pages.rooms.fisher.figures import LOOK
 from pages.state import selection
 from pages.state.selection import bound
-from pages.ui import heading, marker
+from pages.ui import controls, heading, marker
 
 NAMES = {
     "fisher": "true Fisher matrix",
@@ -59,6 +60,11 @@ def matrices(page: str) -> tuple[str, ...]:
     return tuple(n for n in names if n in (pressed or ()))
 
 
+STAGES = (
+    Head("argument0", part="the matrices at the first epoch"),
+    Head("argument1"),
+    Head("argument2", part="the matrices at the last epoch"),
+)
 SLOPES = Head("slopes", "Slopes", "their slopes", text.SLOPES)
 SIZES = Head("sizes", "Sizes", "their sizes", text.SIZES)
 
@@ -66,15 +72,8 @@ SIZES = Head("sizes", "Sizes", "their sizes", text.SIZES)
 def relative(page: str) -> bool:
     """Whether diagonals are divided by H's."""
     chosen = selection.current().relative
-    return bool(
-        st.segmented_control(
-            "Heights",
-            [True, False],
-            format_func=lambda divided: "÷ H" if divided else "measured",
-            required=True,
-            **bound(page, "relative", True if chosen is None else chosen),
-        )
-    )
+    words = {True: "÷ H", False: "measured"}
+    return controls.either(page, "relative", "Heights", words, True if chosen is None else chosen)
 
 
 def side_by_side(
@@ -88,7 +87,7 @@ def side_by_side(
                 name = title(a, place, len(stages))
                 st.markdown(f"##### {name}")
                 Panel(
-                    Head(f"argument{place}", name),
+                    replace(STAGES[place], title=name),
                     f"fisher-epoch-{a.epoch}",
                     figures.compare(a, names, first, last, divided, ends, marker.pointed(view)),
                     f"Diagonals of H, both Fisher matrices, B·C and E[h²] at epoch {a.epoch}.",

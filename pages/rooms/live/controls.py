@@ -15,11 +15,13 @@ from engine.runs import recording
 from pages.data import results
 from pages.jobs import queue
 from pages.jobs.watch import jobs
+from pages.plot.panel import Head
 from pages.state import selection
 
 TINY, DIGITS = "tiny, 5 seconds", RunRequest()
 _ASKED = "film.asked"  # a run with another seed, until there is a film of it
 _REFUSED = "film.refused"
+KNOBS = Head("film-knobs", part="the knobs of the film")
 # The slider through the film, and its place where each frame is shown as it comes.
 SLIDER, NEWEST = "film.frame", "newest"
 
@@ -90,7 +92,7 @@ def show(key: str, request: RunRequest) -> None:
     shot, wish, job = recording.read(results.store(), key), recording.wished(results.store(), key), worker(request)
     at_work = job is not None and job.running
     press = partial(_press, key, request)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="film-knobs"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=KNOBS.key):
         if at_work and wish.playing:
             label, icon, playing = "Pause", ":material/pause:", False
         else:
@@ -143,15 +145,11 @@ def show(key: str, request: RunRequest) -> None:
 def _settings(key: str, request: RunRequest, wish: recording.Control, samples: int | None) -> None:
     """What can be changed on the way."""
     now = wish.settings(request.training)
-    rate, batch, stride = (
-        fresh(f"film.{name}", value)
-        for name, value in (
-            ("learning_rate", now.learning_rate), ("batch_size", now.batch_size), ("stride", wish.stride)
-        )
-    )  # fmt: skip
 
-    def turned(name: str, widget: str) -> None:
-        _ask(key, **{name: st.session_state[widget]})
+    def turned(name: str, value: float) -> dict[str, Any]:
+        """Arguments of the widget that shows this value, and wishes another when it is turned."""
+        widget = fresh(f"film.{name}", value)
+        return {"key": widget, "on_change": lambda: _ask(key, **{name: st.session_state[widget]})}
 
     st.number_input(
         "Learning rate η",
@@ -159,11 +157,9 @@ def _settings(key: str, request: RunRequest, wish: recording.Control, samples: i
         value=now.learning_rate,
         step=0.05,
         format="%.4g",
-        key=rate,
-        on_change=turned,
-        args=("learning_rate", rate),
         width=125,
         help="From the next frame on. A rate that is set here stays; before, it follows the run’s slow cosine.",
+        **turned("learning_rate", now.learning_rate),
     )
     st.number_input(
         "Batch size B",
@@ -171,22 +167,18 @@ def _settings(key: str, request: RunRequest, wish: recording.Control, samples: i
         max_value=samples,
         value=now.batch_size,
         step=5,
-        key=batch,
-        on_change=turned,
-        args=("batch_size", batch),
         width=125,
         help="From the next frame on. It changes two things: the steps of training, and the noise that is studied, "
         "which is that of B samples. C is proportional to 1/B at the same weights.",
+        **turned("batch_size", now.batch_size),
     )
     st.selectbox(
         "Epochs a step",
         recording.STRIDES,
         index=recording.STRIDES.index(wish.stride),
-        key=stride,
-        on_change=turned,
-        args=("stride", stride),
         width=115,
         help="How many epochs are trained from one frame to the next.",
+        **turned("stride", wish.stride),
     )
 
 

@@ -1,39 +1,30 @@
 """The film on the screen: the frame that is shown, and the curves of all frames."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import streamlit as st
-from numpy import ndarray
 
 from cache.jobs import Job
 from cache.store import Store
 from engine.config.requests import RunRequest
 from engine.runs import recording
 from engine.runs.recording import Film, Frame, Picture
-from pages.charts import heatmaps
 from pages.data import results
 from pages.jobs.describe import doing, sentence
 from pages.jobs.watch import jobs, log
-from pages.plot import reproduce
-from pages.plot.plot import draw
-from pages.rooms.live import figures
+from pages.rooms.live import panels
 from pages.rooms.live.controls import NEWEST, SLIDER, follow, key_of, renew, worker
+from pages.rooms.live.panels import plain
 from pages.state import palette
 from pages.text import confidence, definitions, numbers
 from pages.ui.guard import guarded
 from pages.ui.heading import what_will_be_seen
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
-
 # A film that plays is looked at as often as it has frames; one that rests, in case another tab goes on with it.
 PLAYING_SECONDS, RESTING_SECONDS = 0.6, 2.0
 # A frame that took longer is worth a word on how far the next one is.
 SLOW_SECONDS = 2.5
-COLUMNS = ("epoch", "learning_rate", "batch_size")
+
 State = tuple[object, ...]
 
 WHAT = """
@@ -156,36 +147,20 @@ def _frame(shot: Film, frame: Frame, picture: Picture) -> None:
                     for text in (WHAT, definitions.H, definitions.C, definitions.GAMMA, definitions.R)
                 )
             )
-    k = len(picture.correlation)
     left, right = st.columns([7, 5], gap="medium")
     with left:
-        draw(
-            figures.law(shot, picture),
-            "law",
-            f"film-power-law-{frame.epoch}",
-            f"Noise variance over curvature at epoch {frame.epoch}, log-log: γ = {_plain(frame.gamma)} for C and "
-            f"{_plain(frame.gamma_awd)} for C_AWD.",
-            arrays=lambda: {"H": picture.eigenvalues, **picture.diagonals},
-            code=lambda: reproduce.film_frame(shot, frame, "H, diagonals = picture.eigenvalues, picture.diagonals"),
-        )
-        _sure(shot, frame, picture)
+        panels.law(shot, frame, picture).show()
+        _confidence(shot, frame, picture)
     with right:
-        draw(
-            heatmaps.correlation(picture.correlation, picture.eigenvalues, "R<sub>real</sub>"),
-            "R_real",
-            f"film-R-{frame.epoch}",
-            f"Heatmap of the correlation of C between the {k} sharpest directions at epoch {frame.epoch}.",
-            arrays=lambda: {"R_real": picture.correlation, "H": picture.eigenvalues[:k]},
-            code=lambda: reproduce.film_frame(shot, frame, "R_real, H = picture.correlation, picture.eigenvalues"),
-        )
+        panels.correlation(shot, frame, picture).show()
     st.caption(
-        f"Left: the power law of this epoch, on axes that hold the whole film. Right: $R_\\mathrm{{real}}$ of the {k} "
-        "sharpest directions; the cleaner off the diagonal, the better noise and curvature share their directions. "
-        f"{_provenance(shot, frame)}"
+        "Left: the power law of this epoch, on axes that hold the whole film. Right: $R_\\mathrm{real}$ of the "
+        f"{len(picture.correlation)} sharpest directions; the cleaner off the diagonal, the better noise and curvature "
+        f"share their directions. {_provenance(shot, frame)}"
     )
 
 
-def _sure(shot: Film, frame: Frame, picture: Picture) -> None:
+def _confidence(shot: Film, frame: Frame, picture: Picture) -> None:
     """What qualifies both exponents of this frame."""
     paragraphs = {}
     for name, interval in zip(recording.NAMES, (frame.interval, frame.interval_awd), strict=True):
@@ -203,14 +178,10 @@ def _sure(shot: Film, frame: Frame, picture: Picture) -> None:
 def _numbers(frame: Frame) -> str:
     unseen = "" if frame.test_accuracy is None else f", unseen {frame.test_accuracy:.1%}"
     return (
-        f"**Epoch {frame.epoch}** · **γ = {_plain(frame.gamma)}** (C_AWD {_plain(frame.gamma_awd)}) · commutator error "
-        f"{_plain(frame.commutator)} (chance {_plain(frame.commutator_random)}) · {frame.train_accuracy:.1%} right"
+        f"**Epoch {frame.epoch}** · **γ = {plain(frame.gamma)}** (C_AWD {plain(frame.gamma_awd)}) · commutator error "
+        f"{plain(frame.commutator)} (chance {plain(frame.commutator_random)}) · {frame.train_accuracy:.1%} right"
         f"{unseen} · η {palette.number(frame.learning_rate)} · B {frame.batch_size}"
     )
-
-
-def _plain(value: float | None) -> str:
-    return "—" if value is None else f"{value:.2f}"
 
 
 def _provenance(shot: Film, frame: Frame) -> str:
@@ -228,36 +199,10 @@ def _provenance(shot: Film, frame: Frame) -> str:
 
 def _curves(shot: Film, frame: Frame) -> None:
     """Every number over the epochs, each change with its words."""
-    drawn: tuple[tuple[str, Callable[[Film, int], go.Figure], str, tuple[str, ...]], ...] = (
-        ("gammas", figures.exponents, "The exponents at every frame", ("gamma", "gamma_awd")),
-        (
-            "learning",
-            figures.learning,
-            "Loss and accuracy at every frame",
-            ("train_loss", "train_accuracy", "test_loss", "test_accuracy"),
-        ),
-        (
-            "commutators",
-            figures.commutator,
-            "The commutator error at every frame beside chance",
-            ("commutator", "commutator_random"),
-        ),
-        ("settings", figures.settings, "Learning rate and batch size at every frame", ()),
-    )
-    changes = "; ".join(f"after epoch {change.epoch} {change.words}" for change in shot.changes)
     with st.grid(2, min_column_width=400, gap="medium") as grid:
-        for key, picture, alt, columns in drawn:
-            names = (*COLUMNS, *columns)
+        for panel in panels.curves(shot, frame.epoch):
             with grid.cell():
-                draw(
-                    picture(shot, frame.epoch),
-                    key,
-                    f"film-{key}",
-                    f"{alt}, from epoch {shot.frames[0].epoch} to {shot.last.epoch}"
-                    + (f"; {changes}." if changes else "."),
-                    arrays=partial(_columns, shot, names),
-                    code=partial(reproduce.film_columns, shot, names),
-                )
+                panel.show()
     trimmed = f" The last {recording.KEPT_FRAMES} frames are kept." if len(shot.frames) >= recording.KEPT_FRAMES else ""
     before = " Faint curves are the take before the last reset." if shot.before else ""
     st.caption(
@@ -265,10 +210,6 @@ def _curves(shot: Film, frame: Frame) -> None:
         f"the noise that is studied: at the same weights $C \\propto 1/B$, so the whole cloud moves up or "
         f"down.{before}{trimmed}"
     )
-
-
-def _columns(shot: Film, names: tuple[str, ...]) -> dict[str, ndarray]:
-    return {name: shot.column(name) for name in names}
 
 
 @st.cache_resource(max_entries=recording.KEPT_FRAMES, show_spinner=False)

@@ -21,6 +21,8 @@ from pages.text import confidence, definitions
 from pages.text.numbers import tex
 from pages.ui import heading, marker
 
+CORRELATION = Head("sandbox.correlation", part="the slider over the correlation")
+PROOF = Head("sandbox.proof", part="the steps of the proof")
 LAW = Head("law", "The power law", "the power law", text.LAW + definitions.GAMMA)
 MAP = Head("map", "The map of γ", "the map of γ", text.MAP)
 SEEN = Head("seen", "What a direction sees", "what a direction sees", text.SEEN)

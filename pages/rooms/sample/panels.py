@@ -14,8 +14,7 @@ from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.rooms.sample import choice, figures, text
 from pages.state import selection
-from pages.state.selection import bound
-from pages.ui import marker
+from pages.ui import controls, marker
 
 STIFFNESS = Head("stiffness", part="κ_1 against confidence")
 PROBABILITIES = Head("probabilities", part="the network's answer")
@@ -30,34 +29,18 @@ GLOBAL = Head("v", part="the global direction")
 
 def why(page: str, view: View, samples: Samples, sample: int) -> None:
     """|κ_1| of all samples against the confidence of the network."""
-    plain = st.segmented_control(
-        "Axes",
-        [False, True],
-        format_func=lambda p: "plain" if p else "logarithmic",
-        required=True,
-        label_visibility="collapsed",
-        **bound(page, "plain", bool(selection.current().plain)),
-    )
-    kappa = samples.kappa[:, 0]
+    words, chosen = {False: "logarithmic", True: "plain"}, bool(selection.current().plain)
+    plain = controls.either(page, "plain", "Axes", words, chosen, label_visibility="collapsed")
+    kappa, name = samples.kappa[:, 0], partial(thumbnails.answer, samples)
     Panel(
         STIFFNESS,
         "stiffness-and-confidence",
-        figures.stiffness(
-            samples.chain.loss,
-            samples.confidence,
-            kappa,
-            samples.correct,
-            lambda p: thumbnails.answer(samples, p),
-            sample,
-            bool(plain),
-        ),
+        figures.stiffness(samples.chain.loss, samples.confidence, kappa, samples.correct, name, sample, plain),
         "The sharpest curvature of every sample against the network's confidence, with the curve of two classes.",
-        arrays=lambda: {
-            "kappa_1": kappa,
-            "confidence": samples.confidence,
-            "target": samples.targets,
-            "predicted": samples.predicted,
-        },
+        arrays=lambda: (
+            {"kappa_1": kappa}
+            | {"confidence": samples.confidence, "target": samples.targets, "predicted": samples.predicted}
+        ),
         code=lambda: reproduce.samples(view, "print(found.kappa[:, 0], found.confidence, found.correct)"),
         on_click=choice.choose,
     ).show()
@@ -90,14 +73,11 @@ def product(view: View, sample: int, one: One) -> None:
     left, right, whole = one.block(outputs, inputs)
     o, i = ([str(n + 1) for n in side] for side in (outputs, inputs))
     pairs = [f"{a}, {b}" for a in o for b in i]
+    block = "(output, input) = (%{y}), (%{x})"
     parts = (
         (M, left, figures.square(left, o, "M of outputs %{y} and %{x}", "M")),
         (INPUT, right, figures.square(right, i, "a a of inputs %{y} and %{x}", "⊗   a a<sup>T</sup>")),
-        (
-            PRODUCT,
-            whole,
-            figures.square(whole, pairs, "(output, input) = (%{y}), (%{x})", "=   h<sub>p</sub>", len(i)),
-        ),
+        (PRODUCT, whole, figures.square(whole, pairs, block, "=   h<sub>p</sub>", len(i))),
     )
     with st.grid(3, min_column_width=200, gap="small") as row:
         for head, matrix, figure in parts:

@@ -18,15 +18,19 @@ from pages.ui import marker
 from pages.ui.cards import card
 from pages.ui.controls import provenance
 
+PRESETS = Head("suppression-presets", part="the settings of Fig. 3")
 NEW_ON_OLD = Head("new_on_old", "Is the noise still the same?", "new against old noise", definitions.NEW_ON_OLD)
 BOTH = Head("both", "And its power law?", "the power law after the edit", definitions.GAMMA + definitions.BOUNDS)
 SAMPLES = Head(
-    "samples",
-    "How single samples curve",
-    "the curvatures of single samples",
-    definitions.SPECTRA + definitions.STIFF,
+    "samples", "How single samples curve", "the curvatures of single samples", definitions.SPECTRA + definitions.STIFF
 )
 CUMULATIVE = Head("cumulative", "How few carry the noise", "the share of the noise by m", definitions.CARRIED)
+
+SLOPE = Head("card-slope", "New on old C, slope", about=definitions.NEW_ON_OLD)
+BEFORE = Head("card-before", "γ before", about=definitions.GAMMA)
+AFTER = Head("card-after", "γ after", about=definitions.GAMMA + definitions.BOUNDS)
+SHARE = Head("card-share", "Noise that m carries", about=definitions.CARRIED)
+STIFF = Head("card-stiff", "Stiff samples", about=definitions.STIFF)
 
 # A slope or γ this near to another is called the same.
 NEAR = 0.03
@@ -114,30 +118,14 @@ def cards(o: Outcome, spectra: Spectra) -> None:
     """Slope of new on old, γ before and after, the share that is kept, the stiff samples."""
     before, after, between = o.before, o.after, o.new_on_old
     share = float(figures.share(spectra.second)[o.edit.keep - 1])
+    fitted = "No fit here." if between is None else f"R² = {between.r2:.4f} over {between.n:,} directions."
+    kept = f"the leading {o.edit.keep}" if o.edit.keep > 1 else "the dominant one"
     with st.grid(5, min_column_width=175, gap="small"):
-        card(
-            "slope",
-            "New on old C, slope",
-            _two(between),
-            "No fit here." if between is None else f"R² = {between.r2:.4f} over {between.n:,} directions.",
-            definitions.NEW_ON_OLD,
-        )
-        card("before", "γ before", _two(before), "All curvatures as measured.", definitions.GAMMA)
-        card("after", "γ after", _two(after), _moved(before, after), definitions.GAMMA + definitions.BOUNDS)
-        card(
-            "share",
-            "Noise that m carries",
-            percent(share),
-            f"Of E[κ²α], by the leading {o.edit.keep}." if o.edit.keep > 1 else "Of E[κ²α], by the dominant one.",
-            definitions.CARRIED,
-        )
-        card(
-            "stiff",
-            "Stiff samples",
-            percent(o.new.stiff),
-            f"Their κ₁ is at least {factor_label(o.edit.stiff)} of the largest.",
-            definitions.STIFF,
-        )
+        card(SLOPE, _two(between), fitted)
+        card(BEFORE, _two(before), "All curvatures as measured.")
+        card(AFTER, _two(after), _moved(before, after))
+        card(SHARE, percent(share), f"Of E[κ²α], by {kept}.")
+        card(STIFF, percent(o.new.stiff), f"Their κ₁ is at least {factor_label(o.edit.stiff)} of the largest.")
 
 
 def _two(fit: Fit | None) -> str:
@@ -208,16 +196,11 @@ def both(view: View, o: Outcome, spectra: Spectra, marked: int | None = None) ->
 def single_samples(view: View, o: Outcome, spectra: Spectra) -> Panel:
     """|κ_m| over the samples, as measured, and where the edit takes hold."""
     threshold = o.edit.stiff * float(np.abs(spectra.kappa[:, 0]).max(initial=0.0))
+    stiff = f"stiff above: {percent(o.new.stiff)} of samples"
     return Panel(
         SAMPLES,
         "suppression-spectra",
-        figures.samples(
-            spectra.kappa,
-            o.edit.keep,
-            factor_label(o.edit.tail, html=True),
-            threshold,
-            f"stiff above: {percent(o.new.stiff)} of samples",
-        ),
+        figures.samples(spectra.kappa, o.edit.keep, factor_label(o.edit.tail, html=True), threshold, stiff),
         "Per-sample curvatures by place: median, quantiles and some single samples, on a logarithmic scale.",
         f"As measured, drawn down to 10⁻¹² of the largest. {_taken(o)}{where(view, spectra)}",
         arrays=lambda: {"kappa": spectra.kappa},
@@ -247,8 +230,6 @@ def cumulative(view: View, o: Outcome, spectra: Spectra, marked: int | None = No
         f"As measured, summed over all directions. {faint}{where(view, spectra)}",
         arrays=lambda: {"share": figures.share(spectra.second), "second": spectra.second},
         code=lambda: reproduce.one(
-            view,
-            "second = result.sample_spectra().second",
-            "share = second.sum(axis=1).cumsum() / second.sum()",
+            view, "second = result.sample_spectra().second", "share = second.sum(axis=1).cumsum() / second.sum()"
         ),
     )

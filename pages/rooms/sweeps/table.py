@@ -34,6 +34,7 @@ SCRIPT = Path(__file__).with_suffix(".js")
 # The matrices of the table, and the strongest shade, that of an exponent of 2.
 SHOWN, SHADE = ("C", "C_awd"), 0.45
 TARGET = "power_law"
+TABLE = Head("table1", part="the table")
 AGREEMENT = Head(
     "agreement",
     "Does duality predict the exponent?",
@@ -187,7 +188,7 @@ def table(sweep: Sweep, states: Sequence[State], at_work: bool) -> None:
     """Put the table on the page; a pressed cell opens its runs on the power-law page."""
     elsewhere = published_rows(states)
     body = laid_out(sweep, states, at_work, elsewhere)
-    heard = _component()(key="table1", data=body, on_open_change=lambda: None)
+    heard = _component()(key=TABLE.key, data=body, on_open_change=lambda: None)
     pressed = heard.get("open")
     if isinstance(pressed, str):
         target = _targets(states).get(pressed)

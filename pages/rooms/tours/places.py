@@ -1,4 +1,4 @@
-"""What a stop of a tour may point at: the figures of each page by their keys, and what else is drawn under one."""
+"""What a stop of a tour may point at: the figures, cards and knobs of each page, by their keys."""
 
 from collections.abc import Mapping
 from types import ModuleType
@@ -7,23 +7,24 @@ from pages.plot.panel import Head
 from pages.rooms.commutativity import chance
 from pages.rooms.commutativity import panels as commutativity
 from pages.rooms.duality import all_pairs
+from pages.rooms.duality import choice as pairs
 from pages.rooms.duality import panels as duality
 from pages.rooms.dynamics import diagonals
 from pages.rooms.dynamics import panels as dynamics
 from pages.rooms.fisher import panels as fisher
+from pages.rooms.live import controls as live
+from pages.rooms.live import panels as film
 from pages.rooms.mechanism import panels as mechanism
 from pages.rooms.power_law import panels as power_law
 from pages.rooms.sample import choice
 from pages.rooms.sample import panels as sample
 from pages.rooms.suppression import panels as suppression
 from pages.rooms.sweeps import table
-from pages.ui import cards
-
-_EPOCHS = "the slider over epochs"
+from pages.ui import cards, controls
 
 
-def _figures(*rooms: ModuleType) -> dict[str, str]:
-    """The figures that these modules head."""
+def _of(*rooms: ModuleType) -> dict[str, str]:
+    """All that these modules head."""
     return _parts(*(head for room in rooms for head in vars(room).values() if isinstance(head, Head)))
 
 
@@ -31,60 +32,23 @@ def _parts(*heads: Head) -> dict[str, str]:
     return {head.key: head.part for head in heads if head.part}
 
 
+def _knobs(page: str, *knobs: str) -> dict[str, str]:
+    return {page + knob: controls.PARTS[knob] for knob in knobs}
+
+
+THREE = _parts(commutativity.K, commutativity.R_REAL, commutativity.R_RAND)
 PLACES: Mapping[str, Mapping[str, str]] = {
-    "start": {
-        "start-epochs": _EPOCHS,
-        "card-C": "the measured exponent",
-        "card-C_awd": "the predicted exponent",
-        "card-commutator": "the commutator error",
-        "card-alignment": "the alignment",
-        "card-accuracy": "the accuracy",
-        **_parts(commutativity.K, commutativity.R_REAL, commutativity.R_RAND),
-        **_parts(power_law.LAW, cards.GAMMAS, cards.TRAINING),
-    },
+    "start": _knobs("start", "-epochs") | _of(cards) | THREE | _parts(power_law.LAW),
+    # Its form is not loaded with every page.
     "train": {"train-side": "the data, the network and what it costs"},
-    "commutativity": {
-        "commutativity-epochs": _EPOCHS,
-        "commutativity.matrix": "the choice of a covariance",
-        "commutativity.k": "the slider over k",
-        **_figures(commutativity, chance),
-    },
-    "power_law": {
-        "power_law-epochs": _EPOCHS,
-        "power_law.matrices": "the choice of covariances",
-        "power_law.window": "the slider over directions fitted",
-        "heading-the-fits-in-numbers": "the fits in numbers",
-        **_figures(power_law),
-        **_parts(cards.GAMMAS),
-    },
-    "table": {"table1": "the table", **_figures(table)},
-    "dynamics": {
-        "dynamics-epochs": _EPOCHS,
-        **_figures(dynamics, diagonals),
-    },
-    "suppression": {
-        "suppression-epochs": _EPOCHS,
-        "suppression-presets": "the settings of Fig. 3",
-        **_figures(suppression),
-    },
-    "duality": {
-        "duality-epochs": _EPOCHS,
-        "duality.step": "the step on the way to the partner",
-        **_figures(duality, all_pairs),
-    },
-    "sample": {
-        "sample-epochs": _EPOCHS,
-        **_figures(choice, sample),
-    },
-    "sandbox": {
-        "sandbox.correlation": "the slider over the correlation",
-        "sandbox.proof": "the steps of the proof",
-        **_figures(mechanism),
-    },
-    "fisher": {
-        "argument0": "the matrices at the first epoch",
-        "argument2": "the matrices at the last epoch",
-        **_figures(fisher),
-    },
-    "film": {"film-knobs": "the knobs of the film"},
+    "commutativity": _knobs("commutativity", "-epochs", ".matrix", ".k") | _of(commutativity, chance),
+    "power_law": _knobs("power_law", "-epochs", ".matrices", ".window") | _of(power_law) | _parts(cards.GAMMAS),
+    "table": _of(table),
+    "dynamics": _knobs("dynamics", "-epochs") | _of(dynamics, diagonals),
+    "suppression": _knobs("suppression", "-epochs") | _of(suppression),
+    "duality": _knobs("duality", "-epochs") | _of(pairs, duality, all_pairs),
+    "sample": _knobs("sample", "-epochs") | _of(choice, sample),
+    "sandbox": _of(mechanism),
+    "fisher": _parts(*fisher.STAGES) | _of(fisher),
+    "film": _of(live, film),
 }

@@ -8,6 +8,7 @@ import pytest
 
 from engine.runs import estimate, library
 from pages.data.results import View
+from pages.rooms.live import panels
 from pages.rooms.tours import bar
 from pages.rooms.tours.format import read
 from pages.rooms.tours.library import SHIPPED, own, shipped
@@ -67,6 +68,7 @@ def write_tour(store, name="mine.toml", text=ONE):
 @pytest.fixture
 def whole(store):
     """A planted run with everything that a stop may ask for."""
+    from tests.pages.live import test_live
     from tests.pages.sweeps import test_table
     from tests.pages.train import test_train
 
@@ -74,6 +76,7 @@ def whole(store):
     add_spectra(store, made, 100)
     add_samples(store, made, 0, 10, 100)
     test_table.plant(store)
+    test_live.plant(store)
     test_train.plant(store, "mnist5k", test_train.DIGITS)
     estimate.keep_calibration(store, test_train.CALIBRATION)
     return made
@@ -366,3 +369,9 @@ def test_every_page_of_the_menu_is_there():
         name in numbers.NUMBERS for tour in TOURS.values() for s in tour.stops for name in numbers.places(s.text)
     )
     assert bar.css_class("power_law.window") == "st-key-power_law-window"
+
+
+def test_a_figure_with_words_for_a_tour_needs_no_second_list():
+    film = {head.key for head, *_ in panels.CURVES} | {panels.LAW.key, panels.R_REAL.key}
+    assert set(PLACES["film"]) == film | {"film-knobs"}
+    assert "play" not in PLACES["commutativity"], "a figure without such words is none of a tour's"
