@@ -1,20 +1,19 @@
 """`analyze`: one call from a model and its samples to an Analysis."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor, nn
 
 from engine.curvature import covariances
 from engine.curvature.covariances import Combination
-from engine.curvature.duality import dual, partners
-from engine.curvature.factors import LayerFactors, Tail
+from engine.curvature.factors import LayerFactors, Survey, Tail
 from engine.curvature.joint import JointTail
 from engine.curvature.joint_moments import JointMoments
 from engine.curvature.layers import check_layers, check_samples
@@ -94,16 +93,19 @@ def analyze(
         if isinstance(tail, JointTail):
             subject = _several_layers(tail, batch_size, report)
         else:
-            subject = _one_layer(tail, batch_size, anchors_per_class, seed, report)
+            tail.pair(anchors_per_class, seed, report)
+            subject = _one_layer(tail, tail.survey(work.keep, report), batch_size, anchors_per_class)
 
         def diagonals_of(basis: Float[Tensor, "d k"], counts: Float[Tensor, "s n"]) -> dict[str, Float[ndarray, "s k"]]:
             return replicates(subject.moments, subject.combinations, basis.to(working), counts, work.along, report)
 
         def draw_spectra(basis: Float[Tensor, "d k"]) -> Spectra | None:
-            if not spectra or subject.factors is None:
+            if not spectra or subject.some is None:
                 return None
             with torch.inference_mode(False), _exact_products():
-                return sample_spectra(subject.factors, basis.to(working), spectra, seed, work.along, report)
+                return sample_spectra(
+                    subject.some, targets.shape[0], basis.to(working), spectra, seed, work.along, report
+                )
 
         def draw_jackknife(basis: Float[Tensor, "d k"]) -> Jackknife:
             edges = stretches(k)
@@ -140,33 +142,33 @@ def analyze(
 
 @dataclass(frozen=True, eq=False)
 class _Subject:
-    """What is analysed. origin: what only it knows of the result's provenance; factors: where they are kept."""
+    """What is analysed. origin: what only it knows of the result's provenance; some: the factors of some samples, where
+    they have any."""
 
     moments: Moments
     combinations: Mapping[str, Combination]
     origin: Mapping[str, Any]
-    factors: LayerFactors | None = None
+    some: Callable[[Int[Tensor, " m"]], LayerFactors] | None = None
 
 
-def _one_layer(tail: Tail, batch_size: int, anchors_per_class: int | None, seed: int, progress: Progress) -> _Subject:
-    factors = tail.factors(progress)
-    progress("pairs", 0, 1)
-    partner = partners(factors.activity.flatten(1), tail.targets.to(tail.device), anchors_per_class, seed)
-    pairs = dual(factors, partner)
-    progress("pairs", 1, 1)
+def _one_layer(tail: Tail, survey: Survey, batch_size: int, anchors_per_class: int | None) -> _Subject:
     ((d_out, d_in),) = tail.shapes
     origin = {
         "d_out": d_out,
         "d_in": d_in,
         "anchors_per_class": anchors_per_class,
-        "unpaired": pairs.unpaired,
-        "curvature": factors.kind,
-        "sigma_w2": pairs.sigma_w2(),
-        "mean_loss": float(factors.loss.double().mean()),
-        "accuracy": float(factors.correct.double().mean()),
+        "unpaired": len(survey.paired) - int(survey.paired.sum()),
+        "curvature": tail.kind,
+        "sigma_w2": survey.sigma_w2,
+        "mean_loss": survey.mean_loss,
+        "accuracy": survey.accuracy,
+        "places": tail.places,
+        "exact": tail.exact,
+        "fit": survey.fit if tail.places > 1 else (),
     }
-    named = covariances.combinations(batch_size, pairs)
-    return _Subject(covariances.moments(factors, pairs), named, origin, factors)
+    named = covariances.combinations(batch_size, survey)
+    some = tail.factors if survey.kept is None else survey.kept.__getitem__
+    return _Subject(covariances.moments(tail, survey), named, origin, some)
 
 
 def _several_layers(tail: JointTail, batch_size: int, progress: Progress) -> _Subject:
@@ -183,7 +185,7 @@ def _several_layers(tail: JointTail, batch_size: int, progress: Progress) -> _Su
         "mean_loss": survey.mean_loss,
         "accuracy": survey.accuracy,
     }
-    return _Subject(JointMoments(tail, survey.gradient), named, origin)
+    return _Subject(JointMoments(tail, survey.gradient, len(tail.targets)), named, origin)
 
 
 class _exact_products:

@@ -1,6 +1,6 @@
 """The named matrices: each a line, as a linear combination of a few moments and means.
 
-A new matrix is a line in `combinations` (and, if it needs one, a moment in `moments`), its name in
+A new matrix is a line in `combinations` (and, if it needs one, a moment in `terms`), its name in
 engine.results.names.NAMES, its look on the pages, and a twin in tests/reference: CONTRIBUTING.md has the files.
 Source: theory.md sections 1 and 3.
 """
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from engine.curvature.duality import Dual
-from engine.curvature.factors import LayerFactors
-from engine.curvature.kronecker import Moment, Vectors
-from engine.curvature.moments import LayerMoments
+from engine.curvature.factors import LayerFactors, Survey, Tail
+from engine.curvature.kronecker import Moment
+from engine.curvature.moments import LayerMoments, Terms
 from engine.errors import require
+
+# Moments that the paired samples alone have.
+DUAL = ("vv", "wd", "uu", "vu", "h2_paired")
 
 
 @dataclass(frozen=True)
@@ -40,33 +42,54 @@ class Combination:
         return total
 
 
-def moments(factors: LayerFactors, dual: Dual | None = None) -> LayerMoments:
-    """h = E[h_p], gg = E[g gᵀ], h2 = E[h_p²] and the mean g over all samples; over the paired ones the means v of
-    v_p = (M_p W Δa_p) ⊗ a_p and u of u_p = δ_p ⊗ Δa_p, vv, uu, vu = E[v uᵀ + u vᵀ], wd = E[Σ_m (κ_m ω_m)² u_m u_mᵀ]
-    and, where it differs from h2, h2_paired."""
-    x, g = factors.eigenvectors, factors.gradients
-    quadratic = {
-        "h": Moment(x, factors.curvature),
-        "gg": Moment(g),
-        "h2": Moment(x, factors.curvature * factors.kappa()),
-    }
-    if dual is None or not dual.factors.samples:
-        return LayerMoments(quadratic, {"g": g})
-    p = dual.factors
-    v, u = Vectors(dual.pull[:, None], p.activity), Vectors(p.delta[:, None], dual.change)
-    paired = p.eigenvectors if dual.unpaired else x
-    quadratic |= {
-        "vv": Moment(v),
-        "wd": Moment(paired, (p.curvature * dual.weight_change_along()).square()),
-        "uu": Moment(u),
-        "vu": Moment(v, y=u),
-    }
-    if dual.unpaired:
-        quadratic["h2_paired"] = Moment(paired, p.curvature * p.kappa())
-    return LayerMoments(quadratic, {"g": g, "v": v, "u": u}, dual.index)
+def terms(factors: LayerFactors) -> Terms:
+    """h = E[h_p], gg = E[g gᵀ], h2 = E[h_p²] and the mean g over all samples; over the paired ones the means v of v_p
+    and u of u_p, vv, uu, vu = E[v uᵀ + u vᵀ], wd = E[Σ_m (κ_m ω_m)² u_m u_mᵀ] and, where it differs from h2,
+    h2_paired; and the true Fisher matrix where it is asked for."""
+    x, g = factors.vectors("x"), factors.vectors("g")
+    squared = factors.curvature * factors.kappa()
+    quadratic = {"h": Moment(x, factors.curvature), "gg": Moment(g), "h2": Moment(x, squared)}
+    linear = {"g": g}
+    if factors.fisher is not None:
+        quadratic["fisher"] = Moment(factors.vectors("fisher"), factors.drawn)
+    if factors.paired is not None and factors.along is not None:
+        v, u = factors.vectors("v"), factors.vectors("u")
+        linear |= {"v": v, "u": u}
+        quadratic |= {
+            "vv": Moment(v),
+            "wd": Moment(x, (factors.curvature * factors.along).square()),
+            "uu": Moment(u),
+            "vu": Moment(v, y=u),
+            "h2_paired": Moment(x, squared * factors.paired[:, None]),
+        }
+    return Terms(quadratic, linear)
 
 
-def combinations(batch_size: int, dual: Dual | None = None) -> Mapping[str, Combination]:
+def moments(tail: Tail, survey: Survey) -> LayerMoments:
+    """Those of `terms` over all samples, without the duality's where nothing is paired."""
+    pairs = int(survey.paired.sum())
+    dropped: tuple[str, ...] = () if 0 < pairs < len(survey.paired) else ("h2_paired",)
+    if not pairs:
+        dropped = ("v", "u", *DUAL)
+
+    def factors(rows: slice, dual: bool = True) -> LayerFactors:
+        return tail.factors(rows, dual) if survey.kept is None else survey.kept[rows]
+
+    def of(rows: slice) -> Terms:
+        all_of_them = terms(factors(rows))
+        quadratic = {name: moment for name, moment in all_of_them.quadratic.items() if name not in dropped}
+        return Terms(quadratic, {name: x for name, x in all_of_them.linear.items() if name not in dropped})
+
+    def h(rows: slice) -> Moment:
+        some = factors(rows, dual=False)
+        return Moment(some.vectors("x"), some.curvature)
+
+    averages = {name: x for name, x in survey.averages.items() if name not in dropped}
+    counted = dict.fromkeys(("v", "u", *DUAL), survey.paired) if 0 < pairs < len(survey.paired) else {}
+    return LayerMoments(of, h, len(survey.paired), averages, counted)
+
+
+def combinations(batch_size: int, survey: Survey | None = None) -> Mapping[str, Combination]:
     """Every named matrix for mini-batches of `batch_size` samples; without any pair, H, C and E[h²] alone."""
     require(batch_size >= 1, f"batch_size is the B of the studied SGD, a number from 1; not {batch_size}.")
     one, rest = 1 / batch_size, 1 - 1 / batch_size
@@ -75,7 +98,7 @@ def combinations(batch_size: int, dual: Dual | None = None) -> Mapping[str, Comb
         "C": Combination(((one, "gg"),), ((-one, "g", "g"),)),
         "E_h2": Combination(((1.0, "h2"),)),
     }
-    if dual is None or not dual.factors.samples:
+    if survey is None or not survey.paired.any():
         return named
     hh = Combination(((one / 2, "vv"),), ((rest / 2, "v", "v"),))
     hg = Combination(((one / 2, "vu"),), ((rest, "v", "u"),))
@@ -87,5 +110,5 @@ def combinations(batch_size: int, dual: Dual | None = None) -> Mapping[str, Comb
         "C_gg": gg,
         "C_hh_sd": Combination(((one / 2, "vv"),)),
         "C_hh_sd_wd": Combination(((one / 2, "wd"),)),
-        "C_hh_sd_wd_li": Combination(((one / 2 * dual.sigma_w2(), "h2_paired" if dual.unpaired else "h2"),)),
+        "C_hh_sd_wd_li": Combination(((one / 2 * survey.sigma_w2, "h2" if survey.paired.all() else "h2_paired"),)),
     }

@@ -16,9 +16,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from engine.curvature.accumulate import over
-from engine.curvature.factors import LayerFactors
 from engine.errors import require
 
+CUT = 1e-12
 REDRAW = 64  # samples that share one draw of anchors: the published protocol, not a memory chunk
 
 
@@ -90,42 +90,52 @@ def _nearest(
     return torch.cat(nearest)
 
 
-@dataclass(frozen=True)
-class Dual:
-    """The duality's terms for the samples that have a partner and a non-zero activity.
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Partners of all samples, −1 where there is none, and the layer's inputs at each use, a sample after the other, in
+    one or more pieces each."""
 
-    index: these samples; factors: theirs; change: Δa_p; push: W Δa_p; pull: M_p W Δa_p, so v_p = pull ⊗ a_p and
-    u_p = δ_p ⊗ change; unpaired: samples left out.
+    fed: tuple[Float[Tensor, "n each *size"], ...] = ()
+    partner: Int[Tensor, " n"] | None = None
+
+
+def least_change(
+    a: Float[Tensor, "n g t i"], push: Float[Tensor, "n g t o"], weight: Float[Tensor, "d_out d_in"]
+) -> tuple[Float[Tensor, "n g t o"], Float[Tensor, "n 3"]]:
+    """What the minimal ΔW* makes of the activities, ΔW* a_t, where W Δa_t = push_t is asked for: the same at one place,
+    the nearest in least squares where the a_t of a sample depend on each other.
+
+    With the thin A = U s Vᵀ of a sample's activities as rows, ΔW* = pushᵀ U s⁺ Vᵀ and ΔW* a_t = (U Uᵀ push)_t. Also,
+    sample by sample: ‖ΔW*A − WΔA‖/‖WΔA‖, which is 0 where the dual is exact; the condition of A; ‖ΔW*‖/‖W‖. Parts of
+    A below the root of CUT of its largest count as 0.
     """
-
-    index: Int[Tensor, " m"]
-    factors: LayerFactors
-    change: Float[Tensor, "m 1 d_in"]
-    push: Float[Tensor, "m 1 d_out"]
-    pull: Float[Tensor, "m 1 d_out"]
-    unpaired: int
-
-    def weight_change_along(self) -> Float[Tensor, "m r"]:
-        """e_m · W Δa: ω_m ‖a‖, where ω_m = u_m · Δw is the dual weight change along h_p's eigenvector."""
-        return torch.einsum("nrto,nto->nr", self.factors.vectors, self.push)
-
-    def sigma_w2(self) -> float:
-        """σ_w² = E[Σ κ² ω²] / E[Σ κ²], the curvature-weighted mean squared weight change; 0 if κ = 0."""
-        mu = self.factors.curvature.double()
-        squared = self.factors.activity.double().square().sum(dim=(1, 2))
-        weighted = (mu * self.weight_change_along().double()).square().sum(dim=1) * squared
-        total = (mu.square().sum(dim=1) * squared**2).sum()
-        return float(weighted.sum() / total) if float(total) > 0 else 0.0
-
-
-def dual(factors: LayerFactors, partner: Int[Tensor, " n"]) -> Dual:
-    """The first-order terms of every sample with its partner. An included bias needs no care: the constant
-    activity 1 has Δa = 0 by itself."""
-    usable = (partner >= 0) & (factors.lengths2() > 0)
-    index = usable.nonzero()[:, 0]
-    chosen = factors if index.numel() == factors.samples else factors.select(index)
-    change = factors.activity[partner[index]] - chosen.activity
-    push = change @ factors.weight.mT
-    along = torch.einsum("nrto,nto->nr", chosen.vectors, push)
-    pull = torch.einsum("nr,nrto->nto", chosen.curvature * along, chosen.vectors)
-    return Dual(index, chosen, change, push, pull, unpaired=factors.samples - index.numel())
+    t, i = a.shape[2:]
+    size = torch.linalg.vector_norm
+    norm = size(weight.double())
+    asked = size(push.double(), dim=(1, 2, 3))
+    if t == 1:
+        share = (size(push.double(), dim=3) / size(a.double(), dim=3)).nan_to_num(0, 0, 0)
+        fit = torch.stack([torch.zeros_like(asked), torch.ones_like(asked), size(share, dim=(1, 2)) / norm], dim=1)
+        return torch.where((a != 0).any(dim=3, keepdim=True), push, 0), fit
+    rows, wide = a.double(), push.double()
+    if t <= i:
+        squares, u = torch.linalg.eigh(rows @ rows.mT)
+    else:
+        squares, v = torch.linalg.eigh(rows.mT @ rows)
+    real = squares > CUT * squares.amax(dim=(1, 2), keepdim=True)
+    root = torch.where(real, squares, torch.inf).sqrt()
+    if t > i:
+        u = rows @ v / root[:, :, None]
+    u = torch.where(real[:, :, None], u, 0)
+    inside = u.mT @ wide  # n g s o
+    reached = u @ inside
+    largest, least = squares.amax(dim=(1, 2)), torch.where(real, squares, torch.inf).amin(dim=(1, 2))
+    fit = torch.stack(
+        [
+            size(reached - wide, dim=(1, 2, 3)) / asked.clamp_min(torch.finfo(torch.float64).tiny),
+            (largest / least).sqrt(),
+            size(inside / root[..., None], dim=(1, 2, 3)) / norm,
+        ],
+        dim=1,
+    )
+    return reached.to(push.dtype), fit

@@ -1,80 +1,102 @@
-"""LayerFactors: what one fully connected layer keeps of every sample. The heart of the engine.
+"""LayerFactors: what one layer keeps of every sample. The heart of the engine.
 
-z_p = W a_p is linear in W and a_p does not depend on W, so whatever lies downstream
+z_t = W a_t at places t = 1 … T is linear in W and a_t does not depend on W, so whatever lies downstream
 
-    g_p = δ_p ⊗ a_p,  δ_p = ∂ℓ_p/∂z_p        h_p = M_p ⊗ a_p a_pᵀ,  M_p = ∂²ℓ_p/∂z_p² = Σ_m μ_m e_m e_mᵀ
+    g_p = Σ_t δ_t ⊗ a_t,  δ_t = ∂ℓ_p/∂z_t        h_p = Σ_ts M_ts ⊗ a_t a_sᵀ,  M_ts = ∂²ℓ_p/∂z_t∂z_s
 
-and nothing of size D × D exists per sample. Source: theory.md section 2.
+and nothing of size D × D exists per sample. h_p = Σ_m μ_m x_m x_mᵀ with orthogonal x_m of one length, the same class of
+vectors as g_p: at one place x_m = e_m ⊗ a with (μ_m, e_m) the eigenpairs of M. Source: theory.md sections 2, 3 and 6.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from engine.curvature import guards
+from engine.curvature import accumulate, duality, guards
 from engine.curvature.accumulate import over
 from engine.curvature.autodiff import ShiftedNetwork, is_curved, rows_of_derivative, second_derivative
-from engine.curvature.kronecker import Vectors
+from engine.curvature.kronecker import Kronecker, Rows, Vectors
 from engine.curvature.memory import Memory, memory
 from engine.losses import LossLike
 from engine.progress import Progress, silent
 
+# S, the root of Γ Γᵀ or of AᵀA, is inverted where it is above this share of its largest, squared.
+CUT = 1e-14
+# T · d_out up to which the second derivative of a smooth tail is taken at several places.
+FULL_LIMIT = 512
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class LayerFactors:
-    """Per-sample factors of one layer.
+    """Factors of some samples. Vectors x are left sides (n r g t o) whose right side is a_t, or written out (n r d)
+    where `activity` is None.
 
-    activity: a_p, with a last component 1 where the bias is included; delta: δ_p; curvature: μ_m, the
-    eigenvalues of M_p by falling magnitude; vectors: their orthonormal eigenvectors e_m as rows; all
-    at the layer's one place;
-    weight: W, with the bias as last column where it is included; loss: ℓ_p; correct: whether the largest
-    logit is the target's; kind: "gauss-newton" (M_p = J_pᵀ A_p J_p, exact for a piecewise-linear tail,
-    rank ≤ K) or "full" (with the second derivative of the tail, rank d_out).
+    x: x_m, and curvature: μ_m, by falling |μ|; norm2: |x_m|²; g: g_p; loss: ℓ_p; correct: whether the largest logit is
+    the target's. Of the samples changed into their partners, 0 elsewhere: paired: which; v: v_p; u: u_p, with
+    `change` Δa_t as its right side; along: x_m · Δw_p; fit: see duality.least_change. fisher, drawn: rows r_m and
+    weights w_m of the true Fisher matrix, Σ_m w_m r_m r_mᵀ, where it is asked for.
     """
 
-    activity: Float[Tensor, "n 1 d_in"]
-    delta: Float[Tensor, "n 1 d_out"]
+    x: Tensor
     curvature: Float[Tensor, "n r"]
-    vectors: Float[Tensor, "n r 1 d_out"]
-    weight: Float[Tensor, "d_out d_in"]
+    norm2: Float[Tensor, " n"]
+    g: Tensor
     loss: Float[Tensor, " n"]
     correct: Float[Tensor, " n"]
-    kind: str
+    activity: Float[Tensor, "n g t i"] | None = None
+    paired: Bool[Tensor, " n"] | None = None
+    v: Tensor | None = None
+    u: Tensor | None = None
+    change: Float[Tensor, "n g t i"] | None = None
+    along: Float[Tensor, "n r"] | None = None
+    fit: Float[Tensor, "n 3"] | None = None
+    fisher: Tensor | None = None
+    drawn: Float[Tensor, "n m"] | None = None
 
     @property
     def samples(self) -> int:
-        return self.activity.shape[0]
+        return self.norm2.shape[0]
 
-    @property
-    def dimension(self) -> int:
-        """D, the number of weights."""
-        return self.weight.numel()
+    def __getitem__(self, index: slice | Int[Tensor, " m"]) -> "LayerFactors":
+        """Those of some samples."""
+        return replace(self, **{name: x[index] for name, x in self._tensors()})
 
-    def select(self, index: Int[Tensor, " m"]) -> "LayerFactors":
-        """The factors of some samples."""
-        per_sample = ("activity", "delta", "curvature", "vectors", "loss", "correct")
-        rows = {name: getattr(self, name)[index] for name in per_sample}
-        return LayerFactors(weight=self.weight, kind=self.kind, **rows)
+    @classmethod
+    def joined(cls, parts: "list[LayerFactors]") -> "LayerFactors":
+        """Those of one chunk of samples after the other."""
+        columns = zip(*(part._tensors() for part in parts), strict=True)
+        return cls(**{column[0][0]: torch.cat([x for _, x in column]) for column in columns})
 
-    @property
-    def gradients(self) -> Vectors:
-        """g_p = δ_p ⊗ a_p."""
-        return Vectors(self.delta[:, None], self.activity)
+    def _tensors(self) -> list[tuple[str, Tensor]]:
+        return [(f.name, x) for f in fields(self) if (x := getattr(self, f.name)) is not None]
 
-    @property
-    def eigenvectors(self) -> Vectors:
-        """x_m = e_m ⊗ a_p, those of h_p = Σ_m μ_m x_m x_mᵀ, of length ‖a_p‖."""
-        return Vectors(self.vectors, self.activity)
-
-    def lengths2(self) -> Float[Tensor, " n"]:
-        """‖a_p‖², the squared length of the eigenvectors."""
-        return self.activity.square().sum(dim=(1, 2))
+    def vectors(self, name: str) -> Vectors:
+        """x, g, v, u or fisher."""
+        left = getattr(self, name)
+        right = self.change if name == "u" else self.activity
+        return Rows(left) if right is None else Kronecker(left, right)
 
     def kappa(self) -> Float[Tensor, "n r"]:
-        """Eigenvalues of h_p: κ_m = μ_m ‖a_p‖²; their eigenvectors are e_m ⊗ a_p/‖a_p‖."""
-        return self.curvature * self.lengths2()[:, None]
+        """Eigenvalues of h_p: κ_m = μ_m |x_m|²."""
+        return self.curvature * self.norm2[:, None]
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What one look at all samples tells. kept: their factors, where they are to be kept; averages: ḡ, v̄ and ū over
+    all samples; paired: which have a partner and an activity; sigma_w2: σ_w² = E[Σ κ² ω²] / E[Σ κ²], the
+    curvature-weighted mean squared weight change, 0 if κ = 0; fit: medians of what duality.least_change tells."""
+
+    kept: LayerFactors | None
+    averages: dict[str, Float[Tensor, " d"]]
+    paired: Bool[Tensor, " n"]
+    sigma_w2: float
+    mean_loss: float
+    accuracy: float
+    fit: tuple[float, float, float]
 
 
 class Tail(ShiftedNetwork):
@@ -82,9 +104,10 @@ class Tail(ShiftedNetwork):
 
     curvature "auto" measures whether the second derivative of what follows the layer contributes to any M_p,
     by one double backward pass along a random direction, and takes "full" only if it does. Forcing
-    "gauss-newton" on a smooth tail gives the Gauss–Newton matrix, which is not the Hessian.
+    "gauss-newton" on a smooth tail gives the Gauss–Newton matrix, which is not the Hessian; so does "auto" at more
+    than FULL_LIMIT outputs at several places. exact: whether h_p is the Hessian.
 
-    Raises ValueError, with the remedy, for a network that theory.md section 2 does not cover. What can be told
+    Raises ValueError, with the remedy, for a network that theory.md section 6 does not cover. What can be told
     without running it, engine.curvature.layers has told before.
     """
 
@@ -100,61 +123,277 @@ class Tail(ShiftedNetwork):
         dtype: torch.dtype,
         bias: bool = False,
         curvature: str = "auto",
+        fisher: bool = False,
     ):
         super().__init__(
             model, (layer,), inputs, targets, loss, device=device, dtype=dtype, bias=bias, curvature=curvature
         )
-        (self.weight,) = self.weights
-        if self.probing and self._chunk(slice(0, 64)) is None:
-            self.kind = "full"
+        (self.weight,), (self.site,) = self.weights, self.sites
+        self.fisher, self.exact, self.pairs = fisher, True, duality.Pairs()
+        if self._is_curved(slice(0, 64)):
+            self._bend()
+        elif not self.probing and self.kind == "gauss-newton":
+            self.exact = not self._is_curved(slice(0, 64), asked=True)
         guards.check(self)
+
+    @property
+    def outputs(self) -> int:
+        """T · d_out."""
+        return self.places * self.weight.shape[0]
+
+    @property
+    def single(self) -> bool:
+        """One place and one group: h_p = M ⊗ a aᵀ."""
+        return self.places == self.site.groups == 1
 
     @property
     def rank(self) -> int:
         """Most eigenpairs that one sample's curvature can have."""
-        d_out = self.weight.shape[0]
-        return d_out if self.kind == "full" else min(self.classes, d_out)
+        d_out, d_in = self.weight.shape
+        if self.kind == "full":
+            return d_out * min(self.places // self.site.groups or 1, d_in)
+        return min(self.classes, self.weight.numel()) if not self.single else min(self.classes, d_out)
+
+    @property
+    def written(self) -> bool:
+        """Whether vectors are written out: D numbers instead of their left sides and an activity."""
+        d_out, d_in = self.weight.shape
+        vectors = self.rank + 2
+        return not self.single and vectors * self.weight.numel() < self.places * (vectors * d_out + 2 * d_in)
 
     def memory(self, top_k: int | None) -> Memory:
         """What an analysis takes."""
         d_out, d_in = self.weight.shape
-        return memory(len(self.targets), d_out, d_in, self.rank, top_k, torch.finfo(self.dtype).bits // 8)
+        return memory(
+            len(self.targets), d_out, d_in, self.rank, top_k, torch.finfo(self.dtype).bits // 8,
+            places=self.places, classes=self.classes, written=self.written, full=self.kind == "full",
+        )  # fmt: skip
 
-    def factors(self, progress: Progress = silent, chunk: int | None = None) -> LayerFactors:
-        """The factors of every sample. Costs K backward passes through the part of the network after the
-        layer, and d_out more for "full". `chunk` samples go through the network at a time."""
-        n, d_out = self.targets.shape[0], self.weight.shape[0]
-        step = chunk or max(1, min(1024, 2**25 // (d_out * max(self.classes, self.rank))))
-        parts: list[dict[str, Tensor]] = []
-        for rows in over(n, step, progress, "factors"):
-            part = self._chunk(rows)
-            if part is None:  # curved after all: start again with the full second derivative
-                self.kind = "full"
-                return self.factors(progress, chunk)
-            parts.append(part)
-        joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        return LayerFactors(weight=self.weight, kind=self.kind, **joined)
+    def _is_curved(self, rows: slice, asked: bool = False) -> bool:
+        """Whether a second derivative that is not zero would be left out."""
+        if not asked and (not self.probing or self.kind == "full"):
+            return False
+        _, shift, f = self.forward(self.inputs[rows])
+        slope, _ = self.loss.derivatives(f.detach(), self.targets[rows].to(self.device))
+        return is_curved(f, shift, slope.to(f.dtype))
 
-    def _chunk(self, rows: slice) -> dict[str, Tensor] | None:
-        """The factors of some samples; None when a second derivative that is not zero is being left out."""
-        (a,), z, f = self.forward(self.inputs[rows])
-        targets = self.targets[rows].to(self.device)
+    def _bend(self) -> None:
+        """Take the second derivative, or say that it is left out."""
+        if self.single or self.outputs <= FULL_LIMIT:
+            self.kind = "full"
+        else:
+            self.probing, self.exact = False, False
+
+    # -- all samples ---------------------------------------------------------------------------------------
+
+    def pair(self, anchors_per_class: int | None, seed: int, progress: Progress = silent) -> None:
+        """Seek every sample's partner, by the distance of the layer's inputs."""
+        read: list[list[Tensor]] = [[] for _ in self.calls]
+        for rows in over(len(self.targets), 256, progress, "pairs"):
+            uses = iter(range(len(self.calls)))
+
+            def see(_: int, fed: Tensor, __: Tensor, uses: Iterator[int] = uses) -> None:
+                use = next(uses)
+                first = fed.movedim(self.calls[use].batch, 0)
+                read[use].append(first.unflatten(0, (-1, self.calls[use].each)).clone())
+
+            with self._hooked(see), torch.no_grad():
+                self.model(self.inputs[rows].to(self.device))
+        fed = tuple(torch.cat(parts) for parts in read)
+        flat = torch.cat([x.flatten(1) for x in fed], dim=1)
+        partner = duality.partners(flat, self.targets.to(self.device), anchors_per_class, seed)
+        self.pairs = duality.Pairs(fed, partner)
+
+    def survey(self, keep: bool, progress: Progress = silent) -> Survey:
+        """One look at all samples: see Survey."""
+        n = len(self.targets)
+        parts: list[LayerFactors] = []
+        paired = torch.zeros(n, dtype=torch.bool, device=self.device)
+        fits: list[Tensor] = []
+
+        def look(rows: slice) -> Iterator[tuple[str, Tensor]]:
+            if self._is_curved(rows):
+                raise _Curved
+            part = self.factors(rows)
+            if keep:
+                parts.append(part)
+            yield "loss", part.loss.double().sum()
+            yield "correct", part.correct.double().sum()
+            yield "g", part.vectors("g").sum()
+            if part.paired is None or part.along is None or part.fit is None:
+                return
+            paired[rows] = part.paired
+            fits.append(part.fit[part.paired])
+            yield "v", part.vectors("v").sum()
+            yield "u", part.vectors("u").sum()
+            kappa2 = (part.curvature.double().square() * part.norm2[:, None]).mul(part.paired[:, None])
+            yield "moved", (kappa2 * part.along.double().square()).sum()
+            yield "curved", (kappa2 * part.norm2[:, None]).sum()
+
+        try:
+            sums = accumulate.sums(look, n, self.chunk, progress, "factors")
+        except _Curved:  # curved after all: start again
+            self._bend()
+            return self.survey(keep, progress)
+        pairs = int(paired.sum())
+        averages = {"g": sums["g"] / n} | {name: sums[name] / max(pairs, 1) for name in ("v", "u") if name in sums}
+        moved, curved = (float(sums.get(name, 0.0)) for name in ("moved", "curved"))
+        fit = torch.cat(fits).median(dim=0).values.tolist() if pairs else (0.0, 1.0, 0.0)
+        return Survey(
+            kept=LayerFactors.joined(parts) if keep else None,
+            averages=averages,
+            paired=paired,
+            sigma_w2=moved / curved if curved > 0 else 0.0,
+            mean_loss=float(sums["loss"]) / n,
+            accuracy=float(sums["correct"]) / n,
+            fit=(fit[0], fit[1], fit[2]),
+        )
+
+    # -- some samples --------------------------------------------------------------------------------------
+
+    @property
+    def chunk(self) -> int:
+        """Samples that go through the network at a time."""
+        if self.single:
+            return max(1, min(1024, 2**25 // (self.weight.shape[0] * max(self.classes, self.rank))))
+        each = self.classes * (self.outputs + 3 * self.weight.numel()) + self.places * self.weight.shape[1]
+        return max(1, min(256, 2**24 // (each + (8 * self.outputs**2 if self.kind == "full" else 0))))
+
+    def factors(self, rows: slice | Int[Tensor, " m"], dual: bool = True) -> LayerFactors:
+        """The factors of some samples, with those of the duality once they are paired. Costs K backward passes through
+        the part of the network after the layer, and T · d_out more for "full"."""
+        (a,), shift, f = self.forward(self.inputs[rows])
+        a, targets = a.detach(), self.targets[rows].to(self.device)
         slope, hessian = self.loss.derivatives(f.detach(), targets)
-        jacobian = rows_of_derivative(f, z)
-        second = None
-        if self.kind == "full":
-            second = second_derivative(f, z, slope.to(f.dtype))
-        elif self.probing and is_curved(f, z, slope.to(f.dtype)):
-            return None
+        jacobian = rows_of_derivative(f, shift)
+        second = second_derivative(f, shift, slope.to(f.dtype)).double() if self.kind == "full" else None
+        delta = torch.einsum("nc,nce->ne", slope, jacobian.double())
+        spectrum = self._at_one_place if self.single else self._at_places
+        x, mu, norm2, along = spectrum(a, jacobian, hessian, second)
+        factors = LayerFactors(
+            x=x,
+            curvature=mu.to(a.dtype),
+            norm2=norm2,
+            g=self._vectors(delta[:, None], a),
+            loss=self.loss.value(f.detach().double(), targets).to(a.dtype),
+            correct=(f.detach().argmax(dim=1) == targets).to(a.dtype),
+            activity=None if self.written else a,
+        )
+        if self.fisher:
+            drawn, weights = self.loss.likelihood(f.detach(), jacobian)
+            factors = replace(factors, fisher=self._vectors(drawn, a), drawn=weights.to(a.dtype))
+        if self.pairs.partner is None or not dual:
+            return factors
+        paired = (self.pairs.partner[rows] >= 0) & (a.square().sum(dim=(1, 2, 3)) > 0)
+        change = torch.where(paired[:, None, None, None], self._activity(self.pairs.partner[rows]) - a, 0)
+        push = self._pushed(change)
+        reached, fit = duality.least_change(a, push, self.weight)
+        pull = self._pull(jacobian, hessian, second, push)
+        return replace(
+            factors,
+            paired=paired,
+            v=self._vectors(pull[:, None], a),
+            u=self._vectors(delta[:, None], change),
+            change=None if self.written else change,
+            along=along(self.flattened(reached).double()).to(a.dtype),
+            fit=fit,
+        )
+
+    def _activity(self, index: Int[Tensor, " m"]) -> Float[Tensor, "m g t i"]:
+        """a_t of the samples of an index, from the inputs read by `pair`."""
+        places = []
+        for call, fed in zip(self.calls, self.pairs.fed, strict=True):
+            places.append(self.site.places(fed[index].flatten(0, 1).movedim(0, call.batch), call))
+        return torch.cat(places, dim=2)
+
+    def _pushed(self, change: Float[Tensor, "n g t i"]) -> Float[Tensor, "n g t o"]:
+        """W Δa_t."""
+        return change @ self.weight.view(change.shape[1], -1, change.shape[3]).mT
+
+    def _pull(
+        self, jacobian: Float[Tensor, "n c e"], hessian: Float[Tensor, "n c c"], second: Tensor | None, push: Tensor
+    ) -> Float[Tensor, "n e"]:
+        """Σ_s M_ts W Δa_s, float64."""
+        z, j = self.flattened(push).double()[:, :, None], jacobian.double()
+        pull = j.mT @ (hessian @ (j @ z))
+        return (pull if second is None else pull + second @ z)[:, :, 0]
+
+    def _vectors(self, z: Float[Tensor, "n r e"], a: Float[Tensor, "n g t i"]) -> Tensor:
+        """Σ_t z_t ⊗ a_t as it is kept."""
+        (left,) = self.by_place(z.to(a.dtype))
+        return Kronecker(left, a).written_out() if self.written else left
+
+    def _at_one_place(
+        self, a: Tensor, jacobian: Float[Tensor, "n c e"], hessian: Float[Tensor, "n c c"], second: Tensor | None
+    ) -> "_Spectrum":
         mu, e = _eigenpairs(jacobian, hessian, second)
-        return {
-            "activity": a.detach()[:, None],
-            "delta": torch.einsum("nc,nco->no", slope, jacobian.double()).to(a.dtype)[:, None],
-            "curvature": mu.to(a.dtype),
-            "vectors": e.to(a.dtype)[:, :, None],
-            "loss": self.loss.value(f.detach().double(), targets).to(a.dtype),
-            "correct": (f.detach().argmax(dim=1) == targets).to(a.dtype),
-        }
+        return (
+            self.by_place(e.to(a.dtype))[0],
+            mu,
+            a.square().sum(dim=(1, 2, 3)),
+            lambda z: (e @ z[:, :, None])[:, :, 0],
+        )
+
+    def _at_places(
+        self, a: Tensor, jacobian: Float[Tensor, "n c e"], hessian: Float[Tensor, "n c c"], second: Tensor | None
+    ) -> "_Spectrum":
+        """Orthonormal x_m, and so μ_m = κ_m. Without a second derivative h = Γᵀ A Γ, Γ = Σ_t J_t ⊗ a_t, and with
+        Γ Γᵀ = P s² Pᵀ the eigenpairs (κ, y) of s Pᵀ A P s give x = Γᵀ P s⁺ y; with one, M on all places and S = (AᵀA)^½
+        there those (κ, q) of S M S give x_m = Σ_t (S⁺ q_m)_t ⊗ a_t. Both keep signs and serve dependent a_t."""
+        if second is None:
+            (left,) = self.by_place(jacobian)
+            rows = Kronecker(left, a).written_out()
+            wide = rows.double()
+            squares, turn = torch.linalg.eigh(wide @ wide.mT)
+            s, inverse = _roots(squares)
+            turned = turn * s[:, None]
+            kappa, y = _by_magnitude(*torch.linalg.eigh(turned.mT @ hessian @ turned))
+            mix = ((turn * inverse[:, None]) @ y).mT  # x = mix Γ
+            lefts = mix @ jacobian.double()
+            x = (mix @ wide).to(a.dtype) if self.written else self.by_place(lefts.to(a.dtype))[0]
+        else:
+            j = jacobian.double()
+            n, g, t, _ = a.shape
+            squares, turn = torch.linalg.eigh(a.double() @ a.double().mT)
+            s, inverse = ((turn * root[..., None, :]) @ turn.mT for root in _roots(squares))
+
+            def across(root: Float[Tensor, "n g t t"], z: Float[Tensor, "n e q"]) -> Float[Tensor, "n e q"]:
+                by_place = z.view(n, g, t, -1)
+                return (root @ by_place).view(z.shape)
+
+            half = across(s, j.mT @ hessian @ j + second)
+            kappa, q = _by_magnitude(*torch.linalg.eigh(across(s, half.mT.contiguous())))
+            lefts = across(inverse, q[:, :, : self.rank].contiguous()).mT
+            kappa, x = kappa[:, : self.rank], self._vectors(lefts, a)
+        return x, kappa, torch.ones_like(a[:, 0, 0, 0]), lambda z: (lefts @ z[:, :, None])[:, :, 0]
+
+
+# x, μ, |x|², and what gives x_m · Δw for z_t = ΔW a_t (n, e).
+_Spectrum = tuple[
+    Tensor,
+    Float[Tensor, "n r"],
+    Float[Tensor, " n"],
+    Callable[[Float[Tensor, "n e"]], Float[Tensor, "n r"]],
+]
+
+
+class _Curved(Exception):
+    """A second derivative that is not zero was being left out."""
+
+
+def _roots(squares: Float[Tensor, "*n k"]) -> tuple[Float[Tensor, "*n k"], Float[Tensor, "*n k"]]:
+    """s and s⁺ of s², both 0 below CUT."""
+    s = squares.clamp_min(0).sqrt()
+    real = squares > CUT * squares.amax(dim=-1, keepdim=True)
+    return torch.where(real, s, 0), torch.where(real, 1 / s, 0)
+
+
+def _by_magnitude(
+    values: Float[Tensor, "n k"], vectors: Float[Tensor, "n d k"]
+) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n d k"]]:
+    """Eigenpairs by falling |value|."""
+    order = values.abs().argsort(dim=1, descending=True)
+    return values.gather(1, order), vectors.gather(2, order[:, None].expand_as(vectors))
 
 
 def _eigenpairs(
@@ -168,12 +407,9 @@ def _eigenpairs(
     if second is None and classes < d_out:
         q, r = torch.linalg.qr(jacobian.mT)
         q, r = q.double(), r.double()
-        mu, inner = torch.linalg.eigh(r @ hessian @ r.mT)
-        vectors = (q @ inner).mT
-    else:
-        j = jacobian.double()
-        matrix = j.mT @ hessian @ j
-        mu, inner = torch.linalg.eigh(matrix if second is None else matrix + second.double())
-        vectors = inner.mT
-    order = mu.abs().argsort(dim=1, descending=True)
-    return mu.gather(1, order), vectors.gather(1, order[:, :, None].expand_as(vectors))
+        mu, inner = _by_magnitude(*torch.linalg.eigh(r @ hessian @ r.mT))
+        return mu, (q @ inner).mT
+    j = jacobian.double()
+    matrix = j.mT @ hessian @ j
+    mu, vectors = _by_magnitude(*torch.linalg.eigh(matrix if second is None else matrix + second))
+    return mu, vectors.mT

@@ -51,11 +51,12 @@ def check(network: ShiftedNetwork) -> None:
 @torch.enable_grad()
 def _check(few: ShiftedNetwork) -> None:
     with parametrize.cached():  # one W for a pass, also where it is computed from others
-        for linear in few.linears:
-            linear.requires_grad_(True)
+        for site in few.sites:
+            site.module.requires_grad_(True)
         activities, shift, f = few.forward(few.inputs)
         # Read after the pass: the older spectral_norm writes them then.
-        parameters = [(linear.weight, linear.bias) if few.bias else (linear.weight,) for linear in few.linears]
+        modules = [site.module for site in few.sites]
+        parameters = [(m.weight, m.bias) if few.bias else (m.weight,) for m in modules]
     for layer, a, own in zip(few.layers, activities, parameters, strict=True):
         slopes = torch.autograd.grad(a.sum(), own, retain_graph=True, allow_unused=True) if a.requires_grad else ()
         alone = all(slope is None for slope in slopes)
@@ -76,7 +77,7 @@ def _check(few: ShiftedNetwork) -> None:
         gradients = _in_weights(value, parameters)
         along = torch.stack([(g * v).sum() for g, v in zip(gradients, directions, strict=True)]).sum()
         by_autograd = {"gradient": gradients, "Hessian": _in_weights(along, parameters)}
-        by_factors = _by_factors(activities, shift, f, slope, hessian, directions, bent)
+        by_factors = _by_factors(few, activities, shift, f, slope, hessian, directions, bent)
         for what, expected in by_autograd.items():
             _compare(few, what, expected, by_factors[what], rounding[what])
             rounding[what] = NEAR[f.dtype] ** 2 * max(x.detach().norm().item() for x in expected)
@@ -103,6 +104,7 @@ def _compare(
 
 
 def _by_factors(
+    few: ShiftedNetwork,
     activities: Sequence[Tensor],
     shift: Tensor,
     f: Tensor,
@@ -113,9 +115,9 @@ def _by_factors(
 ) -> dict[str, list[Float[Tensor, "d_out d_in"]]]:
     """Σ_p δ_m ⊗ a_m and Σ_p U Q Uᵀ V of each layer, from derivatives in ε alone."""
     pull = _grad(f, shift, slope)
-    outputs = [v.shape[0] for v in directions]
-    a, delta = [x.detach() for x in activities], pull.detach().split(outputs, dim=1)
-    p = torch.cat([x @ v.mT for x, v in zip(a, directions, strict=True)], dim=1)
+    a, delta = [x.detach() for x in activities], few.by_place(pull.detach())
+    v = [w.view(x.shape[1], -1, x.shape[3]) for w, x in zip(directions, a, strict=True)]
+    p = few.flattened(*(torch.einsum("goi,ngti->ngto", w, x) for w, x in zip(v, a, strict=True)))
     moved = _moved(f, shift, p).detach()
     forwards, backwards = (slope * moved).sum(), (pull * p).sum()
     if (forwards - backwards).abs() > NEAR[f.dtype] * (slope.norm() * moved.norm() + pull.norm() * p.norm()):
@@ -125,11 +127,16 @@ def _by_factors(
         out = out + _grad(pull, shift, p)
     later = range(1, len(a))  # whose activities answer to the layers before
     for m in later:
-        out = out + _grad(activities[m], shift, delta[m] @ directions[m])
-    products = [q.mT @ x for q, x in zip(out.split(outputs, dim=1), a, strict=True)]
+        out = out + _grad(activities[m], shift, torch.einsum("ngto,goi->ngti", delta[m], v[m]))
+    products = [_product(q, x) for q, x in zip(few.by_place(out), a, strict=True)]
     for m in later:
-        products[m] = products[m] + delta[m].mT @ _moved(activities[m], shift, p)
-    return {"gradient": [d.mT @ x for x, d in zip(a, delta, strict=True)], "Hessian": products}
+        products[m] = products[m] + _product(delta[m], _moved(activities[m], shift, p))
+    return {"gradient": [_product(d, x) for x, d in zip(a, delta, strict=True)], "Hessian": products}
+
+
+def _product(z: Float[Tensor, "n g t o"], a: Float[Tensor, "n g t i"]) -> Float[Tensor, "go i"]:
+    """Σ_pt z_pt ⊗ a_pt."""
+    return torch.einsum("ngto,ngti->goi", z, a).flatten(0, 1)
 
 
 def _in_weights(value: Tensor, parameters: Sequence[tuple[Tensor, ...]]) -> list[Float[Tensor, "d_out d_in"]]:

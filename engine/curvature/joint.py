@@ -128,7 +128,7 @@ class JointTail(ShiftedNetwork):
             if self.probing and self.kind != "full" and is_curved(f, shift, slope):
                 self.kind = "full"
             (delta,) = torch.autograd.grad((f * slope).sum(), shift)
-            pairs = zip(activities, self._by_layer(delta), strict=True)
+            pairs = zip(_single(activities), self._by_layer(delta), strict=True)
             yield "loss", self.loss.value(f.detach().double(), targets).sum()
             yield "correct", (f.detach().argmax(dim=1) == targets).sum()
             yield "gradient", torch.cat([(d.mT.double() @ a.detach().double()).flatten() for a, d in pairs])
@@ -146,14 +146,19 @@ class JointTail(ShiftedNetwork):
         curvature = jacobian.double().mT @ hessian @ jacobian.double()
         if self.kind == "full":
             curvature = curvature + second_derivative(f, shift, slope.to(f.dtype)).double()
-        response = torch.cat([rows_of_derivative(a, shift) for a in activities[1:]], dim=1)
+        response = torch.cat([rows_of_derivative(a, shift) for a in _single(activities)[1:]], dim=1)
         outputs, q = shift.shape[1], shift.shape[1] + response.shape[1]
         core = shift.new_zeros(shift.shape[0], q, q, requires_grad=False)
         core[:, :outputs, :outputs] = ((curvature + curvature.mT) / 2).to(f.dtype)
         core[:, outputs:, :outputs] = response
         core[:, :outputs, outputs:] = response.mT
         delta = torch.einsum("nc,nco->no", slope, jacobian.double()).to(f.dtype)
-        return JointFactors(tuple(a.detach() for a in activities), self._by_layer(delta), core)
+        return JointFactors(tuple(a.detach() for a in _single(activities)), self._by_layer(delta), core)
 
     def _by_layer(self, z: Float[Tensor, "n d_out"]) -> tuple[Tensor, ...]:
         return z.split([w.shape[0] for w in self.weights], dim=1)
+
+
+def _single(activities: tuple[Float[Tensor, "n 1 1 _"], ...]) -> tuple[Float[Tensor, "n _"], ...]:
+    """Those of layers with one place and one group."""
+    return tuple(a[:, 0, 0] for a in activities)

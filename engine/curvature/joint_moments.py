@@ -6,8 +6,8 @@ in the notation of engine.curvature.joint.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
@@ -29,13 +29,11 @@ class JointMoments(Moments):
 
     tail: JointTail
     gradient: Float[Tensor, " d"]
+    samples: int
+    counted: Mapping[str, Tensor] = field(default_factory=dict)
 
     def means(self) -> dict[str, Float[Tensor, " d"]]:
         return {"g": self.gradient}
-
-    @property
-    def samples(self) -> int:
-        return len(self.tail.targets)
 
     def along(self, v: Float[Tensor, "d k"], rows: slice) -> Along:
         factors = self.tail.factors(rows)

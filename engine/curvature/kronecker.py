@@ -2,9 +2,12 @@
 
 A layer that is used at places t = 1 … T of a sample (T = 1 for one vector per sample, tokens of a sequence, image
 positions of a convolution) has gradients and curvature made of vectors x = Σ_t l_t ⊗ a_t, l_t in its outputs and a_t in
-its inputs: nothing of size D = d_out · d_in exists per sample. Source: theory.md sections 2 and 6.
+its inputs: nothing of size D = d_out · d_in exists per sample. A convolution in groups has such a sum in each of them,
+one after the other. Where the sums are shorter than what they are made of, they are kept written out.
+Source: theory.md sections 2 and 6.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import torch
@@ -12,55 +15,108 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-@dataclass(frozen=True, eq=False)
-class Vectors:
-    """x_pm = Σ_t l_pmt ⊗ a_pt of every sample p: left l, and right a, which all x_pm of a sample share."""
+class Vectors(ABC):
+    """Some vectors x_pm of every sample p, r of them each, flattened row-major into D numbers. right: what they share
+    with others that have the same, so that directions need be `pushed` only once for all."""
 
-    left: Float[Tensor, "n r t d_out"]
-    right: Float[Tensor, "n t d_in"]
+    right: Tensor | None
+
+    @property
+    @abstractmethod
+    def samples(self) -> int: ...
+
+    @abstractmethod
+    def sum(self) -> Float[Tensor, " d"]:
+        """Σ_pm x_pm, float64."""
+
+    @abstractmethod
+    def pushed(self, v: Float[Tensor, "d k"]) -> Tensor:
+        """What `along` takes of directions v_i."""
+
+    @abstractmethod
+    def along(self, pushed: Tensor) -> Float[Tensor, "n r k"]:
+        """x_pm · v_i, of `pushed` directions."""
+
+    @abstractmethod
+    def back(self, weights: Float[Tensor, "n r k"]) -> Float[Tensor, "d k"]:
+        """Σ_pm x_pm w_pmi, the adjoint of `along`."""
+
+    @abstractmethod
+    def written_out(self) -> Float[Tensor, "n r d"]:
+        """x_pm itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kronecker(Vectors):
+    """x_pm = Σ_t l_pmt ⊗ a_pt in each group: left l, and right a, which all x_pm of a sample share."""
+
+    left: Float[Tensor, "n r g t o"]
+    right: Float[Tensor, "n g t i"]
 
     @property
     def samples(self) -> int:
         return self.right.shape[0]
 
     @property
-    def places(self) -> int:
-        """T."""
-        return self.right.shape[1]
+    def single(self) -> bool:
+        """x = l ⊗ a: one place and one group."""
+        return self.right.shape[1] * self.right.shape[2] == 1
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """(d_out, d_in)."""
-        return self.left.shape[3], self.right.shape[2]
+    def shape(self) -> tuple[int, int, int]:
+        """(groups, outputs of a group, inputs of a group): D is their product."""
+        return self.left.shape[2], self.left.shape[4], self.right.shape[3]
 
-    def __getitem__(self, rows: slice) -> "Vectors":
-        """Those of some samples."""
-        return Vectors(self.left[rows], self.right[rows])
+    def sum(self) -> Float[Tensor, " d"]:
+        return torch.einsum("ngto,ngti->goi", self.left.double().sum(dim=1), self.right.double()).flatten()
 
-    def mean(self) -> Float[Tensor, " d"]:
-        """E_p[Σ_m x_pm], flattened row-major, float64."""
-        left, right = self.left.double().sum(dim=1).flatten(0, 1), self.right.double().flatten(0, 1)
-        return (left.mT @ right / self.samples).flatten()
-
-    def pushed(self, v: Float[Tensor, "d k"]) -> Float[Tensor, "n to k"]:
-        """V_i a_pt, places and outputs in one axis: what `along` takes of the right vectors."""
-        (d_out, d_in), k = self.shape, v.shape[1]
-        by_input = v.view(d_out, d_in, k).transpose(0, 1).reshape(d_in, d_out * k)
+    def pushed(self, v: Float[Tensor, "d k"]) -> Float[Tensor, "n gto k"]:
+        """V_i a_pt, groups, places and outputs in one axis."""
+        (g, o, i), k = self.shape, v.shape[1]
+        by_input = v.view(g, o, i, k).transpose(1, 2).reshape(g, i, o * k)
         return (self.right @ by_input).view(self.samples, -1, k)
 
-    def along(self, pushed: Float[Tensor, "n to k"]) -> Float[Tensor, "n r k"]:
-        """x_pm · v_i = Σ_t l_pmtᵀ V_i a_pt, of `pushed` directions."""
+    def along(self, pushed: Float[Tensor, "n gto k"]) -> Float[Tensor, "n r k"]:
         return self.left.flatten(2) @ pushed
 
     def back(self, weights: Float[Tensor, "n r k"]) -> Float[Tensor, "d k"]:
-        """Σ_pm x_pm w_pmi, the adjoint of `along`."""
-        (d_out, d_in), k = self.shape, weights.shape[2]
-        left = (self.left.flatten(2).mT @ weights).view(-1, d_out * k)
-        return (left.mT @ self.right.flatten(0, 1)).view(d_out, k, d_in).transpose(1, 2).reshape(d_out * d_in, k)
+        (g, o, i), k = self.shape, weights.shape[2]
+        left = (self.left.flatten(2).mT @ weights).view(self.samples, g, -1, o * k)
+        total = left.transpose(0, 1).flatten(1, 2).mT @ self.right.transpose(0, 1).flatten(1, 2)
+        return total.view(g, o, k, i).transpose(2, 3).reshape(g * o * i, k)
 
     def written_out(self) -> Float[Tensor, "n r d"]:
-        """x_pm itself, flattened row-major."""
-        return torch.einsum("nrto,nti->nroi", self.left, self.right).flatten(2)
+        n, r = self.left.shape[:2]
+        by_output = self.left.permute(0, 2, 1, 4, 3).flatten(2, 3)  # (n, g, r o, t)
+        rows = (by_output @ self.right).view(n, -1, r, self.left.shape[4], self.right.shape[3])
+        return rows.transpose(1, 2).flatten(2)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows(Vectors):
+    """Vectors written out."""
+
+    x: Float[Tensor, "n r d"]
+    right: None = None
+
+    @property
+    def samples(self) -> int:
+        return self.x.shape[0]
+
+    def sum(self) -> Float[Tensor, " d"]:
+        return self.x.sum(dim=(0, 1), dtype=torch.float64)
+
+    def pushed(self, v: Float[Tensor, "d k"]) -> Float[Tensor, "d k"]:
+        return v
+
+    def along(self, pushed: Float[Tensor, "d k"]) -> Float[Tensor, "n r k"]:
+        return self.x @ pushed
+
+    def back(self, weights: Float[Tensor, "n r k"]) -> Float[Tensor, "d k"]:
+        return self.x.flatten(0, 1).mT @ weights.flatten(0, 1)
+
+    def written_out(self) -> Float[Tensor, "n r d"]:
+        return self.x
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +128,10 @@ class Moment:
     y: Vectors | None = None
 
     @property
-    def samples(self) -> int:
-        return self.x.samples
-
-    @property
     def other(self) -> Vectors:
         """y, or x where there is no second side."""
         return self.x if self.y is None else self.y
 
-    def weighted(self, rows: slice, x: Float[Tensor, "n r e"]) -> Float[Tensor, "n r e"]:
-        """w x, for what stands for x of some samples."""
-        return x if self.weight is None else x * self.weight[rows][:, :, None]
+    def weighted(self, x: Float[Tensor, "n r e"]) -> Float[Tensor, "n r e"]:
+        """w x, for what stands for x."""
+        return x if self.weight is None else x * self.weight[:, :, None]

@@ -1,13 +1,108 @@
-"""What `analyze` refuses, before any work: each sentence gives the reason and the remedy."""
+"""The layers that can be studied, each kind told once, and what `analyze` refuses before any work: every sentence gives
+the reason and the remedy.
+
+A layer of any kind is z_t = W a_t at places t = 1 … T of a sample (theory.md section 6): a linear layer at the one
+vector or at each of the tokens that it is fed, a convolution at each position of its output, where a_t is the unfolded
+patch. A convolution in groups has a W of its own in each of them.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from engine.config.requests import joined
 from engine.errors import require
+
+KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One use of a studied layer in a forward pass. layer: its number; batch: the axis of its input that holds the
+    samples; each: pieces that a sample is cut into along that axis (windows, or tokens laid in one row), usually one;
+    shape: of its output for one sample."""
+
+    layer: int
+    batch: int
+    each: int
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Site:
+    """How a studied layer is read: its weight as a matrix, its input and output as places."""
+
+    module: Any  # of one of KINDS
+    bias: bool = False
+
+    @property
+    def groups(self) -> int:
+        return getattr(self.module, "groups", 1)
+
+    @property
+    def outputs(self) -> int:
+        """d_out, of all groups."""
+        return self.module.out_channels if _is_convolution(self.module) else self.module.out_features
+
+    def weight(self) -> Float[Tensor, "d_out d_in"]:
+        """W, with the bias as last column where it is included; the matrices of groups one below the other."""
+        weight = self.module.weight.flatten(1)
+        return torch.cat([weight, self.module.bias[:, None]], dim=1) if self.bias else weight
+
+    def places(self, fed: Tensor, call: Call) -> Float[Tensor, "n g t d_in"]:
+        """a_t, with a last component 1 where the bias is included."""
+        first = fed.movedim(call.batch, 0)
+        rows = (
+            _patches(self.module, first)
+            if _is_convolution(self.module)
+            else first.reshape(len(first), 1, -1, first.shape[-1])
+        )
+        rows = rows.unflatten(0, (-1, call.each)).transpose(1, 2).flatten(2, 3)
+        return torch.cat([rows, torch.ones_like(rows[..., :1])], dim=-1) if self.bias else rows
+
+    def laid(self, z: Float[Tensor, "n g t o"], call: Call) -> Tensor:
+        """Values at the places as the layer's output has them."""
+        n, g, t, o = z.shape
+        pieces = z.view(n, g, call.each, t // call.each, o).transpose(1, 2)
+        shape = list(call.shape)
+        shape[call.batch] = n * call.each
+        if _is_convolution(self.module):
+            return pieces.transpose(-1, -2).reshape(shape)
+        first = [shape[call.batch], *shape[: call.batch], *shape[call.batch + 1 :]]
+        return pieces.reshape(first).movedim(0, call.batch)
+
+    def count(self, call: Call) -> int:
+        """T of one use."""
+        return prod(call.shape) // self.outputs
+
+
+def _is_convolution(module: nn.Module) -> bool:
+    return isinstance(module, nn.modules.conv._ConvNd)
+
+
+def _patches(module: Any, x: Float[Tensor, "n c *size"]) -> Float[Tensor, "n g t d_in"]:
+    """What each position of a convolution's output is a product with: (channels of the group, kernel), row-major."""
+    axes = len(module.kernel_size)
+    margins = []
+    for axis in reversed(range(axes)):  # pad() counts from the last axis
+        if module.padding == "same":
+            total = module.dilation[axis] * (module.kernel_size[axis] - 1)
+            margins += [total // 2, total - total // 2]
+        else:
+            margins += [0 if module.padding == "valid" else module.padding[axis]] * 2
+    if any(margins):
+        x = pad(x, margins, "constant" if module.padding_mode == "zeros" else module.padding_mode)
+    for axis in range(axes):
+        reach = module.dilation[axis] * (module.kernel_size[axis] - 1) + 1
+        x = x.unfold(2 + axis, reach, module.stride[axis])[..., :: module.dilation[axis]]
+    x = x.unflatten(1, (module.groups, -1)).movedim(2, 2 + axes)  # (n, g, *positions, channels, *kernel)
+    return x.flatten(2, 1 + axes).flatten(3)
 
 
 def check_samples(inputs: Any, targets: Any) -> None:
@@ -32,37 +127,42 @@ def check_samples(inputs: Any, targets: Any) -> None:
     )
 
 
-def linear_names(model: nn.Module) -> str:
-    """The layers that can be studied, for a sentence."""
-    return ", ".join(name for name, m in model.named_modules() if isinstance(m, nn.Linear)) or "(none)"
+def names(model: nn.Module) -> list[str]:
+    """The layers of the kinds that can be studied."""
+    return [name for name, module in model.named_modules() if isinstance(module, KINDS)]
+
+
+def listed(model: nn.Module, but: str = "") -> str:
+    """The same for a sentence, without the one it is about."""
+    return ", ".join(name for name in names(model) if name != but) or "(none)"
 
 
 def check_layers(model: Any, layer: str | Sequence[str], bias: bool = False) -> tuple[str, ...]:
     """The layers meant by a name, several joined by "+" or a sequence of names; ValueError or TypeError: see
     `check_layer`, or one layer is named twice."""
-    names = joined(layer) if isinstance(layer, str) else tuple(layer)
-    require(bool(names), f"No layer is named; the model's linear layers are {linear_names(model)}.")
-    for name in names:
+    chosen = joined(layer) if isinstance(layer, str) else tuple(layer)
+    require(bool(chosen), f"No layer is named; the layers that can be studied are {listed(model)}.")
+    for name in chosen:
         check_layer(model, name, bias)
-        require(names.count(name) == 1, f"Layer {name!r} is named twice. Name each layer once.")
-    return names
+        require(chosen.count(name) == 1, f"Layer {name!r} is named twice. Name each layer once.")
+    return chosen
 
 
 def check_layer(model: Any, layer: str, bias: bool = False) -> None:
-    """ValueError or TypeError unless `layer` is an nn.Linear of the model with weights of its own, and the
-    model is in evaluation mode where that matters."""
+    """ValueError or TypeError unless `layer` is of a kind that can be studied, with weights of its own, and the model
+    is in evaluation mode where that matters."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}.")
     modules = dict(model.named_modules())
     require(
         layer in modules and bool(layer),
-        f"The model has no layer {layer!r}; its linear layers are {linear_names(model)}.",
+        f"The model has no layer {layer!r}; the layers that can be studied are {listed(model)}.",
     )
     linear = modules[layer]
     require(
-        isinstance(linear, nn.Linear),
-        f"Layer {layer!r} is a {type(linear).__name__}; the engine studies nn.Linear. "
-        f"Choose one of {linear_names(model)}.",
+        isinstance(linear, KINDS),
+        f"Layer {layer!r} is a {type(linear).__name__}; the engine studies linear layers and convolutions. "
+        f"Choose one of {listed(model)}.",
     )
     require(not bias or linear.bias is not None, f"Layer {layer!r} has no bias. Use bias=False.")
     twins = [

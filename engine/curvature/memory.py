@@ -5,39 +5,58 @@ from dataclasses import dataclass
 # (d_out, d_in) of each layer, as used.
 Shapes = tuple[tuple[int, int], ...]
 
-CHUNK_BYTES = 256 * 2**20  # more makes no product faster
+CHUNK_BYTES = 128 * 2**20  # more makes no product faster
 
 DENSE_LIMIT = 4096  # weights up to which the dense way is also the faster one for a few directions
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of an analysis beside the process: what stays, and what one sample adds while its triangles are
+    """Bytes of an analysis beside the process: the factors of all samples, where they are kept; what stays beside
+    them, the dense way and projected; and what one sample adds while its factors are made, while its triangles are
     formed, and while it is laid along the directions. stretch: so many times CHUNK_BYTES of samples are worth being
     worked on at a time."""
 
+    factors: int
     dense: int
     projected: int
+    made: int
     triangles: int
     along: int
     stretch: int = 1
 
 
-def memory(n: int, d_out: int, d_in: int, rank: int, top_k: int | None, item: int) -> Memory:
-    """For n samples of a layer d_out × d_in and numbers of `item` bytes; top_k None: the whole eigenbasis."""
-    d = d_out * d_in
-    # Per sample: a, Δa, δ, two products with M, and the eigenpairs of M.
-    factors = n * (2 * d_in + 3 * d_out + rank * (d_out + 1)) * item
+def memory(
+    n: int,
+    d_out: int,
+    d_in: int,
+    rank: int,
+    top_k: int | None,
+    item: int,
+    *,
+    places: int = 1,
+    classes: int = 0,
+    written: bool = False,
+    full: bool = False,
+) -> Memory:
+    """For n samples of a layer d_out × d_in used at so many places, and numbers of `item` bytes; top_k None: the whole
+    eigenbasis; written: vectors are written out; full: with the second derivative of the tail."""
+    d, outputs = d_out * d_in, places * d_out
+    # Of a sample: x, g, v and u, with a and Δa unless they are written out; the layer's input is kept besides.
+    vectors = (rank + 3) * d if written else (rank + 3) * outputs + 2 * places * d_in
+    factors = n * (vectors + 2 * rank + d_in) * item
     k = d if top_k is None else top_k * 5 // 4
-    triangles = 6 * d_out * (d_out + 1) // 2 + 3 * d_in * (d_in + 1) // 2
+    triangles = 6 * d_out * (d_out + 1) // 2 + 3 * d_in * (d_in + 1) // 2 + 3 * d_out**2
     return Memory(
-        # Seven moments, their triangles in float64, and eight float64 matrices while H is diagonalised.
-        dense=factors + d * d * (7 * item + 2 * 8 + 8 * 8),
+        factors=factors,
+        # Seven moments, their sums in float64, and eight float64 matrices while H is diagonalised.
+        dense=d * d * (7 * item + (2 if places == 1 else 7) * 8 + 8 * 8),
         # The Krylov basis and its image: twice four blocks a quarter wider than top_k, and as much in work space.
-        projected=factors + d * k * 4 * 3 * 8,
-        triangles=(triangles + 3 * d_out**2) * item,
+        projected=d * k * 4 * 3 * 8,
+        made=(classes * (outputs + 3 * d * (places > 1)) + 3 * places * d_in) * 8 + 8 * 8 * outputs**2 * full,
+        triangles=(triangles if places == 1 else 3 * (rank + 3) * d) * item,
         # Per sample laid along k directions: V_i a, and three products of the eigenvectors with it.
-        along=(d_out * k + 3 * rank * k) * item,
+        along=((0 if written else outputs * k) + 3 * rank * k) * item,
     )
 
 
@@ -52,9 +71,11 @@ def joint_memory(shapes: Shapes, top_k: int | None, item: int) -> Memory:
     k = d if top_k is None else top_k * 5 // 4
     widest = max(max(shape) for shape in shapes)
     return Memory(
+        factors=0,
         # Three moments, and while H is diagonalised eight float64 matrices, more than the sums before.
         dense=d * d * (3 * item + 8 * 8),
         projected=d * k * 4 * 3 * 8,
+        made=0,
         # Per sample: Q, Q S Q and what lies between; products of activities and slopes.
         triangles=(6 * q**2 + 4 * widest**2) * item,
         along=(4 * q * k + 3 * q**2) * item,
@@ -66,10 +87,12 @@ def joint_memory(shapes: Shapes, top_k: int | None, item: int) -> Memory:
 @dataclass(frozen=True)
 class Plan:
     """How the work is cut. dense: build D × D matrices, otherwise project everything on the leading
-    directions; expand: samples whose triangles are formed at a time; along: samples laid along the directions
-    at a time; bytes: estimated peak beyond what is in use now."""
+    directions; keep: keep the factors of all samples, otherwise make them anew whenever they are needed; expand:
+    samples whose triangles are formed at a time; along: samples laid along the directions at a time; bytes: estimated
+    peak beyond what is in use now."""
 
     dense: bool
+    keep: bool
     expand: int
     along: int
     bytes: int
@@ -78,26 +101,28 @@ class Plan:
 def plan(*, n: int, d: int, size: Memory, top_k: int | None, free: int) -> Plan:
     """The plan for n samples and d weights, whose analysis takes so much memory.
 
-    Raises MemoryError, with the numbers and what to reduce, when neither way fits in 80 % of the free bytes.
+    Raises MemoryError, with the numbers and what to reduce, when no way fits in 80 % of the free bytes.
     """
     room = free * 4 // 5
-    if top_k is None or d <= DENSE_LIMIT:
-        rest = room - size.dense
-        if max(size.triangles, size.along) <= rest:
-            expand, along = (_chunk(n, each, rest, size.stretch) for each in (size.triangles, size.along))
-            return Plan(True, expand, along, size.dense)
+    ways = [True] if top_k is None else [True, False] if d <= DENSE_LIMIT else [False]
+    for dense in ways:
+        for keep in (True, False):
+            base = (size.dense if dense else size.projected) + (size.factors if keep else 0)
+            made = 0 if keep else size.made
+            expand, along = size.triangles + made, size.along + made
+            if max(expand if dense else 0, along) <= room - base:
+                expand, along = (_chunk(n, each, room - base, size.stretch) for each in (expand, along))
+                return Plan(dense, keep, expand, along, base)
     if top_k is None:
         raise MemoryError(
             f"The whole eigenbasis of {d:,} weights and {n:,} samples needs about {_gib(size.dense)}, "
             f"and {_gib(free)} are free. Set top_k (say 100) to compute the leading directions only."
         )
-    if size.projected + size.along > room:
-        raise MemoryError(
-            f"{top_k} directions of {d:,} weights and {n:,} samples need about "
-            f"{_gib(size.projected + size.along)}, and {_gib(free)} are free. Reduce top_k or the number of samples."
-        )
-    fits = _chunk(n, size.along, room - size.projected, size.stretch)
-    return Plan(False, fits, fits, size.projected)
+    raise MemoryError(
+        f"{top_k} directions of {d:,} weights and {n:,} samples need about "
+        f"{_gib(size.projected + size.along + size.made)}, and {_gib(free)} are free. Reduce top_k or the number of "
+        "samples."
+    )
 
 
 def _chunk(n: int, each: int, room: int, stretch: int) -> int:

@@ -4,10 +4,10 @@ Source: theory.md sections 2 and 6.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from engine.curvature import accumulate, triangles
@@ -25,18 +25,20 @@ class Along:
 
 
 class Moments(ABC):
-    """Named moments of the same samples, among them H as "h", and their named mean vectors."""
+    """Named moments of the same samples, among them H as "h", and their named mean vectors.
 
-    @property
-    @abstractmethod
-    def samples(self) -> int: ...
+    counted: of moments and means that are of fewer samples, which; the others have no share in them.
+    """
+
+    samples: int
+    counted: Mapping[str, Bool[Tensor, " n"]]
 
     @abstractmethod
     def dense(self, chunk: int, progress: Progress = silent) -> dict[str, Float[Tensor, "d d"]]:
         """Every moment as a D × D matrix in the factors' precision, `chunk` samples at a time."""
 
     @abstractmethod
-    def means(self) -> dict[str, Float[Tensor, " d"]]: ...
+    def means(self) -> Mapping[str, Float[Tensor, " d"]]: ...
 
     @abstractmethod
     def along(self, v: Float[Tensor, "d k"], rows: slice) -> Along: ...
@@ -45,11 +47,9 @@ class Moments(ABC):
     def applied(self, v: Float[Tensor, "d k"], rows: slice) -> Float[Tensor, "d k"]:
         """Σ_p h_p V of some samples."""
 
-    index: Int[Tensor, " m"] | None = None  # which samples, None for all
-
-    def parts(self) -> "Iterable[Moments]":
-        """Those of the same samples."""
-        return (self,)
+    def count(self, name: str) -> int:
+        """How many samples a moment is the mean of."""
+        return int(self.counted[name].sum()) if name in self.counted else self.samples
 
     def apply(self, v: Float[Tensor, "d k"], chunk: int) -> Float[Tensor, "d k"]:
         """H V: O(n D k), never D × D."""
@@ -60,16 +60,13 @@ class Moments(ABC):
         self, v: Float[Tensor, "d k"], chunk: int, progress: Progress = silent
     ) -> dict[str, Float[Tensor, "k k"]]:
         """VᵀMV of every moment, float64: O(n D k)."""
-        result: dict[str, Tensor] = {}
-        for part in self.parts():
 
-            def products(rows: slice, part: Moments = part) -> Iterator[tuple[str, Tensor]]:
-                for name, (x, y) in part.along(v, rows).quadratic.items():
-                    yield name, x.flatten(0, 1).mT @ y.flatten(0, 1)
+        def products(rows: slice) -> Iterator[tuple[str, Tensor]]:
+            for name, (x, y) in self.along(v, rows).quadratic.items():
+                yield name, x.flatten(0, 1).mT @ y.flatten(0, 1)
 
-            for name, total in accumulate.sums(products, part.samples, chunk, progress, "projections").items():
-                result[name] = (total + total.mT) / (2 * part.samples)
-        return result
+        sums = accumulate.sums(products, self.samples, chunk, progress, "projections")
+        return {name: (total + total.mT) / (2 * self.count(name)) for name, total in sums.items()}
 
     def resampled(
         self,
@@ -80,69 +77,67 @@ class Moments(ABC):
     ) -> dict[str, Float[Tensor, "s k"]]:
         """v_iᵀMv_i of every moment and x̄·v_i of every mean for resamples of the samples.
         counts: how often each resample has each sample."""
-        result: dict[str, Tensor] = {}
-        for part in self.parts():
-            weights = counts.to(v) if part.index is None else counts.to(v)[:, part.index]
-            weights = weights / weights.sum(dim=1, keepdim=True).clamp_min(1)
+        counts = counts.to(v)
 
-            def shares(rows: slice, part: Moments = part, weights: Tensor = weights) -> Iterator[tuple[str, Tensor]]:
-                along = part.along(v, rows)
-                for name, (x, y) in along.quadratic.items():
-                    yield name, weights[:, rows] @ (x * y).sum(dim=1)
-                for name, slope in along.linear.items():
-                    yield name, weights[:, rows] @ slope
+        def shares(rows: slice) -> Iterator[tuple[str, Tensor]]:
+            along = self.along(v, rows)
+            for name, (x, y) in along.quadratic.items():
+                yield name, counts[:, rows] @ (x * y).sum(dim=1)
+            for name, slope in along.linear.items():
+                yield name, counts[:, rows] @ slope
 
-            result |= accumulate.sums(shares, part.samples, chunk, progress, "resampling")
-        return result
+        def size(name: str) -> Tensor:
+            own = counts[:, self.counted[name]] if name in self.counted else counts
+            return own.sum(dim=1, keepdim=True).clamp_min(1).double()
+
+        sums = accumulate.sums(shares, self.samples, chunk, progress, "resampling")
+        return {name: total / size(name) for name, total in sums.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """What the moments of some samples are sums of. linear: the vectors whose means are named, one of each sample."""
+
+    quadratic: Mapping[str, Moment]
+    linear: Mapping[str, Vectors] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class LayerMoments(Moments):
-    """Those of a layer whose vectors are kept of every sample. linear: the vectors whose means are named, one of each
-    sample; index: the samples of those moments and means that are of fewer."""
+    """Those of one layer. terms: of some samples, whether kept or made anew; h: H alone of them; averages: the means,
+    known before."""
 
-    quadratic: Mapping[str, Moment]
-    linear: Mapping[str, Vectors] = field(default_factory=dict)
-    index: Int[Tensor, " m"] | None = None
+    terms: Callable[[slice], Terms]
+    h: Callable[[slice], Moment]
+    samples: int
+    averages: Mapping[str, Float[Tensor, " d"]] = field(default_factory=dict)
+    counted: Mapping[str, Bool[Tensor, " n"]] = field(default_factory=dict)
 
-    @property
-    def samples(self) -> int:
-        return max(moment.samples for moment in self.quadratic.values())
-
-    def means(self) -> dict[str, Float[Tensor, " d"]]:
-        return {name: x.mean() for name, x in self.linear.items()}
-
-    def parts(self) -> "Iterable[LayerMoments]":
-        for n in sorted({moment.samples for moment in self.quadratic.values()}):
-            yield LayerMoments(
-                {name: moment for name, moment in self.quadratic.items() if moment.samples == n},
-                {name: x for name, x in self.linear.items() if x.samples == n},
-                None if n == self.samples else self.index,
-            )
+    def means(self) -> Mapping[str, Float[Tensor, " d"]]:
+        return self.averages
 
     def along(self, v: Float[Tensor, "d k"], rows: slice) -> Along:
         """The costly V_i a_p is computed once for all vectors that share their right side."""
+        terms = self.terms(rows)
         pushed: dict[int, Tensor] = {}
         laid: dict[int, Tensor] = {}
 
         def along(x: Vectors) -> Tensor:
             if id(x) not in laid:
-                part = x[rows]
                 if id(x.right) not in pushed:
-                    pushed[id(x.right)] = part.pushed(v)
-                laid[id(x)] = part.along(pushed[id(x.right)])
+                    pushed[id(x.right)] = x.pushed(v)
+                laid[id(x)] = x.along(pushed[id(x.right)])
             return laid[id(x)]
 
         quadratic = {}
-        for name, moment in self.quadratic.items():
-            x = moment.weighted(rows, along(moment.x))
+        for name, moment in terms.quadratic.items():
+            x = moment.weighted(along(moment.x))
             quadratic[name] = (x, along(moment.x)) if moment.y is None else (2 * x, along(moment.y))
-        return Along(quadratic, {name: along(x)[:, 0] for name, x in self.linear.items()})
+        return Along(quadratic, {name: along(x)[:, 0] for name, x in terms.linear.items()})
 
     def applied(self, v: Float[Tensor, "d k"], rows: slice) -> Float[Tensor, "d k"]:
-        h = self.quadratic["h"]
-        x = h.x[rows]
-        return x.back(h.weighted(rows, x.along(x.pushed(v))))
+        h = self.h(rows)
+        return h.x.back(h.weighted(h.x.along(h.x.pushed(v))))
 
     def dense(self, chunk: int, progress: Progress = silent) -> dict[str, Float[Tensor, "d d"]]:
-        return triangles.dense(self.quadratic, chunk, progress)
+        return triangles.dense(lambda rows: self.terms(rows).quadratic, self.count, self.samples, chunk, progress)

@@ -1,9 +1,9 @@
 """What is kept of single samples: their spectra for suppression, their resampled diagonals for intervals."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
@@ -16,32 +16,32 @@ from engine.results.suppression import Spectra
 
 
 def sample_spectra(
-    factors: LayerFactors,
+    factors: Callable[[Int[Tensor, " m"]], LayerFactors],
+    n: int,
     directions: Float[Tensor, "d k"],
     samples: int,
     seed: int,
     chunk: int,
     progress: Progress,
 ) -> Spectra:
-    """Spectra of `samples` randomly chosen samples, reduced as engine.results.suppression needs them."""
-    order = torch.randperm(factors.samples, generator=torch.Generator().manual_seed(seed))[:samples]
-    some = factors.select(order.to(factors.activity.device))
-    vectors, kappa = some.eigenvectors, some.kappa()
-    norm2 = some.lengths2().clamp_min(torch.finfo(some.activity.dtype).tiny)
-    n, k = some.samples, directions.shape[1]
-    leading = torch.empty(n, k, dtype=torch.float32, device=kappa.device)
+    """Spectra of `samples` randomly chosen ones of n samples, reduced as engine.results.suppression needs them."""
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))[:samples].to(directions.device)
+    kappas, leading = [], []
 
     def shares(rows: slice) -> Iterator[tuple[str, Tensor]]:
-        x = vectors[rows]
-        alpha = x.along(x.pushed(directions)).square() / norm2[rows, None, None]
-        leading[rows] = alpha[:, 0].float()
-        powers = torch.stack([kappa[rows], kappa[rows].square()], dim=2)
+        some = factors(order[rows])
+        x, kappa = some.vectors("x"), some.kappa()
+        norm2 = some.norm2.clamp_min(torch.finfo(kappa.dtype).tiny)
+        alpha = x.along(x.pushed(directions)).square() / norm2[:, None, None]
+        kappas.append(kappa)
+        leading.append(alpha[:, 0].float())
+        powers = torch.stack([kappa, kappa.square()], dim=2)
         yield "moments", torch.einsum("nrq,nrk->qrk", powers, alpha)
 
-    first, second = accumulate.sums(shares, n, chunk, progress, "spectra")["moments"] / n
+    first, second = accumulate.sums(shares, len(order), chunk, progress, "spectra")["moments"] / len(order)
     return Spectra(
-        kappa=kappa.double().cpu().numpy(),
-        alignment=leading.cpu().numpy(),
+        kappa=torch.cat(kappas).double().cpu().numpy(),
+        alignment=torch.cat(leading).cpu().numpy(),
         first=first.cpu().numpy(),
         second=second.cpu().numpy(),
     )

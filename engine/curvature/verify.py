@@ -1,33 +1,37 @@
 """The sceptic: some of an analysis' numbers once more, in float64, from nothing but the network and its loss.
 
-No factor, moment or projection of this engine takes part. For a direction V and every sample p the loss
+No factor, moment or projection of this engine takes part, nor what it makes of a layer's places: z(V, x) is what the
+layer's own module gives with the weights V. For a direction V and every sample p, x_p the layer's input and x_q that of
+its partner, the loss
 
-    f(s, t, r) = ℓ_p at weights W + sV + tΔW*_p, pre-activation shifted by rVΔa_p
+    f(s, t, r) = ℓ_p at weights W + sV, the layer's output shifted by t z'(W) + r z'(V),  z'(V) = z(V, x_q) − z(V, x_p)
 
-is differentiated forward, automatically, in its three numbers alone. At 0 (theory.md sections 1 and 3):
+is differentiated forward, automatically, in its three numbers alone. At 0 (theory.md sections 1, 3 and 6):
 
     ∂f/∂s = g_p·V      ∂²f/∂s² = Vᵀ h_p V      ∂²f/∂s∂t = v_p·V      ∂f/∂r = u_p·V
 
-so the sums over all samples give H_ii, C_ii, the C_AWD,ii that duality predicts, and C_ij of two directions. Of layers
-studied jointly V has a part for each, and there is no duality to check.
+so the sums over all samples give H_ii, C_ii, the C_AWD,ii that duality predicts, and C_ij of two directions. Where the
+analysis is of the Gauss–Newton matrix of a smooth tail, second derivatives are J V by forward mode with ∂²ℓ/∂f² between
+them, automatic too. Of layers studied jointly V has a part for each, and there is no duality to check.
 """
 
 import copy
-from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.func import functional_call, jacfwd, vmap
+from torch.func import functional_call, hessian, jacfwd, vmap
 
 from engine.config.requests import joined
 from engine.curvature.accumulate import over
-from engine.curvature.duality import minimal_weight_change, partners
+from engine.curvature.duality import partners
 from engine.curvature.layers import check_samples
 from engine.errors import require
-from engine.losses import Loss, lookup
+from engine.losses import Loss, LossLike, lookup
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
 from engine.results.record import Check
@@ -36,16 +40,21 @@ CHUNK = 256
 
 
 def verify(
-    model: nn.Module, inputs: Tensor, targets: Tensor, analysis: Analysis, progress: Progress = silent
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    analysis: Analysis,
+    progress: Progress = silent,
+    loss: LossLike | None = None,
 ) -> tuple[Check, ...]:
     """H_ii, C_ii, C_AWD,ii and C_ij along the probes of `analysis`, over all its samples.
 
-    model, inputs, targets: those that were analysed. The partners of duality are sought anew from the float64
-    activities with the analysis' own draw of anchors. ValueError if the analysis kept no probes, if the samples
-    are not as many, or if the network cannot be differentiated forward twice.
+    model, inputs, targets: those that were analysed; loss: the function, where it was one of one's own. The partners of
+    duality are sought anew from the float64 activities with the analysis' own draw of anchors. ValueError if the
+    analysis kept no probes, if the samples are not as many, or if the network cannot be differentiated forward twice.
     """
     about, probes = analysis.provenance, analysis.probes
-    loss = lookup(about.loss)
+    measure = lookup(about.loss if loss is None else loss)
     require(probes is not None, "This analysis kept no directions to check. Analyse again to have some.")
     assert probes is not None
     check_samples(inputs, targets)
@@ -54,26 +63,31 @@ def verify(
         f"{about.samples:,} samples were analysed, but {len(targets):,} were given. Give the same ones.",
     )
     model = copy.deepcopy(model).cpu().double().eval().requires_grad_(False)
-    targets = targets.cpu()
-    layers = joined(about.layer)
-    linear = _linear(model, layers[0])
-    activity = _activity(model, linear, inputs, progress)
-    if about.bias:
-        activity = torch.cat([activity, activity.new_ones(len(activity), 1)], dim=1)
-    weight = linear.weight if not about.bias else torch.cat([linear.weight, linear.bias[:, None]], dim=1)
-    if len(layers) > 1:
+    inputs = inputs.double() if inputs.is_floating_point() else inputs
+    targets, layers = targets.cpu(), joined(about.layer)
+    network = _Network(model, tuple(layers), about.bias, measure, about.exact)
+    try:
+        read = [network.fed(inputs[rows]) for rows in over(len(targets), CHUNK, progress, "reading activities")]
+        fed = tuple(torch.cat(parts) for parts in zip(*read, strict=True))
+        flat = torch.cat([x.flatten(1) for x in fed], dim=1)
         partner = torch.full_like(targets, -1)
-    else:
-        partner = partners(activity.to(getattr(torch, about.dtype)), targets, about.anchors_per_class, about.seed)
-    paired = (partner >= 0) & (activity.square().sum(dim=1) > 0)
-    columns = torch.from_numpy(probes.vectors.copy()).double().split([d_out * d_in for d_out, d_in in about.sizes])
-    directions = tuple(part.T.reshape(-1, *size) for part, size in zip(columns, about.sizes, strict=True))
-
-    chunks = []
-    for rows in over(len(targets), CHUNK, progress, "checking"):
-        change = torch.where(paired[rows, None], activity[partner[rows]] - activity[rows], 0.0)
-        dual = torch.nan_to_num(minimal_weight_change(weight, activity[rows], change))
-        chunks.append(_along(model, layers, loss, directions, inputs[rows], targets[rows], dual, change))
+        if len(layers) == 1:
+            partner = partners(flat.to(getattr(torch, about.dtype)), targets, about.anchors_per_class, about.seed)
+        paired = (partner >= 0) & (flat.any(dim=1) | about.bias)
+        other = torch.where(paired, partner, torch.arange(len(targets)))
+        columns = torch.from_numpy(probes.vectors.copy()).double().split([d_out * d_in for d_out, d_in in about.sizes])
+        directions = tuple(part.T for part in columns)
+        chunks = []
+        for rows in over(len(targets), CHUNK, progress, "checking"):
+            own, changed = (tuple(x[index] for x in fed) for index in (torch.arange(len(targets))[rows], other[rows]))
+            samples = vmap(network.along, in_dims=(None, 0, 0, 0, 0))
+            every = vmap(samples, in_dims=(0, None, None, None, None))
+            chunks.append(every(directions, inputs[rows], targets[rows], own, changed))
+    except (RuntimeError, NotImplementedError) as error:
+        raise ValueError(
+            f"This network cannot be differentiated forward twice ({str(error).splitlines()[0]}), so its numbers "
+            "cannot be checked this way. The tests of this program check them on networks that can."
+        ) from error
     g, h, v, u = torch.cat(chunks, dim=1).unbind(dim=2)
     return tuple(_checks(analysis, probes.index, about.batch_size, g, h, (v + u)[:, paired]))
 
@@ -99,68 +113,90 @@ def _checks(
     return checks
 
 
-def _linear(model: nn.Module, layer: str) -> nn.Linear:
-    module = model.get_submodule(layer)
-    assert isinstance(module, nn.Linear), "an analysis is of a linear layer"
-    return module
+@dataclass(frozen=True)
+class _Network:
+    """A network before its loss, the studied layers known by name; exact: its h_p is the Hessian."""
 
+    model: nn.Module
+    layers: tuple[str, ...]
+    bias: bool
+    loss: Loss
+    exact: bool
 
-def _activity(model: nn.Module, linear: nn.Module, inputs: Tensor, progress: Progress) -> Float[Tensor, "n d_in"]:
-    seen: list[Tensor] = []
-    handle = linear.register_forward_hook(lambda _, args, __: seen.append(args[0].clone()))
-    try:
-        for rows in over(len(inputs), CHUNK, progress, "reading activities"):
-            model(inputs[rows].double())
-    finally:
-        handle.remove()
-    return torch.cat(seen)
+    def fed(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """What the first layer is fed by each sample alone, at each of its uses."""
 
-
-def _along(
-    model: nn.Module,
-    layers: tuple[str, ...],
-    loss: Loss,
-    directions: tuple[Float[Tensor, "j _ _"], ...],
-    inputs: Tensor,
-    targets: Tensor,
-    dual: Float[Tensor, "n d_out d_in"],
-    change: Float[Tensor, "n d_in"],
-) -> Float[Tensor, "j n 4"]:
-    """g_p·V, Vᵀh_pV, v_p·V and u_p·V of every direction and sample; dual and change are those of the first layer."""
-    linears = [_linear(model, layer) for layer in layers]
-
-    def one(
-        direction: tuple[Tensor, ...], x: Tensor, y: Tensor, dual_change: Tensor, activity_change: Tensor
-    ) -> Tensor:
-        def f(theta: Tensor) -> Tensor:
-            steps = [theta[0] * part for part in direction]
-            steps[0] = steps[0] + theta[1] * dual_change
-            parameters = {}
-            for layer, linear, step in zip(layers, linears, steps, strict=True):
-                width = linear.weight.shape[1]
-                parameters[f"{layer}.weight"] = linear.weight + step[:, :width]
-                if step.shape[1] > width:
-                    parameters[f"{layer}.bias"] = linear.bias + step[:, width]
-            shift = theta[2] * (direction[0] @ activity_change)
-            handle = linears[0].register_forward_hook(lambda _, __, output: output + shift)
+        def one(x: Tensor) -> tuple[Tensor, ...]:
+            seen: list[Tensor] = []
+            module = self.model.get_submodule(self.layers[0])
+            handle = module.register_forward_hook(lambda _, args, __: seen.append(args[0].clone()))
             try:
-                logits = functional_call(model, parameters, (x[None],))
+                self.model(x[None])
             finally:
                 handle.remove()
-            return loss.value(logits, y[None])[0]
+            return tuple(seen)
+
+        seen: tuple[Tensor, ...] = vmap(one)(inputs)
+        return seen
+
+    def _moved(self, layer: str, step: Float[Tensor, " _"]) -> dict[str, Tensor]:
+        """The layer's parameters, as far as they are studied, moved by a step."""
+        module: Any = self.model.get_submodule(layer)
+        weight, bias = module.weight, module.bias
+        rows = step.view(weight.shape[0], -1)
+        if not self.bias:
+            return {"weight": weight + rows.view(weight.shape)}
+        return {"weight": weight + rows[:, :-1].reshape(weight.shape), "bias": bias + rows[:, -1]}
+
+    def _change(self, v: Float[Tensor, " _"], own: tuple[Tensor, ...], other: tuple[Tensor, ...]) -> list[Tensor]:
+        """z'(V) at each use of the first layer: z is linear in V, so that of weights moved by V less that of W."""
+        module = self.model.get_submodule(self.layers[0])
+        moved = self._moved(self.layers[0], v)
+
+        def z(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
+            output: Tensor = functional_call(module, parameters, (x,))
+            return output
+
+        return [(z(moved, q) - z({}, q)) - (z(moved, p) - z({}, p)) for p, q in zip(own, other, strict=True)]
+
+    def along(
+        self,
+        direction: tuple[Float[Tensor, " _"], ...],
+        x: Tensor,
+        y: Tensor,
+        own: tuple[Tensor, ...],
+        other: tuple[Tensor, ...],
+    ) -> Float[Tensor, "4"]:
+        """g_p·V, Vᵀh_pV, v_p·V and u_p·V of one direction and sample."""
+        module = self.model.get_submodule(self.layers[0])
+        push = [(module(q) - module(p)).detach() for p, q in zip(own, other, strict=True)]
+        pull = self._change(direction[0], own, other)
+
+        def outputs(theta: Tensor) -> Tensor:
+            moved = [self._moved(layer, theta[0] * v) for layer, v in zip(self.layers, direction, strict=True)]
+            parameters = {
+                f"{layer}.{name}": value
+                for layer, own in zip(self.layers, moved, strict=True)
+                for name, value in own.items()
+            }
+            shifts = iter([theta[1] * a + theta[2] * b for a, b in zip(push, pull, strict=True)])
+            handle = module.register_forward_hook(lambda _, __, z: z + next(shifts))
+            try:
+                logits: Tensor = functional_call(self.model, parameters, (x[None],))
+            finally:
+                handle.remove()
+            return logits
+
+        def value(f: Tensor) -> Tensor:
+            return self.loss.value(f, y[None])[0]
 
         def slope(theta: Tensor) -> tuple[Tensor, Tensor]:
-            first = jacfwd(f)(theta)
+            first = jacfwd(lambda theta: value(outputs(theta)))(theta)
             return first, first
 
-        second, first = jacfwd(slope, has_aux=True)(torch.zeros(3, dtype=torch.float64))
+        zero = torch.zeros(3, dtype=torch.float64)
+        second, first = jacfwd(slope, has_aux=True)(zero)
+        if not self.exact:
+            jacobian, f = jacfwd(outputs)(zero)[0], outputs(zero)
+            second = jacobian.T @ hessian(lambda f: value(f[None]))(f[0]) @ jacobian
         return torch.stack([first[0], second[0, 0], second[0, 1], first[2]])
-
-    samples: Callable[..., Tensor] = vmap(one, in_dims=(None, 0, 0, 0, 0))
-    try:
-        return vmap(samples, in_dims=(0, None, None, None, None))(directions, inputs.double(), targets, dual, change)
-    except (RuntimeError, NotImplementedError) as error:
-        raise ValueError(
-            f"This network cannot be differentiated forward twice ({str(error).splitlines()[0]}), so its numbers "
-            "cannot be checked this way. The tests of this program check them on networks that can."
-        ) from error

@@ -15,7 +15,10 @@ from engine.results.suppression import Spectra
 class Provenance:
     """Where the numbers come from. unpaired counts samples without a partner or without activity, left out of the
     AWD matrices; sigma_w2 is σ_w² of the theorem. shapes: (d_out, d_in) of each layer where several are studied
-    jointly, `layer` their names joined by "+"; d_out and d_in are then those of all together, and nothing is paired."""
+    jointly, `layer` their names joined by "+"; d_out and d_in are then those of all together, and nothing is paired.
+    places: T at which the layer is used in a sample; exact: h_p is the Hessian, not the Gauss–Newton matrix of a smooth
+    tail. fit: at several places, medians over samples of how far the dual weight change is from exact,
+    ‖ΔW*A − WΔA‖/‖WΔA‖, of the condition of A, and of ‖ΔW*‖/‖W‖."""
 
     layer: str
     loss: str
@@ -35,11 +38,15 @@ class Provenance:
     seconds: float
     bias: bool = False
     shapes: tuple[tuple[int, int], ...] = ()
+    places: int = 1
+    exact: bool = True
+    fit: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Provenance":
         """From plain JSON values."""
-        return cls(**{**values, "shapes": tuple((d_out, d_in) for d_out, d_in in values.get("shapes", ()))})
+        shapes = tuple((d_out, d_in) for d_out, d_in in values.get("shapes", ()))
+        return cls(**{**values, "shapes": shapes, "fit": tuple(values.get("fit", ()))})
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:

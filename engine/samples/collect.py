@@ -11,12 +11,10 @@ from engine.curvature import covariances
 from engine.curvature.accumulate import over
 from engine.curvature.covariances import Combination
 from engine.curvature.duality import partners
-from engine.curvature.factors import LayerFactors, Tail
-from engine.curvature.fisher import true_fisher
-from engine.curvature.kronecker import Vectors
+from engine.curvature.factors import Survey, Tail
+from engine.curvature.kronecker import Kronecker
 from engine.curvature.layers import check_samples
 from engine.curvature.memory import plan
-from engine.curvature.moments import LayerMoments
 from engine.curvature.projection import in_eigenbasis
 from engine.device import free_memory, resolve
 from engine.errors import require
@@ -76,32 +74,38 @@ def look(
     where = resolve(device)
     check_samples(inputs, targets)
     with torch.inference_mode(False):
-        tail = Tail(model, layer, inputs, targets, loss, device=where, dtype=torch.float32)
+        tail = Tail(model, layer, inputs, targets, loss, device=where, dtype=torch.float32, fisher=True)
         chain = chain_after(model, layer, loss)
         linear = model.get_submodule(layer)
-        assert isinstance(linear, nn.Linear)
-        factors = tail.factors(progress)
+        if not isinstance(linear, nn.Linear) or not tail.single:
+            raise ValueError(
+                "Single samples are looked at before linear layers that are fed one vector per sample; "
+                f"{layer!r} is used at {tail.places} places. Choose a later layer, such as the output layer."
+            )
+        survey = tail.survey(True, progress)
+        factors = survey.kept
+        assert factors is not None, "they are kept"
+        assert factors.activity is not None, "a linear layer behind one vector"
         weight = linear.weight.detach().double().cpu().numpy()
         bias = np.zeros(len(weight)) if linear.bias is None else linear.bias.detach().double().cpu().numpy()
-        activity = factors.activity[:, 0].cpu().numpy()
+        activity = factors.activity[:, 0, 0].cpu().numpy()
         z = activity.astype(float) @ weight.T + bias
         _compare(chain, z[:COMPARED], model, inputs[:COMPARED])
         logits = torch.from_numpy(chain.logits(z))
         labels = targets.cpu()
         progress("pairs", 0, 1)
-        partner = partners(factors.activity[:, 0], targets.to(where), None)
-        values, basis, diagonals = _diagonals(tail, factors, batch_size, progress)
+        partner = partners(factors.activity[:, 0, 0], targets.to(where), None)
+        values, basis, diagonals = _diagonals(tail, survey, batch_size, progress)
         count = min(DIRECTIONS, basis.shape[1])
         leading = basis[:, :count].to(factors.activity.dtype)
-        first = Vectors(factors.vectors[:, :1], factors.activity)
-        norm2 = factors.lengths2().clamp_min(torch.finfo(torch.float32).tiny)
-        chunks = [first[rows] for rows in over(len(targets), 4096)]
+        norm2 = factors.norm2.clamp_min(torch.finfo(torch.float32).tiny)
+        chunks = [Kronecker(factors.x[rows, :1], factors.activity[rows]) for rows in over(len(targets), 4096)]
         along = torch.cat([x.along(x.pushed(leading))[:, 0] for x in chunks])
         return Samples(
             layer=layer,
             epoch=epoch,
             batch_size=batch_size,
-            curvature=factors.kind,
+            curvature=tail.kind,
             class_names=class_names,
             activity=activity,
             targets=labels.numpy(),
@@ -115,7 +119,7 @@ def look(
             bias=bias,
             chain=chain,
             eigenvalues=values,
-            directions=leading.T.reshape(count, *factors.weight.shape).cpu().numpy(),
+            directions=leading.T.reshape(count, *tail.weight.shape).cpu().numpy(),
             diagonals=diagonals,
         )
 
@@ -165,7 +169,7 @@ def _no_chain(layer: str, why: str) -> str:
 
 
 def _diagonals(
-    tail: Tail, factors: LayerFactors, batch_size: int, progress: Progress
+    tail: Tail, survey: Survey, batch_size: int, progress: Progress
 ) -> tuple[Float[ndarray, " k"], Float[Tensor, "d k"], dict[str, Float[ndarray, " k"]]]:
     """H_ii, the v_i, and the diagonals of engine.samples.table.FISHERS."""
     named = covariances.combinations(batch_size)
@@ -174,14 +178,11 @@ def _diagonals(
         "empirical": Combination(((1.0, "gg"),)),
         "fisher": Combination(((1.0, "fisher"),)),
     }
-    own = covariances.moments(factors)
-    fisher = {"fisher": true_fisher(tail, factors.activity, progress)}
-    moments = LayerMoments({**own.quadratic, **fisher}, own.linear)
-    d = factors.dimension
+    d, n = tail.weight.numel(), len(tail.targets)
     top_k = None if d <= LEADING else min(DIRECTIONS * 10, d)
-    work = plan(n=factors.samples, d=d, size=tail.memory(top_k), top_k=top_k, free=free_memory(tail.device))
+    work = plan(n=n, d=d, size=tail.memory(top_k), top_k=top_k, free=free_memory(tail.device))
     k = d if work.dense or top_k is None else top_k
-    evaluator = in_eigenbasis(moments, combinations, work, k, tail.dtype, progress=progress)
+    evaluator = in_eigenbasis(covariances.moments(tail, survey), combinations, work, k, tail.dtype, progress=progress)
     return evaluator.eigenvalues.cpu().numpy(), evaluator.basis, evaluator.diagonals(progress)
 
 

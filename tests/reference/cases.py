@@ -83,6 +83,71 @@ def _conv_after():
     return nn.Sequential(modules), "fc2", (5,), 3
 
 
+class Tokens(nn.Module):
+    """A linear layer over T tokens between two others, read out at the end."""
+
+    def __init__(self, tokens: int, widths: tuple[int, int, int], activation: Callable[[], nn.Module], first: bool):
+        super().__init__()
+        before, into, out = widths
+        self.embed, self.fc = nn.Linear(before, into), nn.Linear(into, out, bias=True)
+        self.act1, self.act2, self.read = nn.ReLU(), activation(), nn.Linear(tokens * out, 3)
+        self.first = first
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act1(self.embed(x))
+        z = self.fc(x) if self.first else self.fc(x.transpose(0, 1)).transpose(0, 1)
+        return self.read(self.act2(z).flatten(1))
+
+
+def _tokens(tokens, widths, activation=nn.ReLU, first=True):
+    return lambda: (Tokens(tokens, widths, activation, first), "fc", (tokens, widths[0]), 3)
+
+
+class Twice(nn.Module):
+    """A layer used at two inputs of which neither depends on it."""
+
+    def __init__(self):
+        super().__init__()
+        self.before, self.fc, self.read = nn.Linear(4, 3), nn.Linear(3, 4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.before(x)
+        return self.read(torch.relu(self.fc(torch.relu(h))) + torch.relu(self.fc(torch.relu(-h))))
+
+
+class Windows(nn.Module):
+    """Tokens laid in one row, as attention within windows does: a sample is several rows."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc, self.read = nn.Linear(3, 4), nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.read(torch.relu(self.fc(x.reshape(-1, 2, 3))).reshape(len(x), -1))
+
+
+def _convolution(axes, shape, channels, kernel, after=3, activation=nn.ReLU, **settings):
+    """A convolution behind another and an activation, pooled to one number a channel or read as it is."""
+
+    def build():
+        kinds = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+        into, out = channels
+        modules = OrderedDict(
+            before=kinds[axes](1, into, 1),
+            act1=nn.LeakyReLU(0.3),
+            conv=kinds[axes](into, out, kernel, **settings),
+            act2=activation(),
+            flat=nn.Flatten(),
+        )
+        model = nn.Sequential(modules)
+        with torch.no_grad():
+            width = model(torch.zeros(2, 1, *shape)).shape[1]
+        model.add_module("read", nn.Linear(width, after))
+        return model, "conv", (1, *shape), after
+
+    return build
+
+
 _BUILD = {
     "relu": _mlp((5, 4, 4, 3), nn.ReLU, "fc2"),
     "relu_bias": _mlp((5, 4, 4, 3), nn.ReLU, "fc2", bias=True),
@@ -97,9 +162,23 @@ _BUILD = {
     "conv_before": _conv_before,
     "conv_after": _conv_after,
     "normalised": _normalised,
+    "tokens": _tokens(3, (2, 5, 4)),
+    "tokens_many": _tokens(5, (2, 3, 3)),
+    "tokens_smooth": _tokens(3, (2, 4, 3), nn.Tanh),
+    "tokens_second": _tokens(4, (2, 3, 3), first=False),
+    "twice": lambda: (Twice(), "fc", (4,), 3),
+    "windows": lambda: (Windows(), "fc", (4, 3), 3),
+    "conv1d": _convolution(1, (6,), (2, 3), 3, padding=1, padding_mode="circular"),
+    "conv2d": _convolution(2, (4, 5), (2, 3), 2, stride=(2, 1), dilation=(1, 2), padding=(0, 1)),
+    "conv2d_same": _convolution(2, (3, 3), (2, 4), (2, 3), padding="same", padding_mode="replicate"),
+    "conv2d_groups": _convolution(2, (3, 4), (4, 6), 2, groups=2),
+    "conv2d_depthwise": _convolution(2, (4, 4), (3, 6), 3, groups=3, padding=1, stride=2, padding_mode="reflect"),
+    "conv2d_smooth": _convolution(2, (3, 3), (2, 3), 2, activation=nn.GELU),
+    "conv3d": _convolution(3, (2, 3, 2), (1, 3), 2),
+    "conv_one_place": _convolution(2, (3, 3), (2, 3), 3, groups=1),
 }
 CASES = tuple(_BUILD)
-SMOOTH = ("tanh", "gelu", "one_hidden")
+SMOOTH = ("tanh", "gelu", "one_hidden", "tokens_smooth", "conv2d_smooth")
 
 
 def case(name: str, n: int = 9, seed: int = 0, gain: float = 1.5) -> Case:
@@ -118,7 +197,7 @@ def case(name: str, n: int = 9, seed: int = 0, gain: float = 1.5) -> Case:
                     tensor.uniform_(0.5, 2.0)
                 for tensor in (module.bias.data, module.running_mean):
                     tensor.uniform_(0.0, 0.5)
-            elif isinstance(module, nn.Linear | nn.Conv2d):
+            elif isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
                 module.weight.data *= gain
         inputs = torch.randn(n, *shape, dtype=torch.float64)
         targets = torch.randperm(n) % classes

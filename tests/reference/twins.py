@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, hessian
+from torch.func import functional_call, grad, hessian, jacfwd, jacrev
 
 AWD_NAMES = ("C_hh", "C_hg", "C_gg", "C_awd", "C_hh_sd", "C_hh_sd_wd", "C_hh_sd_wd_li")
 
@@ -52,24 +52,28 @@ def sample_fisher(outputs: Callable[[Tensor], Tensor], w: Tensor, loss: str) -> 
 
 
 def layer_weight(model: nn.Module, layer: str, bias: bool = False) -> Tensor:
-    """W (d_out × d_in), or [W b] (d_out × (d_in + 1))."""
-    linear = model.get_submodule(layer)
+    """W (d_out × d_in), or [W b] (d_out × (d_in + 1)); of a convolution the kernels, row by row."""
+    module = model.get_submodule(layer)
+    weight = module.weight.detach().flatten(1).clone()
+    return torch.cat([weight, module.bias.detach()[:, None]], 1) if bias else weight
+
+
+def layer_parameters(model: nn.Module, layer: str, w: Tensor, bias: bool = False) -> dict[str, Tensor]:
+    """The layer's own parameters, its weight (or [W b]) being w (D)."""
+    shape = model.get_submodule(layer).weight.shape
+    matrix = w.reshape(shape[0], -1)
     if not bias:
-        return linear.weight.detach().clone()
-    return torch.cat([linear.weight.detach(), linear.bias.detach()[:, None]], 1)
+        return {"weight": matrix.reshape(shape)}
+    return {"weight": matrix[:, :-1].reshape(shape), "bias": matrix[:, -1]}
 
 
 def loss_of_weight(
     model: nn.Module, layer: str, loss: str, bias: bool = False
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """The function (w, x, y) → ℓ: loss of one sample x (no batch axis), the layer's weight being w (D)."""
-    shape = layer_weight(model, layer, bias).shape
 
     def value(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        matrix = w.reshape(shape)
-        parameters = {f"{layer}.weight": matrix}
-        if bias:
-            parameters = {f"{layer}.weight": matrix[:, :-1], f"{layer}.bias": matrix[:, -1]}
+        parameters = {f"{layer}.{name}": p for name, p in layer_parameters(model, layer, w, bias).items()}
         return sample_loss(functional_call(model, parameters, (x[None],))[0], y, loss)
 
     return value
@@ -86,27 +90,46 @@ def per_sample(
     return torch.stack(g).detach(), torch.stack(h).detach()
 
 
-def activities(model: nn.Module, layer: str, inputs: Tensor, bias: bool = False) -> Tensor:
-    """The layer's input a (n, d_in), seen by a forward hook; with bias, [a 1]."""
-    seen = []
-    handle = model.get_submodule(layer).register_forward_hook(lambda _, args, __: seen.append(args[0][0]))
+def layer_inputs(model: nn.Module, layer: str, inputs: Tensor) -> list[list[Tensor]]:
+    """What the layer is fed for each sample alone, use by use, seen by a forward hook."""
+    seen: list[list[Tensor]] = []
+    handle = model.get_submodule(layer).register_forward_hook(lambda _, args, __: seen[-1].append(args[0]))
     with torch.no_grad():
         for x in inputs:
+            seen.append([])
             model(x[None])
     handle.remove()
-    a = torch.stack(seen)
+    return seen
+
+
+def activities(model: nn.Module, layer: str, inputs: Tensor, bias: bool = False) -> Tensor:
+    """The layer's input as one row a sample, a (n, d_in) where it is fed one vector; with bias, [a 1]."""
+    a = torch.stack([torch.cat([x.flatten() for x in fed]) for fed in layer_inputs(model, layer, inputs)])
     return torch.cat([a, torch.ones_like(a[:, :1])], 1) if bias else a
 
 
+def moved(module: nn.Module, shift: Tensor, run: Callable[[], Tensor]) -> Tensor:
+    """What `run` gives with the shift added to the module's outputs, those of all its uses one after the other."""
+    left = shift.flatten()
+
+    def move(_: nn.Module, __: tuple, z: Tensor) -> Tensor:
+        nonlocal left
+        own, left = left[: z.numel()], left[z.numel() :]
+        return z + own.view_as(z)
+
+    handle = module.register_forward_hook(move)
+    try:
+        return run()
+    finally:
+        handle.remove()
+
+
 def loss_of_shift(model: nn.Module, layer: str, loss: str) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """The function (ε, x, y) → ℓ: loss of one sample when ε (d_out) is added to the layer's output z."""
+    """The function (ε, x, y) → ℓ: loss of one sample when ε (d_out, or as many as all its uses have) is added to the
+    layer's output z."""
 
     def value(shift: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        handle = model.get_submodule(layer).register_forward_hook(lambda _, __, z: z + shift)
-        try:
-            return sample_loss(model(x[None])[0], y, loss)
-        finally:
-            handle.remove()
+        return moved(model.get_submodule(layer), shift, lambda: sample_loss(model(x[None])[0], y, loss))
 
     return value
 
@@ -194,20 +217,21 @@ def minimal_weight_change(weight: Tensor, a: Tensor, delta_a: Tensor) -> Tensor:
 class Terms:
     """What the covariances are made of, sample by sample.
 
-    g (n, D), h (n, D, D), delta_w (n, D) the flattened minimal weight change, u (n, D) the gradient-activity
-    term δ_p ⊗ Δa_p; paired (n) is False where there is no partner or no activity (delta_w and u are 0 there).
+    g (n, D), h (n, D, D), delta_w (n, D) the flattened minimal weight change, v (n, D) and u (n, D) the first-order
+    terms; paired (n) is False where there is no partner or no activity (delta_w, v and u are 0 there).
     """
 
     g: Tensor
     h: Tensor
     delta_w: Tensor
+    v: Tensor
     u: Tensor
     paired: Tensor
 
     def take(self, indices: Sequence[int]) -> "Terms":
         """The terms of these samples, repetitions allowed: a bootstrap resample taken literally."""
         i = torch.as_tensor(list(indices))
-        return Terms(self.g[i], self.h[i], self.delta_w[i], self.u[i], self.paired[i])
+        return Terms(self.g[i], self.h[i], self.delta_w[i], self.v[i], self.u[i], self.paired[i])
 
 
 def sample_terms(
@@ -219,21 +243,40 @@ def sample_terms(
     partners: Sequence[int],
     bias: bool = False,
 ) -> Terms:
-    """Terms of every sample, p changed into its partner (−1: none). With bias, a is [a 1], Δa is [Δa 0]."""
+    """Terms of every sample, the layer's input x_p changed into that of its partner (−1: none); with bias, w is [W b].
+
+    z(V, x) is the layer's output with the weights V, at all its uses, and z' = z(W, x_q) − z(W, x_p) the change that
+    the partner's input makes. Δw is the least one with z(ΔW, x_p) nearest to z', v the derivative of ∂ℓ/∂w as z moves
+    by z', and u·V that of ℓ as z moves by z(V, x_q) − z(V, x_p). Nothing here knows at which places a layer is used.
+    """
+    module, w = model.get_submodule(layer), layer_weight(model, layer, bias).flatten()
+    nothing = {} if bias or module.bias is None else {"bias": torch.zeros_like(module.bias)}
+
+    def z(v: Tensor, fed: list[Tensor]) -> Tensor:
+        parameters = layer_parameters(model, layer, v, bias) | nothing
+        return torch.cat([functional_call(module, parameters, (x,)).flatten() for x in fed])
+
     g, h = per_sample(model, layer, inputs, targets, loss, bias)
-    a = activities(model, layer, inputs, bias)
-    delta, _ = per_preactivation(model, layer, inputs, targets, loss)
-    weight = layer_weight(model, layer, bias)
-    delta_w, u = torch.zeros_like(g), torch.zeros_like(g)
+    fed = layer_inputs(model, layer, inputs)
+    value, shifted = loss_of_weight(model, layer, loss, bias), loss_of_shift(model, layer, loss)
+    delta_w, v, u = torch.zeros_like(g), torch.zeros_like(g), torch.zeros_like(g)
     paired = torch.zeros(len(g), dtype=torch.bool)
     for p, q in enumerate(partners):
-        if q < 0 or torch.linalg.norm(a[p]) == 0:
+        if q < 0 or not (bias or any(x.count_nonzero() for x in fed[p])):
             continue
-        delta_a = a[q] - a[p]
-        delta_w[p] = minimal_weight_change(weight, a[p], delta_a).flatten()
-        u[p] = torch.outer(delta[p], delta_a).flatten()
+        change = (z(w, fed[q]) - z(w, fed[p])).detach()
+        constraint = jacrev(z)(w, fed[p]).detach()
+        delta_w[p] = torch.linalg.pinv(constraint, rcond=1e-7) @ change
+
+        def slope(t: Tensor, p: int = p, change: Tensor = change) -> Tensor:
+            """∂ℓ/∂w with z moved by t z'."""
+            return moved(module, t * change, lambda: grad(value)(w, inputs[p], targets[p]))
+
+        v[p] = jacfwd(slope)(torch.zeros((), dtype=w.dtype)).detach()
+        delta = grad(shifted)(torch.zeros_like(change), inputs[p], targets[p])
+        u[p] = grad(lambda v, d=delta, p=p, q=q: (d * (z(v, fed[q]) - z(v, fed[p]))).sum())(w).detach()
         paired[p] = True
-    return Terms(g, h, delta_w, u, paired)
+    return Terms(g, h, delta_w, v, u, paired)
 
 
 # -- covariances --------------------------------------------------------------------------------------
@@ -282,7 +325,7 @@ def covariances(terms: Terms, batch_size: int) -> dict[str, Tensor]:
     if not samples:
         return named
     b = batch_size
-    v = {p: terms.h[p] @ terms.delta_w[p] for p in samples}
+    v = {p: terms.v[p] for p in samples}
     u = {p: terms.u[p] for p in samples}
     v_mean, u_mean = mean(list(v.values())), mean(list(u.values()))
 

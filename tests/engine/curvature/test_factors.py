@@ -13,18 +13,19 @@ from tests.reference import twins
 from tests.reference.cases import CASES, LOSSES, case, mlp
 
 
-def factors(c, loss, bias=False, curvature="auto", chunk=None):
+def tail_of(c, loss, bias=False, curvature="auto"):
     where, double = torch.device("cpu"), torch.float64
-    tail = Tail(c.model, c.layer, c.inputs, c.targets, loss, device=where, dtype=double, bias=bias, curvature=curvature)
-    return tail.factors(chunk=chunk)
+    return Tail(c.model, c.layer, c.inputs, c.targets, loss, device=where, dtype=double, bias=bias, curvature=curvature)
+
+
+def factors(c, loss, bias=False, curvature="auto"):
+    return tail_of(c, loss, bias, curvature).survey(keep=True).kept
 
 
 def hessians(f):
-    """h_p = M_p ⊗ a aᵀ and g_p = δ_p ⊗ a_p from the factors, one sample at a time."""
-    m = torch.einsum("nr,nrto,nrtq->noq", f.curvature, f.vectors, f.vectors)
-    h = [torch.kron(m[p], torch.outer(f.activity[p, 0], f.activity[p, 0])) for p in range(f.samples)]
-    g = [torch.outer(f.delta[p, 0], f.activity[p, 0]).flatten() for p in range(f.samples)]
-    return torch.stack(g), torch.stack(h)
+    """h_p = Σ_m μ_m x_m x_mᵀ and g_p from the factors, one sample at a time."""
+    x = f.vectors("x").written_out()
+    return f.vectors("g").written_out()[:, 0], torch.einsum("nr,nrd,nre->nde", f.curvature, x, x)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -37,8 +38,10 @@ def test_gradients_and_hessians_equal_torch_func(name, loss):
         g, h = hessians(f)
         twins.compare(g, expected_g, 1e-10, f"g, bias {bias}")
         twins.compare(h, expected_h, 1e-10, f"h, bias {bias}")
-        gram = f.vectors[:, :, 0] @ f.vectors[:, :, 0].mT
-        twins.compare(gram, torch.eye(gram.shape[1]).expand_as(gram), 1e-10, "orthonormal e_m")
+        x = f.vectors("x").written_out()
+        gram, real = x @ x.mT, f.curvature.abs() > 1e-12
+        expected = torch.diag_embed(f.norm2[:, None].expand_as(f.curvature)) * real[:, None]
+        twins.compare(gram * (real[:, :, None] & real[:, None]), expected, 1e-8, "orthogonal x_m of one length")
         assert bool((f.curvature.abs().diff(dim=1) <= 1e-12).all()), "falling magnitude"
 
 
@@ -62,17 +65,22 @@ def test_random_networks(widths, loss, smooth, seed):
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 4, 100])
-def test_a_chunk_enters_no_factor(chunk):
-    c = case("gelu", n=9)
-    one, other = factors(c, "mse"), factors(c, "mse", chunk=chunk)
-    for name in ("activity", "delta", "curvature", "loss", "correct"):
-        twins.compare(getattr(other, name), getattr(one, name), 1e-12, name)
+@pytest.mark.parametrize("name", ["gelu", "conv2d"])
+def test_a_chunk_enters_no_factor(name, chunk, monkeypatch):
+    c = case(name, n=9)
+    one = factors(c, "mse")
+    monkeypatch.setattr(Tail, "chunk", chunk)
+    other = factors(c, "mse")
+    for field in ("curvature", "norm2", "g", "loss", "correct"):
+        twins.compare(getattr(other, field), getattr(one, field), 1e-12, field)
 
 
 def test_the_curvature_is_chosen_and_can_be_forced():
     relu, tanh = case("relu"), case("tanh")
-    assert factors(relu, "ce").kind == "gauss-newton"
-    assert factors(tanh, "ce").kind == "full"
+    assert (tail_of(relu, "ce").kind, tail_of(relu, "ce").exact) == ("gauss-newton", True)
+    assert (tail_of(tanh, "ce").kind, tail_of(tanh, "ce").exact) == ("full", True)
+    assert not tail_of(tanh, "ce", curvature="gauss-newton").exact
+    assert tail_of(relu, "ce", curvature="gauss-newton").exact
     expected = hessians(factors(relu, "ce"))[1]
     twins.compare(hessians(factors(relu, "ce", curvature="full"))[1], expected, 1e-12, "full on a ReLU tail")
     forced = hessians(factors(tanh, "ce", curvature="gauss-newton"))[1]
@@ -94,8 +102,9 @@ def test_a_tail_curved_for_few_samples_is_found():
     targets = torch.arange(70) % 2
     c = case("relu")
     c = type(c)("late", model, "0", inputs, targets, 2, True, False)
-    f = factors(c, "linear_mse", chunk=32)
-    assert f.kind == "full"
+    tail = tail_of(c, "linear_mse")
+    f = tail.survey(keep=True).kept
+    assert tail.kind == "full"
     expected = twins.per_sample(model, "0", inputs[-1:], targets[-1:], "linear_mse")[1]
     twins.compare(hessians(f)[1][-1:], expected, 1e-9, "h of the late sample")
 
@@ -146,15 +155,6 @@ class Unused(nn.Module):
         return self.fc(x) + self.cut(x).detach()
 
 
-class Sequence(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(2, 4)
-
-    def forward(self, x):
-        return self.fc(x.view(-1, 2, 2)).mean(1)
-
-
 class Mixing(nn.Module):
     def __init__(self):
         super().__init__()
@@ -172,16 +172,15 @@ def normalised(**settings):
     ("model", "layer", "sentence"),
     [
         (lambda: Shared(), "one", "shared with two.weight"),
-        (lambda: Twice(), "fc", "used 2 times in one forward pass"),
+        (lambda: Twice(), "fc", "input of layer 'fc' depends on the layer's own weights"),
         (lambda: Unused(), "idle", "not on the path"),
         (lambda: Unused().requires_grad_(), "cut", "does not depend on|not on the path|differentiable path"),
-        (lambda: Sequence(), "fc", "a sequence"),
         (lambda: Mixing(), "fc", "changes with the other samples"),
         (normalised, "0", "in training mode.*model.eval"),
         (lambda: nn.Sequential(nn.Linear(4, 4), nn.Dropout()), "0", "Dropout '1' is in training mode"),
         (lambda: normalised(track_running_stats=False).eval(), "0", "no running statistics"),
-        (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), "1", "is a ReLU; the engine studies nn.Linear"),
-        (lambda: nn.Sequential(nn.Linear(4, 4)), "fc9", "no layer 'fc9'; its linear layers are 0"),
+        (lambda: nn.Sequential(nn.Linear(4, 4), nn.ReLU()), "1", "is a ReLU; the engine studies linear layers"),
+        (lambda: nn.Sequential(nn.Linear(4, 4)), "fc9", "no layer 'fc9'; the layers that can be studied are 0"),
         (lambda: nn.Sequential(nn.Linear(4, 4), nn.Unflatten(1, (2, 2))), "0", "one row of logits per sample"),
     ],
 )

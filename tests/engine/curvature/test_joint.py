@@ -290,14 +290,14 @@ class Twice(nn.Module):
 @pytest.mark.parametrize(
     ("model", "layer", "settings", "sentence"),
     [
-        (lambda: mlp((4, 4, 4), nn.ReLU), "fc1+fc9", {}, "no layer 'fc9'; its linear layers are fc1, fc2"),
+        (lambda: mlp((4, 4, 4), nn.ReLU), "fc1+fc9", {}, "no layer 'fc9'; the layers that can be studied are fc1, fc2"),
         (lambda: mlp((4, 4, 4), nn.ReLU), "fc1+fc1", {}, "'fc1' is named twice"),
         (lambda: mlp((4, 4, 4), nn.ReLU), "fc2+fc1", {}, r"named in the order of their use: fc1\+fc2"),
         (lambda: mlp((4, 4, 4), nn.ReLU), (), {}, "No layer is named"),
         (lambda: mlp((4, 4, 4), nn.ReLU), "fc1+fc2", {"bias": True}, "'fc1' has no bias"),
         (lambda: mlp((4, 4, 4), nn.ReLU), "fc1+fc2", {"top_k": 33}, r"1 … 32, the weights of layers 'fc1\+fc2'"),
         (lambda: mlp((4, 4, 4), nn.ReLU), "fc1+fc2", {"curvature": "exact"}, "curvature is one of"),
-        (Twice, "one+fc", {}, "'fc' is used 2 times"),
+        (Twice, "one+fc", {}, "fed one vector per sample, once"),
         (Twice, "one+cut", {}, "does not depend on layer 'cut'"),
     ],
 )
