@@ -274,7 +274,7 @@ def analysis(
         need = memory(samples, layer.d_out, layer.d_in, layer.rank, top_k, item)
     each = max(need.triangles, need.along) if whole else need.along
     stretch = min(need.stretch * CHUNK_BYTES, samples * each)
-    size = PROCESS_BYTES + (need.dense if whole else need.projected) + stretch
+    size = PROCESS_BYTES + need.factors + (need.dense if whole else need.projected) + stretch
 
     like = _scaled(earlier.analyses, analysis_seconds(layer, samples, top_k, bootstrap, dtype, TYPICAL))
     if like is None and calibration is not None:

@@ -51,8 +51,8 @@ def run_of(job: Job, runs: Iterable[Run]) -> Run | None:
 
 # The engine's stages of one analysis in their order: what they mean, and where the bar then stands.
 STAGES = {
-    "factors": ("gradient and curvature of every sample", 0.0, 0.15),
-    "pairs": ("pairing each sample with its neighbour", 0.15, 0.25),
+    "pairs": ("pairing each sample with its neighbour", 0.0, 0.1),
+    "factors": ("gradient and curvature of every sample", 0.1, 0.25),
     "moments": ("averaging over all samples", 0.25, 0.6),
     "eigenvectors": ("finding the directions of curvature", 0.6, 0.7),
     "projections": ("turning to the directions of curvature", 0.7, 0.8),

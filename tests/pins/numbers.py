@@ -16,14 +16,14 @@ from numpy import ndarray
 from torch import nn
 
 from engine import Analysis, analyze
-from tests.reference.cases import CASES, Case, case, lonely, silent
+from tests.reference.cases import ONE_PLACE, Case, case, lonely, silent
 
 GOLDENS = Path(__file__).with_name("goldens.npz")
 # Relative error of a matrix against its Frobenius norm.
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5}
 EDITS: tuple[dict[str, Any], ...] = ({}, {"keep": 2, "tail": 0.1}, {"homogenise": True})
 SUBJECTS: Mapping[str, Callable[[], Case]] = {
-    **{name: lambda name=name: case(name) for name in CASES},
+    **{name: lambda name=name: case(name) for name in ONE_PLACE},
     "lonely": lonely,
     "silent": silent,
 }

@@ -148,7 +148,7 @@ def _convolution(axes, shape, channels, kernel, after=3, activation=nn.ReLU, **s
     return build
 
 
-_BUILD = {
+_ONE_PLACE = {
     "relu": _mlp((5, 4, 4, 3), nn.ReLU, "fc2"),
     "relu_bias": _mlp((5, 4, 4, 3), nn.ReLU, "fc2", bias=True),
     "relu_first": _mlp((5, 4, 3), nn.ReLU, "fc1"),
@@ -162,6 +162,8 @@ _BUILD = {
     "conv_before": _conv_before,
     "conv_after": _conv_after,
     "normalised": _normalised,
+}
+_PLACES = {
     "tokens": _tokens(3, (2, 5, 4)),
     "tokens_many": _tokens(5, (2, 3, 3)),
     "tokens_smooth": _tokens(3, (2, 4, 3), nn.Tanh),
@@ -177,7 +179,8 @@ _BUILD = {
     "conv3d": _convolution(3, (2, 3, 2), (1, 3), 2),
     "conv_one_place": _convolution(2, (3, 3), (2, 3), 3, groups=1),
 }
-CASES = tuple(_BUILD)
+_BUILD = _ONE_PLACE | _PLACES
+CASES, ONE_PLACE = tuple(_BUILD), tuple(_ONE_PLACE)
 SMOOTH = ("tanh", "gelu", "one_hidden", "tokens_smooth", "conv2d_smooth")
 
 
