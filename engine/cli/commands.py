@@ -5,32 +5,25 @@ Numerics are imported where they are needed, so that --help and a mistyped flag 
 
 import contextlib
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, singledispatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache.progress import Reporter, Stopped
 from cache.store import Store
+from engine import units
 from engine.cli.console import Ticker, checked, grid, table
-from engine.config.commands import (
-    AnalyzeCommand,
-    CalibrateCommand,
-    CheckCommand,
-    Command,
-    FilmCommand,
-    InspectCommand,
-    LoadCommand,
-    PreviewCommand,
-    SamplesCommand,
-    SweepCommand,
-    TrainCommand,
-)
+from engine.config import commands
 from engine.config.manual import PROGRAM
 from engine.config.requests import AnalysisRequest, RunRequest
 from engine.errors import require
+from engine.models import files, inspection
+from engine.runs import library, preview
+from engine.runs.library import Run
+from engine.sweeps import rows, status
+from engine.sweeps.grid import open_sweep
 
 if TYPE_CHECKING:
-    from engine.runs.library import Run
     from engine.runs.pipeline import Pipeline
 
 
@@ -63,37 +56,21 @@ class Session:
             self.reporter.finish(state, sentence)
 
 
-def work(command: Command, session: Session) -> str:
+@singledispatch
+def work(command: commands.Command, session: Session) -> str:
     """Do what a command asks, and say in a sentence what was done. Errors are raised."""
-    if isinstance(command, CalibrateCommand):
-        return _calibrate(command, session)
-    if isinstance(command, PreviewCommand):
-        return _preview(command, session)
-    from engine.runs.pipeline import Pipeline
-
-    if isinstance(command, InspectCommand):
-        return _inspect(command, session)
-    if isinstance(command, SweepCommand):
-        return _sweep(command, session)
-    pipeline = Pipeline(Store(), command.device, session.progress, session.should_stop, command.download)
-    if isinstance(command, TrainCommand):
-        return _train(pipeline, command, session)
-    if isinstance(command, FilmCommand):
-        return _film(pipeline, command, session)
-    if isinstance(command, CheckCommand):
-        return _check(pipeline, command, session)
-    if isinstance(command, SamplesCommand):
-        return _samples(pipeline, command, session)
-    if isinstance(command, LoadCommand):
-        return _load(pipeline, command, session)
-    assert isinstance(command, AnalyzeCommand)
-    return _analyze(pipeline, command, session)
+    raise TypeError(f"{command} is no command.")
 
 
-def _train(pipeline: "Pipeline", command: TrainCommand, session: Session) -> str:
-    from engine.runs import library
-    from engine.runs.pipeline import chosen_epochs, default_analysis
+def _pipeline(command: commands.Command, session: Session) -> "Pipeline":
+    from engine.runs.pipeline import Pipeline  # torch
 
+    return Pipeline(Store(), command.device, session.progress, session.should_stop, command.download)
+
+
+@work.register
+def _train(command: commands.TrainCommand, session: Session) -> str:
+    pipeline = _pipeline(command, session)
     plan = command.request.training
     for word in command.analyze:
         require(
@@ -113,73 +90,68 @@ def _train(pipeline: "Pipeline", command: TrainCommand, session: Session) -> str
         return f"{sentence} Analyse it: {PROGRAM} analyze --run {key}"
     if command.analyze:
         session.ticker.say(sentence)
-        epochs = chosen_epochs(command.analyze, run)
-        sentence = _each(pipeline, [default_analysis(run, epoch) for epoch in epochs], session)
+        epochs = library.chosen_epochs(command.analyze, run)
+        sentence = _each(pipeline, [library.default_analysis(run, epoch) for epoch in epochs], session)
     if command.every_sample:
         session.ticker.say(sentence)
         sentence = _look(pipeline, run, command.every_sample, None, session)
     return sentence
 
 
-def _film(pipeline: "Pipeline", command: FilmCommand, session: Session) -> str:
-    from engine.runs.recorder import Camera
+@work.register
+def _film(command: commands.FilmCommand, session: Session) -> str:
+    from engine.runs.recorder import Camera  # torch
 
     session.finished = "Every frame is kept."
-    return Camera(pipeline, _located(command.request)).shoot()
+    return Camera(_pipeline(command, session), _located(command.request)).shoot()
 
 
-def _analyze(pipeline: "Pipeline", command: AnalyzeCommand, session: Session) -> str:
-    from engine.runs import library
-    from engine.runs.pipeline import chosen_epochs, default_analysis
-
+@work.register
+def _analyze(command: commands.AnalyzeCommand, session: Session) -> str:
+    pipeline = _pipeline(command, session)
     run = library.find(pipeline.store, command.run)
-    usual = default_analysis(run, run.last_epoch)
+    usual = library.default_analysis(run, run.last_epoch)
     requests = [
-        command.request(run.key, epoch, usual.layer, usual.batch_size) for epoch in chosen_epochs(command.epochs, run)
+        command.request(run.key, epoch, usual.layer, usual.batch_size)
+        for epoch in library.chosen_epochs(command.epochs, run)
     ]
     return _each(pipeline, requests, session)
 
 
-def _sweep(command: SweepCommand, session: Session) -> str:
-    from engine import units
-    from engine.sweeps import status
-    from engine.sweeps.grid import open_sweep
-    from engine.sweeps.rows import latex, to_csv
-    from engine.sweeps.workers import dask, fill, local
+@work.register
+def _sweep(command: commands.SweepCommand, session: Session) -> str:
+    from engine.sweeps import workers  # torch
 
     sweep, store = open_sweep(command.sweep), Store()
     if command.measure:
-        workers = units.workers() if command.workers is None else command.workers
-        require(workers >= 1, f"A sweep needs at least one worker, not {workers}.")
         session.finished = "Finished cells are kept."
         with contextlib.ExitStack() as stack:
-            address = command.scheduler
-            pool = partial(local, workers) if address is None else stack.enter_context(dask(address))
-            fill(store, sweep, pool, command.device, session.progress, session.should_stop, command.download)
+            count, address = units.workers() if command.workers is None else command.workers, command.scheduler
+            pool = partial(workers.local, count) if address is None else stack.enter_context(workers.dask(address))
+            workers.fill(store, sweep, pool, command.device, session.progress, session.should_stop, command.download)
     states = status.states(store, sweep)
-    rows = status.measured(states)
+    measured = status.measured(states)
     session.ticker.close()
-    print(grid(rows) if rows else "No cell is measured: there is no table to show or to write.", flush=True)
+    print(grid(measured) if measured else "No cell is measured: there is no table to show or to write.", flush=True)
     for state in states:
         if state.failure:
             print(f"{state.cell.row}, {state.cell.classes} classes, seed {state.cell.run.seed}: {state.failure}")
-    for file, text in ((command.csv, to_csv), (command.latex, partial(latex, sweep.name))):
-        if file is not None and rows:
-            Path(file).expanduser().write_text(text(rows), encoding="utf-8")
-    sentence = f"{len(rows)} of {len(states)} cells of “{sweep.name}” are measured."
+    for file, text in ((command.csv, rows.to_csv), (command.latex, partial(rows.latex, sweep.name))):
+        if file is not None and measured:
+            Path(file).expanduser().write_text(text(measured), encoding="utf-8")
+    sentence = f"{len(measured)} of {len(states)} cells of “{sweep.name}” are measured."
     failed = sum(bool(state.failure) for state in states)
     require(not command.measure or not failed, f"{sentence} {failed} failed; the lines above say why.")
     return sentence
 
 
-def _check(pipeline: "Pipeline", command: CheckCommand, session: Session) -> str:
-    from engine.runs import library
-    from engine.runs.pipeline import chosen_epochs, default_analysis
-
+@work.register
+def _check(command: commands.CheckCommand, session: Session) -> str:
+    pipeline = _pipeline(command, session)
     run = library.find(pipeline.store, command.run)
-    layer = command.layer or default_analysis(run, run.last_epoch).layer
+    layer = command.layer or library.default_analysis(run, run.last_epoch).layer
     worst = 0.0
-    for epoch in chosen_epochs(command.epochs, run):
+    for epoch in library.chosen_epochs(command.epochs, run):
         checks = pipeline.check(run.key, epoch, layer)
         session.ticker.close()
         print(f"\nrun {run.key}, epoch {epoch}, layer {layer}\n{checked(checks)}", flush=True)
@@ -187,18 +159,17 @@ def _check(pipeline: "Pipeline", command: CheckCommand, session: Session) -> str
     return f"Done: the largest relative error of a diagonal number is {worst:.1e}."
 
 
-def _samples(pipeline: "Pipeline", command: SamplesCommand, session: Session) -> str:
-    from engine.runs import library
-
+@work.register
+def _samples(command: commands.SamplesCommand, session: Session) -> str:
+    pipeline = _pipeline(command, session)
     return _look(pipeline, library.find(pipeline.store, command.run), command.epochs, command.layer, session)
 
 
-def _look(pipeline: "Pipeline", run: "Run", epochs: tuple[str, ...], layer: str | None, session: Session) -> str:
+def _look(pipeline: "Pipeline", run: Run, epochs: tuple[str, ...], layer: str | None, session: Session) -> str:
     """Look at every sample of these checkpoints."""
-    from engine.runs.pipeline import chosen_epochs
-    from engine.samples import collect
+    from engine.samples import collect  # torch
 
-    chosen = chosen_epochs(epochs, run)
+    chosen = library.chosen_epochs(epochs, run)
     for i, epoch in enumerate(chosen):
         count = f" ({i + 1} of {len(chosen)})" if len(chosen) > 1 else ""
         session.stage = f"every sample of epoch {epoch}{count}: "
@@ -209,8 +180,9 @@ def _look(pipeline: "Pipeline", run: "Run", epochs: tuple[str, ...], layer: str 
     return f"Done: {scope}, layer {samples.layer}. See them in the dashboard: streamlit run app.py"
 
 
-def _calibrate(command: CalibrateCommand, session: Session) -> str:
-    from engine.runs.benchmark import calibrate
+@work.register
+def _calibrate(command: commands.CalibrateCommand, session: Session) -> str:
+    from engine.runs.benchmark import calibrate  # torch
 
     speed = calibrate(Store(), command.device, session.progress_or_stop)
     return (
@@ -219,9 +191,8 @@ def _calibrate(command: CalibrateCommand, session: Session) -> str:
     )
 
 
-def _preview(command: PreviewCommand, session: Session) -> str:
-    from engine.runs import preview
-
+@work.register
+def _preview(command: commands.PreviewCommand, session: Session) -> str:
     overview = preview.make(Store(), command.data, session.progress_or_stop, command.download)
     return (
         f"{command.data}: {sum(overview.train):,} samples to train with and {sum(overview.test):,} to test on, in "
@@ -229,26 +200,26 @@ def _preview(command: PreviewCommand, session: Session) -> str:
     )
 
 
-def _inspect(command: InspectCommand, session: Session) -> str:
-    from engine.models.inspection import to_json
-    from engine.runs.external import inspect
+@work.register
+def _inspect(command: commands.InspectCommand, session: Session) -> str:
+    from engine.runs.external import inspect  # torch
 
     contents = inspect([Path(name) for name in command.files], progress=session.progress)
     session.ticker.close()
-    print(to_json(contents), flush=True)
+    print(inspection.to_json(contents), flush=True)
     return contents.why or f"{len(contents.digests)} read: {contents.parameters:,} parameters in each."
 
 
-def _load(pipeline: "Pipeline", command: LoadCommand, session: Session) -> str:
-    from engine.models import inspection
-    from engine.models.files import epochs
-    from engine.runs import external, library
-    from engine.runs.pipeline import chosen_epochs, default_analysis
+@work.register
+def _load(command: commands.LoadCommand, session: Session) -> str:
+    from engine.runs import external  # torch
 
-    files = [Path(name).expanduser().resolve() for name in command.files]
-    contents = external.inspect(files, command.request.model.activation, session.progress)
-    request, order = inspection.asked(_located(command.request), contents, command.epochs or epochs(command.files))
-    key = pipeline.load(request, [files[i] for i in order])
+    pipeline = _pipeline(command, session)
+    paths = [Path(name).expanduser().resolve() for name in command.files]
+    contents = external.inspect(paths, command.request.model.activation, session.progress)
+    epochs = command.epochs or files.epochs(command.files)
+    request, order = inspection.asked(_located(command.request), contents, epochs)
+    key = pipeline.load(request, [paths[i] for i in order])
     run = library.find(pipeline.store, key)
     history = run.history
     sentence = (
@@ -259,10 +230,10 @@ def _load(pipeline: "Pipeline", command: LoadCommand, session: Session) -> str:
     if not command.analyze:
         return f"{sentence} Analyse it: {PROGRAM} analyze --run {key}"
     session.ticker.say(sentence)
-    usual = default_analysis(run, run.last_epoch)
+    usual = library.default_analysis(run, run.last_epoch)
     requests = [
         replace(command.settings, run=key, epoch=e, layer=command.layer or usual.layer, batch_size=usual.batch_size)
-        for e in chosen_epochs(command.analyze, run)
+        for e in library.chosen_epochs(command.analyze, run)
     ]
     return _each(pipeline, requests, session)
 

@@ -1,48 +1,81 @@
-"""The command line: what can be typed, words read as commands, and requests as the words that ask for them.
+"""The command line: words read as commands, and requests as the words that ask for them.
 
 Nothing here imports torch: a mistyped word is refused at once, and the dashboard starts exactly the command it shows.
 """
 
 import argparse
-import dataclasses
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from engine.config import manual
-from engine.config.commands import (
-    AnalyzeCommand,
-    CalibrateCommand,
-    CheckCommand,
-    Command,
-    FilmCommand,
-    InspectCommand,
-    LoadCommand,
-    PreviewCommand,
-    SamplesCommand,
-    SweepCommand,
-    TrainCommand,
-)
-from engine.config.fields import Setting, declared
-from engine.config.requests import (
-    SETTINGS,
-    AnalysisRequest,
-    DataRequest,
-    ModelRequest,
-    RunRequest,
-    TrainingRequest,
-    default_model,
-)
+from engine.config.commands import COMMANDS, AnalyzeCommand, Command, FilmCommand, LoadCommand, TrainCommand
+from engine.config.fields import Field, declared
+from engine.config.requests import AnalysisRequest, RunRequest, default_model
 from engine.errors import require
 
-# Of files that are loaded.
-_EPOCHS = replace(
-    SETTINGS["checkpoints"], setting=Setting("Epochs", low=0, refusal="Epochs are counted from 0; {} was given.")
-)
 
-# -- words --------------------------------------------------------------------------------------------------
+def _flags(cls: Any) -> Mapping[str, Field]:
+    """What can be typed for a command or a request, by name: its settings and those of its parts, each name as it comes
+    first, and last what every command takes. A setting without help is not for the command line."""
+    flags: dict[str, Field] = {}
+    for field in sorted(fields(cls), key=lambda field: bool(field.kw_only)):
+        setting = declared(cls).get(field.name)
+        if is_dataclass(field.default):
+            flags = {**flags, **_flags(field.default.__class__), **flags}
+        elif setting is not None and setting.setting.help:
+            flags[setting.name] = setting
+    return flags
+
+
+# -- from words to commands ---------------------------------------------------------------------------------
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Shows a default where there is one to show."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text, value = action.help or "", action.default
+        if any(value is nothing for nothing in (None, (), False, True, argparse.SUPPRESS)):
+            return text
+        return f"{text} [{_spelled(value)}]"
+
+
+@cache
+def _parser() -> argparse.ArgumentParser:
+    how: dict[str, Any] = {"epilog": manual.EXAMPLES, "formatter_class": _Formatter, "allow_abbrev": False}
+    top = argparse.ArgumentParser(prog=manual.PROGRAM, description=manual.ABOUT, **how)
+    adder = top.add_subparsers(dest="command", required=True, metavar=" | ".join(COMMANDS))
+    for name, cls in COMMANDS.items():
+        text = inspect.getdoc(cls) or ""
+        sub = adder.add_parser(name, help=text.split(". ")[0].replace("\n", " "), description=text, **how)
+        for field in _flags(cls).values():
+            _add(sub, field)
+    return top
+
+
+def _add(parser: argparse.ArgumentParser, field: Field) -> None:
+    """The flag of a setting; without a default it is typed alone, or several where it is a list."""
+    setting = field.setting
+    how: dict[str, Any] = {"help": setting.help.replace("%", "%%")}
+    if field.kind is bool:
+        how["action"] = "store_false" if field.default else "store_true"
+    else:
+        how |= {"type": _typed(field.parse), "metavar": setting.metavar or None}
+    if setting.choices:
+        how |= {"choices": setting.choices, "type": str}
+    if setting.alone:
+        how |= {"nargs": "?", "const": setting.alone}
+    if field.default is MISSING:
+        many: dict[str, Any] = {"type": str, "nargs": "+"} if get_args(field.kind) else {}
+        parser.add_argument(field.name, **(how | many))
+    elif field.name == "model":  # typed as one word, and the data's own where it is left out
+        parser.add_argument(field.flag, **(how | {"type": _typed(_model)}))
+    else:
+        parser.add_argument(field.flag, dest=field.name, default=field.default, **how)
 
 
 def _typed(read: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -70,211 +103,35 @@ def _model(word: str) -> tuple[str, tuple[int, ...] | None]:
     return kind or "mlp", tuple(map(int, widths.split("-")))
 
 
-def _checkpoints(word: str) -> tuple[str, ...]:
-    words = tuple(word.split(","))
-    for one in words:
-        require(
-            one in ("last", "all") or one.isdecimal(),
-            f"{one!r} is no epoch: give last, all or numbers such as 0,10",
-        )
-    return words
-
-
-def _device(word: str) -> str:
-    require(
-        re.fullmatch(r"auto|(cpu|cuda)(:\d+)?", word) is not None,
-        f"{word!r} is no device; use 'auto', 'cpu' or 'cuda'.",
-    )
-    return word
-
-
-def _workers(word: str) -> int:
-    require(word.isdecimal() and int(word) >= 1, f"A sweep needs at least one worker, not {word}.")
-    return int(word)
-
-
-# -- the parser ---------------------------------------------------------------------------------------------
-
-
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    """Shows a default where there is one to show."""
-
-    def _get_help_string(self, action: argparse.Action) -> str:
-        text, value = action.help or "", action.default
-        if any(value is nothing for nothing in (None, (), False, True, argparse.SUPPRESS)):
-            return text
-        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
-        return f"{text} [{shown}]"
-
-
-@cache
-def _parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
-    """The parser of `python -m engine`, and that of each command by its name."""
-    how: dict[str, Any] = {"epilog": manual.EXAMPLES, "formatter_class": _Formatter, "allow_abbrev": False}
-    top = argparse.ArgumentParser(prog=manual.PROGRAM, description=manual.ABOUT, **how)
-    adder = top.add_subparsers(dest="command", required=True, metavar=" | ".join(_COMMANDS))
-    parsers = {}
-    for name, (_, text, fill) in _COMMANDS.items():
-        parsers[name] = sub = adder.add_parser(
-            name, help=text.split(". ")[0].replace("\n", " "), description=text, **how
-        )
-        fill(sub.add_argument)
-        if name == "inspect":
-            continue
-        if name != "calibrate":
-            sub.add_argument("--download", action="store_true", help="fetch the data set if it is not here yet")
-        sub.add_argument(
-            "--device",
-            type=_typed(_device),
-            default="auto",
-            help="auto, cpu, cuda or cuda:1; auto takes a GPU if there is one",
-        )
-        sub.add_argument("--job", help=argparse.SUPPRESS)
-    return top, parsers
-
-
-_Add = Callable[..., object]
-
-
-def _add(add: _Add, cls: type, *names: str, **other: Any) -> None:
-    """The flags of a request's settings, of all of them or of those named; other: what is not as declared."""
-    for field in (declared(cls)[name] for name in names or declared(cls)):
-        how: dict[str, Any] = {"dest": field.name, "help": field.setting.help.replace("%", "%%")}
-        if field.kind is bool:
-            how["action"] = "store_true"
-        else:
-            how |= {"default": field.default, "type": _typed(field.parse)}
-        if field.setting.choices:
-            how |= {"choices": field.setting.choices, "type": str}
-        add(field.flag, **(how | other))
-
-
-def _add_run(add: _Add) -> None:
-    _add(add, DataRequest)
-    _add(add, ModelRequest, "kind", type=_typed(_model), default=None)
-    _add(add, ModelRequest, "activation", "bias")
-    _add(add, RunRequest, "loss")
-    _add(add, TrainingRequest)
-    _add(add, RunRequest, "seed")
-
-
-def _add_train(add: _Add) -> None:
-    _add_run(add)
-    _add_analyze_after(add)
-    add(
-        "--every-sample", type=_typed(_checkpoints), default=(), metavar="EPOCHS",
-        help="look at every sample afterwards, as the command samples does: last, all or numbers such as last,0",
-    )  # fmt: skip
-
-
-def _add_analyze_after(add: _Add) -> None:
-    add(
-        "--analyze", type=_typed(_checkpoints), nargs="?", const=("last", "all"), default=(), metavar="EPOCHS",
-        help="analyse afterwards: last, all or numbers such as last,0,10; alone: last, then the others",
-    )  # fmt: skip
-
-
-def _add_settings(add: _Add) -> None:
-    """How an analysis is made, but for its batch size."""
-    _add(add, AnalysisRequest, "layer", default=None)
-    _add(add, AnalysisRequest, *(name for name in declared(AnalysisRequest) if name not in ("layer", "batch_size")))
-
-
-def _add_analyze(add: _Add) -> None:
-    _add_which(add, "last, all or checkpoints such as 0,10")
-    _add(add, AnalysisRequest, "batch_size", default=None)
-    _add_settings(add)
-
-
-def _add_which(add: _Add, epochs: str) -> None:
-    """Of which run, and which of its checkpoints."""
-    add("--run", help="the beginning of a run's key; left out: the newest")
-    add("--epoch", type=_typed(_checkpoints), dest="epochs", default=("last",), metavar="EPOCH", help=epochs)
-
-
-def _add_check(add: _Add) -> None:
-    _add_which(add, "last, all or analysed checkpoints such as 0,10")
-    add("--layer", help="name of a layer, or fc2+fc3, as it was analysed; left out: the paper's")
-
-
-def _add_files(add: _Add) -> None:
-    add("files", nargs="+", metavar="FILE", help="of weights: .safetensors, .pt or .pth")
-
-
-def _add_load(add: _Add) -> None:
-    _add_files(add)
-    _add(add, DataRequest)
-    _add(add, ModelRequest, "activation")
-    _add(add, RunRequest, "loss")
-    add(
-        "--epochs", type=_typed(_EPOCHS.parse), default=(),
-        help="of the files, such as 0,10,20; left out: from their names",
-    )  # fmt: skip
-    _add(add, TrainingRequest, "batch_size", help="B it was trained with")
-    _add_analyze_after(add)
-    _add_settings(add)
-
-
-def _add_sweep(add: _Add) -> None:
-    add("sweep", metavar="SWEEP", help="a TOML file, or tiny, results or table1")
-    add(
-        "--workers", type=_typed(_workers),
-        help="cells at a time, each in a process of its own; left out: one for two cores",
-    )  # fmt: skip
-    add("--scheduler", help="tcp://host:port of a Dask scheduler: work on its cluster instead")
-    add("--table", dest="measure", action="store_false", help="only show what is already known")
-    add("--csv", metavar="FILE", help="write every measured cell, with all that qualifies its gamma")
-    add("--latex", metavar="FILE", help="write the table for a paper")
-
-
-_COMMANDS: Mapping[str, tuple[type[Command], str, Callable[[_Add], None]]] = {
-    "train": (TrainCommand, manual.TRAIN, _add_train),
-    "analyze": (AnalyzeCommand, manual.ANALYZE, _add_analyze),
-    "sweep": (SweepCommand, manual.SWEEP, _add_sweep),
-    "load": (LoadCommand, manual.LOAD, _add_load),
-    "inspect": (InspectCommand, manual.INSPECT, _add_files),
-    "check": (CheckCommand, manual.CHECK, _add_check),
-    "samples": (SamplesCommand, manual.SAMPLES, _add_check),
-    "film": (FilmCommand, manual.FILM, _add_run),
-    "calibrate": (CalibrateCommand, manual.CALIBRATE, lambda add: None),
-    "preview": (PreviewCommand, manual.PREVIEW, lambda add: _add(add, DataRequest, "name")),
-}
-
-
-# -- from words to requests ---------------------------------------------------------------------------------
-
-
 def parse(argv: Sequence[str]) -> Command:
     """The command meant by argv; prints usage and raises SystemExit(2) if it is none."""
-    words = vars(_parsers()[0].parse_args(list(argv)))
-    cls = _COMMANDS[words["command"]][0]
-    values: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in words.items()}
-    if cls in (TrainCommand, FilmCommand):
-        values["request"] = _run(words)
-    elif cls is LoadCommand:
-        model = ModelRequest(activation=words["activation"])
-        training = TrainingRequest(batch_size=words["batch_size"])
-        values["request"] = RunRequest(_request(DataRequest, words), model, words["loss"], training)
-    if cls in (AnalyzeCommand, LoadCommand):
-        later = {"run": "", "epoch": 0, "layer": "", "batch_size": 0}
-        values["settings"] = _request(AnalysisRequest, {n: v for n, v in words.items() if n not in later}, **later)
-    own = {f.name for f in dataclasses.fields(cls)}
-    return cls(**{name: value for name, value in values.items() if name in own})
+    words = vars(_parser().parse_args(list(argv)))
+    cls, model = COMMANDS[words.pop("command")], words.pop("model", None)
+    values = _taken(cls, words)
+    if issubclass(cls, TrainCommand | FilmCommand):
+        values["request"] = _with_network(values["request"], model)
+    return cls(**values)
 
 
-def _request(cls: Any, words: Mapping[str, Any], **own: Any) -> Any:
-    """The request of these settings, by the names that are typed."""
-    return cls(**own, **{f.attribute: words[f.name] for f in declared(cls).values() if f.name in words})
+def _taken(cls: Any, words: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a command or a request that were typed; each word is taken by the first that has its name."""
+    values: dict[str, Any] = {}
+    for field in fields(cls):
+        setting, part = declared(cls).get(field.name), field.default
+        if is_dataclass(part):
+            values[field.name] = part.__class__(**{**vars(part), **_taken(part.__class__, words)})
+        elif setting is not None and setting.name in words:
+            word = words.pop(setting.name)
+            values[field.name] = tuple(word) if isinstance(word, list) else word
+    return values
 
 
-def _run(words: Mapping[str, Any]) -> RunRequest:
-    data = _request(DataRequest, words)
-    model = default_model(data)
-    if words["model"] is not None:
-        kind, widths = words["model"]
-        model = ModelRequest(kind, widths or (3 if data.name == "cifar10" else 1, model.widths[-1]))
-    model = replace(model, activation=words["activation"], bias=words["bias"])
-    return RunRequest(data, model, words["loss"], _request(TrainingRequest, words), words["seed"])
+def _with_network(request: RunRequest, model: tuple[str, tuple[int, ...] | None] | None) -> RunRequest:
+    """The request with the network that was typed, or with the paper's for its data."""
+    usual = default_model(request.data)
+    kind, widths = model or (usual.kind, usual.widths)
+    widths = widths or (3 if request.data.name == "cifar10" else 1, usual.widths[-1])
+    return replace(request, model=replace(request.model, kind=kind, widths=widths))
 
 
 # -- from requests to words ---------------------------------------------------------------------------------
@@ -284,55 +141,60 @@ def arguments(
     request: RunRequest, analyze: tuple[str, ...] = (), device: str = "auto", every_sample: tuple[str, ...] = ()
 ) -> list[str]:
     """The words after `python -m engine` that train this request, only what differs from the defaults."""
-    return _spelled("train", request, analyze=analyze, every_sample=every_sample, device=device)
+    return _words(TrainCommand(request, analyze, every_sample, device=device))
 
 
 def film_arguments(request: RunRequest, device: str = "auto") -> list[str]:
     """The words after `python -m engine` that shoot the film of this request."""
-    return _spelled("film", request, device=device)
+    return _words(FilmCommand(request, device=device))
 
 
 def load_arguments(request: RunRequest, files: Sequence[str], epochs: Sequence[int], device: str = "auto") -> list[str]:
     """The words after `python -m engine` that load these files, in this order, as the checkpoints of these epochs."""
-    command, *words = _spelled("load", request, bias=False, seed=0, epochs=tuple(epochs), device=device)
-    return [command, *files, *words]
+    model, batch_size = request.model, request.training.batch_size
+    own = (request.data, model.activation, request.loss, tuple(epochs), batch_size)
+    return _words(LoadCommand(tuple(files), *own, device=device))
 
 
 def analyze_arguments(request: AnalysisRequest, device: str = "auto", epochs: tuple[str, ...] = ()) -> list[str]:
     """The words after `python -m engine` that make this analysis, or the same one at these epochs instead of its
     own ("last", "all" or numbers)."""
-    return _spelled("analyze", request, run=request.run, epochs=epochs or (str(request.epoch),), device=device)
+    epochs = epochs or (str(request.epoch),)
+    return _words(AnalyzeCommand(request.run, epochs, request.batch_size, request.layer, request, device=device))
 
 
-def _spelled(command: str, request: RunRequest | AnalysisRequest, **other: Any) -> list[str]:
-    """A command's words for a request; other: more values, and those that are not of the request."""
-    values = _values(request)
-    if isinstance(request, RunRequest):
-        model, usual = request.model, default_model(request.data)
-        typed = ("cnn:" if model.kind == "cnn" else "") + "-".join(map(str, model.widths))
-        values["model"] = None if (model.kind, model.widths) == (usual.kind, usual.widths) else typed
-    values |= other
-    words = [command]
-    for action in _parsers()[1][command]._actions:
-        value = values.get(action.dest, action.default)
-        if value == action.default or not action.option_strings:
-            continue
-        flag = action.option_strings[0]
-        if value is True:
-            words.append(flag)
-            continue
-        text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        if value is None:
-            text = SETTINGS[action.dest].setting.none
-        # A value that looks like a flag, such as a name with a minus, is tied to its own.
-        words += [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+def _words(command: Command) -> list[str]:
+    """A command as it is typed: what differs from the defaults."""
+    values = _values(command)
+    if isinstance(command, TrainCommand | FilmCommand):
+        model, usual = command.request.model, default_model(command.request.data)
+        if (model.kind, model.widths) != (usual.kind, usual.widths):
+            values["model"] = ("cnn:" if model.kind == "cnn" else "") + "-".join(map(str, model.widths))
+    words = [name for name, cls in COMMANDS.items() if cls is type(command)]
+    for name, field in _flags(command.__class__).items():
+        value = values[name]
+        if field.default is MISSING:
+            words += value if isinstance(value, tuple) else [value]
+        elif field.kind is bool and value != field.default:
+            words.append(field.flag)
+        elif value != field.default:
+            text = field.setting.none if value is None else _spelled(value)
+            # A value that looks like a flag, such as a name with a minus, is tied to its own.
+            words += [f"{field.flag}={text}"] if text.startswith("-") else [field.flag, text]
     return words
 
 
+def _spelled(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def _values(request: Any) -> dict[str, Any]:
-    """A request's settings and those of its parts by the names that are typed."""
-    values = {field.name: getattr(request, field.attribute) for field in declared(request.__class__).values()}
-    for part in dataclasses.fields(request):
-        if dataclasses.is_dataclass(value := getattr(request, part.name)):
-            values |= _values(value)
+    """The settings of a command or a request and of its parts by the names that are typed, each as it comes first."""
+    values: dict[str, Any] = {}
+    for field in fields(request):
+        setting, value = declared(request.__class__).get(field.name), getattr(request, field.name)
+        if is_dataclass(value):
+            values = _values(value) | values
+        elif setting is not None:
+            values.setdefault(setting.name, value)
     return values

@@ -1,52 +1,82 @@
-"""What can be asked for on the command line, as values. Nothing here imports torch."""
+"""What can be asked for on the command line, as values. Nothing here imports torch.
 
+A command's docstring is what its --help says, its settings and those of its requests are its flags; one without a
+default is typed without a flag.
+"""
+
+from argparse import SUPPRESS
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Annotated
 
-from engine.config.requests import AnalysisRequest, RunRequest
+from engine.config.fields import Setting, declared
+from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
+
+_RUN, _ANALYSIS = RunRequest(), AnalysisRequest("", 0)  # run and epoch are not yet filled in
+_EPOCHS = Setting(
+    "Epochs",
+    metavar="EPOCHS",
+    pattern=r"last|all|\d+",
+    refusal="{!r} is no epoch: give last, all or numbers such as 0,10",
+)
+_ANALYZE = replace(
+    _EPOCHS,
+    help="analyse afterwards: last, all or numbers such as last,0,10; alone: last, then the others",
+    alone=("last", "all"),
+)
+_OF_RUN = Setting("Run", "the beginning of a run's key; left out: the newest")
+_EPOCH = replace(_EPOCHS, flag="--epoch", metavar="EPOCH")
+_FILES = Setting("Files", "of weights: .safetensors, .pt or .pth", metavar="FILE")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What every command takes: where it computes, whether it may fetch the data, and the folder of its job."""
+    """What every command takes: whether it may fetch the data, where it computes, and the folder of its job."""
 
-    device: str = "auto"
-    download: bool = False
-    job: str | None = None
+    download: Annotated[bool, Setting("Download", "fetch the data set if it is not here yet")] = False
+    device: Annotated[str, Setting(
+        "Device", "auto, cpu, cuda or cuda:1; auto takes a GPU if there is one", pattern=r"auto|(cpu|cuda)(:\d+)?",
+        refusal="{!r} is no device; use 'auto', 'cpu' or 'cuda'.",
+    )] = "auto"  # fmt: skip
+    job: Annotated[str | None, Setting("Job", SUPPRESS)] = None
 
 
 @dataclass(frozen=True)
 class TrainCommand(Command):
-    """`train`: what to run, and which epochs to analyse after it, and to look at sample by sample ("last", "all" or
-    numbers)."""
+    """Train a network with SGD and keep its checkpoints. The defaults are the paper's. A finished run is not
+    trained again; an interrupted one goes on from its last checkpoint to the same weights."""
 
-    request: RunRequest
-    analyze: tuple[str, ...] = ()
-    every_sample: tuple[str, ...] = ()
+    request: RunRequest = _RUN
+    analyze: Annotated[tuple[str, ...], _ANALYZE] = ()
+    every_sample: Annotated[tuple[str, ...], replace(
+        _EPOCHS,
+        help="look at every sample afterwards, as the command samples does: last, all or numbers such as last,0",
+    )] = ()  # fmt: skip
 
 
 @dataclass(frozen=True)
 class FilmCommand(Command):
-    """`film`: the run to be shot, see engine.runs.recording."""
+    """Train as `train` does and analyse while training, frame by frame, for the page Live: there the film is watched,
+    paused, gone on with, and its learning rate and batch size are changed on the way. It ends when nobody has looked
+    for a while; the same command goes on with it."""
 
-    request: RunRequest
-
-
-@dataclass(frozen=True)
-class CheckpointCommand(Command):
-    """A command about checkpoints: which run (the beginning of its key; None: the newest), which epochs, which layer
-    (None: the run's own)."""
-
-    run: str | None
-    epochs: tuple[str, ...]
-    layer: str | None
+    request: RunRequest = _RUN
 
 
 @dataclass(frozen=True)
-class AnalyzeCommand(CheckpointCommand):
-    """`analyze`: batch_size: None for the run's own; settings: the others (run and epoch in them not yet filled in)."""
+class AnalyzeCommand(Command):
+    """Compare H and the covariances at a checkpoint. For every matrix the table shows:
 
-    batch_size: int | None
-    settings: AnalysisRequest
+    gamma       exponent of C_ii ~ H_ii^gamma with its standard error, R2 of the fit and n, the directions in
+                it; theory: 1 where all samples share one curvature, 2 where theirs is aligned with H
+    commutator  |HC - CH| / |HC|: 0 if they share eigenvectors; beside it, the same for C turned at random
+    alignment   share of C on the diagonal in the eigenbasis of H, 0 to 1; beside it, at random"""
+
+    run: Annotated[str | None, _OF_RUN] = None
+    epochs: Annotated[tuple[str, ...], replace(_EPOCH, help="last, all or checkpoints such as 0,10")] = ("last",)
+    batch_size: Annotated[int | None, declared(AnalysisRequest)["batch_size"].setting] = None
+    layer: Annotated[str | None, declared(AnalysisRequest)["layer"].setting] = None
+    settings: AnalysisRequest = _ANALYSIS
 
     def request(self, run: str, epoch: int, layer: str, batch_size: int) -> AnalysisRequest:
         """The request for one checkpoint; layer and batch size of the run stand in for those not given."""
@@ -56,56 +86,114 @@ class AnalyzeCommand(CheckpointCommand):
 
 
 @dataclass(frozen=True)
+class CheckpointCommand(Command):
+    """A command about checkpoints that are analysed."""
+
+    run: Annotated[str | None, _OF_RUN] = None
+    epochs: Annotated[tuple[str, ...], replace(_EPOCH, help="last, all or analysed checkpoints such as 0,10")] = (
+        "last",
+    )
+    layer: Annotated[str | None, Setting(
+        "Layer", "name of a layer, or fc2+fc3, as it was analysed; left out: the paper's",
+    )] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
 class CheckCommand(CheckpointCommand):
-    """`check`: which analyses to compute once more by brute force."""
+    """Compute some numbers of an analysis once more, in float64, by differentiating the network's loss along a few
+    directions and nothing else, and tell the relative errors."""
 
 
 @dataclass(frozen=True)
 class SamplesCommand(CheckpointCommand):
-    """`samples`: which checkpoints to look at sample by sample."""
+    """Look at every training sample of a checkpoint: its activity, curvature and partner, and the Fisher matrices in
+    the eigenbasis of H. The pages that take single samples in hand work with it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CalibrateCommand(Command):
-    """`calibrate`: measure this machine's speeds, for the estimates of engine.runs.estimate."""
+    """Measure this machine for about three seconds. The dashboard then says how long work will take before it is
+    started."""
+
+    download: bool = False  # there is nothing to fetch: no flag
 
 
 @dataclass(frozen=True)
 class PreviewCommand(Command):
-    """`preview`: look at a data set, by name or path; fetch it where that is allowed."""
+    """Look at a data set: its classes and some of its samples. With --download it is fetched first."""
 
-    data: str
+    data: Annotated[str, declared(DataRequest)["name"].setting] = DataRequest.name
 
 
 @dataclass(frozen=True)
 class LoadCommand(Command):
-    """`load`: files of weights and their epochs (none: from their names); of `request` the data, the loss, the
-    activation and the batch size are given, network and weights are read from the files. analyze and settings as
-    in TrainCommand and AnalyzeCommand."""
+    """Take checkpoints that were trained elsewhere as a run: state dicts in .safetensors, .pt or .pth. Their network
+    is read from the shapes; its activation cannot be. Loss and accuracy are measured: check that they are what you
+    trained to. Several files are the epochs of one training."""
 
-    files: tuple[str, ...]
-    epochs: tuple[int, ...]
-    request: RunRequest
-    analyze: tuple[str, ...]
-    layer: str | None
-    settings: AnalysisRequest
+    files: Annotated[tuple[str, ...], _FILES]
+    data: DataRequest = _RUN.data
+    activation: Annotated[str, declared(ModelRequest)["activation"].setting] = ModelRequest.activation
+    loss: Annotated[str, declared(RunRequest)["loss"].setting] = RunRequest.loss
+    epochs: Annotated[tuple[int, ...], Setting(
+        "Epochs", "of the files, such as 0,10,20; left out: from their names", low=0,
+        refusal="Epochs are counted from 0; {} was given.",
+    )] = ()  # fmt: skip
+    batch_size: Annotated[int, replace(
+        declared(TrainingRequest)["batch_size"].setting, help="B it was trained with",
+    )] = TrainingRequest.batch_size  # fmt: skip
+    analyze: Annotated[tuple[str, ...], _ANALYZE] = ()
+    layer: Annotated[str | None, declared(AnalysisRequest)["layer"].setting] = None
+    settings: AnalysisRequest = _ANALYSIS
+
+    @property
+    def request(self) -> RunRequest:
+        """The run, whose network and weights are read from the files."""
+        model, training = ModelRequest(activation=self.activation), TrainingRequest(batch_size=self.batch_size)
+        return RunRequest(self.data, model, self.loss, training)
 
 
 @dataclass(frozen=True)
 class SweepCommand(Command):
-    """`sweep`: which sweep, by path or name; how many processes, or which Dask scheduler; the files its table is
-    written to; measure: whether to do what is not yet done."""
+    """Train and analyse a whole grid of settings, written in TOML, and tabulate gamma: mean and deviation over seeds.
+    Every finished cell is kept: an interrupted sweep goes on where it was, and a cell already known costs nothing.
+    Those that come with the project: tiny (its data come along; a minute or two), results (the page
+    docs/results.md), table1 (Table 1 of the paper, in full)."""
 
-    sweep: str
-    workers: int | None
-    scheduler: str | None
-    csv: str | None
-    latex: str | None
-    measure: bool
+    sweep: Annotated[str, Setting("Sweep", "a TOML file, or tiny, results or table1", metavar="SWEEP")]
+    workers: Annotated[int | None, Setting(
+        "Workers", "cells at a time, each in a process of its own; left out: one for two cores",
+        pattern=r"0*[1-9]\d*", refusal="A sweep needs at least one worker, not {}.",
+    )] = None  # fmt: skip
+    scheduler: Annotated[str | None, Setting(
+        "Scheduler", "tcp://host:port of a Dask scheduler: work on its cluster instead",
+    )] = None  # fmt: skip
+    measure: Annotated[bool, Setting("Measure", "only show what is already known", flag="--table")] = True
+    csv: Annotated[str | None, Setting(
+        "CSV", "write every measured cell, with all that qualifies its gamma", metavar="FILE",
+    )] = None  # fmt: skip
+    latex: Annotated[str | None, Setting("LaTeX", "write the table for a paper", metavar="FILE")] = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class InspectCommand(Command):
-    """`inspect`: which files of weights."""
+    """Say as JSON what files of weights hold: tensors, the network they belong to, and the layers to study."""
 
-    files: tuple[str, ...]
+    files: Annotated[tuple[str, ...], _FILES]
+    download: bool = False  # it only reads: of these no flags
+    device: str = "auto"
+    job: str | None = None
+
+
+COMMANDS: Mapping[str, type[Command]] = {
+    "train": TrainCommand,
+    "analyze": AnalyzeCommand,
+    "sweep": SweepCommand,
+    "load": LoadCommand,
+    "inspect": InspectCommand,
+    "check": CheckCommand,
+    "samples": SamplesCommand,
+    "film": FilmCommand,
+    "calibrate": CalibrateCommand,
+    "preview": PreviewCommand,
+}

@@ -6,6 +6,7 @@ bounds. Nothing here imports torch.
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass
 from functools import cache
@@ -25,7 +26,9 @@ class Setting:
     bounds that are not, all of them of each number of a list; choices: the values there are; flag: on the command
     line, "" for the field's own name; phrase: its value with symbol or unit, "B = {}" or "{} epochs"; step: from one
     value to the next in a form; none: the word for None; subject: how the sentence begins that refuses another value,
-    "" for "The label is"; refusal: that sentence where it is another, {} being the value.
+    "" for "The label is"; refusal: that sentence where it is another, {} being the value. On the command line alone:
+    pattern: of the word, or of each of a list; alone: the value where its flag stands alone; metavar: what --help
+    writes in its place, "" for its name.
     """
 
     label: str
@@ -41,6 +44,9 @@ class Setting:
     none: str = ""
     subject: str = ""
     refusal: str = ""
+    pattern: str = ""
+    alone: tuple[str, ...] = ()
+    metavar: str = ""
 
     def allows(self, value: Any) -> bool:
         """Whether one value, no list, lies in the bounds."""
@@ -101,18 +107,21 @@ class Field:
         return _read(self.kind, self.optional, self.name, value)
 
     def parse(self, word: str) -> Any:
-        """A word of the command line as the field's own type: "off", "all" and 0 as None where that is a value.
+        """A word of the command line as the field's own type: "off", "all" and 0 as None where there is a word for it.
         ValueError where it is out of bounds, too."""
-        if self.optional and word in ("off", "all"):
-            return None
         noun, inner = NOUNS.get(self.kind, "list of whole numbers such as 0,1,2"), get_args(self.kind)
+        for one in word.split(",") if inner else (word,):
+            if self.setting.pattern and not re.fullmatch(self.setting.pattern, one):
+                raise ValueError(self.setting.refused(self.kind, one))
+        none = self.setting.none
+        if none and word in ("off", "all"):
+            return None
         try:
             value = tuple(map(inner[0], word.split(",") if word else ())) if inner else self.kind(word)
         except ValueError:
-            none = self.optional and not inner
-            wrong = f"neither a {noun} nor {self.setting.none}" if none else f"no {noun}"
+            wrong = f"neither a {noun} nor {none}" if none and not inner else f"no {noun}"
             raise ValueError(f"{word!r} is {wrong}") from None
-        if self.optional and value == 0:
+        if none and value == 0:
             return None
         self.check(value)
         return value

@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from engine.config.fields import Field, Setting, declared, read
@@ -126,12 +126,12 @@ class RunRequest:
     here.
     """
 
-    data: DataRequest = field(default_factory=DataRequest)
-    model: ModelRequest = field(default_factory=ModelRequest)
+    data: DataRequest = DataRequest()
+    model: ModelRequest = ModelRequest()
     loss: Annotated[str, Setting(
         "Loss", "cross-entropy; squares after or without a softmax", choices=tuple(LOSSES),
     )] = "ce"  # fmt: skip
-    training: TrainingRequest = field(default_factory=TrainingRequest)
+    training: TrainingRequest = TrainingRequest()
     seed: Annotated[int, Setting("Seed", "of the weights and the batch order", low=0, step=1)] = 0
     weights: tuple[str, ...] = ()
 

@@ -16,7 +16,7 @@ from numpy import ndarray
 from cache.store import Entry, Store
 from engine.config.requests import AnalysisRequest, RunRequest, analysis_request, run_request
 from engine.errors import require
-from engine.models.architectures import linear_shapes
+from engine.models.architectures import linear_shapes, usual_layer
 from engine.results.analysis import Analysis
 from engine.results.record import Check
 
@@ -195,6 +195,34 @@ def siblings(runs: Iterable[Run], run: Run) -> tuple[Run, ...]:
         and other.request.seed != run.request.seed
         and dataclasses.replace(other.request, seed=run.request.seed) == run.request
     )
+
+
+def default_analysis(run: Run, epoch: int) -> AnalysisRequest:
+    """The analysis a run gets unasked: the layer the paper studies, the batch size it was trained with."""
+    return AnalysisRequest(run.key, epoch, usual_layer(list(run.layers)), run.request.training.batch_size)
+
+
+def chosen_epochs(words: Iterable[str], run: Run) -> tuple[int, ...]:
+    """Checkpoints meant by "last", "all" (newest first) and numbers, in this order, each once. ValueError names
+    those the run has."""
+    require(bool(run.checkpoints), f"Run {run.key} has no checkpoint yet. Train it first.")
+    epochs: list[int] = []
+    for word in words:
+        if word == "last":
+            epochs.append(run.last_epoch)
+        elif word == "all":
+            epochs.extend(reversed(run.checkpoints))
+        else:
+            require(
+                word.isdecimal() and int(word) in run.checkpoints,
+                f"Run {run.key} has no checkpoint of epoch {word}; it has {listed(run.checkpoints)}.",
+            )
+            epochs.append(int(word))
+    return tuple(dict.fromkeys(epochs))
+
+
+def listed(epochs: Iterable[int]) -> str:
+    return ", ".join(map(str, epochs)) or "none"
 
 
 def analyses(store: Store, run: str) -> tuple[Analysed, ...]:

@@ -8,7 +8,7 @@ loses at most the work since the last checkpoint.
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from engine.curvature.verify import verify
 from engine.data.datasets import Dataset, load
 from engine.device import resolve
 from engine.errors import require
-from engine.models.architectures import check_fit, usual_layer
+from engine.models.architectures import check_fit
 from engine.models.networks import build, layer_shapes
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
@@ -320,7 +320,9 @@ class Pipeline:
             self.train(run.request)
             weights = self.weights(*parts)
         if weights is None:
-            raise ValueError(f"Run {run.key} has no checkpoint of epoch {epoch}; it has {_listed(run.checkpoints)}.")
+            raise ValueError(
+                f"Run {run.key} has no checkpoint of epoch {epoch}; it has {library.listed(run.checkpoints)}."
+            )
         return weights
 
     def tell(self, stage: str, done: int, total: int) -> None:
@@ -328,34 +330,6 @@ class Pipeline:
         self.progress(stage, done, total)
         if self.should_stop():
             raise Stopped
-
-
-def default_analysis(run: Run, epoch: int) -> AnalysisRequest:
-    """The analysis a run gets unasked: the layer the paper studies, the batch size it was trained with."""
-    return AnalysisRequest(run.key, epoch, usual_layer(list(run.layers)), run.request.training.batch_size)
-
-
-def chosen_epochs(words: Iterable[str], run: Run) -> tuple[int, ...]:
-    """Checkpoints meant by "last", "all" (newest first) and numbers, in this order, each once. ValueError names
-    those the run has."""
-    require(bool(run.checkpoints), f"Run {run.key} has no checkpoint yet. Train it first.")
-    epochs: list[int] = []
-    for word in words:
-        if word == "last":
-            epochs.append(run.last_epoch)
-        elif word == "all":
-            epochs.extend(reversed(run.checkpoints))
-        else:
-            require(
-                word.isdecimal() and int(word) in run.checkpoints,
-                f"Run {run.key} has no checkpoint of epoch {word}; it has {_listed(run.checkpoints)}.",
-            )
-            epochs.append(int(word))
-    return tuple(dict.fromkeys(epochs))
-
-
-def _listed(epochs: Iterable[int]) -> str:
-    return ", ".join(map(str, epochs)) or "none"
 
 
 def _draw(available: int, samples: int | None, seed: int) -> Tensor | slice:

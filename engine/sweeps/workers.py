@@ -40,7 +40,7 @@ from engine.config.requests import key
 from engine.device import device_name, resolve
 from engine.progress import Progress, silent
 from engine.runs import library
-from engine.runs.pipeline import Pipeline, chosen_epochs
+from engine.runs.pipeline import Pipeline
 from engine.sweeps import rows, status
 from engine.sweeps.grid import Cell, Sweep
 from engine.units import cores, host
@@ -235,7 +235,7 @@ def _work(some: Sequence[Cell], root: str, device: str, download: bool, token: s
 def _measure(pipeline: Pipeline, cell: Cell) -> None:
     run = library.find(pipeline.store, pipeline.train(cell.run))
     last = pipeline.analyze(replace(cell.analysis, run=run.key, epoch=run.last_epoch))
-    for epoch in chosen_epochs(cell.analyze, run):
+    for epoch in library.chosen_epochs(cell.analyze, run):
         if epoch != run.last_epoch:
             pipeline.analyze(replace(cell.analysis, run=run.key, epoch=epoch))
     where = resolve(pipeline.device)

@@ -9,7 +9,8 @@ from cache.store import Store
 from engine import units
 from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
 from engine.runs import eviction, library
-from engine.runs.pipeline import Pipeline, default_analysis
+from engine.runs.library import default_analysis
+from engine.runs.pipeline import Pipeline
 from tests.engine.runs.test_pipeline import write_data
 from tests.planted import fill
 

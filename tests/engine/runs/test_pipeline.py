@@ -14,7 +14,8 @@ from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, R
 from engine.data.datasets import load
 from engine.models.networks import build
 from engine.runs import library, pipeline
-from engine.runs.pipeline import Pipeline, chosen_epochs, default_analysis
+from engine.runs.library import chosen_epochs, default_analysis
+from engine.runs.pipeline import Pipeline
 
 TRAINING = TrainingRequest(epochs=6, batch_size=16, momentum=0.5, checkpoints=(0, 2, 4))
 

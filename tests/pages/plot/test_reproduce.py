@@ -8,7 +8,8 @@ import pytest
 from cache.store import Store
 from engine.config.requests import ModelRequest, RunRequest
 from engine.runs import library
-from engine.runs.pipeline import Pipeline, default_analysis
+from engine.runs.library import default_analysis
+from engine.runs.pipeline import Pipeline
 from pages.data.results import View
 from pages.plot import reproduce
 from tests.small import BRIEF, pixels, saved

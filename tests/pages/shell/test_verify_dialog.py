@@ -9,7 +9,8 @@ from cache.store import Store
 from engine.config.requests import ModelRequest, RunRequest
 from engine.results.record import Check
 from engine.runs import library
-from engine.runs.pipeline import Pipeline, default_analysis
+from engine.runs.library import default_analysis
+from engine.runs.pipeline import Pipeline
 from pages.shell import verify_dialog
 from tests.pages.test_every_page import ROOT, button, fine, opened
 from tests.small import BRIEF, pixels, saved
