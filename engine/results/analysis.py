@@ -5,7 +5,7 @@ one read from the cache answers from the arrays that were kept.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ from engine.results.suppression import Spectra, Suppressed, suppress
 
 # Directions kept to be checked, and how far above the noise floor: below, the check would compare roundings.
 PROBES, PROBE_FLOOR = 8, 100
+# What is kept as arrays; the rest as JSON.
+ARRAYS = ("eigenvalues", "basis", "diagonals", "blocks", "replicates", "wholes", "probes", "jackknife", "spectra")
 EDGES = "jackknife/edges"
 
 
@@ -85,13 +87,13 @@ class Analysis:
         block = self.blocks.get(name)
         if block is not None and block.shape[0] >= k:
             return block[:k, :k].astype(np.float64)
-        require(
-            self.source is not None,
-            f"Of {name} this analysis keeps the leading {0 if block is None else block.shape[0]} directions, "
-            f"not {k}. Choose a smaller k or another matrix, or analyse again in Python, where every "
-            "block is at hand.",
-        )
-        return self.source.block(name, k)  # type: ignore[union-attr]
+        if self.source is None:
+            raise ValueError(
+                f"Of {name} this analysis keeps the leading {0 if block is None else block.shape[0]} directions, "
+                f"not {k}. Choose a smaller k or another matrix, or analyse again in Python, where every "
+                "block is at hand."
+            )
+        return self.source.block(name, k)
 
     # -- correlation ----------------------------------------------------------------------------------
 
@@ -113,8 +115,8 @@ class Analysis:
         if part == "whole":
             return float(whole.top[-1])
         require(part in ("top", "bulk"), f"part is 'whole', 'top' or 'bulk', not {part!r}.")
-        require(k is not None, f"The {part} block needs k, the number of leading directions.")
-        assert k is not None
+        if k is None:
+            raise ValueError(f"The {part} block needs k, the number of leading directions.")
         if part == "top":
             self._check_k(k)
             return float(whole.top[k - 1])
@@ -124,13 +126,8 @@ class Analysis:
     def random_commutator(self, name: str) -> float:
         """The commutator error expected of H with M turned at random (close to √2), in closed form."""
         self.diagonal(name)
-        return commutation.random_commutator(
-            self.traces["H"],
-            self.squares["H"],
-            self.traces[name],
-            self.squares[name],
-            self.k,
-        )
+        of_h, of_m = ((self.traces[matrix], self.squares[matrix]) for matrix in ("H", name))
+        return commutation.random_commutator(*of_h, *of_m, self.k)
 
     def alignment(self, name: str) -> float:
         """Σ K_ii² / ‖K‖_F² over the directions kept: 1 when M is diagonal in the eigenbasis of H."""
@@ -157,14 +154,13 @@ class Analysis:
         self.diagonal(name)
         if name in self.wholes:
             return self.wholes[name]
-        require(
-            self.source is not None,
-            f"This analysis kept whole-matrix numbers only of {', '.join(self.wholes) or 'no matrix'}, "
-            f"not of {name}. Choose one of them, or analyse again in Python, where every one is at hand.",
-        )
-        block = self.source.block(name, self.k)  # type: ignore[union-attr]
-        curves = commutation.commutator_curves(self.eigenvalues, block)
-        return MatrixSummary(self.source.spectrum(name), curves.top, curves.bulk)  # type: ignore[union-attr]
+        if self.source is None:
+            raise ValueError(
+                f"This analysis kept whole-matrix numbers only of {', '.join(self.wholes) or 'no matrix'}, "
+                f"not of {name}. Choose one of them, or analyse again in Python, where every one is at hand."
+            )
+        curves = commutation.commutator_curves(self.eigenvalues, self.source.block(name, self.k))
+        return MatrixSummary(self.source.spectrum(name), curves.top, curves.bulk)
 
     # -- the power law --------------------------------------------------------------------------------
 
@@ -215,14 +211,11 @@ class Analysis:
             not self.provenance.shapes,
             "Suppression edits the curvatures of single samples, which are defined layer by layer. Analyse one layer.",
         )
-        spectra = self.spectra
-        if spectra is None and self.source is not None:
-            spectra = self.source.spectra()
-        require(
-            spectra is not None,
-            "This analysis kept no per-sample spectra. Analyse again with spectra=2000 (samples to keep).",
-        )
-        assert spectra is not None
+        spectra = self.spectra if self.source is None or self.spectra is not None else self.source.spectra()
+        if spectra is None:
+            raise ValueError(
+                "This analysis kept no per-sample spectra. Analyse again with spectra=2000 (samples to keep)."
+            )
         return spectra
 
     # -- keeping --------------------------------------------------------------------------------------
@@ -251,20 +244,7 @@ class Analysis:
 
     def to_arrays(self) -> tuple[dict[str, ndarray], dict[str, Any]]:
         """Arrays by path-like name, and the rest as JSON values."""
-        arrays: dict[str, ndarray] = {"eigenvalues": self.eigenvalues}
-        if self.basis is not None:
-            arrays["basis"] = self.basis
-        for group in ("diagonals", "blocks", "replicates"):
-            arrays |= {f"{group}/{name}": value for name, value in getattr(self, group).items()}
-        for name, whole in self.wholes.items():
-            arrays |= {f"wholes/{name}/{f.name}": getattr(whole, f.name) for f in dataclasses.fields(MatrixSummary)}
-        if self.probes is not None:
-            arrays |= {f"probes/{f.name}": getattr(self.probes, f.name) for f in dataclasses.fields(Probes)}
-        if self.jackknife is not None:
-            arrays |= {EDGES: self.jackknife.edges}
-            arrays |= {f"jackknife/diagonals/{name}": a for name, a in self.jackknife.diagonals.items()}
-        if self.spectra is not None:
-            arrays |= {f"spectra/{f.name}": getattr(self.spectra, f.name) for f in dataclasses.fields(Spectra)}
+        arrays = {path: array for part in ARRAYS for path, array in _paths(part, getattr(self, part))}
         meta = {
             "provenance": dataclasses.asdict(self.provenance),
             "traces": dict(self.traces),
@@ -277,25 +257,23 @@ class Analysis:
     def from_arrays(cls, arrays: Mapping[str, ndarray], meta: Mapping[str, Any]) -> "Analysis":
         """The inverse of to_arrays."""
 
-        def group(prefix: str) -> dict[str, ndarray]:
-            return {path.removeprefix(prefix): a for path, a in arrays.items() if path.startswith(prefix)}
+        def folder(name: str) -> dict[str, ndarray]:
+            return {path.removeprefix(name + "/"): a for path, a in arrays.items() if path.startswith(name + "/")}
 
-        wholes = group("wholes/")
-        names = {path.split("/")[0] for path in wholes}
-        spectra, probes = group("spectra/"), group("probes/")
+        spectra, probes = folder("spectra"), folder("probes")
         return cls(
             eigenvalues=arrays["eigenvalues"],
             basis=arrays.get("basis"),
-            diagonals=group("diagonals/"),
-            blocks=group("blocks/"),
-            replicates=group("replicates/"),
+            diagonals=folder("diagonals"),
+            blocks=folder("blocks"),
+            replicates=folder("replicates"),
             wholes={
-                name: MatrixSummary(**{f.name: wholes[f"{name}/{f.name}"] for f in dataclasses.fields(MatrixSummary)})
-                for name in sorted(names)
+                name: MatrixSummary(**folder(f"wholes/{name}"))
+                for name in sorted({path.split("/")[0] for path in folder("wholes")})
             },
             spectra=Spectra(**spectra) if spectra else None,
             probes=Probes(**probes) if probes else None,
-            jackknife=Jackknife(arrays[EDGES], group("jackknife/diagonals/")) if EDGES in arrays else None,
+            jackknife=Jackknife(arrays[EDGES], folder("jackknife/diagonals")) if EDGES in arrays else None,
             provenance=Provenance.of(meta["provenance"]),
             traces=meta["traces"],
             squares=meta["squares"],
@@ -319,3 +297,15 @@ class Analysis:
         if name in self.replicates and self.replicates["H"].shape[1] >= last:
             return bootstrap_interval(*(self.replicates[key][:, first:last][:, keep] for key in ("H", name)))
         return None if self.jackknife is None else self.jackknife.interval(name, gamma, x, y, keep, first)
+
+
+def _paths(path: str, value: Any) -> Iterator[tuple[str, ndarray]]:
+    """The arrays of a mapping or a dataclass by path-like names, or the array that it is; of None none."""
+    if isinstance(value, ndarray):
+        yield path, value
+    elif value is not None:
+        parts = (
+            value if isinstance(value, Mapping) else {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        )
+        for name, part in parts.items():
+            yield from _paths(f"{path}/{name}", part)

@@ -24,6 +24,8 @@ from engine.results.record import Check
 BLOCKS, SPECTRA = LARGE = ("blocks", "spectra")
 # The entry below an analysis that holds its check.
 CHECK = "check"
+# What a run takes from its record as it stands there.
+_AS_WRITTEN = ("fingerprint", "data_name", "samples", "device", "created", "finished", "end")
 # Characters of a name: what a menu shows in one line.
 LABEL_LENGTH = 60
 
@@ -111,21 +113,17 @@ def run(store: Store, key: str) -> Run | None:
     meta = entry.meta
     try:
         request = run_request(dict(meta["request"]))
+        # Written before layers were kept: those of the request.
+        shapes = meta["layers"] if "layers" in meta else linear_shapes(request.model)
         return Run(
             key=key,
             request=request,
-            fingerprint=meta["fingerprint"],
-            data_name=meta["data_name"],
             class_names=tuple(meta["class_names"]),
-            samples=meta["samples"],
-            device=meta["device"],
-            created=meta["created"],
-            finished=meta["finished"],
-            end=meta["end"],
             history=History.of(meta["records"]),
             checkpoints=tuple(int(name) for name in store.list("runs", key, "checkpoints")),
             label=label(store, key),
-            layers=_layers(meta, request),
+            layers={name: (width, inputs) for name, (width, inputs) in shapes.items()},
+            **{name: meta[name] for name in _AS_WRITTEN},
         )
     except (KeyError, TypeError, ValueError):
         # Written by another version of this program: not damaged, but not ours to read.
@@ -152,12 +150,6 @@ def rename(store: Store, run: str, name: str) -> None:
         store.write(("runs", run, "label"), {"label": name})
     else:
         store.delete("runs", run, "label")
-
-
-def _layers(meta: Mapping[str, Any], request: RunRequest) -> dict[str, tuple[int, int]]:
-    if "layers" not in meta:  # written before layers were kept
-        return linear_shapes(request.model)
-    return {name: (width, inputs) for name, (width, inputs) in meta["layers"].items()}
 
 
 def find(store: Store, beginning: str | None = None) -> Run:

@@ -87,11 +87,7 @@ class Pipeline:
         record = record or self._begun(request, data)
         start = self._start(run, record)
         reached = -1 if start is None else start[0]
-        record |= {
-            "records": [r for r in record["records"] if r["epoch"] <= reached],
-            "finished": False,
-            "end": "",
-        }
+        record |= {"records": [r for r in record["records"] if r["epoch"] <= reached], "finished": False, "end": ""}
         model = build(request.model, request.seed)
         # Its settings are checked here: a request that cannot be met leaves no run behind.
         epochs = train(model, data, request.loss, request.training, request.seed, self.device, start)
@@ -199,9 +195,9 @@ class Pipeline:
         cached = library.load_analysis(self.store, run.key, name, spectra=True)
         if cached is not None and self._complete(cached, request):
             return cached
-        model, inputs, targets = self.restore(run.key, request.epoch, request.samples, request.seed)
+        network = self.restore(run.key, request.epoch, request.samples, request.seed)
         began = time.perf_counter()
-        result = self.measure(model, inputs, targets, run.request.loss, request, self.tell)
+        result = self.measure(*network, run.request.loss, request, self.tell)
         # What a first look needs is kept first: the rest takes seconds more.
         first = result.kept(("C",), BLOCK)
         self._write(run.key, name, request, first)
@@ -223,24 +219,8 @@ class Pipeline:
         self, model: nn.Module, inputs: Tensor, targets: Tensor, loss: str, request: AnalysisRequest, tell: Progress
     ) -> Analysis:
         """The analysis of a network as it is in memory, with the request's settings; nothing is kept."""
-        return analyze(
-            model,
-            inputs,
-            targets,
-            layer=request.layer,
-            loss=loss,
-            batch_size=request.batch_size,
-            anchors_per_class=request.anchors_per_class,
-            top_k=request.top_k,
-            device=self.device,
-            dtype=request.dtype,
-            seed=request.seed,
-            progress=tell,
-            bias=request.bias,
-            curvature=request.curvature,
-            spectra=request.spectra,
-            bootstrap=request.bootstrap,
-        )
+        settings = {name: value for name, value in vars(request).items() if name not in ("run", "epoch", "samples")}
+        return analyze(model, inputs, targets, loss=loss, device=self.device, progress=tell, **settings)
 
     @staticmethod
     def _complete(analysis: Analysis, request: AnalysisRequest) -> bool:
@@ -252,24 +232,17 @@ class Pipeline:
     def check(self, run: str, epoch: int, layer: str) -> tuple[Check, ...]:
         """Some numbers of the newest analysis of this checkpoint and layer once more, by brute force, kept
         beside it; see engine.curvature.verify. ValueError where there is none, and as `restore`."""
-        trained_run = library.find(self.store, run)
-        made = [
-            a
-            for a in library.analyses(self.store, trained_run.key)
-            if (a.request.epoch, a.request.layer) == (epoch, layer)
-        ]
-        require(
-            bool(made), f"Epoch {epoch} of run {trained_run.key}, layer {layer}, is not analysed. Analyse it first."
-        )
-        analysis = library.load_analysis(self.store, trained_run.key, made[-1].key)
+        run = library.find(self.store, run).key
+        analysed = library.analyses(self.store, run)
+        made = [one for one in analysed if (one.request.epoch, one.request.layer) == (epoch, layer)]
+        require(bool(made), f"Epoch {epoch} of run {run}, layer {layer}, is not analysed. Analyse it first.")
+        analysis = library.load_analysis(self.store, run, made[-1].key)
         if analysis is None:
-            raise ValueError(f"The analysis of epoch {epoch} of run {trained_run.key} was damaged. Analyse it again.")
-        model, inputs, targets = self.restore(trained_run.key, epoch, made[-1].request.samples, made[-1].request.seed)
-        checks = verify(model, inputs, targets, analysis, self.tell)
-        self.store.write(
-            ("runs", trained_run.key, "analyses", made[-1].key, library.CHECK),
-            {"checks": [dataclasses.asdict(check) for check in checks]},
-        )
+            raise ValueError(f"The analysis of epoch {epoch} of run {run} was damaged. Analyse it again.")
+        network = self.restore(run, epoch, made[-1].request.samples, made[-1].request.seed)
+        checks = verify(*network, analysis, self.tell)
+        kept = {"checks": [dataclasses.asdict(check) for check in checks]}
+        self.store.write(("runs", run, "analyses", made[-1].key, library.CHECK), kept)
         return checks
 
     def restore(

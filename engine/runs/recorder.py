@@ -215,12 +215,7 @@ def _frame(record: EpochRecord, result: Analysis, settings: TrainingRequest, sec
     data = power_law.fittable(h, c, result.noise_floor)
     (gamma, interval), (gamma_awd, interval_awd) = (_exponent(result, name) for name in NAMES)
     return Frame(
-        epoch=record.epoch,
-        train_loss=record.train_loss,
-        train_accuracy=record.train_accuracy,
-        test_loss=record.test_loss,
-        test_accuracy=record.test_accuracy,
-        learning_rate=record.learning_rate,
+        **(vars(record) | {"seconds": seconds}),
         batch_size=settings.batch_size,
         gamma=gamma,
         gamma_awd=gamma_awd,
@@ -229,7 +224,6 @@ def _frame(record: EpochRecord, result: Analysis, settings: TrainingRequest, sec
         commutator=_number(commutation.commutator_curves(h, result.projected("C", result.k)).top[-1]),
         commutator_random=_number(result.random_commutator("C")),
         extent=tuple(float(z) for v in (h[data], c[data]) for z in (v.min(), v.max())) if data.any() else (),
-        seconds=seconds,
     )
 
 

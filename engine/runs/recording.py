@@ -286,12 +286,6 @@ def film_key(request: RunRequest) -> str:
 
 def keep(store: Store, film: Film) -> None:
     """Write the film as far as it is."""
-    values = {f.name: getattr(film, f.name) for f in dataclasses.fields(Film) if f.name != "key"}
-    values |= {
-        "request": to_json(film.request),
-        "control": dataclasses.asdict(film.control),
-        "frames": [dataclasses.asdict(frame) for frame in film.frames],
-        "before": [dataclasses.asdict(frame) for frame in film.before],
-        "changes": [dataclasses.asdict(change) for change in film.changes],
-    }
+    values = dataclasses.asdict(film) | {"request": to_json(film.request)}
+    del values["key"]  # its own folder's name
     store.write(("films", film.key), values)
