@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from engine.config import manual
 from engine.config.commands import COMMANDS, AnalyzeCommand, Command, FilmCommand, LoadCommand, TrainCommand
-from engine.config.fields import Field, declared
+from engine.config.fields import Field, declared, settings
 from engine.config.requests import AnalysisRequest, RunRequest, default_model
 from engine.errors import require
 
@@ -165,7 +165,7 @@ def analyze_arguments(request: AnalysisRequest, device: str = "auto", epochs: tu
 
 def _words(command: Command) -> list[str]:
     """A command as it is typed: what differs from the defaults."""
-    values = _values(command)
+    values = settings(command)
     if isinstance(command, TrainCommand | FilmCommand):
         model, usual = command.request.model, default_model(command.request.data)
         if (model.kind, model.widths) != (usual.kind, usual.widths):
@@ -186,15 +186,3 @@ def _words(command: Command) -> list[str]:
 
 def _spelled(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _values(request: Any) -> dict[str, Any]:
-    """The settings of a command or a request and of its parts by the names that are typed, each as it comes first."""
-    values: dict[str, Any] = {}
-    for field in fields(request):
-        setting, value = declared(request.__class__).get(field.name), getattr(request, field.name)
-        if is_dataclass(value):
-            values = _values(value) | values
-        elif setting is not None:
-            values.setdefault(setting.name, value)
-    return values

@@ -7,7 +7,7 @@ bounds. Nothing here imports torch.
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass
 from functools import cache
 from types import NoneType, UnionType
@@ -149,16 +149,33 @@ def check(request: Any) -> None:
             check(value)
 
 
+def settings(request: Any) -> dict[str, Any]:
+    """The settings of a request and of its parts by the names that are typed, each as it comes first."""
+    values: dict[str, Any] = {}
+    for part in dataclasses.fields(request):
+        setting, value = declared(request.__class__).get(part.name), getattr(request, part.name)
+        if dataclasses.is_dataclass(value):
+            values = settings(value) | values
+        elif setting is not None:
+            values.setdefault(setting.name, value)
+    return values
+
+
 def read(cls: Any, values: Any, where: str) -> Any:
     """The dataclass written as a table of TOML or an object of JSON. ValueError, a sentence that begins with `where`
     or with the field's name, says which field is unknown, missing or of another type. Bounds are for `check`."""
     require(isinstance(values, Mapping), f"{where} is a table of settings, not {values!r}.")
     kinds, required = _kinds(cls)
-    unknown = sorted(values.keys() - kinds.keys())
-    require(not unknown, f"{where} has no setting {', '.join(unknown)}; it has {', '.join(sorted(kinds))}.")
+    check_names(values, kinds, where)
     missing = sorted(required - values.keys())
     require(not missing, f"{where} lacks the setting {', '.join(missing)}.")
     return cls(**{name: _read(*kinds[name], name, value) for name, value in values.items()})
+
+
+def check_names(values: Mapping[str, Any], names: Iterable[str], where: str) -> None:
+    """ValueError where there is a name beside these."""
+    unknown = sorted(values.keys() - set(names))
+    require(not unknown, f"{where} has no setting {', '.join(unknown)}; it has {', '.join(sorted(names))}.")
 
 
 @cache

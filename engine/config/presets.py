@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine.config.fields import check
+from engine.config.fields import check, check_names
 from engine.config.requests import RunRequest, run_request
 from engine.errors import require
 
@@ -73,9 +73,7 @@ def preset(name: str) -> Preset:
 def _preset(values: dict[str, Any]) -> Preset:
     name = values.get("name")
     require(isinstance(name, str) and bool(name), "A preset needs a name.")
-    unknown = sorted(set(values) - _OWN - _REQUEST)
-    known = ", ".join(sorted(_OWN | _REQUEST))
-    require(not unknown, f"Preset {name!r} has no setting {', '.join(unknown)}; it has {known}.")
+    check_names(values, _OWN | _REQUEST, f"Preset {name!r}")
     try:
         request = run_request({k: v for k, v in values.items() if k in _REQUEST})
         check(request)

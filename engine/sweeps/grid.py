@@ -31,6 +31,7 @@ from engine.config.requests import (
     default_model,
     key,
 )
+from engine.data.sources import located
 from engine.errors import require
 from engine.losses import lookup
 from engine.models import architectures
@@ -113,10 +114,9 @@ def read(text: str, file: str = "The sweep") -> Sweep:
         body = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file} is no valid TOML: {error}.") from error
-    _known(body, ("name", "about", "grid"), file)
-    name, about, grids = body.get("name", Path(file).stem), body.get("about", ""), body.get("grid", [])
-    for entry, word in (("name", name), ("about", about)):
-        require(isinstance(word, str), f"{file}: {entry} is a text, not {word!r}.")
+    fields.check_names(body, ("name", "about", "grid"), file)
+    name, about = _text(body, "name", f"{file}: ", Path(file).stem), _text(body, "about", f"{file}: ")
+    grids = body.get("grid", [])
     require(
         isinstance(grids, list) and bool(grids) and all(isinstance(g, dict) for g in grids),
         f"{file} has no grid. Write one as [[grid]] with set = {{ … }} and vary = {{ … }}.",
@@ -142,18 +142,16 @@ def read(text: str, file: str = "The sweep") -> Sweep:
 
 
 def _grid(grid: Mapping[str, Any], where: str) -> list[Cell]:
-    _known(grid, ("name", "set", "vary"), where)
-    fixed, varied = dict(grid.get("set", {})), dict(grid.get("vary", {}))
-    for name in (*fixed, *varied):
-        _known({name: 0}, (*OWN, *SETTINGS), where)
+    fields.check_names(grid, ("name", "set", "vary"), where)
+    name, fixed, varied = _text(grid, "name", f"{where}: "), dict(grid.get("set", {})), dict(grid.get("vary", {}))
+    fields.check_names(fixed | varied, (*OWN, *SETTINGS), where)
     both = sorted(set(fixed) & set(varied))
     require(not both, f"{where}: {', '.join(both)} is both set and varied. Keep one of them.")
-    for name, values in varied.items():
+    for axis, values in varied.items():
         require(
             isinstance(values, list) and len(values) > 0,
-            f"{where}: {name} varies over a list of values such as [0, 1], not {values!r}.",
+            f"{where}: {axis} varies over a list of values such as [0, 1], not {values!r}.",
         )
-    require(isinstance(grid.get("name", ""), str), f"{where}: name is a text, not {grid.get('name')!r}.")
     count = math.prod(map(len, varied.values()))
     require(count <= MOST_CELLS, f"{where} has {count:,} cells; {MOST_CELLS:,} are the most. Vary less at a time.")
     cells = []
@@ -161,16 +159,16 @@ def _grid(grid: Mapping[str, Any], where: str) -> list[Cell]:
         values = fixed | dict(zip(varied, combination, strict=True))
         try:
             named = _PLACED if "preset" in values or "name" in grid else _PLACED | _TOLD
-            cells += _cells(values, grid.get("name", ""), [name for name in varied if name not in named])
+            cells += _cells(values, name, [axis for axis in varied if axis not in named])
         except ValueError as error:
-            settings = ", ".join(f"{name} = {value}" for name, value in zip(varied, combination, strict=True))
+            settings = ", ".join(f"{axis} = {value}" for axis, value in zip(varied, combination, strict=True))
             raise ValueError(f"{where}{' (' + settings + ')' if settings else ''}: {error}") from error
     return cells
 
 
 def _cells(values: Mapping[str, Any], name: str, varied: Sequence[str]) -> list[Cell]:
     """The cell of these settings; one for each layer where the preset studies several."""
-    base = preset(_text("preset", values["preset"])) if "preset" in values else None
+    base = preset(_text(values, "preset")) if "preset" in values else None
     if base is None or "layer" in values or not base.layers:
         return [_cell(values, base, name, varied)]
     return [_cell({**values, "layer": layer}, base, name, [*varied, "layer"]) for layer in base.layers]
@@ -210,9 +208,9 @@ def _run(given: Mapping[str, Any], base: Preset | None, labels: tuple[int, ...] 
         request = DataRequest(**data, classes=labels)
         run = RunRequest(request, default_model(request))
     else:
-        known = labels is not None and labels == tuple(range(len(labels))) and len(labels) in CLASSES
-        run = base.run(len(labels)) if known and labels is not None else base.request
-        if labels is not None and not known:
+        known = next((count for count in CLASSES if labels == tuple(range(count))), None)
+        run = base.request if known is None else base.run(known)
+        if labels is not None and known is None:
             data["classes"] = labels
         run = replace(run, data=replace(run.data, **data))
     model = _of(ModelRequest, given)
@@ -260,14 +258,10 @@ def _labels(classes: Any) -> tuple[int, ...] | None:
     return tuple(classes)
 
 
-def _text(name: str, value: Any) -> str:
-    require(isinstance(value, str), f"{name} is a text, not {value!r}.")
-    return str(value)
-
-
-def _known(values: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    unknown = sorted(set(values) - set(known))
-    require(not unknown, f"{where} has no setting {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
+def _text(values: Mapping[str, Any], name: str, where: str = "", default: str = "") -> str:
+    text = values.get(name, default)
+    require(isinstance(text, str), f"{where}{name} is a text, not {text!r}.")
+    return str(text)
 
 
 def _named(run: RunRequest) -> str:
@@ -289,21 +283,18 @@ def _phrase(name: str, value: Any) -> str:
 def _departures(run: RunRequest, base: Preset | None, classes: int) -> tuple[str, ...]:
     if base is None or classes not in CLASSES:
         return ()
-    own, departures = base.run(classes), []
-    for name, field in SETTINGS.items():
-        parts = {DataRequest: (run.data, own.data), TrainingRequest: (run.training, own.training)}
-        if field.request in parts and name not in ("data", "classes", "checkpoints"):
-            mine, theirs = (getattr(part, field.attribute) for part in parts[field.request])
-            if mine != theirs:
-                departures.append(f"{_phrase(name, mine)} in place of {_shown(theirs)}")
-    return tuple(departures)
+    mine, theirs = fields.settings(run), fields.settings(base.run(classes))
+    compared = [name for name, field in SETTINGS.items() if field.request in (DataRequest, TrainingRequest)]
+    return tuple(
+        f"{_phrase(name, mine[name])} in place of {_shown(theirs[name])}"
+        for name in compared
+        if name not in ("data", "classes", "checkpoints") and mine[name] != theirs[name]
+    )
 
 
 def _stamp(name: str) -> str:
     if not name.endswith(".npz"):
         return ""
-    from engine.data.sources import located
-
     try:
         stat = located(name).stat()
     except OSError:
