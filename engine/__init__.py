@@ -30,11 +30,11 @@ __all__ = ["Analysis", "analyze"]
 
 def __getattr__(name: str) -> Any:
     if name == "analyze":
-        from engine.curvature.analyze import analyze
+        from engine.curvature.analyze import analyze  # loads torch
 
         return analyze
     if name == "Analysis":
-        from engine.results.analysis import Analysis
+        from engine.results.analysis import Analysis  # loads NumPy
 
         return Analysis
     raise AttributeError(f"engine has no {name!r}; it offers {', '.join(__all__)}.")

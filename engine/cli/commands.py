@@ -63,7 +63,7 @@ def work(command: commands.Command, session: Session) -> str:
 
 
 def _pipeline(command: commands.Command, session: Session) -> "Pipeline":
-    from engine.runs.pipeline import Pipeline  # torch
+    from engine.runs.pipeline import Pipeline  # loads torch
 
     return Pipeline(Store(), command.device, session.progress, session.should_stop, command.download)
 
@@ -100,7 +100,7 @@ def _train(command: commands.TrainCommand, session: Session) -> str:
 
 @work.register
 def _film(command: commands.FilmCommand, session: Session) -> str:
-    from engine.runs.recorder import Camera  # torch
+    from engine.runs.recorder import Camera  # loads torch
 
     session.finished = "Every frame is kept."
     return Camera(_pipeline(command, session), _located(command.request)).shoot()
@@ -120,7 +120,7 @@ def _analyze(command: commands.AnalyzeCommand, session: Session) -> str:
 
 @work.register
 def _sweep(command: commands.SweepCommand, session: Session) -> str:
-    from engine.sweeps import workers  # torch
+    from engine.sweeps import workers  # loads torch
 
     sweep, store = open_sweep(command.sweep), Store()
     if command.measure:
@@ -167,7 +167,7 @@ def _samples(command: commands.SamplesCommand, session: Session) -> str:
 
 def _look(pipeline: "Pipeline", run: Run, epochs: tuple[str, ...], layer: str | None, session: Session) -> str:
     """Look at every sample of these checkpoints."""
-    from engine.samples import collect  # torch
+    from engine.samples import collect  # loads torch
 
     chosen = library.chosen_epochs(epochs, run)
     for i, epoch in enumerate(chosen):
@@ -182,7 +182,7 @@ def _look(pipeline: "Pipeline", run: Run, epochs: tuple[str, ...], layer: str | 
 
 @work.register
 def _calibrate(command: commands.CalibrateCommand, session: Session) -> str:
-    from engine.runs.benchmark import calibrate  # torch
+    from engine.runs.benchmark import calibrate  # loads torch
 
     speed = calibrate(Store(), command.device, session.progress_or_stop)
     return (
@@ -202,7 +202,7 @@ def _preview(command: commands.PreviewCommand, session: Session) -> str:
 
 @work.register
 def _inspect(command: commands.InspectCommand, session: Session) -> str:
-    from engine.runs.external import inspect  # torch
+    from engine.runs.external import inspect  # loads torch
 
     contents = inspect([Path(name) for name in command.files], progress=session.progress)
     session.ticker.close()
@@ -212,7 +212,7 @@ def _inspect(command: commands.InspectCommand, session: Session) -> str:
 
 @work.register
 def _load(command: commands.LoadCommand, session: Session) -> str:
-    from engine.runs import external  # torch
+    from engine.runs import external  # loads torch
 
     pipeline = _pipeline(command, session)
     paths = [Path(name).expanduser().resolve() for name in command.files]

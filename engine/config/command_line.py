@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from engine.config import manual
 from engine.config.commands import COMMANDS, AnalyzeCommand, Command, FilmCommand, LoadCommand, TrainCommand
-from engine.config.fields import Field, declared, settings
+from engine.config.fields import Field, by_name, declared
 from engine.config.requests import AnalysisRequest, RunRequest, default_model
 from engine.errors import require
 
@@ -165,7 +165,7 @@ def analyze_arguments(request: AnalysisRequest, device: str = "auto", epochs: tu
 
 def _words(command: Command) -> list[str]:
     """A command as it is typed: what differs from the defaults."""
-    values = settings(command)
+    values = by_name(command)
     if isinstance(command, TrainCommand | FilmCommand):
         model, usual = command.request.model, default_model(command.request.data)
         if (model.kind, model.widths) != (usual.kind, usual.widths):

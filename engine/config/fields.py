@@ -7,7 +7,7 @@ bounds. Nothing here imports torch.
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass
 from functools import cache
 from types import NoneType, UnionType
@@ -142,22 +142,24 @@ def declared(cls: Any) -> Mapping[str, Field]:
 
 def check(request: Any) -> None:
     """ValueError, a sentence, for the first setting of a request that is out of bounds."""
-    for field in declared(request.__class__).values():
-        field.check(getattr(request, field.attribute))
-    for part in dataclasses.fields(request):
-        if dataclasses.is_dataclass(value := getattr(request, part.name)):
-            check(value)
+    for _, field, value in settings(request):
+        field.check(value)
 
 
-def settings(request: Any) -> dict[str, Any]:
-    """The settings of a request and of its parts by the names that are typed, each as it comes first."""
-    values: dict[str, Any] = {}
-    for part in dataclasses.fields(request):
-        setting, value = declared(request.__class__).get(part.name), getattr(request, part.name)
+def settings(request: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Field, Any]]:
+    """Every setting of a request and of those in it, each with the way to it and its value, in their order."""
+    for name, value in vars(request).items():
         if dataclasses.is_dataclass(value):
-            values = settings(value) | values
-        elif setting is not None:
-            values.setdefault(setting.name, value)
+            yield from settings(value, *path, name)
+        elif name in declared(request.__class__):
+            yield (*path, name), declared(request.__class__)[name], value
+
+
+def by_name(request: Any) -> dict[str, Any]:
+    """The values of these settings by the names that are typed; of several of one name the first."""
+    values: dict[str, Any] = {}
+    for _, field, value in settings(request):
+        values.setdefault(field.name, value)
     return values
 
 

@@ -131,7 +131,7 @@ def _layout(name: str, cls: Any) -> tuple[Path, list[str]]:
 
 def _fetch(name: str, cls: Any, folder: Path, progress: Progress) -> None:
     """Download and unpack beside the final place, then move: an interruption leaves nothing behind."""
-    from torchvision.datasets.utils import extract_archive
+    from torchvision.datasets.utils import extract_archive  # slow to load: only to download
 
     place, files = _layout(name, cls)
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,7 +152,7 @@ def _fetch(name: str, cls: Any, folder: Path, progress: Progress) -> None:
 
 
 def _retrieve(urls: list[str], target: Path, md5: str, name: str, place: Path, progress: Progress) -> None:
-    from torchvision.datasets.utils import check_md5
+    from torchvision.datasets.utils import check_md5  # slow to load: only to download
 
     reasons = []
     for url in urls:

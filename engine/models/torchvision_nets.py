@@ -19,7 +19,7 @@ _NEAR = 0.8  # share of tensors that agree with an architecture worth naming
 
 def build(kind: str, channels: int, classes: int) -> nn.Module:
     """The architecture with as many outputs as classes; its first convolution takes the image's channels."""
-    from torchvision.models import get_model
+    from torchvision.models import get_model  # slow to load: only for such a network
 
     model = get_model(kind, weights=None, num_classes=classes)
     name, first = _first_convolution(model)

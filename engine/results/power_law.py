@@ -104,7 +104,7 @@ def spearman(x: Float[ndarray, " k"], y: Float[ndarray, " k"]) -> float:
     """Rank correlation of C_ii and H_ii; NaN where one of them is constant."""
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
-    from scipy import stats
+    from scipy import stats  # slow to load: only for those who ask
 
     return float(stats.spearmanr(x, y).statistic)
 

@@ -283,7 +283,7 @@ def _phrase(name: str, value: Any) -> str:
 def _departures(run: RunRequest, base: Preset | None, classes: int) -> tuple[str, ...]:
     if base is None or classes not in CLASSES:
         return ()
-    mine, theirs = fields.settings(run), fields.settings(base.run(classes))
+    mine, theirs = fields.by_name(run), fields.by_name(base.run(classes))
     compared = [name for name, field in SETTINGS.items() if field.request in (DataRequest, TrainingRequest)]
     return tuple(
         f"{_phrase(name, mine[name])} in place of {_shown(theirs[name])}"

@@ -104,7 +104,7 @@ def dask(address: str) -> Iterator[Callable[[], Executor]]:
     """Executors on the Dask cluster whose scheduler is at `address`. Its workers are started in a checkout of this
     project and see the same cache folder. ValueError where there is none, or the package is missing."""
     try:
-        from distributed import Client
+        from distributed import Client  # an extra: only a cluster needs it
     except ImportError as error:
         raise ValueError("A cluster needs the package distributed: pip install distributed.") from error
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.plot import legends
 from pages.state import selection
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ def draw(
     on_box: the ends of a horizontal range that was drawn as a box, in the axis's own numbers; follows: the slider
     that moves the axes.
     """
-    from pages.plot import legends
-
     filename = f"gammascope-{filename}"
     options = {
         "filename": filename,
@@ -86,7 +85,7 @@ def draw(
         on_more_change=lambda: None,
     )
     if heard.get("more"):
-        from pages.plot import download
+        from pages.plot import download  # loads pandas: only for those who ask
 
         download.offer(filename, alt, arrays, code)
 
@@ -103,7 +102,7 @@ def _component() -> "ComponentRenderer":
 @st.cache_resource(show_spinner=False)
 def _library() -> str:
     """The name under which the server serves plotly.js, copied from its package: nothing comes from the network."""
-    import plotly
+    import plotly  # slow to load: a figure that is to be drawn has done it
 
     name = f"plotly-{plotly.__version__}.min.js"
     target = STATIC / name

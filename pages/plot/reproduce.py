@@ -1,14 +1,12 @@
 """The engine calls behind a figure, as Python that runs by itself and gives the same numbers."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 
 from engine.config.requests import AnalysisRequest
 from engine.runs.recording import Film, Frame
 from pages.data.results import View
 
-# Settings of an analysis that engine.analyze takes under the same name.
-_SETTINGS = ("batch_size", "anchors_per_class", "top_k", "dtype", "bias", "curvature", "spectra", "bootstrap", "seed")
 _LIBRARY = ("from cache.store import Store", "from engine.runs import library", "")
 _FILM = ("from cache.store import Store", "from engine.runs import recording as film", "")
 
@@ -22,7 +20,8 @@ def one(view: View, *lines: str) -> str:
     asked = view.chosen.request
     usual = {f.name: f.default for f in fields(AnalysisRequest)}
     drawn = f", samples={asked.samples}, seed={asked.seed}" if asked.samples is not None else ""
-    settings = {name: asdict(asked)[name] for name in _SETTINGS}
+    # All others engine.analyze takes under the same name.
+    settings = {name: v for name, v in vars(asked).items() if name not in ("run", "epoch", "layer", "samples")}
     changed = {name: value for name, value in settings.items() if value != usual[name] or name == "batch_size"}
     words = {"layer": asked.layer, "loss": view.run.request.loss} | changed
     return _script(

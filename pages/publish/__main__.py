@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from cache.store import Store
 from engine.sweeps.grid import Sweep, open_sweep
 from engine.sweeps.rows import Row, from_csv, to_csv
+from pages.publish.rows import measured, unmeasured
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def publish(name: str, folder: Path, measure: bool, figures: bool) -> list[str]:
     """Write results.md, its figures and, to measure, results.csv; what was done and what is missing, in sentences."""
-    from pages.publish import export, paper_figures, results_page
+    from pages.publish import export, paper_figures, results_page  # slow to load: not for --help
 
     sweep, store, file = open_sweep(name), Store(), folder / "results.csv"
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,8 +56,6 @@ def publish(name: str, folder: Path, measure: bool, figures: bool) -> list[str]:
 
 def _rows(store: Store, sweep: Sweep, file: Path, measure: bool) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     """The rows and what is missing, from the cache, or from the file as it is."""
-    from pages.publish.rows import measured, unmeasured
-
     if measure:
         rows, missing = measured(store, sweep)
         if not rows:

@@ -22,7 +22,7 @@ def on_paper(figure: go.Figure, width: int) -> go.Figure:
 
 def write(figures: Mapping[Path, go.Figure]) -> None:
     """Write every figure to its PNG file. ValueError, one sentence, without a Chromium."""
-    import plotly.io
+    import plotly.io  # with kaleido, slow to load: only to write pictures
     from kaleido.errors import ChromeNotFoundError
     from PIL import Image
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
+from plotly.offline import get_plotlyjs
 
 from engine.config.command_line import analyze_arguments, arguments
 from engine.results.names import NAMES
@@ -87,8 +88,6 @@ def html(view: View) -> str:
 
     Everything is in it: plotly.js once, the figures' numbers, the formulas as MathML. Its own policy forbids it
     to load anything."""
-    from plotly.offline import get_plotlyjs
-
     # As the definitions take it, so that both tell the same numbers.
     first, last = selection.current().window or (1, usual_window(view.analysis))
     frame = Frame(view, first - 1, min(last, view.analysis.k), min(HEATMAP, view.analysis.k))

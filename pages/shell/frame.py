@@ -38,7 +38,7 @@ def page(name: str) -> Iterator[None]:
         selection.publish()
         _missing()
         yield
-        from pages.shell import questions, sidebar
+        from pages.shell import questions, sidebar  # slow to load: after the page
 
         questions.show(name)
         with here:
@@ -62,7 +62,7 @@ def _guide(name: str) -> None:
     """The guided tour that is on, and the way back from presenting."""
     here = selection.current()
     if here.tour is not None or here.present:
-        from pages.rooms.tours import bar
+        from pages.rooms.tours import bar  # slow to load: after the menu
 
         bar.show(name)
 
@@ -72,7 +72,7 @@ def _missing() -> None:
     selected = selection.current()
     if selected.run is None and selected.runs is None and selected.layer is None:
         return
-    from pages.data import results
+    from pages.data import results  # slow to load: after the menu
 
     for sentence in results.missing(selected):
         st.info(sentence, icon=":material/link_off:")

@@ -5,26 +5,17 @@ It outlives a change of page, a preset replaces it as a whole, and widgets are g
 
 import dataclasses
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import Any, Generic, TypeVar
 
 import streamlit as st
 
-from engine.config.fields import Field, declared
+from engine.config.fields import Field, settings
 from engine.errors import require
 
 F = TypeVar("F", bound=Any)
-
-
-def settings(part: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Field]]:
-    """Every setting of a request and of those in it, each with the way to it, in their order."""
-    for name, value in vars(part).items():
-        if dataclasses.is_dataclass(value):
-            yield from settings(value, *path, name)
-        elif name in declared(part.__class__):
-            yield (*path, name), declared(part.__class__)[name]
 
 
 def numbers(text: str, refusal: str) -> tuple[int, ...]:
@@ -55,7 +46,7 @@ class FormState(Generic[F]):
     @cached_property
     def settings(self) -> Mapping[str, tuple[tuple[str, ...], Field]]:
         """The settings of the form's requests by name, each with the way to it."""
-        return {field.name: (path, field) for path, field in settings(self.first)}
+        return {field.name: (path, field) for path, field, _ in settings(self.first)}
 
     def current(self) -> F:
         """The form as it is."""

@@ -112,7 +112,7 @@ def layout(height: int, **more: Any) -> dict[str, Any]:
 def figure(traces: list[dict[str, Any]], look: dict[str, Any]) -> "go.Figure":
     """A figure of traces and a layout as plotly.js takes them, for what is drawn while a knob moves: checking every
     word of it anew takes ten times as long as making it. The tests make the check."""
-    import plotly.graph_objects as go
+    import plotly.graph_objects as go  # slow to load: after the menu
 
     return go.Figure(traces, look, _validate=False)
 

@@ -4,6 +4,7 @@ import html
 import re
 from functools import cache
 
+from latex2mathml.converter import convert
 from markupsafe import Markup
 
 # Formulas first, so that nothing inside them is taken for emphasis.
@@ -48,8 +49,6 @@ def inline(markdown: str) -> Markup:
 @cache
 def formula(tex: str, block: bool = False) -> Markup:
     """A formula as MathML."""
-    from latex2mathml.converter import convert
-
     # An upright letter is said to be upright: MathML slants single letters.
     upright = re.sub(r"\\mathrm\s*\{?E\b\}?", r"\\operatorname{E}", tex)
     mathml = convert(" ".join(upright.split()), display="block" if block else "inline")

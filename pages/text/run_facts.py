@@ -2,15 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import Any
 
-from engine.config.fields import declared
+from engine.config import fields
 from engine.config.requests import TrainingRequest
 from engine.models.architectures import KINDS
 from engine.runs.library import Run
 from pages.data import results
-from pages.state import form
 from pages.text import confidence, run_names
 from pages.text.run_names import DATA, network, reached
 
@@ -51,13 +49,12 @@ def settings(run: Run) -> Mapping[str, str]:
     if model.kind not in KINDS:
         values |= {"activation": "its own", "bias": "its own"}
     if run.request.weights:
-        of_training = (name for name in declared(TrainingRequest) if name != "checkpoints")
+        of_training = (name for name in fields.declared(TrainingRequest) if name != "checkpoints")
         values |= dict.fromkeys((*of_training, "seed"), "trained elsewhere")
     facts = {}
-    for path, field in form.settings(run.request):
+    for _, field, value in fields.settings(run.request):
         if field.name not in INCLUDED:
-            value = values.get(field.name) or _written(reduce(getattr, path, run.request))
-            facts[TITLES.get(field.name, field.setting.label)] = value
+            facts[TITLES.get(field.name, field.setting.label)] = values.get(field.name) or _written(value)
         if field.name == "classes":
             facts["Training samples"] = f"{run.samples:,}"
     return facts | {"Device": run.device}

@@ -97,7 +97,7 @@ def _report(view: View | None) -> Callable[[], str]:
     session = get_script_run_ctx()
 
     def written() -> str:
-        from pages.publish import run_report
+        from pages.publish import run_report  # every panel there is: only for those who ask
 
         with ThreadPoolExecutor(1, initializer=add_script_run_ctx, initargs=(None, session)) as aside:
             return "" if view is None else aside.submit(run_report.html, view).result()

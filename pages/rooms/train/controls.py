@@ -11,6 +11,7 @@ from engine.config.presets import CLASSES, Preset, presets
 from engine.config.requests import DATASETS, TrainingRequest
 from engine.runs.preview import Preview
 from pages.data import inputs
+from pages.rooms.train import summary
 from pages.rooms.train.form import ANALYZE, FORM, Form, bound, current, put, widget
 from pages.text import run_names
 from pages.text.run_names import escaped
@@ -25,8 +26,6 @@ _KINDS = {"mlp": "fully connected", "cnn": "convolutional (CNN)"}
 
 
 def _put_fitted(form: Form) -> None:
-    from pages.rooms.train import summary
-
     put(form.fitted(summary.known(form.data)))
 
 
