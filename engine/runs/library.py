@@ -219,13 +219,9 @@ def listed(epochs: Iterable[int]) -> str:
 
 def analyses(store: Store, run: str) -> tuple[Analysed, ...]:
     """The analyses of a run, by epoch, then by layer, newest last."""
-    analysed = []
-    for key in store.list("runs", run, "analyses"):
-        entry = store.read("runs", run, "analyses", key)
-        made = None if entry is None else _analysed(key, entry)
-        if made is not None:
-            analysed.append(made)
-    return tuple(sorted(analysed, key=lambda a: (a.request.epoch, a.request.layer, a.created)))
+    entries = ((key, store.read("runs", run, "analyses", key)) for key in store.list("runs", run, "analyses"))
+    analysed = (_analysed(key, entry) for key, entry in entries if entry is not None)
+    return tuple(sorted((a for a in analysed if a), key=lambda a: (a.request.epoch, a.request.layer, a.created)))
 
 
 def load_analysis(store: Store, run: str, key: str, spectra: bool = False, blocks: bool = True) -> Analysis | None:

@@ -41,11 +41,6 @@ CLOSELY = ("C", "C_awd")
 RECORD_SECONDS = 0.3  # between two writes of the epochs so far: for the eye, the checkpoints hold the work
 
 
-def never() -> bool:
-    """Nobody asks to stop."""
-    return False
-
-
 @dataclass(frozen=True)
 class Pipeline:
     """The jobs on one store and one device. progress(stage, done, total) hears how far they are; should_stop()
@@ -54,7 +49,7 @@ class Pipeline:
     store: Store
     device: str = "auto"
     progress: Progress = silent
-    should_stop: Callable[[], bool] = never
+    should_stop: Callable[[], bool] = lambda: False
     download: bool = False
     _loaded: dict[DataRequest, Dataset] = field(default_factory=dict, repr=False)
 
