@@ -181,6 +181,9 @@ def test_words_that_switch_off() -> None:
         ("analyze --bootstrap -1", "bootstrap is a number of resamples from 0, not -1."),
         ("load a.pt --epochs 0,-1", "Epochs are counted from 0; -1 was given."),
         ("load a.pt --loss hinge", "invalid choice: 'hinge'"),
+        ("inspect a.pt --device cpu", "unrecognized arguments: --device cpu"),
+        ("calibrate --download", "unrecognized arguments: --download"),
+        ("sweep tiny --workers some", "A sweep needs at least one worker, not some."),
     ],
 )
 def test_wrong_usage_is_code_2_and_says_what_is_possible(words: str, sentence: str, capsys) -> None:
