@@ -29,8 +29,9 @@ def _cumulative(x: ndarray) -> ndarray:
     return (1 + erf(x / np.sqrt(2))) / 2
 
 
-# φ, φ' and φ'' of each activation.
+# φ, φ' and φ'' of each activation; "" is none.
 ACTIVATIONS: Mapping[str, tuple[Function, Function, Function]] = {
+    "": (lambda x: x, np.ones_like, np.zeros_like),
     "relu": (lambda x: np.maximum(x, 0), lambda x: (x > 0).astype(float), np.zeros_like),
     "tanh": (np.tanh, lambda x: 1 - np.tanh(x) ** 2, lambda x: -2 * np.tanh(x) * (1 - np.tanh(x) ** 2)),
     "gelu": (
@@ -43,7 +44,7 @@ ACTIVATIONS: Mapping[str, tuple[Function, Function, Function]] = {
 
 @dataclass(frozen=True)
 class Step:
-    """x ↦ W φ(x) + b. activation: φ, a name in ACTIVATIONS, or "" for none."""
+    """x ↦ W φ(x) + b. activation: φ, a name in ACTIVATIONS."""
 
     activation: str
     weight: Float[ndarray, "d_out d_in"]
@@ -84,11 +85,9 @@ class Chain:
         delta, curvature = self.loss.derivatives(f, target)
         for step, x in zip(self.steps[::-1], seen[::-1], strict=True):
             delta, curvature = delta @ step.weight, step.weight.T @ curvature @ step.weight
-            if step.activation:
-                slope, bend = step.slope(x), step.bend(x)
-                curvature = slope[..., :, None] * curvature * slope[..., None, :]
-                curvature = curvature + (bend * delta)[..., None] * np.eye(x.shape[-1])
-                delta = slope * delta
+            slope, bend = step.slope(x), step.bend(x)
+            curvature = slope[..., :, None] * curvature * slope[..., None, :]
+            curvature, delta = curvature + (bend * delta)[..., None] * np.eye(x.shape[-1]), slope * delta
         return curvature
 
     def first_order(
@@ -101,9 +100,8 @@ class Chain:
         moved = np.einsum("...ij,...j->...i", curvature, moves[-1])
         for step, x, move in zip(self.steps[::-1], seen[-2::-1], moves[-2::-1], strict=True):
             delta, moved = delta @ step.weight, moved @ step.weight
-            if step.activation:
-                moved = step.slope(x) * moved + step.bend(x) * move * delta
-                delta = step.slope(x) * delta
+            slope, bend = step.slope(x), step.bend(x)
+            moved, delta = slope * moved + bend * move * delta, slope * delta
         return moved
 
     def straightened(
@@ -119,21 +117,18 @@ class Chain:
         """z and what each step makes of it."""
         seen = [np.asarray(z, float)]
         for step in self.steps:
-            x = ACTIVATIONS[step.activation][0](seen[-1]) if step.activation else seen[-1]
-            seen.append(x @ step.weight.T + step.bias)
+            seen.append(ACTIVATIONS[step.activation][0](seen[-1]) @ step.weight.T + step.bias)
         return seen
 
     def _forwards(self, seen: list[ndarray], change: ndarray) -> list[ndarray]:
         """A small change of z and what each step makes of it, where `seen` was passed."""
         moves = [np.asarray(change, float)]
         for step, x in zip(self.steps, seen[:-1], strict=True):
-            moves.append((step.slope(x) * moves[-1] if step.activation else moves[-1]) @ step.weight.T)
+            moves.append((step.slope(x) * moves[-1]) @ step.weight.T)
         return moves
 
     def _backwards(self, seen: list[ndarray], delta: ndarray) -> ndarray:
         """A gradient in the logits as one in z."""
         for step, x in zip(self.steps[::-1], seen[-2::-1], strict=True):
-            delta = delta @ step.weight
-            if step.activation:
-                delta = step.slope(x) * delta
+            delta = step.slope(x) * (delta @ step.weight)
         return delta
