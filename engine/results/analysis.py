@@ -304,8 +304,5 @@ def _paths(path: str, value: Any) -> Iterator[tuple[str, ndarray]]:
     if isinstance(value, ndarray):
         yield path, value
     elif value is not None:
-        parts = (
-            value if isinstance(value, Mapping) else {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        )
-        for name, part in parts.items():
+        for name, part in (value if isinstance(value, Mapping) else vars(value)).items():
             yield from _paths(f"{path}/{name}", part)

@@ -205,16 +205,14 @@ def chosen_epochs(words: Iterable[str], run: Run) -> tuple[int, ...]:
         elif word == "all":
             epochs.extend(reversed(run.checkpoints))
         else:
-            require(
-                word.isdecimal() and int(word) in run.checkpoints,
-                f"Run {run.key} has no checkpoint of epoch {word}; it has {listed(run.checkpoints)}.",
-            )
+            require(word.isdecimal() and int(word) in run.checkpoints, no_checkpoint(run, word))
             epochs.append(int(word))
     return tuple(dict.fromkeys(epochs))
 
 
-def listed(epochs: Iterable[int]) -> str:
-    return ", ".join(map(str, epochs)) or "none"
+def no_checkpoint(run: Run, epoch: int | str) -> str:
+    """The sentence that refuses an epoch."""
+    return f"Run {run.key} has no checkpoint of epoch {epoch}; it has {', '.join(map(str, run.checkpoints)) or 'none'}."
 
 
 def analyses(store: Store, run: str) -> tuple[Analysed, ...]:

@@ -236,8 +236,8 @@ class Pipeline:
             raise ValueError(f"The analysis of epoch {epoch} of run {run} was damaged. Analyse it again.")
         network = self.restore(run, epoch, made[-1].request.samples, made[-1].request.seed)
         checks = verify(*network, analysis, self.tell)
-        kept = {"checks": [dataclasses.asdict(check) for check in checks]}
-        self.store.write(("runs", run, "analyses", made[-1].key, library.CHECK), kept)
+        record = {"checks": [dataclasses.asdict(check) for check in checks]}
+        self.store.write(("runs", run, "analyses", made[-1].key, library.CHECK), record)
         return checks
 
     def restore(
@@ -270,11 +270,8 @@ class Pipeline:
         for path, array in arrays.items():
             group = path.split("/")[0]
             files.setdefault(group if group in library.LARGE else "main", {})[path] = array
-        self.store.write(
-            ("runs", run, "analyses", name),
-            {"request": to_json(request), "result": meta, "created": time.time(), "seconds": seconds},
-            files,
-        )
+        record = {"request": to_json(request), "result": meta, "created": time.time(), "seconds": seconds}
+        self.store.write(("runs", run, "analyses", name), record, files)
 
     def _checkpoint(self, run: Run, epoch: int) -> dict[str, Tensor]:
         parts = ("runs", run.key, "checkpoints", checkpoint_name(epoch))
@@ -288,9 +285,7 @@ class Pipeline:
             self.train(run.request)
             weights = self.weights(*parts)
         if weights is None:
-            raise ValueError(
-                f"Run {run.key} has no checkpoint of epoch {epoch}; it has {library.listed(run.checkpoints)}."
-            )
+            raise ValueError(library.no_checkpoint(run, epoch))
         return weights
 
     def tell(self, stage: str, done: int, total: int) -> None:
