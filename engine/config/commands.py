@@ -65,12 +65,13 @@ class FilmCommand(Command):
 
 @dataclass(frozen=True)
 class AnalyzeCommand(Command):
-    """Compare H and the covariances at a checkpoint. For every matrix the table shows:
+    """
+    Compare H and the covariances at a checkpoint. For every matrix the table shows:
 
-    gamma       exponent of C_ii ~ H_ii^gamma with its standard error, R2 of the fit and n, the directions in
-                it; theory: 1 where all samples share one curvature, 2 where theirs is aligned with H
-    commutator  |HC - CH| / |HC|: 0 if they share eigenvectors; beside it, the same for C turned at random
-    alignment   share of C on the diagonal in the eigenbasis of H, 0 to 1; beside it, at random"""
+      gamma       exponent of C_ii ~ H_ii^gamma with its standard error, R2 of the fit and n, the directions in
+                  it; theory: 1 where all samples share one curvature, 2 where theirs is aligned with H
+      commutator  |HC - CH| / |HC|: 0 if they share eigenvectors; beside it, the same for C turned at random
+      alignment   share of C on the diagonal in the eigenbasis of H, 0 to 1; beside it, at random"""
 
     run: Annotated[str | None, _OF_RUN] = None
     epochs: Annotated[tuple[str, ...], replace(_EPOCH, help="last, all or checkpoints such as 0,10")] = ("last",)
