@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from engine.config import fields
 from engine.config.requests import AnalysisRequest, RunRequest
 from pages.rooms.load import form as load_form
 from pages.rooms.train import form as train_form
@@ -45,7 +46,7 @@ def test_a_widget_is_as_its_setting_is_declared(name, expected, monkeypatch):
 
 
 def test_every_setting_of_a_run_is_found_once():
-    names = [field.name for _, field in form.settings(RunRequest())]
+    names = [field.name for _, field, _ in fields.settings(RunRequest())]
     assert len(names) == len(set(names))
     assert names[:2] == ["data", "classes"]
     assert names[-1] == "seed"
