@@ -162,7 +162,7 @@ def test_a_sample_that_does_not_reach_the_layer_is_explained(run, monkeypatch):
     looked = planted.samples(100)
     quiet = looked.activity.copy()
     quiet[3] = 0
-    monkeypatch.setattr("pages.jobs.fetch.found", lambda *_: dataclasses.replace(looked, activity=quiet))
+    monkeypatch.setattr("pages.jobs.fetch.stored", lambda *_: dataclasses.replace(looked, activity=quiet))
     at = opened(PAGE, sample="3")
     assert "Nothing reaches the layer for sample 3" in at.warning[0].value
     assert {*charts(at)} == {"sample", "partner"} | COVARIANCE
