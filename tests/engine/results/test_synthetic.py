@@ -149,7 +149,7 @@ def test_even_the_farthest_outlier_that_is_drawn_lets_the_exponent_rise(decades,
 
 
 @quick
-@given(shape=shapes, decades=widths, seed=seeds, wanted=st.floats(0.02, 0.98))
+@given(shape=shapes, decades=widths, seed=seeds, correlation=st.floats(0.02, 0.98))
 def test_the_correlation_is_the_one_asked_for(shape, decades, seed, correlation):
     spectra = synthetic.correlated(synthetic.curvatures(shape, decades, seed), correlation)
     assert synthetic.place(spectra).correlation == pytest.approx(correlation, abs=1e-4)
