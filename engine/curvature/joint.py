@@ -95,7 +95,7 @@ class JointFactors:
 
 
 @dataclass(frozen=True)
-class Survey:
+class JointSurvey:
     """What one look at all samples tells: mean loss, share of right answers, mean gradient (D), flattened layer by
     layer, each row-major."""
 
@@ -118,7 +118,7 @@ class JointTail(ShiftedNetwork):
         """What an analysis takes."""
         return joint_memory(self.shapes, top_k, torch.finfo(self.dtype).bits // 8)
 
-    def survey(self, progress: Progress = silent, chunk: int = 1024) -> Survey:
+    def survey(self, progress: Progress = silent, chunk: int = 1024) -> JointSurvey:
         """Loss, accuracy and mean gradient over all samples, and whether any M_p needs the full derivative."""
 
         def look(rows: slice) -> Iterator[tuple[str, Tensor]]:
@@ -135,7 +135,7 @@ class JointTail(ShiftedNetwork):
 
         n = self.targets.shape[0]
         sums = accumulate.sums(look, n, chunk, progress, "factors")
-        return Survey(float(sums["loss"]) / n, float(sums["correct"]) / n, sums["gradient"] / n)
+        return JointSurvey(float(sums["loss"]) / n, float(sums["correct"]) / n, sums["gradient"] / n)
 
     def factors(self, rows: slice) -> JointFactors:
         """The factors of some samples. Costs K backward passes through the part of the network after the first layer,
