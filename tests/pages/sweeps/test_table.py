@@ -279,7 +279,7 @@ def test_start_starts_exactly_the_shown_command_once(started, store):
     fine(at)
     ((argv, queue),) = started
     assert shlex.split(code.value) == ["python", "-m", "engine", *argv]
-    assert parse(argv) == SweepCommand("tiny", 1, None, None, None, True)
+    assert parse(argv) == SweepCommand("tiny", workers=1)
     assert not queue
     assert "table.start" not in [b.key for b in at.button]
     assert button(at, "Stop")
