@@ -8,15 +8,21 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from engine.config.requests import CURVATURES
+from engine.curvature.attention import opened, plain_kernels
 from engine.curvature.layers import Call, Site, listed
 from engine.errors import require
 from engine.losses import LossLike, lookup
+
+
+class CannotRunError(ValueError):
+    """The model cannot be run on its inputs."""
 
 
 class ShiftedNetwork:
@@ -44,7 +50,7 @@ class ShiftedNetwork:
         self.loss = lookup(loss)
         require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
         self.probing, self.kind = curvature == "auto", "full" if curvature == "full" else "gauss-newton"
-        self.model = copy.deepcopy(model).to(device=device, dtype=dtype).requires_grad_(False)
+        self.model = opened(copied(model).to(device=device, dtype=dtype).requires_grad_(False), layers)
         self.layers, self.device, self.dtype, self.bias = layers, device, dtype, bias
         self.sites = self._sites()
         self.inputs = inputs.to(dtype, copy=inputs.is_inference()) if inputs.is_floating_point() else inputs
@@ -73,7 +79,7 @@ class ShiftedNetwork:
     def few(self, samples: int, dtype: torch.dtype) -> "ShiftedNetwork":
         """The first samples before a copy of the network, in another precision."""
         few = copy.copy(self)
-        few.model, few.dtype = copy.deepcopy(self.model).to(dtype=dtype), dtype
+        few.model, few.dtype = copied(self.model).to(dtype=dtype), dtype
         few.sites, few.weights = few._sites(), tuple(w.to(dtype) for w in self.weights)
         few.inputs, few.targets = self.inputs[:samples], self.targets[:samples]
         if few.inputs.is_floating_point():
@@ -151,8 +157,19 @@ class ShiftedNetwork:
             seen.append((number, fed.shape, z.shape))
 
         with self._hooked(see), torch.no_grad():
-            self.model(self.inputs[:1].expand(samples, *self.inputs.shape[1:]).to(self.device))
+            self.outputs_of(self.inputs[:1].expand(samples, *self.inputs.shape[1:]))
         return seen
+
+    def outputs_of(self, inputs: Tensor) -> Any:
+        """What the model gives. CannotRunError, with its own words, where it cannot be run."""
+        try:
+            with plain_kernels():
+                return self.model(inputs.to(self.device))
+        except (RuntimeError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise CannotRunError(
+                f"The model cannot be run on these inputs in {self.dtype}: {reason}. {_remedy(reason)}"
+            ) from error
 
     @contextmanager
     def _hooked(self, see: Callable[[int, Tensor, Tensor], Tensor | None]) -> Iterator[None]:
@@ -187,7 +204,7 @@ class ShiftedNetwork:
             return z + site.laid(own.unflatten(1, (site.groups, site.count(call), -1)), call)
 
         with self._hooked(cut), torch.enable_grad():
-            logits = self.model(inputs.to(self.device))
+            logits = self.outputs_of(inputs)
         if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[0] != n:
             shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise ValueError(
@@ -213,9 +230,14 @@ class ShiftedNetwork:
         """ValueError if a sample's logits change with its neighbours in the batch."""
         few = self.inputs[:3]
         _, shift, logits = self._run(few)
+        alone, again = (self._run(few[:1])[2].detach() for _ in range(2))
+        require(
+            bool(torch.isclose(alone, again, rtol=1e-3, atol=1e-6, equal_nan=True).all()),
+            "The model gives a sample other outputs at every pass, so its loss has no derivatives. Take out what is "
+            "random, such as a dropout that stays on.",
+        )
         (slopes,) = torch.autograd.grad(logits[0].sum(), shift)
-        together, alone = logits.detach(), self._run(few[:1])[2].detach()
-        scale = float(together.abs().max()) + 1e-6
+        together, scale = logits.detach(), float(logits.detach().abs().max()) + 1e-6
         require(
             not float((together[:1] - alone).abs().max()) > 1e-3 * scale and not bool(slopes[1:].nan_to_num().any()),
             "A sample's output changes with the other samples of its batch, so per-sample gradients are not "
@@ -229,6 +251,28 @@ class ShiftedNetwork:
             f"The targets run from {low} to {high} but the model has {self.classes} outputs, so labels must lie in "
             f"0 … {self.classes - 1}. Renumber the labels, or load the model with the right number of classes.",
         )
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """A copy of its own, but for what cannot be copied: activations that it keeps are, cut off from their graph, and
+    locks and the like are shared."""
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for value in list(vars(module).values()):
+            if isinstance(value, Tensor) and not value.is_leaf:
+                memo[id(value)] = value.detach().clone()
+            elif not isinstance(value, dict | Tensor):
+                try:
+                    copy.deepcopy(value, dict(memo))
+                except (TypeError, RuntimeError):
+                    memo[id(value)] = value
+    return copy.deepcopy(model, memo)
+
+
+def _remedy(reason: str) -> str:
+    if "dtype" in reason or "scalar type" in reason:
+        return "A constant in it has a precision of its own: make it a buffer (register_buffer), or use another dtype."
+    return "Try model(inputs[:2]) by itself."
 
 
 def rows_of_derivative(y: Float[Tensor, "n q"], x: Float[Tensor, "n e"]) -> Float[Tensor, "n q e"]:

@@ -20,6 +20,7 @@ from engine.curvature.accumulate import over
 from engine.curvature.autodiff import ShiftedNetwork, is_curved, rows_of_derivative, second_derivative
 from engine.curvature.kronecker import Kronecker, Rows, Vectors
 from engine.curvature.memory import Memory, memory
+from engine.errors import require
 from engine.losses import LossLike
 from engine.progress import Progress, silent
 
@@ -198,7 +199,7 @@ class Tail(ShiftedNetwork):
                 read[use].append(first.unflatten(0, (-1, self.calls[use].each)).clone())
 
             with self._hooked(see), torch.no_grad():
-                self.model(self.inputs[rows].to(self.device))
+                self.outputs_of(self.inputs[rows])
         fed = tuple(torch.cat(parts) for parts in read)
         flat = torch.cat([x.flatten(1) for x in fed], dim=1)
         partner = duality.partners(flat, self.targets.to(self.device), anchors_per_class, seed)
@@ -220,6 +221,7 @@ class Tail(ShiftedNetwork):
             yield "loss", part.loss.double().sum()
             yield "correct", part.correct.double().sum()
             yield "g", part.vectors("g").sum()
+            yield "any", part.curvature.count_nonzero() + part.g.count_nonzero()
             if part.paired is None or part.along is None or part.fit is None:
                 return
             paired[rows] = part.paired
@@ -235,6 +237,11 @@ class Tail(ShiftedNetwork):
         except _Curved:  # curved after all: start again
             self._bend()
             return self.survey(keep, progress)
+        require(
+            bool(sums["any"]),
+            f"No gradient reaches layer {self.layers[0]!r}: on these samples its outputs do not change the loss, as "
+            "behind units that never fire. Choose another layer, or another checkpoint.",
+        )
         pairs = int(paired.sum())
         averages = {"g": sums["g"] / n} | {name: sums[name] / max(pairs, 1) for name in ("v", "u") if name in sums}
         moved, curved = (float(sums.get(name, 0.0)) for name in ("moved", "curved"))

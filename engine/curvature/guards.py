@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from engine.curvature.autodiff import ShiftedNetwork, is_curved
+from engine.curvature.autodiff import CannotRunError, ShiftedNetwork, is_curved
 from engine.errors import require
 
 SAMPLES = 3
@@ -39,7 +39,7 @@ def check(network: ShiftedNetwork) -> None:
         for dtype in (torch.float64, network.dtype):
             try:
                 return _check(network.few(SAMPLES, dtype))
-            except RuntimeError as error:
+            except (RuntimeError, CannotRunError) as error:
                 reason = str(error).splitlines()[0]
     raise ValueError(
         f"This network cannot be differentiated twice ({reason}), so the curvature of layer "

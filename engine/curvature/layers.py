@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from engine.config.requests import joined
+from engine.curvature.attention import own_weight, projections
 from engine.errors import require
 
 KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -128,8 +129,14 @@ def check_samples(inputs: Any, targets: Any) -> None:
 
 
 def names(model: nn.Module) -> list[str]:
-    """The layers of the kinds that can be studied."""
-    return [name for name, module in model.named_modules() if isinstance(module, KINDS)]
+    """The layers of the kinds that can be studied, with the projections inside attentions."""
+    every = []
+    for name, module in model.named_modules():
+        if isinstance(module, KINDS):
+            every.append(name or "(the model itself)")
+        elif isinstance(module, nn.MultiheadAttention):
+            every += [f"{name}.{projection}".lstrip(".") for projection in projections(module)]
+    return every
 
 
 def listed(model: nn.Module, but: str = "") -> str:
@@ -152,35 +159,40 @@ def check_layer(model: Any, layer: str, bias: bool = False) -> None:
     """ValueError or TypeError unless `layer` is of a kind that can be studied, with weights of its own, and the model
     is in evaluation mode where that matters."""
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}.")
-    modules = dict(model.named_modules())
-    require(
-        layer in modules and bool(layer),
-        f"The model has no layer {layer!r}; the layers that can be studied are {listed(model)}.",
-    )
-    linear = modules[layer]
-    require(
-        isinstance(linear, KINDS),
-        f"Layer {layer!r} is a {type(linear).__name__}; the engine studies linear layers and convolutions. "
-        f"Choose one of {listed(model)}.",
-    )
-    require(not bias or linear.bias is not None, f"Layer {layer!r} has no bias. Use bias=False.")
+        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}. {_made_a_model(model)}")
+    modules = dict(model.named_modules(remove_duplicate=False))
+    above, _, projection = layer.rpartition(".")
+    owner: Any = modules.get(above)
+    if isinstance(owner, nn.MultiheadAttention) and projection in projections(owner):
+        weight, has_bias = own_weight(owner, projection), owner.in_proj_bias is not None
+    else:
+        wrap = "" if layer else " To study the model itself, wrap it: nn.Sequential(model), layer '0'."
+        require(
+            bool(layer) and layer in modules,
+            f"The model has no layer {layer!r}; the layers that can be studied are {listed(model)}.{wrap}",
+        )
+        owner = modules[layer]
+        require(isinstance(owner, KINDS), f"{_kind(layer, owner)} Choose one of {listed(model)}.")
+        weight, has_bias = owner.weight, owner.bias is not None
+    require(not bias or has_bias, f"Layer {layer!r} has no bias. Use bias=False.")
     twins = [
-        name
-        for name, parameter in model.named_parameters(remove_duplicate=False)
-        if parameter is linear.weight and name != f"{layer}.weight"
+        f"{name}.{parameter}"
+        for name, module in modules.items()
+        for parameter, value in module.named_parameters(recurse=False)
+        if value is weight and module is not owner
     ]
     require(
         not twins,
         f"The weights of {layer!r} are shared with {', '.join(twins)}; the factored Hessian covers weights "
         "used once. Choose another layer.",
     )
-    mixing = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
     for name, module in modules.items():
-        if not isinstance(module, mixing):
-            continue
+        random = module.training and (
+            isinstance(module, nn.modules.batchnorm._BatchNorm | nn.modules.dropout._DropoutNd)
+            or (isinstance(module, nn.MultiheadAttention) and module.dropout > 0)
+        )
         require(
-            not module.training,
+            not random,
             f"{type(module).__name__} {name!r} is in training mode, where the loss of a sample is random or "
             "depends on the others. Call model.eval() first.",
         )
@@ -189,3 +201,19 @@ def check_layer(model: Any, layer: str, bias: bool = False) -> None:
             f"{type(module).__name__} {name!r} has no running statistics, so samples of a batch depend on each "
             "other. Rebuild it with track_running_stats=True.",
         )
+
+
+def _made_a_model(given: Any) -> str:
+    if isinstance(given, dict):
+        return "A state dict holds weights alone: load it into its network with load_state_dict."
+    return "Put a function into the forward of one." if callable(given) else "Pass the network itself."
+
+
+def _kind(layer: str, module: nn.Module) -> str:
+    """Why a module cannot be studied."""
+    sentence = f"Layer {layer!r} is a {type(module).__name__}; the engine studies linear layers and convolutions."
+    if isinstance(module, nn.RNNBase | nn.RNNCellBase):
+        return f"{sentence} Recurrent weights act on what they made themselves, and have no factors."
+    if isinstance(module, nn.Embedding):
+        return f"{sentence} A row of an embedding is moved by the samples alone that look it up."
+    return sentence

@@ -6,7 +6,7 @@ its partner, the loss
 
     f(s, t, r) = ℓ_p at weights W + sV, the layer's output shifted by t z'(W) + r z'(V),  z'(V) = z(V, x_q) − z(V, x_p)
 
-is differentiated forward, automatically, in its three numbers alone. At 0 (theory.md sections 1, 3 and 6):
+is differentiated twice, automatically, in its three numbers alone. At 0 (theory.md sections 1, 3 and 6):
 
     ∂f/∂s = g_p·V      ∂²f/∂s² = Vᵀ h_p V      ∂²f/∂s∂t = v_p·V      ∂f/∂r = u_p·V
 
@@ -15,7 +15,6 @@ analysis is of the Gauss–Newton matrix of a smooth tail, second derivatives ar
 them, automatic too. Of layers studied jointly V has a part for each, and there is no duality to check.
 """
 
-import copy
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -24,10 +23,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.func import functional_call, hessian, jacfwd, vmap
+from torch.func import functional_call, grad, hessian, jacfwd, jacrev, vmap
 
 from engine.config.requests import joined
 from engine.curvature.accumulate import over
+from engine.curvature.attention import opened, plain_kernels
+from engine.curvature.autodiff import copied
 from engine.curvature.duality import partners
 from engine.curvature.layers import check_samples
 from engine.errors import require
@@ -51,7 +52,7 @@ def verify(
 
     model, inputs, targets: those that were analysed; loss: the function, where it was one of one's own. The partners of
     duality are sought anew from the float64 activities with the analysis' own draw of anchors. ValueError if the
-    analysis kept no probes, if the samples are not as many, or if the network cannot be differentiated forward twice.
+    analysis kept no probes, if the samples are not as many, or if the network cannot be differentiated twice.
     """
     about, probes = analysis.provenance, analysis.probes
     measure = lookup(about.loss if loss is None else loss)
@@ -62,9 +63,9 @@ def verify(
         len(targets) == about.samples,
         f"{about.samples:,} samples were analysed, but {len(targets):,} were given. Give the same ones.",
     )
-    model = copy.deepcopy(model).cpu().double().eval().requires_grad_(False)
-    inputs = inputs.double() if inputs.is_floating_point() else inputs
     targets, layers = targets.cpu(), joined(about.layer)
+    model = opened(copied(model).cpu().double().eval().requires_grad_(False), tuple(layers))
+    inputs = inputs.double() if inputs.is_floating_point() else inputs
     network = _Network(model, tuple(layers), about.bias, measure, about.exact)
     try:
         read = [network.fed(inputs[rows]) for rows in over(len(targets), CHUNK, progress, "reading activities")]
@@ -85,7 +86,7 @@ def verify(
             chunks.append(every(directions, inputs[rows], targets[rows], own, changed))
     except (RuntimeError, NotImplementedError) as error:
         raise ValueError(
-            f"This network cannot be differentiated forward twice ({str(error).splitlines()[0]}), so its numbers "
+            f"This network cannot be differentiated twice ({str(error).splitlines()[0]}), so its numbers "
             "cannot be checked this way. The tests of this program check them on networks that can."
         ) from error
     g, h, v, u = torch.cat(chunks, dim=1).unbind(dim=2)
@@ -131,7 +132,8 @@ class _Network:
             module = self.model.get_submodule(self.layers[0])
             handle = module.register_forward_hook(lambda _, args, __: seen.append(args[0].clone()))
             try:
-                self.model(x[None])
+                with plain_kernels():
+                    self.model(x[None])
             finally:
                 handle.remove()
             return tuple(seen)
@@ -182,7 +184,8 @@ class _Network:
             shifts = iter([theta[1] * a + theta[2] * b for a, b in zip(push, pull, strict=True)])
             handle = module.register_forward_hook(lambda _, __, z: z + next(shifts))
             try:
-                logits: Tensor = functional_call(self.model, parameters, (x[None],))
+                with plain_kernels():
+                    logits: Tensor = functional_call(self.model, parameters, (x[None],))
             finally:
                 handle.remove()
             return logits
@@ -191,11 +194,12 @@ class _Network:
             return self.loss.value(f, y[None])[0]
 
         def slope(theta: Tensor) -> tuple[Tensor, Tensor]:
-            first = jacfwd(lambda theta: value(outputs(theta)))(theta)
+            first = grad(lambda theta: value(outputs(theta)))(theta)
             return first, first
 
+        # Backward, twice: torch's forward mode gets second derivatives of LayerNorm and GroupNorm wrong, in silence.
         zero = torch.zeros(3, dtype=torch.float64)
-        second, first = jacfwd(slope, has_aux=True)(zero)
+        second, first = jacrev(slope, has_aux=True)(zero)
         if not self.exact:
             jacobian, f = jacfwd(outputs)(zero)[0], outputs(zero)
             second = jacobian.T @ hessian(lambda f: value(f[None]))(f[0]) @ jacobian

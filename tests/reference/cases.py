@@ -168,6 +168,7 @@ _PLACES = {
     "tokens_many": _tokens(5, (2, 3, 3)),
     "tokens_smooth": _tokens(3, (2, 4, 3), nn.Tanh),
     "tokens_second": _tokens(4, (2, 3, 3), first=False),
+    "tokens_norm": _tokens(3, (2, 3, 4), lambda: nn.Sequential(nn.LayerNorm(4), nn.ReLU())),
     "twice": lambda: (Twice(), "fc", (4,), 3),
     "windows": lambda: (Windows(), "fc", (4, 3), 3),
     "conv1d": _convolution(1, (6,), (2, 3), 3, padding=1, padding_mode="circular"),
@@ -176,12 +177,13 @@ _PLACES = {
     "conv2d_groups": _convolution(2, (3, 4), (4, 6), 2, groups=2),
     "conv2d_depthwise": _convolution(2, (4, 4), (3, 6), 3, groups=3, padding=1, stride=2, padding_mode="reflect"),
     "conv2d_smooth": _convolution(2, (3, 3), (2, 3), 2, activation=nn.GELU),
+    "conv2d_norm": _convolution(2, (3, 3), (2, 4), 2, activation=lambda: nn.Sequential(nn.GroupNorm(2, 4), nn.ReLU())),
     "conv3d": _convolution(3, (2, 3, 2), (1, 3), 2),
     "conv_one_place": _convolution(2, (3, 3), (2, 3), 3, groups=1),
 }
 _BUILD = _ONE_PLACE | _PLACES
 CASES, ONE_PLACE = tuple(_BUILD), tuple(_ONE_PLACE)
-SMOOTH = ("tanh", "gelu", "one_hidden", "tokens_smooth", "conv2d_smooth")
+SMOOTH = ("tanh", "gelu", "one_hidden", "tokens_smooth", "tokens_norm", "conv2d_smooth", "conv2d_norm")
 
 
 def case(name: str, n: int = 9, seed: int = 0, gain: float = 1.5) -> Case:

@@ -1,0 +1,129 @@
+"""Models as they come: what can be studied is, what cannot is told in a sentence, and nothing is touched."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils import prune
+
+from engine import analyze
+from engine.curvature.layers import check_layer
+from tests.reference.cases import mlp
+
+X, Y = torch.randn(8, 4, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3
+
+
+class Net(nn.Module):
+    """An MLP, and something that its forward does besides."""
+
+    def __init__(self, forward):
+        super().__init__()
+        torch.manual_seed(0)
+        self.inner, self.odd = mlp((4, 4, 4, 3), nn.ReLU, bias=True), forward
+        self.last, self.lock, self.noise = None, threading.Lock(), torch.Generator()
+
+    def forward(self, x):
+        return self.odd(self, x)
+
+
+def keeps(net, x):
+    net.last = net.inner(x)
+    return net.last
+
+
+def mixes(net, x):
+    return net.inner(x) @ torch.eye(3, dtype=torch.float32)
+
+
+def drops(net, x):
+    return net.inner(functional.dropout(x, 0.5))
+
+
+def run(model, layer="inner.fc2", **settings):
+    return analyze(model, X, Y, layer, **({"device": "cpu", "anchors_per_class": None} | settings))
+
+
+def plain():
+    return run(Net(lambda net, x: net.inner(x))).eigenvalues
+
+
+def test_models_that_keep_activations_locks_and_generators_are_copied():
+    model = Net(keeps)
+    model(X)
+    assert not model.last.is_leaf
+    assert (run(model).eigenvalues == plain()).all()
+    assert model.last.grad_fn is not None
+
+
+def test_pruned_weights_are_those_that_the_layer_uses():
+    model = Net(lambda net, x: net.inner(x))
+    prune.l1_unstructured(model.inner.fc2, "weight", amount=3)
+    model(X)
+    pruned = run(model).eigenvalues
+    prune.remove(model.inner.fc2, "weight")
+    assert (run(model).eigenvalues == pruned).all()
+    assert (pruned != plain()).any()
+
+
+def test_a_module_under_two_names_is_one_layer():
+    model = Net(lambda net, x: net.inner(x))
+    model.alias = model.inner.fc2
+    assert (run(model).eigenvalues == plain()).all()
+    assert (run(model, "alias").eigenvalues == plain()).all()
+
+
+@pytest.mark.parametrize("layer", ["fc1", "fc2", "fc3"])
+@pytest.mark.parametrize("top_k", [None, 1])
+def test_one_weight_is_enough(layer, top_k):
+    torch.manual_seed(3)
+    model = mlp((1, 1, 1, 2), nn.ReLU, bias=True)
+    for module in model:
+        if isinstance(module, nn.Linear):
+            nn.init.constant_(module.weight, 0.7)
+            nn.init.constant_(module.bias, 0.1)
+    model.fc3.weight.data[1] *= -1
+    result = analyze(model, X[:, :1].abs(), Y % 2, layer, device="cpu", top_k=top_k, spectra=4)
+    assert result.eigenvalues[0] > 0
+    assert np.isfinite(result.diagonal("C_awd")).all()
+    with pytest.raises(ValueError, match="A slope needs at least 3 directions"):
+        result.exponent("C")
+
+
+@pytest.mark.parametrize(
+    ("model", "layer", "sentence"),
+    [
+        (Net(mixes), "inner.fc2", r"cannot be run on these inputs in torch.float64: .*register_buffer"),
+        (Net(drops), "inner.fc2", "other outputs at every pass.*dropout that stays on"),
+        (Net(lambda net, x: net.inner(x[:, :3])), "inner.fc2", "cannot be run on these inputs.*shapes"),
+        (nn.Linear(4, 3), "", "wrap it: nn.Sequential"),
+        (nn.Sequential(nn.LSTM(4, 3)), "0", "Recurrent weights act on what they made themselves"),
+        (nn.Sequential(nn.Embedding(4, 3)), "0", "A row of an embedding"),
+    ],
+)
+def test_what_cannot_be_studied_is_told(model, layer, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        run(model, layer, dtype="float64")
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (nn.Linear(4, 3).state_dict(), "A state dict holds weights alone"),
+        (lambda x: x, "Put a function into the forward of one"),
+        (None, "Pass the network itself"),
+    ],
+)
+def test_what_is_no_model_is_told(model, sentence):
+    with pytest.raises(TypeError, match=sentence):
+        check_layer(model, "0")
+
+
+@pytest.mark.parametrize("layer", ["inner.fc1", "inner.fc2"])
+def test_a_dead_layer_is_told_in_one_sentence(layer):
+    model = Net(lambda net, x: net.inner(x))
+    nn.init.constant_(model.inner.fc2.bias, -1e3)
+    with pytest.raises(ValueError, match=f"No gradient reaches layer '{layer}'"):
+        run(model, layer)
