@@ -230,9 +230,9 @@ class ShiftedNetwork:
         """ValueError if a sample's logits change with its neighbours in the batch."""
         few = self.inputs[:3]
         _, shift, logits = self._run(few)
-        alone, again = (self._run(few[:1])[2].detach() for _ in range(2))
+        again, alone = (self._run(some)[2].detach() for some in (few, few[:1]))
         require(
-            bool(torch.isclose(alone, again, rtol=1e-3, atol=1e-6, equal_nan=True).all()),
+            bool(torch.isclose(logits, again, rtol=1e-3, atol=1e-6, equal_nan=True).all()),
             "The model gives a sample other outputs at every pass, so its loss has no derivatives. Take out what is "
             "random, such as a dropout that stays on.",
         )
