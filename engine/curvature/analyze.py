@@ -27,7 +27,8 @@ from engine.losses import LossLike
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
 from engine.results.jackknife import GROUPS, Jackknife, places, stretches
-from engine.results.record import Provenance
+from engine.results.names import NAMES
+from engine.results.record import OnDemand, Provenance
 from engine.results.suppression import Spectra
 
 
@@ -49,6 +50,7 @@ def analyze(
     curvature: str = "auto",
     spectra: int = 2000,
     bootstrap: int = 0,
+    names: Sequence[str] | None = None,
 ) -> Analysis:
     """H, C and C_AWD with its approximations for one fully connected layer (theory.md sections 1 to 4); H, C and
     E[h²] for several layers jointly.
@@ -65,7 +67,8 @@ def analyze(
     eigen-decomposition) or "float64". seed: of anchors, spectra's samples and bootstrap. progress(stage,
     done, total) is called along the way and may raise to stop. bias: include the layer's bias.
     curvature: "auto", "gauss-newton" or "full", see engine.curvature.factors. spectra: samples whose spectra are kept
-    for suppression, 0 for none. bootstrap: resamples of the samples behind γ's intervals, 0 for none.
+    for suppression, 0 for none. bootstrap: resamples of the samples behind γ's intervals, 0 for none. names: the
+    matrices chosen beside H, of engine.results.names.NAMES; None for all. C and E[h²] alone need no partners.
 
     Raises ValueError or TypeError saying what was given, what is possible and what to do; MemoryError,
     before any work, when the work cannot fit.
@@ -74,18 +77,21 @@ def analyze(
     where, working = resolve(device), precision(dtype)
     require(spectra >= 0, f"spectra is a number of samples from 0, not {spectra}.")
     require(bootstrap >= 0, f"bootstrap is a number of resamples from 0, not {bootstrap}.")
-    names = check_layers(model, layer, bias)
+    chosen = None if names is None else tuple(dict.fromkeys(names))
+    unknown = [name for name in chosen or () if name not in NAMES]
+    require(not unknown, f"There is no matrix {', '.join(map(repr, unknown))}; there are {', '.join(NAMES)}.")
+    layers = check_layers(model, layer, bias)
     check_samples(inputs, targets)
     with torch.inference_mode(False), _exact_products():
         how: dict[str, Any] = {"device": where, "dtype": working, "bias": bias, "curvature": curvature}
         tail: Tail | JointTail
-        if len(names) > 1:
-            tail = JointTail(model, names, inputs, targets, loss, **how)
+        if len(layers) > 1:
+            tail = JointTail(model, layers, inputs, targets, loss, **how)
         else:
-            tail = Tail(model, names[0], inputs, targets, loss, **how)
+            tail = Tail(model, layers[0], inputs, targets, loss, **how)
         d = sum(d_out * d_in for d_out, d_in in tail.shapes)
         sizes = " + ".join(f"{d_out} × {d_in}" for d_out, d_in in tail.shapes)
-        studied = f"layer{'s' if len(names) > 1 else ''} {'+'.join(names)!r} ({sizes})"
+        studied = f"layer{'s' if len(layers) > 1 else ''} {'+'.join(layers)!r} ({sizes})"
         k = d if top_k is None else top_k
         top_k = None if k == d else top_k  # all directions are no leading ones
         require(1 <= k <= d, f"top_k must lie in 1 … {d}, the weights of {studied}; not {top_k}.")
@@ -93,8 +99,9 @@ def analyze(
         if isinstance(tail, JointTail):
             subject = _several_layers(tail, batch_size, report)
         else:
-            tail.pair(anchors_per_class, seed, report)
-            subject = _one_layer(tail, tail.survey(work.keep, report), batch_size, anchors_per_class)
+            if chosen is None or set(chosen) - {"C", "E_h2"}:
+                tail.pair(anchors_per_class, seed, report)
+            subject = _one_layer(tail, tail.survey(work.keep, report), batch_size, anchors_per_class, chosen)
 
         def diagonals_of(basis: Float[Tensor, "d k"], counts: Float[Tensor, "s n"]) -> dict[str, Float[ndarray, "s k"]]:
             return replicates(subject.moments, subject.combinations, basis.to(working), counts, work.along, report)
@@ -118,7 +125,6 @@ def analyze(
             draw_spectra=draw_spectra, draw_jackknife=draw_jackknife,
         )  # fmt: skip
         diagonals = source.diagonals(report)
-        squares = {name: source.square(name) for name in subject.combinations}
         resampled = {}
         if bootstrap:
             resampled = diagonals_of(source.basis, times_drawn(targets.shape[0], bootstrap, seed))
@@ -128,12 +134,12 @@ def analyze(
             basis=source.basis.cpu().numpy(),
             diagonals={name: diagonal for name, diagonal in diagonals.items() if name != "H"},
             traces={name: float(diagonal.sum()) for name, diagonal in diagonals.items()},
-            squares=squares,
+            squares=OnDemand(source.square, subject.combinations),
             noise_floor=noise_floor(working, eigenvalues),
             replicates=resampled,
             source=source,
             provenance=Provenance(
-                layer="+".join(names), loss=tail.loss.name, samples=targets.shape[0], batch_size=batch_size,
+                layer="+".join(layers), loss=tail.loss.name, samples=targets.shape[0], batch_size=batch_size,
                 dtype=dtype, device=device_name(where), seed=seed, bias=bias, **subject.origin,
                 seconds=time.perf_counter() - began,
             ),
@@ -151,7 +157,9 @@ class _Subject:
     some: Callable[[Int[Tensor, " m"]], LayerFactors] | None = None
 
 
-def _one_layer(tail: Tail, survey: Survey, batch_size: int, anchors_per_class: int | None) -> _Subject:
+def _one_layer(
+    tail: Tail, survey: Survey, batch_size: int, anchors_per_class: int | None, chosen: tuple[str, ...] | None
+) -> _Subject:
     ((d_out, d_in),) = tail.shapes
     origin = {
         "d_out": d_out,
@@ -167,8 +175,12 @@ def _one_layer(tail: Tail, survey: Survey, batch_size: int, anchors_per_class: i
         "fit": survey.fit if tail.places > 1 else (),
     }
     named = covariances.combinations(batch_size, survey)
+    if chosen is not None:
+        missing = [name for name in chosen if name not in named]
+        require(not missing, f"No sample has a partner, so there is no {', '.join(missing)}.")
+        named = {name: named[name] for name in ("H", *chosen)}
     some = tail.factors if survey.kept is None else survey.kept.__getitem__
-    return _Subject(covariances.moments(tail, survey), named, origin, some)
+    return _Subject(covariances.moments(tail, survey, named), named, origin, some)
 
 
 def _several_layers(tail: JointTail, batch_size: int, progress: Progress) -> _Subject:

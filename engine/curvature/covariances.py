@@ -65,26 +65,25 @@ def terms(factors: LayerFactors) -> Terms:
     return Terms(quadratic, linear)
 
 
-def moments(tail: Tail, survey: Survey) -> LayerMoments:
-    """Those of `terms` over all samples, without the duality's where nothing is paired."""
+def moments(tail: Tail, survey: Survey, named: Mapping[str, Combination]) -> LayerMoments:
+    """Those of `terms` over all samples that these matrices are made of."""
+    needed = {moment for combination in named.values() for _, moment in combination.moments}
+    means = {name for combination in named.values() for _, *pair in combination.means for name in pair} | {"g"}
     pairs = int(survey.paired.sum())
-    dropped: tuple[str, ...] = () if 0 < pairs < len(survey.paired) else ("h2_paired",)
-    if not pairs:
-        dropped = ("v", "u", *DUAL)
 
     def factors(rows: slice, dual: bool = True) -> LayerFactors:
         return tail.factors(rows, dual) if survey.kept is None else survey.kept[rows]
 
     def of(rows: slice) -> Terms:
-        all_of_them = terms(factors(rows))
-        quadratic = {name: moment for name, moment in all_of_them.quadratic.items() if name not in dropped}
-        return Terms(quadratic, {name: x for name, x in all_of_them.linear.items() if name not in dropped})
+        every = terms(factors(rows))
+        quadratic = {name: moment for name, moment in every.quadratic.items() if name in needed}
+        return Terms(quadratic, {name: x for name, x in every.linear.items() if name in means})
 
     def h(rows: slice) -> Moment:
         some = factors(rows, dual=False)
         return Moment(some.vectors("x"), some.curvature)
 
-    averages = {name: x for name, x in survey.averages.items() if name not in dropped}
+    averages = {name: x for name, x in survey.averages.items() if name in means}
     counted = dict.fromkeys(("v", "u", *DUAL), survey.paired) if 0 < pairs < len(survey.paired) else {}
     return LayerMoments(of, h, len(survey.paired), averages, counted)
 

@@ -1,6 +1,6 @@
 """What an analysis consists of, beside its arrays: the named matrices, where the numbers come from, what is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -57,6 +57,26 @@ class Provenance:
     def dimension(self) -> int:
         """D, the number of weights studied: Σ d_out · d_in."""
         return sum(d_out * d_in for d_out, d_in in self.sizes)
+
+
+class OnDemand(Mapping[str, float]):
+    """Numbers by name, each computed when it is first asked for."""
+
+    def __init__(self, compute: Callable[[str], float], names: Iterable[str]):
+        self._compute = compute
+        self._numbers: dict[str, float | None] = dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> float:
+        number = self._numbers[name]
+        if number is None:
+            number = self._numbers[name] = self._compute(name)
+        return number
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
 
 @dataclass(frozen=True)

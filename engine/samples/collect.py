@@ -182,7 +182,9 @@ def _diagonals(
     top_k = None if d <= LEADING else min(DIRECTIONS * 10, d)
     work = plan(n=n, d=d, size=tail.memory(top_k), top_k=top_k, free=free_memory(tail.device))
     k = d if work.dense or top_k is None else top_k
-    evaluator = in_eigenbasis(covariances.moments(tail, survey), combinations, work, k, tail.dtype, progress=progress)
+    evaluator = in_eigenbasis(
+        covariances.moments(tail, survey, combinations), combinations, work, k, tail.dtype, progress=progress
+    )
     return evaluator.eigenvalues.cpu().numpy(), evaluator.basis, evaluator.diagonals(progress)
 
 

@@ -1,16 +1,21 @@
 """Every named matrix of `analyze` against its brute-force twin, on small random networks."""
 
+import sys
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from engine import analyze
+from engine.curvature import memory
 from engine.curvature.layers import names
 from engine.device import resolve
 from tests.reference import twins
 from tests.reference.cases import CASES, LOSSES, case, lonely, silent
 
 B = 3
+analysis = sys.modules["engine.curvature.analyze"]  # its package names the function alike
 
 
 def run(c, loss, **settings):
@@ -60,6 +65,45 @@ def test_the_bias_can_be_included(name):
     result = run(c, "ce", bias=True)
     same_matrices(result, matrices)
     assert result.provenance.d_in == c.model.get_submodule(c.layer).in_features + 1
+
+
+@pytest.mark.parametrize("name", ["relu_bias", "conv2d", "tokens_smooth"])
+@pytest.mark.parametrize("top_k", [None, 3])
+def test_factors_made_anew_give_what_kept_ones_give(name, top_k, monkeypatch):
+    monkeypatch.setattr("engine.curvature.memory.DENSE_LIMIT", 0)
+    c = case(name)
+    kept = run(c, "ce", spectra=5, top_k=top_k)
+    plan = memory.plan
+    monkeypatch.setattr(analysis, "plan", lambda **how: replace(plan(**how), keep=False, expand=4, along=4))
+    anew = run(c, "ce", spectra=5, top_k=top_k)
+    twins.compare(anew.eigenvalues, kept.eigenvalues, 1e-10, "H_ii")
+    told_apart = np.abs(kept.eigenvalues) > 1e-6 * kept.eigenvalues[0]
+    for matrix in kept.names:
+        twins.compare(anew.diagonal(matrix)[told_apart], kept.diagonal(matrix)[told_apart], 1e-8, matrix)
+        twins.compare(anew.frobenius(matrix), kept.frobenius(matrix), 1e-9, matrix)
+    second = [result.sample_spectra().second[:, told_apart] for result in (anew, kept)]
+    twins.compare(*second, 1e-8, "spectra")
+
+
+def test_the_matrices_wanted_are_those_computed():
+    c = case("relu_bias")
+    whole = run(c, "ce")
+    for chosen in (("C",), ("C", "E_h2"), ("C_hh_sd_wd_li",), ()):
+        some = run(c, "ce", names=chosen)
+        assert set(some.names) == set(chosen)
+        twins.compare(some.eigenvalues, whole.eigenvalues, 1e-10, "H_ii")
+        for name in chosen:
+            twins.compare(some.diagonal(name), whole.diagonal(name), 1e-9, name)
+    assert run(c, "ce", names=("C",)).provenance.unpaired == len(c.inputs)
+    with pytest.raises(ValueError, match="no matrix 'D'; there are C, C_awd"):
+        run(c, "ce", names=("C", "D"))
+    with pytest.raises(ValueError, match="No sample has a partner, so there is no C_hh"):
+        run(alone(c), "ce", names=("C_hh",))
+
+
+def alone(c):
+    """Three samples, each the only one of its class."""
+    return replace(c, inputs=c.inputs[:3], targets=torch.arange(3))
 
 
 @pytest.mark.parametrize("c", [lonely(), silent()], ids=["no partner", "no activity"])
