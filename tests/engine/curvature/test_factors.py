@@ -5,8 +5,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.func import functional_call
 
 from engine import analyze
+from engine.curvature import covariances
+from engine.curvature.covariances import Combination
 from engine.curvature.factors import Tail
 from engine.curvature.layers import check_layer, check_samples
 from tests.reference import twins
@@ -227,3 +230,59 @@ def test_wrong_types_are_told_what_is_possible():
         check_samples([1.0], torch.zeros(1, dtype=torch.long))
     with pytest.raises(TypeError, match=r"torch.nn.Module, not str"):
         check_layer("net", "0")
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("name", ["relu_bias", "tanh", "tokens", "conv2d_groups", "conv2d_smooth"])
+def test_the_true_fisher_matrix_equals_its_twin(name, loss):
+    c = case(name, n=5)
+    how = {"device": torch.device("cpu"), "dtype": torch.float64}
+    tail = Tail(c.model, c.layer, c.inputs, c.targets, loss, fisher=True, **how)
+    named = {"H": Combination(((1.0, "h"),)), "F": Combination(((1.0, "fisher"),))}
+    matrices = covariances.moments(tail, tail.survey(keep=True), named).dense(4)
+    w, total = twins.layer_weight(c.model, c.layer).flatten(), 0
+    for x in c.inputs:
+
+        def outputs(v, x=x):
+            parameters = twins.layer_parameters(c.model, c.layer, v)
+            return functional_call(c.model, {f"{c.layer}.{name}": p for name, p in parameters.items()}, (x[None],))[0]
+
+        total = total + twins.sample_fisher(outputs, w, loss)
+    twins.compare(matrices["fisher"], total / 5, 1e-9, "F")
+    if c.piecewise and loss != "mse":
+        twins.compare(matrices["fisher"], matrices["h"], 1e-9, "F = H")
+
+
+@given(data=st.data())
+@settings(max_examples=25)
+def test_random_convolutions(data):
+    """Of one to three axes, with strides, paddings of every mode, dilations and groups as they fall."""
+    axes = data.draw(st.integers(1, 3))
+    groups, into, out = data.draw(st.sampled_from([1, 2])), data.draw(st.integers(1, 2)), data.draw(st.integers(1, 2))
+
+    def each(low, high):
+        return tuple(data.draw(st.integers(low, high)) for _ in range(axes))
+
+    kernel, dilation, size = each(1, 2), each(1, 2), each(3, 4)
+    same = data.draw(st.booleans())
+    torch.manual_seed(data.draw(st.integers(0, 1000)))
+    conv = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[axes](
+        groups * into, groups * out, kernel,
+        stride=1 if same else each(1, 2),
+        padding="same" if same else each(0, 1),
+        dilation=dilation,
+        groups=groups,
+        bias=data.draw(st.booleans()),
+        padding_mode=data.draw(st.sampled_from(["zeros", "reflect", "replicate", "circular"])),
+    )  # fmt: skip
+    if axes == 3 and conv.padding_mode == "reflect":
+        conv.padding_mode = "replicate"
+    inputs, targets = torch.randn(2, groups * into, *size, dtype=torch.float64), torch.arange(2)
+    width = conv(inputs.float()).flatten(1).shape[1]
+    model = nn.Sequential(conv, nn.LeakyReLU(0.3), nn.Flatten(), nn.Linear(width, 3)).double()
+    c = type(case("relu"))("random", model, "0", inputs, targets, 3, conv.bias is not None, True)
+    bias = c.bias and data.draw(st.booleans())
+    g, h = hessians(tail_of(c, "ce", bias).factors(slice(None)))
+    expected_g, expected_h = twins.per_sample(model, "0", inputs, targets, "ce", bias)
+    twins.compare(g, expected_g, 1e-9, "g")
+    twins.compare(h, expected_h, 1e-9, "h")
