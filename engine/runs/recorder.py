@@ -161,8 +161,13 @@ class Camera:
         elif first < plan <= until:
             message = f"All {plan} epochs of this run are done. Go on, and it trains further."
         if step.record.epoch > first or not shot.frames:
-            shot = self._framed(shot, step, settings, wish, began)
-            self.weights = step.checkpoint
+            try:
+                shot = self._framed(shot, step, settings, wish, began)
+                self.weights = step.checkpoint
+            except ValueError as error:  # a network that died: what was sound stays
+                if not shot.frames:
+                    raise
+                message = str(error)
         self.film = replace(shot, control=replace(wish, steps=steps), message=message, changed=time.time())
         keep(self.store, self.film)
         self._forget(self.film)

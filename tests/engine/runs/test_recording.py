@@ -171,7 +171,7 @@ def test_a_changed_batch_size_changes_the_training_and_the_noise(tmp_path, reque
 def test_begin_again_is_epoch_0_of_the_same_film_at_rest(tmp_path, request_):
     store = Store(tmp_path)
     first = shot(store, request_, *steps(1)).frames
-    film = shot(store, request_, {"learning_rate": 1.0, "batch_size": 5, "steps": 2}, "again")
+    film = shot(store, request_, {"learning_rate": 0.2, "batch_size": 5, "steps": 2}, "again")
     assert [f.epoch for f in film.frames] == [0]
     assert film.changes == ()
     assert film.control == Control(take=1, playing=False)
@@ -195,6 +195,13 @@ def test_a_rate_too_high_rests_with_a_sentence_and_keeps_the_last_sound_frame(tm
     assert "learning rate 1e+30 is too high" in film.message
     assert not recording.wished(store, film.key).playing
     assert np.isfinite(film.column("train_loss")).all()
+
+
+def test_a_network_that_dies_rests_with_a_sentence_and_keeps_the_last_sound_frame(tmp_path, request_):
+    film = shot(Store(tmp_path), request_, *steps(1), {"learning_rate": 1.0, "batch_size": 5, "playing": True})
+    assert "No gradient reaches layer 'fc2'" in film.message
+    assert not recording.wished(Store(tmp_path), film.key).playing
+    assert film.frames
 
 
 # -- it survives ----------------------------------------------------------------------------------------------
