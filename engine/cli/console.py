@@ -101,7 +101,7 @@ def table(result: Analysis) -> str:
         if (fit := _fit(result, name)) is not None and fit.interval is not None
     ]
     fitted = f"gamma: slope of log C_ii on log H_ii over the leading {min(USUAL_WINDOW, result.k):,} directions"
-    return "\n".join([head, fitted, *lines, *intervals])
+    return "\n".join([head, fitted, *lines, *intervals, *origin.notes])
 
 
 def grid(rows: Sequence[Row]) -> str:

@@ -10,6 +10,8 @@ from numpy import ndarray
 from engine.results.jackknife import Jackknife
 from engine.results.suppression import Spectra
 
+LEAST_SQUARES = 1e-6  # share of the change of outputs that a dual weight change may miss and still be called exact
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -47,6 +49,24 @@ class Provenance:
         """From plain JSON values."""
         shapes = tuple((d_out, d_in) for d_out, d_in in values.get("shapes", ()))
         return cls(**{**values, "shapes": shapes, "fit": tuple(values.get("fit", ()))})
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What has to be known of these numbers, in sentences; none where they are what their names say."""
+        notes = []
+        if not self.exact:
+            notes.append(
+                "H is the Gauss–Newton matrix here, not the Hessian: what follows the layer is smooth, and its second "
+                "derivative is left out."
+            )
+        if self.fit and self.fit[0] > LEAST_SQUARES:
+            notes.append(
+                f"The layer is used at {self.places:,} places of a sample, and no change of its weights does to all of "
+                "them what a partner's input does: C_AWD is made of the first-order terms, with the weight change "
+                f"nearest in least squares, which misses {self.fit[0]:.0%} of the change of the outputs (median over "
+                f"samples; the condition of the inputs is {self.fit[1]:.2g}, ‖ΔW‖/‖W‖ {self.fit[2]:.2g})."
+            )
+        return tuple(notes)
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:

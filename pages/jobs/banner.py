@@ -16,12 +16,14 @@ def opening(title: str) -> View | None:
         nothing_yet()
     else:
         watch.progress_of(view.run.key)
-        jointly(view)
+        notes(view)
     return view
 
 
-def jointly(view: View) -> None:
-    """What there is, and what not, of layers studied jointly."""
+def notes(view: View) -> None:
+    """What has to be known of the numbers: what there is, and what not, of layers studied jointly or at places."""
+    for note in view.analysis.provenance.notes:
+        st.info(note, icon=":material/info:")
     layers = view.chosen.request.layers
     if len(layers) > 1:
         named = f"{', '.join(layers[:-1])} and {layers[-1]}"

@@ -169,7 +169,10 @@ def provenance(view: View, epochs: Sequence[int] = ()) -> str:
     parts = (
         f"Run {view.run.key[:8]}",
         f"epochs {', '.join(map(str, epochs))}" if len(epochs) > 1 else f"epoch {view.epoch}",
-        f"layers {' + '.join(layers)} jointly" if p.shapes else f"layer {p.layer} ({p.d_out} × {p.d_in})",
+        f"layers {' + '.join(layers)} jointly"
+        if p.shapes
+        else f"layer {p.layer} ({p.d_out} × {p.d_in}{f' at {p.places:,} places' if p.places > 1 else ''})",
+        *(() if p.exact else ("Gauss–Newton, not the Hessian",)),
         f"N = {p.samples:,} samples",
         f"B = {p.batch_size}",
         f"{p.device}, {p.dtype}",

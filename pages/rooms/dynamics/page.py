@@ -22,7 +22,7 @@ def show() -> None:
         banner.nothing_yet()
         return
     watch.progress_of(view.run.key)
-    banner.jointly(view)
+    banner.notes(view)
     names = controls.matrices(PAGE, view)
     with st.grid(3, min_column_width=220, gap="medium", vertical_alignment="bottom") as knobs:
         with knobs.cell():

@@ -22,7 +22,7 @@ def show() -> None:
         expect()
         return
     watch.progress_of(view.run.key)
-    banner.jointly(view)
+    banner.notes(view)
     controls.epoch("start", view)
     cards.headline(view)
 

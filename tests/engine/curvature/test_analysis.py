@@ -85,6 +85,28 @@ def test_factors_made_anew_give_what_kept_ones_give(name, top_k, monkeypatch):
     twins.compare(*second, 1e-8, "spectra")
 
 
+def test_what_has_to_be_known_of_the_numbers_is_told():
+    assert run(case("relu"), "ce").provenance.notes == ()
+    assert run(case("tokens"), "ce").provenance.notes == (), "as many inputs as places: the dual is exact"
+    (note,) = run(case("tanh"), "ce", curvature="gauss-newton").provenance.notes
+    assert "Gauss–Newton matrix here, not the Hessian" in note
+    crowded = run(case("tokens_many"), "ce")
+    (note,) = crowded.provenance.notes
+    assert "used at 5 places" in note
+    assert f"misses {crowded.provenance.fit[0]:.0%} of the change" in note
+
+
+def test_a_smooth_tail_of_many_outputs_is_gauss_newton_by_name(monkeypatch):
+    c = case("tokens_smooth")
+    exact = run(c, "ce")
+    monkeypatch.setattr("engine.curvature.factors.FULL_LIMIT", 5)
+    named, forced = run(c, "ce"), run(c, "ce", curvature="gauss-newton")
+    assert (exact.provenance.curvature, exact.provenance.exact) == ("full", True)
+    assert (named.provenance.curvature, named.provenance.exact) == ("gauss-newton", False)
+    twins.compare(named.eigenvalues, forced.eigenvalues, 1e-12, "H_ii")
+    assert abs(named.eigenvalues[0] - exact.eigenvalues[0]) > 1e-3 * exact.eigenvalues[0]
+
+
 def test_the_matrices_wanted_are_those_computed():
     c = case("relu_bias")
     whole = run(c, "ce")
