@@ -1,8 +1,8 @@
 """Jobs: the command line run in processes of their own, and what became of them.
 
 A job is a folder jobs/<id>/ with job.json (command, process), progress.json (written by the worker), log.txt
-(its output) and CANCEL (the wish to stop). Nothing about a job lives in this process: it survives a closed
-tab, a rerun and a restart of the server, and any process that reads the folder sees the same.
+(its output), CANCEL (the wish to stop) and exit.json (its exit code). A job survives a closed tab, a rerun and a
+restart of the server, and any process that reads the folder sees the same.
 
 Jobs queue: every worker is launched at once, and waits until all queued jobs that are older have ended
 (wait_for_turn). So the queue needs no daemon and no lock, and a job that is killed frees it.
@@ -19,45 +19,49 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from cache.progress import Progress, Stopped, read_progress
 from cache.store import replace_file
 
-# A process id whose process began at another time than recorded belongs to another process. The slack covers
-# the clock's adjustments.
+# A process that began at another time than recorded is another one with the same id; the clock may be adjusted.
 START_SLACK_SECONDS = 2.0
 # A folder without job.json this long after it was made was left by a server that died just then.
 LAUNCH_SECONDS = 10.0
 STOP_SECONDS = 1.5  # then the process is ended, and the wish has taken hold within two seconds
 WAITING = "waiting"
-LOOK_SECONDS = 0.3
-LOG_TAIL_BYTES = 4000
 KEPT_JOBS, KEPT_HELPERS = 50, 10
+_PLACE = attrgetter("created", "id")  # in the queue
 _ID = re.compile(r"[a-z0-9-]{1,100}")
+_RECORD: Mapping[str, Callable[[Any], Any]] = {
+    "argv": tuple, "request": dict, "title": str, "created": float, "run": str, "queue": bool, "pid": int,
+    "started": float,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job as it is now. argv: arguments after `python -m engine`; created: seconds since the epoch;
-    run: key of the run it works on, if known; queue: whether it waits for older jobs, and younger ones for it;
-    state and message as in progress: "running", "done", "failed" or "cancelled", with a sentence for what went
-    wrong; log: the end of its output."""
+    """One job as it is now. argv: arguments after `python -m engine`; request: the same as JSON, {} where an older
+    version started it; created: seconds since the epoch; run: key of the run it works on, if known; queue: whether it
+    waits for older jobs, and younger ones for it; state and message: of its progress; log: the end of its output."""
 
     id: str
     folder: Path
-    argv: tuple[str, ...]
-    title: str
-    created: float
-    run: str
-    pid: int
-    started: float
-    progress: Progress
+    argv: tuple[str, ...] = ()
+    title: str = "Starting"
+    created: float = 0.0
+    run: str = ""
+    pid: int = 0
+    started: float = 0.0
+    progress: Progress = field(default_factory=Progress)
     queue: bool = True
+    request: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def state(self) -> str:
@@ -81,15 +85,12 @@ class Job:
         """Whether it was asked to stop and has not yet."""
         return self.running and (self.folder / "CANCEL").exists()
 
-    def log(self, size: int = LOG_TAIL_BYTES) -> str:
+    def log(self, size: int = 4000) -> str:
         """The last `size` bytes of its output."""
-        try:
-            with open(self.folder / "log.txt", "rb") as file:
-                file.seek(0, os.SEEK_END)
-                file.seek(max(0, file.tell() - size))
-                return file.read().decode("utf-8", errors="replace")
-        except FileNotFoundError:
-            return ""
+        with contextlib.suppress(FileNotFoundError), open(self.folder / "log.txt", "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return file.read().decode("utf-8", errors="replace")
+        return ""
 
 
 def _engine(argv: Sequence[str], folder: Path) -> list[str]:
@@ -107,34 +108,35 @@ class Jobs:
 
     # -- starting and stopping ------------------------------------------------------------------------
 
-    def start(self, argv: Sequence[str], title: str, run: str = "", queue: bool = True) -> Job:
+    def start(
+        self, argv: Sequence[str], title: str, run: str = "", queue: bool = True, request: Mapping | None = None
+    ) -> Job:
         """Start `python -m engine argv` at low priority, detached from this process. queue: let older jobs end
-        first; False is for short help that someone waits for, and for sweeps, which nobody should wait for.
+        first; False is for short help that someone waits for, and for sweeps, which nobody should wait for. request:
+        what argv asks for as JSON, kept for those who read the record.
 
         If the same command is already running, that job is returned: making the folder is atomic, so two
         tabs that press at once start one process. OSError if no process can be started."""
-        argv = tuple(argv)
-        name = hashlib.sha256(json.dumps(argv).encode()).hexdigest()[:12]
+        record = {"argv": tuple(argv), "title": title, "run": run, "queue": queue, "request": dict(request or {})}
+        name = hashlib.sha256(json.dumps(record["argv"]).encode()).hexdigest()[:12]
         self.root.mkdir(parents=True, exist_ok=True)
         while True:
-            earlier = sorted(int(f.name[-4:]) for f in self.root.glob(f"{name}-[0-9][0-9][0-9][0-9]"))
-            if earlier:
-                last = self.job(f"{name}-{earlier[-1]:04d}")
-                if last is not None and last.running:
-                    return last
-            folder = self.root / f"{name}-{earlier[-1] + 1 if earlier else 1:04d}"
+            last = max((int(f.name[-4:]) for f in self.root.glob(f"{name}-[0-9][0-9][0-9][0-9]")), default=0)
+            earlier = self.job(f"{name}-{last:04d}")
+            if earlier is not None and earlier.running:
+                return earlier
+            folder = self.root / f"{name}-{last + 1:04d}"
             try:
                 folder.mkdir()
             except FileExistsError:
                 continue
             self._forget()
-            return self._launch(folder, argv, title, run, queue)
+            return self._launch(folder, record)
 
     def cancel(self, job: Job, grace: float = STOP_SECONDS) -> None:
         """Ask a job to stop; after `grace` seconds it is killed with all its children. What it had finished
         stays. Returns at once."""
-        current = self.job(job.id)
-        if current is None or not current.running:
+        if (current := self.job(job.id)) is None or not current.running:
             return
         (job.folder / "CANCEL").touch()
         killer = threading.Timer(grace, self.kill, [current])
@@ -142,16 +144,22 @@ class Jobs:
         killer.start()
 
     def kill(self, job: Job) -> None:
-        """End a job's processes now, if they are still its own; never the process that asks."""
-        current = self.job(job.id) or job
-        process = _process(current.pid, current.started)
-        if process is not None and process.pid != os.getpid():
-            _end_tree(process)
+        """End a job's process now and all that it started, on any system, if it is still its own; never the process
+        that asks. Some may end meanwhile: psutil kills no other that has got their id."""
+        process = _process(self.job(job.id) or job)
+        if process is None or process.pid == os.getpid():
+            return
+        family = [process]
+        with contextlib.suppress(psutil.Error):
+            process.suspend()  # it starts no more while its children are listed
+            family += process.children(recursive=True)
+        for member in family:
+            with contextlib.suppress(psutil.Error):
+                member.kill()
 
     def delete(self, job: Job) -> None:
         """Forget a job that has ended; ValueError while it runs."""
-        current = self.job(job.id)
-        if current is not None and current.running:
+        if (current := self.job(job.id)) is not None and current.running:
             raise ValueError(f"Job {job.title!r} is still running: stop it first.")
         shutil.rmtree(job.folder, ignore_errors=True)
 
@@ -159,24 +167,17 @@ class Jobs:
 
     def jobs(self) -> tuple[Job, ...]:
         """All jobs, newest first."""
-        if not self.root.is_dir():
-            return ()
-        entries = (self.job(folder.name) for folder in self.root.iterdir() if folder.is_dir())
-        return tuple(sorted((job for job in entries if job is not None), key=lambda j: j.created, reverse=True))
+        return self._of(self.root.glob("*/"))
 
     def running(self) -> tuple[Job, ...]:
         """The jobs that have not ended, newest first. Cheap where there is none: an end is told by one file."""
-        if not self.root.is_dir():
-            return ()
-        reports = ((folder, read_progress(folder)) for folder in self.root.iterdir() if folder.is_dir())
-        open_ = (self.job(folder.name) for folder, last in reports if last is None or last.state == "running")
-        running = (job for job in open_ if job is not None and job.running)
-        return tuple(sorted(running, key=lambda j: j.created, reverse=True))
+        reports = ((folder, read_progress(folder)) for folder in self.root.glob("*/"))
+        open_ = (folder for folder, last in reports if last is None or last.state == "running")
+        return tuple(job for job in self._of(open_) if job.running)
 
     def ahead(self, job: Job) -> tuple[Job, ...]:
         """The queued jobs that have not ended and are older than this one, oldest first."""
-        older = (j for j in self.running() if j.queue and j.id != job.id and _place(j) < _place(job))
-        return tuple(sorted(older, key=_place))
+        return tuple(j for j in reversed(self.running()) if j.queue and _PLACE(j) < _PLACE(job))
 
     def job(self, id: str) -> Job | None:
         """One job as it is now; None if there is none of that id."""
@@ -188,27 +189,22 @@ class Jobs:
         except FileNotFoundError:
             return None
         try:
-            record = json.loads((folder / "job.json").read_bytes())
-            job = Job(
-                id=folder.name,
-                folder=folder,
-                argv=tuple(record["argv"]),
-                title=str(record["title"]),
-                created=float(record["created"]),
-                run=str(record["run"]),
-                pid=int(record["pid"]),
-                started=float(record["started"]),
-                progress=Progress(),
-                queue=bool(record.get("queue", True)),
-            )
+            # Older versions knew no queue, or kept no request.
+            record = {"queue": True, "request": {}, **json.loads((folder / "job.json").read_bytes())}
+            job = Job(id, folder, **{name: kind(record[name]) for name, kind in _RECORD.items()})
         except FileNotFoundError:
-            job = Job(folder.name, folder, (), "Starting", 0.0, "", 0, created, Progress())
+            job = Job(id, folder, started=created)
         except (OSError, ValueError, KeyError, TypeError):
             state = Progress(state="failed", message="Its record is damaged. Start it again.")
-            return Job(folder.name, folder, (), "Unreadable job", created, "", 0, 0.0, state, queue=False)
-        return replace(job, progress=self._state(job))
+            return Job(id, folder, title="Unreadable job", created=created, progress=state, queue=False)
+        return replace(job, progress=_state(job))
 
     # -- inside ---------------------------------------------------------------------------------------
+
+    def _of(self, folders: Iterable[Path]) -> tuple[Job, ...]:
+        """The jobs in these folders, newest first."""
+        there = (self.job(folder.name) for folder in folders)
+        return tuple(sorted((job for job in there if job is not None), key=_PLACE, reverse=True))
 
     def _forget(self) -> None:
         """Make room for one more."""
@@ -218,24 +214,21 @@ class Jobs:
             if not old.running:
                 self.delete(old)
 
-    def _launch(self, folder: Path, argv: tuple[str, ...], title: str, run: str, queue: bool) -> Job:
-        # Idle threads sleep: spinning ones take the cores that the other threads and the browser wait for.
-        environment = os.environ | {
-            "PYTHONUNBUFFERED": "1",
-            "OMP_WAIT_POLICY": "PASSIVE",
-            "OPENBLAS_THREAD_TIMEOUT": "4",
-            "GAMMASCOPE_CACHE": str(self.root.parent),
-        }
-        now = time.time()
-        record = {"argv": argv, "title": title, "created": now, "run": run, "queue": queue, "pid": 0, "started": now}
+    def _launch(self, folder: Path, record: dict[str, Any]) -> Job:
+        # At low priority, so that the dashboard's sliders stay quick.
+        nice = ["nice", "-n", "10"] if shutil.which("nice") else []
+        record |= dict.fromkeys(("created", "started"), time.time()) | {"pid": 0}
         try:
             # Before the process: it finds its place in the queue by this record.
             replace_file(folder / "job.json", json.dumps(record).encode())
             with open(folder / "log.txt", "wb") as log:
                 process = subprocess.Popen(
-                    _nice(self.command(argv, folder)),
+                    [*nice, *self.command(record["argv"], folder)],
                     cwd=Path(__file__).resolve().parent.parent,
-                    env=environment,
+                    # Idle threads sleep: spinning ones take the cores that the others and the browser wait for.
+                    env=os.environ
+                    | {"GAMMASCOPE_CACHE": str(self.root.parent), "PYTHONUNBUFFERED": "1"}
+                    | {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4"},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -244,35 +237,19 @@ class Jobs:
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
             record |= {"pid": process.pid, "started": psutil.Process(process.pid).create_time()}
+            # Waiting in a thread leaves no zombie, and the exit code tells how it ended.
+            threading.Thread(target=_reap, args=(process, folder), daemon=True).start()
             replace_file(folder / "job.json", json.dumps(record).encode())
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        # Waiting in a thread leaves no zombie, and the exit code tells how it ended.
-        threading.Thread(target=_reap, args=(process, folder), daemon=True).start()
         job = self.job(folder.name)
         assert job is not None
         return job
 
-    def _state(self, job: Job) -> Progress:
-        # Looked at first: a worker that ends in between has written its last word by then.
-        alive = _process(job.pid, job.started) is not None
-        progress = read_progress(job.folder) or Progress()
-        if progress.state != "running" or alive:
-            return progress
-        if job.pid == 0:  # its process is not yet on record
-            if time.time() - job.started < LAUNCH_SECONDS:
-                return progress
-            return Progress(state="failed", message="It was never started. Start it again.")
-        if (job.folder / "CANCEL").exists():
-            return replace(
-                progress, state="cancelled", seconds_left=None, message="Stopped. What was finished is kept."
-            )
-        return replace(progress, state="failed", seconds_left=None, message=_obituary(job))
-
 
 def wait_for_turn(
-    folder: Path, tell: Callable[[str, int, int], None], should_stop: Callable[[], bool], look: float = LOOK_SECONDS
+    folder: Path, tell: Callable[[str, int, int], None], should_stop: Callable[[], bool], look: float = 0.3
 ) -> None:
     """In a worker, before it does anything: sleep while older jobs of the queue have not ended.
 
@@ -286,50 +263,35 @@ def wait_for_turn(
         own = jobs.job(folder.name)
         if should_stop() or own is None or not own.running:
             raise Stopped
-        if own.pid and not own.queue:
-            return
-        before = len(jobs.ahead(own))
+        before = len(jobs.ahead(own)) if own.queue else 0
         if own.pid and not before:
             return
-        if before and before != last_report:
-            last_report = before
-            tell(WAITING, 0, before)
+        if before != last_report:
+            tell(WAITING, 0, last_report := before)
         time.sleep(look)
 
 
-def _place(job: Job) -> tuple[float, str]:
-    """Where a job stands in the queue."""
-    return job.created, job.id
+def _state(job: Job) -> Progress:
+    # Looked at first: a worker that ends in between has written its last word by then.
+    alive = _process(job) is not None
+    progress = read_progress(job.folder) or Progress()
+    if progress.state != "running" or alive:
+        return progress
+    if job.pid == 0:  # its process is not yet on record
+        late = time.time() - job.started >= LAUNCH_SECONDS
+        return Progress(state="failed", message="It was never started. Start it again.") if late else progress
+    stopped = (job.folder / "CANCEL").exists()
+    state, message = ("cancelled", "Stopped. What was finished is kept.") if stopped else ("failed", _obituary(job))
+    return replace(progress, state=state, seconds_left=None, message=message)
 
 
-def _nice(command: list[str]) -> list[str]:
-    """The command at low priority, so that the dashboard's sliders stay quick."""
-    nice = shutil.which("nice")
-    return [nice, "-n", "10", *command] if nice else command
-
-
-def _process(pid: int, started: float) -> psutil.Process | None:
-    """The process of that id that began then; None if it has ended, or if its id belongs to another by now."""
-    if pid <= 0:
-        return None
-    try:
-        process = psutil.Process(pid)
-        own = abs(process.create_time() - started) < START_SLACK_SECONDS and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, ValueError):
-        return None
-    return process if own else None
-
-
-def _end_tree(process: psutil.Process) -> None:
-    """End a process and all that it started, on any system. Some may end meanwhile: psutil knows a process by its id
-    and the time it began, and kills no other that has got the id."""
-    family = [process]
-    with contextlib.suppress(psutil.Error):
-        process.suspend()  # it starts no more while its children are listed
-        family += process.children(recursive=True)
-    for member in family:
-        with contextlib.suppress(psutil.Error):
-            member.kill()
+def _process(job: Job) -> psutil.Process | None:
+    """A job's process; None if it has ended, or if its id belongs to another by now."""
+    with contextlib.suppress(psutil.Error, ValueError):
+        process = psutil.Process(job.pid)
+        own = abs(process.create_time() - job.started) < START_SLACK_SECONDS
+        return process if own and process.status() != psutil.STATUS_ZOMBIE else None
+    return None
 
 
 def _reap(process: subprocess.Popen, folder: Path) -> None:
@@ -341,14 +303,11 @@ def _reap(process: subprocess.Popen, folder: Path) -> None:
 def _obituary(job: Job) -> str:
     """Why a worker is gone that left no last word."""
     try:
-        code = json.loads((job.folder / "exit.json").read_bytes())
-    except (OSError, ValueError):
-        code = None
-    if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        cause = " (out of memory?)" if name == "SIGKILL" else ""
-        return f"The worker was killed by {name}{cause}. What was finished is kept; start it again to go on."
-    ending = f"ended with code {code}" if code is not None else "was killed (out of memory, or a restart?)"
-    lines = [line for line in job.log().splitlines() if line.strip()]
+        code = int(json.loads((job.folder / "exit.json").read_bytes()))
+        ending = f"ended with code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
+    except (OSError, TypeError, ValueError):
+        code, ending = 0, "was killed (out of memory, or a restart?)"
+    cause = " (out of memory?)" if ending.endswith("SIGKILL") else ""
+    lines = job.log().strip().splitlines() if code >= 0 else []
     last = f" Its last words: {lines[-1].strip()[:300]}" if lines else ""
-    return f"The worker {ending}. What was finished is kept; start it again to go on.{last}"
+    return f"The worker {ending}{cause}. What was finished is kept; start it again to go on.{last}"

@@ -1,4 +1,4 @@
-"""The command line: words read as commands, and requests as the words that ask for them.
+"""The command line: words read as commands, and commands as the words that mean them.
 
 Nothing here imports torch: a mistyped word is refused at once, and the dashboard starts exactly the command it shows.
 """
@@ -6,15 +6,16 @@ Nothing here imports torch: a mistyped word is refused at once, and the dashboar
 import argparse
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import cache
 from typing import Any, get_args
 
 from engine.config import manual
-from engine.config.commands import COMMANDS, AnalyzeCommand, Command, FilmCommand, LoadCommand, TrainCommand
+from engine.config.commands import COMMANDS, NAMES, Command, FilmCommand, TrainCommand
 from engine.config.fields import Field, by_name, declared
-from engine.config.requests import AnalysisRequest, RunRequest, default_model
+from engine.config.requests import RunRequest, default_model
 from engine.errors import require
 
 
@@ -41,7 +42,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         text, value = action.help or "", action.default
         if any(value is nothing for nothing in (None, (), False, True, argparse.SUPPRESS)):
             return text
-        return f"{text} [{_spelled(value)}]"
+        return f"{text} [{_text(value)}]"
 
 
 @cache
@@ -134,55 +135,34 @@ def _with_network(request: RunRequest, model: tuple[str, tuple[int, ...] | None]
     return replace(request, model=replace(request.model, kind=kind, widths=widths))
 
 
-# -- from requests to words ---------------------------------------------------------------------------------
+# -- from commands to words ---------------------------------------------------------------------------------
 
 
-def arguments(
-    request: RunRequest, analyze: tuple[str, ...] = (), device: str = "auto", every_sample: tuple[str, ...] = ()
-) -> list[str]:
-    """The words after `python -m engine` that train this request, only what differs from the defaults."""
-    return _words(TrainCommand(request, analyze, every_sample, device=device))
+def line(command: Command) -> str:
+    """The command as a person types it."""
+    return f"{manual.PROGRAM} {shlex.join(words(command))}"
 
 
-def film_arguments(request: RunRequest, device: str = "auto") -> list[str]:
-    """The words after `python -m engine` that shoot the film of this request."""
-    return _words(FilmCommand(request, device=device))
-
-
-def load_arguments(request: RunRequest, files: Sequence[str], epochs: Sequence[int], device: str = "auto") -> list[str]:
-    """The words after `python -m engine` that load these files, in this order, as the checkpoints of these epochs."""
-    model, batch_size = request.model, request.training.batch_size
-    own = (request.data, model.activation, request.loss, tuple(epochs), batch_size)
-    return _words(LoadCommand(tuple(files), *own, device=device))
-
-
-def analyze_arguments(request: AnalysisRequest, device: str = "auto", epochs: tuple[str, ...] = ()) -> list[str]:
-    """The words after `python -m engine` that make this analysis, or the same one at these epochs instead of its
-    own ("last", "all" or numbers)."""
-    epochs = epochs or (str(request.epoch),)
-    return _words(AnalyzeCommand(request.run, epochs, request.batch_size, request.layer, request, device=device))
-
-
-def _words(command: Command) -> list[str]:
-    """A command as it is typed: what differs from the defaults."""
+def words(command: Command) -> list[str]:
+    """The words after `python -m engine` that mean this command, only what differs from the defaults."""
     values = by_name(command)
     if isinstance(command, TrainCommand | FilmCommand):
         model, usual = command.request.model, default_model(command.request.data)
         if (model.kind, model.widths) != (usual.kind, usual.widths):
             values["model"] = ("cnn:" if model.kind == "cnn" else "") + "-".join(map(str, model.widths))
-    words = [name for name, cls in COMMANDS.items() if cls is type(command)]
+    spelled = [NAMES[type(command)]]
     for name, field in _flags(command.__class__).items():
         value = values[name]
         if field.default is MISSING:
-            words += value if isinstance(value, tuple) else [value]
+            spelled += value if isinstance(value, tuple) else [value]
         elif field.kind is bool and value != field.default:
-            words.append(field.flag)
+            spelled.append(field.flag)
         elif value != field.default:
-            text = field.setting.none if value is None else _spelled(value)
+            text = field.setting.none if value is None else _text(value)
             # A value that looks like a flag, such as a name with a minus, is tied to its own.
-            words += [f"{field.flag}={text}"] if text.startswith("-") else [field.flag, text]
-    return words
+            spelled += [f"{field.flag}={text}"] if text.startswith("-") else [field.flag, text]
+    return spelled
 
 
-def _spelled(value: Any) -> str:
+def _text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -5,12 +5,14 @@ default is typed without a flag.
 """
 
 from argparse import SUPPRESS
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
-from engine.config.fields import Setting, declared
+from engine.config import requests
+from engine.config.fields import Setting, declared, read
 from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.errors import require
 
 _RUN, _ANALYSIS = RunRequest(), AnalysisRequest("", 0)  # run and epoch are not yet filled in
 _EPOCHS = Setting(
@@ -78,6 +80,11 @@ class AnalyzeCommand(Command):
     batch_size: Annotated[int | None, declared(AnalysisRequest)["batch_size"].setting] = None
     layer: Annotated[str | None, declared(AnalysisRequest)["layer"].setting] = None
     settings: AnalysisRequest = _ANALYSIS
+
+    @classmethod
+    def of(cls, request: AnalysisRequest, epochs: tuple[str, ...] = ()) -> "AnalyzeCommand":
+        """The command that makes this analysis, or the same one at these epochs instead of its own."""
+        return cls(request.run, epochs or (str(request.epoch),), request.batch_size, request.layer, request)
 
     def request(self, run: str, epoch: int, layer: str, batch_size: int) -> AnalysisRequest:
         """The request for one checkpoint; layer and batch size of the run stand in for those not given."""
@@ -147,6 +154,12 @@ class LoadCommand(Command):
     layer: Annotated[str | None, declared(AnalysisRequest)["layer"].setting] = None
     settings: AnalysisRequest = _ANALYSIS
 
+    @classmethod
+    def of(cls, request: RunRequest, files: Sequence[str], epochs: Sequence[int]) -> "LoadCommand":
+        """The command that loads these files, in this order, as the checkpoints of these epochs."""
+        activation, batch_size = request.model.activation, request.training.batch_size
+        return cls(tuple(files), request.data, activation, request.loss, tuple(epochs), batch_size)
+
     @property
     def request(self) -> RunRequest:
         """The run, whose network and weights are read from the files."""
@@ -198,3 +211,17 @@ COMMANDS: Mapping[str, type[Command]] = {
     "calibrate": CalibrateCommand,
     "preview": PreviewCommand,
 }
+NAMES = {cls: name for name, cls in COMMANDS.items()}
+
+
+def to_json(command: Command) -> dict[str, Any]:
+    """The command as plain JSON values: its name and its fields."""
+    return {"command": NAMES[type(command)], **requests.to_json(command)}
+
+
+def from_json(record: Mapping[str, Any]) -> Command:
+    """The command written by to_json; ValueError, a sentence, where this version knows no such command."""
+    name, values = str(record.get("command")), {n: value for n, value in record.items() if n != "command"}
+    require(name in COMMANDS, f"There is no command {name}.")
+    command: Command = read(COMMANDS[name], values, name)
+    return command

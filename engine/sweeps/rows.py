@@ -8,14 +8,14 @@ import csv
 import dataclasses
 import io
 import math
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from engine.config.command_line import arguments
+from engine.config.command_line import line
+from engine.config.commands import TrainCommand
 from engine.errors import require
 from engine.results.analysis import Analysis
 from engine.results.power_law import power_law
@@ -165,7 +165,7 @@ def row_identity(row: Row) -> tuple[object, ...]:
 
 def _command(cell: Cell) -> str:
     """Trains the cell's run again."""
-    return shlex.join(["python", "-m", "engine", *arguments(cell.run)])
+    return line(TrainCommand(cell.run))
 
 
 def _suppression(result: Analysis, window: int) -> tuple[float, float, float, float]:

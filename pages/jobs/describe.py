@@ -1,44 +1,31 @@
 """A job in words: which run it works on, what it is doing, how far it is, and how it ended."""
 
-import contextlib
-import io
 import re
 import time
 from collections.abc import Iterable
-from functools import lru_cache
 
 from cache.jobs import Job
-from engine.config.command_line import parse
-from engine.config.commands import AnalyzeCommand, Command, TrainCommand
+from engine.config.commands import AnalyzeCommand, TrainCommand
 from engine.config.requests import RunRequest
 from engine.runs.library import Run
 from engine.units import duration
+from pages.jobs.commands import command_of
 
 # -- what a job is about ----------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=256)
-def command(argv: tuple[str, ...]) -> Command | None:
-    """The command a job was started with; None where this version knows no such words."""
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            return parse(argv)
-    except SystemExit:
-        return None
-
-
 def request_of(job: Job) -> RunRequest | None:
     """The run a job trains, if it trains one."""
-    parsed = command(job.argv)
-    return parsed.request if isinstance(parsed, TrainCommand) else None
+    command = command_of(job)
+    return command.request if isinstance(command, TrainCommand) else None
 
 
 def works_on(job: Job, run: Run) -> bool:
     """Whether a job trains or analyses this run."""
-    parsed = command(job.argv)
-    if isinstance(parsed, TrainCommand):
-        return parsed.request == run.request
-    key = parsed.run if isinstance(parsed, AnalyzeCommand) else job.run
+    command = command_of(job)
+    if isinstance(command, TrainCommand):
+        return command.request == run.request
+    key = command.run if isinstance(command, AnalyzeCommand) else job.run
     return bool(key) and run.key.startswith(str(key))
 
 

@@ -9,8 +9,8 @@ from engine.config.commands import SamplesCommand
 from engine.samples.table import Samples
 from pages.data.results import View
 from pages.data.samples import stored
-from pages.jobs import watch
-from pages.jobs.describe import command, sentence
+from pages.jobs import commands, watch
+from pages.jobs.describe import sentence
 from pages.ui.heading import what_will_be_seen
 
 
@@ -62,19 +62,19 @@ def _fetch(page: str, view: View, missing: tuple[int, ...]) -> None:
 
 
 def _start(view: View, epochs: tuple[int, ...]) -> None:
-    layer = view.chosen.request.layer
-    argv = ("samples", "--run", view.run.key, "--epoch", ",".join(map(str, epochs)), "--layer", layer)
-    watch.jobs().start(argv, f"Every sample at {_listed(epochs)}, layer {layer}", run=view.run.key, queue=False)
+    run, layer = view.run.key, view.chosen.request.layer
+    command = SamplesCommand(run, tuple(map(str, epochs)), layer)
+    commands.start(command, f"Every sample at {_listed(epochs)}, layer {layer}", run, queue=False)
 
 
 def _job(view: View, epochs: tuple[int, ...]) -> Job | None:
     """The newest job that looks at these checkpoints, maybe at others too."""
-    for job in watch.jobs().jobs():
-        asked = command(job.argv)
+    for job in commands.jobs().jobs():
+        command = commands.command_of(job)
         if (
-            isinstance(asked, SamplesCommand)
-            and (asked.run, asked.layer) == (view.run.key, view.chosen.request.layer)
-            and {*map(str, epochs)} <= {*asked.epochs}
+            isinstance(command, SamplesCommand)
+            and (command.run, command.layer) == (view.run.key, view.chosen.request.layer)
+            and {*map(str, epochs)} <= {*command.epochs}
         ):
             return job
     return None

@@ -7,13 +7,14 @@ from typing import Literal
 import streamlit as st
 
 from cache.jobs import Job
-from engine.config.command_line import arguments
 from engine.config.commands import TrainCommand
 from engine.config.requests import RunRequest
 from engine.runs.library import Run
 from pages.data import results
-from pages.jobs.describe import command, doing, request_of, run_of, sentence
-from pages.jobs.watch import WATCH_SECONDS, card, go_on, jobs, log, stop, working
+from pages.jobs import commands
+from pages.jobs.commands import command_of, jobs
+from pages.jobs.describe import doing, request_of, run_of, sentence
+from pages.jobs.watch import WATCH_SECONDS, card, go_on, log, stop, working
 from pages.state import selection
 from pages.text import run_names
 from pages.text.run_names import escaped
@@ -37,9 +38,9 @@ def title(request: RunRequest) -> str:
     return f"{name}{classes}, {net}, {run_names.loss(request.loss)}, seed {request.seed}"
 
 
-def start(request: RunRequest, analyze: tuple[str, ...]) -> Job:
+def start(command: TrainCommand) -> Job:
     """Queue a run with the analyses after it."""
-    return jobs().start(arguments(request, analyze), title(request))
+    return commands.start(command, title(command.request))
 
 
 def queue() -> None:
@@ -95,7 +96,7 @@ def _queue(ids: tuple[str, ...]) -> None:
 
 def _ended(job: Job, runs: Sequence[Run], fresh: bool = False) -> None:
     icon, colour, word = _ENDS[job.state]
-    run, request = run_of(job, runs), request_of(job)
+    run, command = run_of(job, runs), command_of(job)
     with st.container(border=True, gap="small"):
         reason = f"  \n:gray[{escaped(sentence(job))}]" if job.message else ""
         st.markdown(f":{colour}[{icon} **{word}**] {escaped(job.title)}{reason}")
@@ -106,12 +107,10 @@ def _ended(job: Job, runs: Sequence[Run], fresh: bool = False) -> None:
                 go_on(job)
                 jobs().delete(job)
                 st.rerun()
-            if request is not None and st.button(
+            if isinstance(command, TrainCommand) and st.button(
                 "Again with another seed", key=f"again-{job.id}", icon=":material/casino:"
             ):
-                asked = command(job.argv)
-                assert isinstance(asked, TrainCommand)
-                start(replace(request, seed=_fresh(request)), asked.analyze)
+                start(TrainCommand(_reseeded(command.request), command.analyze))
                 st.rerun()
             log(job, beside=True)
             if st.button("Forget", key=f"forget-{job.id}", icon=":material/delete:", type="tertiary"):
@@ -127,10 +126,9 @@ def look_at(run: Run, key: str, primary: bool = False) -> None:
         st.switch_page("app.py")
 
 
-def _fresh(request: RunRequest) -> int:
-    """The next seed that was not yet asked for."""
-    taken = {run.request for run in results.runs()} | {request_of(job) for job in jobs().jobs()}
-    seed = request.seed + 1
-    while replace(request, seed=seed) in taken:
-        seed += 1
-    return seed
+def _reseeded(request: RunRequest) -> RunRequest:
+    """The run with the next seed that was not yet asked for."""
+    taken = {run.request for run in results.runs()} | {request_of(job) for job in jobs().jobs()} | {request}
+    while request in taken:
+        request = replace(request, seed=request.seed + 1)
+    return request

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from cache.jobs import Job, Jobs
+from cache.jobs import Job
+from engine.config.commands import SweepCommand
 from engine.config.requests import RunRequest
 from engine.runs import library
 from engine.runs.library import Run
@@ -13,6 +14,7 @@ from engine.units import duration
 from pages.charts import curves
 from pages.data import results
 from pages.jobs import demo
+from pages.jobs.commands import command_of, jobs
 from pages.jobs.describe import doing, fraction, left, request_of, run_of, sentence, works_on
 from pages.plot.plot import draw
 from pages.text.run_names import escaped
@@ -25,11 +27,6 @@ STRIDE = 10
 POINTS = 300
 
 
-def jobs() -> Jobs:
-    """The jobs of this cache."""
-    return demo.jobs()
-
-
 def working() -> Job | None:
     """The job of the queue that is at work now, or about to be."""
     queued = sorted((job for job in jobs().running() if job.queue), key=lambda j: (j.waiting, j.created))
@@ -38,7 +35,7 @@ def working() -> Job | None:
 
 def sweep() -> Job | None:
     """The newest sweep at work. Sweeps may last for days and do not queue."""
-    return next((job for job in jobs().running() if job.argv[:1] == ("sweep",)), None)
+    return next((job for job in jobs().running() if isinstance(command_of(job), SweepCommand)), None)
 
 
 # -- one job at work --------------------------------------------------------------------------------------
@@ -192,7 +189,7 @@ def filling(run: str, job_id: str, known: int) -> None:
 
 def go_on(job: Job) -> Job:
     """The same command once more: what is finished costs nothing."""
-    return jobs().start(job.argv, job.title, job.run, job.queue)
+    return jobs().start(job.argv, job.title, job.run, job.queue, job.request)
 
 
 # -- in the sidebar ---------------------------------------------------------------------------------------

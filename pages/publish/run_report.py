@@ -1,7 +1,6 @@
 """A whole run as one HTML file that opens anywhere, without a network: figures that can be zoomed, tables, words."""
 
 import json
-import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from engine.config.command_line import analyze_arguments, arguments
+from engine.config.command_line import line
+from engine.config.commands import AnalyzeCommand, TrainCommand
 from engine.results.names import NAMES
 from engine.results.power_law import Fit
 from pages.data import results
@@ -173,5 +173,5 @@ def _numbers(figure: go.Figure) -> Markup:
 def _commands(view: View) -> list[str]:
     """The commands that make this run and this analysis."""
     # Weights from files have no command that trains them.
-    train = [] if view.run.request.weights else [arguments(view.run.request)]
-    return [f"python -m engine {shlex.join(line)}" for line in (*train, analyze_arguments(view.chosen.request))]
+    train = [] if view.run.request.weights else [TrainCommand(view.run.request)]
+    return [line(command) for command in (*train, AnalyzeCommand.of(view.chosen.request))]

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from engine.config.commands import CheckCommand
 from engine.results.names import NAMES
 from engine.results.record import Check
 from engine.runs import library
 from pages.data import results
 from pages.data.results import View
-from pages.jobs import demo, watch
+from pages.jobs import commands, watch
 from pages.state.palette import number
 from pages.text import definitions
 from pages.ui.controls import provenance
@@ -44,8 +45,8 @@ def dialog(view: View) -> None:
 @st.fragment(run_every=WATCH_SECONDS)
 @guarded
 def _body(view: View) -> None:
-    argv = ("check", "--run", view.run.key, "--epoch", str(view.epoch), "--layer", view.chosen.request.layer)
-    job = next((j for j in demo.jobs().jobs() if j.argv == argv), None)
+    command = CheckCommand(view.run.key, (str(view.epoch),), view.chosen.request.layer)
+    job = commands.newest(command)
     checks = library.checks(results.store(), view.run.key, view.chosen.key)
     if job is not None and job.running:
         left = job.progress.seconds_left
@@ -62,12 +63,12 @@ def _body(view: View) -> None:
         icon=":material/play_arrow:",
         type="primary",
         on_click=_start,
-        args=(argv, view),
+        args=(command, view),
     )
 
 
-def _start(argv: tuple[str, ...], view: View) -> None:
-    demo.jobs().start(argv, title=f"Check of epoch {view.epoch}", run=view.run.key, queue=False)
+def _start(command: CheckCommand, view: View) -> None:
+    commands.start(command, f"Check of epoch {view.epoch}", view.run.key, queue=False)
 
 
 def verdict(checks: tuple[Check, ...]) -> str:

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from cache.jobs import Jobs
 from cache.store import Store
+from engine.config.commands import SweepCommand, to_json
 from engine.sweeps import status
 from engine.sweeps.grid import open_sweep
 from tests.browser.conftest import settle
@@ -61,7 +62,7 @@ def test_stop_is_heard_while_cell_after_cell_is_measured(empty, window):
     """Each new cell draws the page anew, often just when Stop is pressed."""
     store, sweep = Store(empty.cache), open_sweep("table1")
     sleeping = Jobs(empty.cache / "jobs", lambda argv, folder: [sys.executable, "-c", "import time; time.sleep(120)"])
-    job = sleeping.start(("sweep", "table1"), "Sweep", queue=False)
+    job = sleeping.start(("sweep", "table1"), "Sweep", queue=False, request=to_json(SweepCommand("table1")))
     pressed = Event()
 
     def fill():

@@ -67,10 +67,11 @@ def at_work(jobs: Jobs, job: Job) -> None:
 
 def test_a_job_tells_its_progress_and_its_end(jobs: Jobs) -> None:
     code = "print('hello'); reporter.progress('work', 3, 9)\nreporter.finish('done', 'All right.')"
-    job = jobs.start([code], "a title", run="r1")
+    job = jobs.start([code], "a title", run="r1", request={"command": "train", "seeds": [1, 2]})
     assert job.running
     job = ended(jobs, job)
     assert (job.state, job.message, job.title, job.run) == ("done", "All right.", "a title", "r1")
+    assert job.request == {"command": "train", "seeds": [1, 2]}
     assert (job.progress.stage, job.progress.done, job.progress.total) == ("work", 3, 9)
     assert job.log() == "hello\n"
     assert jobs.jobs() == (job,)
@@ -157,7 +158,7 @@ def test_a_killed_worker_is_a_failure_with_its_cause(jobs: Jobs) -> None:
     job = ended(jobs, job)
     assert job.state == "failed"
     until(lambda: "killed by SIGKILL (out of memory?)" in now(jobs, job).message)
-    assert now(jobs, job).progress.done == 1
+    assert job.progress.done == 1
 
 
 def test_a_crash_quotes_the_last_words(jobs: Jobs) -> None:
@@ -304,6 +305,10 @@ def test_broken_records_are_failures_and_never_fatal(jobs: Jobs) -> None:
     (jobs.root / "a file").write_text("")
     assert [job.state for job in jobs.jobs()] == ["failed"] * 5
     folder = write_record(jobs, "torn", 0, 0.0)
+    assert now_id(jobs, "torn").request == {}, "as older versions wrote it"
+    for content in (b"", b"[]", b"null", b'"x"'):
+        (folder / "exit.json").write_bytes(content)
+        assert now_id(jobs, "torn").state == "failed"
     for content in (b"", b"{", b'{"stage": 1, "surprise": 2}', b'{"state": "odd"}'):
         (folder / "progress.json").write_bytes(content)
         assert now_id(jobs, "torn").state == "failed"

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.config.commands import to_json
 from engine.runs import library
+from pages.jobs import demo
 from tests.pages.charts.test_charts import decode
 from tests.planted import add_analysis, fill
 
@@ -218,10 +220,10 @@ def test_an_empty_cache_starts_the_demo_once_as_the_command_a_person_can_type(tm
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
     original, started = Jobs.start, []
 
-    def start(self, argv, title, run=""):
+    def start(self, argv, title, **more):
         started.append(tuple(argv))
         quiet = Jobs(self.root, lambda argv, folder: [sys.executable, "-c", "import time; time.sleep(60)"])
-        return original(quiet, argv, title, run)
+        return original(quiet, argv, title, **more)
 
     monkeypatch.setattr(Jobs, "start", start)
     first = opened()
@@ -246,7 +248,7 @@ def test_a_demo_that_died_leaves_a_sentence_its_log_and_a_button(tmp_path, monke
 
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
     dying = Jobs(tmp_path / "jobs", lambda argv, folder: [sys.executable, "-c", "print('no digits'); exit(3)"])
-    job = dying.start(DEMO, "The demo")
+    job = dying.start(DEMO, "The demo", request=to_json(demo.DEMO))
     while dying.job(job.id).running:
         pass
     at = opened()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config.command_line import analyze_arguments, arguments, film_arguments, load_arguments, parse
-from engine.config.commands import AnalyzeCommand, FilmCommand, LoadCommand, TrainCommand
+from engine.config.command_line import parse, words
+from engine.config.commands import AnalyzeCommand, FilmCommand, LoadCommand, TrainCommand, from_json, to_json
 from engine.config.requests import (
     ACTIVATIONS,
     CURVATURES,
@@ -76,12 +76,9 @@ def other(data: st.DataObject, request: Any, name: str) -> Any:
 
 
 def reads_back(request: RunRequest) -> None:
-    command = parse(arguments(request))
-    assert isinstance(command, TrainCommand)
-    assert command.request == request
-    film = parse(film_arguments(request))
-    assert isinstance(film, FilmCommand)
-    assert film.request == request
+    for command in (TrainCommand(request), FilmCommand(request)):
+        assert parse(words(command)) == command
+        assert from_json(to_json(command)) == command
 
 
 @pytest.mark.parametrize(("part", "name"), [(part, n) for part, cls in PARTS.items() for n in names(cls)])
@@ -91,7 +88,7 @@ def test_each_setting_of_a_run_is_spelled_and_keyed(part, name, data):
     usual = RunRequest()
     request = dataclasses.replace(usual, **{part: other(data, getattr(usual, part), name)})
     reads_back(request)
-    assert arguments(request) != arguments(usual)
+    assert words(TrainCommand(request)) != words(TrainCommand(usual))
     assert key(request) != key(usual)
 
 
@@ -101,7 +98,7 @@ def test_each_setting_of_a_run_is_spelled_and_keyed(part, name, data):
 def test_each_setting_beside_them_is_spelled_and_keyed(name, data):
     request = other(data, RunRequest(), name)
     reads_back(request)
-    assert arguments(request) != arguments(RunRequest())
+    assert words(TrainCommand(request)) != ["train"]
     assert key(request) != key(RunRequest())
 
 
@@ -111,12 +108,12 @@ def test_each_setting_beside_them_is_spelled_and_keyed(name, data):
 def test_each_setting_of_an_analysis_is_spelled_and_keyed(name, data):
     usual = AnalysisRequest("fedcba9876543210", 0)
     request = other(data, usual, name)
-    words = analyze_arguments(request)
-    command = parse(words)
+    command = parse(words(AnalyzeCommand.of(request)))
     assert isinstance(command, AnalyzeCommand)
+    assert from_json(to_json(command)) == command
     assert (command.run, command.epochs) == (request.run, (str(request.epoch),))
     assert command.request(request.run, request.epoch, "another", -1) == request
-    assert words != analyze_arguments(usual)
+    assert words(command) != words(AnalyzeCommand.of(usual))
     assert key(request) != key(usual)
 
 
@@ -132,7 +129,7 @@ def test_all_settings_at_once(data):
 @given(data=st.data())
 def test_each_setting_of_a_loaded_runs_data_is_spelled(name, data):
     request = RunRequest(data=other(data, DataRequest(), name))
-    command = parse(load_arguments(request, ["a.pt", "b.pt"], (0, 7)))
+    command = parse(words(LoadCommand.of(request, ("a.pt", "b.pt"), (0, 7))))
     assert isinstance(command, LoadCommand)
     assert (command.files, command.epochs) == (("a.pt", "b.pt"), (0, 7))
     assert command.request.data == request.data

@@ -169,7 +169,20 @@ def test_an_old_film_an_old_sweep_and_an_old_job(old):
         1.0005873227252982,
     ]
     (job,) = Jobs(old.root / "jobs").jobs()
-    assert (job.state, job.argv[:3]) == ("done", ("train", "--data", "small.npz"))
+    assert (job.state, job.argv[:3], job.request) == ("done", ("train", "--data", "small.npz"), {})
+
+
+def test_an_old_job_shows_its_title_and_how_it_ended_and_can_go_on(old, started):
+    """Its record holds no request, so nothing is said of its run."""
+    (record,) = (old.root / "jobs").glob("*/job.json")
+    at = opened(FILES["train"], run=RUN)
+    assert "**Done**] Train 49\\-4\\-4\\-3 on small\\.npz and analyse it" in words(at)
+    assert not [b for b in at.button if b.key.startswith(("look-", "again-"))]
+    record.with_name("progress.json").write_text('{"state": "cancelled", "message": "Stopped."}')
+    at = opened(FILES["train"], run=RUN)
+    button(at, "Go on").click().run()
+    ((*command,),) = started
+    assert command[:3] == ["train", "--data", "small.npz"]
 
 
 @pytest.mark.parametrize(

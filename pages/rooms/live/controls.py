@@ -8,13 +8,12 @@ from typing import Any
 import streamlit as st
 
 from cache.jobs import Job
-from engine.config.command_line import film_arguments
+from engine.config.commands import FilmCommand
 from engine.config.presets import preset
 from engine.config.requests import RunRequest
 from engine.runs import recording
 from pages.data import results
-from pages.jobs import queue
-from pages.jobs.watch import jobs
+from pages.jobs import commands, queue
 from pages.plot.panel import Head
 from pages.state import selection
 
@@ -83,8 +82,7 @@ def _known() -> dict[str, RunRequest]:
 
 def worker(request: RunRequest) -> Job | None:
     """The newest job that shot or shoots this film."""
-    argv = tuple(film_arguments(request))
-    return next((job for job in jobs().jobs() if job.argv == argv), None)
+    return commands.newest(FilmCommand(request))
 
 
 def show(key: str, request: RunRequest) -> None:
@@ -211,7 +209,7 @@ def _begin_again(key: str, request: RunRequest) -> None:
 
 
 def _stop(job: Job) -> None:
-    jobs().cancel(job)
+    commands.jobs().cancel(job)
 
 
 def _forget(key: str) -> None:
@@ -220,7 +218,7 @@ def _forget(key: str) -> None:
 
 def start(request: RunRequest) -> Job:
     """A worker for this film, or the one that is at work; it holds no place in the queue."""
-    return jobs().start(film_arguments(request), f"Live: {queue.title(request)}", queue=False)
+    return commands.start(FilmCommand(request), f"Live: {queue.title(request)}", queue=False)
 
 
 # -- keys of widgets that others turn too: the worker, another tab, another widget of the page ------------

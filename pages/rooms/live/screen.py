@@ -10,8 +10,9 @@ from engine.config.requests import RunRequest
 from engine.runs import recording
 from engine.runs.recording import Film, Frame, Picture
 from pages.data import results
+from pages.jobs.commands import jobs
 from pages.jobs.describe import doing, sentence
-from pages.jobs.watch import jobs, log
+from pages.jobs.watch import log
 from pages.rooms.live import panels
 from pages.rooms.live.controls import NEWEST, SLIDER, follow, key_of, renew, worker
 from pages.rooms.live.panels import plain

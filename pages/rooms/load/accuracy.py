@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from engine.config.command_line import load_arguments
+from engine.config.commands import LoadCommand
 from engine.config.requests import ACTIVATIONS, RunRequest
 from engine.data import subset
 from engine.models import architectures
@@ -15,7 +15,7 @@ from engine.runs import library
 from engine.runs.library import Run
 from pages.charts import curves
 from pages.data import results
-from pages.jobs import watch
+from pages.jobs import commands, watch
 from pages.plot.plot import draw
 from pages.rooms.load import contents
 from pages.rooms.load.form import change, current
@@ -61,8 +61,7 @@ def checked(inspected: Inspection) -> Run | None:
 
 def _check(request: RunRequest, files: Sequence[str]) -> None:
     """The button that measures, the worker at it, or why it ended."""
-    argv = tuple(load_arguments(request, files, request.training.checkpoints))
-    job = next((job for job in watch.jobs().jobs() if job.argv == argv), None)
+    job = commands.newest(LoadCommand.of(request, files, request.training.checkpoints))
     if job is not None and job.running:
         watch.expect((job.id,))
         return
@@ -77,8 +76,8 @@ def _check(request: RunRequest, files: Sequence[str]) -> None:
 
 def start(request: RunRequest, files: Sequence[str]) -> None:
     """Have loss and accuracy measured."""
-    argv = load_arguments(request, files, request.training.checkpoints)
-    watch.jobs().start(argv, f"Measuring the accuracy of {current().title} …", queue=False)
+    command = LoadCommand.of(request, files, request.training.checkpoints)
+    commands.start(command, f"Measuring the accuracy of {current().title} …", queue=False)
 
 
 def verdict(accuracy: float, guessing: float) -> tuple[str, str]:

@@ -1,20 +1,19 @@
 """How a loaded network is measured: which layer, on what, at what cost; the same commands that a person can type."""
 
-import shlex
 from dataclasses import replace
 from typing import Literal
 
 import streamlit as st
 
-from engine.config.command_line import analyze_arguments
-from engine.config.manual import PROGRAM
+from engine.config.command_line import line
+from engine.config.commands import AnalyzeCommand
 from engine.config.requests import AnalysisRequest, joined
 from engine.models.architectures import usual_layer
 from engine.runs import estimate
 from engine.runs.library import Run
 from engine.units import counted, duration, rounded
 from pages.data import results
-from pages.jobs import queue, watch
+from pages.jobs import commands, queue
 from pages.rooms.load.form import bound, change, current, widget
 from pages.rooms.train import summary
 from pages.text import definitions, run_names
@@ -36,20 +35,24 @@ def measure(run: Run) -> None:
     request, epochs = _request(run)
     with right:
         _costs(run, request, epochs)
-        argv = tuple(analyze_arguments(request, epochs=epochs))
-        job = next((job for job in watch.jobs().running() if job.argv == argv), None)
+        command = AnalyzeCommand.of(request, epochs)
+        job = commands.newest(command)
         with st.container(horizontal=True, vertical_alignment="center"):
             done = bool(results.analysed(run))
             kind: Literal["primary", "secondary"] = "secondary" if done else "primary"
             if st.button(
-                "Measure", type=kind, icon=":material/play_arrow:", key="loading.measure", disabled=job is not None
+                "Measure",
+                type=kind,
+                icon=":material/play_arrow:",
+                key="loading.measure",
+                disabled=job is not None and job.running,
             ):
-                watch.jobs().start(argv, f"Analysing {run_names.describe(run)}", run.key)
+                commands.start(command, f"Analysing {run_names.describe(run)}", run.key)
                 st.rerun()
             if results.analysed(run):
                 queue.look_at(run, "loading.look")
         with st.expander("The command that does the same", icon=":material/terminal:"):
-            st.code(f"{PROGRAM} {shlex.join(argv)}", language="bash", wrap_lines=True)
+            st.code(line(command), language="bash", wrap_lines=True)
 
 
 def _settings(run: Run) -> None:

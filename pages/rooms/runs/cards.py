@@ -16,7 +16,7 @@ from engine.runs.library import Run
 from engine.units import counted, words
 from pages.data import results
 from pages.data.results import View
-from pages.jobs import watch
+from pages.jobs.commands import jobs
 from pages.jobs.describe import works_on
 from pages.rooms.runs import archive
 from pages.state import selection
@@ -207,4 +207,4 @@ def confirm(no: str, yes: str, deed: Callable[[], None], disabled: bool = False)
 
 def working(run: Run) -> Job | None:
     """A job that works on the run or waits to, if there is one."""
-    return next((job for job in watch.jobs().running() if works_on(job, run)), None)
+    return next((job for job in jobs().running() if works_on(job, run)), None)

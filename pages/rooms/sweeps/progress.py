@@ -1,6 +1,5 @@
 """A sweep at work: how long it still takes, started, watched, stopped and gone on with, and why cells failed."""
 
-import shlex
 import time
 from collections.abc import Sequence
 
@@ -8,8 +7,8 @@ import streamlit as st
 
 from cache.jobs import Job
 from engine import units
-from engine.config.commands import SweepCommand
-from engine.config.manual import PROGRAM
+from engine.config.command_line import line
+from engine.config.commands import CalibrateCommand, SweepCommand
 from engine.config.requests import DATASETS, DataRequest
 from engine.data import subset
 from engine.runs import estimate
@@ -19,7 +18,8 @@ from engine.sweeps.grid import Cell, Sweep
 from engine.sweeps.status import State
 from engine.units import duration, rounded
 from pages.data import results
-from pages.jobs import describe, watch
+from pages.jobs import commands, describe, watch
+from pages.jobs.commands import jobs
 from pages.jobs.watch import WATCH_SECONDS
 from pages.rooms.sweeps import table
 from pages.rooms.sweeps.choice import Choice
@@ -37,8 +37,8 @@ def states(sweep: Sweep) -> tuple[State, ...]:
 
 
 def _sweep_of(job: Job) -> str | None:
-    parsed = describe.command(job.argv)
-    return parsed.sweep if isinstance(parsed, SweepCommand) else None
+    command = commands.command_of(job)
+    return command.sweep if isinstance(command, SweepCommand) else None
 
 
 def present() -> str | None:
@@ -49,7 +49,7 @@ def present() -> str | None:
 
 def at_work(choice: Choice) -> Job | None:
     """The job that works on this sweep, with whatever number of workers."""
-    return next((job for job in watch.jobs().running() if _sweep_of(job) == choice.word), None)
+    return next((job for job in jobs().running() if _sweep_of(job) == choice.word), None)
 
 
 # -- how long it takes ------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def _settled(cells: Sequence[State]) -> tuple[int, int]:
 @st.fragment(run_every=WATCH_SECONDS)
 @guarded
 def _filling(choice: Choice, job_id: str, settled: tuple[int, int]) -> None:
-    job, cells = watch.jobs().job(job_id), states(choice.sweep)
+    job, cells = jobs().job(job_id), states(choice.sweep)
     if job is None or not job.running or _settled(cells) != settled:
         st.rerun()
         return
@@ -185,36 +185,31 @@ def _offer(choice: Choice, cells: Sequence[State], left: Sequence[State]) -> Non
             key="table.download",
             help=f"Data that this computer does not have, of {', '.join(fetched)}, once from the internet.",
         )
-        argv = command(choice, int(workers), download)
+        command = SweepCommand(choice.word, int(workers), download=download)
         pressed = st.button(label, key="table.start", type="primary", icon=":material/play_arrow:")
         with st.popover("The same from a terminal", icon=":material/terminal:", type="tertiary"):
-            st.code(f"{PROGRAM} {shlex.join(argv)}", language="bash", wrap_lines=True)
+            st.code(line(command), language="bash", wrap_lines=True)
     if pressed:
         # With other workers it would be another command: a second tab must not start the same work again.
         if at_work(choice) is None:
-            watch.jobs().start(argv, f"Sweep: {choice.sweep.name}", queue=False)
+            commands.start(command, f"Sweep: {choice.sweep.name}", queue=False)
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(_outlook(cells, left))
         _speed()
-    before = next((j for j in watch.jobs().jobs() if _sweep_of(j) == choice.word), None)
+    before = next((j for j in jobs().jobs() if _sweep_of(j) == choice.word), None)
     if before is not None and before.state in ("failed", "cancelled") and not failed:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(f":material/info: {escaped(describe.sentence(before))}", width="stretch")
             watch.log(before, beside=True)
 
 
-def command(choice: Choice, workers: int, download: bool) -> tuple[str, ...]:
-    """The words after `python -m engine` that do what is not yet done."""
-    return ("sweep", choice.word, "--workers", str(workers), *(("--download",) if download else ()))
-
-
 def _speed() -> None:
     """Where the speed of this machine is not known, a way to measure it."""
     if estimate.calibration(results.store()) is not None:
         return
-    measuring = next((job for job in watch.jobs().running() if job.argv[:1] == ("calibrate",)), None)
-    if measuring is not None:
+    measuring = commands.newest(CalibrateCommand())
+    if measuring is not None and measuring.running:
         watch.expect((measuring.id,))
     elif st.button("How long will it take?", key="table.measure", type="tertiary", icon=":material/speed:"):
         summary.calibrate()

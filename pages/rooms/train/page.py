@@ -1,15 +1,14 @@
 """Train a network of one's own: choose, see what it will cost, start, watch."""
 
-import shlex
-
 import streamlit as st
 
-from engine.config.command_line import arguments
-from engine.config.manual import PROGRAM
+from engine.config.command_line import line
+from engine.config.commands import TrainCommand
 from engine.config.requests import RunRequest
 from engine.runs.preview import Preview
 from pages.data import results
-from pages.jobs import queue, watch
+from pages.jobs import queue
+from pages.jobs.commands import jobs
 from pages.rooms.train import controls, summary
 from pages.rooms.train.form import ANALYZE, Form, current, put
 from pages.text import definitions
@@ -79,14 +78,15 @@ def start(form: Form, request: RunRequest | None) -> None:
     )
     if request is None:
         return
+    command = TrainCommand(request, ANALYZE[form.analyze])
     if pressed:
-        job = queue.start(request, ANALYZE[form.analyze])
+        job = queue.start(command)
         st.toast(
             f"{escaped(job.title)}: it is at work, or in the queue, at the top of this page.",
             icon=":material/arrow_upward:",
         )
         st.rerun()
-    at_work = sum(job.queue for job in watch.jobs().running())
+    at_work = sum(job.queue for job in jobs().running())
     if at_work:
         st.caption(f":material/arrow_upward: {at_work} at work or in the queue, at the top of this page.")
     if done is not None:
@@ -94,4 +94,4 @@ def start(form: Form, request: RunRequest | None) -> None:
             st.caption("This very run is trained already.", width="stretch")
             queue.look_at(done, "train.look_at")
     with st.expander("The same from a terminal", icon=":material/terminal:"):
-        st.code(f"{PROGRAM} {shlex.join(arguments(request, ANALYZE[form.analyze]))}", language="bash", wrap_lines=True)
+        st.code(line(command), language="bash", wrap_lines=True)

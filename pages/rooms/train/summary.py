@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from cache.jobs import Job
 from cache.store import Store
+from engine.config.commands import CalibrateCommand, PreviewCommand
 from engine.config.requests import DATASETS, DataRequest, RunRequest
 from engine.data import subset
 from engine.models import architectures
@@ -19,7 +20,7 @@ from engine.runs.preview import Preview
 from engine.units import duration, rounded
 from pages.charts import network
 from pages.data import results
-from pages.jobs import describe, watch
+from pages.jobs import commands, watch
 from pages.plot.plot import draw
 from pages.rooms.train.form import FORM, Form, current, put
 from pages.text import definitions, run_names
@@ -46,7 +47,7 @@ def known(name: str) -> Preview | None:
 def look(name: str, instead: Callable[[], None] | None = None) -> None:
     """Where there is no preview yet: have it made, or say why it cannot be and what to do. instead: takes the digits
     that need no download."""
-    job = _newest("preview", name)
+    job = _newest(name)
     if job is None:
         job = _ask(name)
     if job.running:
@@ -74,15 +75,15 @@ def use_digits() -> None:
     put(form.fitted(known(form.data)))
 
 
-def _newest(what: str, name: str) -> Job | None:
-    started = (job for job in watch.jobs().jobs() if job.argv[:1] == (what,))
-    return next((job for job in started if getattr(describe.command(job.argv), "data", name) == name), None)
+def _newest(name: str) -> Job | None:
+    looks = (PreviewCommand(name), PreviewCommand(name, download=True))
+    return next((job for job in commands.jobs().jobs() if commands.command_of(job) in looks), None)
 
 
 def _ask(name: str, download: bool = False) -> Job:
-    argv = ["preview", "--data", name, *(["--download"] if download else [])]
     label = run_names.DATA.get(name, "your file")
-    return watch.jobs().start(argv, f"{'Fetching' if download else 'Looking at'} {label} …", queue=False)
+    title = f"{'Fetching' if download else 'Looking at'} {label} …"
+    return commands.start(PreviewCommand(name, download=download), title, queue=False)
 
 
 def _sentence(job: Job) -> str:
@@ -145,7 +146,7 @@ def calibration() -> Calibration | None:
     speeds = estimate.calibration(results.store())
     if speeds is not None:
         return speeds
-    job = next((job for job in watch.jobs().jobs() if job.argv[:1] == ("calibrate",)), None)
+    job = commands.newest(CalibrateCommand())
     if job is None and watch.working() is None:
         job = calibrate()
     if job is not None and job.running:
@@ -160,7 +161,7 @@ def calibration() -> Calibration | None:
 
 def calibrate() -> Job:
     """Have the speeds of this machine measured."""
-    return watch.jobs().start(("calibrate",), "Measuring this machine, once, for some seconds …", queue=False)
+    return commands.start(CalibrateCommand(), "Measuring this machine, once, for some seconds …", queue=False)
 
 
 def _measure_again() -> None:

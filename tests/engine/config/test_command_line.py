@@ -1,6 +1,7 @@
 """The command line: words and requests are the same thing, and every end has its exit code."""
 
 import dataclasses
+import json
 import re
 import shlex
 import subprocess
@@ -11,8 +12,22 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.__main__ import main
-from engine.config.command_line import analyze_arguments, arguments, film_arguments, parse
-from engine.config.commands import AnalyzeCommand, FilmCommand, TrainCommand
+from engine.config.command_line import line, parse, words
+from engine.config.commands import (
+    AnalyzeCommand,
+    CalibrateCommand,
+    CheckCommand,
+    Command,
+    FilmCommand,
+    InspectCommand,
+    LoadCommand,
+    PreviewCommand,
+    SamplesCommand,
+    SweepCommand,
+    TrainCommand,
+    from_json,
+    to_json,
+)
 from engine.config.requests import (
     ACTIVATIONS,
     DATASETS,
@@ -90,25 +105,79 @@ analyses = st.builds(
 @example(request=RunRequest(DataRequest("-odd.npz")), analyze=())
 @given(request=runs, analyze=st.sampled_from([(), ("last",), ("last", "all"), ("0", "10")]))
 def test_a_run_request_survives_the_way_through_words(request: RunRequest, analyze: tuple[str, ...]) -> None:
-    command = parse(arguments(request, analyze, "cpu", analyze[:1]))
-    assert command == TrainCommand(request, analyze, analyze[:1], device="cpu")
-    assert parse(film_arguments(request, "cpu")) == FilmCommand(request, device="cpu")
+    command = TrainCommand(request, analyze, analyze[:1], device="cpu")
+    assert parse(words(command)) == from_json(to_json(command)) == command
+    film = FilmCommand(request, device="cpu")
+    assert parse(words(film)) == from_json(to_json(film)) == film
 
 
 @settings(max_examples=60, deadline=None)
 @given(request=analyses)
 def test_an_analysis_request_survives_the_way_through_words(request: AnalysisRequest) -> None:
-    command = parse(analyze_arguments(request))
+    command = parse(words(AnalyzeCommand.of(request)))
     assert isinstance(command, AnalyzeCommand)
+    assert from_json(to_json(command)) == command
     assert command.epochs == (str(request.epoch),)
     assert command.run == request.run
     assert command.request(request.run, request.epoch, "other", -1) == request
 
 
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [
+        (AnalyzeCommand(), "analyze"),
+        (CalibrateCommand(), "calibrate"),
+        (CheckCommand("0f", ("3",), "fc2"), "check --run 0f --epoch 3 --layer fc2"),
+        (InspectCommand(files=("a b.pt",)), "inspect 'a b.pt'"),
+        (PreviewCommand("mnist", download=True), "preview --data mnist --download"),
+        (SamplesCommand(epochs=("last", "0")), "samples --epoch last,0"),
+        (SweepCommand("tiny"), "sweep tiny"),
+        (
+            SweepCommand("own.toml", 2, "tcp://h:1", False, "a.csv", "a.tex", device="cpu"),
+            "sweep own.toml --workers 2 --scheduler tcp://h:1 --table --csv a.csv --latex a.tex --device cpu",
+        ),
+        (
+            LoadCommand(
+                ("a.pt", "b.pt"),
+                DataRequest(seed=2),
+                "gelu",
+                "mse",
+                (3, 1),
+                7,
+                ("last",),
+                "fc1",
+                AnalysisRequest("", 0, bias=True, seed=5),
+            ),
+            "load a.pt b.pt --data-seed 2 --activation gelu --loss mse --epochs 3,1 --batch-size 7 --analyze last "
+            "--layer fc1 --bias --seed 5",
+        ),
+    ],
+)
+def test_every_command_survives_the_way_through_words_and_through_a_record(command: Command, typed: str) -> None:
+    assert line(command) == f"python -m engine {typed}"
+    assert parse(words(command)) == command
+    assert from_json(json.loads(json.dumps(to_json(command)))) == command
+
+
+@pytest.mark.parametrize(
+    ("record", "sentence"),
+    [
+        ({}, "There is no command None."),
+        ({"command": "dance"}, "There is no command dance."),
+        ({"command": "load"}, "load lacks the setting files."),
+        ({"command": "sweep", "sweep": "tiny", "speed": 3}, "sweep has no setting speed;"),
+        ({"command": "sweep", "sweep": 3}, "sweep is a text, not 3."),
+    ],
+)
+def test_a_record_of_another_version_is_no_command(record: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}"):
+        from_json(record)
+
+
 def test_defaults_need_no_words() -> None:
-    assert arguments(RunRequest()) == ["train"]
+    assert words(TrainCommand(RunRequest())) == ["train"]
     assert parse(["train"]) == TrainCommand(RunRequest())
-    assert arguments(RunRequest(), ("last", "all")) == ["train", "--analyze", "last,all"]
+    assert words(TrainCommand(RunRequest(), ("last", "all"))) == ["train", "--analyze", "last,all"]
     assert parse(["train", "--analyze"]) == parse(["train", "--analyze", "last,all"])
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from cache.store import Store
 from engine import analyze
 from engine.__main__ import main
-from engine.config.command_line import load_arguments, parse
+from engine.config.command_line import parse, words
 from engine.config.commands import LoadCommand
 from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest, key, to_json
 from engine.data.datasets import load
@@ -99,8 +99,8 @@ def test_epochs_decide_the_order_and_are_checked(series: list[Path], run_request
     assert order == (1, 0)
     assert request.training.checkpoints == (2, 7)
     assert request.weights == (inspected.digests[1], inspected.digests[0])
-    for epochs, words in [((1,), "2 files but 1 epochs"), ((3, 3), "Epoch 3 was given"), ((-1, 2), "from 0; -1")]:
-        with pytest.raises(ValueError, match=words):
+    for epochs, sentence in [((1,), "2 files but 1 epochs"), ((3, 3), "Epoch 3 was given"), ((-1, 2), "from 0; -1")]:
+        with pytest.raises(ValueError, match=sentence):
             asked(run_request, inspected, epochs)
 
 
@@ -202,25 +202,20 @@ def test_the_command_loads_and_analyses(
     store: Store, series: list[Path], run_request: RunRequest, monkeypatch, capsys
 ) -> None:
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(store.root))
-    words = load_arguments(run_request, [str(f) for f in series], (0, 4), "cpu")
-    assert main([*words, "--analyze", "last", "--layer", "fc1", "--samples", "60", "--spectra", "0"]) == 0
+    load = [*words(LoadCommand.of(run_request, [str(f) for f in series], (0, 4))), "--device", "cpu"]
+    assert main([*load, "--analyze", "last", "--layer", "fc1", "--samples", "60", "--spectra", "0"]) == 0
     out, err = capsys.readouterr()
     assert "epoch 4, layer fc1 (5 × 6, D = 30), 60 samples, B = 16" in out
     assert "Loaded: 2 checkpoints" in err
     assert library.find(store).key == loaded(store, run_request, series)
     # The epochs stand in the names.
-    assert main(["load", *map(str, series), *words[3:]]) == 0
+    assert main(["load", *map(str, series), *load[3:]]) == 0
 
 
 def test_the_words_of_a_load_are_read_back(run_request: RunRequest) -> None:
-    command = parse(load_arguments(run_request, ["a.pt", "b.pt"], (3, 1), "cpu"))
-    assert isinstance(command, LoadCommand)
-    assert (command.files, command.epochs, command.request, command.device) == (
-        ("a.pt", "b.pt"),
-        (3, 1),
-        run_request,
-        "cpu",
-    )
+    command = LoadCommand.of(run_request, ["a.pt", "b.pt"], (3, 1))
+    assert parse(words(command)) == command
+    assert (command.files, command.epochs, command.request) == (("a.pt", "b.pt"), (3, 1), run_request)
 
 
 def test_inspect_prints_json_and_a_sentence_for_what_it_cannot_read(series: list[Path], tmp_path: Path, capsys) -> None:

@@ -10,7 +10,8 @@ from torch.func import functional_call
 
 from cache.store import Store
 from engine.__main__ import main
-from engine.config.command_line import arguments
+from engine.config.command_line import words
+from engine.config.commands import TrainCommand
 from engine.config.requests import DataRequest, ModelRequest, RunRequest
 from engine.losses import LOSSES
 from engine.runs import library
@@ -160,6 +161,6 @@ def test_training_ends_with_a_look_where_that_is_wished(trained, monkeypatch, ca
     pipeline, run = trained
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(pipeline.store.root))
     trained_run = library.find(pipeline.store, run)
-    assert main(arguments(trained_run.request, device="cpu", every_sample=("0",))) == 0
+    assert main(words(TrainCommand(trained_run.request, every_sample=("0",), device="cpu"))) == 0
     assert "Done: 120 samples of epoch 0 of run" in capsys.readouterr().err
     assert table.read(pipeline.store, trained_run, 0, "fc2") is not None

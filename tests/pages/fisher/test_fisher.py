@@ -111,7 +111,7 @@ def test_one_button_prepares_all_three_epochs(store, run, monkeypatch):
     at = opened(PAGE)
     assert not charts(at)
     button(at, "Look at every sample").click().run()
-    assert started == [("samples", "--run", run, "--epoch", "0,10,100", "--layer", "fc2")]
+    assert started == [["samples", "--run", run, "--epoch", "0,10,100", "--layer", "fc2"]]
 
 
 def test_every_matrix_is_drawn_at_every_epoch_as_it_is(looked):

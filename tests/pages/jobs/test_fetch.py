@@ -7,6 +7,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache.jobs import Jobs
+from engine.config.command_line import words
+from engine.config.commands import SamplesCommand, to_json
 from pages.data import samples
 from tests import planted
 from tests.pages.test_every_page import button, fine
@@ -75,9 +77,11 @@ def test_what_is_missing_is_said_and_one_button_starts_it_off_the_queue(store, r
     assert "not been looked at one by one yet at epochs 0 and 100, before layer fc2" in at.info[0].value
     button(at, "Look at every sample").click().run()
     ((argv, title, more),) = started
-    assert argv == ("samples", "--run", run, "--epoch", "0,100", "--layer", "fc2")
+    assert argv == ["samples", "--run", run, "--epoch", "0,100", "--layer", "fc2"]
     assert title == "Every sample at epochs 0 and 100, layer fc2"
-    assert more == {"run": run, "queue": False}
+    request = {"command": "samples", "run": run, "epochs": ["0", "100"], "layer": "fc2"}
+    request |= {"device": "auto", "download": False, "job": None}
+    assert more == {"run": run, "queue": False, "request": request}
 
 
 @pytest.fixture
@@ -86,9 +90,10 @@ def quick(tmp_path):
     started = []
 
     def start(run, epochs, program):
-        argv = ("samples", "--run", run, "--epoch", epochs, "--layer", "fc2")
+        command = SamplesCommand(run, epochs, "fc2")
         jobs = Jobs(tmp_path / "jobs", lambda argv, folder: [sys.executable, "-c", program])
-        started.append((jobs, jobs._launch(_folder(tmp_path), argv, "Every sample", run, False)))
+        record = {"argv": words(command), "title": "Every sample", "run": run, "queue": False}
+        started.append((jobs, jobs._launch(_folder(tmp_path), record | {"request": to_json(command)})))
         return started[-1]
 
     yield start
@@ -103,7 +108,7 @@ def _folder(root):
 
 
 def test_a_job_at_work_is_watched_though_it_does_more_than_is_missing(run, quick):
-    quick(run, "0,10,100", "import time; time.sleep(60)")
+    quick(run, ("0", "10", "100"), "import time; time.sleep(60)")
     at = page(10).run()
     fine(at)
     assert "Looking at every training sample at epoch 10" in at.info[0].value
@@ -113,7 +118,7 @@ def test_a_job_at_work_is_watched_though_it_does_more_than_is_missing(run, quick
 
 
 def test_a_failure_is_told_in_its_own_words(run, quick):
-    jobs, job = quick(run, "100", "print('it holds Conv2d'); exit(1)")
+    jobs, job = quick(run, ("100",), "print('it holds Conv2d'); exit(1)")
     while jobs.job(job.id).running:
         pass
     at = page().run()

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from cache.jobs import Jobs
-from engine.config.command_line import film_arguments
+from engine.config.command_line import words
+from engine.config.commands import FilmCommand, to_json
 from engine.config.presets import preset
 from engine.runs import recording
 from engine.runs.recording import Change, Control, Film, Frame
@@ -77,7 +78,7 @@ def started(store, monkeypatch):
     """Arguments of the workers that the page would have started."""
     commands = []
 
-    def start(self, argv, title, run="", queue=True):
+    def start(self, argv, title, run="", queue=True, request=None):
         commands.append((tuple(argv), queue))
 
     monkeypatch.setattr("cache.jobs.Jobs.start", start)
@@ -90,7 +91,8 @@ def worker(store, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(store.root))
     quiet = Jobs(store.root / "jobs", lambda argv, folder: [sys.executable, "-c", "import time; time.sleep(60)"])
-    job = quiet.start(film_arguments(TINY), "Live", queue=False)
+    film = FilmCommand(TINY)
+    job = quiet.start(words(film), "Live", queue=False, request=to_json(film))
     yield job
     quiet.kill(job)
 
@@ -104,7 +106,7 @@ def choice(at, label):
 
 
 def ours(queue=False):
-    return (tuple(film_arguments(TINY)), queue)
+    return (tuple(words(FilmCommand(TINY))), queue)
 
 
 # -- before, and what is shown ------------------------------------------------------------------------------
@@ -356,7 +358,7 @@ def test_another_seed_is_another_film_in_the_link(store, started):
     other = recording.film_key(replace(TINY, seed=7))
     assert url(at)["film"] == other
     button(at, "Start").click().run()
-    assert started == [(tuple(film_arguments(replace(TINY, seed=7))), False)]
+    assert started == [(tuple(words(FilmCommand(replace(TINY, seed=7)))), False)]
     # Once there are frames, a link finds it.
     plant(store, request=replace(TINY, seed=7))
     assert number(opened(PAGE, film=other), "Seed").value == 7

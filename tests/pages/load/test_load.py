@@ -54,11 +54,11 @@ def started(store, monkeypatch):
     # The page's script does not run in the main thread.
     monkeypatch.setattr("engine.__main__.signal.signal", lambda *_: None)
 
-    def start(self, argv, title, run="", queue=True):
+    def start(self, argv, title, run="", queue=True, request=None):
         noted.append(tuple(argv))
         code = main(argv) if argv[0] in ("load", "preview") else 0
-        state = "failed" if code else "done"
-        return write_job(self.root, f"noted-{len(noted)}", argv, title, 0, queue, state=state, message="It failed.")
+        ended = {"state": "failed" if code else "done", "message": "It failed."}
+        return write_job(self.root, f"noted-{len(noted)}", argv, title, 0, queue, request=request, **ended)
 
     monkeypatch.setattr(Jobs, "start", start)
     return noted
@@ -231,8 +231,9 @@ def test_chance_is_called_out_with_the_fix_at_hand(started, store, tmp_path):
 
 
 def test_a_check_that_failed_leaves_its_sentence_and_can_be_tried_again(store, tmp_path, monkeypatch):
-    def start(self, argv, title, run="", queue=True):
-        return write_job(self.root, "broken-1", argv, title, 0, queue, state="failed", message="The disk is full.")
+    def start(self, argv, title, run="", queue=True, request=None):
+        ended = {"state": "failed", "message": "The disk is full."}
+        return write_job(self.root, "broken-1", argv, title, 0, queue, request=request, **ended)
 
     monkeypatch.setattr(Jobs, "start", start)
     at = uploaded([saved(tmp_path / "net.pt", digits_net())])

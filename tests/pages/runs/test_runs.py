@@ -5,8 +5,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from cache.jobs import Job
-from cache.progress import Progress
 from engine import units
+from engine.config.command_line import parse
+from engine.config.commands import to_json
 from engine.runs import eviction, library
 from pages.rooms.runs import cards, table
 from pages.text import run_names
@@ -188,7 +189,7 @@ def test_the_job_that_works_on_a_run_is_known(store, run, monkeypatch, argv, wor
 
 
 def at_work(store, argv):
-    return Job("j-0001", store.root, argv, "A long job", 0.0, "", 1, 0.0, Progress())
+    return Job("j-0001", store.root, argv, "A long job", request=to_json(parse(argv)) if argv else {})
 
 
 def test_what_a_job_works_on_is_not_deleted(store, run, monkeypatch):

@@ -53,13 +53,13 @@ def test_the_dialog_starts_the_check_off_the_queue_and_shows_what_it_found(store
 
     run = fill(store, epochs=(10, 100))
     started = []
-    monkeypatch.setattr("cache.jobs.Jobs.start", lambda self, argv, **more: started.append((argv, more)))
+    monkeypatch.setattr("cache.jobs.Jobs.start", lambda self, argv, title, **more: started.append((argv, more)))
     at = opened("pages/power_law.py", epoch="10")
     button(at, "Check these numbers").click().run()
     fine(at)
     button(at, "Check now").click().run()
     ((argv, more),) = started
-    assert argv == ("check", "--run", run, "--epoch", "10", "--layer", "fc2")
+    assert argv == ["check", "--run", run, "--epoch", "10", "--layer", "fc2"]
     assert more["queue"] is False
 
     (made,) = [a for a in library.analyses(store, run) if a.request.epoch == 10]

@@ -38,9 +38,9 @@ def started(store, monkeypatch):
     """What would be started is noted, and its record written."""
     noted = []
 
-    def start(self, argv, title, run="", queue=True):
+    def start(self, argv, title, run="", queue=True, request=None):
         noted.append((tuple(argv), queue))
-        return write_job(self.root, f"noted-{len(noted)}", argv, title, os.getpid(), queue=queue)
+        return write_job(self.root, f"noted-{len(noted)}", argv, title, os.getpid(), queue=queue, request=request)
 
     monkeypatch.setattr(Jobs, "start", start)
     return noted

@@ -13,8 +13,8 @@ import pytest
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine.config.command_line import arguments, parse
-from engine.config.commands import TrainCommand
+from engine.config.command_line import parse, words
+from engine.config.commands import TrainCommand, to_json
 from engine.config.fields import declared
 from engine.config.presets import preset, presets
 from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
@@ -36,9 +36,9 @@ def started(tmp_path, monkeypatch):
     plant(store, "mnist5k", DIGITS)
     estimate.keep_calibration(store, CALIBRATION)
 
-    def start(self, argv, title, run="", queue=True):
+    def start(self, argv, title, run="", queue=True, request=None):
         noted.append((tuple(argv), queue))
-        return write_job(self.root, f"noted-{len(noted)}", argv, title, os.getpid(), queue=queue)
+        return write_job(self.root, f"noted-{len(noted)}", argv, title, os.getpid(), queue=queue, request=request)
 
     monkeypatch.setattr(Jobs, "start", start)
     return noted
@@ -50,12 +50,15 @@ def plant(store: Store, name: str, data: preview.Preview) -> None:
     store.write(preview.place(name), {"name": name, **lists}, {"main": {"images": images}})
 
 
-def write_job(root: Path, id: str, argv, title: str, pid: int, queue=True, created: float | None = None, **progress):
+def write_job(
+    root: Path, id: str, argv, title: str, pid: int, queue=True, created: float | None = None, request=None, **progress
+):
     folder = root / id
     folder.mkdir(parents=True)
     begun = psutil.Process(pid).create_time() if psutil.pid_exists(pid) and pid else 1.0
     record = {"argv": list(argv), "title": title, "created": created or time.time(), "run": "", "queue": queue}
-    (folder / "job.json").write_text(json.dumps(record | {"pid": pid, "started": begun}))
+    record |= {"request": to_json(parse(argv)) if request is None else request, "pid": pid, "started": begun}
+    (folder / "job.json").write_text(json.dumps(record))
     if progress:
         (folder / "progress.json").write_text(json.dumps(progress))
     job = Jobs(root).job(id)
@@ -365,7 +368,7 @@ def test_an_own_file_is_kept_under_its_hash(started, tmp_path):
 
 # -- the panel --------------------------------------------------------------------------------------------
 
-TINY = tuple(arguments(preset("tiny, 5 seconds").request, ("last",)))
+TINY = tuple(words(TrainCommand(preset("tiny, 5 seconds").request, ("last",))))
 
 
 def test_the_job_at_work_and_the_queue_are_shown(started):

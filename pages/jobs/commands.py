@@ -1,0 +1,31 @@
+"""Commands at work: started as jobs, and read from the records of jobs. Light to import: the demo is started before the
+page is drawn."""
+
+from cache.jobs import Job, Jobs
+from engine.config import commands
+from engine.config.command_line import words
+from engine.config.commands import Command
+from pages.data.snapshot import PageJobs, PageStore
+
+
+def jobs() -> Jobs:
+    """The jobs of this cache, as this rerun sees them."""
+    return PageJobs(PageStore().root / "jobs")
+
+
+def start(command: Command, title: str, run: str = "", queue: bool = True) -> Job:
+    """Start a command; if it is already at work, that job."""
+    return jobs().start(words(command), title, run=run, queue=queue, request=commands.to_json(command))
+
+
+def command_of(job: Job) -> Command | None:
+    """The command a job was started with; None where another version started it, and its record tells less."""
+    try:
+        return commands.from_json(job.request)
+    except (ValueError, TypeError):
+        return None
+
+
+def newest(command: Command) -> Job | None:
+    """The newest job of this command, at work or ended; found again after a restart of the server."""
+    return next((job for job in jobs().jobs() if command_of(job) == command), None)
