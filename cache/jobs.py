@@ -43,6 +43,8 @@ _RECORD: Mapping[str, Callable[[Any], Any]] = {
     "argv": tuple, "request": dict, "title": str, "created": float, "run": str, "queue": bool, "pid": int,
     "started": float,
 }  # fmt: skip
+# Folders of workers that this process waits for: how they ended is not yet on record.
+_UNREAPED: set[Path] = set()
 
 
 @dataclass(frozen=True)
@@ -238,6 +240,7 @@ class Jobs:
                 )
             record |= {"pid": process.pid, "started": psutil.Process(process.pid).create_time()}
             # Waiting in a thread leaves no zombie, and the exit code tells how it ended.
+            _UNREAPED.add(folder)
             threading.Thread(target=_reap, args=(process, folder), daemon=True).start()
             replace_file(folder / "job.json", json.dumps(record).encode())
         except OSError:
@@ -273,7 +276,7 @@ def wait_for_turn(
 
 def _state(job: Job) -> Progress:
     # Looked at first: a worker that ends in between has written its last word by then.
-    alive = _process(job) is not None
+    alive = job.folder in _UNREAPED or _process(job) is not None
     progress = read_progress(job.folder) or Progress()
     if progress.state != "running" or alive:
         return progress
@@ -295,9 +298,12 @@ def _process(job: Job) -> psutil.Process | None:
 
 
 def _reap(process: subprocess.Popen, folder: Path) -> None:
-    code = process.wait()
-    if folder.is_dir():
-        replace_file(folder / "exit.json", json.dumps(code).encode())
+    try:
+        code = process.wait()
+        if folder.is_dir():
+            replace_file(folder / "exit.json", json.dumps(code).encode())
+    finally:
+        _UNREAPED.discard(folder)
 
 
 def _obituary(job: Job) -> str:

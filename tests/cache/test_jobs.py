@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from cache.jobs import Job, Jobs
+from cache.store import replace_file
 
 # A worker without the engine: argv[0] is Python to run; `reporter` is at hand.
 WORKER = """
@@ -157,16 +158,34 @@ def test_a_killed_worker_is_a_failure_with_its_cause(jobs: Jobs) -> None:
     os.kill(job.pid, signal.SIGKILL)
     job = ended(jobs, job)
     assert job.state == "failed"
-    until(lambda: "killed by SIGKILL (out of memory?)" in now(jobs, job).message)
+    assert "killed by SIGKILL (out of memory?)" in job.message
     assert job.progress.done == 1
 
 
 def test_a_crash_quotes_the_last_words(jobs: Jobs) -> None:
     job = ended(jobs, jobs.start(["raise SystemError('the wrong kind of snow')"], "t"))
     assert job.state == "failed"
-    until(lambda: "ended with code 1" in now(jobs, job).message)
-    assert "SystemError: the wrong kind of snow" in now(jobs, job).message
+    assert "ended with code 1" in job.message
+    assert "SystemError: the wrong kind of snow" in job.message
     assert "Traceback" in job.log()
+
+
+def test_an_end_is_told_no_sooner_than_its_exit_code_is_on_record(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that looks in between would call it killed, and look no more."""
+    looked = threading.Event()
+
+    def write(path: Path, content: bytes) -> None:
+        if path.name == "exit.json":
+            looked.wait(20)
+        replace_file(path, content)
+
+    monkeypatch.setattr("cache.jobs.replace_file", write)
+    job = jobs.start(["exit(3)"], "t")
+    until(lambda: not psutil.pid_exists(job.pid))
+    assert now(jobs, job).running
+    assert [j.id for j in jobs.running()] == [job.id]
+    looked.set()
+    assert "ended with code 3" in ended(jobs, job).message
 
 
 def test_no_zombie_stays(jobs: Jobs) -> None:
