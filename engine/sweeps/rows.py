@@ -10,7 +10,7 @@ import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -86,6 +86,9 @@ class Row:
     version: str
     command: str
     laws: Mapping[str, Law]
+
+
+SomeRow = TypeVar("SomeRow", bound=Row)
 
 
 def law(result: Analysis, name: str, window: int) -> Law:
@@ -211,15 +214,15 @@ def mean(rows: Sequence[Row], name: str) -> Mean | None:
     return Mean(float(gammas.mean()), deviation, gammas.size, float(low), float(high))
 
 
-def groups(rows: Iterable[Row]) -> dict[str, dict[int, list[Row]]]:
+def groups(rows: Iterable[SomeRow]) -> dict[str, dict[int, list[SomeRow]]]:
     """Rows of one name by number of classes, in their order; each list holds the seeds."""
-    table: dict[str, dict[int, list[Row]]] = {}
+    table: dict[str, dict[int, list[SomeRow]]] = {}
     for row in rows:
         table.setdefault(row.row, {}).setdefault(row.classes, []).append(row)
     return table
 
 
-def cells(rows: Iterable[Row]) -> list[list[Row]]:
+def cells(rows: Iterable[SomeRow]) -> list[list[SomeRow]]:
     """The rows of each cell, which differ in the seed."""
     return [cell for by_classes in groups(rows).values() for cell in by_classes.values()]
 

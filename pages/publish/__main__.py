@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 
 from cache.store import Store
 from engine.sweeps.grid import Sweep, open_sweep
-from engine.sweeps.rows import Row, from_csv, to_csv
-from pages.publish.rows import measured, unmeasured
+from engine.sweeps.rows import from_csv, to_csv
+from pages.publish.rows import Row, in_sweep, measured, unmeasured
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -64,7 +64,7 @@ def _rows(store: Store, sweep: Sweep, file: Path, measure: bool) -> tuple[tuple[
         return rows, missing
     if not file.is_file():
         raise ValueError(f"There is no {file}. Write it from the cache with --measure.")
-    rows = from_csv(file.read_text(encoding="utf-8"))
+    rows = in_sweep(sweep, from_csv(file.read_text(encoding="utf-8")))
     return rows, unmeasured(sweep, rows)
 
 

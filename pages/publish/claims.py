@@ -7,10 +7,11 @@ from functools import partial
 import numpy as np
 
 from engine.losses import LOSSES
-from engine.sweeps.rows import FOLLOWED, Law, Row, cells, mean
+from engine.sweeps.rows import FOLLOWED, Law, cells, mean
 from pages.publish.rows import (
     CLOSE,
     Claim,
+    Row,
     Say,
     cell,
     courses,
@@ -20,7 +21,6 @@ from pages.publish.rows import (
     lawful,
     number,
     pairs,
-    request,
     share,
     signed,
     signed_span,
@@ -43,7 +43,7 @@ FACTOR = 2.0
 
 def within(name: str, loss: str, rows: Sequence[Row]) -> Claim | None:
     """1 ≤ γ ≤ 2 for one matrix and loss."""
-    laws = [(row, law) for row, law in lawful(last(rows), name) if request(row).loss == loss]
+    laws = [(row, law) for row, law in lawful(last(rows), name) if row.request.loss == loss]
     if not laws:
         return None
     outside = [row for row, law in laws if not 1 <= law.gamma <= 2]

@@ -8,14 +8,13 @@ import plotly.graph_objects as go
 
 from cache.store import Store
 from engine.runs import library
-from engine.sweeps.rows import Row
 from pages.charts import power_law
 from pages.data import results
 from pages.data.results import View
 from pages.plot.panel import Panel
 from pages.publish import panels
 from pages.publish.panels import Frame
-from pages.publish.rows import Kind, cell, last
+from pages.publish.rows import Kind, Row, cell, last
 from pages.publish.run_report import HEATMAP
 from pages.rooms.power_law.panels import LAW, clouds
 from pages.ui.controls import MEASURED

@@ -4,11 +4,11 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from engine.sweeps.rows import Row, cells
+from engine.sweeps.rows import cells
 from engine.units import counted
 from pages.publish import claims, tables
 from pages.publish.paper_figures import Board, boards
-from pages.publish.rows import Claim, cell, last, listed, span, table
+from pages.publish.rows import Claim, Row, cell, last, listed, span, table
 
 FOLDER = "results"
 BESIDE = (

@@ -4,41 +4,39 @@ A row of an earlier checkpoint has the same columns as that of the last one, so 
 """
 
 import math
-import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from cache.store import Store
-from engine.config.command_line import parse
-from engine.config.commands import TrainCommand
 from engine.config.requests import RunRequest
+from engine.errors import require
 from engine.runs import library
+from engine.sweeps import rows as sweeps
 from engine.sweeps import status
 from engine.sweeps.grid import Cell, Sweep
-from engine.sweeps.rows import Law, Row, measure
+from engine.sweeps.rows import Law, identity, measure, row_identity
 from pages.state.palette import LOOKS
 
 # Two exponents this near to each other are called the same where they come from different matrices, windows or epochs.
 CLOSE = 0.05
 
 
-@cache
-def _request(command: str) -> RunRequest:
-    parsed = parse(shlex.split(command)[3:])
-    assert isinstance(parsed, TrainCommand)
-    return parsed.request
+@dataclass(frozen=True)
+class Row(sweeps.Row):
+    """A row of the table that has found its cell of the sweep; request: the run it was measured on."""
+
+    request: RunRequest
 
 
-def request(row: Row) -> RunRequest:
-    """The run of a row, read from the command that trains it again."""
-    return _request(row.command)
+def of_cell(row: sweeps.Row, cell: Cell) -> Row:
+    """The row with the run of its cell."""
+    return Row(**vars(row), request=cell.run)
 
 
-def cell(row: Row) -> str:
+def cell(row: sweeps.Row) -> str:
     """A row's cell in words."""
     return f"{row.row}, {row.classes} classes, seed {row.seed}"
 
@@ -60,9 +58,9 @@ def pairs(rows: Iterable[Row]) -> list[tuple[Row, Row]]:
     """Cross-entropy and softmax-MSE on the same data, network, layer, classes and seed."""
     by_loss: dict[str, dict[tuple[object, ...], Row]] = {"ce": {}, "mse": {}}
     for row in rows:
-        asked = request(row)
-        alike = (asked.data.name, asked.data.classes, asked.model, row.layer, row.seed)
-        by_loss.get(asked.loss, {}).setdefault(alike, row)
+        run = row.request
+        alike = (run.data.name, run.data.classes, run.model, row.layer, row.seed)
+        by_loss.get(run.loss, {}).setdefault(alike, row)
     return [(row, by_loss["mse"][alike]) for alike, row in by_loss["ce"].items() if alike in by_loss["mse"]]
 
 
@@ -76,9 +74,9 @@ class Kind:
 
     def fits(self, row: Row) -> bool:
         """A subset of a data set, in a file of its own, counts as that data set."""
-        asked = request(row)
-        data = Path(asked.data.name).name
-        return data.startswith(self.data) and (asked.model.kind, asked.loss) == (self.network, self.loss)
+        run = row.request
+        data = Path(run.data.name).name
+        return data.startswith(self.data) and (run.model.kind, run.loss) == (self.network, self.loss)
 
     def best(self, rows: Sequence[Row]) -> Row | None:
         """The row with the most classes, of the first seed, of the first name that fits; None without any."""
@@ -184,7 +182,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> 
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
 
-# -- from the cache -----------------------------------------------------------------------------------------
+# -- from the cache, and from a table -------------------------------------------------------------------------
 
 
 def measured(store: Store, sweep: Sweep) -> tuple[tuple[Row, ...], tuple[str, ...]]:
@@ -196,8 +194,20 @@ def measured(store: Store, sweep: Sweep) -> tuple[tuple[Row, ...], tuple[str, ..
         if state.row is None:
             missing.append(_missing(state.cell, state.failure or "it is not measured yet"))
         else:
-            rows += [*_earlier(store, state.cell, state.row), state.row]
+            rows += [of_cell(row, state.cell) for row in (*_earlier(store, state.cell, state.row), state.row)]
     return tuple(rows), tuple(missing)
+
+
+def in_sweep(sweep: Sweep, rows: Sequence[sweeps.Row]) -> tuple[Row, ...]:
+    """The rows of a table with the runs of their cells. ValueError names the rows that are no cells of the sweep."""
+    cells = {identity(one): one for one in sweep.cells}
+    strange = dict.fromkeys(cell(row) for row in rows if row_identity(row) not in cells)
+    require(
+        not strange,
+        f"No cell of “{sweep.name}” has the settings of {listed(list(strange))}. Write the table anew with --measure, "
+        "or name the sweep that it belongs to.",
+    )
+    return tuple(of_cell(row, cells[row_identity(row)]) for row in rows)
 
 
 def unmeasured(sweep: Sweep, rows: Iterable[Row]) -> tuple[str, ...]:
@@ -211,9 +221,9 @@ def _missing(one: Cell, why: str) -> str:
     return f"{one.row}, {one.classes} classes, seed {one.run.seed}: {why.rstrip('.')}."
 
 
-def _earlier(store: Store, cell: Cell, final: Row) -> list[Row]:
+def _earlier(store: Store, cell: Cell, final: sweeps.Row) -> list[sweeps.Row]:
     run = library.run(store, final.run)
-    by_epoch: dict[int, Row] = {}
+    by_epoch: dict[int, sweeps.Row] = {}
     for made in library.analyses(store, final.run) if run is not None else ():
         alike = replace(made.request, run="", epoch=-1) == cell.analysis
         if not alike or made.request.epoch >= final.epoch:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.sweeps.rows import FOLLOWED, Row, groups, mean
-from pages.publish.rows import CLOSE, Kind, courses, finite, last, number, span, symbol, table
+from engine.sweeps.rows import FOLLOWED, groups, mean
+from pages.publish.rows import CLOSE, Kind, Row, courses, finite, last, number, span, symbol, table
 
 MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
 # What arXiv 2602.05600 tells of γ of C, from … to.

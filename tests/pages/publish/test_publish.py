@@ -12,12 +12,13 @@ import pytest
 from PIL import Image
 
 from cache.store import Store
+from engine.config.requests import DataRequest, ModelRequest, RunRequest
 from engine.sweeps import workers
 from engine.sweeps.grid import open_sweep
-from engine.sweeps.rows import FOLLOWED, Law, Row, from_csv, to_csv
+from engine.sweeps.rows import FOLLOWED, Law, from_csv, to_csv
 from pages.publish import __main__ as command
 from pages.publish import claims, export, paper_figures, results_page, tables
-from pages.publish.rows import last, measured, number, pairs
+from pages.publish.rows import Row, cell, in_sweep, last, measured, number, pairs
 from tests.browser.conftest import find_chromium
 
 HERE = Path(__file__).parents[2] / "results"
@@ -58,9 +59,11 @@ def row(loss="ce", classes=10, seed=0, epoch=100, gamma=1.2, **more):
         "analysis_seconds": 9.0,
         "machine": "a machine",
         "version": "commit 0123456789, torch 2.15.0",
-        "command": f"python -m engine train --data mnist --classes {','.join(map(str, range(classes)))} --loss {loss} "
-        f"--seed {seed}",
+        "command": "python -m engine train --data mnist",
         "laws": laws,
+        "request": RunRequest(
+            DataRequest("mnist", tuple(range(classes))), ModelRequest(widths=(784, 50, 50, classes)), loss, seed=seed
+        ),
     }
     return Row(**values | {k: v for k, v in more.items() if k in values})
 
@@ -242,8 +245,7 @@ def store(swept, monkeypatch):
 
 def test_a_sweep_done_afresh_gives_the_committed_page(store, swept, tmp_path):
     command.publish(str(TINY), tmp_path, measure=True, figures=False)
-    committed = from_csv((HERE / "results.csv").read_text(encoding="utf-8"))
-    rows = from_csv((tmp_path / "results.csv").read_text(encoding="utf-8"))
+    committed, rows = (read(folder / "results.csv") for folder in (HERE, tmp_path))
     assert len(rows) == len(committed) == 8
     # What another machine and day changes.
     rows = [
@@ -252,6 +254,11 @@ def test_a_sweep_done_afresh_gives_the_committed_page(store, swept, tmp_path):
     ]
     anew = results_page.page(swept[1].name, "tests/results/tiny.toml", rows, ())
     compare(anew, (HERE / "results.md").read_text(encoding="utf-8"))
+
+
+def read(file):
+    """The rows of the tiny sweep in a file."""
+    return in_sweep(open_sweep(str(TINY)), from_csv(file.read_text(encoding="utf-8")))
 
 
 OF_THE_DAY = ("machine", "version", "training_seconds", "analysis_seconds")
@@ -283,7 +290,7 @@ def test_the_comparison_sees_a_number_and_a_word_that_changed():
 
 
 def test_the_committed_page_is_made_from_the_committed_table():
-    rows = from_csv((HERE / "results.csv").read_text(encoding="utf-8"))
+    rows = read(HERE / "results.csv")
     text = results_page.page(open_sweep(str(TINY)).name, "tests/results/tiny.toml", rows, ())
     assert text == (HERE / "results.md").read_text(encoding="utf-8")
     assert to_csv(rows) == (HERE / "results.csv").read_text(encoding="utf-8")
@@ -334,8 +341,18 @@ def test_a_run_the_cache_lacks_is_told_and_its_figure_stays(swept, tmp_path, mon
     assert "not drawn, for want of its analysis" in text
 
 
+def test_a_row_that_is_no_cell_of_the_sweep_is_refused(tmp_path, capsys):
+    first, *others = read(HERE / "results.csv")
+    for change in ({"command": f"{first.command} --momentum 0.5"}, {"window": 3}, {"layer": "fc1"}, {"batch_size": 7}):
+        strange = dataclasses.replace(first, **change)
+        (tmp_path / "results.csv").write_text(to_csv([strange, *others]), encoding="utf-8")
+        assert command.main([str(TINY), "--to", str(tmp_path), "--no-figures"]) == 1
+        assert f"has the settings of {cell(first)}. Write the table anew" in capsys.readouterr().err
+        assert not (tmp_path / "results.md").exists()
+
+
 def test_a_cell_without_a_row_is_told(tmp_path, capsys):
-    rows = from_csv((HERE / "results.csv").read_text(encoding="utf-8"))
+    rows = read(HERE / "results.csv")
     (tmp_path / "results.csv").write_text(to_csv(r for r in rows if r.seed == 0), encoding="utf-8")
     assert command.main([str(TINY), "--to", str(tmp_path), "--no-figures"]) == 0
     out = capsys.readouterr().out
@@ -358,7 +375,7 @@ def test_figures_become_files(store, swept, tmp_path):
     sentences = command.publish(str(TINY), tmp_path, measure=True, figures=True)
     assert any("figures are drawn" in sentence for sentence in sentences)
     files = {path.name: path.read_bytes() for path in (tmp_path / "results").iterdir()}
-    rows = from_csv((tmp_path / "results.csv").read_text(encoding="utf-8"))
+    rows = read(tmp_path / "results.csv")
     assert sorted(files) == sorted(name for board in paper_figures.boards(rows) for name in board.files())
     assert sum(map(len, files.values())) < 2e6
     for name in files:
