@@ -159,6 +159,20 @@ def test_doors_alone_import_the_frame_and_the_pages_behind_them():
     ]
 
 
+def test_no_page_parses_a_command_line():
+    """A job's record holds its request, and a row finds its cell: words are written, never read back."""
+    pages = [ast.parse(file.read_text(encoding="utf-8")) for name, file in MODULES.items() if name.startswith("pages")]
+    imported = {
+        f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else alias.name
+        for page in pages
+        for node in ast.walk(page)
+        if isinstance(node, ast.ImportFrom | ast.Import)
+        for alias in node.names
+    }
+    line = "engine.config.command_line"
+    assert {name for name in imported if name.startswith(("shlex", line))} == {f"{line}.line", f"{line}.words"}
+
+
 @pytest.mark.parametrize(
     ("module", "line"),
     [
