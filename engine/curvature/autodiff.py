@@ -20,6 +20,9 @@ from engine.curvature.layers import Call, Site, listed
 from engine.errors import require
 from engine.losses import LossLike, lookup
 
+# Numbers that a pass may leave behind for the way back.
+AT_ONCE = 2**28
+
 
 class CannotRunError(ValueError):
     """The model cannot be run on its inputs."""
@@ -28,9 +31,9 @@ class CannotRunError(ValueError):
 class ShiftedNetwork:
     """A frozen copy of the model in the given precision, cut open at some of its layers.
 
-    weights: W of each layer, with the bias as last column where it is included, the groups of a convolution one below
-    the other; classes: outputs of the model; kind: "full" curvature or "gauss-newton"; probing: whether that is still
-    to be measured, curvature being "auto".
+    at_once: samples whose passes can be kept for the way back; weights: W of each layer, with the bias as last column
+    where it is included, the groups of a convolution one below the other; classes: outputs of the model; kind: "full"
+    curvature or "gauss-newton"; probing: whether that is still to be measured, curvature being "auto".
     Raises ValueError, with the remedy, for samples that depend on each other and for labels that do not fit.
     """
 
@@ -57,7 +60,17 @@ class ShiftedNetwork:
         self.targets = targets.clone() if targets.is_inference() else targets
         self.calls = self._traced()
         self.classes = 0  # until the first run has told
-        self.classes = self._run(self.inputs[:1])[2].shape[1]
+        held = {t.untyped_storage().data_ptr() for t in (*self.model.parameters(), *self.model.buffers())}
+        sizes = [1]
+
+        def pack(x: Tensor) -> Tensor:
+            if x.untyped_storage().data_ptr() not in held:
+                sizes.append(x.numel())
+            return x
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+            self.classes = self._run(self.inputs[:1])[2].shape[1]
+        self.at_once = max(1, AT_ONCE // sum(sizes))
         weights = []  # read after a run: the older spectral_norm writes them then
         for layer, site in zip(layers, self.sites, strict=True):
             weights.append(site.weight().clone())

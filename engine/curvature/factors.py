@@ -131,10 +131,11 @@ class Tail(ShiftedNetwork):
         )
         (self.weight,), (self.site,) = self.weights, self.sites
         self.fisher, self.exact, self.pairs = fisher, True, duality.Pairs()
-        if self._is_curved(slice(0, 64)):
+        first = slice(0, min(64, self.at_once))
+        if self._is_curved(first):
             self._bend()
         elif not self.probing and self.kind == "gauss-newton":
-            self.exact = not self._is_curved(slice(0, 64), asked=True)
+            self.exact = not self._is_curved(first, asked=True)
         guards.check(self)
 
     @property
@@ -190,7 +191,7 @@ class Tail(ShiftedNetwork):
     def pair(self, anchors_per_class: int | None, seed: int, progress: Progress = silent) -> None:
         """Seek every sample's partner, by the distance of the layer's inputs."""
         read: list[list[Tensor]] = [[] for _ in self.calls]
-        for rows in over(len(self.targets), 256, progress, "pairs"):
+        for rows in over(len(self.targets), min(256, self.at_once), progress, "pairs"):
             uses = iter(range(len(self.calls)))
 
             def see(_: int, fed: Tensor, __: Tensor, uses: Iterator[int] = uses) -> None:
@@ -262,9 +263,10 @@ class Tail(ShiftedNetwork):
     def chunk(self) -> int:
         """Samples that go through the network at a time."""
         if self.single:
-            return max(1, min(1024, 2**25 // (self.weight.shape[0] * max(self.classes, self.rank))))
+            each = self.weight.shape[0] * max(self.classes, self.rank)
+            return max(1, min(1024, self.at_once, 2**25 // each))
         each = self.classes * (self.outputs + 3 * self.weight.numel()) + self.places * self.weight.shape[1]
-        return max(1, min(256, 2**24 // (each + (8 * self.outputs**2 if self.kind == "full" else 0))))
+        return max(1, min(256, self.at_once, 2**24 // (each + (8 * self.outputs**2 if self.kind == "full" else 0))))
 
     def factors(self, rows: slice | Int[Tensor, " m"], dual: bool = True) -> LayerFactors:
         """The factors of some samples, with those of the duality once they are paired. Costs K backward passes through
