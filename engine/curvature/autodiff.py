@@ -141,7 +141,7 @@ class ShiftedNetwork:
                 f"Layer {self.layers[number]!r} is fed {tuple(fed)} for one sample and {tuple(twice)} for two: no axis "
                 "holds the samples. Choose another layer.",
             )
-            calls.append(Call(number, axes[0], fed[axes[0]], tuple(z)))
+            calls.append(Call(number, axes[0], fed[axes[0]], tuple(z), prod(fed)))
         order = [call.layer for call in calls]
         for number, layer in enumerate(self.layers):
             require(

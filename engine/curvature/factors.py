@@ -169,6 +169,7 @@ class Tail(ShiftedNetwork):
         return memory(
             len(self.targets), d_out, d_in, self.rank, top_k, torch.finfo(self.dtype).bits // 8,
             places=self.places, classes=self.classes, written=self.written, full=self.kind == "full",
+            fed=sum(call.fed for call in self.calls),
         )  # fmt: skip
 
     def _is_curved(self, rows: slice, asked: bool = False) -> bool:

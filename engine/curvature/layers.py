@@ -27,12 +27,13 @@ KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 class Call:
     """One use of a studied layer in a forward pass. layer: its number; batch: the axis of its input that holds the
     samples; each: pieces that a sample is cut into along that axis (windows, or tokens laid in one row), usually one;
-    shape: of its output for one sample."""
+    shape: of its output for one sample; fed: numbers that its input then has."""
 
     layer: int
     batch: int
     each: int
     shape: tuple[int, ...]
+    fed: int
 
 
 @dataclass(frozen=True)

@@ -38,21 +38,23 @@ def memory(
     classes: int = 0,
     written: bool = False,
     full: bool = False,
+    fed: int = 0,
 ) -> Memory:
     """For n samples of a layer d_out × d_in used at so many places, and numbers of `item` bytes; top_k None: the whole
-    eigenbasis; written: vectors are written out; full: with the second derivative of the tail."""
+    eigenbasis; written: vectors are written out; full: with the second derivative of the tail; fed: numbers that a
+    sample feeds the layer, d_in at one place."""
     d, outputs = d_out * d_in, places * d_out
     # Of a sample: x, g, v and u, with a and Δa unless they are written out; the layer's input is kept besides.
     vectors = (rank + 3) * d if written else (rank + 3) * outputs + 2 * places * d_in
-    factors = n * (vectors + 2 * rank + d_in) * item
+    factors, inputs = n * (vectors + 2 * rank) * item, n * (fed or d_in) * item
     k = d if top_k is None else top_k * 5 // 4
     triangles = 6 * d_out * (d_out + 1) // 2 + 3 * d_in * (d_in + 1) // 2 + 3 * d_out**2
     return Memory(
         factors=factors,
         # Seven moments, their sums in float64, and eight float64 matrices while H is diagonalised.
-        dense=d * d * (7 * item + (2 if places == 1 else 7) * 8 + 8 * 8),
+        dense=inputs + d * d * (7 * item + (2 if places == 1 else 7) * 8 + 8 * 8),
         # The Krylov basis and its image: twice four blocks a quarter wider than top_k, and as much in work space.
-        projected=d * k * 4 * 3 * 8,
+        projected=inputs + d * k * 4 * 3 * 8,
         made=(classes * (outputs + 3 * d * (places > 1)) + 3 * places * d_in) * 8 + 8 * 8 * outputs**2 * full,
         triangles=(triangles if places == 1 else 3 * (rank + 3) * d) * item,
         # Per sample laid along k directions: V_i a, and three products of the eigenvectors with it.
