@@ -8,14 +8,14 @@ and nothing of size D × D exists per sample. h_p = Σ_m μ_m x_m x_mᵀ with or
 vectors as g_p: at one place x_m = e_m ⊗ a with (μ_m, e_m) the eigenpairs of M. Source: theory.md sections 2, 3 and 6.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from engine.curvature import accumulate, duality, guards
+from engine.curvature import accumulate, duality, guards, spectrum
 from engine.curvature.accumulate import over
 from engine.curvature.autodiff import ShiftedNetwork, is_curved, rows_of_derivative, second_derivative
 from engine.curvature.kronecker import Kronecker, Rows, Vectors
@@ -24,8 +24,6 @@ from engine.errors import require
 from engine.losses import LossLike
 from engine.progress import Progress, silent
 
-# S, the root of Γ Γᵀ or of AᵀA, is inverted where it is above this share of its largest, squared.
-CUT = 1e-14
 # T · d_out up to which the second derivative of a smooth tail is taken at several places.
 FULL_LIMIT = 512
 
@@ -278,8 +276,7 @@ class Tail(ShiftedNetwork):
         jacobian = rows_of_derivative(f, shift)
         second = second_derivative(f, shift, slope.to(f.dtype)).double() if self.kind == "full" else None
         delta = torch.einsum("nc,nce->ne", slope, jacobian.double())
-        spectrum = self._at_one_place if self.single else self._at_places
-        x, mu, norm2, along = spectrum(a, jacobian, hessian, second)
+        x, mu, norm2, lefts = self._spectrum(a, jacobian, hessian, second)
         factors = LayerFactors(
             x=x,
             curvature=mu.to(a.dtype),
@@ -305,7 +302,7 @@ class Tail(ShiftedNetwork):
             v=self._vectors(pull[:, None], a),
             u=self._vectors(delta[:, None], change),
             change=None if self.written else change,
-            along=along(self.flattened(reached).double()).to(a.dtype),
+            along=torch.einsum("nre,ne->nr", lefts, self.flattened(reached).double()).to(a.dtype),
             fit=fit,
         )
 
@@ -333,93 +330,24 @@ class Tail(ShiftedNetwork):
         (left,) = self.by_place(z.to(a.dtype))
         return Kronecker(left, a).written_out() if self.written else left
 
-    def _at_one_place(
+    def _spectrum(
         self, a: Tensor, jacobian: Float[Tensor, "n c e"], hessian: Float[Tensor, "n c c"], second: Tensor | None
-    ) -> "_Spectrum":
-        mu, e = _eigenpairs(jacobian, hessian, second)
-        return (
-            self.by_place(e.to(a.dtype))[0],
-            mu,
-            a.square().sum(dim=(1, 2, 3)),
-            lambda z: (e @ z[:, :, None])[:, :, 0],
-        )
-
-    def _at_places(
-        self, a: Tensor, jacobian: Float[Tensor, "n c e"], hessian: Float[Tensor, "n c c"], second: Tensor | None
-    ) -> "_Spectrum":
-        """Orthonormal x_m, and so μ_m = κ_m. Without a second derivative h = Γᵀ A Γ, Γ = Σ_t J_t ⊗ a_t, and with
-        Γ Γᵀ = P s² Pᵀ the eigenpairs (κ, y) of s Pᵀ A P s give x = Γᵀ P s⁺ y; with one, M on all places and S = (AᵀA)^½
-        there those (κ, q) of S M S give x_m = Σ_t (S⁺ q_m)_t ⊗ a_t. Both keep signs and serve dependent a_t."""
+    ) -> tuple[Tensor, Float[Tensor, "n r"], Float[Tensor, " n"], Float[Tensor, "n r e"]]:
+        """x_m as they are kept, μ_m, |x_m|², and the l_m of which x_m = Σ_t l_mt ⊗ a_t."""
+        if self.single:
+            mu, lefts = spectrum.at_one_place(jacobian, hessian, second)
+            return self._vectors(lefts, a), mu, a.square().sum(dim=(1, 2, 3)), lefts
         if second is None:
-            (left,) = self.by_place(jacobian)
-            rows = Kronecker(left, a).written_out()
-            wide = rows.double()
-            squares, turn = torch.linalg.eigh(wide @ wide.mT)
-            s, inverse = _roots(squares)
-            turned = turn * s[:, None]
-            kappa, y = _by_magnitude(*torch.linalg.eigh(turned.mT @ hessian @ turned))
-            mix = ((turn * inverse[:, None]) @ y).mT  # x = mix Γ
+            rows = Kronecker(self.by_place(jacobian)[0], a).written_out().double()
+            mu, mix = spectrum.of_rows(rows @ rows.mT, hessian)
             lefts = mix @ jacobian.double()
-            x = (mix @ wide).to(a.dtype) if self.written else self.by_place(lefts.to(a.dtype))[0]
+            x = (mix @ rows).to(a.dtype) if self.written else self._vectors(lefts, a)
         else:
             j = jacobian.double()
-            n, g, t, _ = a.shape
-            squares, turn = torch.linalg.eigh(a.double() @ a.double().mT)
-            s, inverse = ((turn * root[..., None, :]) @ turn.mT for root in _roots(squares))
-
-            def across(root: Float[Tensor, "n g t t"], z: Float[Tensor, "n e q"]) -> Float[Tensor, "n e q"]:
-                by_place = z.view(n, g, t, -1)
-                return (root @ by_place).view(z.shape)
-
-            half = across(s, j.mT @ hessian @ j + second)
-            kappa, q = _by_magnitude(*torch.linalg.eigh(across(s, half.mT.contiguous())))
-            lefts = across(inverse, q[:, :, : self.rank].contiguous()).mT
-            kappa, x = kappa[:, : self.rank], self._vectors(lefts, a)
-        return x, kappa, torch.ones_like(a[:, 0, 0, 0]), lambda z: (lefts @ z[:, :, None])[:, :, 0]
-
-
-# x, μ, |x|², and what gives x_m · Δw for z_t = ΔW a_t (n, e).
-_Spectrum = tuple[
-    Tensor,
-    Float[Tensor, "n r"],
-    Float[Tensor, " n"],
-    Callable[[Float[Tensor, "n e"]], Float[Tensor, "n r"]],
-]
+            mu, lefts = spectrum.at_places(a.double(), j.mT @ hessian @ j + second, self.rank)
+            x = self._vectors(lefts, a)
+        return x, mu, torch.ones_like(a[:, 0, 0, 0]), lefts
 
 
 class _Curved(Exception):
     """A second derivative that is not zero was being left out."""
-
-
-def _roots(squares: Float[Tensor, "*n k"]) -> tuple[Float[Tensor, "*n k"], Float[Tensor, "*n k"]]:
-    """s and s⁺ of s², both 0 below CUT."""
-    s = squares.clamp_min(0).sqrt()
-    real = squares > CUT * squares.amax(dim=-1, keepdim=True)
-    return torch.where(real, s, 0), torch.where(real, 1 / s, 0)
-
-
-def _by_magnitude(
-    values: Float[Tensor, "n k"], vectors: Float[Tensor, "n d k"]
-) -> tuple[Float[Tensor, "n k"], Float[Tensor, "n d k"]]:
-    """Eigenpairs by falling |value|."""
-    order = values.abs().argsort(dim=1, descending=True)
-    return values.gather(1, order), vectors.gather(2, order[:, None].expand_as(vectors))
-
-
-def _eigenpairs(
-    jacobian: Float[Tensor, "n c d_out"],
-    hessian: Float[Tensor, "n c c"],
-    second: Float[Tensor, "n d_out d_out"] | None,
-) -> tuple[Float[Tensor, "n r"], Float[Tensor, "n r d_out"]]:
-    """(μ_m, e_m) of M = Jᵀ A J + T in float64, by falling |μ|. Without T, and with fewer classes than
-    outputs, from the thin QR Jᵀ = Q R: M = Q (R A Rᵀ) Qᵀ, a c × c problem."""
-    classes, d_out = jacobian.shape[1:]
-    if second is None and classes < d_out:
-        q, r = torch.linalg.qr(jacobian.mT)
-        q, r = q.double(), r.double()
-        mu, inner = _by_magnitude(*torch.linalg.eigh(r @ hessian @ r.mT))
-        return mu, (q @ inner).mT
-    j = jacobian.double()
-    matrix = j.mT @ hessian @ j
-    mu, vectors = _by_magnitude(*torch.linalg.eigh(matrix if second is None else matrix + second))
-    return mu, vectors.mT
