@@ -50,7 +50,7 @@ FLOORS = (
     ("engine.training", "engine.models", "engine.data"),
     ("engine.results",),
     ("engine.config",),
-    ("engine.losses", "engine.units", "engine.device", "engine.progress", "engine.errors"),
+    ("engine.losses", "engine.formulas", "engine.units", "engine.device", "engine.progress", "engine.errors"),
     ("cache",),
 )
 # The engine's public names (engine/__init__.py) are asked for from any floor above it; packages hold words alone.

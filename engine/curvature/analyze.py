@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from engine.curvature import covariances
 from engine.curvature.covariances import Combination
 from engine.curvature.factors import LayerFactors, Survey, Tail
+from engine.curvature.inputs import Output, read
 from engine.curvature.joint import JointTail
 from engine.curvature.joint_moments import JointMoments
-from engine.curvature.layers import check_layers, check_samples
+from engine.curvature.layers import check_layers
 from engine.curvature.memory import plan
 from engine.curvature.moments import Moments
 from engine.curvature.projection import in_eigenbasis
@@ -34,9 +35,9 @@ from engine.results.suppression import Spectra
 
 def analyze(
     model: nn.Module,
-    inputs: Tensor,
-    targets: Tensor,
-    layer: str | Sequence[str],
+    inputs: Any,
+    targets: Any = None,
+    layer: str | Sequence[str] = (),
     loss: LossLike = "ce",
     batch_size: int = 50,
     anchors_per_class: int | None = 20,
@@ -51,18 +52,37 @@ def analyze(
     spectra: int = 2000,
     bootstrap: int = 0,
     names: Sequence[str] | None = None,
+    output: Output = None,
 ) -> Analysis:
     """H, C and C_AWD with its approximations for one fully connected layer (theory.md sections 1 to 4); H, C and
     E[h²] for several layers jointly.
 
-    model, inputs, targets: any torch.nn.Module giving one row of logits per sample, its samples and their
-    labels. layer: name of an nn.Linear fed one vector per sample, or several in the order of their use, as a
-    sequence or joined by "+": H of all their weights has cross blocks too. Duality and the spectra of single samples
-    are defined layer by layer, so jointly there are neither AWD matrices nor suppression. loss: "ce", "mse",
-    "linear_mse", or a function ℓ(f, y) → one number of your own, in torch operations on the outputs f (c) of one sample
-    and its label y (engine.losses.own). batch_size: B of the SGD whose noise is studied. anchors_per_class: random
-    candidates per class among which partners are sought, None for the whole class. top_k: None for the whole
-    eigenbasis; otherwise everything is computed inside the span of the leading k eigenvectors, for layers of any size.
+    model: any torch.nn.Module. inputs: a tensor or array with the samples as first axis, a tuple or dict of them for
+    model(*inputs) or model(**inputs); or a Dataset or DataLoader of (input, target), read once in its order, with no
+    targets besides. output: a key, an index or a function that picks the outputs from what the model gives, where that
+    is more than a tensor and has no `logits`; of any shape, up to 512 numbers a sample. layer: its name, or several
+    linear ones in the order of their use, as a sequence or joined by "+": H of all their weights has cross blocks too.
+    Duality and the spectra of single samples are defined layer by layer, so jointly there are neither AWD matrices nor
+    suppression.
+
+    loss, of a sample; H and C are those of its mean over samples, which have these targets:
+
+        "ce"          labels (n), or soft labels (n, c)
+        "nll"         the same, the outputs being log-probabilities
+        "mse"         the same, squares after a softmax
+        "linear_mse"  labels, or real numbers like the outputs
+        "bce"         0 and 1, or shares, like the outputs: the mean over outputs
+
+    Labels (n, …) go with outputs (n, …, c): the mean over a sample's places, −100 left out. torch's CrossEntropyLoss,
+    NLLLoss, BCEWithLogitsLoss and MSELoss are taken as they are set, with outputs (n, c, …) as there; with class
+    weights a sample's loss is w_y times its cross-entropy, and the mean is over N where torch divides by Σ w. Or a
+    function or module ℓ(f, y) → one number of your own, in torch operations on the outputs f of one sample and its
+    target y (engine.curvature.criteria.own).
+
+    batch_size: B of the SGD whose noise is studied. anchors_per_class: random candidates per class among which partners
+    are sought, None for the whole class; all samples are one class where targets are not one label a sample.
+    top_k: None for the whole eigenbasis; otherwise everything is computed inside the span of the leading k
+    eigenvectors, for layers of any size.
     device: "auto", "cpu" or "cuda". dtype: "float32" (float64 where sums are accumulated and in the
     eigen-decomposition) or "float64". seed: of anchors, spectra's samples and bootstrap. progress(stage,
     done, total) is called along the way and may raise to stop. bias: include the layer's bias.
@@ -81,21 +101,28 @@ def analyze(
     unknown = [name for name in chosen or () if name not in NAMES]
     require(not unknown, f"There is no matrix {', '.join(map(repr, unknown))}; there are {', '.join(NAMES)}.")
     layers = check_layers(model, layer, bias)
-    check_samples(inputs, targets)
+    samples = read(inputs, targets)
+    n = len(samples.targets)
     with torch.inference_mode(False), _exact_products():
-        how: dict[str, Any] = {"device": where, "dtype": working, "bias": bias, "curvature": curvature}
+        how: dict[str, Any] = {
+            "device": where,
+            "dtype": working,
+            "bias": bias,
+            "curvature": curvature,
+            "output": output,
+        }
         tail: Tail | JointTail
         if len(layers) > 1:
-            tail = JointTail(model, layers, inputs, targets, loss, **how)
+            tail = JointTail(model, layers, samples.inputs, samples.targets, loss, **how)
         else:
-            tail = Tail(model, layers[0], inputs, targets, loss, **how)
+            tail = Tail(model, layers[0], samples.inputs, samples.targets, loss, **how)
         d = sum(d_out * d_in for d_out, d_in in tail.shapes)
         sizes = " + ".join(f"{d_out} × {d_in}" for d_out, d_in in tail.shapes)
         studied = f"layer{'s' if len(layers) > 1 else ''} {'+'.join(layers)!r} ({sizes})"
         k = d if top_k is None else top_k
         top_k = None if k == d else top_k  # all directions are no leading ones
         require(1 <= k <= d, f"top_k must lie in 1 … {d}, the weights of {studied}; not {top_k}.")
-        work = plan(n=targets.shape[0], d=d, size=tail.memory(top_k), top_k=top_k, free=free_memory(where))
+        work = plan(n=n, d=d, size=tail.memory(top_k), top_k=top_k, free=free_memory(where))
         if isinstance(tail, JointTail):
             subject = _several_layers(tail, batch_size, report)
         else:
@@ -110,13 +137,11 @@ def analyze(
             if not spectra or subject.some is None:
                 return None
             with torch.inference_mode(False), _exact_products():
-                return sample_spectra(
-                    subject.some, targets.shape[0], basis.to(working), spectra, seed, work.along, report
-                )
+                return sample_spectra(subject.some, n, basis.to(working), spectra, seed, work.along, report)
 
         def draw_jackknife(basis: Float[Tensor, "d k"]) -> Jackknife:
             edges = stretches(k)
-            counts = left_out(targets.shape[0], GROUPS, seed)
+            counts = left_out(n, GROUPS, seed)
             with torch.inference_mode(False), _exact_products():
                 return Jackknife(edges, diagonals_of(basis[:, torch.from_numpy(places(edges))], counts))
 
@@ -127,7 +152,7 @@ def analyze(
         diagonals = source.diagonals(report)
         resampled = {}
         if bootstrap:
-            resampled = diagonals_of(source.basis, times_drawn(targets.shape[0], bootstrap, seed))
+            resampled = diagonals_of(source.basis, times_drawn(n, bootstrap, seed))
         eigenvalues = source.eigenvalues.cpu().numpy()
         return Analysis(
             eigenvalues=eigenvalues,
@@ -139,9 +164,9 @@ def analyze(
             replicates=resampled,
             source=source,
             provenance=Provenance(
-                layer="+".join(layers), loss=tail.loss.name, samples=targets.shape[0], batch_size=batch_size,
+                layer="+".join(layers), loss=tail.loss.name, samples=n, batch_size=batch_size,
                 dtype=dtype, device=device_name(where), seed=seed, bias=bias, **subject.origin,
-                seconds=time.perf_counter() - began,
+                remarks=(*samples.notes, *tail.notes), seconds=time.perf_counter() - began,
             ),
         )  # fmt: skip
 

@@ -11,14 +11,16 @@ from math import prod
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from engine.config.requests import CURVATURES
+from engine.curvature import criteria
 from engine.curvature.attention import opened, plain_kernels
+from engine.curvature.inputs import Inputs, Output, picked
 from engine.curvature.layers import Call, Site, listed
 from engine.errors import require
-from engine.losses import LossLike, lookup
+from engine.losses import LossLike
 
 # Numbers that a pass may leave behind for the way back.
 AT_ONCE = 2**28
@@ -32,8 +34,10 @@ class ShiftedNetwork:
     """A frozen copy of the model in the given precision, cut open at some of its layers.
 
     at_once: samples whose passes can be kept for the way back; weights: W of each layer, with the bias as last column
-    where it is included, the groups of a convolution one below the other; classes: outputs of the model; kind: "full"
-    curvature or "gauss-newton"; probing: whether that is still to be measured, curvature being "auto".
+    where it is included, the groups of a convolution one below the other; classes: K, the numbers that the model gives a
+    sample, in that shape; kinds: the class of each sample, all 0 where targets are none; notes: what is to be known of
+    loss and targets; kind: "full" curvature or "gauss-newton"; probing: whether that is still to be measured, curvature
+    being "auto".
     Raises ValueError, with the remedy, for samples that depend on each other and for labels that do not fit.
     """
 
@@ -41,25 +45,25 @@ class ShiftedNetwork:
         self,
         model: nn.Module,
         layers: tuple[str, ...],
-        inputs: Tensor,
-        targets: Int[Tensor, " n"],
+        inputs: Tensor | Inputs,
+        targets: Tensor,
         loss: LossLike,
         *,
         device: torch.device,
         dtype: torch.dtype,
         bias: bool = False,
         curvature: str = "auto",
+        output: Output = None,
     ):
-        self.loss = lookup(loss)
         require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
         self.probing, self.kind = curvature == "auto", "full" if curvature == "full" else "gauss-newton"
         self.model = opened(copied(model).to(device=device, dtype=dtype).requires_grad_(False), layers)
-        self.layers, self.device, self.dtype, self.bias = layers, device, dtype, bias
+        self.layers, self.device, self.dtype, self.bias, self.picks = layers, device, dtype, bias, output
         self.sites = self._sites()
-        self.inputs = inputs.to(dtype, copy=inputs.is_inference()) if inputs.is_floating_point() else inputs
-        self.targets = targets.clone() if targets.is_inference() else targets
+        self.inputs = Inputs.of(inputs).floating(dtype)
+        targets = targets.clone() if targets.is_inference() else targets
         self.calls = self._traced()
-        self.classes = 0  # until the first run has told
+        self.shape: tuple[int, ...] = ()  # until the first run has told
         held = {t.untyped_storage().data_ptr() for t in (*self.model.parameters(), *self.model.buffers())}
         sizes = [1]
 
@@ -77,7 +81,11 @@ class ShiftedNetwork:
             require(bool(torch.isfinite(weights[-1]).all()), f"Layer {layer!r} holds NaN or infinite weights.")
         self.weights: tuple[Tensor, ...] = tuple(weights)
         self._check_independence()
-        self._check_labels()
+        fitted = criteria.fit(loss, self.shape, targets, self.inputs)
+        self.loss, self.targets, self.kinds, self.notes = fitted.loss, fitted.targets, fitted.kinds, fitted.notes
+        with torch.no_grad():
+            some = picked(self.outputs_of(self.inputs[: criteria.SAMPLES]), output)
+        self.notes += criteria.look_at(self.loss, some)
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:
@@ -94,16 +102,14 @@ class ShiftedNetwork:
         few = copy.copy(self)
         few.model, few.dtype = copied(self.model).to(dtype=dtype), dtype
         few.sites, few.weights = few._sites(), tuple(w.to(dtype) for w in self.weights)
-        few.inputs, few.targets = self.inputs[:samples], self.targets[:samples]
-        if few.inputs.is_floating_point():
-            few.inputs = few.inputs.to(dtype)
+        few.inputs, few.targets = self.inputs[:samples].floating(dtype), self.targets[:samples]
         return few
 
     def _sites(self) -> list[Site]:
         return [Site(self.model.get_submodule(layer), self.bias) for layer in self.layers]
 
     def forward(
-        self, inputs: Tensor
+        self, inputs: Inputs
     ) -> tuple[tuple[Float[Tensor, "n _ _ _"], ...], Float[Tensor, "n e"], Float[Tensor, "n c"]]:
         """a of each layer as a function of ε, with a last component 1 where the bias is included; ε, a leaf of
         zeros; and the logits as a function of ε alone."""
@@ -170,14 +176,14 @@ class ShiftedNetwork:
             seen.append((number, fed.shape, z.shape))
 
         with self._hooked(see), torch.no_grad():
-            self.outputs_of(self.inputs[:1].expand(samples, *self.inputs.shape[1:]))
+            self.outputs_of(self.inputs[:1].each(lambda x: x.expand(samples, *x.shape[1:])))
         return seen
 
-    def outputs_of(self, inputs: Tensor) -> Any:
+    def outputs_of(self, inputs: Inputs) -> Any:
         """What the model gives. CannotRunError, with its own words, where it cannot be run."""
         try:
             with plain_kernels():
-                return self.model(inputs.to(self.device))
+                return inputs.each(lambda x: x.to(self.device)).through(self.model)
         except (RuntimeError, TypeError, IndexError, KeyError, AttributeError, NotImplementedError) as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise CannotRunError(
@@ -197,8 +203,8 @@ class ShiftedNetwork:
             for handle in handles:
                 handle.remove()
 
-    def _run(self, inputs: Tensor) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
-        n = inputs.shape[0]
+    def _run(self, inputs: Inputs) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+        n = len(inputs)
         sizes = [prod(call.shape) for call in self.calls]
         shift = torch.zeros(n, sum(sizes), dtype=self.dtype, device=self.device, requires_grad=True)
         with torch.enable_grad():
@@ -217,13 +223,15 @@ class ShiftedNetwork:
             return z + site.laid(own.unflatten(1, (site.groups, site.count(call), -1)), call)
 
         with self._hooked(cut), torch.enable_grad():
-            logits = self.outputs_of(inputs)
-        if not isinstance(logits, Tensor) or logits.ndim != 2 or logits.shape[0] != n:
-            shape = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise ValueError(
-                f"The model must give one row of logits per sample, (n, classes); it gave {shape} for {n} samples."
+            given = picked(self.outputs_of(inputs), self.picks)
+            require(
+                given.shape[0] == n,
+                "The model must give one row of logits per sample, (n, classes); it gave "
+                f"{tuple(given.shape)} for {n} samples.",
             )
-        if not self.classes:
+            logits = given.flatten(1)
+        if not self.shape:
+            self.shape = tuple(given.shape[1:])
             self._check_path(shifts, logits)
         return tuple(part[0] if len(part) == 1 else torch.cat(part, dim=2) for part in places), shift, logits
 
@@ -255,14 +263,6 @@ class ShiftedNetwork:
             not float((together[:1] - alone).abs().max()) > 1e-3 * scale and not bool(slopes[1:].nan_to_num().any()),
             "A sample's output changes with the other samples of its batch, so per-sample gradients are not "
             "defined. Use layers that treat samples one by one (BatchNorm with its running statistics).",
-        )
-
-    def _check_labels(self) -> None:
-        low, high = int(self.targets.min()), int(self.targets.max())
-        require(
-            low >= 0 and high < self.classes,
-            f"The targets run from {low} to {high} but the model has {self.classes} outputs, so labels must lie in "
-            f"0 … {self.classes - 1}. Renumber the labels, or load the model with the right number of classes.",
         )
 
 

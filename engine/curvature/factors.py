@@ -10,6 +10,7 @@ vectors as g_p: at one place x_m = e_m ⊗ a with (μ_m, e_m) the eigenpairs of 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from engine.curvature import accumulate, duality, guards, spectrum
 from engine.curvature.accumulate import over
 from engine.curvature.autodiff import ShiftedNetwork, is_curved, rows_of_derivative, second_derivative
+from engine.curvature.inputs import Inputs
 from engine.curvature.kronecker import Kronecker, Rows, Vectors
 from engine.curvature.memory import Memory, memory
 from engine.errors import require
@@ -33,8 +35,8 @@ class LayerFactors:
     """Factors of some samples. Vectors x are left sides (n r g t o) whose right side is a_t, or written out (n r d)
     where `activity` is None.
 
-    x: x_m, and curvature: μ_m, by falling |μ|; norm2: |x_m|²; g: g_p; loss: ℓ_p; correct: whether the largest logit is
-    the target's. Of the samples changed into their partners, 0 elsewhere: paired: which; v: v_p; u: u_p, with
+    x: x_m, and curvature: μ_m, by falling |μ|; norm2: |x_m|²; g: g_p; loss: ℓ_p; correct: whether the outputs tell the
+    target. Of the samples changed into their partners, 0 elsewhere: paired: which; v: v_p; u: u_p, with
     `change` Δa_t as its right side; along: x_m · Δw_p; fit: see duality.least_change. fisher, drawn: rows r_m and
     weights w_m of the true Fisher matrix, Σ_m w_m r_m r_mᵀ, where it is asked for.
     """
@@ -114,19 +116,14 @@ class Tail(ShiftedNetwork):
         self,
         model: nn.Module,
         layer: str,
-        inputs: Tensor,
-        targets: Int[Tensor, " n"],
+        inputs: Tensor | Inputs,
+        targets: Tensor,
         loss: LossLike,
         *,
-        device: torch.device,
-        dtype: torch.dtype,
-        bias: bool = False,
-        curvature: str = "auto",
         fisher: bool = False,
+        **how: Any,
     ):
-        super().__init__(
-            model, (layer,), inputs, targets, loss, device=device, dtype=dtype, bias=bias, curvature=curvature
-        )
+        super().__init__(model, (layer,), inputs, targets, loss, **how)
         (self.weight,), (self.site,) = self.weights, self.sites
         self.fisher, self.exact, self.pairs = fisher, True, duality.Pairs()
         first = slice(0, min(64, self.at_once))
@@ -202,7 +199,7 @@ class Tail(ShiftedNetwork):
                 self.outputs_of(self.inputs[rows])
         fed = tuple(torch.cat(parts) for parts in read)
         flat = torch.cat([x.flatten(1) for x in fed], dim=1)
-        partner = duality.partners(flat, self.targets.to(self.device), anchors_per_class, seed)
+        partner = duality.partners(flat, self.kinds.to(self.device), anchors_per_class, seed)
         self.pairs = duality.Pairs(fed, partner)
 
     def survey(self, keep: bool, progress: Progress = silent) -> Survey:
@@ -283,7 +280,7 @@ class Tail(ShiftedNetwork):
             norm2=norm2,
             g=self._vectors(delta[:, None], a),
             loss=self.loss.value(f.detach().double(), targets).to(a.dtype),
-            correct=(f.detach().argmax(dim=1) == targets).to(a.dtype),
+            correct=self.loss.correct(f.detach(), targets).to(a.dtype),
             activity=None if self.written else a,
         )
         if self.fisher:

@@ -130,7 +130,7 @@ class JointTail(ShiftedNetwork):
             (delta,) = torch.autograd.grad((f * slope).sum(), shift)
             pairs = zip(_single(activities), self._by_layer(delta), strict=True)
             yield "loss", self.loss.value(f.detach().double(), targets).sum()
-            yield "correct", (f.detach().argmax(dim=1) == targets).sum()
+            yield "correct", self.loss.correct(f.detach(), targets).double().sum()
             yield "gradient", torch.cat([(d.mT.double() @ a.detach().double()).flatten() for a, d in pairs])
 
         n = self.targets.shape[0]

@@ -107,28 +107,6 @@ def _patches(module: Any, x: Float[Tensor, "n c *size"]) -> Float[Tensor, "n g t
     return x.flatten(2, 1 + axes).flatten(3)
 
 
-def check_samples(inputs: Any, targets: Any) -> None:
-    """TypeError or ValueError unless these are tensors of as many samples as labels, at least one."""
-    if not isinstance(inputs, Tensor) or not isinstance(targets, Tensor):
-        raise TypeError(
-            f"inputs and targets must be torch tensors, not {type(inputs).__name__} and "
-            f"{type(targets).__name__}. Convert them with torch.as_tensor."
-        )
-    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
-        raise TypeError(f"targets must be whole-number class labels, not {targets.dtype}. Use targets.long().")
-    require(targets.ndim == 1, f"targets must be one label per sample (n,), not of shape {tuple(targets.shape)}.")
-    require(
-        inputs.ndim >= 1 and inputs.shape[0] == targets.shape[0],
-        f"There are {inputs.shape[0] if inputs.ndim else 0} inputs but {targets.shape[0]} targets; "
-        "pass one label per sample.",
-    )
-    require(targets.shape[0] > 0, "There are no samples. Pass at least one.")
-    require(
-        not inputs.is_floating_point() or bool(torch.isfinite(inputs).all()),
-        "The inputs contain NaN or infinity. Clean the data first.",
-    )
-
-
 def names(model: nn.Module) -> list[str]:
     """The layers of the kinds that can be studied, with the projections inside attentions."""
     every = []

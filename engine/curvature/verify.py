@@ -26,13 +26,14 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, hessian, jacfwd, jacrev, vmap
 
 from engine.config.requests import joined
+from engine.curvature import criteria
 from engine.curvature.accumulate import over
 from engine.curvature.attention import opened, plain_kernels
 from engine.curvature.autodiff import copied
 from engine.curvature.duality import partners
-from engine.curvature.layers import check_samples
+from engine.curvature.inputs import Inputs, Output, Tree, picked, read
 from engine.errors import require
-from engine.losses import Loss, LossLike, lookup
+from engine.losses import Loss, LossLike
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
 from engine.results.record import Check
@@ -42,54 +43,53 @@ CHUNK = 256
 
 def verify(
     model: nn.Module,
-    inputs: Tensor,
-    targets: Tensor,
+    inputs: Any,
+    targets: Any,
     analysis: Analysis,
     progress: Progress = silent,
     loss: LossLike | None = None,
+    output: Output = None,
 ) -> tuple[Check, ...]:
     """H_ii, C_ii, C_AWD,ii and C_ij along the probes of `analysis`, over all its samples.
 
-    model, inputs, targets: those that were analysed; loss: the function, where it was one of one's own. The partners of
-    duality are sought anew from the float64 activities with the analysis' own draw of anchors. ValueError if the
-    analysis kept no probes, if the samples are not as many, or if the network cannot be differentiated twice.
+    model, inputs, targets, output: those that were analysed; loss: the function or module, where it was one. The
+    partners of duality are sought anew from the float64 activities with the analysis' own draw of anchors. ValueError
+    if the analysis kept no probes, if the samples are not as many, or if the network cannot be differentiated twice.
     """
     about, probes = analysis.provenance, analysis.probes
-    measure = lookup(about.loss if loss is None else loss)
     require(probes is not None, "This analysis kept no directions to check. Analyse again to have some.")
     assert probes is not None
-    check_samples(inputs, targets)
-    require(
-        len(targets) == about.samples,
-        f"{about.samples:,} samples were analysed, but {len(targets):,} were given. Give the same ones.",
-    )
-    targets, layers = targets.cpu(), joined(about.layer)
+    samples, layers = read(inputs, targets), joined(about.layer)
+    n = len(samples.targets)
+    require(n == about.samples, f"{about.samples:,} samples were analysed, but {n:,} were given. Give the same ones.")
     model = opened(copied(model).cpu().double().eval().requires_grad_(False), tuple(layers))
-    inputs = inputs.double() if inputs.is_floating_point() else inputs
-    network = _Network(model, tuple(layers), about.bias, measure, about.exact)
+    x = samples.inputs.each(Tensor.cpu).floating(torch.float64)
+    with torch.no_grad():
+        shape = tuple(picked(x[:1].through(model), output).shape[1:])
+    fitted = criteria.fit(about.loss if loss is None else loss, shape, samples.targets.cpu(), x)
+    network = _Network(model, tuple(layers), about.bias, fitted.loss, about.exact, output)
     try:
-        read = [network.fed(inputs[rows]) for rows in over(len(targets), CHUNK, progress, "reading activities")]
-        fed = tuple(torch.cat(parts) for parts in zip(*read, strict=True))
+        chunks = [network.fed(x[rows]) for rows in over(n, CHUNK, progress, "reading activities")]
+        fed = tuple(torch.cat(parts) for parts in zip(*chunks, strict=True))
         flat = torch.cat([x.flatten(1) for x in fed], dim=1)
-        partner = torch.full_like(targets, -1)
+        partner = torch.full((n,), -1)
         if len(layers) == 1:
-            partner = partners(flat.to(getattr(torch, about.dtype)), targets, about.anchors_per_class, about.seed)
+            partner = partners(flat.to(getattr(torch, about.dtype)), fitted.kinds, about.anchors_per_class, about.seed)
         paired = (partner >= 0) & (flat.any(dim=1) | about.bias)
-        other = torch.where(paired, partner, torch.arange(len(targets)))
+        other = torch.where(paired, partner, torch.arange(n))
         columns = torch.from_numpy(probes.vectors.copy()).double().split([d_out * d_in for d_out, d_in in about.sizes])
         directions = tuple(part.T for part in columns)
-        chunks = []
-        for rows in over(len(targets), CHUNK, progress, "checking"):
-            own, changed = (tuple(x[index] for x in fed) for index in (torch.arange(len(targets))[rows], other[rows]))
-            samples = vmap(network.along, in_dims=(None, 0, 0, 0, 0))
-            every = vmap(samples, in_dims=(0, None, None, None, None))
-            chunks.append(every(directions, inputs[rows], targets[rows], own, changed))
+        every = vmap(vmap(network.along, in_dims=(None, 0, 0, 0, 0)), in_dims=(0, None, None, None, None))
+        along = []
+        for rows in over(n, CHUNK, progress, "checking"):
+            own, changed = (tuple(a[index] for a in fed) for index in (torch.arange(n)[rows], other[rows]))
+            along.append(every(directions, x[rows].tree, fitted.targets[rows], own, changed))
     except (RuntimeError, NotImplementedError) as error:
         raise ValueError(
             f"This network cannot be differentiated twice ({str(error).splitlines()[0]}), so its numbers "
             "cannot be checked this way. The tests of this program check them on networks that can."
         ) from error
-    g, h, v, u = torch.cat(chunks, dim=1).unbind(dim=2)
+    g, h, v, u = torch.cat(along, dim=1).unbind(dim=2)
     return tuple(_checks(analysis, probes.index, about.batch_size, g, h, (v + u)[:, paired]))
 
 
@@ -123,23 +123,28 @@ class _Network:
     bias: bool
     loss: Loss
     exact: bool
+    output: Output
 
-    def fed(self, inputs: Tensor) -> tuple[Tensor, ...]:
+    def fed(self, inputs: Inputs) -> tuple[Tensor, ...]:
         """What the first layer is fed by each sample alone, at each of its uses."""
 
-        def one(x: Tensor) -> tuple[Tensor, ...]:
+        def one(x: Tree) -> tuple[Tensor, ...]:
             seen: list[Tensor] = []
             module = self.model.get_submodule(self.layers[0])
             handle = module.register_forward_hook(lambda _, args, __: seen.append(args[0].clone()))
             try:
-                with plain_kernels():
-                    self.model(x[None])
+                self.outputs(x, {})
             finally:
                 handle.remove()
             return tuple(seen)
 
-        seen: tuple[Tensor, ...] = vmap(one)(inputs)
+        seen: tuple[Tensor, ...] = vmap(one)(inputs.tree)
         return seen
+
+    def outputs(self, x: Tree, parameters: dict[str, Tensor]) -> Float[Tensor, "1 c"]:
+        """Of one sample."""
+        with plain_kernels():
+            return picked(Inputs(*x)[None].through(self.model, parameters), self.output).flatten(1)
 
     def _moved(self, layer: str, step: Float[Tensor, " _"]) -> dict[str, Tensor]:
         """The layer's parameters, as far as they are studied, moved by a step."""
@@ -164,7 +169,7 @@ class _Network:
     def along(
         self,
         direction: tuple[Float[Tensor, " _"], ...],
-        x: Tensor,
+        x: Tree,
         y: Tensor,
         own: tuple[Tensor, ...],
         other: tuple[Tensor, ...],
@@ -184,11 +189,9 @@ class _Network:
             shifts = iter([theta[1] * a + theta[2] * b for a, b in zip(push, pull, strict=True)])
             handle = module.register_forward_hook(lambda _, __, z: z + next(shifts))
             try:
-                with plain_kernels():
-                    logits: Tensor = functional_call(self.model, parameters, (x[None],))
+                return self.outputs(x, parameters)
             finally:
                 handle.remove()
-            return logits
 
         def value(f: Tensor) -> Tensor:
             return self.loss.value(f, y[None])[0]

@@ -20,7 +20,8 @@ class Provenance:
     jointly, `layer` their names joined by "+"; d_out and d_in are then those of all together, and nothing is paired.
     places: T at which the layer is used in a sample; exact: h_p is the Hessian, not the Gauss–Newton matrix of a smooth
     tail. fit: at several places, medians over samples of how far the dual weight change is from exact,
-    ‖ΔW*A − WΔA‖/‖WΔA‖, of the condition of A, and of ‖ΔW*‖/‖W‖."""
+    ‖ΔW*A − WΔA‖/‖WΔA‖, of the condition of A, and of ‖ΔW*‖/‖W‖. remarks: what became of samples and loss, in
+    sentences."""
 
     layer: str
     loss: str
@@ -43,17 +44,19 @@ class Provenance:
     places: int = 1
     exact: bool = True
     fit: tuple[float, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Provenance":
         """From plain JSON values."""
         shapes = tuple((d_out, d_in) for d_out, d_in in values.get("shapes", ()))
-        return cls(**{**values, "shapes": shapes, "fit": tuple(values.get("fit", ()))})
+        plain = {name: tuple(values.get(name, ())) for name in ("fit", "remarks")}
+        return cls(**{**values, "shapes": shapes, **plain})
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What has to be known of these numbers, in sentences; none where they are what their names say."""
-        notes = []
+        notes = list(self.remarks)
         if not self.exact:
             notes.append(
                 "H is the Gauss–Newton matrix here, not the Hessian: what follows the layer is smooth, and its second "

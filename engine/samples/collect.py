@@ -12,8 +12,8 @@ from engine.curvature.accumulate import over
 from engine.curvature.covariances import Combination
 from engine.curvature.duality import partners
 from engine.curvature.factors import Survey, Tail
+from engine.curvature.inputs import read
 from engine.curvature.kronecker import Kronecker
-from engine.curvature.layers import check_samples
 from engine.curvature.memory import plan
 from engine.curvature.projection import in_eigenbasis
 from engine.device import free_memory, resolve
@@ -72,7 +72,7 @@ def look(
     """What engine.samples.table.Samples holds, for these samples. ValueError where the layer is followed by something
     other than activations and linear layers, and as engine.curvature.factors.Tail."""
     where = resolve(device)
-    check_samples(inputs, targets)
+    read(inputs, targets)
     with torch.inference_mode(False):
         tail = Tail(model, layer, inputs, targets, loss, device=where, dtype=torch.float32, fisher=True)
         chain = chain_after(model, layer, loss)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from engine import analyze
+from engine.curvature.criteria import criterion
 from engine.curvature.verify import verify
 from engine.losses import LOSSES, lookup
 from engine.samples.collect import chain_after, look
@@ -174,7 +175,7 @@ def test_a_function_is_analysed_like_the_loss_that_it_is(layer):
     told_apart = named.eigenvalues > 1e-6 * named.eigenvalues[0]
     for name in named.names:
         twins.compare(function.diagonal(name)[told_apart], named.diagonal(name)[told_apart], 1e-8, name)
-    assert function.provenance.loss == "torch.nn.modules.loss.CrossEntropyLoss"
+    assert function.provenance.loss == "ce"
 
 
 @pytest.mark.parametrize("name", ["relu", "tanh"])
@@ -194,7 +195,7 @@ def test_a_loss_of_ones_own_has_its_own_curvature(name):
 
 def test_targets_of_ones_own_loss_may_be_vectors():
     f, y = torch.randn(3, 4, dtype=torch.float64), torch.randn(3, 4, dtype=torch.float64)
-    loss = lookup(lambda f, y: ((f - y) ** 4).sum())
+    loss = criterion(lambda f, y: ((f - y) ** 4).sum())
     gradient, hessian = loss.derivatives(f, y)
     twins.compare(loss.value(f, y), ((f - y) ** 4).sum(1), 1e-12, "value")
     twins.compare(gradient, 4 * (f - y) ** 3, 1e-12, "gradient")
@@ -210,4 +211,4 @@ def test_a_function_that_torch_cannot_map_is_refused(function):
 
 def test_a_function_is_no_likelihood():
     with pytest.raises(ValueError, match=r"focal .*no likelihood"):
-        lookup(focal).likelihood(np.zeros((1, 2)), np.zeros((1, 2, 1)))
+        criterion(focal).likelihood(np.zeros((1, 2)), np.zeros((1, 2, 1)))

@@ -11,7 +11,8 @@ from engine import analyze
 from engine.curvature import covariances
 from engine.curvature.covariances import Combination
 from engine.curvature.factors import Tail
-from engine.curvature.layers import check_layer, check_samples
+from engine.curvature.inputs import read
+from engine.curvature.layers import check_layer
 from tests.reference import twins
 from tests.reference.cases import CASES, LOSSES, case, mlp
 
@@ -227,7 +228,7 @@ def test_wrong_arguments_are_told_what_is_possible(change, error, sentence):
 
 def test_wrong_types_are_told_what_is_possible():
     with pytest.raises(TypeError, match="torch tensors, not list and Tensor"):
-        check_samples([1.0], torch.zeros(1, dtype=torch.long))
+        read([1.0], torch.zeros(1, dtype=torch.long))
     with pytest.raises(TypeError, match=r"torch.nn.Module, not str"):
         check_layer("net", "0")
 
