@@ -1,7 +1,7 @@
 """Values, derivatives and likelihoods of the losses, for engine.losses; of NumPy arrays and torch tensors alike.
 
-torch is loaded for tensors alone: pages do without it. Derivatives are closed forms in float64: near the end of training
-1 − p_y is tiny, and its rounding would be the whole curvature.
+torch is loaded for tensors alone: pages do without it. Derivatives are closed forms in float64: near the end of
+training 1 − p_y is tiny, and its rounding would be the whole curvature.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ def _onehot(f: Outputs, y: Targets) -> Array:
     return _cast(xp.asarray(y)[..., None] == xp.arange(f.shape[-1], device=f.device), f.dtype)
 
 
-def _numbers(f: Outputs, y: Targets) -> Outputs:
+def _numbers(f: Outputs, y: Targets) -> Array:
     """The target as numbers beside the outputs: the one-hot row of a label, and all else as it is."""
     y = _namespace(f).asarray(y)
     return _onehot(f, y) if y.ndim < f.ndim else _cast(y, f.dtype)
@@ -66,7 +66,7 @@ def _of_softmax(f: Outputs) -> tuple[Outputs, Outputs, Float[Array, "*n c c"]]:
     return p, other, (p * other)[..., :, None] * eye - (1 - eye) * (p[..., :, None] * p[..., None, :])
 
 
-def _pull(f: Outputs, y: Targets, weight: Sequence[float] | None, smoothing: float) -> Outputs:
+def _pull(f: Outputs, y: Targets, weight: Sequence[float] | None, smoothing: float) -> Array:
     """t_k = w_k {(1 − ε) y_k + ε/K}, with which cross-entropy is −Σ_k t_k log p_k."""
     t = _numbers(f, y)
     if smoothing:
