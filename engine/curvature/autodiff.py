@@ -35,9 +35,9 @@ class ShiftedNetwork:
 
     at_once: samples whose passes can be kept for the way back; weights: W of each layer, with the bias as last column
     where it is included, the groups of a convolution one below the other; classes: K, the numbers that the model gives
-    a sample, in that shape; kinds: the class of each sample, all 0 where targets are none; notes: what is to be known of
-    loss and targets; kind: "full" curvature or "gauss-newton"; probing: whether that is still to be measured, curvature
-    being "auto".
+    a sample, in that shape; kinds: the class of each sample, all 0 where targets are none; notes: what is to be known
+    of loss and targets; kind: "full" curvature or "gauss-newton"; probing: whether that is still to be measured,
+    curvature being "auto".
     Raises ValueError, with the remedy, for samples that depend on each other and for labels that do not fit.
     """
 
