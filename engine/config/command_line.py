@@ -15,7 +15,8 @@ from typing import Any, get_args
 from engine.config import manual
 from engine.config.commands import COMMANDS, NAMES, Command, FilmCommand, TrainCommand
 from engine.config.fields import Field, by_name, declared
-from engine.config.requests import RunRequest, default_model
+from engine.config.kinds import KINDS, by_depth
+from engine.config.requests import RunRequest, default_model, usual_model
 from engine.errors import require
 
 
@@ -92,14 +93,18 @@ def _typed(read: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _model(word: str) -> tuple[str, tuple[int, ...] | None]:
+    """Kind and widths, 0 where the data tell them; None for the usual ones."""
     kind, _, widths = word.rpartition(":")
-    if word == "cnn":
-        return "cnn", None
-    require(kind in ("", "mlp", "cnn"), f"{kind!r} is no kind of model; there are mlp and cnn")
+    if word in KINDS:
+        return word, None
+    if kind == "resnet" and widths.isdecimal():
+        return kind, (0, *by_depth(int(widths)), 0)
+    require(kind in ("", *KINDS), f"{kind!r} is no kind of model; there are {', '.join(KINDS)}")
     require(
         re.fullmatch(r"[1-9]\d*(-[1-9]\d*)+", widths) is not None,
-        f"{widths!r} is no model: give widths from input to classes such as 784-50-50-10, or cnn, or cnn:3-10 "
-        "(channels, classes)",
+        f"{widths!r} is no model: give widths from input to classes such as 784-50-50-10, or "
+        f"{', '.join(list(KINDS)[1:])}, or one of them with widths such as cnn:3-10 (channels, "
+        "classes), or a ResNet by its depth as resnet:20",
     )
     return kind or "mlp", tuple(map(int, widths.split("-")))
 
@@ -129,9 +134,10 @@ def _taken(cls: Any, words: dict[str, Any]) -> dict[str, Any]:
 
 def _with_network(request: RunRequest, model: tuple[str, tuple[int, ...] | None] | None) -> RunRequest:
     """The request with the network that was typed, or with the paper's for its data."""
-    usual = default_model(request.data)
-    kind, widths = model or (usual.kind, usual.widths)
-    widths = widths or (3 if request.data.name == "cifar10" else 1, usual.widths[-1])
+    kind, typed = model or ("mlp", None)
+    usual = usual_model(kind, request.data).widths
+    first, *hidden, last = typed or usual
+    widths = (first or usual[0], *hidden, last or usual[-1])
     return replace(request, model=replace(request.model, kind=kind, widths=widths))
 
 
@@ -149,7 +155,7 @@ def words(command: Command) -> list[str]:
     if isinstance(command, TrainCommand | FilmCommand):
         model, usual = command.request.model, default_model(command.request.data)
         if (model.kind, model.widths) != (usual.kind, usual.widths):
-            values["model"] = ("cnn:" if model.kind == "cnn" else "") + "-".join(map(str, model.widths))
+            values["model"] = ("" if model.kind == "mlp" else f"{model.kind}:") + "-".join(map(str, model.widths))
     spelled = [NAMES[type(command)]]
     for name, field in _flags(command.__class__).items():
         value = values[name]

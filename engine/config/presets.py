@@ -13,16 +13,16 @@ from engine.errors import require
 
 FILE = Path(__file__).with_name("presets.toml")
 CLASSES = (3, 6, 10)
-_OWN = {"name", "prominent", "note", "window", "per_class", "analyze", "layers"}
+_OWN = {"name", "prominent", "network", "note", "window", "per_class", "analyze", "layers"}
 _REQUEST = {"data", "model", "training", "loss"}
 
 
 @dataclass(frozen=True)
 class Preset:
-    """name: what it is called; prominent: shown first; note: what it shows; request: the run for all classes;
-    window: 𝒩 by number of classes; per_class: training samples per class where they differ by number of classes;
-    analyze: epochs analysed afterwards, in the words of the command line; layers: those studied, none for the usual
-    one."""
+    """name: what it is called; prominent: shown first; network: whether it is there for its network, and none of the
+    paper's; note: what it shows; request: the run for all classes; window: 𝒩 by number of classes; per_class: training
+    samples per class where they differ by number of classes; analyze: epochs analysed afterwards, in the words of the
+    command line; layers: those studied, none for the usual one."""
 
     name: str
     prominent: bool
@@ -32,6 +32,7 @@ class Preset:
     per_class: Mapping[int, int] = field(default_factory=dict)
     analyze: tuple[str, ...] = ("last", "all")
     layers: tuple[str, ...] = ()
+    network: bool = False
 
     def run(self, classes: int = 10) -> RunRequest:
         """The run for the first 3 or 6 classes, or all 10."""
@@ -82,5 +83,5 @@ def _preset(values: dict[str, Any]) -> Preset:
     own: dict[str, Any] = {
         k: {int(number): count for number, count in values[k].items()} for k in ("window", "per_class") if k in values
     }
-    own |= {k: tuple(values[k]) for k in ("analyze", "layers") if k in values}
+    own |= {k: tuple(values[k]) for k in ("analyze", "layers") if k in values} | {"network": "network" in values}
     return Preset(str(name), values.get("prominent", False), values.get("note", ""), request, **own)

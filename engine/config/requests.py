@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from engine.config.fields import Field, Setting, declared, read
+from engine.config.kinds import KINDS
 from engine.losses import LOSSES
 
 DATASETS = ("mnist5k", "mnist", "fashion_mnist", "cifar10")
@@ -63,17 +64,22 @@ class DataRequest:
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """An architecture.
+    """An architecture. kind: one of engine.config.kinds.KINDS; widths from input to classes.
 
-    kind "mlp": fully connected, `widths` from input to classes; layers are named fc1, fc2, ….
-    kind "cnn": the paper's CNN for images with widths[0] channels and widths[-1] classes;
-    its linear layers are fc1 (128 → 20, no bias) and fc2 (20 → classes).
+    "mlp", "mlp-bn" with BatchNorm behind every hidden layer, "resmlp" with a bypass around every hidden layer but the
+    first: (numbers of a sample, hidden widths …, classes); layers fc1, fc2, ….
+    "cnn", the paper's, and "lenet5": (channels, classes); conv1, conv2, …, then fc1, fc2, ….
+    "resnet" and "vit": (channels, a width for each block …, classes); block1.conv1, block1.conv2, …, fc and block1.q,
+    block1.k, block1.v, block1.out, block1.fc1, block1.fc2, …, fc.
+    bias: of an MLP's layers, of other networks' hidden linear layers, of a ResNet's convolutions; the others always
+    have one.
     Any other kind is the name of one of torchvision's (engine.models.architectures.TORCHVISION), widths (channels,
     classes); activation and bias are then its own, and it is loaded, not trained here.
     """
 
     kind: Annotated[str, Setting(
-        "Kind", "widths such as 784-50-50-10, or cnn; left out: the paper's for the data", flag="--model",
+        "Kind", f"widths such as 784-50-50-10, or {', '.join(list(KINDS)[1:])}, alone or with widths; left out: the "
+        "paper's for the data", flag="--model",
     )] = "mlp"  # fmt: skip
     widths: Annotated[tuple[int, ...], Setting("Widths from input to classes")] = (784, 50, 50, 10)
     activation: Annotated[str, Setting("Activation", "between the layers", choices=ACTIVATIONS)] = "relu"
@@ -208,6 +214,13 @@ def default_model(data: DataRequest) -> ModelRequest:
     classes = 10 if data.classes is None else len(data.classes)
     hidden = (3072, 1000, 50, 50) if data.name == "cifar10" else (784, 50, 50)
     return ModelRequest(widths=(*hidden, classes))
+
+
+def usual_model(kind: str, data: DataRequest) -> ModelRequest:
+    """A network of this kind with its usual hidden widths; fully connected: the paper's for the data."""
+    usual = default_model(data)
+    first = (3 if "cifar10" in data.name else 1) if KINDS[kind].images else usual.widths[0]
+    return usual if kind == "mlp" else ModelRequest(kind, (first, *KINDS[kind].hidden, usual.widths[-1]))
 
 
 def joined(layer: str) -> tuple[str, ...]:

@@ -21,13 +21,10 @@ from engine.curvature.accumulate import over
 from engine.curvature.autodiff import ShiftedNetwork, is_curved, rows_of_derivative, second_derivative
 from engine.curvature.inputs import Inputs
 from engine.curvature.kronecker import Kronecker, Rows, Vectors
-from engine.curvature.memory import Memory, memory
+from engine.curvature.memory import FULL_LIMIT, Memory, memory
 from engine.errors import require
 from engine.losses import LossLike
 from engine.progress import Progress, silent
-
-# T · d_out up to which the second derivative of a smooth tail is taken at several places.
-FULL_LIMIT = 512
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,9 @@ Shapes = tuple[tuple[int, int], ...]
 
 CHUNK_BYTES = 128 * 2**20  # more makes no product faster
 
+# T · d_out up to which the second derivative of a smooth tail is taken at several places.
+FULL_LIMIT = 512
+
 DENSE_LIMIT = 4096  # weights up to which the dense way is also the faster one for a few directions
 
 

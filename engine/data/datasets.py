@@ -52,6 +52,11 @@ class Dataset:
         return tuple(self.train_x.shape[1:])
 
     @property
+    def image(self) -> tuple[int, int]:
+        """Height and width; 1 × 1 where samples are no images."""
+        return (self.shape[1], self.shape[2]) if len(self.shape) == 3 else (1, 1)
+
+    @property
     def inputs(self) -> int:
         """Numbers per sample: the first width of a fully connected net."""
         return int(np.prod(self.shape))

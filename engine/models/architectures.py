@@ -5,15 +5,15 @@ engine.models.networks builds it. Source: paper.md, Settings.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from engine.config import fields
+from engine.config.kinds import KINDS, flat
 from engine.config.requests import ModelRequest
 from engine.errors import require
 
-KINDS = ("mlp", "cnn")
 # torchvision's architectures that weights can be loaded into, by the name of their output layer.
 TORCHVISION = {
     "fc": (
@@ -37,31 +37,42 @@ CNN_CHANNELS = (32, 64, 128, 128)
 CNN_HIDDEN = 20
 CNN_POOLED = (0, 1, 3)  # the convolutions with a pooling behind them
 CNN_SMALLEST = 8  # pixels: three poolings leave one
+IMAGE = (28, 28)  # height and width, where nothing else is told
+LENET_CHANNELS, LENET_HIDDEN = (6, 16), (120, 84)
+LENET_SIDE = 32  # pixels: smaller images are framed by zeros
+VIT_PATCH, VIT_HEADS, VIT_MLP = 7, 4, 2  # of its blocks' linear layers the inner is so many times as wide
 
 
 @dataclass(frozen=True)
 class Layer:
     """One layer with weights. width: its outputs (channels for a convolution), taking `inputs` numbers each;
-    places: how many times each is computed (positions of the image); bias: whether each adds a number."""
+    places: how many times each is computed (positions of the image, patches); bias: whether each adds a number;
+    norms: parameters of the normalisations beside it."""
 
     name: str
     inputs: int
     width: int
     places: int = 1
     bias: bool = False
+    norms: int = 0
 
     @property
-    def convolution(self) -> bool:
-        return self.name.startswith("conv")
+    def shape(self) -> tuple[int, int]:
+        """(d_out, d_in)."""
+        return self.width, self.inputs
 
     @property
     def parameters(self) -> int:
-        return self.width * (self.inputs + self.bias)
+        return self.width * (self.inputs + self.bias) + self.norms
 
     @property
     def operations(self) -> float:
         """Of one sample's forward pass: a multiplication and an addition per weight and place."""
         return 2.0 * self.inputs * self.width * self.places
+
+
+def _title(kind: str) -> str:
+    return {"cnn": "The CNN", "vit": "The vision transformer"}.get(kind, KINDS[kind].short if kind in KINDS else kind)
 
 
 def check(request: ModelRequest) -> None:
@@ -79,83 +90,140 @@ def check(request: ModelRequest) -> None:
         f"The widths {widths} describe no net; give the inputs, the hidden layers and the classes, "
         "each at least 1, for example 784, 50, 50, 10.",
     )
+    own = KINDS.get(request.kind)
+    hidden = widths[1:-1]
     require(
-        request.kind == "mlp" or len(widths) == 2,
+        len(widths) == 2 or (own is not None and bool(own.hidden)),
         f"The widths of a {request.kind} are (channels, classes), for example (1, 10) or (3, 10); {widths} was given.",
     )
+    if own is not None:
+        require(
+            not own.alike or (len(set(hidden)) == 1 and (request.kind != "vit" or hidden[0] % VIT_HEADS == 0)),
+            f"The hidden widths of a {own.short} are all the same"
+            f"{f', a multiple of {VIT_HEADS}' if request.kind == 'vit' else ''}, for example "
+            f"{'-'.join(map(str, (widths[0], *own.hidden, widths[-1])))}; {widths} was given.",
+        )
+        require(
+            request.kind != "resnet" or (bool(hidden) and list(hidden) == sorted(hidden)),
+            f"A ResNet has at least one block, and its widths never fall, for example (1, 16, 32, 64, 10); {widths} "
+            "was given.",
+        )
     require(widths[-1] >= 2, f"A classifier needs at least two outputs; the widths {widths} end in {widths[-1]}.")
 
 
 def fitting(request: ModelRequest, shape: tuple[int, ...], classes: int) -> ModelRequest:
     """The same net for samples of this shape, (inputs,) or (channels, h, w), and so many classes."""
-    first = math.prod(shape) if request.kind == "mlp" else shape[0]
-    hidden = request.widths[1:-1] if request.kind == "mlp" else ()
-    return ModelRequest(request.kind, (first, *hidden, classes), request.activation, request.bias)
+    first = math.prod(shape) if flat(request.kind) else shape[0]
+    return ModelRequest(request.kind, (first, *request.widths[1:-1], classes), request.activation, request.bias)
 
 
 def check_fit(request: ModelRequest, shape: tuple[int, ...], classes: int, data: str) -> None:
     """ValueError unless the net takes samples of this shape, (inputs,) or (channels, h, w), and answers with
     these classes; `data` names them in the sentence."""
     check(request)
-    mlp = request.kind == "mlp"
+    vectors, title = flat(request.kind), _title(request.kind)
     require(
-        mlp or len(shape) == 3,
-        f"{'The CNN' if request.kind == 'cnn' else request.kind} needs images, and the samples of {data} have shape "
-        f"{shape}. Choose a fully connected net.",
+        vectors or len(shape) == 3,
+        f"{title} needs images, and the samples of {data} have shape {shape}. Choose a fully connected net.",
     )
+    sizes = {"cnn": (CNN_SMALLEST, math.inf), "lenet5": (1, LENET_SIDE)}
+    least, most = sizes.get(request.kind, (1, math.inf))
     require(
-        request.kind != "cnn" or min(shape[1:]) >= CNN_SMALLEST,
-        f"The CNN needs images of at least {CNN_SMALLEST} × {CNN_SMALLEST} pixels, and those of {data} have "
-        f"{' × '.join(map(str, shape[1:]))}. Choose a fully connected net.",
+        vectors or (min(shape[1:]) >= least and max(shape[1:]) <= most),
+        f"{title} needs images of at {f'least {least} × {least}' if most == math.inf else f'most {most} × {most}'} "
+        f"pixels, and those of {data} have {' × '.join(map(str, shape[1:]))}. Choose a fully connected net.",
     )
     right = fitting(request, shape, classes).widths
+    prefix = "" if request.kind == "mlp" else f"{request.kind}:"
     require(
         (request.widths[0], request.widths[-1]) == (right[0], right[-1]),
-        f"The network takes {request.widths[0]} {'inputs' if mlp else 'channels'} and knows {request.widths[-1]} "
+        f"The network takes {request.widths[0]} {'inputs' if vectors else 'channels'} and knows {request.widths[-1]} "
         f"classes; {data} has {right[0]} and {right[-1]}. Give the model "
-        f"{'' if mlp else request.kind + ':'}{'-'.join(map(str, right))}, or choose other data.",
+        f"{prefix}{'-'.join(map(str, right))}, or choose other data.",
     )
 
 
-def linear_shapes(request: ModelRequest) -> dict[str, tuple[int, int]]:
-    """(outputs, inputs) of the linear layers of an "mlp" or "cnn", by name, from input to output."""
-    return {part.name: (part.width, part.inputs) for part in layers(request) if not part.convolution}
-
-
-def linear_layers(request: ModelRequest) -> tuple[str, ...]:
-    """Names of the linear layers of an "mlp" or "cnn", from input to output."""
-    return tuple(linear_shapes(request))
+def shapes(request: ModelRequest) -> dict[str, tuple[int, int]]:
+    """(d_out, d_in) of the layers of a net that is trained here, by name, from input to output."""
+    return {part.name: part.shape for part in layers(request)}
 
 
 def usual_layer(names: Sequence[str]) -> str:
-    """The paper's choice among linear layers from input to output: the one before the output layer (the output layer
-    where there is no other)."""
+    """The paper's choice among layers from input to output: the one before the output layer (the output layer where
+    there is no other)."""
     return names[max(len(names) - 2, 0)]
 
 
 def studied_layer(request: ModelRequest) -> str:
-    """The paper's choice in an "mlp" or "cnn"."""
-    return usual_layer(linear_layers(request))
+    """The paper's choice in a net that is trained here."""
+    return usual_layer(list(shapes(request)))
 
 
-def layers(request: ModelRequest, image: tuple[int, int] = (28, 28)) -> tuple[Layer, ...]:
-    """All layers with weights, from input to output; image: height and width, where there are convolutions.
+def layers(request: ModelRequest, image: tuple[int, int] = IMAGE) -> tuple[Layer, ...]:
+    """All layers with weights, from input to output; image: height and width, where they are taken.
     ValueError: see `check`."""
     check(request)
     require(
         request.kind in KINDS,
         f"{request.kind} is torchvision's: its layers are known once its weights are read.",
     )
-    widths, bias = request.widths, request.bias
-    if request.kind == "mlp":
-        return tuple(Layer(f"fc{i + 1}", v, w, 1, bias) for i, (v, w) in enumerate(pairwise(widths)))
-    convolutions, (height, width) = [], image
-    for i, (v, w) in enumerate(pairwise((widths[0], *CNN_CHANNELS))):
-        convolutions.append(Layer(f"conv{i + 1}", 9 * v, w, height * width, True))
+    return tuple(_LAYERS.get(request.kind, _mlp)(request, *image))
+
+
+def _mlp(request: ModelRequest, *_: int) -> Iterator[Layer]:
+    last = len(request.widths) - 1
+    for i, (v, w) in enumerate(pairwise(request.widths), 1):
+        yield Layer(f"fc{i}", v, w, 1, request.bias, 2 * w if request.kind == "mlp-bn" and i < last else 0)
+
+
+def _cnn(request: ModelRequest, height: int, width: int) -> Iterator[Layer]:
+    for i, (v, w) in enumerate(pairwise((request.widths[0], *CNN_CHANNELS))):
+        yield Layer(f"conv{i + 1}", 9 * v, w, height * width, True)
         if i in CNN_POOLED:
             height, width = height // 2, width // 2
-    head = Layer("fc1", CNN_CHANNELS[-1], CNN_HIDDEN, 1, bias)
-    return (*convolutions, head, Layer("fc2", CNN_HIDDEN, widths[-1], 1, True))
+    yield Layer("fc1", CNN_CHANNELS[-1], CNN_HIDDEN, 1, request.bias)
+    yield Layer("fc2", CNN_HIDDEN, request.widths[-1], 1, True)
+
+
+def _lenet5(request: ModelRequest, *_: int) -> Iterator[Layer]:
+    channels, classes = request.widths
+    side = LENET_SIDE
+    for i, (v, w) in enumerate(pairwise((channels, *LENET_CHANNELS)), 1):
+        yield Layer(f"conv{i}", 25 * v, w, (side - 4) ** 2, True)
+        side = (side - 4) // 2
+    for i, (v, w) in enumerate(pairwise((LENET_CHANNELS[-1] * side**2, *LENET_HIDDEN)), 1):
+        yield Layer(f"fc{i}", v, w, 1, request.bias)
+    yield Layer("fc3", LENET_HIDDEN[-1], classes, 1, True)
+
+
+def _resnet(request: ModelRequest, height: int, width: int) -> Iterator[Layer]:
+    (channels, *hidden, classes), bias = request.widths, request.bias
+    yield Layer("conv1", 9 * channels, hidden[0], height * width, bias, 2 * hidden[0])
+    for i, (v, w) in enumerate(pairwise((hidden[0], *hidden)), 1):
+        if v < w:
+            height, width = -(-height // 2), -(-width // 2)
+        yield Layer(f"block{i}.conv1", 9 * v, w, height * width, bias, 2 * w)
+        yield Layer(f"block{i}.conv2", 9 * w, w, height * width, bias, 2 * w)
+    yield Layer("fc", hidden[-1], classes, 1, True)
+
+
+def _vit(request: ModelRequest, height: int, width: int) -> Iterator[Layer]:
+    (channels, *hidden, classes), bias = request.widths, request.bias
+    w, places = hidden[0], -(-height // VIT_PATCH) * -(-width // VIT_PATCH)
+    yield Layer("patch", VIT_PATCH**2 * channels, w, places, True)
+    for i in range(1, len(hidden) + 1):
+        yield from (Layer(f"block{i}.{n}", w, w, places, bias, 2 * w * (n == "q")) for n in ("q", "k", "v", "out"))
+        yield Layer(f"block{i}.fc1", w, VIT_MLP * w, places, bias, 2 * w)
+        yield Layer(f"block{i}.fc2", VIT_MLP * w, w, places, bias)
+    yield Layer("fc", w, classes, 1, True, 2 * w)
+
+
+_LAYERS: Mapping[str, Callable[..., Iterator[Layer]]] = {
+    "cnn": _cnn,
+    "lenet5": _lenet5,
+    "resnet": _resnet,
+    "vit": _vit,
+}
 
 
 def parameter_count(request: ModelRequest) -> int:

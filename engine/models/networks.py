@@ -1,11 +1,9 @@
 """Architectures: build one from its description, and find the description of bare weights.
 
-Those trained here are plain sequences whose linear layers are named fc1, fc2, …, so that a layer's downstream
-part is the rest of the sequence (source: paper.md, Settings). Others are torchvision's: engine.models.torchvision_nets.
+Those trained here are in engine.models.modules; others are torchvision's: engine.models.torchvision_nets.
 """
 
 import re
-from collections import OrderedDict
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
@@ -13,57 +11,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.config.kinds import KINDS
 from engine.config.requests import ModelRequest
 from engine.errors import require
-from engine.models import torchvision_nets
-from engine.models.architectures import CNN_CHANNELS, CNN_HIDDEN, CNN_POOLED, KINDS, check, linear_shapes
+from engine.models import architectures, torchvision_nets
+from engine.models.architectures import CNN_CHANNELS, CNN_HIDDEN, Layer, check
+from engine.models.modules import MODULES
 from engine.models.weight_files import unwrap
 
-_ACTIVATION = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 _POSSIBLE = (
     "Possible are a fully connected net (2-D weights that chain, each with or without a 1-D bias), the "
     "paper's CNN (four 3×3 convolutions to 32, 64, 128, 128 channels, then linear 128 → 20 → classes), and "
     "torchvision's architectures, unchanged but for channels and classes"
 )
-
-
-class MLP(nn.Sequential):
-    """Fully connected net fc1 … fcL with an activation between them; flattens images itself.
-
-    widths: (inputs, hidden …, classes). Input (n, inputs) or (n, channels, h, w), output logits (n, classes).
-    """
-
-    def __init__(self, widths: tuple[int, ...], activation: str = "relu", bias: bool = False) -> None:
-        layers = OrderedDict[str, nn.Module](flatten=nn.Flatten())
-        for i in range(1, len(widths)):
-            layers[f"fc{i}"] = nn.Linear(widths[i - 1], widths[i], bias=bias)
-            if i < len(widths) - 1:
-                layers[f"act{i}"] = _ACTIVATION[activation]()
-        super().__init__(layers)
-
-
-class CNN(nn.Sequential):
-    """The paper's CNN: 3×3 convolutions (padding 1) to 32, 64, 128, 128 channels, 2×2 max pooling behind
-    the first, second and fourth, global average, fc1 (128 → 20), fc2 (20 → classes).
-
-    Input (n, channels, h, w) with h, w ≥ 8, output logits (n, classes). `bias` is that of fc1, the studied
-    layer; convolutions and fc2 always have one.
-    """
-
-    def __init__(self, channels: int, classes: int, activation: str = "relu", bias: bool = False) -> None:
-        act = _ACTIVATION[activation]
-        layers = OrderedDict[str, nn.Module]()
-        for i, (before, after) in enumerate(pairwise((channels, *CNN_CHANNELS))):
-            layers[f"conv{i + 1}"] = nn.Conv2d(before, after, 3, padding=1)
-            layers[f"act{i + 1}"] = act()
-            if i in CNN_POOLED:
-                layers[f"pool{i + 1}"] = nn.MaxPool2d(2)
-        layers["average"] = nn.AdaptiveAvgPool2d(1)
-        layers["flatten"] = nn.Flatten()
-        layers["fc1"] = nn.Linear(CNN_CHANNELS[-1], CNN_HIDDEN, bias=bias)
-        layers["act5"] = act()
-        layers["fc2"] = nn.Linear(CNN_HIDDEN, classes)
-        super().__init__(layers)
 
 
 def build(request: ModelRequest, seed: int) -> nn.Module:
@@ -75,18 +35,21 @@ def build(request: ModelRequest, seed: int) -> nn.Module:
     # On the CPU's generator alone: torch.manual_seed would also move the accelerator's, which is not restored.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        if request.kind == "mlp":
-            return MLP(request.widths, request.activation, request.bias)
-        channels, classes = request.widths
-        if request.kind == "cnn":
-            return CNN(channels, classes, request.activation, request.bias)
-        return torchvision_nets.build(request.kind, channels, classes)
+        if request.kind in KINDS:
+            return MODULES[request.kind](request.widths, request.activation, request.bias)
+        return torchvision_nets.build(request.kind, *request.widths)
 
 
-def layer_shapes(request: ModelRequest) -> dict[str, tuple[int, int]]:
-    """(outputs, inputs) of the linear layers that can be studied, fed one vector per sample, by name, from input to
-    output."""
-    return linear_shapes(request) if request.kind in KINDS else torchvision_nets.layer_shapes(request)
+def layers(request: ModelRequest, image: tuple[int, int] = architectures.IMAGE) -> tuple[Layer, ...]:
+    """The layers that can be studied, from input to output, for images of this height and width."""
+    own = request.kind in KINDS
+    return architectures.layers(request, image) if own else torchvision_nets.layers(request, image)
+
+
+def studied_layer(request: ModelRequest) -> str:
+    """The one that the paper would study; in torchvision's networks among those that are fed one vector a sample."""
+    own = request.kind in KINDS
+    return architectures.studied_layer(request) if own else torchvision_nets.studied_layer(request)
 
 
 def infer(state: Any, activation: str = "relu") -> ModelRequest:

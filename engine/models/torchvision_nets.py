@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from engine.config.requests import ModelRequest
 from engine.errors import require
-from engine.models.architectures import TORCHVISION
+from engine.models.architectures import TORCHVISION, Layer, usual_layer
 
 SIDE = 224  # pixels: every architecture takes such images
 _COUNTER = "num_batches_tracked"  # of BatchNorm: of no use after training, and absent from some files
@@ -38,21 +38,42 @@ def build(kind: str, channels: int, classes: int) -> nn.Module:
     return model
 
 
-def layer_shapes(request: ModelRequest) -> dict[str, tuple[int, int]]:
-    """(outputs, inputs) of the linear layers that are fed one vector per sample, by name, found by trying."""
+def layers(request: ModelRequest, image: tuple[int, int]) -> tuple[Layer, ...]:
+    """The linear layers and convolutions that are used once, from input to output, found by trying; for images that
+    are too small, at torchvision's own size."""
+    try:
+        return tuple(layer for layer, _ in _tried(request, image))
+    except RuntimeError:
+        return tuple(layer for layer, _ in _tried(request, (SIDE, SIDE)))
+
+
+def studied_layer(request: ModelRequest) -> str:
+    """The one the paper would study among the layers that are fed one vector per sample."""
+    return usual_layer([layer.name for layer, axes in _tried(request, (SIDE, SIDE)) if axes == 2])
+
+
+def _tried(request: ModelRequest, image: tuple[int, int]) -> list[tuple[Layer, int]]:
+    """The layers, each with the number of axes that it is fed."""
     model = outline(request)
-    fed: dict[str, list[int]] = {}
-    shapes = {name: (m.out_features, m.in_features) for name, m in model.named_modules() if isinstance(m, nn.Linear)}
+    calls: dict[str, list[tuple[Layer, int]]] = {}
 
-    def seen_by(name: str) -> None:
-        layer = model.get_submodule(name)
-        layer.register_forward_hook(lambda _, args, __: fed.setdefault(name, []).append(args[0].ndim))
+    def see(name: str, layer: nn.Linear | nn.Conv2d) -> None:
+        inputs, width = layer.weight[0].numel(), len(layer.weight)
 
-    for name in shapes:
-        seen_by(name)
+        def hook(_: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> None:
+            places = out.numel() // (len(out) * width)
+            calls.setdefault(name, []).append(
+                (Layer(name, inputs, width, places, layer.bias is not None), args[0].ndim)
+            )
+
+        layer.register_forward_hook(hook)
+
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            see(name, module)
     with torch.no_grad():
-        model(torch.empty(2, request.widths[0], SIDE, SIDE, device="meta"))
-    return {name: shape for name, shape in shapes.items() if fed.get(name) == [2]}
+        model(torch.empty(2, request.widths[0], *image, device="meta"))
+    return [uses[0] for uses in calls.values() if len(uses) == 1]
 
 
 def infer(state: Mapping[str, Tensor]) -> ModelRequest:

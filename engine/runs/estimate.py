@@ -10,6 +10,7 @@ words of w = 1 (float32) or 2:
 
     an epoch      N/B · L · step + 4 N F / dense                              a step is three ways through, a look one
     an analysis   (200 + 2 k) step + 2 w N F / dense + 4 w r N D e / product + (3 D + w m k) e² / 2 · eigen
+                  at T places, with K outputs: F as often again for each of them, the products min(T, K + 3) times
 
 The most similar work is the nearest by these laws at TYPICAL speeds. Where nothing of its kind was done, the speeds
 that `python -m engine calibrate` measured on this machine stand in their place. Nothing here imports torch.
@@ -19,17 +20,18 @@ Expect the right size, not the right digit: within a factor of two on a machine 
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
 
 from cache.store import Store
 from engine import units
+from engine.config.kinds import KINDS, flat
 from engine.config.requests import ModelRequest, RunRequest, joined
-from engine.curvature.memory import CHUNK_BYTES, DENSE_LIMIT, Shapes, joint_memory, memory
+from engine.curvature.memory import CHUNK_BYTES, DENSE_LIMIT, FULL_LIMIT, Shapes, joint_memory, memory
 from engine.errors import require
-from engine.models.architectures import KINDS, layers
+from engine.models.architectures import IMAGE, layers
 from engine.results.names import NAMES
 from engine.runs.library import Analysed, Run
 from engine.training.schedule import EVALUATED_AT_ONCE
@@ -41,7 +43,6 @@ KRYLOV = 25
 JOINT_MATRICES = 2  # C and E[h²]: nothing is paired
 # Operations that a resample costs per sample and direction.
 RESAMPLE = 200.0
-IMAGE = (28, 28)
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Cost:
 class Subject:
     """A layer to be analysed, or several jointly. forward: operations of one sample's way through the whole network;
     rank: most eigenpairs of one sample's curvature, the classes for a ReLU network, d_out where the tail is smooth;
-    shapes: (d_out, d_in) of each of several layers, whose sums are then d_out and d_in."""
+    shapes: (d_out, d_in) of each of several layers, whose sums are then d_out and d_in; places: T, at which one is
+    used; full: whether the second derivative of the tail is taken."""
 
     d_out: int
     d_in: int
@@ -87,11 +89,20 @@ class Subject:
     rank: int
     forward: float = 0.0
     shapes: Shapes = ()
+    places: int = 1
+    full: bool = False
 
     @property
     def dimension(self) -> int:
         """D, the number of weights."""
         return sum(d_out * d_in for d_out, d_in in self.shapes or ((self.d_out, self.d_in),))
+
+    @property
+    def written(self) -> bool:
+        """Whether vectors are written out, see engine.curvature.factors.Tail."""
+        vectors = self.rank + 2
+        kept = self.places * (vectors * self.d_out + 2 * self.d_in)
+        return self.places > 1 and vectors * self.dimension < kept
 
 
 # -- speeds ---------------------------------------------------------------------------------------------
@@ -198,7 +209,7 @@ def training(
     like = _scaled(earlier.epochs.get(model.kind, ()), law)
     if like is None and calibration is not None:
         like = epoch_seconds(model, samples, plan.batch_size, calibration, image, unseen), False
-    data = (samples + unseen) * (parts[0].inputs if model.kind == "mlp" else model.widths[0] * math.prod(image))
+    data = (samples + unseen) * (parts[0].inputs if flat(model.kind) else model.widths[0] * math.prod(image))
     # Weights, gradients, the step, a copy for the checkpoint, and momentum.
     copies = (5 if plan.momentum else 4) * sum(layer.parameters for layer in parts)
     wide = sum(layer.width * layer.places for layer in parts)
@@ -211,28 +222,32 @@ def training(
 
 
 def subject(model: ModelRequest, layer: str, image: tuple[int, int] = IMAGE) -> Subject:
-    """What an analysis of this layer, or of several joined by "+", meets. ValueError if the net has no such linear
-    layer."""
-    linear = {part.name: part for part in layers(model, image) if not part.convolution}
+    """What an analysis of this layer, or of several joined by "+", meets. ValueError if the net has no such layer."""
+    parts = {part.name: part for part in layers(model, image)}
     for name in joined(layer):
-        require(name in linear, f"The network has no layer {name!r}; its linear layers are {', '.join(linear)}.")
-    studied = [linear[name] for name in joined(layer)]
-    classes, width = model.widths[-1], sum(part.width for part in studied)
-    smooth = model.activation != "relu" and studied[0].name != list(linear)[-1]
-    rank = width if smooth else min(classes, width)
-    shapes = tuple((part.width, part.inputs) for part in studied) if len(studied) > 1 else ()
-    inputs = sum(part.inputs for part in studied)
-    return Subject(width, inputs, classes, rank, forward_operations(model, image), shapes)
+        require(name in parts, f"The network has no layer {name!r}; its layers are {', '.join(parts)}.")
+    studied = [parts[name] for name in joined(layer)]
+    shapes = tuple((part.width, part.inputs) for part in studied)
+    smooth = (model.activation != "relu" or model.kind == "vit") and studied[0].name != list(parts)[-1]
+    return _subject(shapes, studied[0].places, model.widths[-1], smooth, forward_operations(model, image))
 
 
 def subject_of(run: Run, layer: str) -> Subject:
     """The same for a run, whose network may be one of torchvision's."""
-    model = run.request.model
+    model, names = run.request.model, joined(layer)
     if model.kind in KINDS:
-        return subject(model, layer, image_of(run.request.data.name))
-    shapes = tuple(run.layers[name] for name in joined(layer))
-    width, inputs, classes = sum(out for out, _ in shapes), sum(into for _, into in shapes), model.widths[-1]
-    return Subject(width, inputs, classes, min(classes, width), shapes=shapes if len(shapes) > 1 else ())
+        known = subject(model, layer, image_of(run.request.data.name))
+        return known if len(names) > 1 else replace(known, places=run.places.get(layer, known.places))
+    return _subject(tuple(run.layers[n] for n in names), run.places.get(names[0], 1), model.widths[-1])
+
+
+def _subject(shapes: Shapes, places: int, classes: int, smooth: bool = False, forward: float = 0.0) -> Subject:
+    width, inputs = sum(out for out, _ in shapes), sum(into for _, into in shapes)
+    if len(shapes) > 1:
+        return Subject(width, inputs, classes, width if smooth else min(classes, width), forward, shapes)
+    full = smooth and (places == 1 or places * width <= FULL_LIMIT)
+    rank = width * min(places, inputs) if full else min(classes, width if places == 1 else width * inputs)
+    return Subject(width, inputs, classes, rank, forward, places=places, full=full)
 
 
 def analysis_seconds(
@@ -248,7 +263,9 @@ def analysis_seconds(
     if layer.shapes:
         ways *= 2 * repeats * (layer.classes + sum(d_in for _, d_in in layer.shapes[1:]))
         matrices = JOINT_MATRICES
-    products = 4.0 * repeats * d * side + RESAMPLE * bootstrap * k
+    if layer.places > 1:
+        ways *= 1 + layer.classes + layer.places * layer.d_out * layer.full
+    products = 4.0 * repeats * d * side * min(layer.places, layer.rank + 3) + RESAMPLE * bootstrap * k
     per_sample = ways * layer.forward / speeds.dense + products / speeds.product
     overhead, eigen = (200 + 2 * k) * speeds.step, (3 * d + words * matrices * k) * side**2 / 2 * speeds.eigen
     return overhead + words * samples * per_sample + eigen
@@ -271,7 +288,10 @@ def analysis(
     if layer.shapes:
         need = joint_memory(layer.shapes, top_k, item)
     else:
-        need = memory(samples, layer.d_out, layer.d_in, layer.rank, top_k, item)
+        need = memory(
+            samples, layer.d_out, layer.d_in, layer.rank, top_k, item,
+            places=layer.places, classes=layer.classes, written=layer.written, full=layer.full,
+        )  # fmt: skip
     each = max(need.triangles, need.along) if whole else need.along
     stretch = min(need.stretch * CHUNK_BYTES, samples * each)
     size = PROCESS_BYTES + need.factors + (need.dense if whole else need.projected) + stretch

@@ -6,9 +6,8 @@ from pathlib import Path
 from engine.config.requests import RunRequest
 from engine.data.datasets import Dataset
 from engine.errors import require
-from engine.models.architectures import usual_layer
 from engine.models.inspection import Inspection, Weights
-from engine.models.networks import infer, layer_shapes, rebuild
+from engine.models.networks import infer, layers, rebuild, studied_layer
 from engine.models.weight_files import digest, read
 from engine.progress import Progress, silent
 from engine.training.sgd import Step, evaluate
@@ -35,10 +34,10 @@ def inspect(files: Sequence[Path], activation: str = "relu", progress: Progress 
     floating = sum(t.numel() for name, t in first.items() if t.is_floating_point() and "running_" not in name)
     try:
         model, why = infer(first, activation), ""
-        layers = layer_shapes(model)
+        studied, sizes = studied_layer(model), {part.name: part.shape for part in layers(model)}
     except ValueError as error:
         return Inspection(tuple(digests), listed, None, str(error), {}, "", floating)
-    return Inspection(tuple(digests), listed, model, why, layers, usual_layer(list(layers)), floating)
+    return Inspection(tuple(digests), listed, model, why, sizes, studied, floating)
 
 
 def steps(request: RunRequest, files: Sequence[Path], data: Dataset, device: str) -> Iterator[Step]:

@@ -5,6 +5,7 @@ give to them are written here.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +16,9 @@ from numpy import ndarray
 
 from cache.store import Entry, Store
 from engine.config.requests import AnalysisRequest, RunRequest, analysis_request, run_request
+from engine.curvature.memory import DENSE_LIMIT
 from engine.errors import require
-from engine.models.architectures import linear_shapes, usual_layer
+from engine.models.architectures import shapes, usual_layer
 from engine.results.analysis import Analysis
 from engine.results.record import Check
 
@@ -26,6 +28,8 @@ BLOCKS, SPECTRA = LARGE = ("blocks", "spectra")
 CHECK = "check"
 # What a run takes from its record as it stands there.
 _AS_WRITTEN = ("fingerprint", "data_name", "samples", "device", "created", "finished", "end")
+PAPERS = ("mlp", "cnn")
+LEADING = 300  # directions of a larger layer that are analysed unasked
 # Characters of a name: what a menu shows in one line.
 LABEL_LENGTH = 60
 
@@ -58,8 +62,9 @@ class History:
 class Run:
     """One training run. finished: whether it reached its end, which `end` tells in a sentence; an unfinished
     one is at work or was interrupted. checkpoints: epochs whose weights are kept. fingerprint: of the data.
-    label: the name its user gave it, empty without one. layers: (outputs, inputs) of the linear layers that can be
-    studied, by name."""
+    label: the name its user gave it, empty without one. layers: (d_out, d_in) of the layers that can be studied, by
+    name; places: at how many places of a sample each is used, one where it is not told; studied: the layer that is
+    studied unless another one is named."""
 
     key: str
     request: RunRequest
@@ -75,6 +80,8 @@ class Run:
     checkpoints: tuple[int, ...]
     label: str = ""
     layers: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    places: Mapping[str, int] = field(default_factory=dict)
+    studied: str = ""
 
     @property
     def last_epoch(self) -> int:
@@ -114,7 +121,9 @@ def run(store: Store, key: str) -> Run | None:
     try:
         request = run_request(dict(meta["request"]))
         # Written before layers were kept: those of the request.
-        shapes = meta["layers"] if "layers" in meta else linear_shapes(request.model)
+        layers = meta["layers"] if "layers" in meta else shapes(request.model)
+        # JSON sorts the names of a record.
+        order = meta.get("order", list(layers))
         return Run(
             key=key,
             request=request,
@@ -122,7 +131,9 @@ def run(store: Store, key: str) -> Run | None:
             history=History.of(meta["records"]),
             checkpoints=tuple(int(name) for name in store.list("runs", key, "checkpoints")),
             label=label(store, key),
-            layers={name: (width, inputs) for name, (width, inputs) in shapes.items()},
+            layers={name: (layers[name][0], layers[name][1]) for name in order},
+            places=meta.get("places", {}),
+            studied=meta.get("studied") or usual_layer(order),
             **{name: meta[name] for name in _AS_WRITTEN},
         )
     except (KeyError, TypeError, ValueError):
@@ -191,7 +202,13 @@ def siblings(runs: Iterable[Run], run: Run) -> tuple[Run, ...]:
 
 def default_analysis(run: Run, epoch: int) -> AnalysisRequest:
     """The analysis a run gets unasked: the layer the paper studies, the batch size it was trained with."""
-    return AnalysisRequest(run.key, epoch, usual_layer(list(run.layers)), run.request.training.batch_size)
+    top_k = usual_directions(run.request.model.kind, math.prod(run.layers[run.studied]))
+    return AnalysisRequest(run.key, epoch, run.studied, run.request.training.batch_size, top_k=top_k)
+
+
+def usual_directions(kind: str, dimension: int) -> int | None:
+    """How many directions of a layer are analysed unasked, None for all; of the paper's networks always all."""
+    return None if kind in PAPERS or dimension <= DENSE_LIMIT else LEADING
 
 
 def chosen_epochs(words: Iterable[str], run: Run) -> tuple[int, ...]:

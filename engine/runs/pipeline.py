@@ -26,7 +26,7 @@ from engine.data.datasets import Dataset, load
 from engine.device import resolve
 from engine.errors import require
 from engine.models.architectures import check_fit
-from engine.models.networks import build, layer_shapes
+from engine.models.networks import build, layers, studied_layer
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
 from engine.results.record import Check
@@ -106,13 +106,17 @@ class Pipeline:
 
     def _begun(self, request: RunRequest, data: Dataset) -> dict[str, Any]:
         """The record of a run before its first epoch."""
+        parts = layers(request.model, data.image)
         return {
             "request": to_json(request),
             "fingerprint": data.fingerprint,
             "data_name": data.name,
             "class_names": list(data.class_names),
             "samples": len(data.train_x),
-            "layers": layer_shapes(request.model),
+            "layers": {part.name: part.shape for part in parts},
+            "order": [part.name for part in parts],
+            "places": {part.name: part.places for part in parts},
+            "studied": studied_layer(request.model),
             "device": str(resolve(self.device)),
             "created": time.time(),
             "finished": False,

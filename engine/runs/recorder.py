@@ -16,7 +16,7 @@ from torch import Tensor
 from cache.progress import Stopped
 from engine.config.requests import AnalysisRequest, RunRequest, TrainingRequest
 from engine.device import resolve, threads
-from engine.models.architectures import linear_shapes, studied_layer
+from engine.models.architectures import shapes, studied_layer
 from engine.models.networks import build
 from engine.results import commutation, power_law
 from engine.results.analysis import Analysis
@@ -133,7 +133,7 @@ class Camera:
             request=self.request,
             fingerprint=self.data.fingerprint,
             layer=layer,
-            shape=linear_shapes(self.request.model)[layer],
+            shape=shapes(self.request.model)[layer],
             samples=len(self.data.train_y),
             device=str(resolve(self.pipeline.device)),
             changed=time.time(),

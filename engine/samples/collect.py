@@ -19,7 +19,6 @@ from engine.curvature.projection import in_eigenbasis
 from engine.device import free_memory, resolve
 from engine.errors import require
 from engine.losses import lookup
-from engine.models.architectures import usual_layer
 from engine.progress import Progress, silent
 from engine.runs import eviction, library
 from engine.runs.pipeline import Pipeline
@@ -37,7 +36,7 @@ def keep(pipeline: Pipeline, run: str, epoch: int, layer: str | None = None) -> 
     """The samples of a checkpoint as they are kept: from the cache, or looked at now. layer: the one the paper studies
     for None. Errors: see `look` and Pipeline.restore."""
     trained_run = library.find(pipeline.store, run)
-    layer = layer or usual_layer(list(trained_run.layers))
+    layer = layer or trained_run.studied
     require("+" not in layer, "Single samples are looked at before one layer. Name one.")
     require(
         layer in trained_run.layers, f"There is no layer {layer!r} to study; there are {', '.join(trained_run.layers)}."

@@ -20,6 +20,7 @@ from typing import Any
 
 from engine.config import fields
 from engine.config.fields import is_count
+from engine.config.kinds import KINDS
 from engine.config.presets import CLASSES, Preset, preset
 from engine.config.requests import (
     SETTINGS,
@@ -30,6 +31,7 @@ from engine.config.requests import (
     TrainingRequest,
     default_model,
     key,
+    usual_model,
 )
 from engine.data.sources import located
 from engine.errors import require
@@ -183,7 +185,7 @@ def _cell(values: Mapping[str, Any], base: Preset | None, name: str, varied: Seq
 
     usual = AnalysisRequest("", -1, architectures.studied_layer(run.model), run.training.batch_size)
     analysis = replace(usual, **_of(AnalysisRequest, given))
-    layers = architectures.linear_layers(run.model)
+    layers = architectures.shapes(run.model)
     unknown = [layer for layer in analysis.layer.split("+") if layer not in layers]
     require(not unknown, f"There is no layer {', '.join(unknown)} in this network; it has {', '.join(layers)}.")
 
@@ -214,8 +216,9 @@ def _run(given: Mapping[str, Any], base: Preset | None, labels: tuple[int, ...] 
             data["classes"] = labels
         run = replace(run, data=replace(run.data, **data))
     model = _of(ModelRequest, given)
-    if model.get("kind") == "cnn" and "widths" not in model and run.model.kind != "cnn":
-        model["widths"] = (3 if "cifar10" in run.data.name else 1, run.model.widths[-1])
+    kind = model.get("kind", run.model.kind)
+    if kind != run.model.kind and kind in KINDS and "widths" not in model:
+        model["widths"] = (*usual_model(kind, run.data).widths[:-1], run.model.widths[-1])
     if labels is not None:
         # The widths given are those for all classes, as in a preset.
         model["widths"] = (*model.get("widths", run.model.widths)[:-1], len(labels))
@@ -236,7 +239,7 @@ def _check(run: RunRequest, classes: int) -> None:
     """ValueError for what can be told to be impossible without the data."""
     fields.check(run)
     architectures.check(run.model)
-    require(run.model.kind in architectures.KINDS, f"{run.model.kind} can be loaded, not trained.")
+    require(run.model.kind in KINDS, f"{run.model.kind} can be loaded, not trained.")
     require(
         run.data.classes is None or len(run.data.classes) == classes,
         f"The network ends in {classes} outputs, and {len(run.data.classes or ())} classes are kept. Give both alike.",
@@ -266,7 +269,8 @@ def _text(values: Mapping[str, Any], name: str, where: str = "", default: str = 
 
 def _named(run: RunRequest) -> str:
     data = _LABELS.get(run.data.name, Path(run.data.name).stem)
-    net = "CNN" if run.model.kind == "cnn" else "-".join(map(str, run.model.widths[:-1]))
+    kind = KINDS[run.model.kind]
+    net = " ".join(filter(None, (kind.short, "-".join(map(str, run.model.widths[:-1])) if kind.hidden else "")))
     return f"{data}, {net}, {lookup(run.loss).short}"
 
 

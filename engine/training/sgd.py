@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from engine.config.kinds import flat
 from engine.config.requests import TrainingRequest
 from engine.data.datasets import Dataset
 from engine.device import resolve, threads
@@ -79,6 +80,12 @@ def train(
     ValueError: settings, loss, device, or a model that does not fit the data.
     """
     check(request, len(data.train_y))
+    lonely = len(data.train_y) % request.batch_size == 1 or request.batch_size == 1
+    require(
+        not lonely or not any(isinstance(part, nn.BatchNorm1d) for part in model.modules()),
+        f"BatchNorm cannot normalise a mini-batch of 1 sample, and batches of {request.batch_size} leave one of the "
+        f"{len(data.train_y):,} training samples alone. Choose another batch size.",
+    )
     require(seed >= 0, f"The seed is a whole number from 0 on; {seed} was given.")
     run = _Run(model, data, loss, request, seed, resolve(device))
     first = 0
@@ -98,7 +105,7 @@ def evaluate(model: nn.Module, data: Dataset, loss: str, epoch: int, device: str
 def steadily(kind: str) -> AbstractContextManager[None]:
     """A block with as many threads on the CPU as a network of this kind is trained with. Products of small matrices
     gain nothing from more, and the same number of them everywhere keeps a run's sums, and so its weights, the same."""
-    return threads(1 if kind == "mlp" else torch.get_num_threads())
+    return threads(1 if flat(kind) else torch.get_num_threads())
 
 
 def _steps(run: "_Run", request: TrainingRequest, first: int) -> Iterator[Step]:

@@ -1,19 +1,22 @@
 """Arrays in, go.Figure out: a network drawn as its layers, the studied one marked."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
+from engine.config.kinds import flat
 from engine.config.requests import ModelRequest
 from engine.models import architectures
-from engine.models.architectures import CNN_CHANNELS, CNN_POOLED
+from engine.models.architectures import CNN_CHANNELS, CNN_POOLED, Layer
 from pages.state import palette
 from pages.state.palette import faded
 
 STUDIED = palette.LOOKS["C"].colour
 HALF_BAR = 0.09
+NAMED = 6  # layers up to which each is named
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ def stations(model: ModelRequest, image: tuple[int, int]) -> tuple[Station, ...]
     widths = model.widths
     if model.kind == "mlp":
         return tuple(Station(f"{w:,}", w) for w in widths)
+    if model.kind != "cnn":
+        layers = architectures.layers(model, image)
+        first = Station(f"{widths[0]} × {image[0]} × {image[1]}", widths[0] * image[0] * image[1])
+        return (Station(f"{widths[0]:,}", widths[0]) if flat(model.kind) else first, *map(_behind, layers))
     (height, width), convolutions = image, []
     for i, channels in enumerate((widths[0], *CNN_CHANNELS)):
         if i and i - 1 in CNN_POOLED:
@@ -43,13 +50,21 @@ def stations(model: ModelRequest, image: tuple[int, int]) -> tuple[Station, ...]
     )
 
 
+def _behind(layer: Layer) -> Station:
+    """What a sample is behind a layer: channels by rows and columns where its places are a square."""
+    side = math.isqrt(layer.places)
+    square = side > 1 and side**2 == layer.places
+    places = f" × {side} × {side}" if square else f" × {layer.places:,}" if layer.places > 1 else ""
+    return Station(f"{layer.width}{places}", layer.width * layer.places)
+
+
 def network(model: ModelRequest, studied: str, image: tuple[int, int] = (28, 28), height: int = 250) -> go.Figure:
     """Bars are what a sample is on its way, by the logarithm of how many numbers; ribbons are the weights between
     them, the studied ones in the colour of C with their D."""
     places, layers = stations(model, image), architectures.layers(model, image)
     heights = np.array([0.16 + 0.3 * np.log10(max(s.size, 1)) for s in places])
     heights /= heights.max()
-    traces, notes = [], []
+    traces, notes, crowded = [], [], len(layers) > NAMED
     for i, layer in enumerate(layers):
         chosen = layer.name == studied
         a, b = heights[i] / 2, heights[i + 1] / 2
@@ -58,14 +73,18 @@ def network(model: ModelRequest, studied: str, image: tuple[int, int] = (28, 28)
         words = f"{layer.name}: {layer.width} × {layer.inputs}, {kind}"
         look = (1.4, STUDIED, faded(STUDIED, 0.4)) if chosen else (0, palette.QUIET, faded(palette.QUIET, 0.16))
         traces.append(_filled((left, right), (a, b), layer.name, words, *look))
-        notes.append(_note(i + 0.5, -0.56, layer.name, STUDIED if chosen else palette.QUIET, chosen))
+        if chosen or not crowded:
+            notes.append(_note(i + 0.5, -0.56, layer.name, STUDIED if chosen else palette.QUIET, chosen))
         if chosen:
             d = f"D = {layer.width * layer.inputs:,}"
             notes.append(_note(i + 0.5, -0.67, d, STUDIED, True))
     for i, (place, tall) in enumerate(zip(places, heights, strict=True)):
         words, ends = f"{place.label}: {place.size:,} numbers per sample", (i - HALF_BAR, i + HALF_BAR)
         traces.append(_filled(ends, (tall / 2, tall / 2), "station", words, 0, None, faded(palette.TRAIN, 0.85)))
-        notes.append(_note(i, 0.6, place.label.replace(" × ", "×"), "", False))
+        # Where names would overlap, only what is new is written, and slanted.
+        if not crowded or not i or place.label != places[i - 1].label:
+            note = _note(i, 0.6, place.label.replace(" × ", "×"), "", False)
+            notes.append(note | ({"textangle": -28} if crowded else {}))
     hidden = {"visible": False, "fixedrange": True}
     return go.Figure(
         traces,

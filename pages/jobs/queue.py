@@ -8,6 +8,7 @@ import streamlit as st
 
 from cache.jobs import Job
 from engine.config.commands import TrainCommand
+from engine.config.kinds import KINDS
 from engine.config.requests import RunRequest
 from engine.runs.library import Run
 from pages.data import results
@@ -34,7 +35,7 @@ def title(request: RunRequest) -> str:
     data, model = request.data, request.model
     name = run_names.DATA.get(data.name, "own data")
     classes = "" if data.classes is None else f", {len(data.classes)} classes"
-    net = "CNN" if model.kind == "cnn" else "‑".join(map(str, model.widths))
+    net = KINDS[model.kind].short if not KINDS[model.kind].hidden else run_names.network(model)
     return f"{name}{classes}, {net}, {run_names.loss(request.loss)}, seed {request.seed}"
 
 

@@ -49,7 +49,7 @@ def _selected(name: str) -> None:
             "Layer",
             layers,
             format_func=selection.layer_name,
-            help="The fully connected layer whose weights are studied, or several of them jointly. This run has more "
+            help="The layer whose weights are studied, or several of them jointly. This run has more "
             "than one that is analysed.",
             **selection.bound(name, "layer", results.chosen_layer(run)),
         )

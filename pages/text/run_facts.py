@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.config import fields
+from engine.config.kinds import KINDS
 from engine.config.requests import TrainingRequest
-from engine.models.architectures import KINDS
 from engine.runs.library import Run
 from pages.data import results
 from pages.text import confidence, run_names
@@ -38,7 +38,7 @@ def settings(run: Run) -> Mapping[str, str]:
         "label_noise": f"{data.label_noise:.0%}",
         "scaling": SCALINGS.get(data.scaling, data.scaling),
         "data_seed": str(data.seed),
-        "model": network(run),
+        "model": network(model),
         "activation": {"relu": "ReLU", "gelu": "GELU"}.get(model.activation, model.activation),
         "loss": run_names.loss(run.request.loss),
         "epochs": epochs(run),

@@ -5,6 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from engine.config.kinds import KINDS, depth
+from engine.config.requests import ModelRequest
 from engine.losses import LOSSES
 from engine.runs.library import Run
 
@@ -35,14 +37,15 @@ def escaped(text: str) -> str:
 
 def makeup(run: Run) -> str:
     """A run in a few words: data, network, loss."""
-    return ", ".join((DATA.get(run.data_name, run.data_name), network(run), loss(run.request.loss)))
+    return ", ".join((DATA.get(run.data_name, run.data_name), network(run.request.model), loss(run.request.loss)))
 
 
-def network(run: Run) -> str:
-    """The network of a run by kind and widths."""
-    widths = "‑".join(map(str, run.request.model.widths))
-    kind = {"mlp": "", "cnn": "CNN "}.get(run.request.model.kind, f"{run.request.model.kind} ")
-    return kind + widths
+def network(model: ModelRequest) -> str:
+    """A network by kind and widths, a ResNet by its depth where it has one."""
+    kind = KINDS[model.kind].short if model.kind in KINDS else model.kind
+    deep = depth(model.widths[1:-1]) if model.kind == "resnet" else None
+    widths = (model.widths[0], model.widths[-1]) if deep else model.widths
+    return f"{kind}{f'‑{deep}' if deep else ''} {'‑'.join(map(str, widths))}".strip()
 
 
 DATA = {"mnist5k": "MNIST (5,000 digits)", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}

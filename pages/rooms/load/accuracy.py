@@ -6,10 +6,10 @@ import numpy as np
 import streamlit as st
 
 from engine.config.commands import LoadCommand
+from engine.config.kinds import KINDS
 from engine.config.requests import ACTIVATIONS, RunRequest
 from engine.data import subset
 from engine.models import architectures
-from engine.models.architectures import KINDS
 from engine.models.inspection import Inspection
 from engine.runs import library
 from engine.runs.library import Run

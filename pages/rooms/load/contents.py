@@ -3,8 +3,8 @@
 import numpy as np
 import streamlit as st
 
+from engine.config.kinds import KINDS
 from engine.config.requests import DATASETS, ModelRequest
-from engine.models.architectures import KINDS
 from engine.models.inspection import Inspection
 from engine.runs.preview import Preview
 from pages.charts import network
@@ -15,6 +15,8 @@ from pages.rooms.train.controls import OWN_DATA, choose_classes
 from pages.text import definitions, run_names
 from pages.text.run_names import escaped
 from pages.ui.heading import heading
+
+LONG, SCROLLED = 14, 400  # rows of a table from which on it scrolls, and its height in pixels
 
 # -- the network ------------------------------------------------------------------------------------------
 
@@ -53,7 +55,8 @@ def _layers(inspected: Inspection) -> None:
     for name, (width, d_in) in inspected.layers.items():
         mark = ":primary[**studied**]" if name == (current().layer or inspected.studied) else ""
         rows.append(f"| {escaped(name)} | {width:,} × {d_in:,} | {width * d_in:,} | {mark} |")
-    st.markdown("\n".join(rows))
+    with st.container(height=SCROLLED if len(rows) > LONG else "content", border=False):
+        st.markdown("\n".join(rows))
 
 
 def _tensors(inspected: Inspection) -> None:

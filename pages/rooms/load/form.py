@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from engine.config.kinds import KINDS
 from engine.config.requests import AnalysisRequest, ModelRequest, RunRequest
 from engine.models import files, inspection
-from engine.models.architectures import KINDS
 from engine.models.inspection import Inspection
 from pages.state.form import FormState, numbers
 

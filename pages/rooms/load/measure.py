@@ -8,7 +8,6 @@ import streamlit as st
 from engine.config.command_line import line
 from engine.config.commands import AnalyzeCommand
 from engine.config.requests import AnalysisRequest, joined
-from engine.models.architectures import usual_layer
 from engine.runs import estimate
 from engine.runs.library import Run
 from engine.units import counted, duration, rounded
@@ -28,7 +27,7 @@ def measure(run: Run) -> None:
     """The settings of the analysis with their cost, the start, and the way to the figures."""
     heading("Measure curvature and noise", definitions.MEASURE, "What is computed")
     if current().layer not in run.layers:
-        change(layer=usual_layer(list(run.layers)))
+        change(layer=run.studied)
     left, right = st.columns([11, 9], gap="large")
     with left, st.container(border=True):
         _settings(run)
@@ -60,11 +59,14 @@ def _settings(run: Run) -> None:
     first, second = st.columns(2)
     first.selectbox(
         **widget("layer", options=list(run.layers)),
-        format_func=lambda name: f"{name} ({run.layers[name][0]} × {run.layers[name][1]})",
-        help="Linear layers that are fed one vector per sample. The paper studies the one before the last.",
+        format_func=lambda name: _layer(run, name),
+        help="Layers with weights, each as outputs × inputs. The paper studies the linear one before the last.",
     )
-    others = [name for name in run.layers if name != form.layer]
-    if others:
+    single = [name for name in run.layers if run.places.get(name, 1) == 1]
+    others = [name for name in single if name != form.layer] if form.layer in single else []
+    if not others:
+        change(jointly=())
+    else:
         change(jointly=tuple(name for name in form.jointly if name in others))
         second.multiselect(
             "Jointly with",
@@ -104,6 +106,11 @@ def _settings(run: Run) -> None:
             help="Every checkpoint becomes a place on the epoch slider; the last is measured first.",
             **bound("which"),
         )
+
+
+def _layer(run: Run, name: str) -> str:
+    places = run.places.get(name, 1)
+    return f"{name} ({run.layers[name][0]} × {run.layers[name][1]}{f', at {places:,} places' if places > 1 else ''})"
 
 
 def studied(run: Run) -> str:

@@ -62,7 +62,7 @@ def _row(run: Run) -> dict[str, object]:
     return {
         "Name": run.label or run.key[:8],
         "Data": DATA.get(run.data_name, run.data_name),
-        "Network": network(run),
+        "Network": network(run.request.model),
         "Loss": run_names.loss(run.request.loss),
         "Seed": run.request.seed,
         "Accuracy": run_facts.accuracy(run),

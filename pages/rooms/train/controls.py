@@ -1,12 +1,14 @@
 """The widgets of the Train page's form, section by section."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from engine.config.fields import declared
+from engine.config.kinds import KINDS, RESNET_DEPTHS, by_depth
 from engine.config.presets import CLASSES, Preset, presets
 from engine.config.requests import DATASETS, TrainingRequest
 from engine.runs.preview import Preview
@@ -22,7 +24,6 @@ OWN_DATA = (
     "as (n, h, w) or (n, h, w, channels), features as (n, d), labels as whole numbers 0, 1, …"
 )
 _ANALYZE = {"none": "none", "last": "the last epoch", "all": "every checkpoint"}
-_KINDS = {"mlp": "fully connected", "cnn": "convolutional (CNN)"}
 
 
 def _put_fitted(form: Form) -> None:
@@ -54,10 +55,11 @@ def preset() -> None:
         for one in presets():
             if one.prominent:
                 offer(one)
-        with st.popover("More of the paper’s"):
-            for one in presets():
-                if not one.prominent:
-                    offer(one)
+        for menu, networks in (("More of the paper’s", False), ("Other networks", True)):
+            with st.popover(menu):
+                for one in presets():
+                    if not one.prominent and one.network == networks:
+                        offer(one)
     if matched is None:
         st.caption("Your own settings. A preset fills the whole form.")
         return
@@ -218,23 +220,48 @@ def _model(preview: Preview | None) -> None:
     st.markdown("**Network**")
 
     def changed() -> None:
-        _put_fitted(FORM.changed(current(), model=st.session_state["train.model"]))
+        kind = st.session_state["train.model"]
+        form = FORM.changed(current(), model=kind)
+        _put_fitted(form.of_kind(kind) if KINDS[kind].hidden else form)
 
-    st.segmented_control(
-        **widget("model", options=list(_KINDS), on_change=changed), format_func=_KINDS.__getitem__, required=True
+    kind = current().request.model.kind
+    cells = iter(_cells(1 + bool(KINDS[kind].hidden) + (kind == "resnet")))
+    next(cells).selectbox(
+        **widget("model", options=list(KINDS), on_change=changed), format_func=lambda name: KINDS[name].label
     )
-    if current().request.model.kind == "mlp":
-        st.text_input(
+    if kind == "resnet":
+        _depth(next(cells))
+    if kind == "mlp":
+        next(cells).text_input(
             **widget("widths"), help="For example 784-50-50-10. The layer before the last one is studied: 50 × 50."
         )
-    else:
-        st.caption(
-            "Four 3 × 3 convolutions to 32, 64, 128, 128 channels, then 128 → 20 → classes; 128 → 20 is studied."
+    elif KINDS[kind].hidden:
+        first = "Channels of the image" if KINDS[kind].images else "Inputs"
+        next(cells).text_input(
+            **widget("widths", label="Widths"),
+            help=f"{first}, a width for each {'block' if KINDS[kind].images else 'layer'}, classes.",
         )
+    if kind != "mlp":
+        st.caption(KINDS[kind].about)
     left, middle, right = _cells(3)
     left.selectbox(**widget("activation"))
     middle.selectbox(**widget("loss"), format_func=run_names.loss)
     right.toggle(**widget("bias"), help="The paper’s networks have none.")
+
+
+def _depth(cell: DeltaGenerator) -> None:
+    """The ResNet by its number of layers; none where its widths are others."""
+    first, *hidden, last = current().widths.split("-") if current().widths.count("-") > 1 else ("1", "", "10")
+    depths = {"-".join(map(str, by_depth(d))): d for d in RESNET_DEPTHS}
+    st.session_state["train.depth"] = depths.get("-".join(hidden))
+
+    def changed() -> None:
+        put(replace(current(), widths="-".join(map(str, (first, *by_depth(st.session_state["train.depth"]), last)))))
+
+    cell.selectbox(
+        "Depth", list(RESNET_DEPTHS), placeholder="by widths", key="train.depth", on_change=changed,
+        help="Layers with weights from the image to the classes. The time below follows it.",
+    )  # fmt: skip
 
 
 # How the numbers of SGD are written, and what is said of them beside their names.

@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass, replace
 
 from engine.config import fields
+from engine.config.kinds import KINDS, flat
 from engine.config.presets import CLASSES, Preset, presets
-from engine.config.requests import DATASETS, ModelRequest, RunRequest, default_model
+from engine.config.requests import DATASETS, ModelRequest, RunRequest, default_model, usual_model
 from engine.data import subset
 from engine.errors import require
 from engine.models import architectures
@@ -35,7 +36,7 @@ class Form:
     def of(cls, request: RunRequest, analyze: tuple[str, ...] = ("last", "all")) -> "Form":
         """The form that asks for this run."""
         model, training = request.model, request.training
-        widths = model.widths if model.kind == "mlp" else default_model(request.data).widths
+        widths = model.widths if KINDS[model.kind].hidden else default_model(request.data).widths
         return cls(
             replace(request, model=replace(model, widths=()), training=replace(training, checkpoints=())),
             widths="-".join(map(str, widths)),
@@ -48,8 +49,8 @@ class Form:
         does not fit, the engine's own wherever it is the engine's matter."""
         data = self.request.data
         classes = subset.chosen_classes(data, preview.train)
-        mlp = self.request.model.kind == "mlp"
-        widths = _widths(self.widths) if mlp else (preview.shape[0], len(classes))
+        free = KINDS[self.request.model.kind].hidden
+        widths = _widths(self.widths) if free else (preview.shape[0], len(classes))
         model = replace(self.request.model, widths=widths)
         name = data.name if data.name in DATASETS else "the file"
         architectures.check_fit(model, preview.shape, len(classes), name)
@@ -61,18 +62,24 @@ class Form:
 
     def fitted(self, preview: Preview | None) -> "Form":
         """The form with a network whose first and last width fit the data, its hidden layers as they were."""
-        data = self.request.data
+        data, kind = self.request.data, self.request.model.kind
+        if preview is not None and len(preview.shape) != 3 and not flat(kind):
+            return FORM.changed(self.of_kind("mlp"), model="mlp").fitted(preview)
+        typed = kind if KINDS[kind].hidden else "mlp"
         if preview is None:
-            # Not yet looked at: the paper's network for a data set of that name.
-            return replace(self, widths="-".join(map(str, default_model(data).widths)))
+            # Not yet looked at: the usual network for a data set of that name.
+            return self.of_kind(typed)
         try:
-            model = ModelRequest("mlp", _widths(self.widths))
+            model = ModelRequest(typed, _widths(self.widths))
         except ValueError:
-            model = default_model(data)
+            model = usual_model(typed, data)
         classes = sum(map(bool, preview.train)) if data.classes is None else len(data.classes)
         widths = architectures.fitting(model, preview.shape, classes).widths
-        kind = self.request.model.kind if len(preview.shape) == 3 else "mlp"
-        return FORM.changed(self, widths="-".join(map(str, widths)), model=kind)
+        return replace(self, widths="-".join(map(str, widths)))
+
+    def of_kind(self, kind: str) -> "Form":
+        """The form with the usual widths of a kind of network."""
+        return replace(self, widths="-".join(map(str, usual_model(kind, self.request.data).widths)))
 
     def matching(self) -> tuple[Preset, int] | None:
         """The preset, and its number of classes, that the form still asks for; whatever is analysed afterwards, and

@@ -4,6 +4,7 @@ import streamlit as st
 
 from engine.config.command_line import line
 from engine.config.commands import TrainCommand
+from engine.config.kinds import KINDS
 from engine.config.requests import RunRequest
 from engine.runs.preview import Preview
 from pages.data import results
@@ -49,7 +50,7 @@ def checked(form: Form, preview: Preview) -> RunRequest | None:
     except ValueError as error:
         st.warning(escaped(str(error)), icon=":material/rule:")
     fitted = form.fitted(preview)
-    if fitted != form and form.request.model.kind == "mlp":
+    if fitted != form and KINDS[form.request.model.kind].hidden:
         st.button(
             f"Use {fitted.widths}", icon=":material/auto_fix_high:", key="train.fit", on_click=put, args=(fitted,)
         )

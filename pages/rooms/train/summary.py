@@ -14,7 +14,7 @@ from engine.config.commands import CalibrateCommand, PreviewCommand
 from engine.config.requests import DATASETS, DataRequest, RunRequest
 from engine.data import subset
 from engine.models import architectures
-from engine.runs import estimate, preview
+from engine.runs import estimate, library, preview
 from engine.runs.estimate import Calibration, Cost
 from engine.runs.preview import Preview
 from engine.units import duration, rounded
@@ -181,7 +181,8 @@ def costs(request: RunRequest, data: Preview, analyses: int) -> None:
     train = estimate.training(
         request, count, image=data.image, unseen=unseen, calibration=speeds, earlier=results.earlier_work()
     )
-    one = estimate.analysis(subject, count, calibration=speeds, earlier=results.earlier_work())
+    top_k = library.usual_directions(request.model.kind, subject.dimension)
+    one = estimate.analysis(subject, count, top_k=top_k, calibration=speeds, earlier=results.earlier_work())
     memory = max(train.bytes, one.bytes if analyses else 0)
     with st.container(key="train-costs"), st.grid(3, min_column_width=110, gap="small") as grid:
         for label, value, help_ in (

@@ -28,6 +28,7 @@ from engine.config.commands import (
     from_json,
     to_json,
 )
+from engine.config.kinds import KINDS
 from engine.config.requests import (
     ACTIVATIONS,
     DATASETS,
@@ -62,7 +63,7 @@ data = st.builds(
 widths = st.lists(st.integers(1, 5000), min_size=2, max_size=6).map(tuple)
 model = st.builds(
     ModelRequest,
-    kind=st.sampled_from(["mlp", "cnn"]),
+    kind=st.sampled_from(sorted(KINDS)),
     widths=widths,
     activation=st.sampled_from(ACTIVATIONS),
     bias=st.booleans(),
@@ -216,13 +217,29 @@ def test_words_that_switch_off() -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "kind", "widths"),
+    [
+        ("cnn", "cnn", (1, 10)),
+        ("lenet5", "lenet5", (1, 10)),
+        ("vit", "vit", (1, 64, 64, 10)),
+        ("mlp-bn", "mlp-bn", (784, 50, 50, 10)),
+        ("resmlp:784-8-8-10", "resmlp", (784, 8, 8, 10)),
+        ("resnet:14", "resnet", (1, 16, 16, 32, 32, 64, 64, 10)),
+    ],
+)
+def test_a_network_is_typed_by_its_kind(word, kind, widths):
+    assert parse(["train", "--model", word]).request.model == ModelRequest(kind, widths)
+
+
+@pytest.mark.parametrize(
     ("words", "sentence"),
     [
         ("", "train | analyze | sweep | load | inspect | check | samples | film | calibrate | preview"),
         ("paint", "invalid choice: 'paint'"),
         ("train --loss hinge", "invalid choice: 'hinge'"),
         ("train --model 784", "give widths from input to classes such as 784-50-50-10"),
-        ("train --model rnn:3-4", "'rnn' is no kind of model; there are mlp and cnn"),
+        ("train --model rnn:3-4", "'rnn' is no kind of model; there are mlp, cnn, mlp-bn, resmlp, lenet5, resnet, vit"),
+        ("train --model resnet:9", "its depth is 8, 14, 20, …, two more than a multiple of 6"),
         ("train --classes 1,x", "'1,x' is no list of whole numbers such as 0,1,2"),
         ("train --clip-norm much", "'much' is neither a number nor off"),
         ("train --analyze first", "'first' is no epoch: give last, all or numbers"),

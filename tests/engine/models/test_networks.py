@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from engine.config.requests import ModelRequest
-from engine.models.architectures import linear_layers, parameter_count, studied_layer
+from engine.models.architectures import parameter_count, shapes, studied_layer
 from engine.models.networks import build, infer, rebuild
 
 CNN = ModelRequest("cnn", (3, 10))
@@ -35,8 +35,8 @@ def inputs(request: ModelRequest, n: int = 3) -> torch.Tensor:
     return torch.randn(n, *shape, generator=generator)
 
 
-def linear_modules(model: nn.Module) -> tuple[str, ...]:
-    return tuple(name for name, part in model.named_modules() if isinstance(part, nn.Linear))
+def layers_of(model: nn.Module) -> tuple[str, ...]:
+    return tuple(name for name, part in model.named_modules() if isinstance(part, nn.Linear | nn.Conv2d))
 
 
 # -- building -------------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ def linear_modules(model: nn.Module) -> tuple[str, ...]:
         (ModelRequest(widths=(5, 4, 3)), ("fc1", "fc2"), "fc1", 32),
         (
             CNN,
-            ("fc1", "fc2"),
+            ("conv1", "conv2", "conv3", "conv4", "fc1", "fc2"),
             "fc1",
             (27 * 32 + 32) + (288 * 64 + 64) + (576 * 128 + 128) + (1152 * 128 + 128) + 2560 + 210,
         ),
@@ -64,7 +64,7 @@ def linear_modules(model: nn.Module) -> tuple[str, ...]:
 )
 def test_the_papers_nets(request_: ModelRequest, layers: tuple[str, ...], studied: str, parameters: int) -> None:
     model = build(request_, seed=0)
-    assert linear_layers(request_) == linear_modules(model) == layers
+    assert tuple(shapes(request_)) == layers_of(model) == layers
     assert studied_layer(request_) == studied
     assert parameter_count(request_) == sum(p.numel() for p in model.parameters()) == parameters
 
@@ -82,8 +82,8 @@ def test_any_net_counts_and_names_its_parts_and_answers_per_class(net: tuple, se
     request_ = ModelRequest(*net)
     model = build(request_, seed)
     assert parameter_count(request_) == sum(p.numel() for p in model.parameters())
-    assert linear_layers(request_) == linear_modules(model)
-    assert studied_layer(request_) in linear_modules(model)
+    assert tuple(shapes(request_)) == layers_of(model)
+    assert studied_layer(request_) in layers_of(model)
     assert model(inputs(request_)).shape == (3, request_.widths[-1])
 
 
@@ -113,6 +113,58 @@ def test_the_cnn_is_its_formula() -> None:
             h = nn.functional.max_pool2d(h, 2) if pooled else h
         h = torch.relu(h.mean((2, 3)) @ s["fc1.weight"].T)
         torch.testing.assert_close(model(x), h @ s["fc2.weight"].T + s["fc2.bias"])
+
+
+def test_the_residual_mlp_is_its_formula() -> None:
+    model, x = build(ModelRequest("resmlp", (12, 5, 5, 5, 3), "tanh", True), 1), torch.randn(6, 3, 2, 2)
+    s = model.state_dict()
+    h = torch.tanh(x.reshape(6, 12) @ s["fc1.weight"].T + s["fc1.bias"])
+    for i in (2, 3):
+        h = h + torch.tanh(h @ s[f"fc{i}.weight"].T + s[f"fc{i}.bias"])
+    torch.testing.assert_close(model(x), h @ s["fc4.weight"].T + s["fc4.bias"])
+
+
+def test_lenet_is_its_formula() -> None:
+    model, x = build(ModelRequest("lenet5", (1, 10)), 1), torch.randn(2, 1, 28, 28)
+    s, f = model.state_dict(), nn.functional
+    h = f.avg_pool2d(torch.relu(f.conv2d(x, s["conv1.weight"], s["conv1.bias"], padding=2)), 2)
+    h = f.avg_pool2d(torch.relu(f.conv2d(h, s["conv2.weight"], s["conv2.bias"])), 2).flatten(1)
+    h = torch.relu(torch.relu(h @ s["fc1.weight"].T) @ s["fc2.weight"].T)
+    assert h.shape == (2, 84)
+    torch.testing.assert_close(model(x), h @ s["fc3.weight"].T + s["fc3.bias"])
+
+
+def test_a_block_of_the_resnet_halves_the_image_and_adds_what_it_was_fed() -> None:
+    model = build(ModelRequest("resnet", (3, 4, 6, 10)), 1).eval()
+    block, x = model.get_submodule("block2"), torch.randn(2, 4, 7, 9)
+    s, f = block.state_dict(), nn.functional
+
+    def norm(h: torch.Tensor, i: int) -> torch.Tensor:
+        return h / (1 + 1e-5) ** 0.5 * s[f"bn{i}.weight"][:, None, None]
+
+    h = torch.relu(norm(f.conv2d(x, s["conv1.weight"], stride=2, padding=1), 1))
+    h = norm(f.conv2d(h, s["conv2.weight"], padding=1), 2)
+    h[:, :4] += x[:, :, ::2, ::2]
+    torch.testing.assert_close(block(x), torch.relu(h))
+    names = [name for name, _ in model.named_children()]
+    assert names == ["conv1", "bn1", "act1", "block1", "block2", "average", "flatten", "fc"]
+
+
+def test_attention_is_pytorch_s_own_and_places_are_told_apart() -> None:
+    model, x = build(ModelRequest("vit", (1, 8, 10), "gelu", True), 1).eval(), torch.randn(2, 5, 8)
+    block = model.get_submodule("block1")
+    own, s = nn.TransformerEncoderLayer(8, 4, 16, 0.0, "gelu", batch_first=True, norm_first=True), block.state_dict()
+    own.load_state_dict(
+        {f"{there}.{part}": s[f"{here}.{part}"] for part in ("weight", "bias") for here, there in PYTORCHS.items()}
+        | {f"self_attn.in_proj_{p}": torch.cat([s[f"{n}.{p}"] for n in "qkv"]) for p in ("weight", "bias")}
+    )
+    torch.testing.assert_close(block(x), own.eval()(x))
+    image = torch.zeros(1, 1, 14, 21)
+    image[..., :7, :7] = 1
+    assert not torch.allclose(model(image), model(image.flip(3)))
+
+
+PYTORCHS = {"norm1": "norm1", "norm2": "norm2", "fc1": "linear1", "fc2": "linear2", "out": "self_attn.out_proj"}
 
 
 def test_the_seed_alone_decides_the_weights_and_the_global_state_is_left_alone() -> None:

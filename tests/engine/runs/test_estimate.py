@@ -13,7 +13,7 @@ from engine import units
 from engine.config.command_line import parse
 from engine.config.commands import CalibrateCommand
 from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
-from engine.models.architectures import linear_shapes
+from engine.models.architectures import shapes
 from engine.models.networks import build
 from engine.runs import estimate, library
 from engine.runs.benchmark import measure
@@ -48,7 +48,7 @@ def trained(seconds: float, samples: int = 4500, device: str = "cpu", **changes)
     ]
     return Run(
         "0" * 16, request, "", "", tuple("0123456789"), samples, device, 1.0, True, "", History.of(records), (5,),
-        layers=linear_shapes(request.model),
+        layers=shapes(request.model),
     )  # fmt: skip
 
 
@@ -185,7 +185,7 @@ def test_a_smooth_tail_has_full_rank() -> None:
     smooth = ModelRequest(widths=(8, 7, 6, 3), activation="tanh")
     assert estimate.subject(smooth, "fc2").rank == 6
     assert estimate.subject(smooth, "fc3").rank == 3
-    with pytest.raises(ValueError, match="its linear layers are fc1, fc2, fc3"):
+    with pytest.raises(ValueError, match="its layers are fc1, fc2, fc3"):
         estimate.subject(smooth, "fc9")
 
 

@@ -16,6 +16,7 @@ from cache.store import Store
 from engine.config.command_line import parse, words
 from engine.config.commands import TrainCommand, to_json
 from engine.config.fields import declared
+from engine.config.kinds import KINDS
 from engine.config.presets import preset, presets
 from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest
 from engine.runs import estimate, library, preview
@@ -155,9 +156,44 @@ def test_fewer_classes_take_the_network_along(started):
 
 def test_a_cnn_takes_its_channels_and_classes_from_the_data(started):
     at = opened(PAGE)
-    set_value(at, "button_group", "model", "cnn")
+    set_value(at, "selectbox", "model", "cnn")
     assert not [t for t in at.text_input if t.key == "train.widths"]
     assert asked(at, started).request.model == ModelRequest("cnn", (1, 10))
+
+
+@pytest.mark.parametrize(
+    ("kind", "widths", "studied"),
+    [
+        ("mlp-bn", (784, 50, 50, 10), "fc2"),
+        ("resmlp", (784, 64, 64, 64, 10), "fc3"),
+        ("lenet5", (1, 10), "fc2"),
+        ("resnet", (1, 16, 32, 64, 10), "block3.conv2"),
+        ("vit", (1, 64, 64, 10), "block2.fc2"),
+    ],
+)
+def test_a_kind_brings_its_usual_widths_and_is_drawn(started, kind, widths, studied):
+    at = opened(PAGE)
+    set_value(at, "selectbox", "model", kind)
+    assert asked(at, started).request.model == ModelRequest(kind, widths)
+    assert f"<b>{studied}</b>" in [note["text"] for note in chart(at, "network")["layout"]["annotations"]]
+    assert KINDS[kind].about in [c.value for c in at.caption]
+    set_value(at, "selectbox", "model", "mlp")
+    assert asked(at, started).request.model == ModelRequest()
+
+
+def test_a_resnet_is_chosen_by_its_depth_and_costs_more_the_deeper_it_is(started):
+    at = opened(PAGE)
+    set_value(at, "selectbox", "model", "resnet")
+    few = metrics(at)["Parameters"]
+    set_value(at, "selectbox", "depth", 20)
+    widths = (1, *(16,) * 3, *(32,) * 3, *(64,) * 3, 10)
+    assert asked(at, started).request.model == ModelRequest("resnet", widths)
+    assert at.text_input(key="train.widths").value == "-".join(map(str, widths))
+    assert (few, metrics(at)["Parameters"]) == ("75,002", "269,434")
+    set_value(at, "text_input", "widths", "1-8-8-10")
+    assert at.selectbox(key="train.depth").value is None
+    set_value(at, "text_input", "widths", "1-8-4-10")
+    assert "its widths never fall" in at.warning[0].value
 
 
 @pytest.mark.parametrize("name", [p.name for p in presets()])
