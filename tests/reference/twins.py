@@ -10,6 +10,7 @@ activity is [a 1]); D = d_out · d_in; g_p = ∇_w ℓ_p and h_p = ∇²_w ℓ_p
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,12 +29,30 @@ AWD_NAMES = ("C_hh", "C_hg", "C_gg", "C_awd", "C_hh_sd", "C_hh_sd_wd", "C_hh_sd_
 # -- losses and derivatives of one sample -------------------------------------------------------------
 
 
-def sample_loss(logits: Tensor, target: Tensor, loss: str) -> Tensor:
-    """ℓ of one sample from its logits f (K) and its label."""
-    if loss == "ce":
-        return torch.logsumexp(logits, 0) - logits[target]
-    onehot = torch.zeros_like(logits)
-    onehot[target] = 1.0
+def sample_loss(
+    logits: Tensor,
+    target: Tensor,
+    loss: str,
+    weight: Sequence[float] | None = None,
+    smoothing: float = 0.0,
+    positive: Sequence[float] | None = None,
+) -> Tensor:
+    """ℓ of one sample from its logits f (K) and its label, or K numbers; weight: of classes or outputs, positive: of
+    the answer yes."""
+    k = len(logits)
+    onehot = target.to(logits.dtype)
+    if target.ndim == 0:
+        onehot = torch.zeros_like(logits)
+        onehot[target] = 1.0
+    weights = torch.tensor([1.0] * k if weight is None else weight, dtype=logits.dtype)
+    if loss in ("ce", "nll"):
+        log_p = logits - torch.logsumexp(logits, 0)
+        own = -(weights * onehot * log_p).sum()
+        return (1 - smoothing) * own - smoothing / k * (weights * log_p).sum()
+    if loss == "bce":
+        yes = torch.tensor([1.0] * k if positive is None else positive, dtype=logits.dtype)
+        answers = yes * onehot * nn.functional.logsigmoid(logits) + (1 - onehot) * nn.functional.logsigmoid(-logits)
+        return -(weights * answers).mean()
     if loss == "mse":
         return ((torch.softmax(logits, 0) - onehot) ** 2).mean()
     if loss == "linear_mse":
@@ -93,6 +112,21 @@ def per_sample(
     w = layer_weight(model, layer, bias).flatten()
     g = [grad(value)(w, x, y) for x, y in zip(inputs, targets, strict=True)]
     h = [hessian(value)(w, x, y) for x, y in zip(inputs, targets, strict=True)]
+    return torch.stack(g).detach(), torch.stack(h).detach()
+
+
+def per_sample_of(
+    model: nn.Module, layer: str, losses: Sequence[Callable[[Callable[..., Any]], Tensor]]
+) -> tuple[Tensor, Tensor]:
+    """g and h of samples whose losses are functions of the network as it is called: any inputs, outputs and targets."""
+    w = layer_weight(model, layer).flatten()
+
+    def value(w: Tensor, loss: Callable[[Callable[..., Any]], Tensor]) -> Tensor:
+        parameters = {f"{layer}.{name}": p for name, p in layer_parameters(model, layer, w).items()}
+        return loss(lambda *args, **named: functional_call(model, parameters, args, named))
+
+    g = [grad(value)(w, loss) for loss in losses]
+    h = [hessian(value)(w, loss) for loss in losses]
     return torch.stack(g).detach(), torch.stack(h).detach()
 
 
