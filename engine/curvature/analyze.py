@@ -157,6 +157,7 @@ def analyze(
         return Analysis(
             eigenvalues=eigenvalues,
             basis=source.basis.cpu().numpy(),
+            residuals=None if source.residuals is None else relative(source.residuals.cpu().numpy(), eigenvalues),
             diagonals={name: diagonal for name, diagonal in diagonals.items() if name != "H"},
             traces={name: float(diagonal.sum()) for name, diagonal in diagonals.items()},
             squares=OnDemand(source.square, subject.combinations),
@@ -234,6 +235,11 @@ class _exact_products:
 
     def __exit__(self, *_: object) -> None:
         torch.set_float32_matmul_precision(self.before)
+
+
+def relative(residuals: Float[ndarray, " k"], eigenvalues: Float[ndarray, " k"]) -> Float[ndarray, " k"]:
+    """‖H v − λ v‖ / max |H_ii|."""
+    return residuals / (np.abs(eigenvalues).max() or 1.0)
 
 
 def noise_floor(dtype: torch.dtype, eigenvalues: Float[ndarray, " k"]) -> float:

@@ -1,6 +1,9 @@
 """Eigenpairs: of a dense symmetric matrix, and the leading ones of a product too large to write down."""
 
+import itertools
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
@@ -8,8 +11,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from engine.curvature import accumulate
+from engine.curvature.memory import BLOCK, basis_size
 from engine.errors import require
 from engine.progress import Progress, silent
+
+Apply = Callable[[Float[Tensor, "d b"]], Float[Tensor, "d b"]]
+
+# Terms of a long sum that are added up in the working precision.
+ROWS = 2**14
 
 
 def eigenpairs(matrix: Float[Tensor, "d d"]) -> tuple[Float[Tensor, " d"], Float[Tensor, "d d"]]:
@@ -35,70 +45,153 @@ def eigenvalues(matrix: Float[Tensor, "d d"]) -> Float[Tensor, " d"]:
 
 def _fix_signs(vectors: Float[Tensor, "d k"]) -> Float[Tensor, "d k"]:
     """Each column with its largest component positive, so that a picture of K does not depend on the solver."""
-    largest = vectors.abs().argmax(dim=0, keepdim=True)
-    return vectors * torch.where(vectors.gather(0, largest) < 0, -1.0, 1.0)
+    return vectors.mul_(torch.where(vectors.amax(dim=0) < -vectors.amin(dim=0), -1.0, 1.0).to(vectors))
+
+
+@dataclass(frozen=True, eq=False)
+class Leading:
+    """Leading eigenpairs, descending; vectors in the precision of the products; residuals: ‖A v − λ v‖."""
+
+    values: Float[Tensor, " k"]
+    vectors: Float[Tensor, "d k"]
+    residuals: Float[Tensor, " k"]
 
 
 def leading_eigenpairs(
-    apply: Callable[[Float[Tensor, "d b"]], Float[Tensor, "d b"]],
+    apply: Apply,
     d: int,
     k: int,
     *,
     device: torch.device,
     dtype: torch.dtype,
     tolerance: float,
+    block: int = BLOCK,
     seed: int = 0,
-    blocks: int = 4,
     restarts: int = 60,
     progress: Progress = silent,
-) -> tuple[Float[Tensor, " k"], Float[Tensor, "d k"]]:
-    """The k algebraically largest eigenpairs of a symmetric operator, by a restarted block Krylov method.
+) -> Leading:
+    """The k algebraically largest eigenpairs of a symmetric operator, by the thick-restart block Lanczos method, until
+    each ‖A v − λ v‖ ≤ tolerance · max |λ|. Raises ValueError where that is not reached.
 
-    Each round extends an orthonormal basis by blocks A Q, A² Q, … (full reorthogonalisation), solves the
-    projected problem and restarts from its leading Ritz vectors, until every ‖A v − λ v‖ ≤ tolerance · max|λ|.
-    The block is wider than k so that the last wanted pair converges too. Raises ValueError if it does not.
+    A basis grown from s random vectors sees no eigenvalue more than s times. Where one above the last is seen as often
+    as that, the eigenvectors are kept, others start at random, and as many steps follow as went before.
     """
     require(1 <= k <= d, f"top_k must lie in 1 … {d}, not {k}.")
-    width = min(d, k + max(8, k // 4))
-    generator = torch.Generator().manual_seed(seed)
-    start = torch.randn(d, width, generator=generator, dtype=torch.float64).to(device)
-    q = torch.linalg.qr(start)[0].to(dtype)
-    worst = float("inf")
-    for _ in range(restarts):
-        basis, image = q, apply(q)
-        for _ in range(blocks - 1):
-            room = d - basis.shape[1]
-            if room <= 0:
-                break
-            fresh = _orthonormal_complement(basis, image[:, -width:])[:, :room]
-            if fresh.shape[1] == 0:
-                break
-            basis, image = torch.cat([basis, fresh], dim=1), torch.cat([image, apply(fresh)], dim=1)
-        projected = (basis.mT @ image).double()
-        values, rotation = torch.linalg.eigh((projected + projected.mT) / 2)
-        values, rotation = values.flip(0)[:width], rotation.flip(1)[:, :width].to(dtype)
-        vectors = basis @ rotation
-        residual = torch.linalg.norm(image @ rotation - vectors * values.to(dtype), dim=0)[:k]
-        scale = float(values.abs().max())
-        worst = float(residual.max()) / scale if scale > 0 else 0.0
-        progress("eigenvectors", int((residual <= tolerance * scale).sum()), k)
-        if worst <= tolerance:
-            return values[:k], _fix_signs(vectors[:, :k].double())
-        q = torch.linalg.qr(vectors)[0]
-    raise ValueError(
-        f"The leading {k} eigenvectors did not converge: after {restarts} restarts the worst residual is "
-        f"{worst:.1e} of the largest eigenvalue, {tolerance:.1e} was asked. Lower top_k, or use dtype='float64'."
-    )
+    lanczos = _Lanczos(apply, d, basis_size(d, k), block, device, dtype, seed)
+    stage, due, check, forgotten = 0, 0, k, 0.0
+    for step in itertools.count(1):
+        starts = lanczos.starts
+        lanczos.extend()
+        if lanczos.starts > starts:
+            stage, due = step - 1, 2 * (step - 1) - stage
+        if lanczos.size < check and not lanczos.full:
+            continue
+        check = lanczos.size + max(block, lanczos.size // 16)
+        values, rotation, residuals = lanczos.solve(k)
+        limit = tolerance * lanczos.scale
+        progress("eigenvectors", int((residuals <= limit).sum()), k)
+        if bool((residuals <= limit).all()):
+            whole = lanczos.size == d
+            if whole or (step >= due and _multiplicity(values[:k], limit) < starts):
+                lanczos.restart(values, rotation, k)
+                vectors = _fix_signs(lanczos.q[:, :k].clone())
+                return Leading(values[:k], vectors, (residuals.square() + forgotten**2).sqrt())
+            if step >= due:
+                forgotten = math.hypot(forgotten, float(residuals.max()))
+                lanczos.restart(values, rotation, k)
+                lanczos.forget()
+                check = k
+                continue
+        if lanczos.full:
+            worst = float(residuals.max()) / lanczos.scale
+            require(
+                restarts > 0 and lanczos.size < d,
+                f"The leading {k} eigenvectors did not converge: the worst residual reached is {worst:.1e} of the "
+                f"largest eigenvalue, {tolerance:.1e} was asked. Their eigenvalues lie too close together: a larger "
+                "top_k gives a larger basis, dtype='float64' finer products.",
+            )
+            lanczos.restart(values, rotation, (k + lanczos.q.shape[1]) // 2)
+            restarts, check = restarts - 1, k
+    raise AssertionError("unreachable")
 
 
-def _orthonormal_complement(basis: Float[Tensor, "d b"], block: Float[Tensor, "d c"]) -> Float[Tensor, "d e"]:
-    """An orthonormal basis of what `block` adds to span(basis); projected out twice, then QR, directions
-    that vanished (to rounding) dropped."""
-    block = block / torch.linalg.norm(block, dim=0).clamp_min(torch.finfo(block.dtype).tiny)
-    for _ in range(2):
-        block = block - basis @ (basis.mT @ block)
-    q, r = torch.linalg.qr(block)
-    independent = r.diagonal().abs() > 1e3 * torch.finfo(block.dtype).eps
-    q = q[:, independent]
-    q = q - basis @ (basis.mT @ q)
-    return torch.linalg.qr(q)[0] if q.shape[1] else q
+class _Lanczos:
+    """A Q = Q T + W Eᵀ with an orthonormal basis Q and E the coordinates of its last block: W, what the image of that
+    block adds to the basis, is where the next one comes from. Q has the precision of the products; T and long sums,
+    float64.
+
+    scale: the largest |λ| seen; starts: random vectors that the basis was grown from.
+    """
+
+    def __init__(
+        self, apply: Apply, d: int, room: int, block: int, device: torch.device, dtype: torch.dtype, seed: int
+    ):
+        self.apply, self.block, self.generator = apply, block, torch.Generator().manual_seed(seed)
+        self.q = torch.empty(d, room, dtype=dtype, device=device)
+        self.t = torch.zeros(room, room, dtype=torch.float64, device=device)
+        self.size, self.last, self.starts, self.scale = 0, slice(0, 0), 0, 0.0
+        self.forget()
+
+    @property
+    def full(self) -> bool:
+        d, room = self.q.shape
+        return self.size == d or (self.size + self.block > room and room < d)
+
+    def forget(self) -> None:
+        """Go on with random vectors."""
+        self.w, self.r = self.q[:, :0].double(), self.t[:0, :0]
+
+    def extend(self) -> None:
+        """Multiply the next block, and divide its image into what lies in the basis and what does not."""
+        block = self._next()
+        new = slice(self.size, self.size + block.shape[1])
+        self.q[:, new], self.size, self.last = block, new.stop, new
+        w, q, t = self.apply(block), self.q[:, : new.stop], self.t[: new.stop, new]
+        self.scale = max(self.scale, float(torch.linalg.norm(w, dim=0).max()))
+        t.zero_()
+        for _ in range(2):
+            shares = _products(q, w)
+            w, t[:] = w - q @ shares.to(w), t + shares
+        t[new] = (t[new] + t[new].mT) / 2
+        self.t[new, : new.start] = t[: new.start].mT
+        self.w, self.r = torch.linalg.qr(w.double())
+
+    def _next(self) -> Float[Tensor, "d b"]:
+        """The leading directions of W, and random ones instead of those that are rounding."""
+        u, sigma, _ = torch.linalg.svd(self.r)
+        rounding = torch.finfo(self.q.dtype).eps * self.scale
+        width = min(self.block, self.q.shape[1] - self.size)
+        real = u[:, sigma > 4 * rounding][:, :width]
+        missing = width - real.shape[1]
+        self.starts += missing
+        fresh = torch.randn(len(self.q), missing, generator=self.generator, dtype=torch.float64).to(self.w)
+        block, q = torch.cat([self.w @ real, fresh / len(fresh) ** 0.5], dim=1), self.q[:, : self.size]
+        # The smaller W, the more of it is rounding that lies in the basis.
+        for _ in range(2 if missing or float(sigma[width - 1]) < 1e3 * rounding else 1):
+            block = torch.linalg.qr(block - (q @ _products(q, block.to(q)).to(q)).double())[0]
+        return block.to(q)
+
+    def solve(self, k: int) -> tuple[Float[Tensor, " s"], Float[Tensor, "s s"], Float[Tensor, " k"]]:
+        """Eigenpairs of T, descending, and the residuals of the leading k."""
+        values, s = (x.flip(-1) for x in torch.linalg.eigh(self.t[: self.size, : self.size]))
+        self.scale = max(self.scale, float(values.abs().max()))
+        return values, s, torch.linalg.norm(self.r @ s[self.last, :k], dim=0)
+
+    def restart(self, values: Float[Tensor, " s"], s: Float[Tensor, "s s"], keep: int) -> None:
+        """Keep the leading eigenvectors alone."""
+        turn = s[:, :keep].to(self.q)
+        for rows in accumulate.over(len(self.q), ROWS):
+            self.q[rows, :keep] = self.q[rows, : self.size] @ turn
+        self.size = keep
+        self.t[:keep, :keep] = torch.diag(values[:keep])
+
+
+def _products(x: Float[Tensor, "d a"], y: Float[Tensor, "d b"]) -> Float[Tensor, "a b"]:
+    """Xᵀ Y, float64."""
+    return accumulate.sums(lambda rows: [("", x[rows].mT @ y[rows])], len(x), ROWS)[""]
+
+
+def _multiplicity(values: Float[Tensor, " k"], limit: float) -> int:
+    """Of the eigenvalues above the last, as often as one is there."""
+    above = values[values > values[-1] + limit]
+    return max((int(((x - above).abs() <= limit / 10).sum()) for x in above), default=0)

@@ -12,6 +12,10 @@ FULL_LIMIT = 512
 
 DENSE_LIMIT = 4096  # weights up to which the dense way is also the faster one for a few directions
 
+# Columns multiplied with H at a time: four cost about twice as much as one, and where the factors must be made anew
+# each time they cost little.
+BLOCK, WIDE_BLOCK = 4, 16
+
 
 @dataclass(frozen=True)
 class Memory:
@@ -50,19 +54,28 @@ def memory(
     # Of a sample: x, g, v and u, with a and Δa unless they are written out; the layer's input is kept besides.
     vectors = (rank + 3) * d if written else (rank + 3) * outputs + 2 * places * d_in
     factors, inputs = n * (vectors + 2 * rank) * item, n * (fed or d_in) * item
-    k = d if top_k is None else top_k * 5 // 4
+    k = d if top_k is None else min(top_k, d)
     triangles = 6 * d_out * (d_out + 1) // 2 + 3 * d_in * (d_in + 1) // 2 + 3 * d_out**2
     return Memory(
         factors=factors,
         # Seven moments, their sums in float64, and eight float64 matrices while H is diagonalised.
         dense=inputs + d * d * (7 * item + (2 if places == 1 else 7) * 8 + 8 * 8),
-        # The Krylov basis and its image: twice four blocks a quarter wider than top_k, and as much in work space.
-        projected=inputs + d * k * 4 * 3 * 8,
+        projected=inputs + _projected(d, k, item),
         made=(classes * (outputs + 3 * d * (places > 1)) + 3 * places * d_in) * 8 + 8 * 8 * outputs**2 * full,
         triangles=(triangles if places == 1 else 3 * (rank + 3) * d) * item,
         # Per sample laid along k directions: V_i a, and three products of the eigenvectors with it.
         along=((0 if written else outputs * k) + 3 * rank * k) * item,
     )
+
+
+def basis_size(d: int, k: int) -> int:
+    """Columns of the basis from which k leading eigenvectors are made."""
+    return min(d, max(2 * k, k + 64))
+
+
+def _projected(d: int, k: int, item: int, block: int = BLOCK) -> int:
+    """Bytes of that basis, of k eigenvectors, and of what a block goes through."""
+    return d * ((basis_size(d, k) + k) * item + 6 * block * 8)
 
 
 def core(shapes: Shapes) -> int:
@@ -73,13 +86,13 @@ def core(shapes: Shapes) -> int:
 def joint_memory(shapes: Shapes, top_k: int | None, item: int) -> Memory:
     """For several layers studied jointly: no sample's factors are kept, see engine.curvature.joint."""
     d, q = sum(d_out * d_in for d_out, d_in in shapes), core(shapes)
-    k = d if top_k is None else top_k * 5 // 4
+    k = d if top_k is None else min(top_k, d)
     widest = max(max(shape) for shape in shapes)
     return Memory(
         factors=0,
         # Three moments, and while H is diagonalised eight float64 matrices, more than the sums before.
         dense=d * d * (3 * item + 8 * 8),
-        projected=d * k * 4 * 3 * 8,
+        projected=_projected(d, k, item, WIDE_BLOCK),
         made=0,
         # Per sample: Q, Q S Q and what lies between; products of activities and slopes.
         triangles=(6 * q**2 + 4 * widest**2) * item,

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from engine.curvature import eigensolver
 from engine.curvature.covariances import Combination
-from engine.curvature.memory import Plan
-from engine.curvature.moments import Moments
+from engine.curvature.memory import BLOCK, WIDE_BLOCK, Plan
+from engine.curvature.moments import LayerMoments, Moments
 from engine.progress import Progress, silent
 from engine.results.jackknife import Jackknife
 from engine.results.suppression import Spectra
@@ -33,12 +33,13 @@ class Evaluator:
     means: Mapping[str, Float[Tensor, " d"]]
     eigenvalues: Float[Tensor, " k"]
     basis: Float[Tensor, "d k"]
+    residuals: Float[Tensor, " k"] | None
     matrices: Mapping[str, Tensor]
     draw_spectra: Callable[[Float[Tensor, "d k"]], Spectra | None]
     draw_jackknife: Callable[[Float[Tensor, "d k"]], Jackknife | None]
 
     def _means(self, k: int) -> dict[str, Float[Tensor, " k"]]:
-        return {name: self.basis[:, :k].T @ mean for name, mean in self.means.items()}
+        return {name: (self.basis[:, :k].T @ mean.to(self.basis)).double() for name, mean in self.means.items()}
 
     def _combine(self, name: str, matrices: Mapping[str, Tensor], means: Mapping[str, Tensor]) -> Float[Tensor, "s s"]:
         """The named matrix in the representation of the given moments and means, added up in place."""
@@ -158,16 +159,22 @@ def in_eigenbasis(
         values, basis = values[:k], basis[:, :k]
         progress("eigenvectors", 1, 1)
         if k == d:
-            return Dense(combinations, means, values, basis, matrices, draw_spectra, draw_jackknife)
+            return Dense(combinations, means, values, basis, None, matrices, draw_spectra, draw_jackknife)
         v = basis.to(dtype)
-        blocks = {name: v.T @ (matrix @ v) for name, matrix in matrices.items()}
+        images = {name: matrix @ v for name, matrix in matrices.items()}
+        residuals = torch.linalg.norm((images["h"] - v * values.to(v)).double(), dim=0)
+        blocks = {name: v.T @ image for name, image in images.items()}
     else:
-        values, basis = eigensolver.leading_eigenpairs(
+        leading = eigensolver.leading_eigenpairs(
             lambda v: moments.apply(v, work.along), d, k,
             device=device, dtype=dtype, tolerance=TOLERANCE[dtype], seed=seed, progress=progress,
+            block=BLOCK if work.keep and isinstance(moments, LayerMoments) else WIDE_BLOCK,
         )  # fmt: skip
-        blocks = moments.project(basis.to(dtype), work.along, progress)
-    return Projected(combinations, means, values, basis, blocks, draw_spectra, draw_jackknife)
+        values, basis = leading.values, leading.vectors
+        blocks = moments.project(basis, work.along, progress)
+        # What the recurrence tells of H v outside the basis, and inside it another product.
+        residuals = torch.hypot(leading.residuals, torch.linalg.norm(blocks["h"] - torch.diag(values), dim=0))
+    return Projected(combinations, means, values, basis, residuals, blocks, draw_spectra, draw_jackknife)
 
 
 def _quadratic_forms(matrix: Float[Tensor, "s s"], vectors: Float[Tensor, "s k"]) -> Float[Tensor, " k"]:

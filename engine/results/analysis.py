@@ -24,7 +24,18 @@ from engine.results.suppression import Spectra, Suppressed, suppress
 # Directions kept to be checked, and how far above the noise floor: below, the check would compare roundings.
 PROBES, PROBE_FLOOR = 8, 100
 # What is kept as arrays; the rest as JSON.
-ARRAYS = ("eigenvalues", "basis", "diagonals", "blocks", "replicates", "wholes", "probes", "jackknife", "spectra")
+ARRAYS = (
+    "eigenvalues",
+    "residuals",
+    "basis",
+    "diagonals",
+    "blocks",
+    "replicates",
+    "wholes",
+    "probes",
+    "jackknife",
+    "spectra",
+)
 EDGES = "jackknife/edges"
 
 
@@ -35,7 +46,8 @@ class Analysis:
     eigenvalues: H_ii, descending (k); diagonals[name] = diag(Vᵀ M V) (k); squares[name] = ‖VᵀMV‖_F² and
     traces[name] = tr VᵀMV over the directions kept; noise_floor: H_ii below it are rounding, not data;
     replicates[name]: diagonals of bootstrap resamples (s), of the leading j directions. jackknife: of the samples
-    without a group of them, for intervals where there is no bootstrap.
+    without a group of them, for intervals where there is no bootstrap. residuals: ‖H v_i − H_ii v_i‖ / H_11 of leading
+    eigenpairs; None of a whole basis, and of analyses that are older.
     Methods take a matrix's name (see `names`) and answer with NumPy float64.
     """
 
@@ -45,6 +57,7 @@ class Analysis:
     squares: Mapping[str, float]
     noise_floor: float
     provenance: Provenance
+    residuals: Float[ndarray, " k"] | None = None
     basis: Float[ndarray, "d k"] | None = None
     blocks: Mapping[str, Float[ndarray, "b b"]] = field(default_factory=dict)
     wholes: Mapping[str, MatrixSummary] = field(default_factory=dict)
@@ -263,6 +276,7 @@ class Analysis:
         spectra, probes = folder("spectra"), folder("probes")
         return cls(
             eigenvalues=arrays["eigenvalues"],
+            residuals=arrays.get("residuals"),
             basis=arrays.get("basis"),
             diagonals=folder("diagonals"),
             blocks=folder("blocks"),

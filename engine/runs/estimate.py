@@ -37,9 +37,8 @@ from engine.runs.library import Analysed, Run
 from engine.training.schedule import EVALUATED_AT_ONCE
 
 PROCESS_BYTES = 400 * 2**20  # Python and torch, before any work
-# Products with H, of one direction each, that a leading eigenvector usually takes: five restarts of four blocks, a
-# quarter wider than what is kept.
-KRYLOV = 25
+# Products with H, of one direction each, that a leading eigenvector usually takes.
+KRYLOV = 4
 JOINT_MATRICES = 2  # C and E[h²]: nothing is paired
 # Operations that a resample costs per sample and direction.
 RESAMPLE = 200.0

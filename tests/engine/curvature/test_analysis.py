@@ -6,11 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from engine import analyze
 from engine.curvature import memory
 from engine.curvature.layers import names
 from engine.device import resolve
+from engine.results.analysis import Analysis
 from tests.reference import twins
 from tests.reference.cases import CASES, LOSSES, case, lonely, silent
 
@@ -146,6 +148,8 @@ def test_the_projected_way_equals_the_dense_one(top_k, monkeypatch):
     for result in (dense, projected):
         assert result.k == top_k
         assert not result.whole_basis
+        assert result.residuals.shape == (top_k,)
+        assert result.residuals.max() < 1e-8
         twins.compare(result.eigenvalues, whole.eigenvalues[:top_k], 1e-8, "H_ii")
         for name in whole.names:
             block = whole.projected(name, top_k)
@@ -153,6 +157,18 @@ def test_the_projected_way_equals_the_dense_one(top_k, monkeypatch):
             twins.compare(result.frobenius(name), np.linalg.norm(block), 1e-6, f"norm of {name}")
         spectrum = np.linalg.eigvalsh(whole.projected("C", top_k))[::-1]
         twins.compare(result.whole("C").spectrum, spectrum, 1e-6, "spectrum of C in the span")
+
+
+def test_a_layer_too_wide_for_a_dense_matrix_in_float32():
+    """LeNet's second fully connected layer: what the products' rounding once kept from converging."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
+    inputs, targets = torch.rand(1000, 120), torch.arange(1000) % 10
+    result = analyze(model, inputs, targets, "0", top_k=20, device="cpu", spectra=0)
+    arrays, meta = result.to_arrays()
+    assert Analysis.from_arrays(arrays, meta).residuals.max() == result.residuals.max() < 2e-5
+    del arrays["residuals"]
+    assert Analysis.from_arrays(arrays, meta).residuals is None, "as kept before there were any"
 
 
 def test_samples_in_any_order_and_chunk_give_the_same_numbers(monkeypatch):

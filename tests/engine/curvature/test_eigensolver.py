@@ -1,10 +1,13 @@
 """Eigenpairs: dense ones, and the leading ones of an operator, against numpy."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from engine.curvature import eigensolver
 from tests.reference import twins
@@ -22,6 +25,45 @@ def leading(matrix, k, **settings):
     return eigensolver.leading_eigenpairs(lambda v: matrix @ v, matrix.shape[0], k, **settings)
 
 
+def planted(values, k, dtype=torch.float64):
+    """Leading eigenpairs of a diagonal operator, held against what it was made of; columns it was multiplied with."""
+    values = np.sort(np.asarray(values, dtype=np.float64))[::-1].copy()
+    tolerance = 1e-5 if dtype == torch.float32 else 1e-9
+    diagonal, columns = torch.from_numpy(values).to(dtype)[:, None], []
+
+    def apply(v):
+        columns.append(v.shape[1])
+        return diagonal * v
+
+    result = eigensolver.leading_eigenpairs(apply, len(values), k, device=CPU, dtype=dtype, tolerance=tolerance)
+    scale, rounding = np.abs(values).max() or 1.0, 40 * torch.finfo(dtype).eps
+    assert np.abs(result.values.numpy() - values[:k]).max() <= tolerance * scale
+    v = result.vectors.double()
+    assert float((v.T @ v - torch.eye(k)).abs().max()) <= rounding, "orthonormal"
+    true = torch.linalg.norm(diagonal.double() * v - v * result.values, dim=0)
+    assert float((true - result.residuals).max()) <= max(rounding, tolerance / 10) * scale, (
+        "residuals are no larger than they say"
+    )
+    assert float(result.residuals.max()) <= 2 * tolerance * scale
+    return sum(columns)
+
+
+def columns_of_eigsh(values, k, dtype):
+    """Products that ARPACK needs to the same residual, relative to the largest eigenvalue."""
+    values = np.asarray(values, dtype=np.float32 if dtype == torch.float32 else np.float64)
+    count = itertools.count()
+
+    def apply(v):
+        next(count)
+        return values * v.ravel()
+
+    tolerance = (1e-5 if dtype == torch.float32 else 1e-9) * np.abs(values).max() / np.sort(values)[-k]
+    start = np.random.default_rng(0).standard_normal(len(values)).astype(values.dtype)
+    operator = LinearOperator((len(values),) * 2, matvec=apply, dtype=values.dtype)
+    eigsh(operator, k=k, which="LA", v0=start, tol=tolerance)
+    return next(count)
+
+
 @given(d=st.integers(1, 12), seed=st.integers(0, 100))
 @settings(max_examples=20)
 def test_dense_eigenpairs(d, seed):
@@ -35,40 +77,72 @@ def test_dense_eigenpairs(d, seed):
     assert bool((vectors[largest, torch.arange(d)] > 0).all()), "signs are fixed"
 
 
-@given(d=st.integers(2, 40), seed=st.integers(0, 100), data=st.data())
-@settings(max_examples=25)
+DTYPES = [torch.float32, torch.float64]
+N = np.arange(1, 3001.0)
+SPECTRA = {
+    "slow": (N**-1.0, 50),
+    "power law": (N**-1.5, 20),
+    "steep": (N**-2.0, 100),
+    "both signs": (np.r_[N**-1.5, -(N**-1.2)], 20),
+    "tail in a heap": (np.r_[1.0, np.linspace(0.009, 0.01, 30), 1e-3 * N**-2.0], 25),
+}
+
+
+@given(d=st.integers(1, 40), seed=st.integers(0, 100), data=st.data())
+@settings(max_examples=25, deadline=None)
 def test_leading_eigenpairs_of_any_symmetric_operator(d, seed, data):
     k = data.draw(st.integers(1, d))
     values = np.random.default_rng(seed).standard_normal(d)
     matrix = symmetric(values, seed)
-    eigenvalues, vectors = leading(matrix, k)
-    twins.compare(eigenvalues, np.sort(values)[::-1][:k], 1e-7, "leading eigenvalues")
-    twins.compare(vectors.T @ vectors, np.eye(k), 1e-9, "orthonormal")
-    residual = torch.linalg.norm(matrix @ vectors - vectors * eigenvalues, dim=0).max()
+    result = leading(matrix, k)
+    twins.compare(result.values, np.linalg.eigvalsh(matrix.numpy())[::-1][:k], 1e-7, "leading eigenvalues")
+    twins.compare(result.vectors.T @ result.vectors, np.eye(k), 1e-9, "orthonormal")
+    residual = torch.linalg.norm(matrix @ result.vectors - result.vectors * result.values, dim=0).max()
     assert float(residual) <= 1e-8 * np.abs(values).max()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_leading_eigenpairs_of_a_decaying_spectrum(dtype):
-    """The spectrum of a trained network: a power law over many decades, with a degenerate pair in it."""
-    values = np.arange(1, 601) ** -2.0
-    values[20] = values[21]
-    matrix = symmetric(values).to(dtype)
-    tolerance = 1e-5 if dtype == torch.float32 else 1e-10
-    eigenvalues, _ = leading(matrix, 30, dtype=dtype, tolerance=tolerance)
-    twins.compare(eigenvalues, values[:30], tolerance, "eigenvalues")
+@given(
+    times=st.lists(st.integers(1, 12), min_size=1, max_size=6),
+    sign=st.sampled_from([1.0, -1.0]),
+    null=st.integers(0, 300),
+    negative=st.integers(0, 30),
+    dtype=st.sampled_from(DTYPES),
+    data=st.data(),
+)
+@settings(max_examples=25, deadline=None)
+def test_eigenvalues_that_are_there_many_times(times, sign, null, negative, dtype, data):
+    """Clusters, ranks below k, negative eigenvalues: every one as often as it is there."""
+    clusters = [np.full(count, sign * (len(times) - i)) for i, count in enumerate(times)]
+    values = np.concatenate([*clusters, np.zeros(null), np.linspace(-3, -2, negative)])
+    planted(values, data.draw(st.integers(1, min(len(values), 60))), dtype)
 
 
-@pytest.mark.parametrize("values", [[0.0] * 8, [1.0] * 8, [-1.0] * 8, [2.0] + [0.0] * 7])
-def test_degenerate_operators(values):
-    eigenvalues, vectors = leading(symmetric(values), 5)
-    twins.compare(eigenvalues, values[:5], 1e-9, "eigenvalues")
-    twins.compare(vectors.T @ vectors, np.eye(5), 1e-9, "orthonormal")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", SPECTRA)
+def test_no_more_products_than_arpack_needs_half_as_many_again(name, dtype):
+    values, k = SPECTRA[name]
+    assert planted(values, k, dtype) <= 1.5 * columns_of_eigsh(values, k, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_more_copies_than_a_block_is_wide(dtype):
+    """As H = (2/K) I ⊗ E[a aᵀ] has of K outputs."""
+    planted(np.r_[np.repeat([5.0, 4.0, 3.0, 2.5], 10), 0.1 / N], 35, dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("values", "k"),
+    [([0.0] * 300, 10), ([1.0] * 300, 5), ([-1.0] * 300, 5), ([2.0] + [0.0] * 300, 5), ([0.0], 1), ([-3.0], 1),
+     (N[:40], 39), (-N[:300], 29), (-N[:300], 299)],
+)  # fmt: skip
+def test_degenerate_operators(values, k, dtype):
+    planted(values, k, dtype)
 
 
 def test_no_convergence_is_said():
-    values = 1 + 1e-3 * np.linspace(0, 1, 400)
-    with pytest.raises(ValueError, match=r"did not converge: after 1 restarts.*Lower top_k"):
+    values = 1 + 1e-3 * np.linspace(0, 1, 150)
+    with pytest.raises(ValueError, match=r"did not converge: the worst residual reached is .* a larger top_k"):
         leading(symmetric(values), 5, restarts=1, tolerance=1e-12)
     with pytest.raises(ValueError, match=r"top_k must lie in 1 … 4"):
         leading(symmetric([1.0] * 4), 5)
