@@ -3,25 +3,35 @@
 Small enough for a test, complete enough for every page.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
 from cache.store import Store
 from engine import units
+from engine.config.presets import preset
 from engine.config.requests import AnalysisRequest, ModelRequest, RunRequest, SamplesRequest, key, to_json
 from engine.results import commutation
 from engine.results.analysis import Analysis
 from engine.results.names import NAMES
 from engine.results.record import MatrixSummary, Provenance
 from engine.results.suppression import Spectra
-from engine.runs import library
+from engine.runs import library, recording
+from engine.runs import preview as previews
 from engine.runs.estimate import Calibration
 from engine.runs.library import checkpoint_name
+from engine.runs.preview import Preview
+from engine.runs.recording import Film, Frame
 from engine.samples import table
 from engine.samples.table import Samples
+from engine.sweeps import grid, status
+from engine.sweeps.grid import Cell
+from engine.sweeps.rows import FOLLOWED, Law, Row
 
 SIDE = 20
 RANK, SAMPLES = 4, 60
@@ -30,6 +40,9 @@ PIXELS, LOOKED, STEPS = 8, 120, 3
 SCALES: Mapping[str, float] = {"C": 0.02, "C_awd": 0.6, "E_h2": 3.0}
 # Speeds of this machine that nobody measured.
 CALIBRATION = Calibration("CPU", units.host(), 1.0, 2.0, 1e-4, 4e10, 5e10, 3e-10)
+DIGITS = Preview("mnist5k", tuple("0123456789"), (450,) * 10, (50,) * 10, (1, 28, 28), None)
+# Of the film that is planted.
+TINY = preset("tiny, 5 seconds").run()
 
 
 @cache
@@ -188,3 +201,76 @@ def add_samples(store: Store, run: str, *epochs: int) -> None:
     table.keep_pictures(store, run_, pictures())
     for epoch in epochs:
         table.write(store, SamplesRequest(run, epoch), run_.fingerprint, samples(epoch))
+
+
+def add_preview(store: Store, name: str = "mnist5k", preview: Preview = DIGITS) -> None:
+    """What was looked at of data, with pictures of every class."""
+    lists = {field: list(getattr(preview, field)) for field in ("class_names", "train", "test", "shape")}
+    images = np.arange(len(preview.train) * 8 * 28 * 28).reshape(-1, 8, 28, 28).astype(np.uint8)
+    store.write(previews.place(name), {"name": name, **lists}, {"main": {"images": images}})
+
+
+# -- a film -----------------------------------------------------------------------------------------------
+
+
+def filmed(epoch: int) -> Analysis:
+    """What the planted film measures at an epoch."""
+    return analysis(gamma=1 + epoch / 100, seed=epoch)
+
+
+def interval(result: Analysis, name: str) -> tuple[float, float]:
+    gamma = result.fit(name).gamma
+    return gamma - 0.02, gamma + 0.03
+
+
+def frame(epoch: int) -> Frame:
+    result = filmed(epoch)
+    h, c = result.eigenvalues, result.diagonal("C")
+    data = h > result.noise_floor
+    return Frame(
+        epoch=epoch, train_loss=2.0 / (1 + epoch), train_accuracy=epoch / 50, test_loss=None, test_accuracy=None,
+        learning_rate=0.1, batch_size=50, gamma=result.fit("C").gamma, gamma_awd=result.fit("C_awd").gamma,
+        interval=interval(result, "C"), interval_awd=interval(result, "C_awd"),
+        commutator=0.3, commutator_random=1.4, seconds=0.2,
+        extent=(h[data].min(), h[data].max(), c[data].min(), c[data].max()),
+    )  # fmt: skip
+
+
+def add_film(store: Store, epochs: Iterable[int] = range(4), request: RunRequest = TINY, **more: Any) -> Film:
+    """A film of planted frames, as a worker leaves it."""
+    key = recording.film_key(request)
+    for epoch in epochs:
+        result = filmed(epoch)
+        arrays = {"H": result.eigenvalues, "R": result.correlation("C", 100).astype(np.float32)}
+        arrays |= {name: result.diagonal(name) for name in recording.NAMES}
+        place = ("films", key, "frames", recording.frame_name(epoch))
+        store.write(place, {"noise_floor": result.noise_floor}, {"main": arrays})
+    made = Film(
+        key=key, request=request, fingerprint="planted", layer="fc2", shape=(20, 20), samples=1000, device="cpu",
+        changed=time.time(), frames=tuple(frame(e) for e in epochs), **more,
+    )  # fmt: skip
+    recording.keep(store, made)
+    return made
+
+
+# -- a sweep ----------------------------------------------------------------------------------------------
+
+
+def row(cell: Cell, gamma: float = 1.2, run: str = "0" * 16, **more: Any) -> Row:
+    """A measured cell: γ of this size, a tenth less for each matrix after C; whatever else is told is empty."""
+    laws = {
+        name: Law(gamma=gamma - 0.1 * place, low=gamma - 0.2, high=gamma + 0.2) for place, name in enumerate(FOLLOWED)
+    }
+    empty = {"str": "", "int": 0, "float": 0.0, str: "", int: 0, float: 0.0}
+    plain = {field.name: empty[field.type] for field in fields(Row) if field.name != "laws"}
+    known = {"row": cell.row, "classes": cell.classes, "seed": cell.run.seed, "layer": "fc2", "run": run, "epoch": 100}
+    return Row(**(plain | known | {"window": cell.window} | more), laws=laws)
+
+
+def add_sweep(store: Store, name: str = "tiny", count: int | None = None) -> list[Row]:
+    """Measured cells of a sweep, γ rising from cell to cell; the rows."""
+    cells = grid.open_sweep(name).cells[:count]
+    rows = [row(cell, 1.1 + 0.03 * place, f"{place:016x}") for place, cell in enumerate(cells)]
+    for cell, one in zip(cells, rows, strict=True):
+        status.keep(store, cell, one)
+    return rows

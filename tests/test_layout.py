@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from pages.state.menu import MENU
+
 ROOT = Path(__file__).parents[1]
 
-# From the top down; rooms of one floor may import each other, but not in a circle.
+# From the top down; rooms of one floor may import each other, but not in a circle. pages.*: the doors; pages.rooms.*:
+# each room that is not named above it.
 FLOORS = (
     ("app", "pages.*"),
     ("pages.shell",),
@@ -24,18 +27,7 @@ FLOORS = (
         "pages.rooms.start",
         "pages.rooms.tours",
     ),
-    (
-        "pages.rooms.train",
-        "pages.rooms.load",
-        "pages.rooms.commutativity",
-        "pages.rooms.power_law",
-        "pages.rooms.dynamics",
-        "pages.rooms.suppression",
-        "pages.rooms.duality",
-        "pages.rooms.sample",
-        "pages.rooms.fisher",
-        "pages.rooms.live",
-    ),
+    ("pages.rooms.*",),
     ("pages.jobs",),
     ("pages.ui",),
     ("pages.plot", "pages.text"),
@@ -56,10 +48,12 @@ FLOORS = (
 # The engine's public names (engine/__init__.py) are asked for from any floor above it; packages hold words alone.
 PUBLIC = ("engine", "pages", "pages.rooms")
 
-DOORS = (
+# Promised to whoever kept a link.
+ADDRESSES = (
     *("commutativity", "duality", "dynamics", "film", "fisher", "glossary", "load", "power_law", "runs", "sample"),
     *("sandbox", "suppression", "table", "tours", "train"),
 )
+DOORS = {entry.file for entries in MENU.values() for entry in entries}
 
 
 def modules() -> dict[str, Path]:
@@ -73,11 +67,13 @@ MODULES = modules()
 
 
 def room(module: str) -> str:
-    """The entry of FLOORS that a module belongs to."""
+    """What of the house a module belongs to: an entry of FLOORS, or a room of pages.rooms.*."""
     if module.count(".") == 1 and module.startswith("pages.") and MODULES[module].name != "__init__.py":
         return "pages.*"
     names = {name for floor in FLOORS for name in floor}
     parts = module.split(".")
+    if parts[:2] == ["pages", "rooms"]:
+        return ".".join(parts[:3])
     return next(
         (name for size in range(len(parts), 0, -1) if (name := ".".join(parts[:size])) in names), f"no floor: {module}"
     )
@@ -101,6 +97,7 @@ def imports(source: str) -> dict[str, int]:
 
 GRAPH = {module: imports(file.read_text(encoding="utf-8")) for module, file in MODULES.items()}
 HEIGHT = {name: -number for number, floor in enumerate(FLOORS) for name in floor}
+HEIGHT = {room(module): HEIGHT["pages.rooms.*"] for module in MODULES if module.startswith("pages.rooms.")} | HEIGHT
 
 
 def circle(graph: dict[str, set[str]]) -> list[str]:
@@ -142,11 +139,12 @@ def test_no_rooms_import_each_other_in_a_circle():
     assert circle({name: targets - {name} for name, targets in rooms.items()}) == []
 
 
-def test_pages_holds_doors_alone():
-    """A file there is a page with an address: their names are promised to whoever kept a link."""
-    assert sorted(path.stem for path in (ROOT / "pages").glob("*.py") if path.name != "__init__.py") == sorted(DOORS)
-    long = {name: len(MODULES[name].read_text().splitlines()) for name in ["app", *(f"pages.{door}" for door in DOORS)]}
-    assert not {name: lines for name, lines in long.items() if lines > 60}
+def test_pages_holds_the_doors_of_the_menu_alone():
+    """A file there is a page with an address."""
+    files = {f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py") if path.name != "__init__.py"}
+    assert files | {"app.py"} == DOORS
+    assert {f"pages/{address}.py" for address in ADDRESSES} == files
+    assert not {door for door in DOORS if len((ROOT / door).read_text(encoding="utf-8").splitlines()) > 60}
 
 
 def test_doors_alone_import_the_frame_and_the_pages_behind_them():
@@ -178,6 +176,7 @@ def test_no_page_parses_a_command_line():
     [
         ("engine.results.analysis", "from engine.curvature import moments"),
         ("pages.state.selection", "def f():\n    from pages.shell.frame import page"),
+        ("pages.rooms.train.form", "from pages.rooms.runs import table"),
         ("engine.losses", "if TYPE_CHECKING:\n    from engine.runs.library import Run"),
     ],
 )

@@ -143,12 +143,13 @@ def planted(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def looked(tmp_path_factory):
-    """A dashboard over a planted run whose samples are looked at."""
+    """A dashboard over a planted run whose samples are looked at, and a film."""
     from cache.store import Store
-    from tests.planted import add_samples, fill
+    from tests.planted import add_film, add_samples, fill
 
     store = Store(tmp_path_factory.mktemp("looked"))
     add_samples(store, fill(store), 0, 10, 100)
+    add_film(store)
     dashboard = Dashboard(store.root).start()
     yield dashboard
     dashboard.stop()

@@ -14,7 +14,7 @@ from engine.config.commands import SweepCommand, to_json
 from engine.sweeps import status
 from engine.sweeps.grid import open_sweep
 from tests.browser.conftest import settle
-from tests.pages.sweeps.test_table import row
+from tests.planted import row
 
 pytestmark = pytest.mark.browser
 

@@ -12,17 +12,11 @@ from engine.config.requests import AnalysisRequest, key, to_json
 from engine.runs import library
 from pages.data import results
 from pages.publish import run_report
-from tests.pages.test_every_page import button, charts, fine, opened, url
+from tests.pages.conftest import button, charts, fine, metrics, opened, url
 from tests.planted import SIDE, analysis, fill
 
 JOINT = "fc1+fc2"
 SHAPES = ((SIDE, SIDE // 2), (SIDE // 2, SIDE))
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch) -> Store:
-    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
-    return Store()
 
 
 def add_joint(store: Store, run: str, epoch: int) -> None:
@@ -77,8 +71,7 @@ def test_the_menu_offers_single_layers_first(planted, store):
     (box,) = at.sidebar.selectbox
     assert box.options == ["fc2", "fc1 + fc2 (jointly)"]
     assert box.value == "fc2"
-    box.set_value(JOINT).run()
-    fine(at)
+    fine(box.set_value(JOINT).run())
     assert url(at)["layer"] == JOINT
     assert "layers fc1 + fc2 jointly" in " ".join(c.value for c in at.caption).replace("\xa0", " ")
 
@@ -87,7 +80,7 @@ def test_the_law_is_that_of_the_joint_analysis(planted):
     at = opened("pages/power_law.py", layer=JOINT)
     (pressed,) = (p for p in at.button_group if p.label == "Covariances")
     assert len(pressed.options) == 2
-    cards = {m.label: m.value for m in opened("app.py", layer=JOINT).metric}
+    cards = metrics(opened("app.py", layer=JOINT))
     assert cards["Noise exponent γ"] == "1.30"
     assert "Exponent γ of E[h²]" in cards
     assert "Predicted exponent γ" not in cards
@@ -127,13 +120,12 @@ def test_layers_are_chosen_to_be_studied_jointly(store, monkeypatch):
     run = fill(store, epochs=(0,))
     at = opened("pages/load.py")
     at.segmented_control(key="loading.way").set_value("run").run()
-    assert {m.label: m.value for m in at.metric}["D"] == "2,500"
-    alone = {m.label: m.value for m in at.metric}["Memory"]
+    assert metrics(at)["D"] == "2,500"
+    alone = metrics(at)["Memory"]
     box = at.multiselect(key="loading.jointly")
     assert box.options == ["fc1", "fc3"]
-    box.set_value(["fc3", "fc1"]).run()
-    fine(at)
-    shown = {m.label: m.value for m in at.metric}
+    fine(box.set_value(["fc3", "fc1"]).run())
+    shown = metrics(at)
     assert shown["D"] == f"{784 * 50 + 50 * 50 + 50 * 10:,}"
     assert float(shown["Memory"].split()[0]) > float(alone.split()[0])
     button(at, "Measure").click().run()
@@ -142,8 +134,7 @@ def test_layers_are_chosen_to_be_studied_jointly(store, monkeypatch):
     assert command.layer == "fc1+fc2+fc3"
     assert command.settings.top_k == 300, "too many weights for the whole basis"
     # The layer chosen is no longer one of the others.
-    at.selectbox(key="loading.layer").set_value("fc3").run()
-    fine(at)
+    fine(at.selectbox(key="loading.layer").set_value("fc3").run())
     assert at.multiselect(key="loading.jointly").value == ["fc1"]
     button(at, "Measure").click().run()
     assert parse(noted[-1]).layer == "fc1+fc3"

@@ -10,7 +10,7 @@ import pytest
 from pages.rooms.tours import bar, library
 from pages.state import selection
 from pages.state.selection import Selection
-from tests.pages.test_every_page import opened, url
+from tests.pages.conftest import opened, url
 
 FIELDS = tuple(f.name for f in dataclasses.fields(Selection))
 TEXTS = ("abcdef0123456789", "abc", "C")
@@ -25,7 +25,7 @@ def values(hint: Any) -> tuple[Any, ...]:
     if isinstance(hint, UnionType):
         (inner,) = (part for part in get_args(hint) if part is not NoneType)
         return values(inner)
-    return {int: (1, 3), float: (0.125, 0.75), bool: (True, False), str: TEXTS}[hint]
+    return {int: (1, 3), float: (0.125, 0.75, 1e-8), bool: (True, False), str: TEXTS}[hint]
 
 
 def surviving(name: str) -> list[Any]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.results.names import NAMES
 from tests.reference import twins
 from tests.reference.cases import CASES, LOSSES, case, lonely, silent
 
@@ -150,9 +151,12 @@ def test_covariances_add_up_and_leave_out_unpaired_samples():
     assert partners.count(-1) == 1
     terms = twins.sample_terms(c.model, c.layer, c.inputs, c.targets, "ce", partners)
     named = twins.covariances(terms, 4)
-    assert set(twins.AWD_NAMES) | {"H", "C", "E_h2"} == set(named)
+    assert set(named) == {"H", *NAMES}
     without = twins.covariances(terms.take([p for p in range(9) if partners[p] >= 0]), 4)
-    for name in twins.AWD_NAMES:
+    alone = twins.covariances(terms.take([partners.index(-1)]), 4)
+    assert "C" in alone
+    assert "C_awd" not in alone
+    for name in set(named) - set(alone):
         twins.compare(without[name], named[name], 1e-14, name)
     assert not torch.allclose(without["C"], named["C"])
     twins.compare(named["C_hh_sd_wd_li"].trace(), named["C_hh_sd_wd"].trace(), 1e-12, "trace under isotropy")

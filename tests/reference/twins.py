@@ -23,9 +23,6 @@ def hessian(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return jacrev(grad(f))
 
 
-AWD_NAMES = ("C_hh", "C_hg", "C_gg", "C_awd", "C_hh_sd", "C_hh_sd_wd", "C_hh_sd_wd_li")
-
-
 # -- losses and derivatives of one sample -------------------------------------------------------------
 
 

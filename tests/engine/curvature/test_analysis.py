@@ -224,9 +224,10 @@ def test_parts_add_up():
 
 
 def test_one_sample_and_no_gradient():
-    c = case("relu")
-    alone = analyze(c.model, c.inputs[:1], c.targets[:1], c.layer, dtype="float64", batch_size=B)
-    assert alone.names == ("C", "E_h2"), "nothing to pair: the AWD matrices are left out"
+    c = case("relu", n=1)
+    alone = run(c, "ce")
+    assert {"H", *alone.names} == set(expected(c, "ce")[0])
+    assert "C_awd" not in alone.names, "nothing to pair"
     assert np.abs(alone.diagonal("C")).max() < 1e-15
     perfect = torch.nn.Sequential(torch.nn.Linear(3, 3, bias=False)).double()
     perfect[0].weight.data = torch.eye(3, dtype=torch.float64)

@@ -98,7 +98,7 @@ def blocks(shapes):
 def test_every_matrix_equals_its_twin(name, loss):
     planted = net(name)
     result, matrices = run(planted, loss), expected(planted, loss)
-    assert result.names == ("C", "E_h2")
+    assert {"H", *result.names} == set(matrices)
     assert result.whole_basis
     for own, matrix in matrices.items():
         twins.compare(rebuilt(result, own), matrix, 1e-9, own)

@@ -1,8 +1,6 @@
 """An Analysis against questions put to the explicit matrices it stands for."""
 
 import dataclasses
-import io
-import json
 
 import numpy as np
 import pytest
@@ -10,107 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.results import power_law, suppression
-from engine.results.analysis import Analysis
-from engine.results.jackknife import Jackknife
-from engine.results.names import NAMES
-from engine.results.record import Provenance
-from engine.results.suppression import Spectra
+from tests.engine.results.conftest import D, analysis, matrices, provenance, seeds
 from tests.reference import twins
-from tests.reference.cases import case
 from tests.reference.twins import compare
 
 quick = settings(max_examples=15, deadline=None)
-seeds = st.integers(0, 2**31 - 1)
-D_OUT, D_IN = 3, 4
-D = D_OUT * D_IN
 
-
-def symmetric(spectrum, seed):
-    q = twins.haar(len(spectrum), seed)
-    return (q * spectrum) @ q.T
-
-
-def matrices(seed=0):
-    """H with a spectrum over four decades, and three covariances related to it more or less closely."""
-    spectrum = 10 ** np.sort(np.random.default_rng(seed).uniform(-4, 0, D))[::-1]
-    h = symmetric(spectrum, seed)
-    noise = [symmetric(10.0 ** -np.arange(D), seed + s) for s in (1, 2, 3)]
-    return {
-        "H": h,
-        "C": h @ h + 1e-2 * noise[0],
-        "C_awd": h + 0.3 * noise[1],
-        "E_h2": h @ h + noise[2],
-    }
-
-
-class Matrices:
-    """A source that holds every matrix as it is, in the leading k eigenvectors of H."""
-
-    def __init__(self, named, k=D):
-        self.values, self.basis = (z[..., :k] for z in twins.eigenbasis(named["H"]))
-        self.blocks = {name: self.basis.T @ m @ self.basis for name, m in named.items()}
-        self.asked = []
-
-    def block(self, name: str, k: int):
-        self.asked.append(name)
-        return self.blocks[name][:k, :k]
-
-    def spectrum(self, name: str):
-        return np.linalg.eigvalsh(self.blocks[name])[::-1].copy()
-
-    def spectra(self):
-        return None
-
-    def jackknife(self):
-        return None
-
-
-def provenance(**changes):
-    values = dict(
-        layer="fc2",
-        loss="ce",
-        samples=50,
-        batch_size=5,
-        d_out=D_OUT,
-        d_in=D_IN,
-        anchors_per_class=None,
-        unpaired=1,
-        curvature="full",
-        sigma_w2=0.25,
-        mean_loss=0.1,
-        accuracy=0.9,
-        dtype="float64",
-        device="CPU",
-        seed=7,
-        seconds=1.5,
-    )
-    return Provenance(**(values | changes))
-
-
-def spectra(k=D, seed=0):
-    rng = np.random.default_rng(seed)
-    return Spectra(*(rng.uniform(0.1, 1, shape) for shape in ((6, 2), (6, k), (2, k), (2, k))))
-
-
-def analysis(named=None, k=D, **changes):
-    named = matrices() if named is None else named
-    source = Matrices(named, k)
-    blocks = source.blocks
-    values = dict(
-        eigenvalues=source.values,
-        diagonals={name: np.diag(blocks[name]).copy() for name in ("E_h2", "C_awd", "C")},
-        traces={name: float(np.trace(m)) for name, m in blocks.items()},
-        squares={name: float(np.sum(m**2)) for name, m in blocks.items()},
-        noise_floor=1e-12,
-        provenance=provenance(),
-        basis=source.basis,
-        spectra=spectra(k),
-        source=source,
-    )
-    return Analysis(**(values | changes))
-
-
-# -- questions ----------------------------------------------------------------------------------------
+# -- questions --------------------------------------------------------------------------------------------
 
 
 @quick
@@ -220,7 +124,6 @@ def test_suppression_is_that_of_the_stored_spectra():
 def test_names_are_ordered_and_described():
     result = analysis()
     assert result.names == ("C", "C_awd", "E_h2")
-    assert set(twins.AWD_NAMES) | {"C", "E_h2"} == set(NAMES)
     assert (result.k, result.whole_basis) == (D, True)
     assert (analysis(k=5).k, analysis(k=5).whole_basis) == (5, False)
     assert provenance().dimension == D
@@ -231,27 +134,7 @@ def test_an_analysis_cannot_be_changed():
         analysis().noise_floor = 1.0
 
 
-# -- the bootstrap ------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def bootstrapped():
-    """The analysis of a real layer with replicates from literal resamples of its samples."""
-    c = case("leaky", n=14)
-    partners = twins.nearest_partner(twins.activities(c.model, c.layer, c.inputs), c.targets)
-    terms = twins.sample_terms(c.model, c.layer, c.inputs, c.targets, "ce", partners)
-    named = {name: m.numpy() for name, m in twins.covariances(terms, 4).items()}
-    draws = np.random.default_rng(1).integers(0, 14, (15, 14)).tolist()
-    values, basis = twins.eigenbasis(named["H"])
-    return Analysis(
-        eigenvalues=values,
-        diagonals={name: np.diag(basis.T @ m @ basis) for name, m in named.items() if name != "H"},
-        traces={},
-        squares={},
-        noise_floor=1e-12,
-        provenance=provenance(d_out=4, d_in=4),
-        replicates=twins.bootstrap_diagonals(terms, basis, 4, draws),
-    )
+# -- the bootstrap ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["C", "C_awd", "E_h2"])
@@ -298,92 +181,7 @@ def test_there_is_no_interval_without_replicates_of_the_window(bootstrapped):
     assert without.fit("C", 5).interval is None
 
 
-# -- keeping ------------------------------------------------------------------------------------------
-
-
-def assert_same(a, b):
-    """The two analyses hold the same arrays and values."""
-    (arrays, meta), (others, other_meta) = a.to_arrays(), b.to_arrays()
-    assert set(arrays) == set(others)
-    for name, value in arrays.items():
-        assert value.dtype == others[name].dtype, name
-        np.testing.assert_array_equal(value, others[name])
-    assert meta == other_meta
-    for name in ("provenance", "noise_floor", "traces", "squares", "names"):
-        assert getattr(a, name) == getattr(b, name), name
-
-
-@pytest.mark.parametrize("kept", [False, True])
-def test_an_analysis_survives_the_cache(kept, bootstrapped):
-    replicates = {name: bootstrapped.replicates[name][:, :D] for name in ("H", "C")}
-    jackknife = Jackknife(np.arange(D + 1), replicates)
-    changes = {"replicates": replicates, "jackknife": jackknife}
-    result = analysis(**changes, provenance=provenance(anchors_per_class=None, bias=True))
-    if kept:
-        result = result.kept(["C", "C_awd"], block=6)
-    arrays, meta = result.to_arrays()
-    file = io.BytesIO()
-    np.savez(file, **arrays)
-    file.seek(0)
-    with np.load(file, allow_pickle=False) as stored:
-        back = Analysis.from_arrays(dict(stored), json.loads(json.dumps(meta)))
-    assert_same(back, result)
-    assert (back.names, back.source) == (result.names, None)
-    assert (back.basis is None) == kept
-    assert set(back.wholes) == ({"C", "C_awd"} if kept else set())
-    assert back.fit("C") == result.fit("C")
-    assert back.fit("C").interval is not None
-    without = [dataclasses.replace(a, replicates={}).fit("C") for a in (back, result)]
-    assert without[0] == without[1]
-    assert without[0].interval != back.fit("C").interval, "that of the jackknife"
-    compare(back.suppress(keep=1).noise_diagonal, result.suppress(keep=1).noise_diagonal, 0.0, "suppression")
-    if kept:
-        assert back.commutator("C_awd", "top", 4) == result.commutator("C_awd", "top", 4)
-
-
-def test_an_analysis_without_spectra_survives_the_cache():
-    back = Analysis.from_arrays(*analysis(spectra=None).to_arrays())
-    assert back.spectra is None
-    assert_same(back, analysis(spectra=None))
-
-
-def test_what_is_kept_answers_as_before():
-    whole = analysis()
-    kept = whole.kept(["C"], block=6)
-    assert kept.source is None
-    assert kept.basis is None
-    assert {b.shape for b in kept.blocks.values()} == {(6, 6)}
-    for name in whole.names:
-        compare(kept.projected(name, 6), whole.projected(name, 6), 1e-6, f"K of {name}")
-        assert kept.projected(name, 4).dtype == np.float64
-        compare(kept.projected(name, 4), kept.projected(name, 6)[:4, :4], 0.0, f"smaller K of {name}")
-        assert kept.fit(name) == whole.fit(name)
-        assert kept.alignment(name) == whole.alignment(name)
-        assert kept.random_commutator(name) == whole.random_commutator(name)
-    for part, k in (("whole", None), ("top", 9), ("bulk", 9)):
-        assert kept.commutator("C", part, k) == whole.commutator("C", part, k)
-    compare(kept.random_correlation("C", 8, 3), whole.random_correlation("C", 8, 3), 0.0, "R_rand")
-    again = kept.kept(["C"], block=6)
-    assert_same(again, kept)
-
-
-def test_a_small_analysis_keeps_all_its_directions():
-    kept = analysis(k=5).kept([])
-    assert {b.shape for b in kept.blocks.values()} == {(5, 5)}
-    assert not kept.wholes
-
-
-def test_whole_matrix_numbers_are_only_computed_when_asked_for():
-    result = analysis()
-    result.fit("C")
-    result.alignment("C")
-    result.random_commutator("C_awd")
-    assert result.source.asked == []
-    result.kept(["C"], block=3)
-    assert sorted(result.source.asked) == ["C", "C", "C_awd", "E_h2"]
-
-
-# -- errors -------------------------------------------------------------------------------------------
+# -- errors -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -418,23 +216,3 @@ def test_whole_matrix_numbers_are_only_computed_when_asked_for():
 def test_a_wrong_question_is_answered_with_what_is_possible(ask, sentence):
     with pytest.raises(ValueError, match=sentence):
         ask(analysis())
-
-
-@pytest.mark.parametrize(
-    ("ask", "sentence"),
-    [
-        (
-            lambda r: r.projected("C", 7),
-            r"Of C this analysis keeps the leading 6 directions, not 7\. Choose a smaller k",
-        ),
-        (lambda r: r.correlation("C", 7), "keeps the leading 6 directions"),
-        (lambda r: r.commutator("E_h2"), r"only of C, C_awd, not of E_h2\. Choose one of them"),
-        (lambda r: r.random_correlation("E_h2", 3), "whole-matrix numbers only of C, C_awd"),
-        (lambda r: dataclasses.replace(r, wholes={}).whole("C"), "only of no matrix"),
-        (lambda r: dataclasses.replace(r, blocks={}).projected("C", 2), "keeps the leading 0 directions"),
-        (lambda r: dataclasses.replace(r, spectra=None).suppress(), "kept no per-sample spectra. Analyse again"),
-    ],
-)
-def test_what_was_not_kept_is_said(ask, sentence):
-    with pytest.raises(ValueError, match=sentence):
-        ask(analysis().kept(["C", "C_awd"], block=6))

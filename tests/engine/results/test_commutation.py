@@ -6,23 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.results import commutation
+from tests.engine.results.conftest import falling, seeds, symmetric
 from tests.reference import twins
 from tests.reference.twins import compare
 
 quick = settings(max_examples=40, deadline=None)
-seeds = st.integers(0, 2**31 - 1)
-
-
-def falling(k, decades, seed):
-    """k positive numbers, descending over exactly `decades`, at random places between."""
-    places = np.random.default_rng(seed).uniform(-decades, 0, k)
-    places[:2] = 0.0, -decades
-    return 10 ** -np.sort(-places)
-
-
-def symmetric(spectrum, seed):
-    q = twins.haar(len(spectrum), seed)
-    return (q * spectrum) @ q.T
 
 
 def random_psd(k, seed):
@@ -30,7 +18,7 @@ def random_psd(k, seed):
     return x @ x.T
 
 
-# -- correlation --------------------------------------------------------------------------------------
+# -- correlation ------------------------------------------------------------------------------------------
 
 
 @quick
@@ -57,7 +45,7 @@ def test_correlation_leaves_directions_without_variance_open():
     assert (block == before).all()
 
 
-# -- commutation --------------------------------------------------------------------------------------
+# -- commutation ------------------------------------------------------------------------------------------
 
 
 @quick
@@ -126,7 +114,7 @@ def test_commutator_curves_are_open_where_the_product_vanishes():
     assert np.isnan(curves.bulk[1:]).all()
 
 
-# -- random baselines ---------------------------------------------------------------------------------
+# -- random baselines -------------------------------------------------------------------------------------
 
 
 def moments(spectrum):
@@ -206,7 +194,7 @@ def test_alignment():
     assert np.isnan(commutation.alignment(np.zeros(2), 0.0))
 
 
-# -- Haar ---------------------------------------------------------------------------------------------
+# -- Haar -------------------------------------------------------------------------------------------------
 
 
 @quick
@@ -255,7 +243,7 @@ def test_random_correlation_has_the_law_of_the_whole_rotation():
     compare(np.quantile(ours, [0.25, 0.5, 0.75]), np.quantile(whole, [0.25, 0.5, 0.75]), 0.06, "quartiles")
 
 
-# -- off the diagonal ---------------------------------------------------------------------------------
+# -- off the diagonal -------------------------------------------------------------------------------------
 
 
 @quick

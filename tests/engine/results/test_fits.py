@@ -8,26 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.results import power_law
+from tests.engine.results.conftest import falling, seeds
 from tests.reference.twins import compare
 
 quick = settings(max_examples=40, deadline=None)
-seeds = st.integers(0, 2**31 - 1)
-
-
-def falling(k, decades, seed):
-    """k positive numbers, descending over exactly `decades`, at random places between."""
-    places = np.random.default_rng(seed).uniform(-decades, 0, k)
-    places[:2] = 0.0, -decades
-    return 10 ** -np.sort(-places)
 
 
 @quick
 @given(
-    gamma=st.floats(-3, 4),
-    intercept=st.floats(-10, 10),
-    k=st.integers(3, 80),
-    decades=st.floats(0.5, 10),
-    seed=seeds,
+    gamma=st.floats(-3, 4), intercept=st.floats(-10, 10), k=st.integers(3, 80), decades=st.floats(0.5, 10), seed=seeds
 )
 def test_a_planted_power_law_is_recovered_exactly(gamma, intercept, k, decades, seed):
     x = falling(k, decades, seed)

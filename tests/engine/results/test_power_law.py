@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from engine.results import power_law
 from engine.results.power_law import LEVEL, STRAIGHT, STRONG, Bend, bend, effective_number
 from tests import planted
+from tests.engine.results.conftest import seeds
 from tests.reference.twins import compare
 
 quick = settings(max_examples=25, deadline=None)
-seeds = st.integers(0, 2**31 - 1)
 
 
 def spectrum(k=200, seed=0, decades=4.0):
@@ -149,7 +149,7 @@ def test_too_few_directions_are_refused(h, sentence):
         bend(h, h**1.3)
 
 
-# -- all that qualifies an exponent ------------------------------------------------------------------------
+# -- all that qualifies an exponent -----------------------------------------------------------------------
 
 
 def test_what_was_left_out_is_counted_by_its_reason():

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from engine.results.power_law import power_law
 from engine.results.suppression import Spectra, suppress
+from tests.engine.results.conftest import seeds
 from tests.reference import twins
 from tests.reference.twins import compare
 
 quick = settings(max_examples=100, deadline=None)
-seeds = st.integers(0, 2**31 - 1)
 fractions = st.sampled_from([0.0, 1e-5, 1e-3, 0.1, 0.5, 1.0])
 
 

@@ -7,13 +7,12 @@ import pytest
 
 from cache.jobs import Jobs
 from cache.store import Store
-from engine.runs import estimate, library
+from engine.runs import library
 from pages.data import results
 from pages.data.snapshot import PageJobs, snapshot
 from pages.state.menu import MENU
 from pages.ui.guard import guarded
-from tests.pages.test_every_page import opened
-from tests.pages.train.test_train import CALIBRATION, DIGITS, plant
+from tests.pages.conftest import opened
 from tests.planted import add_samples, fill
 
 FILES = [entry.file for group in MENU.values() for entry in group]
@@ -41,11 +40,9 @@ def looks(monkeypatch):
 
 
 @pytest.mark.parametrize("page", FILES)
-def test_a_page_looks_at_the_disk_once_for_each_question(store, looks, page):
+def test_a_page_looks_at_the_disk_once_for_each_question(store, prepared, looks, page):
     run, _ = fill(store), fill(store, epochs=(), seed=1)
     add_samples(store, run, 0, 10, 100)
-    plant(store, "mnist5k", DIGITS)
-    estimate.keep_calibration(store, CALIBRATION)
     at = opened(page)  # what is kept between reruns is there now
     looks.clear()
     at.run()

@@ -12,8 +12,7 @@ from engine.samples.pair import pair
 from pages.plot import plot
 from pages.rooms.duality import choice, figures, text
 from tests import planted
-from tests.pages.charts.test_charts import decode
-from tests.pages.test_every_page import chart, charts, fine, opened, sent, url
+from tests.pages.conftest import chart, charts, decode, fine, opened, sent, texts, url
 from tests.planted import add_samples, fill
 
 PAGE = "pages/duality.py"
@@ -22,10 +21,10 @@ COVARIANCE = {"ladder", "pairs", "shape"}
 
 
 @pytest.fixture
-def run(store):
-    made = fill(store, epochs=(0, 10, 100))
-    add_samples(store, made, 10, 100)
-    return made
+def run(store, run):
+    """Its samples are looked at at two of three epochs."""
+    add_samples(store, run, 10, 100)
+    return run
 
 
 def line(at, key, name, axis="y"):
@@ -43,17 +42,7 @@ def tiles(at, key):
     return [int(p) for p in np.ravel(decode(trace["customdata"]))]
 
 
-def texts(at):
-    return "\n".join([m.value for m in at.markdown] + [i.value for i in at.info])
-
-
 # -- the pair ---------------------------------------------------------------------------------------------
-
-
-def test_without_results_it_says_what_to_press(store):
-    at = opened(PAGE)
-    assert "Open the start page" in at.info[0].value
-    assert not charts(at)
 
 
 def test_without_samples_it_offers_to_look_at_them(store):
@@ -89,8 +78,7 @@ def test_the_usual_pair_is_a_hard_sample_that_is_right_and_its_nearest(run):
 
 def test_a_step_moves_the_marks_and_the_weights_and_stays_in_the_link(run):
     at = opened(PAGE, sample="3", partner="13")
-    at.slider(key="duality.step").set_value(0.25).run()
-    fine(at)
+    fine(at.slider(key="duality.step").set_value(0.25).run())
     one = own()
     assert url(at)["step"] == "0.25"
     mark = chart(at, "losses")["data"][-1]
@@ -101,23 +89,20 @@ def test_a_step_moves_the_marks_and_the_weights_and_stays_in_the_link(run):
     np.testing.assert_allclose(before, one.weight, rtol=1e-6)
     np.testing.assert_allclose(after, one.weight + 0.25 * one.weight_change, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(line(at, "activities", "a + tΔa"), one.start + 0.25 * one.change)
-    at.slider(key="duality.step").set_value(0.0).run()
-    fine(at)
+    fine(at.slider(key="duality.step").set_value(0.0).run())
     assert "nothing has changed yet" in texts(at)
 
 
 def test_number_and_class_of_the_sample_choose_it_with_its_nearest(run):
     at, looked = opened(PAGE, sample="3", partner="33"), planted.samples(100)
-    at.number_input(key="duality.sample").set_value(17).run()
-    fine(at)
+    fine(at.number_input(key="duality.sample").set_value(17).run())
     assert url(at)["sample"] == "17"
     assert "partner" not in url(at)
     assert at.number_input(key="duality.partner").value == looked.partner[17]
     np.testing.assert_allclose(
         line(at, "losses", "ℓ(a; W"), own(sample=17, partner=int(looked.partner[17])).walk().by_weight
     )
-    at.selectbox(key="duality.sample.class").set_value(4).run()
-    fine(at)
+    fine(at.selectbox(key="duality.sample.class").set_value(4).run())
     hardest = max(np.flatnonzero(looked.targets == 4), key=lambda p: looked.loss[p])
     assert url(at)["sample"] == str(hardest)
     assert tiles(at, "sample")[0] == hardest
@@ -128,12 +113,10 @@ def test_number_and_class_of_the_partner_choose_it(run):
     near = tiles(at, "partner")
     assert near[:4] == looked.neighbours(3, 3, 4).tolist()
     assert near[-1] == looked.neighbours(3, 3, 100)[-1]
-    at.number_input(key="duality.partner").set_value(43).run()
-    fine(at)
+    fine(at.number_input(key="duality.partner").set_value(43).run())
     assert url(at)["partner"] == "43"
     assert 43 in tiles(at, "partner")
-    at.selectbox(key="duality.partner.class").set_value(5).run()
-    fine(at)
+    fine(at.selectbox(key="duality.partner.class").set_value(5).run())
     assert url(at)["partner"] == str(looked.neighbours(3, 5, 1)[0])
     assert {int(looked.targets[p]) for p in tiles(at, "partner")} == {5}
 
@@ -183,7 +166,7 @@ def test_the_error_of_first_order_is_that_of_each_pair_and_epoch(run):
 
 
 def test_with_one_epoch_of_samples_it_offers_to_fetch_early_and_late_ones(store):
-    add_samples(store, fill(store, epochs=(0, 10, 100)), 100)
+    add_samples(store, fill(store), 100)
     at = opened(PAGE)
     assert any("epochs 0 and 10" in i.value for i in at.info)
     assert [b.label for b in at.button if b.key == "duality.samples"] == ["Look at every sample"]
@@ -196,8 +179,7 @@ def test_with_one_epoch_of_samples_it_offers_to_fetch_early_and_late_ones(store)
 def test_the_matching_sets_every_size_and_diagonal(run, matching):
     at = opened(PAGE)
     (knob,) = [g for g in at.get("button_group") if g.proto.id.endswith("duality.matching")]
-    knob.set_value(matching).run()
-    fine(at)
+    fine(knob.set_value(matching).run())
     made = differences(planted.samples(100), matching)
     bars = chart(at, "ladder")["data"][0]
     s = made.sizes
@@ -217,8 +199,7 @@ def test_the_matching_sets_every_size_and_diagonal(run, matching):
 
 def test_the_epoch_moves_pair_and_covariance(run):
     at = opened(PAGE, sample="3", partner="13")
-    at.select_slider[0].set_value(10).run()
-    fine(at)
+    fine(at.select_slider[0].set_value(10).run())
     np.testing.assert_allclose(line(at, "losses", "ℓ(a; W"), own(10).walk().by_weight)
     expected = differences(planted.samples(10), "anchors").sizes.with_mean
     assert np.isclose(decode(chart(at, "ladder")["data"][0]["customdata"])[-1], expected)

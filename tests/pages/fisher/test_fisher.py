@@ -7,8 +7,7 @@ from engine.losses import LOSSES
 from engine.results.power_law import power_law
 from engine.samples import fisher
 from pages.rooms.fisher import figures, text
-from tests.pages.charts.test_charts import decode
-from tests.pages.test_every_page import button, chart, charts, fine, opened, url
+from tests.pages.conftest import button, by_meta, charts, decode, fine, opened, url
 from tests.planted import add_samples, samples
 
 PAGE = "pages/fisher.py"
@@ -24,10 +23,6 @@ def arguments():
 def looked(store, run):
     add_samples(store, run, *EPOCHS)
     return run
-
-
-def series(at, key):
-    return {t["meta"]: t for t in chart(at, key)["data"]}
 
 
 # -- the argument -----------------------------------------------------------------------------------------
@@ -118,7 +113,7 @@ def test_every_matrix_is_drawn_at_every_epoch_as_it_is(looked):
     at = opened(PAGE)
     assert set(charts(at)) == FIGURES
     for place, a in enumerate(arguments()):
-        drawn = series(at, f"argument{place}")
+        drawn = by_meta(at, f"argument{place}")
         for name in ("fisher", "empirical", "BC", "E_h2"):
             index = decode(drawn[name]["customdata"])[:, 0].astype(int) - 1
             ratio = a.diagonals[name][index] / a.diagonals["H"][index]
@@ -126,7 +121,7 @@ def test_every_matrix_is_drawn_at_every_epoch_as_it_is(looked):
                 ratio = ratio * a.diagonals["BC"].sum() / a.diagonals[name].sum()
             np.testing.assert_allclose(decode(drawn[name]["y"]), ratio, rtol=1e-6)
             assert drawn[f"{name} fit"]["name"].endswith(f"  {a.fit(name, 400).gamma:.2f}")
-    slopes, sizes = series(at, "slopes"), series(at, "sizes")
+    slopes, sizes = by_meta(at, "slopes"), by_meta(at, "sizes")
     np.testing.assert_allclose(decode(slopes["BC"]["y"]), [a.fit("BC", 400).gamma for a in arguments()])
     np.testing.assert_allclose(decode(sizes["empirical"]["y"]), [a.size("empirical") for a in arguments()])
     table = next(m.value for m in at.markdown if m.value.startswith("| matrix"))
@@ -137,18 +132,15 @@ def test_every_matrix_is_drawn_at_every_epoch_as_it_is(looked):
 
 def test_the_knobs_move_what_they_say(looked):
     at = opened(PAGE)
-    at.segmented_control(key="fisher.relative").set_value(False).run()
-    fine(at)
-    points = series(at, "argument2")["BC"]
+    fine(at.segmented_control(key="fisher.relative").set_value(False).run())
+    points = by_meta(at, "argument2")["BC"]
     a = arguments()[2]
     index = decode(points["customdata"])[:, 0].astype(int) - 1
     np.testing.assert_allclose(decode(points["y"]), a.diagonals["BC"][index], rtol=1e-6)
-    at.pills(key="fisher.beside").set_value(["empirical"]).run()
-    fine(at)
-    assert {m for m in series(at, "argument2") if " " not in m} == {"empirical", "H"}
-    at.slider(key="fisher.window").set_value((3, 90)).run()
-    fine(at)
-    assert series(at, "argument2")["empirical fit"]["name"].endswith(f"  {a.fit('empirical', 90, 2).gamma:.2f}")
+    fine(at.pills(key="fisher.beside").set_value(["empirical"]).run())
+    assert {m for m in by_meta(at, "argument2") if " " not in m} == {"empirical", "H"}
+    fine(at.slider(key="fisher.window").set_value((3, 90)).run())
+    assert by_meta(at, "argument2")["empirical fit"]["name"].endswith(f"  {a.fit('empirical', 90, 2).gamma:.2f}")
     assert {k: url(at)[k] for k in ("relative", "beside", "window")} == {
         "relative": "no",
         "beside": "empirical",
@@ -164,9 +156,8 @@ def test_the_middle_epoch_is_chosen_among_those_between(store, looked):
     add_samples(store, looked, 50)
     at = opened(PAGE, middle="50")
     assert at.select_slider(key="fisher.middle").value == 50
-    np.testing.assert_allclose(decode(series(at, "slopes")["BC"]["y"])[1], fisher.of(samples(50)).fit("BC", 400).gamma)
-    at.select_slider(key="fisher.middle").set_value(10).run()
-    fine(at)
+    np.testing.assert_allclose(decode(by_meta(at, "slopes")["BC"]["y"])[1], fisher.of(samples(50)).fit("BC", 400).gamma)
+    fine(at.select_slider(key="fisher.middle").set_value(10).run())
     assert url(at)["middle"] == "10"
     assert any("Epoch 10: in the middle" in m.value for m in at.markdown)
     assert any("epochs\u00a00,\u00a010,\u00a0100" in c.value for c in at.caption)

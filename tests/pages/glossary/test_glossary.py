@@ -11,7 +11,7 @@ from engine.results.power_law import power_law
 from engine.runs import library
 from engine.samples import fisher
 from engine.samples.pair import pair
-from pages.data.results import View
+from pages.data import results
 from pages.plot import legends
 from pages.rooms.glossary import answers, page
 from pages.rooms.glossary.questions import QUESTIONS
@@ -21,10 +21,8 @@ from pages.state import palette
 from pages.state.menu import entry
 from pages.text import definitions, numbers
 from pages.ui import controls, heading
-from tests.pages.live import test_live
-from tests.pages.sweeps import test_table
-from tests.pages.test_every_page import chart, charts, fine, opened, sent
-from tests.planted import add_samples, add_spectra, analysis, fill, planted_spectra, samples
+from tests.pages.conftest import chart, charts, fine, opened, sent, texts
+from tests.planted import add_film, add_samples, add_spectra, add_sweep, analysis, planted_spectra, samples
 
 PAGE = "pages/glossary.py"
 # Texts among them that are no definitions.
@@ -33,11 +31,7 @@ LOOKING = ("start", "commutativity", "power_law", "dynamics", "suppression")
 TOUCHING = ("duality", "sample", "sandbox", "fisher", "film")
 
 
-def shown_texts(at):
-    return "\n".join(e.value for e in (*at.markdown, *at.caption, *at.info))
-
-
-# -- terms ----------------------------------------------------------------------------------------------------
+# -- terms ------------------------------------------------------------------------------------------------
 
 
 def test_every_definition_is_a_term_once():
@@ -51,7 +45,7 @@ def test_every_definition_is_a_term_once():
 
 def test_the_page_lists_all_terms_with_their_numbers_and_pages(run):
     at = opened(PAGE)
-    text = shown_texts(at)
+    text = texts(at)
     assert all(f"#### {term.name}" in text for term in TERMS)
     assert f"{len(TERMS)} of {len(TERMS)} terms" in text
     assert f"{analysis(gamma=1 + 0.1 * np.log10(101), seed=100).fit('C').gamma:.3f}" in text
@@ -62,10 +56,9 @@ def test_the_page_lists_all_terms_with_their_numbers_and_pages(run):
 
 def test_the_search_keeps_what_holds_every_word(run):
     at = opened(PAGE)
-    at.text_input(key="glossary.search").set_value("spearman RANK").run()
-    fine(at)
-    assert "#### Rank correlation" in shown_texts(at)
-    assert "#### Curvature" not in shown_texts(at)
+    fine(at.text_input(key="glossary.search").set_value("spearman RANK").run())
+    assert "#### Rank correlation" in texts(at)
+    assert "#### Curvature" not in texts(at)
     at.text_input(key="glossary.search").set_value("xyzzy").run()
     assert "No term holds all of these words" in at.info[0].value
     assert page.matching("gamma")[0].name == "Exponent"
@@ -75,11 +68,11 @@ def test_the_search_keeps_what_holds_every_word(run):
 
 def test_without_results_terms_stand_without_numbers(store):
     at = opened(PAGE)
-    assert "its numbers come with the first results" in shown_texts(at)
-    assert "⟦" not in shown_texts(at)
+    assert "its numbers come with the first results" in texts(at)
+    assert "⟦" not in texts(at)
 
 
-# -- under the pointer -----------------------------------------------------------------------------------------
+# -- under the pointer ------------------------------------------------------------------------------------
 
 
 def test_a_short_help_is_the_beginning_of_each_definition():
@@ -92,11 +85,7 @@ def test_a_short_help_is_the_beginning_of_each_definition():
 
 
 @pytest.mark.parametrize("page", [*LOOKING, *TOUCHING])
-def test_every_entry_of_a_legend_is_explained(store, page):
-    made = fill(store)
-    add_spectra(store, made, 100)
-    add_samples(store, made, 0, 10, 100)
-    test_live.plant(store)
+def test_every_entry_of_a_legend_is_explained(whole, page):
     at = opened(entry(page).file, direction="7", bend="yes")
     unexplained = {}
     for key in set(charts(at)) - {"strip"}:
@@ -107,11 +96,8 @@ def test_every_entry_of_a_legend_is_explained(store, page):
     assert not {key: names for key, names in unexplained.items() if names}
 
 
-def test_an_entry_is_explained_by_the_key_of_its_trace_whatever_its_text(store):
+def test_an_entry_is_explained_by_the_key_of_its_trace_whatever_its_text(whole):
     """What texts alone would confuse."""
-    made = fill(store)
-    add_spectra(store, made, 100)
-    add_samples(store, made, 0, 10, 100)
     for name, key, help_text in (
         ("power_law", "power", {"C<sub>AWD</sub>  γ = 1.18": "C_AWD – cov", "slope 1": "What γ = 1 would look like"}),
         ("power_law", "residuals", {"C<sub>AWD</sub>, running median": "The median of neighbouring residuals"}),
@@ -134,9 +120,9 @@ def test_an_entry_is_explained_by_the_key_of_its_trace_whatever_its_text(store):
         ),
     ):
         shown = sent(opened(entry(name).file, k="20"), key)["legend"]
-        for text, words in help_text.items():
-            (explained,) = {meaning for label, meaning in shown.items() if label.startswith(text)}
-            assert explained.startswith(words), (name, key, text)
+        for text, meaning in help_text.items():
+            (explained,) = {words_ for label, words_ in shown.items() if label.startswith(text)}
+            assert explained.startswith(meaning), (name, key, text)
 
 
 def test_a_trace_without_a_key_stands_without_words():
@@ -147,16 +133,13 @@ def test_a_trace_without_a_key_stands_without_words():
     assert legends.words("Cat") == legends.words(None) == legends.words({"rows": [1]}) == ""
 
 
-# -- questions ------------------------------------------------------------------------------------------------
+# -- questions --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def view(store):
-    key = fill(store)
-    add_spectra(store, key, 100)
-    made = library.analyses(store, key)
-    last = next(a for a in made if a.request.epoch == 100)
-    return View(library.run(store, key), made, last, library.load_analysis(store, key, last.key))
+def view(store, run):
+    add_spectra(store, run, 100)
+    return results.view_of(library.find(store, run))
 
 
 def test_every_page_with_results_asks_twice_or_more():
@@ -253,9 +236,9 @@ def test_the_sandbox_the_film_and_the_table_answer_without_a_run(store, monkeypa
         assert questions.answer(f"⟦{name}⟧", None) == f"{place.gamma:.2f}"
     assert "does not tell it" in questions.answer("⟦table_steepest⟧", None)
     assert "does not tell it" in questions.answer("⟦film_last⟧", None)
-    made = test_live.plant(store)
+    made = add_film(store)
     assert questions.answer("⟦film_first⟧ ⟦film_last⟧", None) == f"{made.frames[0].gamma:.3f} {made.last.gamma:.3f}"
-    rows = test_table.plant(store)
+    rows = add_sweep(store)
     groups = {}
     for row in rows:
         groups.setdefault((row.row, row.classes), []).append(row.laws["C"].gamma)
@@ -271,8 +254,7 @@ def test_an_answer_is_hidden_until_it_is_asked_for(run):
     at = opened("pages/power_law.py", window="1,100")
     answer = re.compile(r"^By \$[+-]0\.\d{3}\$: from")
     assert not [m for m in at.markdown if answer.match(m.value)]
-    at.toggle(key="power_law.answer1").set_value(True).run()
-    fine(at)
+    fine(at.toggle(key="power_law.answer1").set_value(True).run())
     (shown,) = [m.value for m in at.markdown if answer.match(m.value)]
     last = analysis(gamma=1 + 0.1 * np.log10(101), seed=100)
     assert f"from ${last.fit('C', 100).gamma:.3f}$ to ${last.fit('C', 50).gamma:.3f}$" in shown

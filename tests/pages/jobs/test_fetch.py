@@ -11,7 +11,7 @@ from engine.config.command_line import words
 from engine.config.commands import SamplesCommand, to_json
 from pages.data import samples
 from tests import planted
-from tests.pages.test_every_page import button, fine
+from tests.pages.conftest import button, fine
 from tests.planted import LOOKED, add_analysis, add_samples, pictures
 
 
@@ -131,7 +131,6 @@ def test_layers_studied_jointly_have_no_single_samples(store, run):
     add_analysis(store, run, 100, "fc1+fc2")
     at = page()
     at.query_params["layer"] = "fc1+fc2"
-    at.run()
-    fine(at)
+    fine(at.run())
     assert "an analysis of 2 jointly" in at.info[0].value
     assert not at.button

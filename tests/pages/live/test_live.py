@@ -15,62 +15,32 @@ from engine.config.command_line import words
 from engine.config.commands import FilmCommand, to_json
 from engine.config.presets import preset
 from engine.runs import recording
-from engine.runs.recording import Change, Control, Film, Frame
+from engine.runs.recording import Change, Control
 from pages.plot import reproduce
 from pages.text import confidence
-from tests.pages.charts.test_charts import decode
-from tests.pages.test_every_page import button, chart, charts, fine, heat, opened, url
-from tests.planted import analysis, fill
+from tests.pages.conftest import button, chart, charts, decode, fine, heat, opened, press, url, widget
+from tests.planted import TINY, add_film, fill, filmed, interval
 
 PAGE = "pages/film.py"
-TINY = preset("tiny, 5 seconds").run()
 KEY = recording.film_key(TINY)
 PICTURES = {"law", "R_real", "gammas", "learning", "commutators", "settings"}
 
 
-def frame(epoch):
-    result = measured(epoch)
-    h, c = result.eigenvalues, result.diagonal("C")
-    data = h > result.noise_floor
-    return Frame(
-        epoch=epoch, train_loss=2.0 / (1 + epoch), train_accuracy=epoch / 50, test_loss=None, test_accuracy=None,
-        learning_rate=0.1, batch_size=50, gamma=result.fit("C").gamma, gamma_awd=result.fit("C_awd").gamma,
-        interval=interval(result, "C"), interval_awd=interval(result, "C_awd"),
-        commutator=0.3, commutator_random=1.4, seconds=0.2,
-        extent=(h[data].min(), h[data].max(), c[data].min(), c[data].max()),
-    )  # fmt: skip
-
-
-def interval(result, name):
-    gamma = result.fit(name).gamma
-    return gamma - 0.02, gamma + 0.03
-
-
-def measured(epoch):
-    return analysis(gamma=1 + epoch / 100, seed=epoch)
-
-
 def picture(epoch):
-    result = measured(epoch)
+    result = filmed(epoch)
     diagonals = {name: result.diagonal(name) for name in recording.NAMES}
     return recording.Picture(result.eigenvalues, diagonals, result.correlation("C", 100), result.noise_floor)
 
 
-def plant(store, epochs=(0, 1, 2, 3), request=TINY, **more):
-    """A film of planted frames, as a worker leaves it."""
-    key = recording.film_key(request)
-    for epoch in epochs:
-        result = measured(epoch)
-        arrays = {"H": result.eigenvalues, "R": result.correlation("C", 100).astype(np.float32)}
-        arrays |= {name: result.diagonal(name) for name in recording.NAMES}
-        place = ("films", key, "frames", recording.frame_name(epoch))
-        store.write(place, {"noise_floor": result.noise_floor}, {"main": arrays})
-    made = Film(
-        key=key, request=request, fingerprint="planted", layer="fc2", shape=(20, 20), samples=1000, device="cpu",
-        changed=time.time(), frames=tuple(frame(e) for e in epochs), **more,
-    )  # fmt: skip
-    recording.keep(store, made)
-    return made
+@pytest.fixture
+def film(store):
+    return add_film(store)
+
+
+@pytest.fixture
+def at(film):
+    """The page over it."""
+    return opened(PAGE)
 
 
 @pytest.fixture
@@ -97,19 +67,11 @@ def worker(store, monkeypatch):
     quiet.kill(job)
 
 
-def number(at, label):
-    return next(n for n in at.number_input if n.label == label)
-
-
-def choice(at, label):
-    return next(s for s in at.selectbox if s.label == label)
-
-
 def ours(queue=False):
     return (tuple(words(FilmCommand(TINY))), queue)
 
 
-# -- before, and what is shown ------------------------------------------------------------------------------
+# -- before, and what is shown ----------------------------------------------------------------------------
 
 
 def test_without_a_film_the_page_says_what_to_press_and_start_does_it(store, started):
@@ -117,8 +79,7 @@ def test_without_a_film_the_page_says_what_to_press_and_start_does_it(store, sta
     assert "Press **Start**" in at.info[0].value
     assert not charts(at)
     assert button(at, "Reset").disabled
-    button(at, "Start").click().run()
-    fine(at)
+    fine(button(at, "Start").click().run())
     assert started == [ours()]
     assert recording.control(store, KEY) == Control(playing=True)
 
@@ -129,11 +90,9 @@ def test_while_the_engine_wakes_the_page_says_so(store, worker):
     assert button(at, "Pause")
 
 
-def test_the_newest_frame_is_shown_with_the_engines_numbers(store):
-    plant(store)
-    at = opened(PAGE)
+def test_the_newest_frame_is_shown_with_the_engines_numbers(at):
     assert set(charts(at)) == PICTURES
-    result = measured(3)
+    result = filmed(3)
     np.testing.assert_allclose(heat(at, "R_real"), result.correlation("C", 100), atol=1e-6)
     points = [t for t in chart(at, "law")["data"] if t.get("mode") == "markers" and t["name"] != "not fitted"]
     for points_, name in zip(points, ("C", "C_awd"), strict=True):
@@ -148,11 +107,10 @@ def test_the_newest_frame_is_shown_with_the_engines_numbers(store):
     for name in recording.NAMES:
         law = picture(3).exponent(name, interval(result, name))
         assert confidence.of_frame(name, law, 1000, 0) in [m.value for m in at.markdown]
-    np.testing.assert_allclose(lines["γ of C"], [measured(e).fit("C").gamma for e in range(4)])
+    np.testing.assert_allclose(lines["γ of C"], [filmed(e).fit("C").gamma for e in range(4)])
 
 
-def test_axes_of_the_law_hold_the_whole_film(store):
-    film = plant(store)
+def test_axes_of_the_law_hold_the_whole_film(film):
     ranges = []
     for epoch in (0, 3):
         at = opened(PAGE)
@@ -167,34 +125,27 @@ def test_axes_of_the_law_hold_the_whole_film(store):
     assert down < bottom < top < up
 
 
-def test_the_slider_goes_back_and_stays_there_while_the_film_grows(store):
-    plant(store)
-    at = opened(PAGE)
-    at.select_slider[0].set_value(1).run()
-    fine(at)
-    np.testing.assert_allclose(heat(at, "R_real"), measured(1).correlation("C", 100), atol=1e-6)
-    plant(store, range(5))
+def test_the_slider_goes_back_and_stays_there_while_the_film_grows(at, store):
+    fine(at.select_slider[0].set_value(1).run())
+    np.testing.assert_allclose(heat(at, "R_real"), filmed(1).correlation("C", 100), atol=1e-6)
+    add_film(store, range(5))
     at.run()
     assert at.select_slider[0].value == 1
     button(at, "Newest").click().run()
-    np.testing.assert_allclose(heat(at, "R_real"), measured(4).correlation("C", 100), atol=1e-6)
-    plant(store, range(6))
+    np.testing.assert_allclose(heat(at, "R_real"), filmed(4).correlation("C", 100), atol=1e-6)
+    add_film(store, range(6))
     at.run()
-    np.testing.assert_allclose(heat(at, "R_real"), measured(5).correlation("C", 100), atol=1e-6)
+    np.testing.assert_allclose(heat(at, "R_real"), filmed(5).correlation("C", 100), atol=1e-6)
 
 
-def test_a_frame_that_is_held_and_leaves_gives_way_to_the_newest(store):
-    plant(store)
-    at = opened(PAGE)
+def test_a_frame_that_is_held_and_leaves_gives_way_to_the_newest(at, store):
     at.select_slider[0].set_value(0).run()
-    plant(store, range(2, 6))
-    at.run()
-    fine(at)
-    np.testing.assert_allclose(heat(at, "R_real"), measured(5).correlation("C", 100), atol=1e-6)
+    add_film(store, range(2, 6))
+    fine(at.run())
+    np.testing.assert_allclose(heat(at, "R_real"), filmed(5).correlation("C", 100), atol=1e-6)
 
 
-def test_a_frame_that_has_left_is_told(store):
-    plant(store)
+def test_a_frame_that_has_left_is_told(film, store):
     store.delete("films", KEY, "frames", recording.frame_name(3))
     at = opened(PAGE)
     fine(at)
@@ -202,7 +153,7 @@ def test_a_frame_that_has_left_is_told(store):
 
 
 def test_changes_are_marked_with_their_words_in_every_curve(store):
-    plant(store, changes=(Change(1, "learning_rate", 0.1, 0.5), Change(1, "batch_size", 50.0, 10.0)))
+    add_film(store, changes=(Change(1, "learning_rate", 0.1, 0.5), Change(1, "batch_size", 50.0, 10.0)))
     at = opened(PAGE)
     for key in PICTURES - {"law", "R_real"}:
         layout = chart(at, key)["layout"]
@@ -212,37 +163,30 @@ def test_changes_are_marked_with_their_words_in_every_curve(store):
     assert any("1/B" in c.value for c in at.caption)
 
 
-def test_the_code_beside_the_figures_gives_what_they_show(store):
-    film = plant(store)
+def test_the_code_beside_the_figures_gives_what_they_show(film):
     names = {}
     exec(reproduce.film_frame(film, film.frames[2], "R_real = picture.correlation"), names)
-    np.testing.assert_allclose(names["R_real"], measured(2).correlation("C", 100), atol=1e-6)
+    np.testing.assert_allclose(names["R_real"], filmed(2).correlation("C", 100), atol=1e-6)
     exec(reproduce.film_columns(film, ("epoch", "gamma")), names)
     np.testing.assert_array_equal(names["epoch"], [0, 1, 2, 3])
     np.testing.assert_array_equal(names["gamma"], film.column("gamma"))
 
 
-# -- the knobs -----------------------------------------------------------------------------------------------
+# -- the knobs --------------------------------------------------------------------------------------------
 
 
-def test_pause_and_go_on(store, worker):
-    plant(store)
+def test_pause_and_go_on(film, store, worker):
     at = opened(PAGE)
-    button(at, "Pause").click().run()
-    fine(at)
+    fine(button(at, "Pause").click().run())
     assert not recording.control(store, KEY).playing
-    button(at, "Go on").click().run()
-    fine(at)
+    fine(button(at, "Go on").click().run())
     assert recording.control(store, KEY).playing
     assert [job.id for job in Jobs(store.root / "jobs").running()] == [worker.id]
 
 
-def test_one_step_pauses_and_asks_for_one_frame(store, started):
-    plant(store)
-    at = opened(PAGE)
+def test_one_step_pauses_and_asks_for_one_frame(at, store, started):
     for steps in (1, 2):
-        button(at, "One step").click().run()
-        fine(at)
+        fine(button(at, "One step").click().run())
         assert recording.control(store, KEY) == Control(playing=False, steps=steps)
     assert started == [ours()] * 2
 
@@ -250,82 +194,63 @@ def test_one_step_pauses_and_asks_for_one_frame(store, started):
 @pytest.mark.parametrize(
     ("name", "knob", "value"), [("learning_rate", "Learning rate η", 0.5), ("batch_size", "Batch size B", 10)]
 )
-def test_a_setting_that_is_changed_is_wished_and_stays_on_the_page(store, name, knob, value):
-    plant(store)
-    at = opened(PAGE)
-    number(at, knob).set_value(value).run()
-    fine(at)
+def test_a_setting_that_is_changed_is_wished_and_stays_on_the_page(at, store, name, knob, value):
+    press(at, "number_input", knob, value)
     assert recording.control(store, KEY) == replace(Control(), **{name: value})
-    assert number(at, knob).value == value
+    assert widget(at, "number_input", knob).value == value
     # Another tab sees the same knobs.
-    assert number(opened(PAGE), knob).value == value
+    assert widget(opened(PAGE), "number_input", knob).value == value
 
 
-def test_what_is_turned_in_another_tab_is_shown(store):
-    plant(store)
-    at = opened(PAGE)
-    number(at, "Batch size B").set_value(20).run()
+def test_what_is_turned_in_another_tab_is_shown(at, store):
+    widget(at, "number_input", "Batch size B").set_value(20).run()
     recording.ask(store, KEY, batch_size=5, stride=10, learning_rate=0.3)
-    at.run()
-    fine(at)
-    assert (number(at, "Batch size B").value, number(at, "Learning rate η").value) == (5, 0.3)
-    assert choice(at, "Epochs a step").value == 10
-    number(at, "Batch size B").set_value(7).run()
+    fine(at.run())
+    assert widget(at, "number_input", "Batch size B").value == 5
+    assert widget(at, "number_input", "Learning rate η").value == 0.3
+    assert widget(at, "selectbox", "Epochs a step").value == 10
+    widget(at, "number_input", "Batch size B").set_value(7).run()
     assert recording.control(store, KEY).batch_size == 7
 
 
-def test_a_frame_comes_every_so_many_epochs(store):
-    plant(store)
-    at = opened(PAGE)
-    choice(at, "Epochs a step").set_value(5).run()
-    fine(at)
+def test_a_frame_comes_every_so_many_epochs(at, store):
+    press(at, "selectbox", "Epochs a step", 5)
     assert recording.control(store, KEY).stride == 5
 
 
-def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence(store):
-    plant(store)
-    at = opened(PAGE)
-    number(at, "Learning rate η").set_value(0.0).run()
-    fine(at)
+def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence(at, store):
+    press(at, "number_input", "Learning rate η", 0.0)
     assert at.warning[0].value == "The learning rate is a number above 0; 0.0 was given."
-    assert number(at, "Learning rate η").value == 0.1
+    assert widget(at, "number_input", "Learning rate η").value == 0.1
     assert recording.control(store, KEY) == Control()
 
 
-def test_reset_begins_a_new_take_at_rest(store, started):
-    plant(store)
+def test_reset_begins_a_new_take_at_rest(film, store, started):
     recording.ask(store, KEY, learning_rate=0.5, batch_size=9, stride=2, steps=4)
     at = opened(PAGE)
-    button(at, "Reset").click().run()
-    fine(at)
+    fine(button(at, "Reset").click().run())
     assert recording.control(store, KEY) == Control(take=1, playing=False, stride=2)
-    assert number(at, "Learning rate η").value == 0.1
+    assert widget(at, "number_input", "Learning rate η").value == 0.1
     assert started == [ours()]
 
 
-def test_stop_ends_the_worker_and_leaves_the_film(store, worker):
-    plant(store)
+def test_stop_ends_the_worker_and_leaves_the_film(film, worker):
     at = opened(PAGE)
-    button(at, "Stop").click().run()
-    fine(at)
+    fine(button(at, "Stop").click().run())
     assert (worker.folder / "CANCEL").exists()
     assert charts(at)
 
 
-def test_forget_deletes_the_film(store):
-    plant(store)
-    at = opened(PAGE)
-    button(at, "Forget").click().run()
-    fine(at)
+def test_forget_deletes_the_film(at, store):
+    fine(button(at, "Forget").click().run())
     assert recording.films(store) == ()
     assert "Press **Start**" in at.info[0].value
 
 
-# -- what may happen -------------------------------------------------------------------------------------------
+# -- what may happen --------------------------------------------------------------------------------------
 
 
-def test_a_killed_worker_leaves_a_sentence_and_a_way_on(store, worker):
-    plant(store)
+def test_a_killed_worker_leaves_a_sentence_and_a_way_on(film, store, worker):
     os.kill(worker.pid, signal.SIGKILL)
     jobs = Jobs(store.root / "jobs")
     while jobs.job(worker.id).running or not (worker.folder / "exit.json").exists():
@@ -337,53 +262,46 @@ def test_a_killed_worker_leaves_a_sentence_and_a_way_on(store, worker):
 
 
 def test_why_a_film_rests_is_told(store):
-    plant(store, message="All 30 epochs of this run are done.")
+    add_film(store, message="All 30 epochs of this run are done.")
     assert any("All 30 epochs of this run are done." in c.value for c in opened(PAGE).caption)
 
 
-def test_a_look_is_told_to_the_worker(store):
-    plant(store)
+def test_a_look_is_told_to_the_worker(film, store):
     opened(PAGE)
     assert time.time() - recording.looked(store, KEY) < 60
 
 
-# -- which film ------------------------------------------------------------------------------------------------
+# -- which film -------------------------------------------------------------------------------------------
 
 
-def test_another_seed_is_another_film_in_the_link(store, started):
-    plant(store)
-    at = opened(PAGE)
-    number(at, "Seed").set_value(7).run()
-    fine(at)
+def test_another_seed_is_another_film_in_the_link(at, store, started):
+    press(at, "number_input", "Seed", 7)
     other = recording.film_key(replace(TINY, seed=7))
     assert url(at)["film"] == other
     button(at, "Start").click().run()
     assert started == [(tuple(words(FilmCommand(replace(TINY, seed=7)))), False)]
     # Once there are frames, a link finds it.
-    plant(store, request=replace(TINY, seed=7))
-    assert number(opened(PAGE, film=other), "Seed").value == 7
+    add_film(store, request=replace(TINY, seed=7))
+    assert widget(opened(PAGE, film=other), "number_input", "Seed").value == 7
 
 
 def test_the_run_in_view_and_the_demo_can_be_shot_too(store):
     fill(store, seed=3)
     at = opened(PAGE)
-    box = choice(at, "Film of")
+    box = widget(at, "selectbox", "Film of")
     assert len(box.options) == 3
-    box.set_value(recording.film_key(dataclasses.replace(preset("tiny, 5 seconds").run()))).run()
-    fine(at)
+    fine(box.set_value(recording.film_key(dataclasses.replace(preset("tiny, 5 seconds").run()))).run())
     assert "seed 3" in box.options[2]
     assert "784‑50‑50‑10" in box.options[1]
 
 
-def test_a_slow_frame_says_how_far_the_next_one_is(store, worker):
-    film = plant(store)
+def test_a_slow_frame_says_how_far_the_next_one_is(film, store, worker):
     assert not any("Waking" in c.value for c in opened(PAGE).caption)
     recording.keep(store, replace(film, frames=tuple(replace(f, seconds=9.0) for f in film.frames)))
     assert any("Waking the engine" in c.value for c in opened(PAGE).caption)
 
 
-def test_the_take_before_is_drawn_faintly_behind_this_one(store):
-    film = plant(store)
+def test_the_take_before_is_drawn_faintly_behind_this_one(film, store):
     recording.keep(store, replace(film, frames=film.frames[:2], before=film.frames))
     at = opened(PAGE)
     traces = chart(at, "gammas")["data"]

@@ -6,16 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-from cache.store import Store
 from engine.results import synthetic
 from pages.rooms.mechanism import proof, spectra
 from pages.rooms.mechanism.controls import Setting
 from pages.rooms.mechanism.figures import wedge
-from pages.state import selection
-from pages.state.selection import Selection
 from pages.text import numbers
-from tests.pages.charts.test_charts import decode, slope, traces
-from tests.pages.test_every_page import ROOT, chart, charts, fine, opened, url
+from tests.pages.conftest import ROOT, chart, charts, decode, fine, opened, press, slope, traces, url
 from tests.pages.test_joint_layers import JOINT, add_joint
 from tests.planted import SAMPLES, add_spectra, analysis, fill, planted_spectra
 
@@ -25,26 +21,10 @@ DATA = analysis().eigenvalues > analysis().noise_floor
 
 
 @pytest.fixture
-def empty(tmp_path, monkeypatch):
-    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
-    return Store(tmp_path)
-
-
-@pytest.fixture
-def bare(empty):
-    """A run whose analyses kept no spectra."""
-    return fill(empty)
-
-
-@pytest.fixture
-def run(empty, bare):
+def run(store, run):
     """Spectra at the last epoch only."""
-    add_spectra(empty, bare, 100)
-    return bare
-
-
-def widget(at, kind, label):
-    return next(w for w in getattr(at, kind) if w.label.startswith(label))
+    add_spectra(store, run, 100)
+    return run
 
 
 def series(at, key, meta):
@@ -87,7 +67,7 @@ def answers(at, **setting):
 # -- the sandbox ------------------------------------------------------------------------------------------
 
 
-def test_without_a_run_the_sandbox_and_the_proof_work_alone(empty):
+def test_without_a_run_the_sandbox_and_the_proof_work_alone(store):
     at = opened(PAGE)
     place = answers(at)
     assert place.correlation == pytest.approx(0.4, abs=1e-4)
@@ -111,11 +91,10 @@ def test_without_a_run_the_sandbox_and_the_proof_work_alone(empty):
     ],
 )
 def test_each_knob_moves_every_picture_as_the_engine_says_and_the_link_repeats_it(
-    empty, kind, label, value, setting, written
+    store, kind, label, value, setting, written
 ):
     at = opened(PAGE)
-    widget(at, kind, label).set_value(value).run()
-    fine(at)
+    press(at, kind, label, value)
     answers(at, **setting)
     assert url(at)[next(iter(setting))] == written
     again = opened(PAGE, **url(at))
@@ -124,12 +103,12 @@ def test_each_knob_moves_every_picture_as_the_engine_says_and_the_link_repeats_i
     assert url(again) == url(at)
 
 
-def test_both_ends_are_told_as_what_they_are(empty):
+def test_both_ends_are_told_as_what_they_are(store):
     assert "**γ = 1**" in texts(opened(PAGE, correlation="0"))
     assert "**γ = 2**" in texts(opened(PAGE, correlation="1"))
 
 
-def test_the_curve_on_the_map_is_that_of_these_curvatures_and_passes_through_the_point(empty):
+def test_the_curve_on_the_map_is_that_of_these_curvatures_and_passes_through_the_point(store):
     at = opened(PAGE, distribution="exponential", decades="0.8", correlation="0.6")
     x, y = series(at, "map", "curve")
     assert (np.diff(x) > 0).all()
@@ -153,7 +132,7 @@ def test_the_curve_on_the_map_is_that_of_these_curvatures_and_passes_through_the
         {"direction": "999"},
     ],
 )
-def test_a_link_with_what_cannot_be_opens_what_can(empty, params):
+def test_a_link_with_what_cannot_be_opens_what_can(store, params):
     answers(opened(PAGE, **params))
 
 
@@ -180,8 +159,7 @@ def test_the_run_is_put_into_the_same_pictures_and_on_the_map(run):
 
 def test_the_run_can_be_taken_away_and_the_proof_is_then_the_sandboxs(run):
     at = opened(PAGE)
-    widget(at, "toggle", "Show the present run").set_value(False).run()
-    fine(at)
+    press(at, "toggle", "Show the present run", False)
     assert url(at)["measured"] == "no"
     assert not [t for t in chart(at, "map")["data"] if t["meta"] == "run"]
     assert any("Numbers of the sandbox" in c.value for c in at.caption)
@@ -196,15 +174,16 @@ def test_a_narrower_window_moves_the_runs_point(run):
     np.testing.assert_allclose(series(at, "map", "run")[1], [place.gamma])
 
 
-def test_a_run_without_spectra_says_what_to_type(bare):
+def test_a_run_without_spectra_says_what_to_type(store):
+    bare = fill(store)
     at = opened(PAGE)
     answers(at)
     assert any(f"python -m engine analyze --run {bare[:8]} --epoch 100" in c.value for c in at.caption)
     assert "Show the present run" not in [t.label for t in at.toggle]
 
 
-def test_layers_studied_jointly_have_no_single_samples_and_the_sandbox_goes_on(empty, run):
-    add_joint(empty, run, 100)
+def test_layers_studied_jointly_have_no_single_samples_and_the_sandbox_goes_on(store, run):
+    add_joint(store, run, 100)
     at = opened(PAGE, layer=JOINT)
     answers(at)
     assert any("choose a single layer in the menu" in c.value for c in at.caption)
@@ -216,8 +195,8 @@ def test_too_few_directions_are_told_and_the_sandbox_goes_on(run):
     assert any("at least 3 directions" in c.value for c in at.caption)
 
 
-def test_the_run_is_on_the_map_at_every_epoch_whose_spectra_are_kept(empty, run):
-    add_spectra(empty, run, 10)
+def test_the_run_is_on_the_map_at_every_epoch_whose_spectra_are_kept(store, run):
+    add_spectra(store, run, 10)
     at = opened(PAGE)
     (points,) = [t for t in chart(at, "map")["data"] if t["meta"] == "run"]
     assert points["customdata"] == [10, 100]
@@ -266,12 +245,11 @@ def test_each_step_shows_the_engines_numbers(run, step):
     assert strong == {1: set(), 2: {"lower"}, 3: {"upper"}, 4: {"lower", "upper"}, 5: {"law"}}[step]
 
 
-def test_the_steps_are_pressed_one_after_the_other(empty):
+def test_the_steps_are_pressed_one_after_the_other(store):
     at = opened(PAGE)
     titles = []
     for n in (2, 3, 4, 5, 1):
-        at.button_group[0].set_value(n).run()
-        fine(at)
+        fine(at.button_group[0].set_value(n).run())
         assert url(at)["proof"] == str(n)
         titles.append(next(m.value for m in at.markdown if m.value.startswith(f"#### {n}. ")))
     assert len(set(titles)) == 5 == len(proof.TITLES)
@@ -312,8 +290,3 @@ def test_the_bounds_are_drawn_with_slope_two_and_one_around_the_points():
     (marked,) = traces(figure, meta="marked")
     b = source.bounds
     np.testing.assert_allclose(decode(marked["y"]), [b.lower[6], b.noise[6], b.upper[6]])
-
-
-def test_a_setting_goes_through_the_url_unchanged():
-    chosen = Selection(distribution="power_law", decades=0.35, correlation=0.07, seed=12, measured=False, proof=4)
-    assert selection.from_url(selection.to_url(chosen)) == chosen

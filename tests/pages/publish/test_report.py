@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from cache.store import Store
 from engine.config.requests import run_request
 from engine.results.suppression import Spectra, suppress
 from engine.runs import library
@@ -21,18 +20,12 @@ from pages.data import results
 from pages.publish import run_report
 from pages.rooms.runs import archive
 from pages.text import definitions, markdown, numbers
-from tests.pages.charts.test_charts import decode
+from tests.pages.conftest import decode
 from tests.planted import fill
 
 EPOCHS = (0, 10, 100)
 VOID = {"meta"}
 NAME = "<script>alert('&')</script> *mine* {{ 1 + 1 }} {% raw %}"
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
-    return Store(tmp_path)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from engine.config.commands import to_json
 from engine.runs import eviction, library
 from pages.rooms.runs import cards, table
 from pages.text import run_names
-from tests.pages.test_every_page import ROOT, fine, opened, url
+from tests.pages.conftest import ROOT, fine, opened, texts, url
 from tests.planted import fill
 
 PAGE = "pages/runs.py"
@@ -20,20 +20,14 @@ PAGE = "pages/runs.py"
 def pressed(at, label):
     """Press the button of that label."""
     (button,) = [b for b in at.button if b.label == label]
-    button.click().run()
-    fine(at)
+    fine(button.click().run())
     return at
-
-
-def texts(at):
-    return "\n".join(e.value for e in (*at.markdown, *at.caption))
 
 
 def choose_rows(at, *rows):
     """As if the boxes of these rows were pressed."""
     at.session_state[table.KEY] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
-    at.run()
-    fine(at)
+    fine(at.run())
 
 
 # -- the table --------------------------------------------------------------------------------------------
@@ -167,8 +161,7 @@ def test_single_analyses_are_deleted_only_after_a_second_yes(store, run):
     pressed(at, "Delete 2 analyses")
     assert len(library.analyses(store, run)) == 3
     assert "(epoch 0, 10)" in texts(at)
-    at.button(key="runs.yes").click().run()
-    fine(at)
+    fine(at.button(key="runs.yes").click().run())
     assert [a.request.epoch for a in library.analyses(store, run)] == [100]
     assert library.find(store, run).checkpoints == (0, 10, 100)
 
@@ -204,8 +197,7 @@ def test_a_job_that_began_after_the_question_was_asked_is_heard(store, run, monk
     at = opened(PAGE)
     pressed(at, "Delete run")
     monkeypatch.setattr(cards, "working", lambda _: at_work(store, ()))
-    at.button(key="runs.yes").click().run()
-    fine(at)
+    fine(at.button(key="runs.yes").click().run())
     assert "is at work on this run" in at.warning[0].value
     assert store.read("runs", run) is not None
 

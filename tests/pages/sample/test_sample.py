@@ -10,16 +10,11 @@ from engine.samples import hessian
 from pages.charts import thumbnails
 from pages.rooms.sample import choice, figures, text
 from pages.state import palette
-from tests.pages.charts.test_charts import decode
-from tests.pages.test_every_page import button, chart, charts, fine, opened, url
+from tests.pages.conftest import button, by_meta, chart, charts, decode, fine, opened, url
 from tests.planted import LOOKED, add_samples, pictures, samples
 
 PAGE = "pages/sample.py"
 FIGURES = {"strip", "stiffness", "probabilities", "M", "aa", "h", "kappa", "u", "alignment", "v"}
-
-
-def trace(at, key, meta):
-    return next(t for t in chart(at, key)["data"] if t.get("meta") == meta)
 
 
 @pytest.fixture
@@ -48,26 +43,26 @@ def test_every_figure_shows_the_stiffest_sample_at_first(looked):
     assert len(chart(at, "strip")["layout"]["images"]) == choice.OFFERED
 
     for meta, right in (("right", True), ("wrong", False)):
-        points = trace(at, "stiffness", meta)
+        points = by_meta(at, "stiffness")[meta]
         index = decode(points["customdata"])
         assert set(index) == set(np.flatnonzero(stored.correct == right))
         np.testing.assert_allclose(decode(points["y"]), size[index], rtol=1e-6)
         p = stored.confidence[index]
         np.testing.assert_allclose(decode(points["x"]), np.log10(p / (1 - p)), rtol=1e-6)
-    assert decode(trace(at, "stiffness", "chosen")["customdata"]).tolist() == [stiffest]
+    assert decode(by_meta(at, "stiffness")["chosen"]["customdata"]).tolist() == [stiffest]
 
-    np.testing.assert_allclose(decode(trace(at, "probabilities", "probabilities")["y"]), one.probabilities)
+    np.testing.assert_allclose(decode(by_meta(at, "probabilities")["probabilities"]["y"]), one.probabilities)
     m, aa, h = (decode(chart(at, key)["data"][0]["z"]) for key in ("M", "aa", "h"))
     np.testing.assert_allclose(h, np.kron(m, aa), rtol=1e-5, atol=1e-6 * np.abs(h).max())
     outputs, _ = one.largest(figures.SIDE)
     np.testing.assert_allclose(m, one.curvature[np.ix_(outputs, outputs)], rtol=1e-5, atol=1e-7)
 
-    bars = trace(at, "kappa", "kappa")
+    bars = by_meta(at, "kappa")["kappa"]
     shown = decode(bars["y"])
     np.testing.assert_allclose(shown[: one.rank], np.abs(one.kappa[: one.rank]), rtol=1e-6)
     own = one.alignment(stored.directions)[0]
-    np.testing.assert_allclose(decode(trace(at, "alignment", "alignment")["y"]), own, rtol=1e-5)
-    np.testing.assert_allclose(decode(trace(at, "alignment", "mean")["y"]), stored.alignment.mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(decode(by_meta(at, "alignment")["alignment"]["y"]), own, rtol=1e-5)
+    np.testing.assert_allclose(decode(by_meta(at, "alignment")["mean"]["y"]), stored.alignment.mean(axis=0), rtol=1e-5)
     best = own.argmax()
     u, v = (decode(chart(at, key)["data"][0]["z"]) for key in ("u", "v"))
     np.testing.assert_allclose(v, stored.directions[best], rtol=1e-5)
@@ -79,8 +74,7 @@ def test_order_and_class_choose_what_is_offered(looked):
     at = opened(PAGE, epoch="10")
     stored = samples(10)
     at.selectbox(key="sample.of_class").set_value(3).run()
-    at.segmented_control(key="sample.order").set_value("softest").run()
-    fine(at)
+    fine(at.segmented_control(key="sample.order").set_value("softest").run())
     shown = decode(chart(at, "strip")["data"][0]["customdata"])
     own = np.flatnonzero(stored.targets == 3)
     assert set(shown) == set(own)
@@ -94,11 +88,11 @@ def test_a_link_names_sample_eigenvalue_and_direction(looked):
     stored = samples(10)
     one = hessian.of(stored, 7)
     own = one.alignment(stored.directions)[1]
-    np.testing.assert_allclose(decode(trace(at, "alignment", "alignment")["y"]), own, rtol=1e-5)
+    np.testing.assert_allclose(decode(by_meta(at, "alignment")["alignment"]["y"]), own, rtol=1e-5)
     np.testing.assert_allclose(decode(chart(at, "v")["data"][0]["z"]), stored.directions[3], rtol=1e-5)
     u = decode(chart(at, "u")["data"][0]["z"])
     np.testing.assert_allclose(np.abs(u), np.abs(one.eigenvector(1)), atol=1e-6)
-    assert trace(at, "alignment", "alignment")["marker"]["color"][3] == palette.MARK
+    assert by_meta(at, "alignment")["alignment"]["marker"]["color"][3] == palette.MARK
     # What is not there becomes what is.
     assert set(charts(opened(PAGE, epoch="10", sample="99999", mode="500", direction="399"))) == FIGURES
 
@@ -107,8 +101,7 @@ def test_steps_go_from_stiff_to_soft_and_back(looked):
     at = opened(PAGE, epoch="10")
     order = choice.ranked(samples(10))
     assert button(at, "Stiffer").disabled
-    button(at, "Softer").click().run()
-    fine(at)
+    fine(button(at, "Softer").click().run())
     assert url(at)["sample"] == str(order[1])
     button(at, "Stiffer").click().run()
     assert url(at)["sample"] == str(order[0])
@@ -116,14 +109,13 @@ def test_steps_go_from_stiff_to_soft_and_back(looked):
 
 def test_plain_axes_show_the_parabola(looked):
     at = opened(PAGE, epoch="10")
-    at.segmented_control(key="sample.plain").set_value(True).run()
-    fine(at)
+    fine(at.segmented_control(key="sample.plain").set_value(True).run())
     stored = samples(10)
-    curve = trace(at, "stiffness", "two classes")
+    curve = by_meta(at, "stiffness")["two classes"]
     p = decode(curve["x"])
     size, shape = np.abs(stored.kappa[:, 0]), stored.confidence * (1 - stored.confidence)
     np.testing.assert_allclose(decode(curve["y"]), np.median(size / shape) * p * (1 - p), atol=1e-9)
-    points = trace(at, "stiffness", "right")
+    points = by_meta(at, "stiffness")["right"]
     np.testing.assert_allclose(decode(points["x"]), stored.confidence[decode(points["customdata"])])
     assert url(at)["plain"] == "yes"
 

@@ -5,23 +5,16 @@ import dataclasses
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from cache.store import Store
 from engine.config.requests import ModelRequest, RunRequest
 from engine.results.record import Check
 from engine.runs import library
 from engine.runs.library import default_analysis
 from engine.runs.pipeline import Pipeline
 from pages.shell import verify_dialog
-from tests.pages.test_every_page import ROOT, button, fine, opened
+from tests.pages.conftest import ROOT, button, fine, opened
 from tests.small import BRIEF, pixels, saved
 
 FOUND = (Check("H", (1,), 2.0, 2.0), Check("C", (1,), 1.0, 1.0 + 1e-6), Check("C", (1, 3), 1e-3, 2e-3))
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
-    return Store(tmp_path)
 
 
 def test_a_check_is_kept_beside_its_analysis(tmp_path, store):
@@ -55,8 +48,7 @@ def test_the_dialog_starts_the_check_off_the_queue_and_shows_what_it_found(store
     started = []
     monkeypatch.setattr("cache.jobs.Jobs.start", lambda self, argv, title, **more: started.append((argv, more)))
     at = opened("pages/power_law.py", epoch="10")
-    button(at, "Check these numbers").click().run()
-    fine(at)
+    fine(button(at, "Check these numbers").click().run())
     button(at, "Check now").click().run()
     ((argv, more),) = started
     assert argv == ["check", "--run", run, "--epoch", "10", "--layer", "fc2"]
@@ -66,8 +58,7 @@ def test_the_dialog_starts_the_check_off_the_queue_and_shows_what_it_found(store
     meta = {"checks": [dataclasses.asdict(c) for c in FOUND]}
     store.write(("runs", run, "analyses", made.key, library.CHECK), meta)
     at = opened("pages/power_law.py", epoch="10")
-    button(at, "Check these numbers").click().run()
-    fine(at)
+    fine(button(at, "Check these numbers").click().run())
     table = at.dataframe[0].value
     assert table["matrix"].tolist() == ["H", "C", "C"]
     assert table["directions"].tolist() == ["1, 1", "1, 1", "1, 3"]

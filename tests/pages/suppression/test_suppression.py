@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 
-from cache.store import Store
 from engine.results.power_law import power_law
 from engine.results.suppression import suppress
 from pages.rooms.suppression import figures
 from pages.state import selection
 from pages.state.selection import Selection
-from tests.pages.charts.test_charts import decode, slope, traces
-from tests.pages.test_every_page import chart, charts, fine, opened, url
+from tests.pages.conftest import chart, charts, decode, fine, metrics, opened, press, slope, traces, url, widget
 from tests.planted import RANK, SAMPLES, add_spectra, analysis, fill, planted_spectra
 
 PAGE = "pages/suppression.py"
@@ -21,23 +19,10 @@ KEPT = planted_spectra(analysis().k)
 
 
 @pytest.fixture
-def bare(tmp_path, monkeypatch):
-    """A cache whose analyses kept no spectra."""
-    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
-    store = Store(tmp_path)
-    return store, fill(store)
-
-
-@pytest.fixture
-def run(bare):
+def run(store, run):
     """Spectra at the last epoch only."""
-    store, run = bare
     add_spectra(store, run, 100)
     return run
-
-
-def widget(at, kind, label):
-    return next(w for w in getattr(at, kind) if w.label.startswith(label))
 
 
 def answers(at, **settings):
@@ -63,7 +48,7 @@ def answers(at, **settings):
         index = decode(cloud["customdata"])[:, 0].astype(int) - 1
         np.testing.assert_allclose(decode(cloud["x"]), expected.hessian_diagonal[index])
         np.testing.assert_allclose(decode(cloud["y"]), expected.noise_diagonal[index])
-    shown = {m.label: m.value for m in at.metric}
+    shown = metrics(at)
     assert shown["New on old C, slope"] == f"{between.gamma:.2f}"
     assert (shown["γ before"], shown["γ after"]) == (f"{before.gamma:.2f}", f"{after.gamma:.2f}")
     assert shown["Stiff samples"] == figures.percent(new.stiff)
@@ -106,8 +91,7 @@ def test_each_knob_changes_the_diagonals_as_the_engine_says_and_the_link_repeats
     settings = ({"stiff_ratio": 0.1} if base else {}) | setting
     at = opened(PAGE, **base)
     before = decode(chart(at, "new_on_old")["data"][0]["y"])
-    widget(at, kind, label).set_value(value).run()
-    fine(at)
+    press(at, kind, label, value)
     answers(at, **settings)
     changed = decode(chart(at, "new_on_old")["data"][0]["y"])
     assert not np.array_equal(changed, before)
@@ -124,8 +108,7 @@ def test_the_presets_are_the_settings_of_the_figure(run):
     assert ("a, b" in dominant, "c, d" in homogeneous) == (True, True)
 
     def press(label):
-        widget(at, "button", label).click().run()
-        fine(at)
+        fine(widget(at, "button", label).click().run())
 
     press(measured)
     between, before, after = answers(at, keep=RANK)
@@ -145,8 +128,8 @@ def test_the_presets_are_the_settings_of_the_figure(run):
     assert url(at)["homogenise"] == "no"
 
 
-def test_an_analysis_without_spectra_says_so_and_what_to_type(bare):
-    _, run = bare
+def test_an_analysis_without_spectra_says_so_and_what_to_type(store):
+    run = fill(store)
     at = opened(PAGE)
     assert "holds no spectra of single samples" in at.info[0].value
     assert at.code[0].value == f"python -m engine analyze --run {run[:8]} --epoch 100 --layer fc2 --spectra 2000"
@@ -156,15 +139,8 @@ def test_an_analysis_without_spectra_says_so_and_what_to_type(bare):
 def test_an_epoch_without_spectra_names_those_that_have_them(run):
     at = opened(PAGE, epoch="10")
     assert "Epochs that have them: 100." in at.info[0].value
-    at.select_slider[0].set_value(100).run()
-    fine(at)
+    fine(at.select_slider[0].set_value(100).run())
     answers(at)
-
-
-def test_an_empty_cache_says_what_to_press(tmp_path, monkeypatch):
-    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
-    at = opened(PAGE)
-    assert "Open the start page" in at.info[0].value
 
 
 @pytest.mark.parametrize("params", [{"keep": "99"}, {"keep": "0"}, {"tail": "nan"}, {"damp": "7"}, {"stiff": "3e-4"}])
@@ -175,15 +151,10 @@ def test_a_link_with_what_cannot_be_opens_what_can(run, params):
 def test_too_narrow_a_window_is_a_sentence(run):
     at = opened(PAGE, window="1,2")
     assert "too few directions" in texts(at)
-    assert {m.label: m.value for m in at.metric}["γ after"] == "—"
+    assert metrics(at)["γ after"] == "—"
 
 
 # -- the selection ----------------------------------------------------------------------------------------
-
-
-def test_an_edit_goes_through_the_url_unchanged():
-    chosen = Selection(keep=3, tail=1e-8, stiff=0.0, damp=1.0, homogenise=True)
-    assert selection.from_url(selection.to_url(chosen)) == chosen
 
 
 @pytest.mark.parametrize("text", ["-0.1", "1.5", "nan", "inf", "a", ""])

@@ -12,9 +12,7 @@ from pages.data import results
 from pages.data.results import View
 from pages.text import confidence
 from tests import planted
-from tests.pages.charts.test_charts import decode
-from tests.pages.live import test_live
-from tests.pages.test_every_page import chart, fine, opened, result, url
+from tests.pages.conftest import chart, decode, fine, opened, result, texts, url
 from tests.planted import add_analysis, fill
 
 PAGE = "pages/power_law.py"
@@ -38,11 +36,6 @@ def keep(store, run, epoch, change):
     path = ("runs", run, "analyses", made.key)
     arrays, meta = change(result(store, run, epoch)).to_arrays()
     store.write(path, dict(store.read(*path).meta) | {"result": meta}, {"main": arrays})
-
-
-def texts(at):
-    """All that the popovers say."""
-    return "\n\n".join(m.value for m in at.markdown)
 
 
 # -- siblings ---------------------------------------------------------------------------------------------
@@ -152,8 +145,7 @@ def test_the_switch_draws_the_second_order_fit_and_stays_in_the_link(store, run)
     at = opened(PAGE)
     names = {t.get("meta") for t in chart(at, "power")["data"]}
     assert "C bend" not in names
-    at.toggle(key="power_law.bend").set_value(True).run()
-    fine(at)
+    fine(at.toggle(key="power_law.bend").set_value(True).run())
     assert url(at)["bend"] == "yes"
     law, residuals = ({t.get("meta"): t for t in chart(at, key)["data"]} for key in ("power", "residuals"))
     a = result(store, run, 100)
@@ -182,11 +174,7 @@ def test_intervals_stand_beside_the_numbers(store, run):
 
 
 @pytest.mark.parametrize("page", ["app", *(f"pages/{name}" for name in SHOWN)])
-def test_wherever_an_exponent_of_a_run_is_shown_stands_how_sure_it_is(store, page):
-    made = fill(store)
-    planted.add_spectra(store, made, 100)
-    planted.add_samples(store, made, 0, 10, 100)
-    test_live.plant(store)
+def test_wherever_an_exponent_of_a_run_is_shown_stands_how_sure_it_is(whole, page):
     at = opened(f"{page}.py")
     assert "How each of these is found" in [e.label for e in at.expander]
     assert "**Other training samples.**" in texts(at)

@@ -12,7 +12,7 @@ from pages.data.results import View
 from pages.rooms.tours import library
 from pages.text import definitions, numbers
 from tests import planted
-from tests.pages.test_every_page import opened
+from tests.pages.conftest import opened
 
 TEXTS = {name: text for name, text in vars(definitions).items() if name.isupper()}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.runs import estimate, library
-from pages.data.results import View
+from engine.runs import library
+from pages.data import results
 from pages.rooms.live import panels
 from pages.rooms.tours import bar
 from pages.rooms.tours.format import read
@@ -17,8 +17,8 @@ from pages.rooms.tours.places import PLACES
 from pages.state import selection
 from pages.state.menu import MENU, entry
 from pages.text import numbers
-from tests.pages.test_every_page import button, fine, opened, sent, url
-from tests.planted import add_samples, add_spectra, analysis, fill
+from tests.pages.conftest import button, fine, opened, sent, texts, url
+from tests.planted import analysis, fill
 
 PAGE = "pages/tours.py"
 TOURS = shipped()
@@ -52,12 +52,7 @@ def keys(at):
 
 def on(at, page):
     """The app test follows a switch of the page, as a browser does."""
-    at.switch_page(page).run()
-    fine(at)
-
-
-def texts(at):
-    return "\n".join(e.value for e in (*at.markdown, *at.caption, *at.info, *at.warning))
+    fine(at.switch_page(page).run())
 
 
 def write_tour(store, name="mine.toml", text=ONE):
@@ -66,23 +61,11 @@ def write_tour(store, name="mine.toml", text=ONE):
 
 
 @pytest.fixture
-def whole(store):
-    """A planted run with everything that a stop may ask for."""
-    from tests.pages.live import test_live
-    from tests.pages.sweeps import test_table
-    from tests.pages.train import test_train
-
-    made = fill(store)
-    add_spectra(store, made, 100)
-    add_samples(store, made, 0, 10, 100)
-    test_table.plant(store)
-    test_live.plant(store)
-    test_train.plant(store, "mnist5k", test_train.DIGITS)
-    estimate.keep_calibration(store, test_train.CALIBRATION)
-    return made
+def mine(store):
+    write_tour(store)
 
 
-# -- the files ----------------------------------------------------------------------------------------------
+# -- the files --------------------------------------------------------------------------------------------
 
 
 def test_three_tours_come_along_and_each_is_named_after_its_file():
@@ -99,9 +82,7 @@ def test_every_part_that_a_stop_may_point_at_is_on_its_page(whole, page):
 
 @pytest.mark.parametrize("id", list(TOURS))
 def test_no_paragraph_of_a_tour_is_lost_where_all_is_measured(whole, store, id):
-    made = next(a for a in library.analyses(store, whole) if a.request.epoch == 100)
-    run = library.run(store, whole)
-    view = View(run, library.analyses(store, whole), made, library.load_analysis(store, whole, made.key))
+    view = results.view_of(library.find(store, whole))
     for stop in TOURS[id].stops:
         text = numbers.fill(stop.text, view)
         assert text.count("\n\n") == stop.text.count("\n\n"), stop.title
@@ -151,11 +132,10 @@ def test_viewers_choices_are_not_a_tours_and_formulas_are_no_markup():
         read(ONE + ONE.split("[[stop]]")[2].join(["[[stop]]"] * 50))
 
 
-# -- the bar ------------------------------------------------------------------------------------------------
+# -- the bar ----------------------------------------------------------------------------------------------
 
 
-def test_a_link_opens_its_stop_on_the_right_page_with_everything_set(run, store):
-    write_tour(store)
+def test_a_link_opens_its_stop_on_the_right_page_with_everything_set(mine, run):
     at = opened(tour="mine", stop="1")
     assert at.title[0].value == "By which power does noise grow with curvature?"
     assert url(at) == {"epoch": "0", "matrices": "C,E_h2", "window": "3,90", "tour": "mine", "stop": "1"}
@@ -171,26 +151,22 @@ def sent_to_browser(at):
     return json.loads(component.proto.json)
 
 
-def test_what_else_a_link_says_holds(run, store):
-    write_tour(store)
+def test_what_else_a_link_says_holds(mine, run):
     at = opened(tour="mine", stop="1", epoch="10", large="yes")
     assert url(at)["epoch"] == "10"
     assert url(at)["window"] == "3,90"
     assert url(at)["large"] == "yes"
 
 
-def test_a_stop_beyond_the_last_is_the_last(run, store):
-    write_tour(store)
+def test_a_stop_beyond_the_last_is_the_last(mine, run):
     at = opened(tour="mine", stop="9")
     assert "share their directions" in at.title[0].value
     assert "Mine · 2 of 2" in texts(at)
 
 
-def test_next_back_again_and_done(run, store):
-    write_tour(store)
+def test_next_back_again_and_done(mine, run):
     at = opened(PAGE, k="33")
-    at.button(key="tours.begin-mine").click().run()
-    fine(at)
+    fine(at.button(key="tours.begin-mine").click().run())
     assert at.title[0].value == "By which power does noise grow with curvature?"
     assert "k" not in url(at)
     on(at, "pages/power_law.py")
@@ -202,8 +178,7 @@ def test_next_back_again_and_done(run, store):
     assert url(at)["window"] == "3,90"
     assert at.slider(key="power_law.window").value == (3, 90)
     assert sent_to_browser(at)["visit"] == first + 1
-    button(at, "Next").click().run()
-    fine(at)
+    fine(button(at, "Next").click().run())
     assert "share their directions" in at.title[0].value
     assert url(at) == {"tour": "mine", "stop": "2"}
     assert sent_to_browser(at)["place"] == ""
@@ -213,14 +188,12 @@ def test_next_back_again_and_done(run, store):
     on(at, "pages/power_law.py")
     button(at, "Next").click().run()
     on(at, "pages/commutativity.py")
-    button(at, "Done").click().run()
-    fine(at)
+    fine(button(at, "Done").click().run())
     assert url(at) == {}
     assert "tour" not in keys(at)
 
 
-def test_another_page_tells_the_way_back(run, store):
-    write_tour(store)
+def test_another_page_tells_the_way_back(mine, run):
     at = opened("pages/power_law.py", tour="mine", stop="1")
     on(at, "pages/dynamics.py")
     assert "leads back to Power law" in texts(at)
@@ -264,33 +237,29 @@ def test_a_tour_chooses_its_run_and_keeps_the_viewers_layer(store):
     assert url(at)["run"] == first
 
 
-# -- presenting ---------------------------------------------------------------------------------------------
+# -- presenting -------------------------------------------------------------------------------------------
 
 
 def test_presenting_enlarges_and_leads_back(run):
     at = opened("pages/power_law.py")
-    at.toggle(key="power_law.present").set_value(True).run()
-    fine(at)
+    fine(at.toggle(key="power_law.present").set_value(True).run())
     assert url(at) == {"present": "yes"}
     assert sent(at, "power")["scale"] == selection.LARGE
     assert sent_to_browser(at) == {"place": "", "visit": 0, "keys": True}
-    button(at, "Stop presenting").click().run()
-    fine(at)
+    fine(button(at, "Stop presenting").click().run())
     assert url(at) == {}
     assert sent(at, "power")["scale"] == 1
 
 
-def test_the_bar_begins_to_present(run, store):
-    write_tour(store)
+def test_the_bar_begins_to_present(mine, run):
     at = opened("pages/power_law.py", tour="mine", stop="1")
-    button(at, "Present").click().run()
-    fine(at)
+    fine(button(at, "Present").click().run())
     assert url(at)["present"] == "yes"
     assert sent_to_browser(at)["keys"]
     assert "Present" not in [b.label for b in at.button]
 
 
-# -- the page -----------------------------------------------------------------------------------------------
+# -- the page ---------------------------------------------------------------------------------------------
 
 
 def test_every_tour_is_listed_with_its_stops_and_link(run):
@@ -303,14 +272,12 @@ def test_every_tour_is_listed_with_its_stops_and_link(run):
             str(n) for n in range(1, len(tour.stops) + 1)
         ]
     number = next(n for n, stop in enumerate(TOURS["paper"].stops, 1) if "centred" in stop.select)
-    at.button(key=f"tours.stop-paper-{number}").click().run()
-    fine(at)
+    fine(at.button(key=f"tours.stop-paper-{number}").click().run())
     assert url(at)["stop"] == str(number)
     assert url(at)["centred"] == "yes"
 
 
-def test_own_files_join_the_list_and_broken_ones_say_why(run, store, tmp_path_factory):
-    write_tour(store)
+def test_own_files_join_the_list_and_broken_ones_say_why(mine, run, store, tmp_path_factory):
     write_tour(store, "wrong.toml", ONE.replace('page = "power_law"', 'page = "nowhere"'))
     write_tour(store, "zz.toml", ONE.replace('"Mine"', '"Twin"'))
     write_tour(store, "paper.toml", ONE.replace('id = "mine"', 'id = "paper"'))
@@ -321,11 +288,10 @@ def test_own_files_join_the_list_and_broken_ones_say_why(run, store, tmp_path_fa
     assert list(own()[0]) == ["mine"]
     at = opened(PAGE)
     warned = "\n".join(w.value for w in at.warning)
-    for words in ("there is no page", "another tour has the id", "not a file of this folder", "no text in UTF"):
-        assert words.replace("-", "\\-") in warned
+    for reason in ("there is no page", "another tour has the id", "not a file of this folder", "no text in UTF"):
+        assert reason.replace("-", "\\-") in warned
     assert len(at.warning) == 5
-    at.button(key="tours.forget-mine").click().run()
-    fine(at)
+    fine(at.button(key="tours.forget-mine").click().run())
     assert not (store.root / "tours" / "mine.toml").exists()
 
 
@@ -342,12 +308,10 @@ def test_the_example_is_a_tour_and_can_be_kept_changed_and_begun(run, store):
     assert at.text_area[0].value == changed
     button(at, "Back to the example").click().run()
     assert at.text_area[0].value == EXAMPLE
-    button(at, "Keep this tour").click().run()
-    fine(at)
+    fine(button(at, "Keep this tour").click().run())
     assert (store.root / "tours" / "before-and-after.toml").read_text(encoding="utf-8") == EXAMPLE
     assert "It replaces the one of this id" in texts(at)
-    at.button(key="tours.begin-before-and-after").click().run()
-    fine(at)
+    fine(at.button(key="tours.begin-before-and-after").click().run())
     assert "share their directions" in at.title[0].value
     assert url(at)["epoch"] == "0"
 
@@ -355,8 +319,7 @@ def test_the_example_is_a_tour_and_can_be_kept_changed_and_begun(run, store):
 def test_a_file_is_taken_for_the_text_and_may_not_take_a_shipped_name(run):
     at = opened(PAGE)
     text = ONE.replace('id = "mine"', 'id = "paper"')
-    at.file_uploader[0].set_value(("../../x.toml", text.encode(), "application/toml")).run()
-    fine(at)
+    fine(at.file_uploader[0].set_value(("../../x.toml", text.encode(), "application/toml")).run())
     assert at.text_area[0].value == text
     assert "belongs to a tour that comes with the project" in at.warning[0].value.replace("\\", "")
 

@@ -1,0 +1,80 @@
+"""The analysis of what was loaded, or of a run that is here, asks for what is chosen."""
+
+import pytest
+
+from engine.config.commands import AnalyzeCommand
+from engine.config.requests import AnalysisRequest
+from engine.runs import library
+from tests.pages.conftest import button, fine, metrics, opened
+from tests.pages.load.conftest import PAGE, asked, digits_net, saved, uploaded
+from tests.planted import fill
+
+# -- the analysis -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at(started, store, tmp_path):
+    """The page with a checked series."""
+    at = uploaded([saved(tmp_path / f"epoch_{e}.pt", digits_net(e)) for e in (0, 4)])
+    return fine(button(at, "Measure its accuracy").click().run())
+
+
+def test_the_analysis_asks_for_what_is_chosen(at, started, store):
+    run = library.find(store)
+    fine(button(at, "Measure").click().run())
+    command = asked(started, AnalyzeCommand)
+    assert (command.run, command.epochs) == (run.key, ("last", "all"))
+    assert command.request(run.key, 4, "?", 0) == AnalysisRequest(run.key, 4, "fc2", 50)
+
+    at.selectbox(key="loading.layer").set_value("fc3").run()
+    at.number_input(key="loading.batch_size").set_value(32).run()
+    at.number_input(key="loading.samples").set_value(800).run()
+    at.number_input(key="loading.top_k").set_value(20).run()
+    at.segmented_control(key="loading.dtype").set_value("float64").run()
+    at.number_input(key="loading.bootstrap").set_value(100).run()
+    fine(at.segmented_control(key="loading.which").set_value("last").run())
+    button(at, "Measure").click().run()
+    command = asked(started, AnalyzeCommand)
+    assert command.epochs == ("last",)
+    expected = AnalysisRequest(run.key, 4, "fc3", 32, top_k=20, dtype="float64", bootstrap=100, samples=800)
+    assert command.request(run.key, 4, "?", 0) == expected
+    assert f"python -m engine analyze --run {run.key}" in " ".join(c.value for c in at.code)
+
+
+def test_the_cost_follows_the_layer_and_the_directions(at):
+    before = metrics(at)
+    assert before["D"] == "48"
+    assert before["Time"].startswith("≈")
+    fine(at.selectbox(key="loading.layer").set_value("fc1").run())
+    after = metrics(at)
+    assert after["D"] == "6,272"
+    assert after["Memory"] > before["Memory"]
+
+
+def test_a_large_layer_is_measured_in_its_leading_directions(at, started, store):
+    at.selectbox(key="loading.layer").set_value("fc1").run()
+    button(at, "Measure").click().run()
+    assert asked(started, AnalyzeCommand).settings.top_k == 300
+
+
+# -- a run that is here -----------------------------------------------------------------------------------
+
+
+def test_a_run_made_without_a_browser_is_measured(started, store):
+    fill(store, epochs=(0, 10))
+    bare = fill(store, epochs=(), seed=1)
+    store.write(("runs", bare, "checkpoints", library.checkpoint_name(5)), {"epoch": 5})
+    at = opened(PAGE)
+    fine(at.segmented_control(key="loading.way").set_value("run").run())
+    box = at.selectbox(key="loading.run")
+    assert box.value == bare
+    assert "(not analysed yet)" in box.options[0]
+    fine(button(at, "Measure").click().run())
+    command = asked(started, AnalyzeCommand)
+    assert (command.run, command.epochs, command.layer) == (bare, ("last",), "fc2")
+
+
+def test_without_any_run_the_command_is_named(store):
+    at = opened(PAGE)
+    fine(at.segmented_control(key="loading.way").set_value("run").run())
+    assert "python -m engine train" in at.info[0].value

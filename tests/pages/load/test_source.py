@@ -1,0 +1,168 @@
+"""Where weights come from: files, a folder, a run that is here; what is said of right and wrong ones."""
+
+import pytest
+import torch
+from torch import nn
+
+from engine.config.commands import LoadCommand
+from engine.runs import external, library
+from tests.engine.runs.test_pipeline import write_data
+from tests.pages.conftest import button, charts, fine, metrics, opened, texts
+from tests.pages.load.conftest import PAGE, asked, digits_net, saved, uploaded
+
+# -- files ------------------------------------------------------------------------------------------------
+
+
+def test_the_page_is_in_the_menu_and_says_how_to_begin(store):
+    at = opened(PAGE)
+    assert "How to save weights in PyTorch" in texts(at)
+    assert "model.state_dict()" in at.code[0].value
+    assert not charts(at)
+
+
+def test_an_uploaded_file_is_described_and_kept_under_its_hash(started, store, tmp_path):
+    _, content, mime = saved(tmp_path / "my net.pt", digits_net())
+    at = uploaded([("../../my net.pt", content, mime)])
+    assert "784‑8‑6‑10, 10 classes, 6,404 parameters" in texts(at)
+    assert "| fc2 | 6 × 8 | 48 | :primary[**studied**] |" in texts(at)
+    assert "network" in charts(at)
+    kept = [p.name for p in (store.root / "uploads").iterdir()]
+    assert len([n for n in kept if n.startswith("weights-") and n.endswith(".pt")]) == 1
+    assert not any("my net" in n for n in kept)
+    assert started == []
+
+
+@pytest.mark.parametrize("label", ["relu", "tanh", "gelu"])
+def test_the_controls_reach_the_request(started, store, tmp_path, label):
+    at = uploaded([saved(tmp_path / f"epoch_{e}.pt", digits_net(e)) for e in (10, 2)])
+    assert at.text_input(key="loading.epochs").value == "2, 10"
+    at.segmented_control(key="loading.activation").set_value(label).run()
+    at.segmented_control(key="loading.scaling").set_value("unit").run()
+    at.selectbox(key="loading.loss").set_value("mse").run()
+    at.number_input(key="loading.per_class").set_value(30).run()
+    fine(at.text_input(key="loading.epochs").set_value("3, 7").run())
+    fine(button(at, "Measure its accuracy").click().run())
+    command = asked(started, LoadCommand)
+    assert command.request.model.activation == label
+    assert (command.request.data.scaling, command.request.data.per_class, command.request.loss) == ("unit", 30, "mse")
+    assert command.epochs == (3, 7)
+    run = library.find(store)
+    assert run.checkpoints == (3, 7)
+    assert run.samples == 300
+    net = digits_net(2, {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}[label])
+    from engine.config.requests import DataRequest
+    from engine.data.datasets import load
+
+    data = load(DataRequest(per_class=30, scaling="unit"))
+    accuracy = float((net(data.train_x).argmax(1) == data.train_y).double().mean())
+    assert run.history.train_accuracy[0] == pytest.approx(accuracy)
+    values = metrics(at)
+    assert values["Accuracy"] == f"{run.history.train_accuracy[-1]:.1%}"
+    assert values["Loss"] == f"{run.history.train_loss[-1]:.3g}"
+    assert "loaded" in charts(at)
+
+
+def test_fewer_classes_must_fit_the_network(started, store, tmp_path):
+    at = uploaded([saved(tmp_path / "net.pt", digits_net())])
+    fine(at.pills(key="loading.classes").set_value([0, 1, 2]).run())
+    assert "knows 10 classes" in at.warning[0].value
+    assert not [b for b in at.button if b.label == "Measure its accuracy"]
+
+
+def test_own_data_are_taken_for_the_check(started, store, tmp_path):
+    write_data(tmp_path / "three.npz")
+    net = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    at = uploaded([saved(tmp_path / "net.pt", net)])
+    assert "MNIST (5,000 digits) has 784 and 10" in at.warning[0].value
+    content = (tmp_path / "three.npz").read_bytes()
+    at.file_uploader(key="loading.own").set_value(("my three.npz", content, "application/zip")).run()
+    fine(at.run())
+    assert at.selectbox(key="loading.data").options[-1] == "my three.npz"
+    fine(button(at, "Measure its accuracy").click().run())
+    run = library.find(store)
+    assert (run.samples, run.class_names) == (120, ("0", "1", "2"))
+
+
+def test_the_wrong_number_of_epochs_is_a_sentence(started, store, tmp_path):
+    at = uploaded([saved(tmp_path / f"epoch_{e}.pt", digits_net(e)) for e in (0, 1)])
+    for typed, sentence in (("1", "2 files but 1 epochs"), ("1, 1", "Epoch 1 was given"), ("a", "no list of epochs")):
+        fine(at.text_input(key="loading.epochs").set_value(typed).run())
+        assert sentence in at.warning[0].value
+
+
+def test_what_is_not_recognised_is_listed_with_the_reason(started, store, tmp_path):
+    at = uploaded([saved(tmp_path / "lstm.pt", nn.LSTM(3, 4))])
+    assert "Possible are a fully connected net" in at.warning[0].value
+    assert len(at.dataframe[0].value) == 4
+    assert not [b for b in at.button if b.label == "Measure its accuracy"]
+
+
+def test_a_pickled_model_is_refused_in_a_sentence(started, store, tmp_path):
+    torch.save(digits_net(), tmp_path / "whole.pt")
+    at = uploaded([("whole.pt", (tmp_path / "whole.pt").read_bytes(), "application/octet-stream")])
+    assert "pickled Python objects" in at.warning[0].value
+    assert "model.state_dict()" in at.warning[0].value
+
+
+def test_reading_happens_in_a_process_of_its_own(tmp_path):
+    """The real subprocess: what it finds, and its sentence for what it cannot read."""
+    from pages.rooms.load.source import _inspected
+
+    torch.save(digits_net().state_dict(), tmp_path / "net.pt")
+    inspected = _inspected.__wrapped__(((str(tmp_path / "net.pt"), 0, 0),))
+    assert inspected == external.inspect([tmp_path / "net.pt"])
+    (tmp_path / "net.pt").write_bytes(b"PK nothing")
+    with pytest.raises(ValueError, match=r"net\.pt: it is damaged, incomplete or no state dict"):
+        _inspected.__wrapped__(((str(tmp_path / "net.pt"), 1, 0),))
+
+
+# -- a folder ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(store, tmp_path):
+    """Checkpoints in the allowed folder, and others outside it."""
+    inside = store.root / "checkpoints" / "mine"
+    for place in (inside, tmp_path / "secret"):
+        place.mkdir(parents=True)
+        for epoch in (0, 20, 3):
+            saved(place / f"ckpt-{epoch}.pt", digits_net(epoch))
+    return inside
+
+
+def typed(text):
+    at = opened(PAGE)
+    at.segmented_control(key="loading.way").set_value("folder").run()
+    return fine(at.text_input(key="loading.folder").set_value(text).run())
+
+
+def test_a_folder_becomes_a_series(folder, started):
+    at = typed("mine")
+    assert at.text_input(key="loading.epochs").value == "0, 3, 20"
+    assert "ckpt-0.pt, ckpt-3.pt, ckpt-20.pt" in texts(at).replace("\\", "")
+    at = opened(PAGE)
+    at.segmented_control(key="loading.way").set_value("folder").run()
+    fine(button(at, "mine").click().run())
+    assert at.text_input(key="loading.epochs").value == "0, 3, 20"
+
+
+@pytest.mark.parametrize("text", ["../../secret", "/etc", "mine/../../../secret", "nothing"])
+def test_a_path_outside_is_refused(folder, started, text):
+    at = typed(text)
+    assert "GAMMASCOPE_ROOTS" in at.warning[0].value
+    assert not charts(at)
+
+
+def test_a_link_to_the_outside_is_refused(folder, started, tmp_path):
+    (folder.parent / "door").symlink_to(tmp_path / "secret")
+    at = typed("door")
+    assert "outside the folders that may be opened" in at.warning[0].value
+
+
+def test_the_form_survives_a_change_of_page(started, store, tmp_path):
+    at = uploaded([saved(tmp_path / "net.pt", digits_net())])
+    at.segmented_control(key="loading.activation").set_value("tanh").run()
+    at.switch_page("pages/train.py").run()
+    fine(at.switch_page(PAGE).run())
+    assert at.segmented_control(key="loading.activation").value == "tanh"
+    assert "Chosen: net" in texts(at)
