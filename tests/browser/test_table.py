@@ -51,10 +51,13 @@ def test_a_grid_fills_to_the_end_and_leads_to_its_power_laws(empty, window):
 
     page.locator("a.gs-number").first.click()
     expect(page.get_by_role("heading", name="By which power does noise grow with curvature?")).to_be_visible()
+    expect(page).to_have_url(re.compile(rf"power_law\?.*run={states[0].row.run}.*sweep={word}"))
     settle(page)
-    assert f"run={states[0].row.run}" in page.url
-    assert f"sweep={word}" in page.url
     page.go_back()
+    if "/power_law" in page.url:
+        # Under load Streamlit writes its address in two steps, first without the selection; each is one to go back.
+        settle(page)
+        page.go_back()
     expect(page.locator(".gs-done")).to_have_count(2)
 
 
