@@ -24,7 +24,7 @@ from engine.losses import SQUARES, Loss, LossLike, cross_entropy, logistic, look
 
 MASKED = SQUARES.masked
 # Outputs of a sample: K backward passes, and K × K numbers.
-LIMIT = 512
+LIMIT = 1024  # above ImageNet's 1,000 classes
 # Samples whose outputs are looked at for what they are, and numbers that can tell.
 SAMPLES, ENOUGH = 64, 20
 NEAR = 1e-3
@@ -70,7 +70,7 @@ def fit(loss: LossLike, shape: tuple[int, ...], targets: Tensor, inputs: Inputs)
     require(
         k <= LIMIT,
         f"The model gives {k:,} numbers a sample; each takes a backward pass and {k:,} numbers of memory a sample, so "
-        f"that at most {LIMIT} can be studied. Choose some of them, output=lambda given: …, or a model with fewer.",
+        f"that at most {LIMIT:,} can be studied. Choose some of them, output=lambda given: …, or a model with fewer.",
     )
     if not labels and loss.takes:
         targets = {"soft": _soft, "vectors": _vectors, "shares": _shares}[loss.takes[-1]](loss, shape, targets)

@@ -227,13 +227,13 @@ def refusals():
     def ask(model=c.model, inputs=x, targets=y, layer="fc2", loss="ce", **more):
         return lambda: analyze(model, inputs, targets, layer, loss, **more)
 
-    wide = nn.Sequential(nn.Linear(5, 600)).double()
+    wide = nn.Sequential(nn.Linear(5, 1200)).double()
     square = nn.Sequential(nn.Linear(20, 20)).double()
     empty = torch.where(torch.arange(n)[:, None] == 4, -100, tokens.targets)
     masked = {"model": tokens.model, "inputs": tokens.inputs, "layer": tokens.layer}
     threes = torch.full((n, 3), 3.0) * (torch.arange(n) % 2)[:, None]
     return {
-        "512 can be studied": ask(wide, layer="0"),
+        "1,024 can be studied": ask(wide, layer="0"),
         "sum to 1 over the classes": ask(targets=torch.rand(n, 3) + 1),
         "at least 0": ask(targets=torch.tensor([[2.0, -1.0, 0.0]]).expand(n, 3)),
         r"bce takes targets of shape \(n, 3\), not \(9,\)": ask(loss="bce"),
