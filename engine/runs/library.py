@@ -29,7 +29,7 @@ CHECK = "check"
 # What a run takes from its record as it stands there.
 _AS_WRITTEN = ("fingerprint", "data_name", "samples", "device", "created", "finished", "end")
 PAPERS = ("mlp", "cnn")
-LEADING = 300  # directions of a larger layer that are analysed unasked
+LEADING = 100  # directions of a larger layer that are analysed unasked
 # Characters of a name: what a menu shows in one line.
 LABEL_LENGTH = 60
 

@@ -60,12 +60,12 @@ PRESETS = {
     "CIFAR-10 MLP, MSE": ("c56b5bd48f65b5ee", "fdda2922012bb655"),
     "CIFAR-10 CNN, MSE": ("36640af09910f6b8", "b9668992b6e3aca8"),
     "MNIST deeper MLP, CE": ("d675573808f045c6", "a85602b4674463d8"),
-    "Digits, deeper MLP": ("58119c6f91a6497f", "7d4e65467eb7702b"),
-    "Digits, BatchNorm": ("4c68d8960c13a578", "addb04b2b62c42b8"),
-    "Digits, residual MLP": ("51cfdcfaf295acf9", "9c1cc9b5413a8fb0"),
-    "Digits, LeNet-5": ("45b7c976e3b697f4", "cc8b3f1c9d018e7f"),
-    "Digits, ResNet-8": ("bc1f839e18bb2b3f", "a32670386bdbadd2"),
-    "Digits, vision transformer": ("42a2993af559e06e", "921c1d5b4d3f7c79"),
+    "Digits, deeper MLP": ("2ef05a2078a8d62d", "2011343b17b6dc01"),
+    "Digits, BatchNorm": ("01da494972d15fda", "211b0f76cfa5c0d0"),
+    "Digits, residual MLP": ("07385a1047f27b53", "598b312a4852fac1"),
+    "Digits, LeNet-5": ("3c458e597a542e2e", "c73e6c01ef747e5f"),
+    "Digits, ResNet-8": ("d8521f37ba93cc3f", "de8cea819669383f"),
+    "Digits, vision transformer": ("c0cf67ed37c65521", "3e8855940f6042c5"),
 }
 FILMS = (
     (RunRequest(), "e315f3abf36272be"),

@@ -125,6 +125,14 @@ def test_a_convolution_is_analysed_from_the_command_line(trained, monkeypatch, c
     assert "has no layer 'conv99'; the layers that can be studied are" in capsys.readouterr().err
 
 
+def test_a_large_layer_is_analysed_unasked_in_its_leading_directions_but_for_the_papers_networks(trained) -> None:
+    pipeline, key = trained
+    run = library.find(pipeline.store, key)
+    wide = {"lenet5": 100}.get(run.request.model.kind)  # 84 × 120; of the others here the studied layer is small
+    assert library.default_analysis(run, 1) == AnalysisRequest(key, 1, run.studied, 8, top_k=wide)
+    assert library.usual_directions("mlp", 10_080) is None
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [p.name for p in presets() if p.network])
 def test_the_presets_know_unseen_digits(name: str) -> None:
