@@ -62,11 +62,14 @@ class LayerFactors:
         """Those of some samples."""
         return replace(self, **{name: x[index] for name, x in self._tensors()})
 
-    @classmethod
-    def joined(cls, parts: "list[LayerFactors]") -> "LayerFactors":
-        """Those of one chunk of samples after the other."""
-        columns = zip(*(part._tensors() for part in parts), strict=True)
-        return cls(**{column[0][0]: torch.cat([x for _, x in column]) for column in columns})
+    def room(self, n: int) -> "LayerFactors":
+        """Room for those of n samples."""
+        return replace(self, **{name: x.new_empty(n, *x.shape[1:]) for name, x in self._tensors()})
+
+    def keep(self, rows: slice, part: "LayerFactors") -> None:
+        """Write those of some samples in their place."""
+        for (_, x), (_, own) in zip(self._tensors(), part._tensors(), strict=True):
+            x[rows] = own
 
     def _tensors(self) -> list[tuple[str, Tensor]]:
         return [(f.name, x) for f in fields(self) if (x := getattr(self, f.name)) is not None]
@@ -202,16 +205,18 @@ class Tail(ShiftedNetwork):
     def survey(self, keep: bool, progress: Progress = silent) -> Survey:
         """One look at all samples: see Survey."""
         n = len(self.targets)
-        parts: list[LayerFactors] = []
+        kept: LayerFactors | None = None
         paired = torch.zeros(n, dtype=torch.bool, device=self.device)
         fits: list[Tensor] = []
 
         def look(rows: slice) -> Iterator[tuple[str, Tensor]]:
+            nonlocal kept
             if self._is_curved(rows):
                 raise _Curved
             part = self.factors(rows)
             if keep:
-                parts.append(part)
+                kept = kept or part.room(n)
+                kept.keep(rows, part)
             yield "loss", part.loss.double().sum()
             yield "correct", part.correct.double().sum()
             yield "g", part.vectors("g").sum()
@@ -241,7 +246,7 @@ class Tail(ShiftedNetwork):
         moved, curved = (float(sums.get(name, 0.0)) for name in ("moved", "curved"))
         fit = torch.cat(fits).median(dim=0).values.tolist() if pairs else (0.0, 1.0, 0.0)
         return Survey(
-            kept=LayerFactors.joined(parts) if keep else None,
+            kept=kept,
             averages=averages,
             paired=paired,
             sigma_w2=moved / curved if curved > 0 else 0.0,
