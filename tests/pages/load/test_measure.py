@@ -3,7 +3,9 @@
 import pytest
 
 from engine.config.commands import AnalyzeCommand
-from engine.config.requests import AnalysisRequest
+from engine.config.kinds import by_depth
+from engine.config.requests import AnalysisRequest, ModelRequest, RunRequest, to_json
+from engine.models.architectures import layers
 from engine.runs import library
 from tests.pages.conftest import button, fine, metrics, opened
 from tests.pages.load.conftest import PAGE, asked, digits_net, saved, uploaded
@@ -78,3 +80,24 @@ def test_without_any_run_the_command_is_named(store):
     at = opened(PAGE)
     fine(at.segmented_control(key="loading.way").set_value("run").run())
     assert "python -m engine train" in at.info[0].value
+
+
+def test_every_layer_of_a_deep_network_is_offered_with_its_places_and_joined_only_where_it_has_one(started, store):
+    run = fill(store, epochs=(0,))
+    request = RunRequest(model=ModelRequest("resnet", (1, *by_depth(20), 10)))
+    parts = layers(request.model)
+    more = {"layers": {p.name: p.shape for p in parts}, "places": {p.name: p.places for p in parts}}
+    more |= {"order": [p.name for p in parts], "studied": "block9.conv2", "request": to_json(request)}
+    store.write(("runs", run), {**store.read("runs", run).meta, **more})
+    at = opened(PAGE)
+    fine(at.segmented_control(key="loading.way").set_value("run").run())
+    box = at.selectbox(key="loading.layer")
+    assert (len(box.options), box.value) == (20, "block9.conv2")
+    assert box.options[0] == "conv1 (16 × 9, at 784 places)"
+    assert box.options[-2:] == ["block9.conv2 (64 × 576, at 49 places)", "fc (10 × 64)"]
+    assert not [m for m in at.multiselect if m.key == "loading.jointly"]
+    fine(box.set_value("block1.conv2").run())
+    button(at, "Measure").click().run()
+    command = asked(started, AnalyzeCommand)
+    assert (command.layer, command.settings.top_k) == ("block1.conv2", None)
+    assert metrics(at)["D"] == "2,304"
