@@ -12,7 +12,7 @@ from typing import NoReturn
 from cache.jobs import wait_for_turn
 from cache.progress import Reporter, Stopped
 from engine.cli.commands import Session, work
-from engine.cli.console import Ticker
+from engine.cli.console import Ticker, expected
 from engine.config.command_line import parse
 from engine.config.manual import PROGRAM
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         session.end("cancelled", f"Stopped. {finished} Go on with: {PROGRAM} {shlex.join(_typed(words))}")
         return INTERRUPTED
     except Exception as error:
-        sentence = _expected(error)
+        sentence = expected(error)
         if sentence is None:
             session.ticker.close()
             traceback.print_exc()
@@ -49,19 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         session.end("failed", sentence)
         return FAILED
-
-
-def _expected(error: Exception) -> str | None:
-    """The sentence for what can happen to anyone; None for a fault of the program."""
-    if isinstance(error, ValueError | TypeError | OSError):
-        return str(error) or type(error).__name__
-    # Both allocators of torch raise a RuntimeError of their own.
-    if isinstance(error, MemoryError) or "memory" in str(error).lower():
-        return (
-            f"There is not enough memory ({str(error).splitlines()[0] if str(error) else 'no more said'}). "
-            "Use fewer samples (--samples, --per-class) or directions (--top-k)."
-        )
-    return None
 
 
 def _typed(words: list[str]) -> list[str]:

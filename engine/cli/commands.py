@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from cache.progress import Reporter, Stopped
 from cache.store import Store
 from engine import units
-from engine.cli.console import Ticker, checked, grid, table
+from engine.cli.console import Ticker, checked, expected, grid, layers, table
 from engine.config import commands
 from engine.config.manual import PROGRAM
 from engine.config.requests import AnalysisRequest, RunRequest
 from engine.errors import require
 from engine.models import files, inspection
-from engine.runs import library, preview
+from engine.runs import depth, library, preview
 from engine.runs.library import Run
 from engine.sweeps import rows, status
 from engine.sweeps.grid import open_sweep
@@ -110,12 +110,22 @@ def _film(command: commands.FilmCommand, session: Session) -> str:
 def _analyze(command: commands.AnalyzeCommand, session: Session) -> str:
     pipeline = _pipeline(command, session)
     run = library.find(pipeline.store, command.run)
-    usual = library.default_analysis(run, run.last_epoch)
-    requests = [
-        command.request(run.key, epoch, usual.layer, usual.batch_size)
-        for epoch in library.chosen_epochs(command.epochs, run)
-    ]
+    epochs = library.chosen_epochs(command.epochs, run)
+    requests = [command.request(usual) for epoch in epochs for usual in depth.requests(run, epoch, command.layer)]
     return _each(pipeline, requests, session)
+
+
+@work.register
+def _layers(command: commands.LayersCommand, session: Session) -> str:
+    store = Store()
+    run = library.find(store, command.run)
+    calibration, earlier = depth.speeds(store)
+    asked = [(one, depth.usual_analysis(run, run.last_epoch, one.name)) for one in depth.layers_of(run)]
+    costs = [(one, request.top_k, depth.cost(run, request, calibration, earlier)) for one, request in asked]
+    session.ticker.close()
+    print(layers(costs), flush=True)
+    count = units.counted(len(costs), "layer")
+    return f"{count} of run {run.key} can be studied. Analyse all: {PROGRAM} analyze --run {run.key} --layer all"
 
 
 @work.register
@@ -239,14 +249,30 @@ def _load(command: commands.LoadCommand, session: Session) -> str:
 
 
 def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Session) -> str:
+    """Analyse one after the other. Of several layers one that is refused does not keep the others from being analysed;
+    ValueError at the end says which, and why."""
+    several = len({request.layer for request in requests}) > 1
+    refusals: dict[str, list[int]] = {}
     for i, request in enumerate(requests):
         count = f" ({i + 1} of {len(requests)})" if len(requests) > 1 else ""
-        session.stage = f"analysing epoch {request.epoch}{count}: "
-        result = pipeline.analyze(request)
+        layer = f", layer {request.layer}" * several
+        session.stage = f"analysing epoch {request.epoch}{layer}{count}: "
+        try:
+            result = pipeline.analyze(request)
+        except (ValueError, MemoryError, RuntimeError) as error:
+            sentence = expected(error)
+            if not several or sentence is None:
+                raise
+            refusals.setdefault(f"Layer {request.layer} is refused: {sentence}", []).append(request.epoch)
+            session.ticker.say(f"Epoch {request.epoch}{layer}: {sentence}")
+            continue
         session.ticker.close()
         print(f"\nrun {request.run}, epoch {request.epoch}, {table(result)}", flush=True)
-        session.finished = f"{i + 1} of {len(requests)} analyses of run {request.run} are finished."
+        finished = i + 1 - sum(map(len, refusals.values()))
+        session.finished = f"{finished} of {len(requests)} analyses of run {request.run} are finished."
     session.stage = ""
+    sentences = (f"{sentence} (epochs {', '.join(map(str, epochs))})" for sentence, epochs in refusals.items())
+    require(not refusals, " ".join([session.finished or f"No layer of run {requests[0].run} is analysed.", *sentences]))
     what = "1 analysis" if len(requests) == 1 else f"{len(requests)} analyses"
     return f"Done: {what} of run {requests[0].run}. See them in the dashboard: streamlit run app.py"
 

@@ -11,8 +11,10 @@ from engine.results.analysis import Analysis
 from engine.results.names import NAMES, USUAL_WINDOW
 from engine.results.power_law import Fit
 from engine.results.record import Check
+from engine.runs.depth import StudiedLayer
+from engine.runs.estimate import Cost
 from engine.sweeps.rows import Row, groups, mean
-from engine.units import duration
+from engine.units import duration, rounded, words
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 10.0
@@ -80,6 +82,32 @@ def _line(progress: Progress) -> str:
     counts = f"  {progress.done}/{progress.total}" if progress.total > 1 else " …"
     left = progress.seconds_left
     return progress.stage + counts + (f"  {duration(left)} left" if left is not None and left >= 1 else "")
+
+
+def expected(error: Exception) -> str | None:
+    """The sentence for what can happen to anyone; None for a fault of the program."""
+    if isinstance(error, ValueError | TypeError | OSError):
+        return str(error) or type(error).__name__
+    # Both allocators of torch raise a RuntimeError of their own.
+    if isinstance(error, MemoryError) or "memory" in str(error).lower():
+        return (
+            f"There is not enough memory ({str(error).splitlines()[0] if str(error) else 'no more said'}). "
+            "Use fewer samples (--samples, --per-class) or directions (--top-k)."
+        )
+    return None
+
+
+def layers(costs: Sequence[tuple[StudiedLayer, int | None, Cost]]) -> str:
+    """The layers of a network, a line each, with the leading directions an analysis finds, None for all, and its
+    cost."""
+    rows = [("layer", "kind", "d_out × d_in", "T", "D", "Hessian of a sample", "directions", "time", "memory")]
+    for one, top_k, cost in costs:
+        sizes = f"{one.d_out:,} × {one.d_in:,}", f"{one.places:,}", f"{one.dimension:,}"
+        seconds = "–" if cost.seconds is None else duration(rounded(cost.seconds))
+        directions = "all" if top_k is None else f"{top_k:,}"
+        method = one.method or "the analysis tells"
+        rows.append((one.name, one.kind, *sizes, method, directions, seconds, words(cost.bytes)))
+    return "\n".join(_aligned(rows))
 
 
 def table(result: Analysis) -> str:

@@ -28,6 +28,7 @@ _ANALYZE = replace(
 )
 _OF_RUN = Setting("Run", "the beginning of a run's key; left out: the newest")
 _EPOCH = replace(_EPOCHS, flag="--epoch", metavar="EPOCH")
+_LAYER = declared(AnalysisRequest)["layer"].setting
 _FILES = Setting("Files", "of weights: .safetensors, .pt or .pth", metavar="FILE")
 
 
@@ -78,7 +79,9 @@ class AnalyzeCommand(Command):
     run: Annotated[str | None, _OF_RUN] = None
     epochs: Annotated[tuple[str, ...], replace(_EPOCH, help="last, all or checkpoints such as 0,10")] = ("last",)
     batch_size: Annotated[int | None, declared(AnalysisRequest)["batch_size"].setting] = None
-    layer: Annotated[str | None, declared(AnalysisRequest)["layer"].setting] = None
+    layer: Annotated[str | None, replace(
+        _LAYER, help=f"{_LAYER.help}; one by one: all, or fc1,fc2, wide ones in their leading 300 directions",
+    )] = None  # fmt: skip
     settings: AnalysisRequest = _ANALYSIS
 
     @classmethod
@@ -86,11 +89,29 @@ class AnalyzeCommand(Command):
         """The command that makes this analysis, or the same one at these epochs instead of its own."""
         return cls(request.run, epochs or (str(request.epoch),), request.batch_size, request.layer, request)
 
-    def request(self, run: str, epoch: int, layer: str, batch_size: int) -> AnalysisRequest:
-        """The request for one checkpoint; layer and batch size of the run stand in for those not given."""
-        layer = layer if self.layer is None else self.layer
-        batch_size = batch_size if self.batch_size is None else self.batch_size
-        return replace(self.settings, run=run, epoch=epoch, layer=layer, batch_size=batch_size)
+    def request(self, usual: AnalysisRequest) -> AnalysisRequest:
+        """The request for one checkpoint and layer; batch size and directions of the usual one stand in for those not
+        given."""
+        batch_size = usual.batch_size if self.batch_size is None else self.batch_size
+        top_k = usual.top_k if self.settings.top_k is None else self.settings.top_k
+        where = replace(self.settings, run=usual.run, epoch=usual.epoch, layer=usual.layer)
+        return replace(where, batch_size=batch_size, top_k=top_k)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayersCommand(Command):
+    """
+    List the layers of a run's network that can be studied, from input to output: kind, weights (d_out x d_in), the
+    places T at which a sample uses it, D, how the Hessians of samples are taken, and what an analysis takes.
+
+      exact                   what follows the layer is piecewise linear
+      full second derivative  it is smooth
+      Gauss–Newton            it is smooth, and the layer too wide: not the Hessian, and said in every figure"""
+
+    run: Annotated[str, replace(_OF_RUN, help="the beginning of a run's key")]
+    download: bool = False  # there is nothing to fetch and nothing to compute: no flags
+    device: str = "auto"
+    job: str | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +172,7 @@ class LoadCommand(Command):
         declared(TrainingRequest)["batch_size"].setting, help="B it was trained with",
     )] = TrainingRequest.batch_size  # fmt: skip
     analyze: Annotated[tuple[str, ...], _ANALYZE] = ()
-    layer: Annotated[str | None, declared(AnalysisRequest)["layer"].setting] = None
+    layer: Annotated[str | None, _LAYER] = None
     settings: AnalysisRequest = _ANALYSIS
 
     @classmethod
@@ -201,6 +222,7 @@ class InspectCommand(Command):
 
 COMMANDS: Mapping[str, type[Command]] = {
     "train": TrainCommand,
+    "layers": LayersCommand,
     "analyze": AnalyzeCommand,
     "sweep": SweepCommand,
     "load": LoadCommand,

@@ -151,6 +151,10 @@ class Analysis:
         self.diagonal(name)
         return commutation.random_alignment(self.traces[name], self.squares[name], self.k)
 
+    def distance(self, name: str, other: str, k: int) -> float:
+        """‖M − s X‖_F / ‖M‖_F of two matrices at the best s, inside the leading k × k block."""
+        return commutation.distance(self.projected(name, k), self.projected(other, k))
+
     def spearman(self, name: str, top_k: int | None = None) -> float:
         """Rank correlation of C_ii with H_ii over the fitted directions of the window."""
         x, y = self._window(name, top_k)

@@ -32,6 +32,14 @@ def commutator_error(a: Float[ndarray, "d d"], b: Float[ndarray, "d d"]) -> floa
     return float(np.linalg.norm(ab - ab.T)) / norm if norm > 0 else float("nan")
 
 
+def distance(a: Float[ndarray, "k k"], b: Float[ndarray, "k k"]) -> float:
+    """min over s of ‖A − s B‖_F / ‖A‖_F: 0 when A is proportional to B, 1 when they have nothing in common; the least
+    is at s = ⟨A, B⟩ / ‖B‖². NaN when A = 0. Source: theory.md 7.6."""
+    size, other = float(np.linalg.norm(a)), float((b * b).sum())
+    scale = float((a * b).sum()) / other if other > 0 else 0.0
+    return float(np.linalg.norm(a - scale * b)) / size if size > 0 else float("nan")
+
+
 @dataclass(frozen=True)
 class CommutatorCurves:
     """Commutator error of diag(h) with the leading j × j block of K (top) and with the block that

@@ -47,7 +47,7 @@ STAGES = {
     "spectra": ("keeping the curvatures of single samples", 0.87, 0.9),
     "commutators": ("comparing with chance", 0.9, 1.0),
 }
-_ANALYSING = re.compile(r"analysing epoch (\d+)(?: \((\d+) of (\d+)\))?: (.*)")
+_ANALYSING = re.compile(r"analysing epoch (\d+)(?:, layer (\S+))?(?: \((\d+) of (\d+)\))?: (.*)")
 
 
 def doing(job: Job) -> str:
@@ -66,8 +66,8 @@ def doing(job: Job) -> str:
     if stage == "loading data":
         return "Reading the data …"
     if match := _ANALYSING.fullmatch(stage):
-        epoch, place, count, part = match.groups()
-        of = f", {place} of {count}" if count else ""
+        epoch, layer, place, count, part = match.groups()
+        of = (f", layer {layer}" if layer else "") + (f", {place} of {count}" if count else "")
         return f"Measuring curvature and noise at epoch {epoch}{of}: {_part(part)}"
     return f"{_part(stage).capitalize()} …"
 
@@ -89,9 +89,10 @@ def fraction(job: Job) -> float:
     match = _ANALYSING.fullmatch(job.progress.stage)
     if match is None:
         return job.progress.fraction
-    _, low, high = STAGES.get(match[4], ("", 0.0, 1.0))
+    *_, place, count, part = match.groups()
+    _, low, high = STAGES.get(part, ("", 0.0, 1.0))
     one = low + (high - low) * job.progress.fraction
-    return (int(match[2]) - 1 + one) / int(match[3]) if match[3] else one
+    return (int(place) - 1 + one) / int(count) if count else one
 
 
 def left(job: Job) -> str:

@@ -112,7 +112,8 @@ def test_each_setting_of_an_analysis_is_spelled_and_keyed(name, data):
     assert isinstance(command, AnalyzeCommand)
     assert from_json(to_json(command)) == command
     assert (command.run, command.epochs) == (request.run, (str(request.epoch),))
-    assert command.request(request.run, request.epoch, "another", -1) == request
+    assert command.layer == request.layer
+    assert command.request(AnalysisRequest(request.run, request.epoch, request.layer, batch_size=-1)) == request
     assert words(command) != words(AnalyzeCommand.of(usual))
     assert key(request) != key(usual)
 

@@ -120,7 +120,8 @@ def test_an_analysis_request_survives_the_way_through_words(request: AnalysisReq
     assert from_json(to_json(command)) == command
     assert command.epochs == (str(request.epoch),)
     assert command.run == request.run
-    assert command.request(request.run, request.epoch, "other", -1) == request
+    assert command.layer == request.layer
+    assert command.request(AnalysisRequest(request.run, request.epoch, request.layer, batch_size=-1)) == request
 
 
 @pytest.mark.parametrize(
@@ -182,10 +183,11 @@ def test_defaults_need_no_words() -> None:
     assert parse(["train", "--analyze"]) == parse(["train", "--analyze", "last,all"])
 
 
-def test_an_analysis_takes_layer_and_batch_size_from_its_run() -> None:
+def test_an_analysis_takes_what_is_not_given_from_its_run() -> None:
     command = parse(["analyze"])
     assert isinstance(command, AnalyzeCommand)
-    assert command.request("r", 5, "fc3", 128) == AnalysisRequest("r", 5, "fc3", 128)
+    usual = AnalysisRequest("r", 5, "fc3", 128, top_k=300)
+    assert command.request(usual) == usual
 
 
 @pytest.mark.parametrize(

@@ -280,3 +280,22 @@ def test_the_p_value_of_a_random_matrix_is_uniform():
     p = np.array([commutation.p_value(row[0], row[1 : draws + 1]) for row in values])
     for level in (0.1, 0.25, 0.5, 0.75):
         assert abs((p <= level).mean() - level) < 4 * np.sqrt(level * (1 - level) / p.size)
+
+
+@quick
+@given(k=st.integers(1, 12), seed=seeds)
+def test_the_distance_is_the_least_over_scales(k, seed):
+    a, b = random_psd(k, seed), random_psd(k, seed + 1)
+    scales = np.linspace(-1, 3, 40_001) * np.linalg.norm(a) / np.linalg.norm(b)
+    squares = (a**2).sum() - 2 * scales * (a * b).sum() + scales**2 * (b**2).sum()
+    twin = np.sqrt(max(squares.min(), 0.0) / (a**2).sum())
+    compare(commutation.distance(a, b), twin, 1e-3, "least distance")
+    compare(commutation.distance(3 * b, b), 0.0, 1e-12, "distance of a multiple")
+
+
+def test_distances_by_hand():
+    a, b = np.diag([1.0, 0.0]), np.diag([0.0, 2.0])
+    assert commutation.distance(a, b) == 1.0
+    assert commutation.distance(a, a + np.diag([0.0, 1.0])) == pytest.approx(np.sqrt(0.5))
+    assert commutation.distance(a, np.zeros((2, 2))) == 1.0
+    assert np.isnan(commutation.distance(np.zeros((2, 2)), a))

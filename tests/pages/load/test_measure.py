@@ -26,7 +26,7 @@ def test_the_analysis_asks_for_what_is_chosen(at, started, store):
     fine(button(at, "Measure").click().run())
     command = asked(started, AnalyzeCommand)
     assert (command.run, command.epochs) == (run.key, ("last", "all"))
-    assert command.request(run.key, 4, "?", 0) == AnalysisRequest(run.key, 4, "fc2", 50)
+    assert command.request(AnalysisRequest(run.key, 4, command.layer)) == AnalysisRequest(run.key, 4, "fc2", 50)
 
     at.selectbox(key="loading.layer").set_value("fc3").run()
     at.number_input(key="loading.batch_size").set_value(32).run()
@@ -39,7 +39,7 @@ def test_the_analysis_asks_for_what_is_chosen(at, started, store):
     command = asked(started, AnalyzeCommand)
     assert command.epochs == ("last",)
     expected = AnalysisRequest(run.key, 4, "fc3", 32, top_k=20, dtype="float64", bootstrap=100, samples=800)
-    assert command.request(run.key, 4, "?", 0) == expected
+    assert command.request(AnalysisRequest(run.key, 4, command.layer)) == expected
     assert f"python -m engine analyze --run {run.key}" in " ".join(c.value for c in at.code)
 
 
