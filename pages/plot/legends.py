@@ -28,6 +28,10 @@ WORDS: Mapping[str, str] = {
     "kappa_eff": "Mean curvature of samples along a direction, weighted by curvature: E[h²] over H.",
     "bound": "The effective curvature of a direction cannot be less than its curvature.",
     "marked": "The direction that is pointed at, in every figure.",
+    # Layer by layer.
+    "analysed": "Layers that are analysed at this epoch.",
+    "missing": "No analysis of this layer at this epoch is kept.",
+    "gauss-newton": "The Gauss–Newton matrix stands in for the Hessian: what follows is smooth, the layer too wide.",
     # Beside chance.
     "measured": _MEASURED,
     "by chance": _CHANCE,

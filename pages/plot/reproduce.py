@@ -47,6 +47,30 @@ def along(view: View, *lines: str) -> str:
     )
 
 
+def network(run: str) -> str:
+    """List the layers of a run's network."""
+    return _script(
+        "from cache.store import Store",
+        "from engine.runs import depth, library",
+        "",
+        f'for layer in depth.layers_of(library.find(Store(), "{run}")):',
+        "    print(layer.name, layer.d_out, layer.d_in, layer.places)",
+    )
+
+
+def layers(run: str, epoch: int | None, *lines: str) -> str:
+    """Read the analyses of single layers of a run from the cache, of all epochs for None, and put questions to each."""
+    at = "" if epoch is None else f" and made.request.epoch == {epoch}"
+    return _script(
+        *_LIBRARY,
+        "store = Store()",
+        f'for made in library.analyses(store, "{run}"):',
+        f"    if len(made.request.layers) == 1{at}:",
+        f'        result = library.load_analysis(store, "{run}", made.key)',
+        *(f"        {line}" for line in lines),
+    )
+
+
 def samples(view: View, *lines: str, epoch: int | None = None, using: str = "hessian") -> str:
     """Read every sample of a checkpoint from the cache, of the one in view for None, and put questions to them with
     this module of the engine."""

@@ -91,6 +91,8 @@ class Selection:
     direction: Annotated[int | None, DIRECTION, "the one pointed at, from 1"] = None
     epoch: Annotated[int | None, EPOCH, "of the checkpoint"] = None
     layer: Annotated[str | None, LAYER, "by its name, several studied jointly joined by +"] = None
+    layers: Annotated[tuple[str, ...] | None, several(LAYER), "layers compared along depth"] = None
+    quantity: Annotated[str | None, NAME, "what is followed along training layer by layer"] = None
     matrix: Annotated[str | None, NAME, "name of a covariance"] = None
     matrices: Annotated[tuple[str, ...] | None, several(NAME), "names of covariances"] = None
     k: Annotated[int | None, whole(1, 10**5), "leading directions shown"] = None

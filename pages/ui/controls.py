@@ -23,26 +23,32 @@ PARTS: Mapping[str, str] = {
 
 
 def epoch(page: str, view: View) -> int:
-    """Slider over the epochs that are analysed, with a step back and forth that keys reach too."""
+    """Slider over the epochs that are analysed."""
     selected = selection.current().epoch
-    if len(view.epochs) < 2:
-        st.slider(
-            "Epoch", 0, max(view.epoch, 1), view.epoch, disabled=True, help="More epochs arrive as they are analysed."
-        )
-        return view.epoch
+    chosen = stepped(page, view.epochs, view.epoch)
+    if selected is not None and selected not in view.epochs and len(view.epochs) > 1:
+        st.caption(f"Epoch {selected} is not analysed here; the nearest is shown.")
+    return chosen
+
+
+def stepped(page: str, epochs: Sequence[int], shown: int) -> int:
+    """Slider over epochs, with a step back and forth that keys reach too."""
+    if len(epochs) < 2:
+        st.slider("Epoch", 0, max(shown, 1), shown, disabled=True, help="More epochs arrive as they are analysed.")
+        return shown
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False, key=f"{page}-epochs"):
         chosen = st.select_slider(
             "Epoch",
-            options=view.epochs,
+            options=epochs,
             help="A checkpoint of training. 0 is the network before its first step. Keys: P previous, N next.",
-            **bound(page, "epoch", view.epoch),
+            **bound(page, "epoch", shown),
         )
-        place = view.epochs.index(view.epoch)
+        place = epochs.index(shown)
         for name, icon, key, to in (
             ("Previous epoch", ":material/chevron_left:", "P", place - 1),
             ("Next epoch", ":material/chevron_right:", "N", place + 1),
         ):
-            there = 0 <= to < len(view.epochs)
+            there = 0 <= to < len(epochs)
             st.button(
                 name,
                 icon=icon,
@@ -51,10 +57,8 @@ def epoch(page: str, view: View) -> int:
                 type="tertiary",
                 disabled=not there,
                 on_click=_step,
-                args=(view.epochs[to] if there else view.epoch,),
+                args=(epochs[to] if there else shown,),
             )
-    if selected is not None and selected not in view.epochs:
-        st.caption(f"Epoch {selected} is not analysed here; the nearest is shown.")
     return int(chosen)
 
 

@@ -12,6 +12,7 @@ from pages.rooms.duality import panels as duality
 from pages.rooms.dynamics import diagonals
 from pages.rooms.dynamics import panels as dynamics
 from pages.rooms.fisher import panels as fisher
+from pages.rooms.layers import panels as layers
 from pages.rooms.live import controls as live
 from pages.rooms.live import panels as film
 from pages.rooms.mechanism import panels as mechanism
@@ -43,6 +44,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
     "train": {"train-side": "the data, the network and what it costs"},
     "commutativity": _knobs("commutativity", "-epochs", ".matrix", ".k") | _of(commutativity, chance),
     "power_law": _knobs("power_law", "-epochs", ".matrices", ".window") | _of(power_law) | _parts(cards.GAMMAS),
+    "layers": _knobs("layers", "-epochs", ".window") | _of(layers),
     "table": _of(table),
     "dynamics": _knobs("dynamics", "-epochs") | _of(dynamics, diagonals),
     "suppression": _knobs("suppression", "-epochs") | _of(suppression),
