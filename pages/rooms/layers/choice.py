@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from cache.jobs import Job
-from engine.config.command_line import analyze_arguments
 from engine.config.commands import AnalyzeCommand
 from engine.results.names import USUAL_WINDOW
 from engine.runs import depth, estimate, library
@@ -14,8 +13,8 @@ from engine.runs.library import Analysed, Run
 from engine.units import counted, duration, rounded
 from pages.data import depth as kept
 from pages.data import results
-from pages.jobs import watch
-from pages.jobs.describe import command, doing, fraction, left, sentence, works_on
+from pages.jobs import commands, watch
+from pages.jobs.describe import doing, fraction, left, sentence, works_on
 from pages.state import selection
 from pages.text import run_names
 from pages.text.run_names import escaped
@@ -70,7 +69,7 @@ def window(page: str, run: Run, made: Mapping[Cell, Analysed]) -> tuple[int, int
 
 def analyse(page: str, run: Run, at: int, chosen: Sequence[StudiedLayer]) -> None:
     """The work on this run while there is any; else the button for what is missing of these layers."""
-    now = [job for job in watch.jobs().running() if job.queue and works_on(job, run)]
+    now = [job for job in commands.jobs().running() if job.queue and works_on(job, run)]
     if now:
         _at_work(run, now[-1].id, len(kept.analysed(run)))
         return
@@ -122,12 +121,11 @@ def analyse(page: str, run: Run, at: int, chosen: Sequence[StudiedLayer]) -> Non
 
 def _start(run: Run, cells: Sequence[Cell]) -> None:
     """One job for all; a cell of its grid that is analysed already costs nothing."""
-    epochs, names = (list(dict.fromkeys(part)) for part in zip(*cells, strict=True))
-    listed = tuple(map(str, epochs))
-    argv = ["analyze", "--run", run.key, "--epoch", ",".join(listed), "--layer", ",".join(map(str, names))]
+    epochs, names = (tuple(dict.fromkeys(map(str, part))) for part in zip(*cells, strict=True))
+    command = AnalyzeCommand(run.key, epochs, layer=",".join(names))
     if len(names) == 1:
-        argv = analyze_arguments(depth.usual_analysis(run, *cells[0]), epochs=listed)
-    watch.jobs().start(argv, f"Layers of {run_names.describe(run)}", run.key)
+        command = AnalyzeCommand.of(depth.usual_analysis(run, *cells[0]), epochs)
+    commands.start(command, f"Layers of {run_names.describe(run)}", run.key)
 
 
 def _seconds(run: Run, cells: Sequence[Cell]) -> float | None:
@@ -139,18 +137,18 @@ def _seconds(run: Run, cells: Sequence[Cell]) -> float | None:
 
 def _asked(job: Job, run: Run) -> list[Cell]:
     """What a job analyses; empty where it is another kind of job."""
-    asked = command(job.argv)
-    if not isinstance(asked, AnalyzeCommand):
+    command = commands.command_of(job)
+    if not isinstance(command, AnalyzeCommand):
         return []
-    epochs = library.chosen_epochs(asked.epochs, run)
-    return [(e, request.layer) for e in epochs for request in depth.requests(run, e, asked.layer)]
+    epochs = library.chosen_epochs(command.epochs, run)
+    return [(e, request.layer) for e in epochs for request in depth.requests(run, e, command.layer)]
 
 
 @st.fragment(run_every=watch.WATCH_SECONDS)
 @guarded
 def _at_work(run: Run, job_id: str, known: int) -> None:
     """How far the work on this run is; the page is drawn anew when an analysis arrives."""
-    job, made = watch.jobs().job(job_id), kept.analysed(run)
+    job, made = commands.jobs().job(job_id), kept.analysed(run)
     if job is None or not job.running or len(made) != known:
         st.rerun()
         return
@@ -165,7 +163,7 @@ def _at_work(run: Run, job_id: str, known: int) -> None:
 
 def _refused(run: Run, made: Mapping[Cell, Analysed]) -> None:
     """Why the last analysis of layers ended early, as long as something that it was to make is missing."""
-    job = next((job for job in watch.jobs().jobs() if job.queue and works_on(job, run)), None)
+    job = next((job for job in commands.jobs().jobs() if job.queue and works_on(job, run)), None)
     if job is None or job.state not in ("failed", "cancelled"):
         return
     if any(cell not in made for cell in _asked(job, run)):

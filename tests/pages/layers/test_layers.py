@@ -10,7 +10,7 @@ import pytest
 from cache.jobs import Jobs
 from engine.config.command_line import parse
 from engine.config.commands import AnalyzeCommand
-from engine.config.requests import AnalysisRequest, key, to_json
+from engine.config.requests import AnalysisRequest, ModelRequest, RunRequest, key, to_json
 from engine.runs import depth, estimate, library
 from pages.data import depth as kept
 from pages.plot import reproduce
@@ -198,17 +198,17 @@ def test_gauss_newton_is_said_by_the_mark_and_the_caption(store, run):
 def test_any_number_of_layers_is_drawn(store, count):
     run = fill(store, epochs=())
     store.write(("runs", run, "checkpoints", "00010"), {"epoch": 10})
-    entry = store.read("runs", run)
-    shapes = {f"block{i}.conv2": [20, 20] for i in range(1, count + 1)}
-    store.write(("runs", run), dict(entry.meta) | {"layers": shapes, "order": list(shapes)})
-    for name in list(shapes)[::2]:
+    request = RunRequest(model=ModelRequest(widths=(20,) * count + (10,)))
+    store.write(("runs", run), dict(store.read("runs", run).meta) | {"request": to_json(request)})
+    names = [f"fc{i}" for i in range(1, count + 1)]
+    for name in names[::2]:
         add_analysis(store, run, 10, name)
     at = opened(PAGE)
     assert charts(at)[:6] == ALONG
     layout = chart(at, "network")["layout"]
     assert len(layout["annotations"]) == count
     assert layout["xaxis"]["range"][1] <= figures.ROW
-    assert chart(at, "depth")["layout"]["xaxis"]["ticktext"] == list(shapes), "in the order of use"
+    assert chart(at, "depth")["layout"]["xaxis"]["ticktext"] == names, "in the order of use"
 
 
 # -- along training ---------------------------------------------------------------------------------------
