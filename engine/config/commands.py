@@ -80,7 +80,7 @@ class AnalyzeCommand(Command):
     epochs: Annotated[tuple[str, ...], replace(_EPOCH, help="last, all or checkpoints such as 0,10")] = ("last",)
     batch_size: Annotated[int | None, declared(AnalysisRequest)["batch_size"].setting] = None
     layer: Annotated[str | None, replace(
-        _LAYER, help=f"{_LAYER.help}; one by one: all, or fc1,fc2, wide ones in their leading 300 directions",
+        _LAYER, help=f"{_LAYER.help}; one by one: all, or fc1,fc2, wide ones in their leading directions",
     )] = None  # fmt: skip
     settings: AnalysisRequest = _ANALYSIS
 

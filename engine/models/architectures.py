@@ -37,6 +37,7 @@ CNN_CHANNELS = (32, 64, 128, 128)
 CNN_HIDDEN = 20
 CNN_POOLED = (0, 1, 3)  # the convolutions with a pooling behind them
 CNN_SMALLEST = 8  # pixels: three poolings leave one
+LINEAR, CONVOLUTION = "linear", "convolution"
 IMAGE = (28, 28)  # height and width, where nothing else is told
 LENET_CHANNELS, LENET_HIDDEN = (6, 16), (120, 84)
 LENET_SIDE = 32  # pixels: smaller images are framed by zeros
@@ -47,7 +48,7 @@ VIT_PATCH, VIT_HEADS, VIT_MLP = 7, 4, 2  # of its blocks' linear layers the inne
 class Layer:
     """One layer with weights. width: its outputs (channels for a convolution), taking `inputs` numbers each;
     places: how many times each is computed (positions of the image, patches); bias: whether each adds a number;
-    norms: parameters of the normalisations beside it."""
+    norms: parameters of the normalisations beside it; kind: LINEAR or CONVOLUTION."""
 
     name: str
     inputs: int
@@ -55,6 +56,7 @@ class Layer:
     places: int = 1
     bias: bool = False
     norms: int = 0
+    kind: str = LINEAR
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -178,7 +180,7 @@ def _mlp(request: ModelRequest, *_: int) -> Iterator[Layer]:
 
 def _cnn(request: ModelRequest, height: int, width: int) -> Iterator[Layer]:
     for i, (v, w) in enumerate(pairwise((request.widths[0], *CNN_CHANNELS))):
-        yield Layer(f"conv{i + 1}", 9 * v, w, height * width, True)
+        yield Layer(f"conv{i + 1}", 9 * v, w, height * width, True, kind=CONVOLUTION)
         if i in CNN_POOLED:
             height, width = height // 2, width // 2
     yield Layer("fc1", CNN_CHANNELS[-1], CNN_HIDDEN, 1, request.bias)
@@ -189,7 +191,7 @@ def _lenet5(request: ModelRequest, *_: int) -> Iterator[Layer]:
     channels, classes = request.widths
     side = LENET_SIDE
     for i, (v, w) in enumerate(pairwise((channels, *LENET_CHANNELS)), 1):
-        yield Layer(f"conv{i}", 25 * v, w, (side - 4) ** 2, True)
+        yield Layer(f"conv{i}", 25 * v, w, (side - 4) ** 2, True, kind=CONVOLUTION)
         side = (side - 4) // 2
     for i, (v, w) in enumerate(pairwise((LENET_CHANNELS[-1] * side**2, *LENET_HIDDEN)), 1):
         yield Layer(f"fc{i}", v, w, 1, request.bias)
@@ -198,19 +200,19 @@ def _lenet5(request: ModelRequest, *_: int) -> Iterator[Layer]:
 
 def _resnet(request: ModelRequest, height: int, width: int) -> Iterator[Layer]:
     (channels, *hidden, classes), bias = request.widths, request.bias
-    yield Layer("conv1", 9 * channels, hidden[0], height * width, bias, 2 * hidden[0])
+    yield Layer("conv1", 9 * channels, hidden[0], height * width, bias, 2 * hidden[0], CONVOLUTION)
     for i, (v, w) in enumerate(pairwise((hidden[0], *hidden)), 1):
         if v < w:
             height, width = -(-height // 2), -(-width // 2)
-        yield Layer(f"block{i}.conv1", 9 * v, w, height * width, bias, 2 * w)
-        yield Layer(f"block{i}.conv2", 9 * w, w, height * width, bias, 2 * w)
+        yield Layer(f"block{i}.conv1", 9 * v, w, height * width, bias, 2 * w, CONVOLUTION)
+        yield Layer(f"block{i}.conv2", 9 * w, w, height * width, bias, 2 * w, CONVOLUTION)
     yield Layer("fc", hidden[-1], classes, 1, True)
 
 
 def _vit(request: ModelRequest, height: int, width: int) -> Iterator[Layer]:
     (channels, *hidden, classes), bias = request.widths, request.bias
     w, places = hidden[0], -(-height // VIT_PATCH) * -(-width // VIT_PATCH)
-    yield Layer("patch", VIT_PATCH**2 * channels, w, places, True)
+    yield Layer("patch", VIT_PATCH**2 * channels, w, places, True, kind=CONVOLUTION)
     for i in range(1, len(hidden) + 1):
         yield from (Layer(f"block{i}.{n}", w, w, places, bias, 2 * w * (n == "q")) for n in ("q", "k", "v", "out"))
         yield Layer(f"block{i}.fc1", w, VIT_MLP * w, places, bias, 2 * w)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from engine.config.requests import ModelRequest
 from engine.errors import require
-from engine.models.architectures import TORCHVISION, Layer, usual_layer
+from engine.models.architectures import CONVOLUTION, LINEAR, TORCHVISION, Layer, usual_layer
 
 SIDE = 224  # pixels: every architecture takes such images
 _COUNTER = "num_batches_tracked"  # of BatchNorm: of no use after training, and absent from some files
@@ -62,9 +62,9 @@ def _tried(request: ModelRequest, image: tuple[int, int]) -> list[tuple[Layer, i
 
         def hook(_: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> None:
             places = out.numel() // (len(out) * width)
-            calls.setdefault(name, []).append(
-                (Layer(name, inputs, width, places, layer.bias is not None), args[0].ndim)
-            )
+            kind = LINEAR if isinstance(layer, nn.Linear) else CONVOLUTION
+            seen = Layer(name, inputs, width, places, layer.bias is not None, kind=kind)
+            calls.setdefault(name, []).append((seen, args[0].ndim))
 
         layer.register_forward_hook(hook)
 

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cache.store import Store
+from engine.config.kinds import KINDS
 from engine.config.requests import AnalysisRequest
 from engine.curvature.memory import DENSE_LIMIT
 from engine.errors import require
-from engine.models.architectures import KINDS
+from engine.models.architectures import LINEAR
 from engine.results.record import Provenance
 from engine.runs import estimate, library
 from engine.runs.estimate import Calibration, Cost, Earlier
-from engine.runs.library import Run
+from engine.runs.library import LEADING, Run
 
-LEADING = 300  # directions of a wide layer that are found unless more are asked for
 EXACT, FULL, GAUSS_NEWTON = "exact", "full second derivative", "Gauss–Newton"
 
 
@@ -43,15 +43,16 @@ class StudiedLayer:
 def layers_of(run: Run) -> tuple[StudiedLayer, ...]:
     """Every layer of a run's network that can be studied."""
     return tuple(
-        StudiedLayer(name, "linear", d_out, d_in, 1, _method(run, name)) for name, (d_out, d_in) in run.layers.items()
+        StudiedLayer(name, run.kinds.get(name, LINEAR), d_out, d_in, run.places.get(name, 1), _method(run, name))
+        for name, (d_out, d_in) in run.layers.items()
     )
 
 
 def _method(run: Run, layer: str) -> str:
     if run.request.model.kind not in KINDS:
         return ""
-    smooth = run.request.model.activation != "relu" and layer != list(run.layers)[-1]
-    return FULL if smooth else EXACT
+    subject = estimate.subject_of(run, layer)
+    return GAUSS_NEWTON if not subject.exact else FULL if subject.full else EXACT
 
 
 def method_of(origin: Provenance) -> str:

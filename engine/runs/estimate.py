@@ -80,7 +80,7 @@ class Subject:
     """A layer to be analysed, or several jointly. forward: operations of one sample's way through the whole network;
     rank: most eigenpairs of one sample's curvature, the classes for a ReLU network, d_out where the tail is smooth;
     shapes: (d_out, d_in) of each of several layers, whose sums are then d_out and d_in; places: T, at which one is
-    used; full: whether the second derivative of the tail is taken."""
+    used; full: whether the second derivative of the tail is taken; exact: whether that makes h_p the Hessian."""
 
     d_out: int
     d_in: int
@@ -90,6 +90,7 @@ class Subject:
     shapes: Shapes = ()
     places: int = 1
     full: bool = False
+    exact: bool = True
 
     @property
     def dimension(self) -> int:
@@ -246,7 +247,7 @@ def _subject(shapes: Shapes, places: int, classes: int, smooth: bool = False, fo
         return Subject(width, inputs, classes, width if smooth else min(classes, width), forward, shapes)
     full = smooth and (places == 1 or places * width <= FULL_LIMIT)
     rank = width * min(places, inputs) if full else min(classes, width if places == 1 else width * inputs)
-    return Subject(width, inputs, classes, rank, forward, places=places, full=full)
+    return Subject(width, inputs, classes, rank, forward, places=places, full=full, exact=full or not smooth)
 
 
 def analysis_seconds(

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from cache.store import Entry, Store
+from engine.config.kinds import KINDS
 from engine.config.requests import AnalysisRequest, RunRequest, analysis_request, run_request
 from engine.curvature.memory import DENSE_LIMIT
 from engine.errors import require
@@ -63,8 +64,9 @@ class Run:
     """One training run. finished: whether it reached its end, which `end` tells in a sentence; an unfinished
     one is at work or was interrupted. checkpoints: epochs whose weights are kept. fingerprint: of the data.
     label: the name its user gave it, empty without one. layers: (d_out, d_in) of the layers that can be studied, by
-    name; places: at how many places of a sample each is used, one where it is not told; studied: the layer that is
-    studied unless another one is named."""
+    name, in the order of their use; places: at how many places of a sample each is used, one where it is not told;
+    kinds: linear or convolution, linear where it is not told; studied: the layer that is studied unless another one is
+    named."""
 
     key: str
     request: RunRequest
@@ -81,6 +83,7 @@ class Run:
     label: str = ""
     layers: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     places: Mapping[str, int] = field(default_factory=dict)
+    kinds: Mapping[str, str] = field(default_factory=dict)
     studied: str = ""
 
     @property
@@ -122,8 +125,9 @@ def run(store: Store, key: str) -> Run | None:
         request = run_request(dict(meta["request"]))
         # Written before layers were kept: those of the request.
         layers = meta["layers"] if "layers" in meta else shapes(request.model)
-        # JSON sorts the names of a record.
-        order = meta.get("order", list(layers))
+        # JSON sorts the names of a record; one that was written before tells no order.
+        own = shapes(request.model) if request.model.kind in KINDS else layers
+        order = meta.get("order", [name for name in own if name in layers])
         return Run(
             key=key,
             request=request,
@@ -133,6 +137,7 @@ def run(store: Store, key: str) -> Run | None:
             label=label(store, key),
             layers={name: (layers[name][0], layers[name][1]) for name in order},
             places=meta.get("places", {}),
+            kinds=meta.get("kinds", {}),
             studied=meta.get("studied") or usual_layer(order),
             **{name: meta[name] for name in _AS_WRITTEN},
         )

@@ -116,6 +116,7 @@ class Pipeline:
             "layers": {part.name: part.shape for part in parts},
             "order": [part.name for part in parts],
             "places": {part.name: part.places for part in parts},
+            "kinds": {part.name: part.kind for part in parts},
             "studied": studied_layer(request.model),
             "device": str(resolve(self.device)),
             "created": time.time(),

@@ -29,9 +29,9 @@ def epoch(page: str, run: Run) -> int:
     """Slider over the checkpoints, analysed or not; at first the last one at which a layer is analysed."""
     made = [epoch for epoch, _ in kept.analysed(run)]
     epochs = sorted({*run.checkpoints, *made})
-    wanted = selection.current().epoch
+    selected = selection.current().epoch
     usual = max(made, default=epochs[-1])
-    shown = usual if wanted is None else min(epochs, key=lambda one: (abs(one - wanted), -one))
+    shown = usual if selected is None else min(epochs, key=lambda one: (abs(one - selected), -one))
     return controls.stepped(page, epochs, shown)
 
 

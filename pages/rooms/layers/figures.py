@@ -72,7 +72,7 @@ def network(depth: Depth, chosen: Sequence[bool]) -> go.Figure:
                 width=[WIDEST * widths[i] for i in mine],
                 base=[-(i // columns) * 2 - heights[i] / 2 for i in mine],
                 hover="%{customdata[1]}",
-                customdata=[[i + 1, _told(depth, i)] for i in mine],
+                customdata=[[i + 1, _label(depth, i)] for i in mine],
                 marker={"color": fill, "line": {"color": line, "width": [2 if chosen[i] else 1 for i in mine]}},
             )
         )
@@ -111,7 +111,7 @@ def _arrow(left: float, right: float, up: float) -> dict[str, Any]:
     return {"type": "line", "x0": left, "x1": right, "y0": up, "y1": up, "line": line, "layer": "below"}
 
 
-def _told(depth: Depth, place: int) -> str:
+def _label(depth: Depth, place: int) -> str:
     """A layer under the pointer."""
     one = depth.studied[place]
     method = f", {depth.methods[place]}" if depth.methods[place] else ""
@@ -143,7 +143,7 @@ def along_depth(
         look = LOOKS[line.name]
         x = np.arange(len(line.values)) + 0.14 * (number - (len(lines) - 1) / 2)
         symbols = [f"{look.marker}-dot" if gn else look.marker for gn in gauss_newton]
-        told = [[i + 1, _told(depth, i), _known(line, i)] for i in range(len(line.values))]
+        labels = [[i + 1, _label(depth, i), _known(line, i)] for i in range(len(line.values))]
         more: Trace = {"marker": {"symbol": symbols, "size": 11, "line": {"width": 1, "color": palette.QUIET}}}
         if line.low is not None and line.high is not None and np.isfinite(line.low).any():
             more["error_y"] = curves.error_bars(line.values, line.low, line.high) | {"thickness": 1.8}
@@ -151,7 +151,7 @@ def along_depth(
         colour = faded(look.colour, 0.35)
         more["marker"] |= {"color": look.colour}
         traces.append(
-            marks.line(x, line.values, look.html, colour, 1.2, key=line.name, hover=hover, customdata=told, **more)
+            marks.line(x, line.values, look.html, colour, 1.2, key=line.name, hover=hover, customdata=labels, **more)
             | ({"error_y": more["error_y"] | {"color": look.colour}} if "error_y" in more else {})
         )
         if line.chance is not None:
@@ -167,7 +167,7 @@ def along_depth(
         # Below all numbers: none is read off a hollow mark.
         foot, low = [low - 0.06 * (high - low)] * len(missing), low - 0.12 * (high - low)
         hollow = {"symbol": "circle-open", "color": palette.QUIET, "size": 11, "line": {"width": 1.6}}
-        more = {"hover": "%{text}<br>not analysed", "text": [_told(depth, i) for i in missing], "marker": hollow}
+        more = {"hover": "%{text}<br>not analysed", "text": [_label(depth, i) for i in missing], "marker": hollow}
         traces.append(marks.points(missing, foot, "not analysed", "", key="missing", **more))
     across = depth.axis()
     return go.Figure(traces, layout(height, xaxis=across, yaxis=axis(title, **up | {"range": [low, high]})))

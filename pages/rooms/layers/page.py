@@ -77,13 +77,13 @@ def _training(layers: Layers) -> None:
             icon=":material/timeline:",
         )
         return
-    wanted = selection.current().quantity
+    selected = selection.current().quantity
     quantity = st.segmented_control(
         "Followed along training",
         list(QUANTITIES),
         format_func=lambda name: QUANTITIES[name].label,
         required=True,
-        **selection.bound(PAGE, "quantity", wanted if wanted in QUANTITIES else "gamma"),
+        **selection.bound(PAGE, "quantity", selected if selected in QUANTITIES else "gamma"),
     )
     history = layers.run.history
     right = history.epoch[history.train_accuracy == 1]

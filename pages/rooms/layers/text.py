@@ -19,8 +19,8 @@ the Hessian, and every figure that shows it says so.
 DEPTH = r"""
 **γ along depth.** The exponent of $C_{ii} \propto H_{ii}^{\gamma}$, and that of $\mathrm{E}[h^2]$, of each layer by
 itself, with 95 % intervals over training samples. A layer is fitted over the window chosen above, as far as it has
-directions: of wide layers the leading 300 are kept. γ hangs on the window, so compare layers over one that all of them
-have. The paper's second version says that the exponent depends on the layer.
+directions: of wide layers only the leading ones are kept. γ hangs on the window, so compare layers over one that all
+of them have. The paper's second version says that the exponent depends on the layer.
 """
 
 TRACES = r"""

@@ -329,11 +329,13 @@ def test_a_fault_in_one_of_several_layers_is_none_of_a_refusal(store: Store, tra
     assert "A fault of the program" in capsys.readouterr().err.splitlines()[-1]
 
 
-@pytest.mark.parametrize(("width", "top_k"), [(60, None), (800, 300)])
+@pytest.mark.parametrize(("width", "top_k"), [(60, None), (800, library.LEADING)])
 def test_a_wide_layer_is_studied_in_its_leading_directions(width: int, top_k: int | None) -> None:
     shapes = {"fc1": (width, 6), "fc2": (4, width), "fc3": (3, 4)}
     run = library.Run(
-        *("0" * 16, RunRequest(), "", "", (), 90, "cpu", 0.0, True, "", library.History.of([]), (0, 2)), layers=shapes
+        *("0" * 16, RunRequest(), "", "", (), 90, "cpu", 0.0, True, "", library.History.of([]), (0, 2)),
+        layers=shapes,
+        studied="fc2",
     )
     asked = {request.layer: request for request in depth.requests(run, 2, "all")}
     assert asked["fc1"].top_k == top_k

@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from cache.jobs import Jobs
 from engine.config.command_line import parse
 from engine.config.commands import AnalyzeCommand
 from engine.config.requests import AnalysisRequest, ModelRequest, RunRequest, key, to_json
@@ -16,8 +15,7 @@ from pages.data import depth as kept
 from pages.plot import reproduce
 from pages.rooms.layers import choice, figures, page, text
 from pages.rooms.layers.figures import Depth, Line
-from tests.pages.charts.test_charts import decode
-from tests.pages.test_every_page import button, chart, charts, fine, opened, url
+from tests.pages.conftest import button, chart, charts, decode, fine, opened, texts, url
 from tests.pages.test_joint_layers import add_joint
 from tests.planted import CALIBRATION, add_analysis, analysis, fill
 
@@ -37,7 +35,7 @@ def plant(store, run, epoch, layer, gamma, **origin):
 
 
 @pytest.fixture
-def whole(store, run):
+def three(store, run):
     """A planted run of which all three layers are analysed at the last of its three epochs, fc2 at the others too."""
     for layer, gamma in OTHERS.items():
         plant(store, run, 100, layer, gamma)
@@ -55,17 +53,13 @@ def trace(at, figure, meta):
     return one
 
 
-def said(at):
-    return " ".join(str(part.value) for part in (*at.markdown, *at.caption, *at.info, *at.warning))
-
-
 # -- numbers ----------------------------------------------------------------------------------------------
 
 
-def test_the_numbers_on_the_page_are_those_of_the_analyses(store, whole):
+def test_the_numbers_on_the_page_are_those_of_the_analyses(store, three):
     at = opened(PAGE)
     assert charts(at) == [*ALONG, "depth_training"]
-    by_layer = results_of(store, whole)
+    by_layer = results_of(store, three)
     assert list(by_layer) == ["fc1", "fc2", "fc3"]
     for figure, name, number in (
         ("depth", "C", lambda a: a.fit("C", 400).gamma),
@@ -79,7 +73,7 @@ def test_the_numbers_on_the_page_are_those_of_the_analyses(store, whole):
     ):
         drawn = decode(trace(at, figure, name)["y"])
         np.testing.assert_allclose(drawn, [number(a) for a in by_layer.values()], rtol=1e-9, err_msg=figure)
-    assert "γ of $C$ lies between **1.05** (fc1) and **1.35** (fc3)" in said(at)
+    assert "γ of $C$ lies between **1.05** (fc1) and **1.35** (fc3)" in texts(at)
 
 
 def test_intervals_are_those_of_the_jackknife_and_tell_layers_apart(store, tmp_path, monkeypatch):
@@ -106,7 +100,7 @@ def test_intervals_are_those_of_the_jackknife_and_tell_layers_apart(store, tmp_p
     assert values[2] - decode(drawn["error_y"]["arrayminus"])[2] == pytest.approx(low)
     assert values[2] + decode(drawn["error_y"]["array"])[2] == pytest.approx(high)
     most = first.fit("C", 400).interval[1]
-    assert f"fc3 is at least {low:.2f}, fc1 at most {most:.2f}, so the exponent depends on the layer." in said(at)
+    assert f"fc3 is at least {low:.2f}, fc1 at most {most:.2f}, so the exponent depends on the layer." in texts(at)
 
 
 def columns(gamma, low, high):
@@ -127,14 +121,14 @@ def test_the_answer_follows_the_numbers():
     assert "No intervals over samples are kept" in bare
 
 
-def test_the_code_of_a_figure_gives_its_numbers(store, whole, tmp_path):
+def test_the_code_of_a_figure_gives_its_numbers(store, three, tmp_path):
     at = opened(PAGE)
-    script = reproduce.layers(whole, 100, 'print(made.request.layer, result.fit("C", min(400, result.k), 0).gamma)')
+    script = reproduce.layers(three, 100, 'print(made.request.layer, result.fit("C", min(400, result.k), 0).gamma)')
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120).stdout
     read = dict(line.split() for line in out.splitlines())
     assert [float(read[layer]) for layer in ("fc1", "fc2", "fc3")] == list(decode(trace(at, "depth", "C")["y"]))
     listed = subprocess.run(
-        [sys.executable, "-c", reproduce.network(whole)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", reproduce.network(three)], capture_output=True, text=True, check=True
     )
     assert listed.stdout.splitlines()[1] == "fc2 50 50 1"
 
@@ -150,8 +144,8 @@ def test_a_layer_that_is_not_analysed_stands_hollow(store, run):
     assert np.isnan(decode(trace(at, "depth", "C")["y"])[[0, 2]]).all()
     (blocks,) = (t for t in chart(at, "network")["data"] if t["meta"] == "missing")
     assert list(blocks["x"]) == [0, 2]
-    assert "1 of 3 layers are analysed at epoch 100." in said(at)
-    assert "no other layer has one to compare it with" in said(at)
+    assert "1 of 3 layers are analysed at epoch 100." in texts(at)
+    assert "no other layer has one to compare it with" in texts(at)
 
 
 def test_at_a_checkpoint_without_any_analysis_every_mark_is_hollow(store):
@@ -159,11 +153,11 @@ def test_at_a_checkpoint_without_any_analysis_every_mark_is_hollow(store):
     store.write(("runs", run, "checkpoints", "00050"), {"epoch": 50})
     at = opened(PAGE, epoch="50")
     assert list(trace(at, "depth", "missing")["x"]) == [0, 1, 2]
-    assert "No layer has an exponent at epoch 50 yet." in said(at)
+    assert "No layer has an exponent at epoch 50 yet." in texts(at)
     bare = fill(store, epochs=(), seed=1)
     store.write(("runs", bare, "checkpoints", "00010"), {"epoch": 10})
     at = opened(PAGE, run=bare)
-    assert "0 of 3 layers are analysed at epoch 10." in said(at)
+    assert "0 of 3 layers are analysed at epoch 10." in texts(at)
     assert button(at, "Analyse 3 layers at epoch 10")
 
 
@@ -173,11 +167,11 @@ def test_without_a_run_the_page_says_what_to_press(store):
     assert not charts(at)
 
 
-def test_layers_studied_jointly_are_left_out(store, whole):
-    add_joint(store, whole, 100)
+def test_layers_studied_jointly_are_left_out(store, three):
+    add_joint(store, three, 100)
     at = opened(PAGE)
     assert len(decode(trace(at, "depth", "C")["y"])) == 3
-    assert "fc1+fc2" not in {layer for _, layer in kept.analysed(library.find(store, whole))}
+    assert "fc1+fc2" not in {layer for _, layer in kept.analysed(library.find(store, three))}
     assert url(opened(PAGE, layer="fc1+fc2"))["layer"] == "fc1+fc2", "the address stays"
 
 
@@ -214,16 +208,16 @@ def test_any_number_of_layers_is_drawn(store, count):
 # -- along training ---------------------------------------------------------------------------------------
 
 
-def test_each_layer_has_a_line_along_training(store, whole):
-    plant(store, whole, 0, "fc1", 1.0)
+def test_each_layer_has_a_line_along_training(store, three):
+    plant(store, three, 0, "fc1", 1.0)
     at = opened(PAGE)
     lines = {t["name"]: decode(t["y"]) for t in chart(at, "depth_training")["data"]}
     assert list(lines) == ["fc1", "fc2", "fc3"]
-    expected = [results_of(store, whole, epoch).get("fc1") for epoch in (0, 10, 100)]
+    expected = [results_of(store, three, epoch).get("fc1") for epoch in (0, 10, 100)]
     np.testing.assert_allclose(lines["fc1"], [np.nan if a is None else a.fit("C", 400).gamma for a in expected])
     at = opened(PAGE, quantity="distance", layers="fc2")
     (line,) = chart(at, "depth_training")["data"]
-    expected = [results_of(store, whole, e)["fc2"].distance("C", "E_h2", 300) for e in (0, 10, 100)]
+    expected = [results_of(store, three, e)["fc2"].distance("C", "E_h2", 300) for e in (0, 10, 100)]
     np.testing.assert_allclose(decode(line["y"]), expected)
     assert url(at)["quantity"] == "distance"
     assert charts(opened(PAGE, layers="fc3")) == ALONG, "one epoch makes no curve"
@@ -232,7 +226,7 @@ def test_each_layer_has_a_line_along_training(store, whole):
 # -- what is chosen ---------------------------------------------------------------------------------------
 
 
-def test_layers_epoch_and_window_are_chosen(store, whole):
+def test_layers_epoch_and_window_are_chosen(store, three):
     at = opened(PAGE)
     (pills,) = (p for p in at.button_group if p.label == "Layers")
     pills.set_value(["fc1", "fc3"]).run()
@@ -242,30 +236,30 @@ def test_layers_epoch_and_window_are_chosen(store, whole):
     assert len(chart(at, "network")["layout"]["annotations"]) == 3, "the network stays whole"
     at.slider(key="layers.window").set_value((1, 100)).run()
     fine(at)
-    expected = [results_of(store, whole)[layer].fit("C", 100).gamma for layer in ("fc1", "fc3")]
+    expected = [results_of(store, three)[layer].fit("C", 100).gamma for layer in ("fc1", "fc3")]
     np.testing.assert_allclose(decode(trace(at, "depth", "C")["y"]), expected)
     (pills,) = (p for p in at.button_group if p.label == "Layers")
     pills.set_value([]).run()
     fine(at)
     assert charts(at) == ["network"]
-    assert "Press at least one layer" in said(at)
+    assert "Press at least one layer" in texts(at)
 
 
-def test_a_press_on_a_point_opens_the_power_law_of_its_layer(store, whole, monkeypatch):
+def test_a_press_on_a_point_opens_the_power_law_of_its_layer(store, three, monkeypatch):
     at = opened(PAGE, layers="fc2,fc3")
-    assert [told[0] for told in trace(at, "depth", "C")["customdata"]] == [1, 2]
+    assert [label[0] for label in trace(at, "depth", "C")["customdata"]] == [1, 2]
     session = {}
     monkeypatch.setattr(page.st, "session_state", session)
     monkeypatch.setattr(page.selection, "choose", lambda **chosen: session.update(chosen))
-    found = library.find(store, whole)
+    found = library.find(store, three)
     for epoch, place in ((100, 3), (10, 2)):
         page._pressed(found, epoch, ["fc2", "fc3"])(place)
         assert session == {}, "there is no such place, or no analysis there"
     page._pressed(found, 100, ["fc2", "fc3"])(2)
-    assert session == {"run": whole, "epoch": 100, "layer": "fc3", page._OPEN: True}
+    assert session == {"run": three, "epoch": 100, "layer": "fc3", page._OPEN: True}
 
 
-def test_what_was_pressed_is_gone_to(store, whole):
+def test_what_was_pressed_is_gone_to(store, three):
     at = opened(PAGE, layer="fc3")
     at.session_state[page._OPEN] = True
     at.run()
@@ -277,14 +271,6 @@ def test_what_was_pressed_is_gone_to(store, whole):
 # -- the work ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def started(store, monkeypatch):
-    """The commands of the jobs that are started; none is."""
-    noted = []
-    monkeypatch.setattr(Jobs, "start", lambda self, argv, *_, **__: noted.append(tuple(argv)))
-    return noted
-
-
 def test_nothing_is_started_unasked(store, run, started):
     opened(PAGE)
     assert started == []
@@ -293,27 +279,32 @@ def test_nothing_is_started_unasked(store, run, started):
 def test_the_button_analyses_what_is_missing(store, run, started):
     estimate.keep_calibration(store, CALIBRATION)
     at = opened(PAGE)
-    assert "Not analysed yet: fc1, fc3. About " in said(at)
+    assert "Not analysed yet: fc1, fc3. About " in texts(at)
     button(at, "Analyse 2 layers at epoch 100").click().run()
     fine(at)
-    (argv,) = started
+    ((argv, queued),) = started
+    assert queued
     command = parse(argv)
     assert isinstance(command, AnalyzeCommand)
     assert (command.run, command.epochs, command.layer) == (run, ("100",), "fc1,fc3")
+    assert "Analyse 2 layers at epoch 100" not in [b.label for b in at.button], "it is at work now"
+
+
+def test_one_layer_is_analysed_at_every_checkpoint(store, run, started):
     at = opened(PAGE, layers="fc1")
     at.segmented_control(key="layers.which").set_value("all").run()
     button(at, "Analyse 1 layer at 3 checkpoints").click().run()
-    command = parse(started[-1])
+    command = parse(started[-1][0])
     assert command.epochs == ("100", "10", "0")
     found = library.find(store, run)
     (request,) = (command.request(usual) for usual in depth.requests(found, 10, command.layer))
     assert request == depth.usual_analysis(found, 10, "fc1"), "alone a wide layer has its leading directions too"
-    assert request.top_k == depth.LEADING
+    assert request.top_k == library.LEADING
 
 
 def test_what_is_all_there_is_not_offered(store, run, started):
     at = opened(PAGE, layers="fc2")
-    assert "The layers chosen are analysed at every checkpoint." in said(at)
+    assert "The layers chosen are analysed at every checkpoint." in texts(at)
     assert not [b for b in at.button if b.label.startswith("Analyse")]
 
 
