@@ -170,13 +170,15 @@ def _with(loss: Loss, **settings: Any) -> Loss:
     chosen = {name: value for name, value in settings.items() if value is not None}
     if not chosen:
         return loss
-    told = ", ".join(f"{name}={value if isinstance(value, float) else list(value)}" for name, value in chosen.items())
-    name, weighs = f"{loss.name}({told})", "weight" in chosen or "positive" in chosen
+    setting = ", ".join(
+        f"{name}={value if isinstance(value, float) else list(value)}" for name, value in chosen.items()
+    )
+    name, weighs = f"{loss.name}({setting})", "weight" in chosen or "positive" in chosen
     mean = ", the mean over N samples where torch divides by Σ w" if loss.takes[0] == "labels" and weighs else ""
     return replace(
         loss,
         name=name,
-        words=f"{loss.words} with {told}{mean}",
+        words=f"{loss.words} with {setting}{mean}",
         value=partial(loss.value, **chosen),
         derivatives=partial(loss.derivatives, **chosen),
         hessian_of=("outputs", "targets") if weighs else loss.hessian_of,

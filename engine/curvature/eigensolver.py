@@ -78,6 +78,10 @@ def leading_eigenpairs(
     as that, the eigenvectors are kept, others start at random, and as many steps follow as went before.
     """
     require(1 <= k <= d, f"top_k must lie in 1 … {d}, not {k}.")
+    if basis_size(d, k) >= d:  # the whole space, in which nothing can be missed
+        image = apply(torch.eye(d, dtype=dtype, device=device)).double()
+        values, vectors = (x[..., :k] for x in eigenpairs((image + image.mT) / 2))
+        return Leading(values, vectors.to(dtype), torch.linalg.norm(image @ vectors - vectors * values, dim=0))
     lanczos = _Lanczos(apply, d, basis_size(d, k), block, device, dtype, seed)
     stage, due, check, forgotten = 0, 0, k, 0.0
     for step in itertools.count(1):

@@ -64,7 +64,7 @@ def verify(
     require(n == about.samples, f"{about.samples:,} samples were analysed, but {n:,} were given. Give the same ones.")
     model = opened(copied(model).cpu().double().eval().requires_grad_(False), tuple(layers))
     x = samples.inputs.each(Tensor.cpu).floating(torch.float64)
-    with torch.no_grad():
+    with torch.no_grad(), plain_kernels():
         shape = tuple(picked(x[:1].through(model), output).shape[1:])
     fitted = criteria.fit(about.loss if loss is None else loss, shape, samples.targets.cpu(), x)
     network = _Network(model, tuple(layers), about.bias, fitted.loss, about.exact, output)

@@ -46,14 +46,21 @@ class MLP(nn.Sequential):
 
 
 class ResidualMLP(MLP):
-    """The same layers; each hidden one but the first adds its output to what it is fed: h + act(W h)."""
+    """The same layers; each hidden one but the first adds its output to what it is fed: h + act(W h). `bypass`, always
+    1, tells its weight files from those of the plain one."""
+
+    bypass: Tensor
+
+    def __init__(self, widths: Widths, activation: str = "relu", bias: bool = False) -> None:
+        super().__init__(widths, activation, bias)
+        self.register_buffer("bypass", torch.ones(()))
 
     def forward(self, x: Tensor) -> Tensor:
         first, *blocks, last = (layer for layer in self if isinstance(layer, nn.Linear))
         act = self.get_submodule("act1")
         h = act(first(x.flatten(1)))
         for layer in blocks:
-            h = h + act(layer(h))
+            h = self.bypass * h + act(layer(h))
         return last(h)
 
 
