@@ -52,6 +52,8 @@ def layers(page: str, studied: Sequence[StudiedLayer]) -> tuple[StudiedLayer, ..
 def window(page: str, run: Run, made: Mapping[Cell, Analysed]) -> tuple[int, int]:
     """Slider over the directions that are fitted, as far as the largest layer has them."""
     origins = [(one.request.top_k, kept.origin(run, one)) for one in made.values()]
+    if not made:
+        return 0, USUAL_WINDOW  # there is nothing to fit yet
     most = max([2, *(min(origin.dimension, k or origin.dimension) for k, origin in origins if origin is not None)])
     low, high = selection.current().window or (1, min(USUAL_WINDOW, most))
     first, last = st.slider(

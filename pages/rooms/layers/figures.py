@@ -16,7 +16,7 @@ from pages.state import palette
 from pages.state.palette import LOOKS, axis, faded, layout
 
 # Blocks side by side, pixels of a row of them and of its labels, and the widest block in units of its place.
-ROW, ROW_PIXELS, WIDEST = 7, 168, 0.84
+ROW, ROW_PIXELS, WIDEST = 7, 176, 0.84
 # Of more layers the names on an axis are set aslant.
 LEVEL = 8
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "star", "hexagon")
@@ -33,17 +33,17 @@ class Depth:
 
     def names(self) -> list[str]:
         """What stands below each, with a mark where it shows Gauss–Newton."""
-        named = zip(self.studied, self.methods, strict=True)
-        return [f"{one.name}{'<br>(GN)' if method == GAUSS_NEWTON else ''}" for one, method in named]
+        named, between = zip(self.studied, self.methods, strict=True), "<br>" if len(self.studied) <= LEVEL else " "
+        return [f"{one.name}{between + '(GN)' if method == GAUSS_NEWTON else ''}" for one, method in named]
 
-    def axis(self) -> dict[str, Any]:
-        """The layers in the order of their use."""
+    def axis(self, aslant: int = -40) -> dict[str, Any]:
+        """The layers in the order of their use; aslant: the angle of many names."""
         count = len(self.studied)
         return axis(
             "layer, from input to output",
             tickvals=list(range(count)),
             ticktext=self.names(),
-            tickangle=0 if count <= LEVEL else -40,
+            tickangle=0 if count <= LEVEL else aslant,
             range=[-0.5, count - 0.5],
             showgrid=False,
         )
@@ -135,16 +135,16 @@ class Line:
 def along_depth(
     depth: Depth, lines: Sequence[Line], title: str, symbol: str, height: int = 300, **up: Any
 ) -> go.Figure:
-    """Numbers layer by layer: filled where they are measured, with a dot in it where Gauss–Newton is shown, hollow at
+    """Numbers layer by layer: filled where they are measured, a ring with a dot where Gauss–Newton is shown, hollow at
     the foot where a layer is not analysed. A click tells the place of the layer, from 1."""
     traces: list[Trace] = []
     gauss_newton = np.array([method == GAUSS_NEWTON for method in depth.methods])
     for number, line in enumerate(lines):
         look = LOOKS[line.name]
         x = np.arange(len(line.values)) + 0.14 * (number - (len(lines) - 1) / 2)
-        symbols = [f"{look.marker}-dot" if gn else look.marker for gn in gauss_newton]
+        symbols = [f"{look.marker}-open-dot" if gn else look.marker for gn in gauss_newton]
         labels = [[i + 1, _label(depth, i), _known(line, i)] for i in range(len(line.values))]
-        more: Trace = {"marker": {"symbol": symbols, "size": 11, "line": {"width": 1, "color": palette.QUIET}}}
+        more: Trace = {"marker": {"symbol": symbols, "size": 11, "line": {"width": 1 + gauss_newton}}}
         if line.low is not None and line.high is not None and np.isfinite(line.low).any():
             more["error_y"] = curves.error_bars(line.values, line.low, line.high) | {"thickness": 1.8}
         hover = f"%{{customdata[1]}}<br>{symbol.format(look.html)} = %{{y:.4g}}%{{customdata[2]}}"
@@ -159,7 +159,7 @@ def along_depth(
             key, hover = "by chance", "turned at random: %{y:.4g}"
             traces.append(marks.line(x, line.chance, "turned at random", *style, key=key, hover=hover))
     if gauss_newton.any():
-        dotted = {"symbol": "circle-dot", "color": palette.QUIET, "size": 11}
+        dotted = {"symbol": "circle-open-dot", "color": palette.QUIET, "size": 11, "line": {"width": 2}}
         traces.append(marks.points([None], [None], "Gauss–Newton", "", key="gauss-newton", marker=dotted))
     low, high = up.get("range") or _ends(lines)
     missing = [i for i, there in enumerate(depth.there) if not there]
@@ -169,7 +169,7 @@ def along_depth(
         hollow = {"symbol": "circle-open", "color": palette.QUIET, "size": 11, "line": {"width": 1.6}}
         more = {"hover": "%{text}<br>not analysed", "text": [_label(depth, i) for i in missing], "marker": hollow}
         traces.append(marks.points(missing, foot, "not analysed", "", key="missing", **more))
-    across = depth.axis()
+    across = depth.axis(-40 if "range" in up else -90)  # small ones have no room
     return go.Figure(traces, layout(height, xaxis=across, yaxis=axis(title, **up | {"range": [low, high]})))
 
 

@@ -56,6 +56,8 @@ def _numbers(layers: Layers) -> None:
     heading.over(panels.GAMMAS, level=2)
     st.markdown(text.answer(layers.epoch, layers.names, layers.columns))
     panels.gammas(layers, pressed).show()
+    if not any(layers.made):
+        return
     with st.grid(2, min_column_width=380, gap="medium") as grid:
         for panel in panels.smaller(layers, pressed):
             with grid.cell():

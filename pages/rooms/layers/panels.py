@@ -19,6 +19,8 @@ from pages.rooms.layers import figures, text
 from pages.rooms.layers.figures import Depth, Line
 from pages.text import definitions
 
+LISTED = 3  # layers that a caption names
+
 NETWORK = Head("network", "The network", "the network, block by block", text.NETWORK)
 GAMMAS = Head("depth", "The exponent along depth", "γ along depth", text.DEPTH)
 COMMUTATORS = Head(
@@ -101,7 +103,8 @@ class Layers:
             one.name for one, method in zip(self.studied, self.depth.methods, strict=True) if method == GAUSS_NEWTON
         ]
         if named:
-            line += f" **(GN)** in {', '.join(named)}: the Gauss–Newton matrix, which is not the Hessian."
+            where = ", ".join(named) if len(named) <= LISTED else f"{len(named)} of {len(self.studied)} layers"
+            line += f" **(GN)** in {where}: the Gauss–Newton matrix, which is not the Hessian."
         return line
 
 
@@ -148,7 +151,7 @@ def gammas(layers: Layers, on_click: Callable[[int], None]) -> Panel:
         Line("E_h2", c.gamma_E_h2, c.low_E_h2, c.high_E_h2, c.n_E_h2),
     ]
     fitted = c.n[np.isfinite(c.n)].astype(int)
-    span = "none" if not fitted.size else f"{fitted.min():,}" + (f" … {fitted.max():,}" if np.ptp(fitted) else "")
+    span = "no" if not fitted.size else f"{fitted.min():,}" + (f" … {fitted.max():,}" if np.ptp(fitted) else "")
     return Panel(
         GAMMAS,
         f"depth-{layers.epoch}",

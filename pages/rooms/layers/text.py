@@ -38,9 +38,9 @@ most 300 directions.
 """
 
 
-def number(value: float) -> str:
+def number(value: float, digits: int = 2) -> str:
     """A number in a sentence."""
-    return f"{value:.2f}".replace("-", "−")
+    return f"{value:.{digits}f}".replace("-", "−")
 
 
 def answer(epoch: int, names: list[str], columns: Columns) -> str:
@@ -77,6 +77,6 @@ def _told_apart(names: list[str], columns: Columns) -> str:
     if columns.low[highest] <= columns.high[lowest]:
         return "All 95 % intervals overlap: by these samples no two layers can be told apart."
     return (
-        f"The 95 % intervals do not all overlap: {names[highest]} is at least {number(columns.low[highest])}, "
-        f"{names[lowest]} at most {number(columns.high[lowest])}, so the exponent depends on the layer."
+        f"The 95 % intervals do not all overlap: {names[highest]} is at least {number(columns.low[highest], 3)}, "
+        f"{names[lowest]} at most {number(columns.high[lowest], 3)}, so the exponent depends on the layer."
     )

@@ -100,7 +100,7 @@ def test_intervals_are_those_of_the_jackknife_and_tell_layers_apart(store, tmp_p
     assert values[2] - decode(drawn["error_y"]["arrayminus"])[2] == pytest.approx(low)
     assert values[2] + decode(drawn["error_y"]["array"])[2] == pytest.approx(high)
     most = first.fit("C", 400).interval[1]
-    assert f"fc3 is at least {low:.2f}, fc1 at most {most:.2f}, so the exponent depends on the layer." in texts(at)
+    assert f"fc3 is at least {low:.3f}, fc1 at most {most:.3f}, so the exponent depends on the layer." in texts(at)
 
 
 def columns(gamma, low, high):
@@ -116,7 +116,7 @@ def test_the_answer_follows_the_numbers():
     overlapping = text.answer(3, ["a", "b"], columns([1.1, 1.2], [1.0, 1.1], [1.2, 1.3]))
     assert "between **1.10** (a) and **1.20** (b). All 95 % intervals overlap" in overlapping
     apart = text.answer(3, ["a", "b", "c"], columns([1.1, 1.4, 1.2], [1.0, 1.3, 1.0], [1.2, 1.5, 1.4]))
-    assert "do not all overlap: b is at least 1.30, a at most 1.20" in apart
+    assert "do not all overlap: b is at least 1.300, a at most 1.200" in apart
     bare = text.answer(3, ["a", "b"], columns([1.1, 1.4], [nan, nan], [nan, nan]))
     assert "No intervals over samples are kept" in bare
 
@@ -159,6 +159,7 @@ def test_at_a_checkpoint_without_any_analysis_every_mark_is_hollow(store):
     at = opened(PAGE, run=bare)
     assert "0 of 3 layers are analysed at epoch 10." in texts(at)
     assert button(at, "Analyse 3 layers at epoch 10")
+    assert charts(at) == ["network", "depth"], "no empty axes"
 
 
 def test_without_a_run_the_page_says_what_to_press(store):
@@ -178,7 +179,7 @@ def test_layers_studied_jointly_are_left_out(store, three):
 def test_gauss_newton_is_said_by_the_mark_and_the_caption(store, run):
     plant(store, run, 100, "fc1", 1.1, exact=False, places=64)
     at = opened(PAGE)
-    assert trace(at, "depth", "C")["marker"]["symbol"] == ["circle-dot", "circle", "circle"]
+    assert trace(at, "depth", "C")["marker"]["symbol"] == ["circle-open-dot", "circle", "circle"]
     assert chart(at, "depth")["layout"]["xaxis"]["ticktext"] == ["fc1<br>(GN)", "fc2", "fc3"]
     assert trace(at, "depth", "gauss-newton")["name"] == "Gauss–Newton"
     sentence = "**(GN)** in fc1: the Gauss–Newton matrix, which is not the Hessian"
