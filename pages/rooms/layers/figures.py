@@ -168,7 +168,7 @@ def along_depth(
         foot, low = [low - 0.06 * (high - low)] * len(missing), low - 0.12 * (high - low)
         hollow = {"symbol": "circle-open", "color": palette.QUIET, "size": 11, "line": {"width": 1.6}}
         more = {"hover": "%{text}<br>not analysed", "text": [_label(depth, i) for i in missing], "marker": hollow}
-        traces.append(marks.points(missing, foot, "not analysed", "", key="missing", **more))
+        traces.append(marks.points(missing, foot, "not analysed", "", key="missing", cliponaxis=False, **more))
     across = depth.axis(-40 if "range" in up else -90)  # small ones have no room
     return go.Figure(traces, layout(height, xaxis=across, yaxis=axis(title, **up | {"range": [low, high]})))
 

@@ -176,7 +176,8 @@ def smaller(layers: Layers, on_click: Callable[[int], None]) -> list[Panel]:
         return Panel(
             head,
             f"{head.key.replace('_', '-')}-{layers.epoch}",
-            figures.along_depth(depth, [line], quantity.title, symbol, 260),
+            # Many names stand upright and take their room.
+            figures.along_depth(depth, [line], quantity.title, symbol, 260 if len(c.gamma) <= figures.LEVEL else 340),
             f"{quantity.label} layer by layer.",
             f"{caption} {layers.provenance()}",
             arrays=lambda: _arrays(layers, column, *more),
