@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from engine.results.names import NAMES
-from tests.reference import twins
+from tests.reference import diagnostics, twins
 from tests.reference.cases import CASES, LOSSES, case, lonely, silent
 
 
@@ -193,9 +193,9 @@ def test_a_silent_sample_is_left_out():
 
 
 def test_haar_is_orthogonal_and_has_the_second_moments_of_the_law():
-    q = twins.haar(6, 1)
+    q = diagnostics.haar(6, 1)
     twins.compare(q.T @ q, np.eye(6), 1e-14, "QᵀQ")
-    draws = np.stack([twins.haar(3, seed) for seed in range(2000)])
+    draws = np.stack([diagnostics.haar(3, seed) for seed in range(2000)])
     assert np.abs(draws.mean(0)).max() < 4 * np.sqrt(1 / 3 / 2000)
     assert np.abs((draws**2).mean(0) - 1 / 3).max() < 4 * np.sqrt(4 / 45 / 2000)
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from engine.curvature import eigensolver
-from tests.reference import twins
+from tests.reference import diagnostics, twins
 
 CPU = torch.device("cpu")
 
 
 def symmetric(values, seed=0):
-    q = torch.from_numpy(twins.haar(len(values), seed))
+    q = torch.from_numpy(diagnostics.haar(len(values), seed))
     return q @ torch.diag(torch.as_tensor(values, dtype=torch.float64)) @ q.T
 
 

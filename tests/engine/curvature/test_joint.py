@@ -14,7 +14,7 @@ from engine.curvature.joint import JointTail
 from engine.curvature.resampling import left_out
 from engine.curvature.verify import verify
 from engine.results.analysis import Analysis
-from tests.reference import twins
+from tests.reference import diagnostics, twins
 from tests.reference.cases import LOSSES, case, mlp
 
 B = 3
@@ -105,7 +105,7 @@ def test_every_matrix_equals_its_twin(name, loss):
     for own in result.names:
         twins.compare(result.diagonal(own), np.diag(result.projected(own, result.k)), 1e-9, f"diagonal of {own}")
         twins.compare(result.frobenius(own), np.linalg.norm(matrices[own]), 1e-9, f"norm of {own}")
-        error = twins.commutator_error(matrices["H"], matrices[own])
+        error = diagnostics.commutator_error(matrices["H"], matrices[own])
         twins.compare(result.commutator(own), error, 1e-8, f"commutator of {own}")
     places = blocks(result.provenance.sizes)
     cross = matrices["H"][places[0], places[-1]]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from engine.results.analysis import Analysis
 from engine.results.record import Provenance
 from engine.results.suppression import Spectra
-from tests.reference import twins
+from tests.reference import diagnostics, twins
 from tests.reference.cases import case
 
 seeds = st.integers(0, 2**31 - 1)
@@ -23,7 +23,7 @@ def falling(k, decades, seed):
 
 
 def symmetric(spectrum, seed):
-    q = twins.haar(len(spectrum), seed)
+    q = diagnostics.haar(len(spectrum), seed)
     return (q * spectrum) @ q.T
 
 
@@ -39,7 +39,7 @@ class Matrices:
     """A source that holds every matrix as it is, in the leading k eigenvectors of H."""
 
     def __init__(self, named, k=D):
-        self.values, self.basis = (z[..., :k] for z in twins.eigenbasis(named["H"]))
+        self.values, self.basis = (z[..., :k] for z in diagnostics.eigenbasis(named["H"]))
         self.blocks = {name: self.basis.T @ m @ self.basis for name, m in named.items()}
         self.asked = []
 
@@ -110,7 +110,7 @@ def bootstrapped():
     terms = twins.sample_terms(c.model, c.layer, c.inputs, c.targets, "ce", partners)
     named = {name: m.numpy() for name, m in twins.covariances(terms, 4).items()}
     draws = np.random.default_rng(1).integers(0, 14, (15, 14)).tolist()
-    values, basis = twins.eigenbasis(named["H"])
+    values, basis = diagnostics.eigenbasis(named["H"])
     return Analysis(
         eigenvalues=values,
         diagonals={name: np.diag(basis.T @ m @ basis) for name, m in named.items() if name != "H"},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.results import power_law, suppression
 from tests.engine.results.conftest import D, analysis, matrices, provenance, seeds
-from tests.reference import twins
+from tests.reference import diagnostics
 from tests.reference.twins import compare
 
 quick = settings(max_examples=15, deadline=None)
@@ -22,24 +22,24 @@ quick = settings(max_examples=15, deadline=None)
 def test_every_question_is_answered_as_by_the_matrices_themselves(seed, k):
     named = matrices(seed)
     result = analysis(named)
-    h, (values, v) = named["H"], twins.eigenbasis(named["H"])
+    h, (values, v) = named["H"], diagnostics.eigenbasis(named["H"])
     compare(result.diagonal("H"), values, 1e-12, "H_ii")
     for name in result.names:
         m = named[name]
         block = v.T @ m @ v
         compare(result.diagonal(name), [v[:, i] @ m @ v[:, i] for i in range(D)], 1e-12, f"diagonal of {name}")
         compare(result.projected(name, k), block[:k, :k], 1e-12, f"K of {name}")
-        compare(result.correlation(name, k), twins.correlation(block[:k, :k]), 1e-10, f"R of {name}")
-        compare(result.commutator(name), twins.commutator_error(h, m), 1e-9, f"commutator of {name}")
+        compare(result.correlation(name, k), diagnostics.correlation(block[:k, :k]), 1e-10, f"R of {name}")
+        compare(result.commutator(name), diagnostics.commutator_error(h, m), 1e-9, f"commutator of {name}")
         compare(
             result.commutator(name, "top", k),
-            twins.commutator_error(np.diag(values[:k]), block[:k, :k]),
+            diagnostics.commutator_error(np.diag(values[:k]), block[:k, :k]),
             1e-9,
             f"commutator of the top of {name}",
         )
         compare(
             result.commutator(name, "bulk", k - 1),
-            twins.commutator_error(np.diag(values[k - 1 :]), block[k - 1 :, k - 1 :]),
+            diagnostics.commutator_error(np.diag(values[k - 1 :]), block[k - 1 :, k - 1 :]),
             1e-9,
             f"commutator of the bulk of {name}",
         )
@@ -50,9 +50,9 @@ def test_every_question_is_answered_as_by_the_matrices_themselves(seed, k):
             1e-12,
             f"alignment of {name}",
         )
-        x = twins.haar(D, seed, k)
+        x = diagnostics.haar(D, seed, k)
         rotated = x.T @ np.diag(np.linalg.eigvalsh(m)[::-1]) @ x
-        compare(result.random_correlation(name, k, seed), twins.correlation(rotated), 1e-7, f"R_rand of {name}")
+        compare(result.random_correlation(name, k, seed), diagnostics.correlation(rotated), 1e-7, f"R_rand of {name}")
         compare(result.whole(name).spectrum, np.linalg.eigvalsh(m)[::-1], 1e-10, f"spectrum of {name}")
 
 
@@ -63,16 +63,16 @@ def test_fits_are_those_of_the_window_above_the_noise_floor(seed, top_k, first):
     result = dataclasses.replace(result, noise_floor=float(result.eigenvalues[-3]))
     x, y = result.eigenvalues[: min(top_k or D, D - 3)], result.diagonal("C")[: min(top_k or D, D - 3)]
     fit = result.fit("C", top_k, first)
-    compare(fit.gamma, twins.slope(x[first:], y[first:]), 1e-9, "γ")
+    compare(fit.gamma, diagnostics.slope(x[first:], y[first:]), 1e-9, "γ")
     assert fit.n == len(x) - first
     assert fit.discarded == (top_k or D) - len(x)
     assert fit.interval is None
     assert result.theil_sen("C", top_k) == power_law.theil_sen(x, y)
     gap = np.argsort(np.argsort(x)) - np.argsort(np.argsort(y))
     compare(result.spearman("C", top_k), 1 - 6 * np.sum(gap**2) / (len(x) * (len(x) ** 2 - 1)), 1e-12, "ranks")
-    above = twins.slope(result.eigenvalues[: D - 3], result.diagonal("C")[: D - 3])
+    above = diagnostics.slope(result.eigenvalues[: D - 3], result.diagonal("C")[: D - 3])
     compare(result.gamma_by_window("C")[-3:], [above] * 3, 1e-9, "γ by window, below the noise floor")
-    compare(result.gamma_by_window("C")[len(x) - 1], twins.slope(x, y), 1e-9, "γ by window")
+    compare(result.gamma_by_window("C")[len(x) - 1], diagnostics.slope(x, y), 1e-9, "γ by window")
 
 
 @pytest.mark.parametrize("k", [D, 5])
@@ -83,7 +83,7 @@ def test_random_baselines_are_means_over_rotations_of_what_is_kept(k):
     draws = 4000
     errors, norms, aligned = (np.empty(draws) for _ in range(3))
     for s in range(draws):
-        q = twins.haar(k, s, k)
+        q = diagnostics.haar(k, s, k)
         x = q @ block @ q.T
         product = values[:, None] * x
         errors[s], norms[s] = np.sum((product - product.T) ** 2), np.sum(product**2)
@@ -102,7 +102,7 @@ def test_effective_curvature_is_a_ratio_above_the_noise_floor():
     compare(kappa[above], (result.diagonals["E_h2"] / result.eigenvalues)[above], 1e-12, "κ_eff")
     assert np.isnan(kappa[~above]).all()
     window = dataclasses.replace(result, noise_floor=0.0)
-    slope = twins.slope(window.eigenvalues, window.effective_curvature())
+    slope = diagnostics.slope(window.eigenvalues, window.effective_curvature())
     compare(window.fit("E_h2").gamma - 1, slope, 1e-9, "slope of κ_eff")
 
 
@@ -141,7 +141,7 @@ def test_an_analysis_cannot_be_changed():
 @pytest.mark.parametrize(("first", "last"), [(0, 6), (1, 5)])
 def test_the_interval_is_that_of_slopes_of_literal_resamples(bootstrapped, name, first, last):
     slopes = [
-        twins.slope(h[first:last], c[first:last])
+        diagnostics.slope(h[first:last], c[first:last])
         for h, c in zip(bootstrapped.replicates["H"], bootstrapped.replicates[name], strict=True)
     ]
     fit = bootstrapped.fit(name, last, first)
@@ -154,7 +154,9 @@ def test_a_direction_enters_the_interval_as_it_enters_the_fit(bootstrapped):
     replicates = {name: r[:, :6].copy() for name, r in result.replicates.items()}
 
     def interval(columns):
-        slopes = [twins.slope(h[columns], c[columns]) for h, c in zip(replicates["H"], replicates["C"], strict=True)]
+        slopes = [
+            diagnostics.slope(h[columns], c[columns]) for h, c in zip(replicates["H"], replicates["C"], strict=True)
+        ]
         return np.percentile(slopes, [2.5, 97.5])
 
     floor = float(result.eigenvalues[4])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from engine.results import commutation
 from tests.engine.results.conftest import falling, seeds, symmetric
-from tests.reference import twins
+from tests.reference import diagnostics
 from tests.reference.twins import compare
 
 quick = settings(max_examples=40, deadline=None)
@@ -28,7 +28,7 @@ def test_correlation_has_unit_diagonal_and_is_bounded(k, seed):
     r = commutation.correlation(block)
     assert (np.diag(r) == 1).all()
     assert np.abs(r).max() <= 1 + 1e-12
-    compare(r, twins.correlation(block), 1e-12, "R")
+    compare(r, diagnostics.correlation(block), 1e-12, "R")
     scale = 10 ** np.random.default_rng(seed).uniform(-3, 3, k)
     compare(commutation.correlation(block * np.outer(scale, scale)), r, 1e-10, "R after a change of units")
 
@@ -52,12 +52,12 @@ def test_correlation_leaves_directions_without_variance_open():
 @given(d=st.integers(2, 12), seed=seeds)
 def test_commuting_matrices_have_no_commutator_error(d, seed):
     rng = np.random.default_rng(seed)
-    q = twins.haar(d, seed)
+    q = diagnostics.haar(d, seed)
     a, b = ((q * rng.uniform(0.5, 2, d)) @ q.T for _ in range(2))
     assert commutation.commutator_error(a, b) < 1e-13
     other = symmetric(rng.uniform(0.5, 2, d), seed + 1)
     # Rounding is relative to AB, not to the difference AB − BA, which can be small by chance.
-    assert abs(commutation.commutator_error(a, other) - twins.commutator_error(a, other)) < 1e-13
+    assert abs(commutation.commutator_error(a, other) - diagnostics.commutator_error(a, other)) < 1e-13
     assert commutation.commutator_error(a, other) > 1e-6
 
 
@@ -80,10 +80,10 @@ def test_commutator_curves_are_the_errors_of_every_leading_and_trailing_block(k,
     block = random_psd(k, seed)
     curves = commutation.commutator_curves(h, block)
     for j in range(1, k + 1):
-        expected = twins.commutator_error(np.diag(h[:j]), block[:j, :j])
+        expected = diagnostics.commutator_error(np.diag(h[:j]), block[:j, :j])
         compare(curves.top[j - 1], expected, 1e-9, f"leading {j}")
     for j in range(k):
-        expected = twins.commutator_error(np.diag(h[j:]), block[j:, j:])
+        expected = diagnostics.commutator_error(np.diag(h[j:]), block[j:, j:])
         compare(curves.bulk[j], expected, 1e-9, f"block from {j}")
 
 
@@ -92,17 +92,17 @@ def test_commutator_curves_go_on_beyond_the_rows_worked_on_at_a_time():
     h, block = falling(k, 6.0, 3), random_psd(k, 4)
     curves = commutation.commutator_curves(h, block)
     for j in (1, 63, 64, 65, 128, k):
-        compare(curves.top[j - 1], twins.commutator_error(np.diag(h[:j]), block[:j, :j]), 1e-10, f"leading {j}")
+        compare(curves.top[j - 1], diagnostics.commutator_error(np.diag(h[:j]), block[:j, :j]), 1e-10, f"leading {j}")
     for j in (0, 63, 64, 65, k - 1):
-        compare(curves.bulk[j], twins.commutator_error(np.diag(h[j:]), block[j:, j:]), 1e-10, f"block from {j}")
+        compare(curves.bulk[j], diagnostics.commutator_error(np.diag(h[j:]), block[j:, j:]), 1e-10, f"block from {j}")
 
 
 def test_commutator_curves_do_not_depend_on_the_basis():
     """The whole-space entries are the error of the matrices themselves, in any coordinates."""
     h_matrix, c_matrix = symmetric(falling(8, 3.0, 0), 1), random_psd(8, 2)
-    h, v = twins.eigenbasis(h_matrix)
+    h, v = diagnostics.eigenbasis(h_matrix)
     curves = commutation.commutator_curves(h, v.T @ c_matrix @ v)
-    expected = twins.commutator_error(h_matrix, c_matrix)
+    expected = diagnostics.commutator_error(h_matrix, c_matrix)
     compare(curves.top[-1], expected, 1e-10, "whole, from the top")
     compare(curves.bulk[0], expected, 1e-10, "whole, from the bulk")
 
@@ -203,10 +203,10 @@ def test_a_random_block_is_that_of_gram_schmidt(d, data, seed):
     """The twin orthogonalises column by column and multiplies out the whole sandwich."""
     k = data.draw(st.integers(1, d))
     spectrum = falling(d, 3.0, seed) if d > 1 else np.array([0.7])
-    x = twins.haar(d, seed, k)
+    x = diagnostics.haar(d, seed, k)
     block = commutation.random_block(spectrum, k, seed)
     compare(block, x.T @ np.diag(spectrum) @ x, 1e-6, "block")
-    compare(commutation.random_correlation(spectrum, k, seed), twins.correlation(block), 1e-12, "R_rand")
+    compare(commutation.random_correlation(spectrum, k, seed), diagnostics.correlation(block), 1e-12, "R_rand")
     assert (commutation.random_block(spectrum, k, seed) == block).all()
     assert d == 1 or (commutation.random_block(spectrum, k, seed + 1) != block).any()
 
@@ -238,7 +238,7 @@ def test_random_correlation_has_the_law_of_the_whole_rotation():
     """Mean of R_12² over draws of k = 2 columns and over draws of the whole rotation."""
     spectrum, draws = np.array([1.0, 0.3, 0.1, 0.02]), 3000
     ours = np.array([commutation.random_correlation(spectrum, 2, s)[0, 1] ** 2 for s in range(draws)])
-    whole = np.array([twins.correlation(symmetric(spectrum, s)[2:, 2:])[0, 1] ** 2 for s in range(draws)])
+    whole = np.array([diagnostics.correlation(symmetric(spectrum, s)[2:, 2:])[0, 1] ** 2 for s in range(draws)])
     assert abs(ours.mean() - whole.mean()) < 4 * np.hypot(ours.std(), whole.std()) / np.sqrt(draws)
     compare(np.quantile(ours, [0.25, 0.5, 0.75]), np.quantile(whole, [0.25, 0.5, 0.75]), 0.06, "quartiles")
 

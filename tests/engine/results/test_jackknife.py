@@ -12,7 +12,7 @@ from engine.curvature.resampling import left_out
 from engine.results.jackknife import ALONE, SHARE, Jackknife, places, stretches
 from engine.results.power_law import fittable
 from tests.engine.curvature.test_analysis import B, expected, run
-from tests.reference import twins
+from tests.reference import diagnostics, twins
 from tests.reference.cases import case, lonely
 from tests.reference.twins import compare
 
@@ -86,7 +86,9 @@ def test_the_standard_error_is_the_jackknife_of_slopes_solved_one_by_one():
     for first, last in ((0, 40), (5, 25)):
         keep = np.arange(last - first) != 3
         columns = np.arange(first, last)[keep]
-        slopes = np.array([twins.slope(a[columns], b[columns]) for a, b in zip(lefts["H"], lefts["C"], strict=True)])
+        slopes = np.array(
+            [diagnostics.slope(a[columns], b[columns]) for a, b in zip(lefts["H"], lefts["C"], strict=True)]
+        )
         literal = np.sqrt(19 / 20 * np.sum((slopes - slopes.mean()) ** 2))
         ours = jackknife.stderr("C", x[first:last], y[first:last], keep, first)
         compare(ours, literal, 1e-6, f"standard error over {first} … {last}")
@@ -130,7 +132,7 @@ def test_it_agrees_with_the_scatter_over_fresh_samples():
     for seed in range(150):
         h, c = planted(k=12, n=400, seed=seed)
         x, y = h.mean(axis=0), c.mean(axis=0)
-        slopes.append(twins.slope(x, y))
+        slopes.append(diagnostics.slope(x, y))
         jackknife = Jackknife(stretches(12), {"H": left(h, 50), "C": left(c, 50)})
         errors.append(jackknife.stderr("C", x, y, np.ones(12, bool)))
     # Each scatter is known to 1/√300 = 6 %, and a planted sample is far from normal.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.results.power_law import power_law
 from engine.results.suppression import Spectra, suppress
 from tests.engine.results.conftest import seeds
-from tests.reference import twins
+from tests.reference import diagnostics
 from tests.reference.twins import compare
 
 quick = settings(max_examples=100, deadline=None)
@@ -25,7 +25,7 @@ def samples(n, d, rank, seed, signed=False):
     kappa = np.take_along_axis(kappa, np.argsort(-kappa, 1), 1)
     if signed:
         kappa *= rng.choice([-1, 1], (n, rank), p=[0.3, 0.7])
-    vectors = np.stack([twins.haar(d, int(s), rank) for s in rng.integers(0, 2**31, n)])
+    vectors = np.stack([diagnostics.haar(d, int(s), rank) for s in rng.integers(0, 2**31, n)])
     return kappa, vectors
 
 
@@ -57,7 +57,7 @@ def reduced(kappa, vectors, basis):
 
 def problem(n=8, d=5, rank=3, seed=0, signed=False):
     kappa, vectors = samples(n, d, rank, seed, signed)
-    basis = twins.eigenbasis(sum(matrices(kappa, vectors)))[1]
+    basis = diagnostics.eigenbasis(sum(matrices(kappa, vectors)))[1]
     return kappa, vectors, basis
 
 
@@ -166,7 +166,7 @@ def test_more_suppression_never_raises_a_diagonal_of_positive_spectra(seed, rank
 def test_the_bounds_of_the_second_moment(seed, n, rank, signed):
     """H_ii² ≤ E[h²]_ii ≤ max |κ| · E[|h|]_ii along any basis; for κ ≥ 0 the last is κ_max H_ii."""
     kappa, vectors, basis = problem(n, 5, rank, seed, signed)
-    for directions in (basis, twins.haar(5, seed)):
+    for directions in (basis, diagnostics.haar(5, seed)):
         plain = suppress(reduced(kappa, vectors, directions), keep=None)
         hessian, noise = plain.hessian_diagonal, plain.noise_diagonal
         rounding = 1e-12 * np.abs(kappa).max() ** 2

@@ -23,7 +23,7 @@ from engine.runs import library
 from engine.runs.external import inspect
 from engine.runs.pipeline import Pipeline
 from tests.engine.runs.test_pipeline import write_data
-from tests.reference import twins
+from tests.reference import diagnostics, twins
 
 EPOCHS = (0, 4)
 
@@ -281,7 +281,7 @@ def test_its_layer_agrees_with_the_definition(store: Store, tmp_path: Path) -> N
     data = load(run_request.data)
     g, h = twins.per_sample(net.double(), "fc", data.train_x.double(), data.train_y, "ce")
     expected = twins.hessian_and_noise(g, h, 4)
-    values, vectors = twins.eigenbasis(expected["H"].numpy())
+    values, vectors = diagnostics.eigenbasis(expected["H"].numpy())
     v = vectors[:, :3]
     np.testing.assert_allclose(analysis.eigenvalues, values[:3], rtol=1e-7)
     np.testing.assert_allclose(analysis.diagonal("C"), np.diag(v.T @ expected["C"].numpy() @ v), rtol=1e-6)

@@ -18,7 +18,7 @@ from engine.runs import library
 from engine.runs.pipeline import Pipeline
 from engine.samples import collect, table
 from tests.engine.runs.test_pipeline import TRAINING, write_data
-from tests.reference import twins
+from tests.reference import diagnostics, twins
 from tests.reference.cases import mlp
 
 SIZES = (4, 6, 5, 3)
@@ -67,7 +67,7 @@ def test_the_numbers_of_every_sample_equal_their_definitions(activation, loss):
     )
 
     hessian = h.mean(0).numpy()
-    values, vectors = twins.eigenbasis(hessian)
+    values, vectors = diagnostics.eigenbasis(hessian)
     twins.compare(samples.eigenvalues, values, 1e-4, "H_ii")
     count = 3  # well separated ones: others may turn among themselves
     for p in (0, 11, 39):
