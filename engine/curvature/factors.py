@@ -148,7 +148,7 @@ class Tail(ShiftedNetwork):
         """Most eigenpairs that one sample's curvature can have."""
         d_out, d_in = self.weight.shape
         if self.kind == "full":
-            return d_out * min(self.places // self.site.groups or 1, d_in)
+            return d_out * min(self.places, d_in)
         return min(self.classes, self.weight.numel()) if not self.single else min(self.classes, d_out)
 
     @property
@@ -208,6 +208,8 @@ class Tail(ShiftedNetwork):
         kept: LayerFactors | None = None
         paired = torch.zeros(n, dtype=torch.bool, device=self.device)
         fits: list[Tensor] = []
+        signs = torch.randint(2, (n, 1, 1), generator=torch.Generator().manual_seed(0)).mul(2).sub(1)
+        signs = signs.to(device=self.device, dtype=self.dtype)
 
         def look(rows: slice) -> Iterator[tuple[str, Tensor]]:
             nonlocal kept
@@ -220,6 +222,7 @@ class Tail(ShiftedNetwork):
             yield "loss", part.loss.double().sum()
             yield "correct", part.correct.double().sum()
             yield "g", part.vectors("g").sum()
+            yield "signed", part.vectors("g").back(signs[rows])[:, 0]
             yield "any", part.curvature.count_nonzero() + part.g.count_nonzero()
             if part.paired is None or part.along is None or part.fit is None:
                 return
@@ -241,6 +244,7 @@ class Tail(ShiftedNetwork):
             f"No gradient reaches layer {self.layers[0]!r}: on these samples its outputs do not change the loss, as "
             "behind units that never fire. Choose another layer, or another checkpoint.",
         )
+        guards.check_gradients(self, signs.flatten(), sums["signed"], self.chunk)
         pairs = int(paired.sum())
         averages = {"g": sums["g"] / n} | {name: sums[name] / max(pairs, 1) for name in ("v", "u") if name in sums}
         moved, curved = (float(sums.get(name, 0.0)) for name in ("moved", "curved"))

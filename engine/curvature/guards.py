@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils import parametrize
 
+from engine.curvature.accumulate import over
 from engine.curvature.autodiff import CannotRunError, ShiftedNetwork, is_curved
 from engine.errors import require
 
@@ -83,6 +84,33 @@ def _check(few: ShiftedNetwork) -> None:
             rounding[what] = NEAR[f.dtype] ** 2 * max(x.detach().norm().item() for x in expected)
 
 
+def check_gradients(
+    network: ShiftedNetwork, signs: Float[Tensor, " n"], factored: Float[Tensor, " d"], chunk: int
+) -> None:
+    """ValueError unless autograd gives Σ_p ±∂ℓ_p/∂W of all samples as the factors do: three samples do not meet what a
+    network does for some alone. Random signs keep what a sample does to others from adding up to the right sum."""
+    module, total = network.sites[0].module, torch.zeros_like(factored)
+    module.requires_grad_(True)
+    try:
+        for rows in over(len(signs), chunk):
+            with parametrize.cached(), torch.enable_grad():
+                _, _, f = network.forward(network.inputs[rows])
+                value = (network.loss.value(f.double(), network.targets[rows].to(f.device)) * signs[rows]).sum()
+                own = (module.weight, module.bias) if network.bias else (module.weight,)
+                slopes = torch.autograd.grad(value, own, allow_unused=True)
+            whole = [torch.zeros_like(w) if g is None else g for w, g in zip(own, slopes, strict=True)]
+            total += torch.cat([x.reshape(len(x), -1) for x in whole], dim=1).flatten()
+    finally:
+        module.requires_grad_(False)
+    off, size = float((total - factored).norm()), float(total.norm())
+    require(
+        off <= NEAR[network.dtype] * size,
+        f"For some samples the weights of layer {network.layers[0]!r} act on the output in another way than by its own "
+        f"product with its input, or on the outputs of other samples: over all of them the gradient of its factors is "
+        f"{off / (size or 1):.0%} off autograd's. {_ONCE}",
+    )
+
+
 def _compare(
     few: ShiftedNetwork, what: str, expected: Sequence[Tensor], factored: Sequence[Tensor], rounding: float
 ) -> None:
@@ -141,7 +169,7 @@ def _product(z: Float[Tensor, "n g t o"], a: Float[Tensor, "n g t i"]) -> Float[
 
 def _in_weights(value: Tensor, parameters: Sequence[tuple[Tensor, ...]]) -> list[Float[Tensor, "d_out d_in"]]:
     """The derivative of a number in the weights of each layer, with the bias as last column where it is included."""
-    return [torch.cat([_grad(value, w).view(len(w), -1) for w in own], dim=1) for own in parameters]
+    return [torch.cat([_grad(value, w).reshape(len(w), -1) for w in own], dim=1) for own in parameters]
 
 
 def _grad(y: Tensor, x: Tensor, weight: Tensor | None = None) -> Tensor:

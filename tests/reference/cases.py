@@ -178,6 +178,7 @@ _PLACES = {
     "conv2d_same": _convolution(2, (3, 3), (2, 4), (2, 3), padding="same", padding_mode="replicate"),
     "conv2d_groups": _convolution(2, (3, 4), (4, 6), 2, groups=2),
     "conv2d_depthwise": _convolution(2, (4, 4), (3, 6), 3, groups=3, padding=1, stride=2, padding_mode="reflect"),
+    "conv2d_groups_smooth": _convolution(2, (3, 4), (4, 4), 2, groups=2, activation=nn.Tanh),
     "conv2d_smooth": _convolution(2, (3, 3), (2, 3), 2, activation=nn.GELU),
     "conv2d_norm": _convolution(2, (3, 3), (2, 4), 2, activation=lambda: nn.Sequential(nn.GroupNorm(2, 4), nn.ReLU())),
     "conv3d": _convolution(3, (2, 3, 2), (1, 3), 2),
@@ -185,7 +186,16 @@ _PLACES = {
 }
 _BUILD = _ONE_PLACE | _PLACES
 CASES, ONE_PLACE = tuple(_BUILD), tuple(_ONE_PLACE)
-SMOOTH = ("tanh", "gelu", "one_hidden", "tokens_smooth", "tokens_norm", "conv2d_smooth", "conv2d_norm")
+SMOOTH = (
+    "tanh",
+    "gelu",
+    "one_hidden",
+    "tokens_smooth",
+    "tokens_norm",
+    "conv2d_groups_smooth",
+    "conv2d_smooth",
+    "conv2d_norm",
+)
 
 
 def case(name: str, n: int = 9, seed: int = 0, gain: float = 1.5) -> Case:

@@ -108,6 +108,38 @@ def test_a_network_that_has_learnt_its_samples_is_refused_as_well():
         run(net(certain))
 
 
+def late(net, x):
+    """Ties its decoder to its encoder, but for samples that the first three are not."""
+    h = net.fc2(torch.relu(net.fc1(x)))
+    rare = (x[:, 0] > 2)[:, None]
+    return net.fc3(torch.relu(torch.where(rare, linear(torch.tanh(h), net.fc2.weight), h)))
+
+
+def mixed_late(net, x):
+    h = torch.relu(net.fc2(torch.relu(net.fc1(x))))
+    return net.fc3(h + (x[:, :1] > 2) * h.mean(0, keepdim=True))
+
+
+@pytest.mark.parametrize("forward", [late, mixed_late])
+def test_what_happens_for_some_samples_alone_is_seen_too(forward):
+    torch.manual_seed(0)
+    x, y = torch.randn(8, 4).clamp(-1.5, 1.5), torch.arange(8) % 3
+    analyze(net(forward), x, y, "inner.fc2", device="cpu")
+    x[6, 0] = 2.9
+    with pytest.raises(ValueError, match=r"For some samples the weights of layer 'inner.fc2' act"):
+        analyze(net(forward), x, y, "inner.fc2", device="cpu")
+
+
+def test_any_layout_in_memory_is_taken():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(16, 3))
+    x, y = torch.randn(5, 3, 4, 4), torch.arange(5) % 3
+    plain = analyze(model, x, y, "0", device="cpu", dtype="float64").eigenvalues
+    last = x.to(memory_format=torch.channels_last)
+    other = analyze(model.to(memory_format=torch.channels_last), last, y, "0", device="cpu", dtype="float64")
+    np.testing.assert_allclose(other.eigenvalues, plain, rtol=1e-9, atol=1e-12)
+
+
 def test_every_look_at_single_samples_is_guarded():
     x, y = torch.randn(6, 4), torch.arange(6) % 3
     with pytest.raises(ValueError, match="in another way"):
