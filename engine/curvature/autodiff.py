@@ -57,7 +57,14 @@ class ShiftedNetwork:
     ):
         require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
         self.probing, self.kind = curvature == "auto", "full" if curvature == "full" else "gauss-newton"
-        self.model = opened(copied(model).to(device=device, dtype=dtype).requires_grad_(False), layers)
+        try:
+            frozen = copied(model).to(device=device, dtype=dtype).requires_grad_(False)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"The model cannot be copied and frozen: {str(error).splitlines()[0]} Run a lazy one once, and use the "
+                "plain modules in place of scripted ones."
+            ) from error
+        self.model = opened(frozen, layers)
         self.layers, self.device, self.dtype, self.bias, self.picks = layers, device, dtype, bias, output
         self.sites = self._sites()
         self.inputs = Inputs.of(inputs).floating(dtype)

@@ -99,6 +99,7 @@ def test_one_weight_is_enough(layer, top_k):
         (Net(drops), "inner.fc2", "other outputs at every pass.*dropout that stays on"),
         (Net(lambda net, x: net.inner(x[:, :3])), "inner.fc2", "cannot be run on these inputs.*shapes"),
         (nn.Linear(4, 3), "", "wrap it: nn.Sequential"),
+        (nn.Sequential(nn.LazyLinear(3)), "0", "cannot be copied and frozen.*Run a lazy one once"),
         (nn.Sequential(nn.LSTM(4, 3)), "0", "Recurrent weights act on what they made themselves"),
         (nn.Sequential(nn.Embedding(4, 3)), "0", "A row of an embedding"),
     ],
