@@ -126,7 +126,7 @@ def analyze(
         if isinstance(tail, JointTail):
             subject = _several_layers(tail, batch_size, report)
         else:
-            if chosen is None or set(chosen) - {"C", "E_h2"}:
+            if chosen is None or set(chosen) - set(covariances.combinations(batch_size)):
                 tail.pair(anchors_per_class, seed, report)
             subject = _one_layer(tail, tail.survey(work.keep, report), batch_size, anchors_per_class, chosen)
 

@@ -38,9 +38,9 @@ def _asked(page: str, view: View | None) -> None:
 def answer(text: str, view: View | None) -> str:
     """An answer with the numbers of what is on the screen."""
     # They load scipy, which takes half a second: for those who open an answer.
-    from pages.rooms.glossary.answers import ANSWERS, WITHOUT_RUN
+    from pages.rooms.glossary.answers import ANSWERS, OF_NO_RUN
 
     more = {name: partial(number, view) for name, number in ANSWERS.items()} if view is not None else {}
-    return numbers.fill(text, view, {**more, **WITHOUT_RUN}) or (
+    return numbers.fill(text, view, {**more, **OF_NO_RUN}) or (
         "What is on the screen does not tell it: something that it needs was not measured here."
     )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Arrays = Callable[[], Mapping[str, np.ndarray]]
 
 STEP = Head("duality.step", part="the step on the way to the partner")
-LOSSES = Head("losses", part="the two losses on the way")
+ON_THE_WAY = Head("losses", part="the two losses on the way")
 ACTIVITIES = Head("activities", part="the change of activity")
 WEIGHTS = Head("weights", part="the dual change of weights")
 GRADIENTS = Head("gradients", part="the change of the gradient")
@@ -61,7 +61,7 @@ def losses(view: View, chosen: Chosen, t: float) -> None:
     label = None if chosen.same_class else own.loss_by_activity(walk.t, own.other)
     columns = {"t": walk.t, "by_activity": walk.by_activity, "by_weight": walk.by_weight}
     _show(
-        LOSSES,
+        ON_THE_WAY,
         figures.losses(walk, t, label),
         "The loss on the way, once with the activity changed and once with the weight: the curves coincide.",
         lambda: columns if label is None else columns | {"label_of_partner": label},

@@ -144,7 +144,7 @@ def _film(frame: int) -> str:
     return numbers.tex(np.nan) if gamma is None else f"{gamma:.3f}"
 
 
-WITHOUT_RUN: Mapping[str, Callable[[], float | str]] = {
+OF_NO_RUN: Mapping[str, Callable[[], float | str]] = {
     "table_steepest": _steepest,
     "table_seeds": _seeds,
     "film_first": lambda: _film(0),
