@@ -147,8 +147,8 @@ def test_every_page_with_results_asks_twice_or_more():
     assert all(pages.count(page) >= 2 for page in (*LOOKING, *TOUCHING, "table"))
     assert all(entry(page) for page in pages)
     asked = {name for question in QUESTIONS for name in numbers.places(question.answer)}
-    assert asked <= {*numbers.NUMBERS, *answers.ANSWERS, *answers.WITHOUT_RUN}
-    assert {*answers.ANSWERS, *answers.WITHOUT_RUN} <= asked
+    assert asked <= {*numbers.NUMBERS, *answers.ANSWERS, *answers.OF_NO_RUN}
+    assert {*answers.ANSWERS, *answers.OF_NO_RUN} <= asked
 
 
 def expected(view):
