@@ -236,7 +236,7 @@ def test_a_network_is_typed_by_its_kind(word, kind, widths):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("", "train | analyze | sweep | load | inspect | check | samples | film | calibrate | preview"),
+        ("", "train | layers | analyze | sweep | load | inspect | check | samples | film | calibrate | preview"),
         ("paint", "invalid choice: 'paint'"),
         ("train --loss hinge", "invalid choice: 'hinge'"),
         ("train --model 784", "give widths from input to classes such as 784-50-50-10"),
