@@ -49,7 +49,7 @@ def test_a_film_moves_rests_and_is_steered(planted, window):
     # The pictures lie above the fold.
     box = page.locator(PLOT).first.bounding_box()
     assert box is not None
-    assert box["y"] + box["height"] <= 720
+    assert box["y"] + box["height"] <= 721  # half a pixel comes and goes with the fonts
 
     press(page, "Pause")
     expect(page.get_by_role("button", name="Go on", exact=True)).to_be_visible()
