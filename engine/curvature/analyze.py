@@ -54,13 +54,13 @@ def analyze(
     names: Sequence[str] | None = None,
     output: Output = None,
 ) -> Analysis:
-    """H, C and C_AWD with its approximations for one fully connected layer (theory.md sections 1 to 4); H, C and
-    E[h²] for several layers jointly.
+    """H, C and C_AWD with its approximations for one layer, linear or a convolution (theory.md sections 1 to 6); H, C
+    and E[h²] for several linear layers jointly.
 
     model: any torch.nn.Module. inputs: a tensor or array with the samples as first axis, a tuple or dict of them for
     model(*inputs) or model(**inputs); or a Dataset or DataLoader of (input, target), read once in its order, with no
     targets besides. output: a key, an index or a function that picks the outputs from what the model gives, where that
-    is more than a tensor and has no `logits`; of any shape, up to 512 numbers a sample. layer: its name, or several
+    is more than a tensor and has no `logits`; of any shape, up to 1,024 numbers a sample. layer: its name, or several
     linear ones in the order of their use, as a sequence or joined by "+": H of all their weights has cross blocks too.
     Duality and the spectra of single samples are defined layer by layer, so jointly there are neither AWD matrices nor
     suppression.

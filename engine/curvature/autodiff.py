@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from engine.config.requests import CURVATURES
@@ -124,7 +124,7 @@ class ShiftedNetwork:
         require(bool(torch.isfinite(logits).all()), "The model's outputs are NaN or infinite on these inputs.")
         return activities, shift, logits
 
-    def by_place(self, x: Float[Tensor, "*n e"]) -> tuple[Float[Tensor, "*n _ _ _"], ...]:
+    def by_place(self, x: Shaped[Tensor, "*n e"]) -> tuple[Shaped[Tensor, "*n _ _ _"], ...]:
         """What has an axis like ε, layer by layer, that axis as groups, places and outputs."""
         parts: list[list[Tensor]] = [[] for _ in self.layers]
         for call, part in zip(self.calls, x.split([prod(call.shape) for call in self.calls], dim=-1), strict=True):

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.func import grad, hessian, vmap
+from torch.func import grad, jacrev, vmap
 
 from engine.curvature.inputs import Inputs
 from engine.errors import require
@@ -275,7 +275,7 @@ def own(function: Callable[[Any, Any], Any], shape: tuple[int, ...] | None = Non
 
     def derivatives(f: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         f = f.double()
-        return each(grad(one), f, y), each(hessian(one), f, y)
+        return each(grad(one), f, y), each(jacrev(grad(one)), f, y)
 
     return Loss(
         name=name,

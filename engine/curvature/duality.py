@@ -95,7 +95,7 @@ class Pairs:
     """Partners of all samples, −1 where there is none, and the layer's inputs at each use, a sample after the other, in
     one or more pieces each."""
 
-    fed: tuple[Float[Tensor, "n each *size"], ...] = ()
+    fed: tuple[Tensor, ...] = ()  # (n, each, *size)
     partner: Int[Tensor, " n"] | None = None
 
 

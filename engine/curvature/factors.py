@@ -126,11 +126,11 @@ class Tail(ShiftedNetwork):
         super().__init__(model, (layer,), inputs, targets, loss, **how)
         (self.weight,), (self.site,) = self.weights, self.sites
         self.fisher, self.exact, self.pairs = fisher, True, duality.Pairs()
-        first = slice(0, min(64, self.at_once))
-        if self._is_curved(first):
+        self.watched = self.kind == "gauss-newton"  # whether a second derivative is being left out
+        try:
+            self.factors(slice(0, min(64, self.at_once)))
+        except _Curved:
             self._bend()
-        elif not self.probing and self.kind == "gauss-newton":
-            self.exact = not self._is_curved(first, asked=True)
         guards.check(self)
 
     @property
@@ -167,16 +167,9 @@ class Tail(ShiftedNetwork):
             fed=sum(call.fed for call in self.calls),
         )  # fmt: skip
 
-    def _is_curved(self, rows: slice, asked: bool = False) -> bool:
-        """Whether a second derivative that is not zero would be left out."""
-        if not asked and (not self.probing or self.kind == "full"):
-            return False
-        _, shift, f = self.forward(self.inputs[rows])
-        slope, _ = self.loss.derivatives(f.detach(), self.targets[rows].to(self.device))
-        return is_curved(f, shift, slope.to(f.dtype))
-
     def _bend(self) -> None:
         """Take the second derivative, or say that it is left out."""
+        self.watched = False
         if self.single or self.outputs <= FULL_LIMIT:
             self.kind = "full"
         else:
@@ -208,13 +201,11 @@ class Tail(ShiftedNetwork):
         kept: LayerFactors | None = None
         paired = torch.zeros(n, dtype=torch.bool, device=self.device)
         fits: list[Tensor] = []
-        signs = torch.randint(2, (n, 1, 1), generator=torch.Generator().manual_seed(0)).mul(2).sub(1)
-        signs = signs.to(device=self.device, dtype=self.dtype)
+        weights = torch.randn(n, 1, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        weights = weights.to(device=self.device, dtype=self.dtype)
 
         def look(rows: slice) -> Iterator[tuple[str, Tensor]]:
             nonlocal kept
-            if self._is_curved(rows):
-                raise _Curved
             part = self.factors(rows)
             if keep:
                 kept = kept or part.room(n)
@@ -222,7 +213,7 @@ class Tail(ShiftedNetwork):
             yield "loss", part.loss.double().sum()
             yield "correct", part.correct.double().sum()
             yield "g", part.vectors("g").sum()
-            yield "signed", part.vectors("g").back(signs[rows])[:, 0]
+            yield "weighted", part.vectors("g").back(weights[rows])[:, 0]
             yield "any", part.curvature.count_nonzero() + part.g.count_nonzero()
             if part.paired is None or part.along is None or part.fit is None:
                 return
@@ -239,12 +230,13 @@ class Tail(ShiftedNetwork):
         except _Curved:  # curved after all: start again
             self._bend()
             return self.survey(keep, progress)
+        self.watched = False
         require(
             bool(sums["any"]),
             f"No gradient reaches layer {self.layers[0]!r}: on these samples its outputs do not change the loss, as "
             "behind units that never fire. Choose another layer, or another checkpoint.",
         )
-        guards.check_gradients(self, signs.flatten(), sums["signed"], self.chunk)
+        guards.check_gradients(self, weights.flatten(), sums["weighted"], self.chunk)
         pairs = int(paired.sum())
         averages = {"g": sums["g"] / n} | {name: sums[name] / max(pairs, 1) for name in ("v", "u") if name in sums}
         moved, curved = (float(sums.get(name, 0.0)) for name in ("moved", "curved"))
@@ -272,10 +264,15 @@ class Tail(ShiftedNetwork):
 
     def factors(self, rows: slice | Int[Tensor, " m"], dual: bool = True) -> LayerFactors:
         """The factors of some samples, with those of the duality once they are paired. Costs K backward passes through
-        the part of the network after the layer, and T · d_out more for "full"."""
+        the part of the network after the layer, and T · d_out more for "full". Raises _Curved, until all samples were
+        seen once, where "auto" would leave a second derivative out."""
         (a,), shift, f = self.forward(self.inputs[rows])
         a, targets = a.detach(), self.targets[rows].to(self.device)
         slope, hessian = self.loss.derivatives(f.detach(), targets)
+        if self.watched and is_curved(f, shift, slope.to(f.dtype)):
+            if self.probing:
+                raise _Curved
+            self.exact = False
         jacobian = rows_of_derivative(f, shift)
         second = second_derivative(f, shift, slope.to(f.dtype)).double() if self.kind == "full" else None
         delta = torch.einsum("nc,nce->ne", slope, jacobian.double())
@@ -347,7 +344,11 @@ class Tail(ShiftedNetwork):
             x = (mix @ rows).to(a.dtype) if self.written else self._vectors(lefts, a)
         else:
             j = jacobian.double()
-            mu, lefts = spectrum.at_places(a.double(), j.mT @ hessian @ j + second, self.rank)
+            matrix = j.mT @ hessian @ j + second
+            # As the places of all uses lie in a, not use by use.
+            order = self.by_place(torch.arange(matrix.shape[1], device=matrix.device))[0].flatten()
+            mu, lefts = spectrum.at_places(a.double(), matrix[:, order][:, :, order], self.rank)
+            lefts = lefts[:, :, order.argsort()]
             x = self._vectors(lefts, a)
         return x, mu, torch.ones_like(a[:, 0, 0, 0]), lefts
 

@@ -85,17 +85,17 @@ def _check(few: ShiftedNetwork) -> None:
 
 
 def check_gradients(
-    network: ShiftedNetwork, signs: Float[Tensor, " n"], factored: Float[Tensor, " d"], chunk: int
+    network: ShiftedNetwork, weights: Float[Tensor, " n"], factored: Float[Tensor, " d"], chunk: int
 ) -> None:
-    """ValueError unless autograd gives Σ_p ±∂ℓ_p/∂W of all samples as the factors do: three samples do not meet what a
-    network does for some alone. Random signs keep what a sample does to others from adding up to the right sum."""
+    """ValueError unless autograd gives Σ_p c_p ∂ℓ_p/∂W of all samples as the factors do, c_p random: three samples do
+    not meet what a network does for some alone, and what a sample does to others does not add up to this sum."""
     module, total = network.sites[0].module, torch.zeros_like(factored)
     module.requires_grad_(True)
     try:
-        for rows in over(len(signs), chunk):
+        for rows in over(len(weights), chunk):
             with parametrize.cached(), torch.enable_grad():
                 _, _, f = network.forward(network.inputs[rows])
-                value = (network.loss.value(f.double(), network.targets[rows].to(f.device)) * signs[rows]).sum()
+                value = (network.loss.value(f.double(), network.targets[rows].to(f.device)) * weights[rows]).sum()
                 own = (module.weight, module.bias) if network.bias else (module.weight,)
                 slopes = torch.autograd.grad(value, own, allow_unused=True)
             whole = [torch.zeros_like(w) if g is None else g for w, g in zip(own, slopes, strict=True)]

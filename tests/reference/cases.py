@@ -117,6 +117,17 @@ class Twice(nn.Module):
         return self.read(torch.relu(self.fc(torch.relu(h))) + torch.relu(self.fc(torch.relu(-h))))
 
 
+class ConvolvedTwice(nn.Module):
+    """A convolution in groups, used at two inputs of which neither depends on it, before a smooth tail."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.read = nn.Conv1d(4, 4, 2, groups=2), nn.Linear(20, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.read(torch.tanh(torch.cat([self.conv(x), self.conv(x[:, :, :3] * 0.7)], dim=2)).flatten(1))
+
+
 class Windows(nn.Module):
     """Tokens laid in one row, as attention within windows does: a sample is several rows."""
 
@@ -172,6 +183,7 @@ _PLACES = {
     "tokens_second": _tokens(4, (2, 3, 3), first=False),
     "tokens_norm": _tokens(3, (2, 3, 4), lambda: nn.Sequential(nn.LayerNorm(4), nn.ReLU())),
     "twice": lambda: (Twice(), "fc", (4,), 3),
+    "conv_twice": lambda: (ConvolvedTwice(), "conv", (4, 4), 3),
     "windows": lambda: (Windows(), "fc", (4, 3), 3),
     "conv1d": _convolution(1, (6,), (2, 3), 3, padding=1, padding_mode="circular"),
     "conv2d": _convolution(2, (4, 5), (2, 3), 2, stride=(2, 1), dilation=(1, 2), padding=(0, 1)),
@@ -192,6 +204,7 @@ SMOOTH = (
     "one_hidden",
     "tokens_smooth",
     "tokens_norm",
+    "conv_twice",
     "conv2d_groups_smooth",
     "conv2d_smooth",
     "conv2d_norm",
