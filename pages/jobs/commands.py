@@ -28,4 +28,5 @@ def command_of(job: Job) -> Command | None:
 
 def newest(command: Command) -> Job | None:
     """The newest job of this command, at work or ended; found again after a restart of the server."""
-    return next((job for job in jobs().jobs() if command_of(job) == command), None)
+    argv = tuple(words(command))  # older versions kept nothing else of it
+    return next((job for job in jobs().jobs() if job.argv == argv), None)

@@ -11,6 +11,7 @@ tests/pins/cache was written by commit 6a4da6f, by these commands among others, 
 It is never written again: a later version may only add another.
 """
 
+import os
 import shutil
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from engine.samples import table
 from engine.sweeps.grid import open_sweep
 from engine.sweeps.status import states
 from pages.state.menu import MENU
-from tests.pages.conftest import button, opened, url
+from tests.pages.conftest import button, opened, url, write_job
 from tests.planted import CALIBRATION
 
 RUN, OTHER, FILM, SWEEP = "dd1ecfa24c2591bd", "db2d70bed08a2f06", "30f6c353b4cb597a", "own-ac38f9406e5f"
@@ -184,6 +185,23 @@ def test_an_old_job_shows_its_title_and_how_it_ended_and_can_go_on(old, started)
     button(at, "Go on").click().run()
     ((*command,),) = started
     assert command[:3] == ["train", "--data", "small.npz"]
+
+
+def test_an_old_demo_that_ended_is_not_started_anew(old, started):
+    shutil.rmtree(old.root / "runs")
+    demo = ("train", "--analyze", "last,all", "--every-sample", "last,0,20")
+    write_job(old.root / "jobs", "demo", demo, "The demo", 0, request={}, state="cancelled", message="Stopped.")
+    assert [b.label for b in opened().button] == ["Start the demo again"]
+    assert started == []
+
+
+def test_an_old_sweep_at_work_is_shown_first_and_can_be_stopped(old):
+    argv = ("sweep", str(old.root / "sweeps" / f"{SWEEP}.toml"), "--workers", "2")
+    write_job(old.root / "jobs", "sweep", argv, "Sweep", os.getpid(), queue=False, request={})
+    at = opened(FILES["table"])
+    assert at.selectbox(key="table.sweep").value == SWEEP
+    assert button(at, "Stop")
+    assert [link.proto.label for link in opened(FILES["runs"]).get("page_link") if "0%" in link.proto.label]
 
 
 @pytest.mark.parametrize(

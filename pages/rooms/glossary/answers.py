@@ -116,7 +116,7 @@ ANSWERS: Mapping[str, Callable[[View], float | str]] = {
 
 def _cells() -> list[tuple[str, Mean]]:
     """γ of C in every measured cell of the sweep that is shown, by the cell's name."""
-    states = progress.states(sweep_choice.present(progress.present()).sweep)
+    states = progress.states(sweep_choice.present().sweep)
     means = ((f"{some[0].row}, {some[0].classes} classes", mean(some, "C")) for some in cells(measured(states)))
     return [(name, average) for name, average in means if average is not None]
 

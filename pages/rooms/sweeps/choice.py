@@ -6,6 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from cache.jobs import Job
+from engine.config.command_line import words
+from engine.config.commands import SweepCommand
 from engine.config.requests import DATASETS
 from engine.data import sources
 from engine.errors import require
@@ -13,6 +16,7 @@ from engine.models import files
 from engine.sweeps.grid import Sweep, read, shipped
 from engine.units import counted
 from pages.data import inputs, results
+from pages.jobs import watch
 from pages.state import selection
 from pages.state.selection import bound
 from pages.text.run_names import escaped
@@ -31,6 +35,10 @@ class Choice:
     id: str
     word: str
     sweep: Sweep
+
+    def filled_by(self, job: Job) -> bool:
+        """Whether a job works on it; with what else it was started does not matter."""
+        return job.argv[:2] == tuple(words(SweepCommand(self.word)))
 
 
 # -- what there is ----------------------------------------------------------------------------------------
@@ -95,19 +103,19 @@ def checked(text: str) -> Sweep:
 # -- the choice -------------------------------------------------------------------------------------------
 
 
-def _present(choices: Mapping[str, Choice], at_work: str | None) -> str:
-    selected = selection.current().sweep
-    working = (choice.id for choice in choices.values() if choice.word == at_work)
+def _present(choices: Mapping[str, Choice]) -> str:
+    selected, job = selection.current().sweep, watch.sweep()
+    working = (choice.id for choice in choices.values() if job is not None and choice.filled_by(job))
     return selected if selected is not None and selected in choices else next(working, next(iter(choices)))
 
 
-def present(at_work: str | None) -> Choice:
+def present() -> Choice:
     """The sweep that is selected, else the one at work, else the first."""
     choices = known()
-    return choices[_present(choices, at_work)]
+    return choices[_present(choices)]
 
 
-def chosen(at_work: str | None) -> Choice:
+def chosen() -> Choice:
     """The present sweep; a knob chooses another."""
     choices = known()
     selected = selection.current().sweep
@@ -117,7 +125,7 @@ def chosen(at_work: str | None) -> Choice:
             "where it was made.",
             icon=":material/link_off:",
         )
-    present = _present(choices, at_work)
+    present = _present(choices)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         picked = st.selectbox(
             "Sweep",

@@ -11,7 +11,7 @@ def show() -> None:
     """Which sweep, its work, its table as it fills, and what may be taken away."""
     st.title("Table 1")
     st.markdown(definitions.TABLE_LEAD)
-    chosen = choice.chosen(progress.present())
+    chosen = choice.chosen()
     with st.expander("Its settings, as a text to make your own of", icon=":material/edit_note:"):
         choice.editor(chosen)
     heading.heading("The exponents γ", definitions.TABLE, "What a cell is")

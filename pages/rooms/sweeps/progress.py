@@ -36,20 +36,9 @@ def states(sweep: Sweep) -> tuple[State, ...]:
     return status.states(results.store(), sweep, results.runs())
 
 
-def _sweep_of(job: Job) -> str | None:
-    command = commands.command_of(job)
-    return command.sweep if isinstance(command, SweepCommand) else None
-
-
-def present() -> str | None:
-    """What the command of the sweep that is at work calls it; None without any."""
-    job = watch.sweep()
-    return None if job is None else _sweep_of(job)
-
-
 def at_work(choice: Choice) -> Job | None:
     """The job that works on this sweep, with whatever number of workers."""
-    return next((job for job in jobs().running() if _sweep_of(job) == choice.word), None)
+    return next((job for job in jobs().running() if choice.filled_by(job)), None)
 
 
 # -- how long it takes ------------------------------------------------------------------------------------
@@ -122,8 +111,7 @@ def show(choice: Choice, cells: Sequence[State]) -> None:
     if job is not None:
         _filling(choice, job.id, _settled(cells))
         return
-    other = present()
-    if other is not None:
+    if watch.sweep() is not None:
         st.caption(":material/hourglass_top: Another sweep is at work; two at a time share the cores.")
     left = [state for state in cells if state.row is None]
     if left:
@@ -197,7 +185,7 @@ def _offer(choice: Choice, cells: Sequence[State], left: Sequence[State]) -> Non
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption(_outlook(cells, left))
         _speed()
-    before = next((j for j in jobs().jobs() if _sweep_of(j) == choice.word), None)
+    before = next((j for j in jobs().jobs() if choice.filled_by(j)), None)
     if before is not None and before.state in ("failed", "cancelled") and not failed:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(f":material/info: {escaped(describe.sentence(before))}", width="stretch")
