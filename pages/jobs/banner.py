@@ -5,6 +5,7 @@ import streamlit as st
 from pages.data import results
 from pages.data.results import View
 from pages.jobs import watch
+from pages.state import selection
 from pages.text import definitions
 
 
@@ -39,4 +40,4 @@ def nothing_yet() -> None:
         "brings its first results in about twenty seconds.",
         icon=":material/hourglass_empty:",
     )
-    st.page_link("app.py", label="Go to the start page", icon=":material/play_circle:")
+    selection.page_link("start", label="Go to the start page", icon=":material/play_circle:")

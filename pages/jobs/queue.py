@@ -123,8 +123,7 @@ def look_at(run: Run, key: str, primary: bool = False) -> None:
     """A way to the results of a run."""
     kind: Literal["primary", "secondary"] = "primary" if primary else "secondary"
     if st.button("Look at it", key=key, icon=":material/visibility:", type=kind):
-        selection.choose(run=run.key, epoch=None, layer=None)
-        st.switch_page("app.py")
+        selection.open_page("start", run=run.key, epoch=None, layer=None)
 
 
 def _reseeded(request: RunRequest) -> RunRequest:

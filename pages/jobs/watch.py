@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from cache.jobs import Job
-from engine.config.commands import SweepCommand
+from engine.config.commands import NAMES, SweepCommand
 from engine.config.requests import RunRequest
 from engine.runs import library
 from engine.runs.library import Run
@@ -14,9 +14,10 @@ from engine.units import duration
 from pages.charts import curves
 from pages.data import results
 from pages.jobs import demo
-from pages.jobs.commands import command_of, jobs
+from pages.jobs.commands import jobs
 from pages.jobs.describe import doing, fraction, left, request_of, run_of, sentence, works_on
 from pages.plot.plot import draw
+from pages.state import selection
 from pages.text.run_names import escaped
 from pages.ui.guard import guarded
 
@@ -35,7 +36,7 @@ def working() -> Job | None:
 
 def sweep() -> Job | None:
     """The newest sweep at work. Sweeps may last for days and do not queue."""
-    return next((job for job in jobs().running() if isinstance(command_of(job), SweepCommand)), None)
+    return next((job for job in jobs().running() if job.argv[:1] == (NAMES[SweepCommand],)), None)
 
 
 # -- one job at work --------------------------------------------------------------------------------------
@@ -218,8 +219,8 @@ def _in_short(job_id: str) -> None:
     about = f", {_roughly(seconds)} left" if whole and seconds is not None and job.progress.total > 1 else ""
     what = "Stopping" if job.stopping else whole or "At work"
     with st.container(key="work" if job.queue else "work-sweep", gap="xxsmall"):
-        st.page_link(
-            "pages/train.py" if job.queue else "pages/table.py",
+        selection.page_link(
+            "train" if job.queue else "table",
             label=f"{what} … {fraction(job):.0%}{about}",
             icon=":material/progress_activity:",
             help=escaped(job.title),

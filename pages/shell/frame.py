@@ -55,7 +55,7 @@ def _menu() -> None:
     for title, entries in MENU.items():
         st.caption(title)
         for one in entries:
-            st.page_link(one.file, label=one.label, icon=one.icon, width="stretch")
+            selection.page_link(one.name, width="stretch")
 
 
 def _guide(name: str) -> None:

@@ -9,12 +9,13 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, NoReturn, TypeVar, get_type_hints
 
 import streamlit as st
 
 from engine.config.requests import joined
 from engine.errors import require
+from pages.state.menu import entry
 
 T = TypeVar("T", bound=Any)
 _KEY = "selection"
@@ -199,6 +200,17 @@ def publish() -> None:
     parameters = to_url(current())
     if st.query_params.to_dict() != parameters:
         st.query_params.from_dict(parameters)
+
+
+def open_page(name: str, **changes: Any) -> NoReturn:
+    """Open a page with these changes; its address has them from the start, so that one step back leads here."""
+    st.switch_page(entry(name).file, query_params=to_url(choose(**changes)))
+
+
+def page_link(name: str, label: str = "", icon: str = "", **look: Any) -> None:
+    """A link to a page, with the selection in its address: one step back leads here, and a new tab shows the same."""
+    page, parameters = entry(name), to_url(current())
+    st.page_link(page.file, label=label or page.label, icon=icon or page.icon, query_params=parameters, **look)
 
 
 def bound(page: str, field: str, value: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.data import results
 from pages.rooms.glossary.terms import TERMS, Term
-from pages.state.menu import entry
+from pages.state import selection
 from pages.text import numbers
 from pages.ui.controls import provenance
 
@@ -31,8 +31,7 @@ def show() -> None:
                 st.markdown(numbers.fill(term.text, view) or "It is told with its numbers, once there are some.")
                 with st.container(horizontal=True, gap="small"):
                     for name in term.pages:
-                        page = entry(name)
-                        st.page_link(page.file, label=page.label, icon=page.icon, width="content")
+                        selection.page_link(name, width="content")
 
 
 def matching(search: str) -> list[Term]:

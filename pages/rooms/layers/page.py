@@ -108,4 +108,4 @@ def _pressed(run: Run, epoch: int, names: list[str]) -> Callable[[int], None]:
 def _go() -> None:
     """To the power law of the layer that was pressed: a callback cannot change the page itself."""
     if st.session_state.pop(_OPEN, False):
-        st.switch_page("pages/power_law.py")
+        selection.open_page("power_law")

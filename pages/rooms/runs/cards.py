@@ -82,8 +82,7 @@ def _opens(run: Run, runs: Sequence[Run]) -> None:
         ("Dynamics", "dynamics", ":material/timeline:"),
     ):
         if st.button(label, key=f"runs.{page}-{run.key}", icon=icon, help="Open this run there."):
-            selection.choose(run=run.key, runs=tuple(key for key in others if key != run.key) or None)
-            st.switch_page(f"pages/{page}.py")
+            selection.open_page(page, run=run.key, runs=tuple(key for key in others if key != run.key) or None)
 
 
 def _zip(run: Run) -> io.BytesIO:

@@ -108,5 +108,5 @@ def comparison(runs: Sequence[Run]) -> None:
     st.markdown("\n".join([head, *body]))
     st.caption("All other settings are the same." if rows else "These runs were asked for with the same settings.")
     with st.container(horizontal=True, gap="small"):
-        st.page_link("pages/power_law.py", label="**Their power laws in one figure**", icon=":material/trending_up:")
-        st.page_link("pages/dynamics.py", label="**Their training side by side**", icon=":material/timeline:")
+        selection.page_link("power_law", label="**Their power laws in one figure**", icon=":material/trending_up:")
+        selection.page_link("dynamics", label="**Their training side by side**", icon=":material/timeline:")

@@ -13,7 +13,7 @@ from pages.state import selection
 class Door:
     """A page, what it is called here, and what happens behind it."""
 
-    file: str
+    page: str
     title: str
     icon: str
     sentence: str
@@ -21,27 +21,27 @@ class Door:
 
 DOORS = (
     Door(
-        "pages/tours.py",
+        "tours",
         "Take a tour",
         ":material/signpost:",
         "Five minutes through all of it, the paper figure by figure, or everything that does not fit.",
     ),
     Door(
-        "pages/train.py",
+        "train",
         "Train a network",
         ":material/exercise:",
         "Choose data, layers, loss and every setting of SGD, or one of the paper’s presets. The curves grow while you "
         "watch.",
     ),
     Door(
-        "pages/load.py",
+        "load",
         "Load a network",
         ":material/upload_file:",
         "Bring weights that you trained elsewhere. Their accuracy is measured first, so that you know they are "
         "understood.",
     ),
     Door(
-        "pages/commutativity.py",
+        "commutativity",
         "Look closer",
         ":material/search:",
         "Every covariance of the theory beside its random twin; the power law and what lifts it; the course of "
@@ -56,7 +56,7 @@ class Experiment:
 
     question: str
     deed: str
-    file: str
+    page: str
     choice: dict[str, Any] = field(default_factory=dict)
 
 
@@ -67,19 +67,19 @@ def experiments(view: View) -> tuple[Experiment, ...]:
         Experiment(
             "Which curvatures make the exponent?",
             "Keep only the largest curvature of every sample, and see whether the law stays.",
-            "pages/suppression.py",
+            "suppression",
             {"keep": 1, "tail": 1e-5, "stiff": 1e-3, "damp": 1e-3, "homogenise": False},
         ),
         Experiment(
             "What if all sharp samples were equally sharp?",
             "Replace their largest curvatures by the mean, and see what becomes of the exponent.",
-            "pages/suppression.py",
+            "suppression",
             {"keep": 1, "tail": 1e-5, "stiff": 1e-3, "damp": 1e-3, "homogenise": True},
         ),
         Experiment(
             "Does the prediction share the directions too?",
             "The same pictures for C_AWD, which knows nothing of the measured noise.",
-            "pages/commutativity.py",
+            "commutativity",
             {"matrix": "C_awd"},
         ),
     ] * alone  # of layers studied jointly there is neither
@@ -89,7 +89,7 @@ def experiments(view: View) -> tuple[Experiment, ...]:
             Experiment(
                 "Was it so before training?",
                 f"The same pictures at epoch {view.epochs[0]}.",
-                "pages/commutativity.py",
+                "commutativity",
                 {"epoch": view.epochs[0]},
             ),
         )
@@ -102,7 +102,7 @@ def show(view: View) -> None:
     with st.grid(4, min_column_width=200, gap="small"):
         for door in DOORS:
             with st.container(border=True, height="stretch"):
-                st.page_link(door.file, label=f"**{door.title}**", icon=door.icon)
+                selection.page_link(door.page, label=f"**{door.title}**", icon=door.icon)
                 st.caption(door.sentence)
     st.subheader("Things to try")
     with st.grid(2, min_column_width=330, gap="small"):
@@ -110,5 +110,4 @@ def show(view: View) -> None:
             with st.container(border=True, height="stretch", horizontal=True, vertical_alignment="center", wrap=False):
                 st.markdown(f"**{experiment.question}**  \n{experiment.deed}", width="stretch")
                 if st.button("Try it", key=f"start.try{place}", icon=":material/arrow_forward:"):
-                    selection.choose(**experiment.choice)
-                    st.switch_page(experiment.file)
+                    selection.open_page(experiment.page, **experiment.choice)

@@ -1,6 +1,5 @@
 """The table of a sweep as on paper: rows, numbers of classes, both exponents, and a mark for every seed."""
 
-import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -193,8 +192,7 @@ def table(sweep: Sweep, states: Sequence[State], at_work: bool) -> None:
     if isinstance(pressed, str):
         target = _targets(states).get(pressed)
         if target is not None:
-            selection.choose(**{f.name: getattr(target, f.name) for f in dataclasses.fields(Selection)})
-            st.switch_page(f"pages/{TARGET}.py")
+            selection.open_page(TARGET, **vars(target))
     if elsewhere:
         st.caption(origin(elsewhere.values()))
 

@@ -58,8 +58,7 @@ def show(page: str) -> None:
 def go(tour: Tour, number: int) -> None:
     """Set the whole selection as a stop (from 1) wants it, and open its page."""
     _visit()
-    selection.choose(**vars(at_stop(tour, number)))
-    st.switch_page(entry(tour.stops[number - 1].page).file)
+    selection.open_page(tour.stops[number - 1].page, **vars(at_stop(tour, number)))
 
 
 def at_stop(tour: Tour, number: int) -> Selection:
@@ -90,7 +89,7 @@ def _arrive(tour: Tour, page: str) -> None:
     _visit()
     selection.choose(**{**vars(at_stop(tour, number)), **linked, "stop": number})
     if not _here(tour, page):
-        st.switch_page(entry(tour.stops[number - 1].page).file)
+        selection.open_page(tour.stops[number - 1].page)
 
 
 def _visit() -> None:
