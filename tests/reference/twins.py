@@ -23,6 +23,12 @@ def hessian(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return jacrev(grad(f))
 
 
+def derivatives(value: Callable[..., Tensor], at: Tensor, *samples: Sequence[Any]) -> tuple[Tensor, Tensor]:
+    """Gradient (n, D) and Hessian (n, D, D) of value(at, one sample), sample by sample."""
+    g, h = ([d(value)(at, *one) for one in zip(*samples, strict=True)] for d in (grad, hessian))
+    return torch.stack(g).detach(), torch.stack(h).detach()
+
+
 # -- losses and derivatives of one sample -------------------------------------------------------------
 
 
@@ -90,26 +96,32 @@ def layer_parameters(model: nn.Module, layer: str, w: Tensor, bias: bool = False
 
 
 def loss_of_weight(
-    model: nn.Module, layer: str, loss: str, bias: bool = False
+    model: nn.Module, layers: str | Sequence[str], loss: str, bias: bool = False
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """The function (w, x, y) → ℓ: loss of one sample x (no batch axis), the layer's weight being w (D)."""
+    """The function (w, x, y) → ℓ: loss of one sample x (no batch axis), the layer's weight being w (D), or those of
+    several layers, one after the other."""
+    layers = [layers] if isinstance(layers, str) else layers
+    sizes = [layer_weight(model, layer, bias).numel() for layer in layers]
 
     def value(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        parameters = {f"{layer}.{name}": p for name, p in layer_parameters(model, layer, w, bias).items()}
+        parameters = {
+            f"{layer}.{name}": p
+            for layer, own in zip(layers, w.split(sizes), strict=True)
+            for name, p in layer_parameters(model, layer, own, bias).items()
+        }
         return sample_loss(functional_call(model, parameters, (x[None],))[0], y, loss)
 
     return value
 
 
 def per_sample(
-    model: nn.Module, layer: str, inputs: Tensor, targets: Tensor, loss: str, bias: bool = False
+    model: nn.Module, layers: str | Sequence[str], inputs: Tensor, targets: Tensor, loss: str, bias: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Gradients g (n, D) and Hessians h (n, D, D) of each sample's loss in the layer's weight."""
-    value = loss_of_weight(model, layer, loss, bias)
-    w = layer_weight(model, layer, bias).flatten()
-    g = [grad(value)(w, x, y) for x, y in zip(inputs, targets, strict=True)]
-    h = [hessian(value)(w, x, y) for x, y in zip(inputs, targets, strict=True)]
-    return torch.stack(g).detach(), torch.stack(h).detach()
+    """Gradients g (n, D) and Hessians h (n, D, D) of each sample's loss in the weight of a layer, or of several
+    jointly."""
+    names = [layers] if isinstance(layers, str) else layers
+    w = torch.cat([layer_weight(model, layer, bias).flatten() for layer in names])
+    return derivatives(loss_of_weight(model, layers, loss, bias), w, inputs, targets)
 
 
 def per_sample_of(
@@ -122,9 +134,7 @@ def per_sample_of(
         parameters = {f"{layer}.{name}": p for name, p in layer_parameters(model, layer, w).items()}
         return loss(lambda *args, **named: functional_call(model, parameters, args, named))
 
-    g = [grad(value)(w, loss) for loss in losses]
-    h = [hessian(value)(w, loss) for loss in losses]
-    return torch.stack(g).detach(), torch.stack(h).detach()
+    return derivatives(value, w, losses)
 
 
 def layer_inputs(model: nn.Module, layer: str, inputs: Tensor) -> list[list[Tensor]]:
@@ -175,37 +185,8 @@ def per_preactivation(
     model: nn.Module, layer: str, inputs: Tensor, targets: Tensor, loss: str
 ) -> tuple[Tensor, Tensor]:
     """δ_p = ∂ℓ_p/∂z_p (n, d_out) and M_p = ∂²ℓ_p/∂z_p² (n, d_out, d_out) at the layer's output z_p."""
-    value = loss_of_shift(model, layer, loss)
     zero = torch.zeros(model.get_submodule(layer).out_features, dtype=inputs.dtype)
-    delta = [grad(value)(zero, x, y) for x, y in zip(inputs, targets, strict=True)]
-    curvature = [hessian(value)(zero, x, y) for x, y in zip(inputs, targets, strict=True)]
-    return torch.stack(delta).detach(), torch.stack(curvature).detach()
-
-
-# -- several layers jointly ---------------------------------------------------------------------------
-
-
-def per_sample_jointly(
-    model: nn.Module, layers: Sequence[str], inputs: Tensor, targets: Tensor, loss: str, bias: bool = False
-) -> tuple[Tensor, Tensor]:
-    """Gradients g (n, D) and Hessians h (n, D, D) of each sample's loss in the weights of several layers, one layer
-    after the other, each row-major."""
-    weights = [layer_weight(model, layer, bias) for layer in layers]
-
-    def value(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        parameters, start = {}, 0
-        for layer, weight in zip(layers, weights, strict=True):
-            matrix = w[start : start + weight.numel()].reshape(weight.shape)
-            start += weight.numel()
-            parameters[f"{layer}.weight"] = matrix[:, :-1] if bias else matrix
-            if bias:
-                parameters[f"{layer}.bias"] = matrix[:, -1]
-        return sample_loss(functional_call(model, parameters, (x[None],))[0], y, loss)
-
-    w = torch.cat([weight.flatten() for weight in weights])
-    g = [grad(value)(w, x, y) for x, y in zip(inputs, targets, strict=True)]
-    h = [hessian(value)(w, x, y) for x, y in zip(inputs, targets, strict=True)]
-    return torch.stack(g).detach(), torch.stack(h).detach()
+    return derivatives(loss_of_shift(model, layer, loss), zero, inputs, targets)
 
 
 # -- duality ------------------------------------------------------------------------------------------
@@ -225,14 +206,8 @@ def nearest_partner(a: Tensor, targets: Tensor, pool: Tensor | Sequence[int] | N
             candidates = torch.nonzero(pool[p] if pool.ndim == 2 else pool).flatten().tolist()
         else:
             candidates = sorted(int(q) for q in pool)
-        best, shortest = -1, float("inf")
-        for q in candidates:
-            if q == p or targets[q] != targets[p]:
-                continue
-            distance = float(torch.linalg.norm(a[q] - a[p]))
-            if distance < shortest:
-                best, shortest = q, distance
-        partners.append(best)
+        others = [q for q in candidates if q != p and targets[q] == targets[p]]
+        partners.append(min(others, key=lambda q, p=p: float(torch.linalg.norm(a[q] - a[p])), default=-1))
     return partners
 
 
@@ -243,10 +218,7 @@ def minimal_weight_change(weight: Tensor, a: Tensor, delta_a: Tensor) -> Tensor:
     solution. Undefined where a = 0.
     """
     d_out, d_in = weight.shape
-    constraint = torch.zeros(d_out, d_out * d_in, dtype=weight.dtype)
-    for i in range(d_out):
-        for j in range(d_in):
-            constraint[i, i * d_in + j] = a[j]
+    constraint = torch.kron(torch.eye(d_out, dtype=weight.dtype), a[None])
     return (torch.linalg.pinv(constraint) @ (weight @ delta_a)).reshape(d_out, d_in)
 
 
@@ -321,10 +293,7 @@ def sample_terms(
 
 def mean(terms: Sequence[Tensor]) -> Tensor:
     """Plain mean of a list of tensors."""
-    total = torch.zeros_like(terms[0])
-    for term in terms:
-        total = total + term
-    return total / len(terms)
+    return sum(terms[1:], terms[0]) / len(terms)
 
 
 def hessian_and_noise(g: Tensor, h: Tensor, batch_size: int) -> dict[str, Tensor]:

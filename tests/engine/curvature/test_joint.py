@@ -74,7 +74,7 @@ def run(planted, loss="ce", **settings):
 
 def expected(planted, loss="ce", bias=False):
     model, inputs, targets, layers = planted
-    g, h = twins.per_sample_jointly(model, layers, inputs, targets, loss, bias)
+    g, h = twins.per_sample(model, layers, inputs, targets, loss, bias)
     return {name: m.numpy() for name, m in twins.hessian_and_noise(g, h, B).items()}
 
 
@@ -128,7 +128,7 @@ def test_each_sample_has_the_hessian_of_its_twin_block_by_block(name, loss):
     cut = tail(planted, loss)
     cut.survey()
     model, inputs, targets, layers = planted
-    g, h = twins.per_sample_jointly(model, layers, inputs, targets, loss)
+    g, h = twins.per_sample(model, layers, inputs, targets, loss)
     units = torch.eye(h.shape[1], dtype=torch.float64)
     places = blocks(cut.shapes)
     for rows in over(len(targets), 2):
@@ -213,7 +213,7 @@ def test_bootstrap_replicates_are_literal_resamples():
     planted = net("tanh", n=9)
     result = run(planted, bootstrap=6, seed=4)
     model, inputs, targets, layers = planted
-    g, h = twins.per_sample_jointly(model, layers, inputs, targets, "ce")
+    g, h = twins.per_sample(model, layers, inputs, targets, "ce")
     draws = torch.randint(9, (6, 9), generator=torch.Generator().manual_seed(4))
     for row, drawn in enumerate(draws):
         for name, matrix in twins.hessian_and_noise(g[drawn], h[drawn], B).items():
@@ -226,7 +226,7 @@ def test_the_jackknife_leaves_samples_out_literally():
     planted = net("tanh", n=9)
     result = run(planted, seed=4).sampled()
     model, inputs, targets, layers = planted
-    g, h = twins.per_sample_jointly(model, layers, inputs, targets, "ce")
+    g, h = twins.per_sample(model, layers, inputs, targets, "ce")
     for row, counts in enumerate(left_out(9, 100, seed=4).bool()):
         for name, matrix in twins.hessian_and_noise(g[counts], h[counts], B).items():
             diagonal = np.diag(result.basis.T @ matrix.numpy() @ result.basis)
