@@ -18,13 +18,16 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import platformdirs
 from numpy import ndarray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -41,9 +44,19 @@ class Damaged(Exception):
 
 
 def default_root() -> Path:
-    """The folder of environment variable GAMMASCOPE_CACHE, or cache/contents of this repository."""
+    """The folder of environment variable GAMMASCOPE_CACHE, or cache/contents of this repository, or, where that cannot
+    be written, the user's folder for data."""
     named = os.environ.get("GAMMASCOPE_CACHE")
-    return Path(named).expanduser() if named else Path(__file__).resolve().parent / "contents"
+    return Path(named).expanduser() if named else _usual_root(Path(__file__).resolve().parent / "contents")
+
+
+@cache
+def _usual_root(contents: Path) -> Path:
+    if os.access(contents if contents.exists() else contents.parent, os.W_OK):
+        return contents
+    root = platformdirs.user_data_path("gammascope", appauthor=False)
+    print(f"{contents} cannot be written: runs and data sets are kept in {root}.", file=sys.stderr)
+    return root
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from engine.curvature.analyze import analyze
     from engine.results.analysis import Analysis
 
+__version__ = "0.1.0"
 __all__ = ["Analysis", "analyze"]
 
 

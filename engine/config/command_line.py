@@ -12,6 +12,7 @@ from dataclasses import MISSING, fields, is_dataclass, replace
 from functools import cache
 from typing import Any, get_args
 
+from engine import __version__
 from engine.config import manual
 from engine.config.commands import COMMANDS, NAMES, Command, FilmCommand, TrainCommand
 from engine.config.fields import Field, by_name, declared
@@ -50,6 +51,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 def _parser() -> argparse.ArgumentParser:
     how: dict[str, Any] = {"epilog": manual.EXAMPLES, "formatter_class": _Formatter, "allow_abbrev": False}
     top = argparse.ArgumentParser(prog=manual.PROGRAM, description=manual.ABOUT, **how)
+    top.add_argument("--version", action="version", version=f"gammascope {__version__}")
     adder = top.add_subparsers(dest="command", required=True, metavar=" | ".join(COMMANDS))
     for name, cls in COMMANDS.items():
         text = inspect.getdoc(cls) or ""

@@ -1,6 +1,9 @@
 """What --help teaches beside the commands themselves."""
 
-PROGRAM = "python -m engine"
+import sys
+from pathlib import Path
+
+PROGRAM = "gammascope" if Path(sys.argv[0]).stem == "gammascope" else "python -m engine"
 
 ABOUT = """\
 Gammascope without the dashboard: train a small network with SGD, then see how the covariance C of its
@@ -20,7 +23,7 @@ examples:
   {PROGRAM} load epoch_0.pt epoch_10.pt --activation tanh --analyze
         checkpoints of your own, trained on the 5,000 digits
 
-Results are kept in cache/contents, or in the folder of environment variable GAMMASCOPE_CACHE. The
-dashboard shows them as they arrive, and work that was interrupted goes on when the command is repeated.
+Results and data sets are kept in cache/contents, or in the folder of environment variable GAMMASCOPE_CACHE.
+The dashboard shows them as they arrive, and work that was interrupted goes on when the command is repeated.
 
 exit codes: 0 done, 1 failed (one sentence on stderr), 2 wrong usage, 130 interrupted"""

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from cache.store import default_root
 from engine.config.requests import DATASETS
 from engine.errors import require
 from engine.progress import Progress, silent
@@ -50,9 +51,9 @@ def check_counts(train_x: int, train_y: int, test_x: int, test_y: int) -> None:
 
 
 def data_folder() -> Path:
-    """Where torchvision's files lie: environment variable GAMMASCOPE_DATA, else cache/contents/data."""
+    """Where torchvision's files lie: environment variable GAMMASCOPE_DATA, else data among the cache's contents."""
     named = os.environ.get("GAMMASCOPE_DATA")
-    return Path(named) if named else Path(__file__).parents[2] / "cache" / "contents" / "data"
+    return Path(named).expanduser() if named else default_root() / "data"
 
 
 def read(name: str, progress: Progress = silent, download: bool = False, folder: Path | None = None) -> RawData:

@@ -12,7 +12,11 @@ function library(url) {
     const script = document.createElement("script");
     script.src = url;
     script.onload = () => resolve(window.Plotly);
-    script.onerror = () => reject(new Error("plotly.js could not be loaded"));
+    script.onerror = () => {
+      script.remove();
+      window.gammascopePlotly = null; // the next figure tries once more
+      reject(new Error(`${script.src} could not be loaded`));
+    };
     document.head.append(script);
   });
   return window.gammascopePlotly;
@@ -124,7 +128,7 @@ function wanted(element) {
 }
 
 async function follow(element) {
-  const k = element.gammascope && !element.busy && !Object.keys(element.zoomed).length ? wanted(element) : null;
+  const k = element.heard && !element.busy && !Object.keys(element.zoomed).length ? wanted(element) : null;
   if (k === null || k === element.k) return;
   element.k = k;
   const change = {};
@@ -155,6 +159,13 @@ function painted(element) {
   element.dataset.painted = (Number(element.dataset.painted) || 0) + 1;
 }
 
+// Without plotly.js the figure's place says so; the numbers still come with the page's own words and downloads.
+function missing(element, error) {
+  element.style.height = "auto";
+  element.style.contain = "none";
+  element.textContent = `This figure cannot be drawn: ${error.message}. A proxy or an extension may keep it back; load the page again.`;
+}
+
 async function paint(element) {
   if (element.busy) return;
   element.busy = element.ariaBusy = true;
@@ -164,11 +175,14 @@ async function paint(element) {
       const spec = element.wanted;
       element.wanted = null;
       element.gammascope = spec;
-      const Plotly = await library(spec.library);
-      if (!element.isConnected) {
+      const Plotly = await library(spec.library).catch((error) => missing(element, error));
+      if (!Plotly || !element.isConnected) {
         element.bytes = null;
         return;
       }
+      if (!element.heard) element.replaceChildren();
+      // The layout of the page and of a figure do not depend on each other: measuring letters in one is cheap.
+      element.style.contain = "strict";
       const { data, layout, frames } = spec.figure;
       if (spec.scale !== 1) enlarge(layout, spec.scale), enlarge(data, spec.scale), (layout.height *= 1 + (spec.scale - 1) / 2);
       layout.template = template(element);
@@ -222,8 +236,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
     element.className = "gammascope-plot";
     element.setAttribute("role", "img");
     element.zoomed = {};
-    // The layout of the page and of a figure do not depend on each other: measuring letters in one is cheap.
-    element.style.contain = "strict";
     parentElement.append(element);
   }
   element.tell = setTriggerValue;

@@ -4,9 +4,6 @@
 """
 
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 SCRIPT = Path(__file__).with_suffix(".js")
-STATIC = Path(__file__).parents[2] / "static"
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ def draw(
         "more": arrays is not None or code is not None,
         "follows": follows and {"slider": follows.slider.replace(".", "-"), "k": follows.k, "cells": follows.cells},
         "legend": legends.entries(figure.data),
-        "library": f"/app/static/{_library()}",
+        "library": _library(),
     }
     spec = f'{{"figure":{figure.to_json()},{json.dumps(options)[1:]}'
 
@@ -101,13 +97,9 @@ def _component() -> "ComponentRenderer":
 
 @st.cache_resource(show_spinner=False)
 def _library() -> str:
-    """The name under which the server serves plotly.js, copied from its package: nothing comes from the network."""
+    """The address of plotly.js, relative to a page's: the server reads it from its package, nothing comes from the
+    network. A component declared with a path is served below every prefix and needs no copy beside app.py."""
     import plotly  # slow to load: a figure that is to be drawn has done it
 
-    name = f"plotly-{plotly.__version__}.min.js"
-    target = STATIC / name
-    if not target.exists():
-        temporary = target.with_name(f".{name}.{secrets.token_hex(4)}")
-        shutil.copyfile(Path(plotly.__file__).parent / "package_data" / "plotly.min.js", temporary)
-        os.replace(temporary, target)
-    return name
+    served = st.components.v1.declare_component("plotly", path=Path(plotly.__file__).parent / "package_data")
+    return f"component/{served.name}/plotly.min.js?{plotly.__version__}"

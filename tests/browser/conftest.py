@@ -43,19 +43,22 @@ WHOLE = """() => {
 
 
 class Dashboard:
-    """`streamlit run app.py` over one cache; stop() ends the server and every worker it started."""
+    """`streamlit run app.py` over one cache, below a prefix of its address or none; stop() ends the server and every
+    worker it started."""
 
-    def __init__(self, cache):
+    def __init__(self, cache, prefix=""):
         self.cache = Path(cache)
+        self.prefix = prefix
         self.server = None
 
     def start(self):
         with socket.socket() as free:
             free.bind(("localhost", 0))
             port = free.getsockname()[1]
-        self.url = f"http://localhost:{port}"
+        self.url = f"http://localhost:{port}{self.prefix}"
+        flags = {"port": port, "headless": "true", "baseUrlPath": self.prefix}
         self.server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless=true"],
+            [sys.executable, "-m", "streamlit", "run", "app.py", *(f"--server.{k}={v}" for k, v in flags.items())],
             cwd=ROOT,
             # A user's server has all cores; the tests' own process is held to one thread (tests/conftest.py).
             env={k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | {"GAMMASCOPE_CACHE": str(self.cache)},

@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cache.store import MANIFEST, Entry, Store, default_root
+from cache.store import MANIFEST, Entry, Store, _usual_root, default_root
 
 PATH = ("runs", "r1", "analyses", "a1")
 ARRAYS = {
@@ -243,8 +244,24 @@ def test_the_root_itself_cannot_be_deleted(store: Store) -> None:
 def test_the_root_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))
     assert Store().root == tmp_path.resolve()
+    monkeypatch.setenv("GAMMASCOPE_CACHE", "~/kept")
+    assert default_root() == Path.home() / "kept"
     monkeypatch.delenv("GAMMASCOPE_CACHE")
     assert default_root().parts[-2:] == ("cache", "contents")
+
+
+def test_a_folder_that_cannot_be_written_gives_way_to_the_users_and_it_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("GAMMASCOPE_CACHE")
+    monkeypatch.setattr("cache.store.os.access", lambda path, mode: False)
+    _usual_root.cache_clear()
+    try:
+        root = default_root()
+        assert root == default_root() == platformdirs.user_data_path("gammascope", appauthor=False)
+        assert capsys.readouterr().err.count(f"are kept in {root}") == 1
+    finally:
+        _usual_root.cache_clear()
 
 
 # -- lists, versions, sizes -----------------------------------------------------------------------------
