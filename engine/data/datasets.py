@@ -72,7 +72,7 @@ def load(
 
     mnist5k: 5,000 real MNIST digits that come with the program, 450 per class to train with and a fixed
     50 per class to test on. mnist, fashion_mnist, cifar10: torchvision's files in `folder` (default: the
-    environment variable GAMMASCOPE_DATA, else cache/contents/data), fetched when `download`, with
+    environment variable GAMMASCOPE_DATA, else data in the cache), fetched when `download`, with
     progress(stage, bytes done, bytes in all). A path ending in .npz, or the name of such
     a file in `folder`: see engine.data.sources.npz.
 

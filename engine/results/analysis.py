@@ -4,23 +4,33 @@ NumPy only. An Analysis fresh from `engine.analyze` carries a `source` that proj
 one read from the cache answers from the arrays that were kept.
 """
 
+import contextlib
 import dataclasses
+import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import safetensors.numpy
 from jaxtyping import Float
 from numpy import ndarray
 
+from cache.store import replace_file
 from engine.errors import require
-from engine.results import commutation, power_law
+from engine.results import commutation, power_law, summary
 from engine.results.jackknife import Jackknife
-from engine.results.names import NAMES
+from engine.results.names import NAMES, USUAL_WINDOW
 from engine.results.power_law import Exponent, Fit, bootstrap_interval, exponent
 from engine.results.record import MatrixSummary, Probes, Provenance, Source
 from engine.results.suppression import Spectra, Suppressed, suppress
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+FORMAT = "gammascope-analysis"  # where a saved file has what is no array
 # Directions kept to be checked, and how far above the noise floor: below, the check would compare roundings.
 PROBES, PROBE_FLOOR = 8, 100
 # What is kept as arrays; the rest as JSON.
@@ -39,7 +49,7 @@ ARRAYS = (
 EDGES = "jackknife/edges"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Analysis:
     """H against C and its AWD approximations for one layer at one point of training.
 
@@ -234,6 +244,56 @@ class Analysis:
                 "This analysis kept no per-sample spectra. Analyse again with spectra=2000 (samples to keep)."
             )
         return spectra
+
+    # -- in a notebook --------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return summary.line(self.provenance, self.k, self._usual_fits())
+
+    def _repr_html_(self) -> str:
+        window = min(USUAL_WINDOW, self.k)
+        return summary.html(self.provenance, self.k, window, self.sampled()._usual_fits())
+
+    def _usual_fits(self) -> dict[str, Fit]:
+        """The fit of every matrix over the leading directions that the pages fit too, where there is one."""
+        fits = {}
+        for name in self.names:
+            with contextlib.suppress(ValueError):
+                fits[name] = self.fit(name, min(USUAL_WINDOW, self.k))
+        return fits
+
+    def to_dataframe(self) -> "DataFrame":
+        """H_ii and the diagonal of every matrix in the eigenbasis of H, a row for each direction, from 1."""
+        from pandas import DataFrame, RangeIndex  # loads slowly: only for those who ask
+
+        index = RangeIndex(1, self.k + 1, name="direction")
+        return DataFrame({name: self.diagonal(name) for name in ("H", *self.names)}, index)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to one file in the safetensors format, whole or not at all, with what `portable` keeps."""
+        arrays, meta = self.portable().to_arrays()
+        there = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        replace_file(Path(path).expanduser(), safetensors.numpy.save(there, {FORMAT: json.dumps(meta)}))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Analysis":
+        """The analysis written by save. Nothing in the file is executed; ValueError where it is something else."""
+        try:
+            with safetensors.safe_open(Path(path).expanduser(), "numpy") as file:
+                meta = json.loads((file.metadata() or {})[FORMAT])
+                return cls.from_arrays({name: file.get_tensor(name) for name in file.keys()}, meta)  # noqa: SIM118
+        except FileNotFoundError:
+            raise ValueError(f"There is no file {path}.") from None
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, safetensors.SafetensorError) as error:
+            raise ValueError(f"{path} is no analysis that was written by save: {error!r:.100}.") from error
+
+    def portable(self) -> "Analysis":
+        """What can leave this process: all numbers, intervals, whole-matrix numbers of every matrix and their leading
+        blocks. Per-sample spectra are among it where the analysis was asked to keep some."""
+        return self if self.source is None else self.sampled().kept(self.names)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_arrays, self.portable().to_arrays()
 
     # -- keeping --------------------------------------------------------------------------------------
 

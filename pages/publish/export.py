@@ -13,8 +13,8 @@ SCALE = 2
 COLOURS = 256
 
 
-def on_paper(figure: go.Figure, width: int) -> go.Figure:
-    """A copy in the light theme, so many pixels wide."""
+def on_paper(figure: go.Figure, width: int | None = None) -> go.Figure:
+    """A copy in the light theme, so many pixels wide, or as wide as its place."""
     font = (figure.layout.font.to_plotly_json() if figure.layout.font else {}) | {"family": FONT, "color": INK}
     copy = go.Figure(figure)
     return copy.update_layout(template="none", width=width, paper_bgcolor=PAPER, plot_bgcolor=PAPER, font=font)
