@@ -242,7 +242,7 @@ def add_film(store: Store, epochs: Iterable[int] = range(4), request: RunRequest
     for epoch in epochs:
         result = filmed(epoch)
         arrays = {"H": result.eigenvalues, "R": result.correlation("C", 100).astype(np.float32)}
-        arrays |= {name: result.diagonal(name) for name in recording.NAMES}
+        arrays |= {name: result.diagonal(name) for name in recording.MATRICES}
         place = ("films", key, "frames", recording.frame_name(epoch))
         store.write(place, {"noise_floor": result.noise_floor}, {"main": arrays})
     made = Film(

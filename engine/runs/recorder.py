@@ -26,7 +26,7 @@ from engine.runs.pipeline import Pipeline
 from engine.runs.recording import (
     BLOCK,
     KEPT_FRAMES,
-    NAMES,
+    MATRICES,
     Change,
     Control,
     Film,
@@ -189,7 +189,7 @@ class Camera:
             result = self.pipeline.measure(*network, self.request.loss, request, tell).sampled()
         name = frame_name(epoch)
         block = result.correlation("C", min(BLOCK, result.k)).astype(np.float32)
-        arrays = {"H": result.eigenvalues, "R": block, **{n: result.diagonal(n) for n in NAMES if n in result.names}}
+        arrays = {"H": result.eigenvalues, "R": block, **{n: result.diagonal(n) for n in MATRICES if n in result.names}}
         self.store.write(("films", self.key, "frames", name), {"noise_floor": result.noise_floor}, {"main": arrays})
         assert step.checkpoint is not None  # of the last step there always is one
         self.pipeline.keep_weights(("films", self.key, "weights", name), {}, step.checkpoint)
@@ -218,7 +218,7 @@ def _frame(record: EpochRecord, result: Analysis, settings: TrainingRequest, sec
     assert record.learning_rate is not None  # it was trained here
     h, c = result.eigenvalues, result.diagonal("C")
     data = power_law.fittable(h, c, result.noise_floor)
-    (gamma, interval), (gamma_awd, interval_awd) = (_exponent(result, name) for name in NAMES)
+    (gamma, interval), (gamma_awd, interval_awd) = (_exponent(result, name) for name in MATRICES)
     return Frame(
         **(vars(record) | {"seconds": seconds}),
         batch_size=settings.batch_size,

@@ -31,7 +31,7 @@ from engine.training import schedule
 # Frames of a film, and films, that are kept: the newest.
 KEPT_FRAMES, KEPT_FILMS = 300, 4
 # Directions whose correlations are shown, and the matrices whose exponents are.
-BLOCK, NAMES = 100, ("C", "C_awd")
+BLOCK, MATRICES = 100, ("C", "C_awd")
 # Epochs from one frame to the next.
 STRIDES = (1, 2, 5, 10, 20)
 # A look is told at most this often.
@@ -215,7 +215,7 @@ def picture(store: Store, film: str, epoch: int) -> Picture | None:
     arrays = None if entry is None else entry.arrays()
     if entry is None or arrays is None:
         return None
-    diagonals = {name: arrays[name] for name in NAMES if name in arrays}
+    diagonals = {name: arrays[name] for name in MATRICES if name in arrays}
     return Picture(arrays["H"], diagonals, arrays["R"], float(entry.meta["noise_floor"]))
 
 

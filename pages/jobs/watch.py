@@ -16,7 +16,7 @@ from pages.data import results
 from pages.jobs import demo
 from pages.jobs.commands import jobs
 from pages.jobs.describe import doing, fraction, left, request_of, run_of, sentence, works_on
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.state import selection
 from pages.text.run_names import escaped
 from pages.ui.guard import guarded
@@ -72,13 +72,13 @@ def live(run: Run | None, request: RunRequest) -> None:
     columns = {name: getattr(history, name)[:shown] for name in curves.RECORDS}
     drawn = np.unique(np.linspace(0, shown - 1, POINTS).astype(int)) if shown > POINTS else np.arange(shown)
     last = int(history.epoch[shown - 1]) if shown else 0
-    draw(
-        curves.training({name: c[drawn] for name, c in columns.items()}, horizon(last, request), height=250),
-        "live",
+    Panel(
+        Head("live"),
         "training",
+        curves.training({name: c[drawn] for name, c in columns.items()}, horizon(last, request), height=250),
         f"Loss and accuracy up to epoch {last} of {request.training.epochs}.",
         arrays=lambda: columns,
-    )
+    ).show()
 
 
 def horizon(epoch: int, request: RunRequest) -> int:

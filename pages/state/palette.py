@@ -41,7 +41,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
 )
 
 # Beside the ten matrices of the theory: those that the Fisher argument compares them with.
-FISHERS: Mapping[str, Look] = MappingProxyType(
+FISHER_LOOKS: Mapping[str, Look] = MappingProxyType(
     {
         "fisher": Look("#8a5a44", "pentagon", "F", r"F"),
         "empirical": Look("#6b8e23", "circle-open", "E[g gᵀ]", r"\mathrm{E}[g g^{\mathsf T}]"),

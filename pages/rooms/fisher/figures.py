@@ -12,11 +12,11 @@ from pages.charts import marks
 from pages.charts.marks import Trace
 from pages.charts.power_law import nothing, spread
 from pages.state import palette
-from pages.state.palette import CURVATURE, FISHERS, LOOKS, Look, axis, layout, log_axis
+from pages.state.palette import CURVATURE, FISHER_LOOKS, LOOKS, Look, axis, layout, log_axis
 
 LOOK: Mapping[str, Look] = {
     "H": LOOKS["H"],
-    **FISHERS,
+    **FISHER_LOOKS,
     "BC": replace(LOOKS["C"], html="B·C", tex=r"B\,C"),
     "E_h2": LOOKS["E_h2"],
 }

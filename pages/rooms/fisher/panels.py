@@ -17,7 +17,7 @@ from pages.state import selection
 from pages.state.selection import bound
 from pages.ui import controls, heading, marker
 
-NAMES = {
+MEANINGS = {
     "fisher": "true Fisher matrix",
     "empirical": "empirical Fisher matrix",
     "BC": "covariance of the gradient noise, times B",
@@ -54,7 +54,7 @@ def matrices(page: str) -> tuple[str, ...]:
         names,
         selection_mode="multi",
         format_func=lambda name: f"${LOOK[name].tex}$",
-        help=". ".join(f"${LOOK[name].tex}$: {NAMES[name]}" for name in names) + ".",
+        help=". ".join(f"${LOOK[name].tex}$: {MEANINGS[name]}" for name in names) + ".",
         **bound(page, "beside", shown),
     )
     return tuple(n for n in names if n in (pressed or ()))

@@ -164,7 +164,7 @@ def _frame(shot: Film, frame: Frame, picture: Picture) -> None:
 def _confidence(shot: Film, frame: Frame, picture: Picture) -> None:
     """What qualifies both exponents of this frame."""
     paragraphs = {}
-    for name, interval in zip(recording.NAMES, (frame.interval, frame.interval_awd), strict=True):
+    for name, interval in zip(recording.MATRICES, (frame.interval, frame.interval_awd), strict=True):
         if name not in picture.diagonals:
             continue
         try:

@@ -16,7 +16,7 @@ from engine.runs.library import Run
 from pages.charts import curves
 from pages.data import results
 from pages.jobs import commands, watch
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.rooms.load import contents
 from pages.rooms.load.form import change, current
 from pages.rooms.train import summary
@@ -117,13 +117,13 @@ def _score(run: Run, guessing: float, inspected: Inspection) -> None:
         _remedies(run, inspected)
     if len(history) > 1:
         columns = {name: getattr(history, name) for name in curves.RECORDS}
-        draw(
+        Panel(
+            Head("loaded"),
+            "loaded",
             curves.training(columns, epoch, height=250),
-            "loaded",
-            "loaded",
             f"Loss and accuracy of {len(history)} checkpoints up to epoch {epoch}.",
             arrays=lambda: columns,
-        )
+        ).show()
 
 
 def _percent(value: float) -> str:

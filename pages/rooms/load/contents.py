@@ -9,7 +9,7 @@ from engine.models.inspection import Inspection
 from engine.runs.preview import Preview
 from pages.charts import network
 from pages.data import inputs
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.rooms.load.form import bound, change, current, widget
 from pages.rooms.train.controls import OWN_DATA, choose_classes
 from pages.text import definitions, run_names
@@ -38,13 +38,13 @@ def confirmed(inspected: Inspection) -> ModelRequest | None:
     )
     if own:
         studied = form.layer or inspected.studied
-        draw(
+        Panel(
+            Head("network"),
+            "network",
             network.network(model, studied),
-            "network",
-            "network",
             f"The network as bars from input to classes; the layer {studied} is marked.",
             arrays=lambda: {"widths": np.array(model.widths)},
-        )
+        ).show()
     _layers(inspected)
     _tensors(inspected)
     return model

@@ -21,7 +21,7 @@ from engine.units import duration, rounded
 from pages.charts import network
 from pages.data import results
 from pages.jobs import commands, watch
-from pages.plot.plot import draw
+from pages.plot.panel import Head, Panel
 from pages.rooms.train.form import FORM, Form, current, put
 from pages.text import definitions, run_names
 from pages.text.run_names import escaped
@@ -129,13 +129,13 @@ def drawn(request: RunRequest, data: Preview) -> None:
     """The network with its widths, and the layer that will be studied."""
     studied = architectures.studied_layer(request.model)
     subject = estimate.subject(request.model, studied, data.image)
-    draw(
+    Panel(
+        Head("network"),
+        "network",
         network.network(request.model, studied, data.image),
-        "network",
-        "network",
         f"The network as bars from input to classes; the studied layer {studied} has {subject.dimension:,} weights.",
         arrays=lambda: {"widths": np.array(request.model.widths)},
-    )
+    ).show()
 
 
 # -- what it will cost ------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def test_a_frame_shows_what_the_engine_measures(tmp_path, request_):
     analysis = analyze(model, data.train_x, data.train_y, "fc2", "ce", 8, device="cpu", spectra=0)
     picture = recording.picture(store, film.key, 2)
     np.testing.assert_allclose(picture.eigenvalues, analysis.eigenvalues)
-    for name in recording.NAMES:
+    for name in recording.MATRICES:
         np.testing.assert_allclose(picture.diagonals[name], analysis.diagonal(name))
         assert picture.fit(name).gamma == pytest.approx(analysis.fit(name).gamma)
     np.testing.assert_allclose(picture.correlation, analysis.correlation("C", analysis.k), rtol=1e-6)

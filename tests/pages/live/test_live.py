@@ -28,7 +28,7 @@ PICTURES = {"law", "R_real", "gammas", "learning", "commutators", "settings"}
 
 def picture(epoch):
     result = filmed(epoch)
-    diagonals = {name: result.diagonal(name) for name in recording.NAMES}
+    diagonals = {name: result.diagonal(name) for name in recording.MATRICES}
     return recording.Picture(result.eigenvalues, diagonals, result.correlation("C", 100), result.noise_floor)
 
 
@@ -104,7 +104,7 @@ def test_the_newest_frame_is_shown_with_the_engines_numbers(at):
     lines = {t["name"]: decode(t["y"]) for t in chart(at, "gammas")["data"]}
     for bars in (t["error_y"] for t in chart(at, "gammas")["data"]):
         np.testing.assert_allclose([*decode(bars["arrayminus"]), *decode(bars["array"])], [0.02] * 4 + [0.03] * 4)
-    for name in recording.NAMES:
+    for name in recording.MATRICES:
         law = picture(3).exponent(name, interval(result, name))
         assert confidence.of_frame(name, law, 1000, 0) in [m.value for m in at.markdown]
     np.testing.assert_allclose(lines["γ of C"], [filmed(e).fit("C").gamma for e in range(4)])
