@@ -89,11 +89,6 @@ class Analysis:
         """Directions kept."""
         return self.eigenvalues.size
 
-    @property
-    def whole_basis(self) -> bool:
-        """Whether the eigenbasis is complete, so that whole-matrix numbers are defined."""
-        return self.k == self.provenance.dimension
-
     def diagonal(self, name: str) -> Float[ndarray, " k"]:
         """C_ii of the named matrix (k); "H" gives the eigenvalues."""
         if name == "H":

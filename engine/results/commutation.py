@@ -25,13 +25,6 @@ def correlation(block: Float[ndarray, "k k"]) -> Float[ndarray, "k k"]:
     return r
 
 
-def commutator_error(a: Float[ndarray, "d d"], b: Float[ndarray, "d d"]) -> float:
-    """‖AB − BA‖_F / ‖AB‖_F of two symmetric matrices; 0 when they commute, NaN when AB = 0."""
-    ab = a @ b
-    norm = float(np.linalg.norm(ab))
-    return float(np.linalg.norm(ab - ab.T)) / norm if norm > 0 else float("nan")
-
-
 def distance(a: Float[ndarray, "k k"], b: Float[ndarray, "k k"]) -> float:
     """min over s of ‖A − s B‖_F / ‖A‖_F: 0 when A is proportional to B, 1 when they have nothing in common; the least
     is at s = ⟨A, B⟩ / ‖B‖². NaN when A = 0. Source: theory.md 7.6."""
@@ -42,8 +35,9 @@ def distance(a: Float[ndarray, "k k"], b: Float[ndarray, "k k"]) -> float:
 
 @dataclass(frozen=True)
 class CommutatorCurves:
-    """Commutator error of diag(h) with the leading j × j block of K (top) and with the block that
-    starts at direction j (bulk), for j = 1 … k and j = 0 … k − 1: every position of a top-k slider."""
+    """Commutator error ‖HK − KH‖_F / ‖HK‖_F of diag(h) with the leading j × j block of K (top) and with the block that
+    starts at direction j (bulk), for j = 1 … k and j = 0 … k − 1: every position of a top-k slider. 0 where they
+    commute, NaN where HK = 0."""
 
     top: Float[ndarray, " k"]
     bulk: Float[ndarray, " k"]

@@ -24,12 +24,6 @@ def pressed(at, label):
     return at
 
 
-def choose_rows(at, *rows):
-    """As if the boxes of these rows were pressed."""
-    at.session_state[table.KEY] = {"selection": {"rows": list(rows), "columns": [], "cells": []}}
-    fine(at.run())
-
-
 # -- the table --------------------------------------------------------------------------------------------
 
 
