@@ -70,8 +70,8 @@ def _range(tex: str, values: np.ndarray, names: list[str]) -> str:
 
 def _told_apart(names: list[str], columns: Columns) -> str:
     """Whether two intervals of C lie apart."""
-    sure = np.isfinite(columns.low) & np.isfinite(columns.high)
-    if sure.sum() < 2:
+    known = np.isfinite(columns.low) & np.isfinite(columns.high)
+    if known.sum() < 2:
         return "No intervals over samples are kept to say whether layers differ by more than chance."
     highest, lowest = (int(i) for i in (np.nanargmax(columns.low), np.nanargmin(columns.high)))
     if columns.low[highest] <= columns.high[lowest]:

@@ -108,10 +108,10 @@ def test_layers_are_analysed_as_by_hand_and_estimated(trained) -> None:
         by_hand = analyze(model, inputs, targets, layer, "ce", 8, top_k=4, device="cpu", spectra=0)
         np.testing.assert_array_equal(kept.eigenvalues, by_hand.eigenvalues)
         np.testing.assert_array_equal(kept.diagonal("C"), by_hand.diagonal("C"))
-        told = estimate.subject_of(run, layer)
+        subject = estimate.subject_of(run, layer)
         made = kept.provenance
-        assert (told.d_out, told.d_in, told.places) == (made.d_out, made.d_in, made.places)
-        assert told.full == (made.curvature == "full")
+        assert (subject.d_out, subject.d_in, subject.places) == (made.d_out, made.d_in, made.places)
+        assert subject.full == (made.curvature == "full")
 
 
 def test_a_convolution_is_analysed_from_the_command_line(trained, monkeypatch, capsys) -> None:

@@ -252,11 +252,11 @@ def test_a_press_on_a_point_opens_the_power_law_of_its_layer(store, three, monke
     session = {}
     monkeypatch.setattr(page.st, "session_state", session)
     monkeypatch.setattr(page.selection, "choose", lambda **chosen: session.update(chosen))
-    found = library.find(store, three)
+    kept_run = library.find(store, three)
     for epoch, place in ((100, 3), (10, 2)):
-        page._pressed(found, epoch, ["fc2", "fc3"])(place)
+        page._pressed(kept_run, epoch, ["fc2", "fc3"])(place)
         assert session == {}, "there is no such place, or no analysis there"
-    page._pressed(found, 100, ["fc2", "fc3"])(2)
+    page._pressed(kept_run, 100, ["fc2", "fc3"])(2)
     assert session == {"run": three, "epoch": 100, "layer": "fc3", page._OPEN: True}
 
 
@@ -297,9 +297,9 @@ def test_one_layer_is_analysed_at_every_checkpoint(store, run, started):
     button(at, "Analyse 1 layer at 3 checkpoints").click().run()
     command = parse(started[-1][0])
     assert command.epochs == ("100", "10", "0")
-    found = library.find(store, run)
-    (request,) = (command.request(usual) for usual in depth.requests(found, 10, command.layer))
-    assert request == depth.usual_analysis(found, 10, "fc1"), "alone a wide layer has its leading directions too"
+    kept_run = library.find(store, run)
+    (request,) = (command.request(usual) for usual in depth.requests(kept_run, 10, command.layer))
+    assert request == depth.usual_analysis(kept_run, 10, "fc1"), "alone a wide layer has its leading directions too"
     assert request.top_k == library.LEADING
 
 
@@ -310,11 +310,11 @@ def test_what_is_all_there_is_not_offered(store, run, started):
 
 
 def test_seconds_left_are_those_of_what_is_missing(store, run):
-    found = library.find(store, run)
-    assert choice._seconds(found, [(100, "fc1")]) is None
+    kept_run = library.find(store, run)
+    assert choice._seconds(kept_run, [(100, "fc1")]) is None
     estimate.keep_calibration(store, CALIBRATION)
-    one, other = choice._seconds(found, [(100, "fc1")]), choice._seconds(found, [(0, "fc3")])
-    assert choice._seconds(found, [(100, "fc1"), (0, "fc3")]) == pytest.approx(one + other)
+    one, other = choice._seconds(kept_run, [(100, "fc1")]), choice._seconds(kept_run, [(0, "fc3")])
+    assert choice._seconds(kept_run, [(100, "fc1"), (0, "fc3")]) == pytest.approx(one + other)
 
 
 # -- figures ----------------------------------------------------------------------------------------------
