@@ -120,6 +120,7 @@ def table(result: Analysis) -> str:
         f"{origin.samples:,} samples, B = {origin.batch_size}, loss {origin.mean_loss:.4g}, "
         f"accuracy {origin.accuracy:.2%}, {origin.dtype} on {origin.device}, {duration(origin.seconds)}"
     )
+    head = "; ".join([head, *result.nearness])
     titles = ("matrix", "gamma", "stderr", "R2", "n", "commutator", "random", "alignment", "random")
     rows = [titles, *(_row(result, name) for name in result.names)]
     lines = _aligned(rows)

@@ -89,6 +89,14 @@ class Analysis:
         """Directions kept."""
         return self.eigenvalues.size
 
+    @property
+    def nearness(self) -> tuple[str, ...]:
+        """How near the leading directions are to eigenvectors, as words where that is known of them."""
+        if self.residuals is None:
+            return ()
+        worst = self.residuals.max()
+        return (f"the leading {self.k:,} directions, eigenvectors of H to within {worst:.0e} of H_11",)
+
     def diagonal(self, name: str) -> Float[ndarray, " k"]:
         """C_ii of the named matrix (k); "H" gives the eigenvalues."""
         if name == "H":

@@ -177,6 +177,7 @@ def provenance(view: View, epochs: Sequence[int] = ()) -> str:
         if p.shapes
         else f"layer {p.layer} ({p.d_out} × {p.d_in}{f' at {p.places:,} places' if p.places > 1 else ''})",
         *(() if p.exact else ("Gauss–Newton, not the Hessian",)),
+        *view.analysis.nearness,
         f"N = {p.samples:,} samples",
         f"B = {p.batch_size}",
         f"{p.device}, {p.dtype}",
