@@ -123,6 +123,7 @@ def analyze(
         top_k = None if k == d else top_k  # all directions are no leading ones
         require(1 <= k <= d, f"top_k must lie in 1 … {d}, the weights of {studied}; not {top_k}.")
         work = plan(n=n, d=d, size=tail.memory(top_k), top_k=top_k, free=free_memory(where))
+        report(work.words, 0, 1)
         if isinstance(tail, JointTail):
             subject = _several_layers(tail, batch_size, report)
         else:

@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from engine.curvature import accumulate
-from engine.curvature.memory import BLOCK, basis_size
+from engine.curvature.kronecker import Moment
+from engine.curvature.memory import WIDE_BLOCK, basis_size, block_size
 from engine.errors import require
 from engine.progress import Progress, silent
 
@@ -66,42 +67,49 @@ def leading_eigenpairs(
     device: torch.device,
     dtype: torch.dtype,
     tolerance: float,
-    block: int = BLOCK,
+    block: int | None = None,
     seed: int = 0,
     restarts: int = 60,
     progress: Progress = silent,
 ) -> Leading:
     """The k algebraically largest eigenpairs of a symmetric operator, by the thick-restart block Lanczos method, until
-    each ‖A v − λ v‖ ≤ tolerance · max |λ|. Raises ValueError where that is not reached.
+    each ‖A v − λ v‖ ≤ tolerance · max |λ|. block: columns multiplied at a time. Raises ValueError where that is not
+    reached.
 
-    A basis grown from s random vectors sees no eigenvalue more than s times. Where one above the last is seen as often
-    as that, the eigenvectors are kept, others start at random, and as many steps follow as went before.
+    A basis grown from s random vectors sees no eigenvalue more than s times. Where some above the last are seen as
+    often as that, the eigenvectors are kept, others start at random, and as many steps follow as it took to find those.
     """
+    block = block or block_size(k)
     require(1 <= k <= d, f"top_k must lie in 1 … {d}, not {k}.")
     if basis_size(d, k) >= d:  # the whole space, in which nothing can be missed
         image = apply(torch.eye(d, dtype=dtype, device=device)).double()
         values, vectors = (x[..., :k] for x in eigenpairs((image + image.mT) / 2))
         return Leading(values, vectors.to(dtype), torch.linalg.norm(image @ vectors - vectors * values, dim=0))
     lanczos = _Lanczos(apply, d, basis_size(d, k), block, device, dtype, seed)
-    stage, due, check, forgotten = 0, 0, k, 0.0
+    stage, due, again, check, forgotten = 0, 0, 0, 0, 0.0
+    depths: list[tuple[int, float]] = []  # steps from the first start, and down to which eigenvalue all were found
     for step in itertools.count(1):
         starts = lanczos.starts
         lanczos.extend()
         if lanczos.starts > starts:
-            stage, due = step - 1, 2 * (step - 1) - stage
+            stage, due = step - 1, step - 1 + (again or step - 1 - stage)
         if lanczos.size < check and not lanczos.full:
             continue
         check = lanczos.size + max(block, lanczos.size // 16)
         values, rotation, residuals = lanczos.solve(k)
         limit = tolerance * lanczos.scale
-        progress("eigenvectors", int((residuals <= limit).sum()), k)
-        if bool((residuals <= limit).all()):
-            whole = lanczos.size == d
-            if whole or (step >= due and _multiplicity(values[:k], limit) < starts):
+        good = int((residuals <= limit).cumprod(0).sum())
+        progress("eigenvectors", good, k)
+        if good and not again:
+            depths.append((step, float(values[good - 1])))
+        if good == k:
+            copied = _repeated(values[:k], limit, starts)
+            if lanczos.size == d or (step >= due and not len(copied)):
                 lanczos.restart(values, rotation, k)
                 vectors = _fix_signs(lanczos.q[:, :k].clone())
                 return Leading(values[:k], vectors, (residuals.square() + forgotten**2).sqrt())
             if step >= due:
+                again = next(steps for steps, value in depths if value <= float(copied.min()) + limit)
                 forgotten = math.hypot(forgotten, float(residuals.max()))
                 lanczos.restart(values, rotation, k)
                 lanczos.forget()
@@ -118,6 +126,29 @@ def leading_eigenpairs(
             lanczos.restart(values, rotation, (k + lanczos.q.shape[1]) // 2)
             restarts, check = restarts - 1, k
     raise AssertionError("unreachable")
+
+
+def of_rows(moment: Moment, n: int, k: int, apply: Apply) -> Leading | None:
+    """The same of H = Σ w x xᵀ / n from the Gram matrix of its rows: with G = √|w| x·x √|w| = Y s² Yᵀ, the eigenpairs
+    (λ, z) of s Yᵀ sign(w) Y s / n give v = Σ √|w| x (Y s⁻¹ z). None where k of them are not above rounding.
+    """
+    assert moment.weight is not None, "not a sum of weighted rows"
+    weight = moment.weight.double().flatten()
+    root = weight.abs().sqrt()
+    squares, y = eigenpairs(root[:, None] * moment.x.gram() * root)
+    real = squares > len(squares) * torch.finfo(torch.float64).eps * squares[0]
+    if int(real.sum()) < k:
+        return None
+    s, y = squares[real].sqrt(), y[:, real]
+    values, z = eigenpairs(s[:, None] * (y.mT @ (weight.sign()[:, None] * y)) * s / n)
+    if not float(values[k - 1]) > torch.finfo(moment.weight.dtype).eps * float(values.abs().max()):
+        return None
+    mix = (root[:, None] * y / s) @ z[:, :k]
+    v = moment.x.back(mix.view(*moment.weight.shape, k).to(moment.weight))
+    v -= v @ ((_products(v, v) - torch.eye(k).to(s)) / 2).to(v)  # orthonormal to rounding
+    blocks = zip(v.split(WIDE_BLOCK, dim=1), values[:k].split(WIDE_BLOCK), strict=True)
+    residuals = [torch.linalg.norm(apply(some).double() - some.double() * own, dim=0) for some, own in blocks]
+    return Leading(values[:k], _fix_signs(v), torch.cat(residuals))
 
 
 class _Lanczos:
@@ -196,7 +227,7 @@ def _products(x: Float[Tensor, "d a"], y: Float[Tensor, "d b"]) -> Float[Tensor,
     return accumulate.sums(lambda rows: [("", x[rows].mT @ y[rows])], len(x), ROWS)[""]
 
 
-def _multiplicity(values: Float[Tensor, " k"], limit: float) -> int:
-    """Of the eigenvalues above the last, as often as one is there."""
+def _repeated(values: Float[Tensor, " k"], limit: float, times: int) -> Float[Tensor, " r"]:
+    """Those of the eigenvalues above the last that are there so many times."""
     above = values[values > values[-1] + limit]
-    return max((int(((x - above).abs() <= limit / 10).sum()) for x in above), default=0)
+    return above[((above[:, None] - above).abs() <= limit / 10).sum(dim=1) >= times]

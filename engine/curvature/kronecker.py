@@ -45,6 +45,11 @@ class Vectors(ABC):
     def written_out(self) -> Float[Tensor, "n r d"]:
         """x_pm itself."""
 
+    def gram(self) -> Float[Tensor, "nr nr"]:
+        """x_pm · x_qn, float64."""
+        x = self.written_out().flatten(0, 1).double()
+        return x @ x.mT
+
 
 @dataclass(frozen=True, eq=False)
 class Kronecker(Vectors):
@@ -90,6 +95,13 @@ class Kronecker(Vectors):
         by_output = self.left.permute(0, 2, 1, 4, 3).flatten(2, 3)  # (n, g, r o, t)
         rows = (by_output @ self.right).view(n, -1, r, self.left.shape[4], self.right.shape[3])
         return rows.transpose(1, 2).flatten(2)
+
+    def gram(self) -> Float[Tensor, "nr nr"]:
+        if not self.single:
+            return super().gram()
+        left, right = self.left.double().flatten(2), self.right.double().flatten(1)
+        inputs = right.repeat_interleave(left.shape[1], dim=0)
+        return (left.flatten(0, 1) @ left.flatten(0, 1).mT) * (inputs @ inputs.mT)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,11 @@ FULL_LIMIT = 512
 
 DENSE_LIMIT = 4096  # weights up to which the dense way is also the faster one for a few directions
 
-# Columns multiplied with H at a time: four cost about twice as much as one, and where the factors must be made anew
-# each time they cost little.
+# Columns multiplied with H at a time, at most: four cost about twice as much as one, and where the factors must be made
+# anew each time they cost little.
 BLOCK, WIDE_BLOCK = 4, 16
+GRAM_LIMIT = 4  # the Gram matrix of the rows of H gives eigenvectors sooner where it has no more entries, times D
+COLUMN = 6 * 8  # bytes for each number of a block, on its way through a product
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Memory:
     """Bytes of an analysis beside the process: the factors of all samples, where they are kept; what stays beside
     them, the dense way and projected; and what one sample adds while its factors are made, while its triangles are
     formed, and while it is laid along the directions. stretch: so many times CHUNK_BYTES of samples are worth being
-    worked on at a time."""
+    worked on at a time; rows: of which H is the sum at one place, N times their rank, 0 elsewhere."""
 
     factors: int
     dense: int
@@ -31,6 +33,7 @@ class Memory:
     triangles: int
     along: int
     stretch: int = 1
+    rows: int = 0
 
 
 def memory(
@@ -65,6 +68,7 @@ def memory(
         triangles=(triangles if places == 1 else 3 * (rank + 3) * d) * item,
         # Per sample laid along k directions: V_i a, and three products of the eigenvectors with it.
         along=((0 if written else outputs * k) + 3 * rank * k) * item,
+        rows=n * rank if places == 1 else 0,
     )
 
 
@@ -73,9 +77,14 @@ def basis_size(d: int, k: int) -> int:
     return min(d, max(2 * k, k + 64))
 
 
-def _projected(d: int, k: int, item: int, block: int = BLOCK) -> int:
-    """Bytes of that basis, of k eigenvectors, and of what a block goes through."""
-    return d * ((basis_size(d, k) + k) * item + 6 * block * 8)
+def block_size(k: int, most: int = BLOCK) -> int:
+    """Columns multiplied at a time for k leading eigenvectors: the wider a block, the more of them it takes."""
+    return min(most, max(2, k // 8))
+
+
+def _projected(d: int, k: int, item: int) -> int:
+    """Bytes of that basis, of k eigenvectors, and of what a block goes through where the factors are kept."""
+    return d * ((basis_size(d, k) + k) * item + COLUMN * block_size(k))
 
 
 def core(shapes: Shapes) -> int:
@@ -92,11 +101,11 @@ def joint_memory(shapes: Shapes, top_k: int | None, item: int) -> Memory:
         factors=0,
         # Three moments, and while H is diagonalised eight float64 matrices, more than the sums before.
         dense=d * d * (3 * item + 8 * 8),
-        projected=_projected(d, k, item, WIDE_BLOCK),
-        made=0,
+        projected=_projected(d, k, item),
         # Per sample: Q, Q S Q and what lies between; products of activities and slopes.
-        triangles=(6 * q**2 + 4 * widest**2) * item,
-        along=(4 * q * k + 3 * q**2) * item,
+        made=3 * q**2 * item,
+        triangles=(3 * q**2 + 4 * widest**2) * item,
+        along=4 * q * k * item,
         # The sums are so large that adding to them takes as long as a product over few samples.
         stretch=4,
     )
@@ -106,14 +115,27 @@ def joint_memory(shapes: Shapes, top_k: int | None, item: int) -> Memory:
 class Plan:
     """How the work is cut. dense: build D × D matrices, otherwise project everything on the leading
     directions; keep: keep the factors of all samples, otherwise make them anew whenever they are needed; expand:
-    samples whose triangles are formed at a time; along: samples laid along the directions at a time; bytes: estimated
-    peak beyond what is in use now."""
+    samples whose triangles are formed at a time; along: samples laid along the directions at a time; block: columns
+    multiplied with H at a time, and apply: by so many samples; rows: the leading directions come from the Gram matrix
+    of so many rows, 0: from products; bytes: estimated peak beyond what is in use now."""
 
     dense: bool
     keep: bool
     expand: int
     along: int
+    block: int
+    apply: int
+    rows: int
     bytes: int
+
+    @property
+    def words(self) -> str:
+        """Where the directions come from."""
+        if self.dense:
+            return "directions from a dense matrix"
+        if self.rows:
+            return f"leading directions from the Gram matrix of {self.rows:,} rows"
+        return f"leading directions by Lanczos, {self.block} vectors at a time"
 
 
 def plan(*, n: int, d: int, size: Memory, top_k: int | None, free: int) -> Plan:
@@ -121,16 +143,19 @@ def plan(*, n: int, d: int, size: Memory, top_k: int | None, free: int) -> Plan:
 
     Raises MemoryError, with the numbers and what to reduce, when no way fits in 80 % of the free bytes.
     """
-    room = free * 4 // 5
+    room, k = free * 4 // 5, d if top_k is None else top_k
     ways = [True] if top_k is None else [True, False] if d <= DENSE_LIMIT else [False]
     for dense in ways:
-        for keep in (True, False):
-            base = (size.dense if dense else size.projected) + (size.factors if keep else 0)
+        for keep in (True, False) if size.factors else (False,):
+            block = block_size(k, BLOCK if keep else WIDE_BLOCK)
+            base = size.dense if dense else size.projected + d * COLUMN * (block - block_size(k))
+            rows = size.rows if keep and not dense and size.rows**2 <= GRAM_LIMIT * d else 0
+            base += (size.factors if keep else 0) + 4 * 8 * rows**2
             made = 0 if keep else size.made
-            expand, along = size.triangles + made, size.along + made
+            expand, along, apply = size.triangles + made, size.along + made, size.along * block // k + made
             if max(expand if dense else 0, along) <= room - base:
-                expand, along = (_chunk(n, each, room - base, size.stretch) for each in (expand, along))
-                return Plan(dense, keep, expand, along, base)
+                expand, along, apply = (_chunk(n, each, room - base, size.stretch) for each in (expand, along, apply))
+                return Plan(dense, keep, expand, along, block, apply, rows, base)
     if top_k is None:
         raise MemoryError(
             f"The whole eigenbasis of {d:,} weights and {n:,} samples needs about {_gib(size.dense)}, "

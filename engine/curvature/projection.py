@@ -14,7 +14,7 @@ from torch import Tensor
 
 from engine.curvature import eigensolver
 from engine.curvature.covariances import Combination
-from engine.curvature.memory import BLOCK, WIDE_BLOCK, Plan
+from engine.curvature.memory import Plan
 from engine.curvature.moments import LayerMoments, Moments
 from engine.progress import Progress, silent
 from engine.results.jackknife import Jackknife
@@ -165,10 +165,17 @@ def in_eigenbasis(
         residuals = torch.linalg.norm((images["h"] - v * values.to(v)).double(), dim=0)
         blocks = {name: v.T @ image for name, image in images.items()}
     else:
-        leading = eigensolver.leading_eigenpairs(
-            lambda v: moments.apply(v, work.along), d, k,
-            device=device, dtype=dtype, tolerance=TOLERANCE[dtype], seed=seed, progress=progress,
-            block=BLOCK if work.keep and isinstance(moments, LayerMoments) else WIDE_BLOCK,
+
+        def apply(v: Float[Tensor, "d b"]) -> Float[Tensor, "d b"]:
+            return moments.apply(v, work.apply)
+
+        leading = None
+        if work.rows and isinstance(moments, LayerMoments):
+            leading = eigensolver.of_rows(moments.h(slice(0, moments.samples)), moments.samples, k, apply)
+            progress("eigenvectors", 1, 1)
+        leading = leading or eigensolver.leading_eigenpairs(
+            apply, d, k, device=device, dtype=dtype, tolerance=TOLERANCE[dtype], block=work.block, seed=seed,
+            progress=progress,
         )  # fmt: skip
         values, basis = leading.values, leading.vectors
         blocks = moments.project(basis, work.along, progress)

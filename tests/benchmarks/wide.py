@@ -163,7 +163,7 @@ def arpack(case: Case, problem: Problem, residual: float, last: float) -> dict[s
     counted.count()
 
     def product(v: np.ndarray) -> np.ndarray:
-        return moments.apply(torch.from_numpy(v.reshape(-1, 1)), work.along).numpy()[:, 0]
+        return moments.apply(torch.from_numpy(v.reshape(-1, 1)), work.apply).numpy()[:, 0]
 
     began = time.perf_counter()
     operator = LinearOperator((d, d), matvec=product, dtype=np.float32)
@@ -172,7 +172,7 @@ def arpack(case: Case, problem: Problem, residual: float, last: float) -> dict[s
     worst = 0.0
     for i in range(0, k, 10):
         v, lambdas = torch.from_numpy(vectors[:, i : i + 10].copy()), torch.from_numpy(values[i : i + 10].copy())
-        image = moments.apply(v, work.along)
+        image = moments.apply(v, work.apply)
         worst = max(worst, float(torch.linalg.norm(image - v * lambdas, dim=0).max()))
     return cost | {"solver": solver, "residual": worst / float(values[-1])}
 

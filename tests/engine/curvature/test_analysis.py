@@ -139,13 +139,24 @@ def test_samples_left_out_of_duality_stay_in_h_and_c(c):
 
 
 @pytest.mark.parametrize("top_k", [1, 4, 9])
-def test_the_projected_way_equals_the_dense_one(top_k, monkeypatch):
-    c = case("relu_bias", n=12)
-    whole, dense = run(c, "ce"), run(c, "ce", top_k=top_k)
+def test_the_projected_ways_equal_the_dense_one(top_k, monkeypatch):
+    c, stages = case("relu_bias", n=12), []
+
+    def results():
+        return run(c, "ce", top_k=top_k, progress=lambda stage, *_: stages.append(stage))
+
+    whole, dense = run(c, "ce"), results()
     monkeypatch.setattr("engine.curvature.memory.DENSE_LIMIT", 0)
-    projected = run(c, "ce", top_k=top_k)
+    by_products = results()
+    monkeypatch.setattr("engine.curvature.memory.GRAM_LIMIT", 10_000)
+    by_rows = results()
     assert dense.provenance.dimension == 16
-    for result in (dense, projected):
+    assert [stage for stage in dict.fromkeys(stages) if stage.startswith(("directions", "leading"))] == [
+        "directions from a dense matrix",
+        "leading directions by Lanczos, 2 vectors at a time",
+        "leading directions from the Gram matrix of 36 rows",
+    ], "said before the work"
+    for result in (dense, by_products, by_rows):
         assert result.k == top_k
         assert result.k < result.provenance.dimension
         assert result.residuals.shape == (top_k,)
@@ -296,8 +307,8 @@ def test_progress_is_told_and_may_stop_the_work():
 
     with pytest.raises(KeyboardInterrupt):
         run(case("relu"), "ce", progress=stop)
-    assert stages[0] == "pairs"
-    assert {"factors", "pairs", "moments", "eigenvectors"} == set(stages)
+    assert stages[:2] == ["directions from a dense matrix", "pairs"]
+    assert {"factors", "pairs", "moments", "eigenvectors"} == set(stages[1:])
 
 
 def test_the_same_seed_gives_the_same_anchors():

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from engine.curvature import eigensolver
+from engine.curvature.kronecker import Kronecker, Moment, Rows
+from engine.curvature.memory import BLOCK, WIDE_BLOCK, block_size
 from tests.reference import diagnostics, twins
 
 CPU = torch.device("cpu")
@@ -25,7 +27,7 @@ def leading(matrix, k, **settings):
     return eigensolver.leading_eigenpairs(lambda v: matrix @ v, matrix.shape[0], k, **settings)
 
 
-def planted(values, k, dtype=torch.float64):
+def planted(values, k, dtype=torch.float64, block=None):
     """Leading eigenpairs of a diagonal operator, held against what it was made of; columns it was multiplied with."""
     values = np.sort(np.asarray(values, dtype=np.float64))[::-1].copy()
     tolerance = 1e-5 if dtype == torch.float32 else 1e-9
@@ -35,7 +37,9 @@ def planted(values, k, dtype=torch.float64):
         columns.append(v.shape[1])
         return diagonal * v
 
-    result = eigensolver.leading_eigenpairs(apply, len(values), k, device=CPU, dtype=dtype, tolerance=tolerance)
+    result = eigensolver.leading_eigenpairs(
+        apply, len(values), k, device=CPU, dtype=dtype, tolerance=tolerance, block=block
+    )
     scale, rounding = np.abs(values).max() or 1.0, 40 * torch.finfo(dtype).eps
     assert np.abs(result.values.numpy() - values[:k]).max() <= tolerance * scale
     v = result.vectors.double()
@@ -81,6 +85,7 @@ DTYPES = [torch.float32, torch.float64]
 N = np.arange(1, 3001.0)
 SPECTRA = {
     "slow": (N**-1.0, 50),
+    "few": (N**-0.5, 5),
     "power law": (N**-1.5, 20),
     "steep": (N**-2.0, 100),
     "both signs": (np.r_[N**-1.5, -(N**-1.2)], 20),
@@ -119,10 +124,11 @@ def test_eigenvalues_that_are_there_many_times(times, sign, null, negative, dtyp
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("most", [BLOCK, WIDE_BLOCK])
 @pytest.mark.parametrize("name", SPECTRA)
-def test_no_more_products_than_arpack_needs_half_as_many_again(name, dtype):
+def test_no_more_products_than_arpack_needs_half_as_many_again(name, most, dtype):
     values, k = SPECTRA[name]
-    assert planted(values, k, dtype) <= 1.5 * columns_of_eigsh(values, k, dtype)
+    assert planted(values, k, dtype, block_size(k, most)) <= 1.5 * columns_of_eigsh(values, k, dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -139,6 +145,50 @@ def test_more_copies_than_a_block_is_wide(dtype):
 )  # fmt: skip
 def test_degenerate_operators(values, k, dtype):
     planted(values, k, dtype)
+
+
+@st.composite
+def rows(draw):
+    """Vectors of some samples, as products or written out, with weights of both signs, some of them 0."""
+    n, r, o, i, t = (draw(st.integers(1, most)) for most in (4, 3, 4, 5, 2))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 100)))
+    left, right, weight = (
+        torch.randn(*shape, generator=generator, dtype=torch.float64)
+        for shape in ((n, r, 1, t, o), (n, 1, t, i), (n, r))
+    )
+    x = Kronecker(left, right)
+    return Moment(Rows(x.written_out()) if draw(st.booleans()) else x, weight.relu() - draw(st.floats(0, 1)))
+
+
+@given(moment=rows(), k=st.integers(1, 4))
+@settings(max_examples=40, deadline=None)
+def test_leading_eigenpairs_from_the_gram_matrix_of_the_rows(moment, k):
+    """Against numpy on the sum of all w x xᵀ; where fewer than k eigenvalues are positive it says so."""
+    x, n = moment.x.written_out().flatten(0, 1), moment.x.samples
+    matrix = (x.T * moment.weight.flatten()) @ x / n
+    values = np.linalg.eigvalsh(matrix.numpy())[::-1]
+    result = eigensolver.of_rows(moment, n, k, lambda v: matrix @ v)
+    scale = np.abs(values).max()
+    if len(values) < k or values[k - 1] <= 1e-10 * scale:
+        assert result is None or values[k - 1] > 0
+        return
+    twins.compare(result.values, values[:k], 1e-9, "eigenvalues")
+    twins.compare(result.vectors.T @ result.vectors, np.eye(k), 1e-9, "orthonormal")
+    twins.compare(moment.x.gram(), x @ x.T, 1e-12, "Gram matrix")
+    assert float(result.residuals.max()) <= 1e-9 * scale
+
+
+def test_the_gram_matrix_of_a_linear_layer_in_closed_form():
+    """H = (2/K) I ⊗ E[a aᵀ] of K outputs: every eigenvalue of E[a aᵀ] K times."""
+    outputs, n = 3, 4
+    a = torch.randn(n, 1, 1, 6, generator=torch.Generator().manual_seed(0))
+    left = torch.eye(outputs).expand(n, -1, -1)[:, :, None, None]
+    moment = Moment(Kronecker(left, a), torch.full((n, outputs), 2 / outputs))
+    second = torch.linalg.eigvalsh(a[:, 0, 0].T.double() @ a[:, 0, 0].double() / n).flip(0)[:n]
+    matrix = torch.kron(torch.eye(outputs), (a[:, 0, 0].T @ a[:, 0, 0]) / n) * 2 / outputs
+    result = eigensolver.of_rows(moment, n, n * outputs, lambda v: matrix @ v)
+    twins.compare(result.values, (2 / outputs * second).repeat_interleave(outputs), 1e-5, "eigenvalues")
+    assert float(result.residuals.max()) < 1e-6 * float(result.values[0])
 
 
 def test_no_convergence_is_said():
