@@ -100,7 +100,7 @@ def _train(command: commands.TrainCommand, session: Session) -> str:
 
 @work.register
 def _film(command: commands.FilmCommand, session: Session) -> str:
-    from engine.runs.recorder import Camera  # loads torch
+    from engine.runs.camera import Camera  # loads torch
 
     session.finished = "Every frame is kept."
     return Camera(_pipeline(command, session), _located(command.request)).shoot()

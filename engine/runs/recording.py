@@ -4,9 +4,9 @@
     films/<film>/control/manifest.json    what those who watch wish
     films/<film>/watched/manifest.json    when one of them last looked
     films/<film>/frames/00012/            the pictures of the frame at epoch 12
-    films/<film>/weights/00012/           what the next frame starts from (engine.runs.recorder)
+    films/<film>/weights/00012/           what the next frame starts from (engine.runs.camera)
 
-Imports no torch: pages read films and steer them here; engine.runs.recorder shoots them.
+Imports no torch: pages read films and steer them here; engine.runs.camera shoots them.
 """
 
 import dataclasses

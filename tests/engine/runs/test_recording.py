@@ -18,8 +18,8 @@ from engine.curvature.analyze import analyze
 from engine.data.datasets import load
 from engine.models.networks import build
 from engine.runs import eviction, recording
+from engine.runs.camera import Camera
 from engine.runs.pipeline import Pipeline
-from engine.runs.recorder import Camera
 from engine.runs.recording import Control, Frame
 from engine.training.sgd import train
 from tests.small import assert_same, pixels, saved
@@ -246,7 +246,7 @@ def test_a_look_keeps_it_alive_and_is_told_seldom(tmp_path, monkeypatch):
 
 
 def test_only_the_last_frames_and_the_newest_films_are_kept(tmp_path, request_, monkeypatch):
-    monkeypatch.setattr("engine.runs.recorder.KEPT_FRAMES", 3)
+    monkeypatch.setattr("engine.runs.camera.KEPT_FRAMES", 3)
     monkeypatch.setattr(recording, "KEPT_FILMS", 2)
     store = Store(tmp_path)
     film = shot(store, request_, *steps(4))
