@@ -148,13 +148,14 @@ class Jobs:
     def kill(self, job: Job) -> None:
         """End a job's process now and all that it started, on any system, if it is still its own; never the process
         that asks. Some may end meanwhile: psutil kills no other that has got their id."""
-        process = _process(self.job(job.id) or job)
-        if process is None or process.pid == os.getpid():
+        job = self.job(job.id) or job
+        own = process(job.pid, job.started)
+        if own is None or own.pid == os.getpid():
             return
-        family = [process]
+        family = [own]
         with contextlib.suppress(psutil.Error):
-            process.suspend()  # it starts no more while its children are listed
-            family += process.children(recursive=True)
+            own.suspend()  # it starts no more while its children are listed
+            family += own.children(recursive=True)
         for member in family:
             with contextlib.suppress(psutil.Error):
                 member.kill()
@@ -276,7 +277,7 @@ def wait_for_turn(
 
 def _state(job: Job) -> Progress:
     # Looked at first: a worker that ends in between has written its last word by then.
-    alive = job.folder in _UNREAPED or _process(job) is not None
+    alive = job.folder in _UNREAPED or process(job.pid, job.started) is not None
     progress = read_progress(job.folder) or Progress()
     if progress.state != "running" or alive:
         return progress
@@ -288,12 +289,12 @@ def _state(job: Job) -> Progress:
     return replace(progress, state=state, seconds_left=None, message=message)
 
 
-def _process(job: Job) -> psutil.Process | None:
-    """A job's process; None if it has ended, or if its id belongs to another by now."""
+def process(pid: int, started: float) -> psutil.Process | None:
+    """A process by its id and when it began; None if it has ended, or if its id belongs to another by now."""
     with contextlib.suppress(psutil.Error, ValueError):
-        process = psutil.Process(job.pid)
-        own = abs(process.create_time() - job.started) < START_SLACK_SECONDS
-        return process if own and process.status() != psutil.STATUS_ZOMBIE else None
+        one = psutil.Process(pid)
+        own = abs(one.create_time() - started) < START_SLACK_SECONDS
+        return one if own and one.status() != psutil.STATUS_ZOMBIE else None
     return None
 
 

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.curvature.analyze import analyze
+    from engine.recorder import Recorder
     from engine.results.analysis import Analysis
 
 __version__ = "0.1.0"
-__all__ = ["Analysis", "analyze"]
+__all__ = ["Analysis", "Recorder", "analyze"]
 
 
 def __getattr__(name: str) -> Any:
@@ -34,6 +35,10 @@ def __getattr__(name: str) -> Any:
         from engine.curvature.analyze import analyze  # loads torch
 
         return analyze
+    if name == "Recorder":
+        from engine.recorder import Recorder  # loads torch
+
+        return Recorder
     if name == "Analysis":
         from engine.results.analysis import Analysis  # loads NumPy
 

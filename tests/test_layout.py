@@ -36,6 +36,7 @@ FLOORS = (
     ("pages.state",),
     ("engine.__main__",),
     ("engine.cli",),
+    ("engine.recorder",),
     ("engine.samples", "engine.sweeps"),
     ("engine.runs",),
     ("engine.curvature",),

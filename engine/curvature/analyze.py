@@ -15,10 +15,10 @@ from engine.curvature import covariances
 from engine.curvature.covariances import Combination
 from engine.curvature.factors import LayerFactors, Survey, Tail
 from engine.curvature.inputs import Output, read
-from engine.curvature.joint import JointTail
+from engine.curvature.joint import JointSurvey, JointTail
 from engine.curvature.joint_moments import JointMoments
 from engine.curvature.layers import check_layers
-from engine.curvature.memory import plan
+from engine.curvature.memory import Plan, plan
 from engine.curvature.moments import Moments
 from engine.curvature.projection import in_eigenbasis
 from engine.curvature.resampling import left_out, replicates, sample_spectra, times_drawn
@@ -93,7 +93,61 @@ def analyze(
     Raises ValueError or TypeError saying what was given, what is possible and what to do; MemoryError,
     before any work, when the work cannot fit.
     """
-    began, report = time.perf_counter(), progress or silent
+    settings: dict[str, Any] = {
+        "layer": layer, "loss": loss, "batch_size": batch_size, "anchors_per_class": anchors_per_class, "top_k": top_k,
+        "device": device, "dtype": dtype, "seed": seed, "bias": bias, "curvature": curvature, "spectra": spectra,
+        "bootstrap": bootstrap, "names": names, "output": output,
+    }  # fmt: skip
+    return matrices(surveyed(model, inputs, targets, progress or silent, **settings), progress or silent)
+
+
+@dataclass(frozen=True, eq=False)
+class Surveyed:
+    """What one look at all samples leaves for the matrices. tail: None where the factors are kept: neither network nor
+    samples are needed then, and another process may go on. k: directions; origin: the result's provenance but for the
+    seconds; the rest as `analyze` takes it."""
+
+    tail: Tail | JointTail | None
+    survey: Survey | JointSurvey
+    work: Plan
+    k: int
+    dtype: torch.dtype
+    origin: Mapping[str, Any]
+    names: tuple[str, ...] | None
+    spectra: int
+    bootstrap: int
+    seconds: float
+
+    @property
+    def size(self) -> int:
+        """Bytes of the factors; 0 where they are not kept."""
+        kept = self.survey.kept if isinstance(self.survey, Survey) else None
+        return 0 if kept is None else sum(x.numel() * x.element_size() for x in vars(kept).values() if x is not None)
+
+
+def surveyed(
+    model: nn.Module,
+    inputs: Any,
+    targets: Any,
+    progress: Progress,
+    *,
+    layer: str | Sequence[str],
+    loss: LossLike,
+    batch_size: int,
+    anchors_per_class: int | None,
+    top_k: int | None,
+    device: str,
+    dtype: str,
+    seed: int,
+    bias: bool,
+    curvature: str,
+    spectra: int,
+    bootstrap: int,
+    names: Sequence[str] | None = None,
+    output: Output = None,
+) -> Surveyed:
+    """The part of `analyze` that takes the network. Errors: as there."""
+    began = time.perf_counter()
     where, working = resolve(device), precision(dtype)
     require(spectra >= 0, f"spectra is a number of samples from 0, not {spectra}.")
     require(bootstrap >= 0, f"bootstrap is a number of resamples from 0, not {bootstrap}.")
@@ -123,22 +177,70 @@ def analyze(
         top_k = None if k == d else top_k  # all directions are no leading ones
         require(1 <= k <= d, f"top_k must lie in 1 … {d}, the weights of {studied}; not {top_k}.")
         work = plan(n=n, d=d, size=tail.memory(top_k), top_k=top_k, free=free_memory(where))
-        report(work.words, 0, 1)
+        progress(work.words, 0, 1)
+        named = covariances.combinations(batch_size)
+        survey: Survey | JointSurvey
         if isinstance(tail, JointTail):
-            subject = _several_layers(tail, batch_size, report)
+            survey, own = tail.survey(progress), _of_several(tail)
         else:
-            if chosen is None or set(chosen) - set(covariances.combinations(batch_size)):
-                tail.pair(anchors_per_class, seed, report)
-            subject = _one_layer(tail, tail.survey(work.keep, report), batch_size, anchors_per_class, chosen)
+            if chosen is None or set(chosen) - set(named):
+                tail.pair(anchors_per_class, seed, progress)
+            survey = tail.survey(work.keep, progress)
+            own = _of_one(tail, survey, anchors_per_class)
+    origin = own | {
+        "layer": "+".join(layers), "loss": tail.loss.name, "samples": n, "batch_size": batch_size, "dtype": dtype,
+        "device": device_name(where), "seed": seed, "bias": bias, "curvature": tail.kind,
+        "mean_loss": survey.mean_loss, "accuracy": survey.accuracy, "remarks": (*samples.notes, *tail.notes),
+    }  # fmt: skip
+    kept = isinstance(survey, Survey) and survey.kept is not None
+    return Surveyed(
+        None if kept else tail, survey, work, k, working, origin, chosen, spectra, bootstrap,
+        time.perf_counter() - began,
+    )  # fmt: skip
+
+
+def _of_one(tail: Tail, survey: Survey, anchors_per_class: int | None) -> dict[str, Any]:
+    """What is to be told of one layer alone."""
+    ((d_out, d_in),) = tail.shapes
+    return {
+        "d_out": d_out,
+        "d_in": d_in,
+        "anchors_per_class": anchors_per_class,
+        "unpaired": len(survey.paired) - int(survey.paired.sum()),
+        "sigma_w2": survey.sigma_w2,
+        "places": tail.places,
+        "exact": tail.exact,
+        "fit": survey.fit if tail.places > 1 else (),
+    }
+
+
+def _of_several(tail: JointTail) -> dict[str, Any]:
+    return {
+        "d_out": sum(d_out for d_out, _ in tail.shapes),
+        "d_in": sum(d_in for _, d_in in tail.shapes),
+        "shapes": tail.shapes,
+        "anchors_per_class": None,
+        "unpaired": len(tail.targets),
+        "sigma_w2": 0.0,
+    }
+
+
+def matrices(about: Surveyed, progress: Progress = silent) -> Analysis:
+    """The rest of `analyze`: every matrix in the eigenbasis of H."""
+    began, n, seed = time.perf_counter(), about.origin["samples"], about.origin["seed"]
+    work, working, k = about.work, about.dtype, about.k
+    with torch.inference_mode(False), _exact_products():
+        survey = about.survey
+        subject = _several_layers(about, survey) if isinstance(survey, JointSurvey) else _one_layer(about, survey)
 
         def diagonals_of(basis: Float[Tensor, "d k"], counts: Float[Tensor, "s n"]) -> dict[str, Float[ndarray, "s k"]]:
-            return replicates(subject.moments, subject.combinations, basis.to(working), counts, work.along, report)
+            return replicates(subject.moments, subject.combinations, basis.to(working), counts, work.along, progress)
 
         def draw_spectra(basis: Float[Tensor, "d k"]) -> Spectra | None:
-            if not spectra or subject.some is None:
+            if not about.spectra or subject.some is None:
                 return None
             with torch.inference_mode(False), _exact_products():
-                return sample_spectra(subject.some, n, basis.to(working), spectra, seed, work.along, report)
+                return sample_spectra(subject.some, n, basis.to(working), about.spectra, seed, work.along, progress)
 
         def draw_jackknife(basis: Float[Tensor, "d k"]) -> Jackknife:
             edges = stretches(k)
@@ -147,13 +249,13 @@ def analyze(
                 return Jackknife(edges, diagonals_of(basis[:, torch.from_numpy(places(edges))], counts))
 
         source = in_eigenbasis(
-            subject.moments, subject.combinations, work, k, working, seed=seed, progress=report,
+            subject.moments, subject.combinations, work, k, working, seed=seed, progress=progress,
             draw_spectra=draw_spectra, draw_jackknife=draw_jackknife,
         )  # fmt: skip
-        diagonals = source.diagonals(report)
+        diagonals = source.diagonals(progress)
         resampled = {}
-        if bootstrap:
-            resampled = diagonals_of(source.basis, times_drawn(n, bootstrap, seed))
+        if about.bootstrap:
+            resampled = diagonals_of(source.basis, times_drawn(n, about.bootstrap, seed))
         eigenvalues = source.eigenvalues.cpu().numpy()
         return Analysis(
             eigenvalues=eigenvalues,
@@ -165,66 +267,36 @@ def analyze(
             noise_floor=noise_floor(working, eigenvalues),
             replicates=resampled,
             source=source,
-            provenance=Provenance(
-                layer="+".join(layers), loss=tail.loss.name, samples=n, batch_size=batch_size,
-                dtype=dtype, device=device_name(where), seed=seed, bias=bias, **subject.origin,
-                remarks=(*samples.notes, *tail.notes), seconds=time.perf_counter() - began,
-            ),
-        )  # fmt: skip
+            provenance=Provenance(**about.origin, seconds=about.seconds + time.perf_counter() - began),
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class _Subject:
-    """What is analysed. origin: what only it knows of the result's provenance; some: the factors of some samples, where
-    they have any."""
+    """What is analysed. some: the factors of some samples, where they have any."""
 
     moments: Moments
     combinations: Mapping[str, Combination]
-    origin: Mapping[str, Any]
     some: Callable[[Int[Tensor, " m"]], LayerFactors] | None = None
 
 
-def _one_layer(
-    tail: Tail, survey: Survey, batch_size: int, anchors_per_class: int | None, chosen: tuple[str, ...] | None
-) -> _Subject:
-    ((d_out, d_in),) = tail.shapes
-    origin = {
-        "d_out": d_out,
-        "d_in": d_in,
-        "anchors_per_class": anchors_per_class,
-        "unpaired": len(survey.paired) - int(survey.paired.sum()),
-        "curvature": tail.kind,
-        "sigma_w2": survey.sigma_w2,
-        "mean_loss": survey.mean_loss,
-        "accuracy": survey.accuracy,
-        "places": tail.places,
-        "exact": tail.exact,
-        "fit": survey.fit if tail.places > 1 else (),
-    }
-    named = covariances.combinations(batch_size, survey)
-    if chosen is not None:
-        missing = [name for name in chosen if name not in named]
+def _one_layer(about: Surveyed, survey: Survey) -> _Subject:
+    tail = about.tail
+    assert not isinstance(tail, JointTail), "its survey is another"
+    named = covariances.combinations(about.origin["batch_size"], survey)
+    if about.names is not None:
+        missing = [name for name in about.names if name not in named]
         require(not missing, f"No sample has a partner, so there is no {', '.join(missing)}.")
-        named = {name: named[name] for name in ("H", *chosen)}
-    some = tail.factors if survey.kept is None else survey.kept.__getitem__
-    return _Subject(covariances.moments(tail, survey, named), named, origin, some)
+        named = {name: named[name] for name in ("H", *about.names)}
+    factors = tail.factors if tail is not None else None
+    some = factors if survey.kept is None else survey.kept.__getitem__
+    return _Subject(covariances.moments(tail, survey, named), named, some)
 
 
-def _several_layers(tail: JointTail, batch_size: int, progress: Progress) -> _Subject:
-    named = covariances.combinations(batch_size)
-    survey = tail.survey(progress)
-    origin = {
-        "d_out": sum(d_out for d_out, _ in tail.shapes),
-        "d_in": sum(d_in for _, d_in in tail.shapes),
-        "shapes": tail.shapes,
-        "anchors_per_class": None,
-        "unpaired": len(tail.targets),
-        "curvature": tail.kind,
-        "sigma_w2": 0.0,
-        "mean_loss": survey.mean_loss,
-        "accuracy": survey.accuracy,
-    }
-    return _Subject(JointMoments(tail, survey.gradient, len(tail.targets)), named, origin)
+def _several_layers(about: Surveyed, survey: JointSurvey) -> _Subject:
+    assert isinstance(about.tail, JointTail), "none of its factors are kept"
+    named = covariances.combinations(about.origin["batch_size"])
+    return _Subject(JointMoments(about.tail, survey.gradient, about.origin["samples"]), named)
 
 
 class _exact_products:

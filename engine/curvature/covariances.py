@@ -65,14 +65,17 @@ def terms(factors: LayerFactors) -> Terms:
     return Terms(quadratic, linear)
 
 
-def moments(tail: Tail, survey: Survey, named: Mapping[str, Combination]) -> LayerMoments:
-    """Those of `terms` over all samples that these matrices are made of."""
+def moments(tail: Tail | None, survey: Survey, named: Mapping[str, Combination]) -> LayerMoments:
+    """Those of `terms` over all samples that these matrices are made of. tail: what makes factors that are not kept."""
     needed = {moment for combination in named.values() for _, moment in combination.moments}
     means = {name for combination in named.values() for _, *pair in combination.means for name in pair} | {"g"}
     pairs = int(survey.paired.sum())
 
     def factors(rows: slice, dual: bool = True) -> LayerFactors:
-        return tail.factors(rows, dual) if survey.kept is None else survey.kept[rows]
+        if survey.kept is not None:
+            return survey.kept[rows]
+        assert tail is not None, "it makes those that are not kept"
+        return tail.factors(rows, dual)
 
     def of(rows: slice) -> Terms:
         every = terms(factors(rows))

@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from cache.jobs import process
 from cache.store import Entry, Store
 from engine.config.kinds import KINDS
-from engine.config.requests import AnalysisRequest, RunRequest, analysis_request, run_request
+from engine.config.requests import AnalysisRequest, RunRequest, analysis_request, key, run_request
 from engine.curvature.memory import DENSE_LIMIT
 from engine.errors import require
 from engine.models.architectures import shapes, usual_layer
@@ -30,6 +31,7 @@ CHECK = "check"
 # What a run takes from its record as it stands there.
 _AS_WRITTEN = ("fingerprint", "data_name", "samples", "device", "created", "finished", "end")
 PAPERS = ("mlp", "cnn")
+BROUGHT = ("model", "data", "loss")  # what a command may have to be given for a recorded run
 LEADING = 100  # directions of a larger layer that are analysed unasked
 # Characters of a name: what a menu shows in one line.
 LABEL_LENGTH = 60
@@ -60,13 +62,42 @@ class History:
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """What is known of a run that a script of its user's trained, see engine.recorder. optimizer: in words, empty where
+    it was not told; plain: whether its steps are the gradient's, as in the paper; bring: what a command must be given
+    to have network, data or loss again (model, data, loss: file.py:name each, empty where the script did not say);
+    process, began: of the script."""
+
+    optimizer: str
+    plain: bool
+    bring: Mapping[str, str]
+    process: int
+    began: float
+
+    @property
+    def alive(self) -> bool:
+        """Whether the script is still at work."""
+        return process(self.process, self.began) is not None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What has to be known of the numbers."""
+        if self.plain or not self.optimizer:
+            return ()
+        return (
+            f"Trained with {self.optimizer}: C is the noise of the mini-batch's gradient, not of the step that "
+            f"{self.optimizer} makes of it.",
+        )
+
+
+@dataclass(frozen=True)
 class Run:
     """One training run. finished: whether it reached its end, which `end` tells in a sentence; an unfinished
     one is at work or was interrupted. checkpoints: epochs whose weights are kept. fingerprint: of the data.
     label: the name its user gave it, empty without one. layers: (d_out, d_in) of the layers that can be studied, by
     name, in the order of their use; places: at how many places of a sample each is used, one where it is not told;
     kinds: linear or convolution, linear where it is not told; studied: the layer that is studied unless another one is
-    named."""
+    named; recorded: of a run that a script of its user's trained, of others None."""
 
     key: str
     request: RunRequest
@@ -85,6 +116,7 @@ class Run:
     places: Mapping[str, int] = field(default_factory=dict)
     kinds: Mapping[str, str] = field(default_factory=dict)
     studied: str = ""
+    recorded: Recorded | None = None
 
     @property
     def last_epoch(self) -> int:
@@ -139,6 +171,7 @@ def run(store: Store, key: str) -> Run | None:
             places=meta.get("places", {}),
             kinds=meta.get("kinds", {}),
             studied=meta.get("studied") or usual_layer(order),
+            recorded=Recorded(**meta["recorded"]) if "recorded" in meta else None,
             **{name: meta[name] for name in _AS_WRITTEN},
         )
     except (KeyError, TypeError, ValueError):
@@ -235,6 +268,28 @@ def chosen_epochs(words: Iterable[str], run: Run) -> tuple[int, ...]:
 def no_checkpoint(run: Run, epoch: int | str) -> str:
     """The sentence that refuses an epoch."""
     return f"Run {run.key} has no checkpoint of epoch {epoch}; it has {', '.join(map(str, run.checkpoints)) or 'none'}."
+
+
+def elsewhere(run: Run) -> str:
+    """The sentence that tells where the network of a recorded run is."""
+    bring = {} if run.recorded is None else run.recorded.bring
+    words = " ".join(f"--{name} {bring[name] or f'{name}.py:name'}" for name in BROUGHT if name in bring)
+    return (
+        f"Run {run.key} was trained by a script of your own: its network is there, and not in the cache. Ask the "
+        f"script's recorder, or name the files and functions that bring it: {words}."
+    )
+
+
+def refusals(store: Store, run: str) -> tuple[str, ...]:
+    """Why analyses of a recorded run were not made, a sentence each."""
+    entries = (store.read("runs", run, "refusals", name) for name in store.list("runs", run, "refusals"))
+    return tuple(str(entry.meta["sentence"]) for entry in entries if entry is not None)
+
+
+def refuse(store: Store, request: AnalysisRequest, sentence: str) -> None:
+    """Keep why an analysis of a recorded run was not made."""
+    where = f"Epoch {request.epoch}, layer {request.layer}"
+    store.write(("runs", request.run, "refusals", key(request)), {"sentence": f"{where}: {sentence}"})
 
 
 def analyses(store: Store, run: str) -> tuple[Analysed, ...]:

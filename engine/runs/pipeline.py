@@ -21,16 +21,20 @@ from cache.progress import Stopped
 from cache.store import Store
 from engine.config.requests import AnalysisRequest, DataRequest, RunRequest, key, to_json
 from engine.curvature.analyze import analyze
+from engine.curvature.criteria import criterion
+from engine.curvature.inputs import Inputs
 from engine.curvature.verify import verify
 from engine.data.datasets import Dataset, load
 from engine.device import resolve
 from engine.errors import require
+from engine.losses import LossLike
 from engine.models.architectures import check_fit
 from engine.models.networks import build, layers, studied_layer
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
 from engine.results.record import Check
 from engine.runs import eviction, library
+from engine.runs.brought import Brought, Samples, kept_samples
 from engine.runs.external import steps
 from engine.runs.library import Run, checkpoint_name
 from engine.training.sgd import MOMENTUM, Step, steadily, train
@@ -44,13 +48,15 @@ RECORD_SECONDS = 0.3  # between two writes of the epochs so far: for the eye, th
 @dataclass(frozen=True)
 class Pipeline:
     """The jobs on one store and one device. progress(stage, done, total) hears how far they are; should_stop()
-    is asked between epochs and stages, and ends the work with Stopped; download allows fetching data sets."""
+    is asked between epochs and stages, and ends the work with Stopped; download allows fetching data sets; brought:
+    what the cache does not hold of a run that was recorded elsewhere."""
 
     store: Store
     device: str = "auto"
     progress: Progress = silent
     should_stop: Callable[[], bool] = lambda: False
     download: bool = False
+    brought: Brought = field(default_factory=Brought, repr=False)
     _loaded: dict[DataRequest, Dataset] = field(default_factory=dict, repr=False)
 
     def data(self, request: DataRequest) -> Dataset:
@@ -196,8 +202,15 @@ class Pipeline:
         if cached is not None and self._complete(cached, request):
             return cached
         network = self.restore(run.key, request.epoch, request.samples, request.seed)
-        began = time.perf_counter()
-        result = self.measure(*network, run.request.loss, request, self.tell)
+        return self.keep(run, request, self.measure(*network, self.loss(run), request, self.tell))
+
+    def keep(self, run: Run, request: AnalysisRequest, result: Analysis) -> Analysis:
+        """Keep a fresh analysis of a run; as it is kept."""
+        began, name = time.perf_counter(), key(request, run.fingerprint)
+        if run.recorded is not None:
+            told = result.provenance
+            told = dataclasses.replace(told, remarks=(*told.remarks, *run.recorded.remarks))
+            result = dataclasses.replace(result, provenance=told)
         # What a first look needs is kept first: the rest takes seconds more.
         first = result.kept(("C",), BLOCK)
         self._write(run.key, name, request, first)
@@ -211,16 +224,17 @@ class Pipeline:
         closely = {m: result.projected(m, wide).astype(np.float32) for m in CLOSELY if m in result.names}
         blocks = {**first.blocks, **closely}
         complete = dataclasses.replace(first, blocks=blocks, wholes=wholes, spectra=spectra)
-        self._write(run.key, name, request, complete, seconds=time.perf_counter() - began)
+        seconds = result.provenance.seconds + time.perf_counter() - began
+        self._write(run.key, name, request, complete, seconds)
         eviction.make_room(self.store, spare=(run.key, name))
         return complete
 
     def measure(
-        self, model: nn.Module, inputs: Tensor, targets: Tensor, loss: str, request: AnalysisRequest, tell: Progress
+        self, model: nn.Module, inputs: Any, targets: Tensor, loss: LossLike, request: AnalysisRequest, tell: Progress
     ) -> Analysis:
         """The analysis of a network as it is in memory, with the request's settings; nothing is kept."""
-        settings = {name: value for name, value in vars(request).items() if name not in ("run", "epoch", "samples")}
-        return analyze(model, inputs, targets, loss=loss, device=self.device, progress=tell, **settings)
+        more = settings(request) | {"device": self.device, "output": self.brought.output}
+        return analyze(model, inputs, targets, loss=loss, progress=tell, **more)
 
     @staticmethod
     def _complete(analysis: Analysis, request: AnalysisRequest) -> bool:
@@ -232,7 +246,8 @@ class Pipeline:
     def check(self, run: str, epoch: int, layer: str) -> tuple[Check, ...]:
         """Some numbers of the newest analysis of this checkpoint and layer once more, by brute force, kept
         beside it; see engine.curvature.verify. ValueError where there is none, and as `restore`."""
-        run = library.find(self.store, run).key
+        trained_run = library.find(self.store, run)
+        run = trained_run.key
         analysed = library.analyses(self.store, run)
         made = [one for one in analysed if (one.request.epoch, one.request.layer) == (epoch, layer)]
         require(bool(made), f"Epoch {epoch} of run {run}, layer {layer}, is not analysed. Analyse it first.")
@@ -240,31 +255,59 @@ class Pipeline:
         if analysis is None:
             raise ValueError(f"The analysis of epoch {epoch} of run {run} was damaged. Analyse it again.")
         network = self.restore(run, epoch, made[-1].request.samples, made[-1].request.seed)
-        checks = verify(*network, analysis, self.tell)
+        loss = self.loss(trained_run)
+        own = None if isinstance(loss, str) else loss
+        checks = verify(*network, analysis, self.tell, own, self.brought.output)
         record = {"checks": [dataclasses.asdict(check) for check in checks]}
         self.store.write(("runs", run, "analyses", made[-1].key, library.CHECK), record)
         return checks
 
-    def restore(
-        self, run: str, epoch: int, samples: int | None = None, seed: int = 0
-    ) -> tuple[nn.Module, Tensor, Tensor]:
+    def restore(self, run: str, epoch: int, samples: int | None = None, seed: int = 0) -> tuple[nn.Module, Any, Tensor]:
         """The network at a checkpoint, and the inputs (n, …) and targets (n,) that it is analysed on: the
         run's training samples, or so many of them drawn with the seed.
 
         A checkpoint lost to damage is trained again first. Raises Stopped, and ValueError where there is no
-        such run or checkpoint, or its data have changed."""
+        such run or checkpoint, its data have changed, or its network is elsewhere."""
         trained_run = library.find(self.store, run)
-        data = self.data(trained_run.request.data)
-        require(
-            data.fingerprint == trained_run.fingerprint,
-            f"The data {trained_run.data_name} have changed since run {trained_run.key} was trained. Train again on "
-            "them.",
-        )
-        model = build(trained_run.request.model, trained_run.request.seed)
+        inputs, targets = self.samples(trained_run)
         weights = self._checkpoint(trained_run, epoch)
-        model.load_state_dict({k: v for k, v in weights.items() if not k.startswith(MOMENTUM)})
-        chosen = _draw(len(data.train_x), samples, seed)
-        return model.eval(), data.train_x[chosen], data.train_y[chosen]
+        if trained_run.recorded is None:
+            model = build(trained_run.request.model, trained_run.request.seed)
+            model.load_state_dict({k: v for k, v in weights.items() if not k.startswith(MOMENTUM)})
+        else:
+            model = self.brought.network(trained_run, weights)
+        chosen = drawn(len(targets), samples, seed)
+        return model.eval(), inputs[chosen], targets[chosen]
+
+    def stored(self, request: DataRequest) -> Samples:
+        """The training samples of a data set."""
+        data = self.data(request)
+        return Samples(data.train_x, data.train_y, data.fingerprint, data.name, data.class_names)
+
+    def samples(self, run: Run) -> tuple[Any, Tensor]:
+        """All training samples of a run. ValueError where they have changed, or are elsewhere."""
+        here = None if run.recorded is None else self.brought.samples or kept_samples(self.store, run)
+        if here is None:
+            require(run.recorded is None or "data" not in run.recorded.bring, library.elsewhere(run))
+            here = self.stored(run.request.data)
+        else:
+            here = Samples.of(Inputs.of(here.inputs), here.targets)  # they may have been written to since
+        require(
+            here.fingerprint == run.fingerprint,
+            f"The data {run.data_name} have changed since run {run.key} was trained. Train again on them.",
+        )
+        return here.inputs, here.targets
+
+    def loss(self, run: Run) -> LossLike:
+        """The loss of a run, brought where a name does not tell it."""
+        if run.recorded is None or "loss" not in run.recorded.bring:
+            return run.request.loss
+        loss = self.brought.loss
+        if loss is None:
+            raise ValueError(library.elsewhere(run))
+        name = criterion(loss).name
+        require(name == run.request.loss, f"Run {run.key} has the loss {run.request.loss}, not {name}. Bring that one.")
+        return loss
 
     def _write(
         self, run: str, name: str, request: AnalysisRequest, result: Analysis, seconds: float | None = None
@@ -283,7 +326,7 @@ class Pipeline:
         weights = self.weights(*parts)
         if weights is None and epoch in (self._record(run.key) or {}).get("kept", ()):
             require(
-                not run.request.weights,
+                not run.request.weights and run.recorded is None,
                 f"The checkpoint of epoch {epoch} of run {run.key} is damaged or lost, and it was trained elsewhere: "
                 "load its file again.",
             )
@@ -300,7 +343,13 @@ class Pipeline:
             raise Stopped
 
 
-def _draw(available: int, samples: int | None, seed: int) -> Tensor | slice:
+def settings(request: AnalysisRequest) -> dict[str, Any]:
+    """What `analyze` takes of a request."""
+    return {name: value for name, value in vars(request).items() if name not in ("run", "epoch", "samples")}
+
+
+def drawn(available: int, samples: int | None, seed: int) -> Tensor | slice:
+    """Which of the samples are analysed, drawn with the seed; all for None."""
     if samples is None or samples >= available:
         return slice(None)
     require(samples >= 1, f"samples must be at least 1, not {samples}.")

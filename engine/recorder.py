@@ -1,0 +1,253 @@
+"""A training script of one's own, recorded: its weights and what they measure, beside all other runs.
+
+    from engine import Recorder
+    recorder = Recorder("my run", model, data=(images, labels), loss="ce", batch_size=64, layers=["fc2", "conv2"])
+    for epoch in range(1, epochs + 1):
+        train_one_epoch(...)
+        recorder.record(epoch, loss=..., accuracy=...)
+
+Training is the same with and without it, bit for bit. What is recorded is kept at once; the matrices of an analysis are
+made from its factors by a process of its own (engine.runs.matrices), which needs nothing of the script.
+"""
+
+import os
+import secrets
+import time
+import warnings
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from operator import index
+from pathlib import Path
+from typing import Any, SupportsIndex
+
+import torch
+from torch import nn
+
+from cache.store import Store
+from engine.config.fields import declared
+from engine.config.requests import AnalysisRequest, DataRequest, joined
+from engine.curvature.analyze import matrices, surveyed
+from engine.curvature.autodiff import copied
+from engine.curvature.inputs import Output
+from engine.curvature.layers import check_layers
+from engine.device import resolve
+from engine.errors import require
+from engine.losses import LossLike
+from engine.progress import silent
+from engine.results.analysis import Analysis
+from engine.results.record import Check
+from engine.runs import depth, library
+from engine.runs.brought import Brought, keep_samples, samples, unwrapped
+from engine.runs.library import Run, checkpoint_name
+from engine.runs.matrices import Maker
+from engine.runs.pipeline import Pipeline, drawn, settings
+from engine.runs.recorded import Optimizer, begun, ended, untouched
+from engine.samples import collect
+from engine.units import words
+
+# Factors above it are not handed over: the script makes the matrices itself, and waits.
+HANDED_BYTES = 2**30
+WAITING = 2  # analyses that may wait for their matrices before the script waits for them
+_SETTINGS = {name for name in declared(AnalysisRequest) if name not in ("layer", "batch_size")}
+_MEASURED = {"train_loss": "mean_loss", "train_accuracy": "accuracy"}
+
+
+class Recorder:
+    """Records the training of `model`. key: of its run.
+
+    name: of the run, on all pages. data: what H and C are means over: (inputs, targets) as `engine.analyze` takes them,
+    a Dataset or a DataLoader that does not shuffle, read once, or the name or path of a data set. It is fingerprinted,
+    and kept only if keep_data. loss, output, device: as `engine.analyze` takes them. batch_size: B of the training.
+    layers: analysed at every `record`, "all" for each there is; those joined by "+" jointly. optimizer: torch's, or its
+    name. files: where network, data and loss are to be had again, such as {"model": "mynet.py:build", "data":
+    "mydata.py:load"}: the commands that pages show can then be typed as they are. Further settings are those of an
+    analysis: top_k, samples, anchors_per_class, dtype, bias, curvature, spectra, bootstrap, seed.
+
+    Raises ValueError or TypeError, before anything is recorded, for what cannot be analysed and for data that are
+    others when they are read again.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: nn.Module,
+        data: Any,
+        loss: LossLike = "ce",
+        batch_size: int = 50,
+        layers: str | Sequence[str] = (),
+        *,
+        optimizer: Optimizer = None,
+        output: Output = None,
+        device: str = "auto",
+        keep_data: bool = False,
+        files: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        unknown = sorted(more.keys() - _SETTINGS)
+        if unknown:
+            raise TypeError(f"A recorder has no setting {', '.join(unknown)}; it has {', '.join(sorted(_SETTINGS))}.")
+        self.key, self.model, self.optimizer, self._more = secrets.token_hex(8), unwrapped(model), optimizer, more
+        with untouched():
+            asked = _asked(data)
+            brought = Brought(self.model, None if asked else samples(data), loss, output)
+            self._pipeline = Pipeline(Store(), device, brought=brought)
+            store, given = self._pipeline.store, brought.samples or self._pipeline.stored(asked or DataRequest())
+            self._meta = begun(
+                self.model, brought, given, asked or DataRequest(given.name), batch_size, optimizer, files or {},
+                str(resolve(device)),
+            )  # fmt: skip
+            self._layers = self._chosen(layers)
+            self._meta["studied"] = next((n for n in self._layers if n in self._meta["layers"]), self._meta["studied"])
+            store.write(("runs", self.key), self._meta)
+            library.rename(store, self.key, name)
+            if keep_data and brought.samples is not None:
+                keep_samples(store, self.key, brought.samples)
+                del self._meta["recorded"]["bring"]["data"]
+                store.write(("runs", self.key), self._meta)
+        self._maker, self._since = Maker(store.root / "handed" / self.key), time.monotonic()
+        # At the latest when the script ends; where it is killed, pages see that its process is gone.
+        self._end = weakref.finalize(self, ended, store, self.key, os.getpid())
+
+    def __repr__(self) -> str:
+        return f"Recorder of run {self.key}, epochs {', '.join(map(str, self._meta['kept'])) or 'none yet'}"
+
+    def __enter__(self) -> "Recorder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- while it trains -----------------------------------------------------------------------------------
+
+    def record(
+        self,
+        epoch: SupportsIndex,
+        loss: float | None = None,
+        accuracy: float | None = None,
+        *,
+        test_loss: float | None = None,
+        test_accuracy: float | None = None,
+        learning_rate: float | None = None,
+        layers: str | Sequence[str] | None = None,
+    ) -> None:
+        """Keep the weights as they are now, and analyse the layers asked for; `layers`: others this once.
+
+        epoch: a whole number, higher than before. loss, accuracy (0 … 1): of the training samples as the script knows
+        them; left out they are measured where a layer is analysed. An analysis that is refused does not end the
+        training: it is a warning, and a sentence on the page Runs.
+        """
+        epoch, before = index(epoch), self._meta["kept"]
+        require(
+            epoch > (before[-1] if before else -1),
+            f"Epochs are counted from 0 and rise; {epoch} was given{f' after {before[-1]}' if before else ''}. Count "
+            "steps where you record within an epoch.",
+        )
+        if learning_rate is None and isinstance(self.optimizer, torch.optim.Optimizer):
+            learning_rate = self.optimizer.param_groups[0]["lr"]
+        numbers = {
+            "train_loss": loss, "train_accuracy": accuracy, "test_loss": test_loss, "test_accuracy": test_accuracy,
+            "learning_rate": learning_rate, "seconds": time.monotonic() - self._since,
+        }  # fmt: skip
+        entry: dict[str, Any] = {n: None if x is None else float(x) for n, x in numbers.items()} | {"epoch": epoch}
+        with untouched():
+            state = {n: w for n, w in self.model.state_dict().items() if isinstance(w, torch.Tensor)}
+            weights = {n: w.float() if w.dtype == torch.bfloat16 else w for n, w in state.items()}
+            place = ("runs", self.key, "checkpoints", checkpoint_name(epoch))
+            self._pipeline.keep_weights(place, {"epoch": epoch}, weights)
+            self._meta["records"].append(entry)
+            before.append(epoch)
+            self._meta["request"]["training"] |= {"epochs": epoch, "checkpoints": before}
+            self._write()
+            for layer in self._layers if layers is None else self._chosen(layers):
+                origin = self._analyse(epoch, layer)
+                entry |= {n: origin.get(of) for n, of in _MEASURED.items() if entry[n] is None}
+                self._write()
+        self._since = time.monotonic()
+
+    def close(self) -> None:
+        """Wait for the matrices that are still being made, and say that the training has ended."""
+        self._maker.finish()
+        self._end()
+
+    # -- what takes the network ----------------------------------------------------------------------------
+
+    @property
+    def run(self) -> Run:
+        """The run as it is kept."""
+        return library.find(self._pipeline.store, self.key)
+
+    def analyze(self, epoch: int, layer: str | None = None, **more: Any) -> Analysis:
+        """The analysis of a recorded epoch, of the layer that is studied for None: as it is kept, or made now."""
+        with untouched():
+            return self._pipeline.analyze(replace(self._request(epoch, layer or self.run.studied), **more))
+
+    def check(self, epoch: int, layer: str | None = None) -> tuple[Check, ...]:
+        """Some numbers of that analysis once more, by brute force, for the pages."""
+        with untouched():
+            return self._pipeline.check(self.key, epoch, layer or self.run.studied)
+
+    def look(self, epoch: int, layer: str | None = None) -> None:
+        """Look at every sample of a recorded epoch, for the pages on single samples and pairs."""
+        with untouched():
+            collect.keep(self._pipeline, self.key, epoch, layer)
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _chosen(self, layers: str | Sequence[str]) -> tuple[str, ...]:
+        """The layers meant; ValueError or TypeError names those there are."""
+        if layers == "all":
+            return tuple(self._meta["layers"])
+        chosen = (layers,) if isinstance(layers, str) else tuple(layers)
+        for layer in chosen:
+            check_layers(copied(self.model).eval(), layer)
+            there = self._meta["layers"]
+            unused = [name for name in joined(layer) if name not in there]
+            require(not unused, f"The model does not use {', '.join(unused)}; it uses {', '.join(there)}.")
+        return chosen
+
+    def _request(self, epoch: int, layer: str) -> AnalysisRequest:
+        (usual,) = depth.requests(self.run, epoch, layer)
+        one = depth.usual_analysis(self.run, epoch, layer) if layer in self._meta["layers"] else usual
+        return replace(one, **self._more)
+
+    def _analyse(self, epoch: int, layer: str) -> Mapping[str, Any]:
+        """The analysis of the weights as they are; what is known of it at once."""
+        request, pipeline = self._request(epoch, layer), self._pipeline
+        try:
+            inputs, targets = pipeline.samples(self.run)
+            chosen = drawn(len(targets), request.samples, request.seed)
+            about = surveyed(
+                copied(self.model).eval(), inputs[chosen], targets[chosen], silent, loss=pipeline.loss(self.run),
+                device=pipeline.device, output=pipeline.brought.output, **settings(request),
+            )  # fmt: skip
+            if 0 < about.size <= HANDED_BYTES:
+                while self._maker.alive and len(self._maker.waiting) >= WAITING:
+                    time.sleep(0.05)
+                self._maker.hand(request, about)
+                return about.origin
+            if about.size:
+                warnings.warn(
+                    f"The factors of layer {layer} take {words(about.size)}, so this process makes the matrices, and "
+                    "training waits. Fewer samples (samples=2000) avoid that.",
+                    stacklevel=4,
+                )
+            pipeline.keep(self.run, request, matrices(about))
+            return about.origin
+        except Exception as error:  # nobody's training ends for an analysis
+            library.refuse(pipeline.store, request, str(error) or type(error).__name__)
+            warnings.warn(f"Epoch {epoch}, layer {layer} is not analysed: {error}", stacklevel=4)
+            return {}
+
+    def _write(self) -> None:
+        self._pipeline.store.write(("runs", self.key), self._meta)
+
+
+def _asked(data: Any) -> DataRequest | None:
+    """The request of a data set by its name or path; None for samples themselves."""
+    if isinstance(data, DataRequest):
+        return data
+    if not isinstance(data, str | Path):
+        return None
+    path = Path(data).expanduser()
+    return DataRequest(str(path.resolve()) if path.exists() else str(data))
