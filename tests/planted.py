@@ -27,8 +27,10 @@ from engine.runs.estimate import Calibration
 from engine.runs.library import checkpoint_name
 from engine.runs.preview import Preview
 from engine.runs.recording import Film, Frame
+from engine.samples import close_up as close_ups
 from engine.samples import table
-from engine.samples.table import Samples
+from engine.samples.close_up import CloseUp
+from engine.samples.table import AtPlaces, Samples
 from engine.sweeps import grid, status
 from engine.sweeps.grid import Cell
 from engine.sweeps.rows import FOLLOWED, Law, Row
@@ -201,6 +203,71 @@ def add_samples(store: Store, run: str, *epochs: int) -> None:
     table.keep_pictures(store, run_, pictures())
     for epoch in epochs:
         table.write(store, SamplesRequest(run, epoch), run_.fingerprint, samples(epoch))
+
+
+PLACED = "conv"  # the layer of `placed`
+
+
+@cache
+def _convolution() -> Any:
+    """A small convolution on the pictures after some gradient descent, with inputs and targets."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    inputs = torch.from_numpy(pictures().astype(np.float32) / 128 - 1)[:, None]
+    targets = torch.arange(LOOKED) % 10
+    model = nn.Sequential()
+    for name, part in {
+        "first": nn.Conv2d(1, 3, 3),
+        "relu1": nn.ReLU(),
+        PLACED: nn.Conv2d(3, 4, 3),
+        "relu2": nn.ReLU(),
+        "flat": nn.Flatten(),
+        "read": nn.Linear(64, 10),
+    }.items():
+        model.add_module(name, part)
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.3)
+    for _ in range(40):
+        optimiser.zero_grad()
+        nn.functional.cross_entropy(model(inputs), targets).backward()
+        optimiser.step()
+    return model.eval(), inputs, targets
+
+
+@cache
+def placed(epoch: int = 100) -> AtPlaces:
+    """Every sample before a convolution."""
+    from engine.samples.collect import look
+
+    model, inputs, targets = _convolution()
+    made = look(model, inputs, targets, PLACED, "ce", 50, epoch, tuple(str(c) for c in range(10)), "cpu")
+    assert isinstance(made, AtPlaces)
+    return made
+
+
+@cache
+def close_up_of(sample: int, partner: int) -> CloseUp:
+    """All about one of them and its partner."""
+    import torch
+
+    from engine.curvature.factors import Tail
+    from engine.samples.at_places import close_up
+
+    model, inputs, targets = _convolution()
+    how = {"device": torch.device("cpu"), "dtype": torch.float64}
+    some = [sample, partner] if partner >= 0 else [sample]
+    return close_up(Tail(model, PLACED, inputs[some], targets[some], "ce", **how), 0, 1 if partner >= 0 else -1)
+
+
+def add_places(store: Store, run: str, *pairs: tuple[int, int], epoch: int = 100) -> None:
+    """Give the planted run an analysis and the samples before a convolution, with close-ups of these pairs."""
+    run_, request = library.find(store, run), SamplesRequest(run, epoch, PLACED)
+    add_analysis(store, run, epoch, PLACED)
+    table.keep_pictures(store, run_, pictures())
+    table.write(store, request, run_.fingerprint, placed(epoch))
+    for pair in pairs:
+        close_ups.write(store, close_ups.place(request, run_.fingerprint, *pair), close_up_of(*pair))
 
 
 def add_preview(store: Store, name: str = "mnist5k", preview: Preview = DIGITS) -> None:

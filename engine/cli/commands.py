@@ -4,6 +4,7 @@ Numerics are imported where they are needed, so that --help and a mistyped flag 
 """
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial, singledispatch
 from pathlib import Path
@@ -172,11 +173,19 @@ def _check(command: commands.CheckCommand, session: Session) -> str:
 @work.register
 def _samples(command: commands.SamplesCommand, session: Session) -> str:
     pipeline = _pipeline(command, session)
-    return _look(pipeline, library.find(pipeline.store, command.run), command.epochs, command.layer, session)
+    pairs = [(int(p), int(q or -1)) for p, _, q in (words.partition(":") for words in command.pairs)]
+    return _look(pipeline, library.find(pipeline.store, command.run), command.epochs, command.layer, session, pairs)
 
 
-def _look(pipeline: "Pipeline", run: Run, epochs: tuple[str, ...], layer: str | None, session: Session) -> str:
-    """Look at every sample of these checkpoints."""
+def _look(
+    pipeline: "Pipeline",
+    run: Run,
+    epochs: tuple[str, ...],
+    layer: str | None,
+    session: Session,
+    pairs: Sequence[tuple[int, int]] = (),
+) -> str:
+    """Look at every sample of these checkpoints, and closely at some."""
     from engine.samples import collect  # loads torch
 
     chosen = library.chosen_epochs(epochs, run)
@@ -184,6 +193,8 @@ def _look(pipeline: "Pipeline", run: Run, epochs: tuple[str, ...], layer: str | 
         count = f" ({i + 1} of {len(chosen)})" if len(chosen) > 1 else ""
         session.stage = f"every sample of epoch {epoch}{count}: "
         samples = collect.keep(pipeline, run.key, epoch, layer)
+        if pairs:
+            collect.keep_close_ups(pipeline, run.key, samples, pairs)
         session.finished = f"{i + 1} of {len(chosen)} checkpoints of run {run.key} are looked at sample by sample."
     session.stage = ""
     scope = f"{len(samples):,} samples of epoch{'s' * (len(chosen) > 1)} {', '.join(map(str, chosen))} of run {run.key}"

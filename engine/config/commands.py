@@ -138,6 +138,11 @@ class SamplesCommand(CheckpointCommand):
     """Look at every training sample of a checkpoint: its activity, curvature and partner, and the Fisher matrices in
     the eigenbasis of H. The pages that take single samples in hand work with it."""
 
+    pairs: Annotated[tuple[str, ...], Setting(
+        "Pairs", "samples to look at closely before a layer used at several places, alone or with a partner: 17,3:40",
+        metavar="PAIRS", pattern=r"\d+(:\d+)?", refusal="{!r} is no sample or pair: give numbers such as 17,3:40",
+    )] = ()  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrateCommand(Command):

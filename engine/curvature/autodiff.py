@@ -116,11 +116,11 @@ class ShiftedNetwork:
         return [Site(self.model.get_submodule(layer), self.bias) for layer in self.layers]
 
     def forward(
-        self, inputs: Inputs
+        self, inputs: Inputs, at: Float[Tensor, "n e"] | None = None
     ) -> tuple[tuple[Float[Tensor, "n _ _ _"], ...], Float[Tensor, "n e"], Float[Tensor, "n c"]]:
         """a of each layer as a function of ε, with a last component 1 where the bias is included; ε, a leaf of
-        zeros; and the logits as a function of ε alone."""
-        activities, shift, logits = self._run(inputs)
+        zeros or of what it is `at`; and the logits as a function of ε alone."""
+        activities, shift, logits = self._run(inputs, at)
         require(bool(torch.isfinite(logits).all()), "The model's outputs are NaN or infinite on these inputs.")
         return activities, shift, logits
 
@@ -210,10 +210,11 @@ class ShiftedNetwork:
             for handle in handles:
                 handle.remove()
 
-    def _run(self, inputs: Inputs) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+    def _run(self, inputs: Inputs, at: Tensor | None = None) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
         n = len(inputs)
         sizes = [prod(call.shape) for call in self.calls]
-        shift = torch.zeros(n, sum(sizes), dtype=self.dtype, device=self.device, requires_grad=True)
+        shift = torch.zeros(n, sum(sizes), dtype=self.dtype, device=self.device) if at is None else at.detach().clone()
+        shift.requires_grad_(True)
         with torch.enable_grad():
             shifts = shift.split(sizes, dim=1)
         places: list[list[Tensor]] = [[] for _ in self.layers]

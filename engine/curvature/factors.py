@@ -100,6 +100,30 @@ class Survey:
     fit: tuple[float, float, float]
 
 
+@dataclass(frozen=True, eq=False)
+class Around:
+    """The network around some samples: a_t; f; ∂ℓ/∂f and ∂²ℓ/∂f²; ∂f/∂z; and Σ_k (∂ℓ/∂f_k) ∂²f_k/∂z², None where it is
+    left out. z is that of all places side by side."""
+
+    a: Float[Tensor, "n g t i"]
+    f: Float[Tensor, "n c"]
+    slope: Float[Tensor, "n c"]
+    hessian: Float[Tensor, "n c c"]
+    jacobian: Float[Tensor, "n c e"]
+    second: Float[Tensor, "n e e"] | None
+
+    @property
+    def delta(self) -> Float[Tensor, "n e"]:
+        """δ_t, float64."""
+        return torch.einsum("nc,nce->ne", self.slope, self.jacobian.double())
+
+    def pull(self, push: Float[Tensor, "n e"]) -> Float[Tensor, "n e"]:
+        """Σ_s M_ts Δz_s for a change of z, float64: what δ changes by, to first order."""
+        z, j = push.double()[:, :, None], self.jacobian.double()
+        pull = j.mT @ (self.hessian @ (j @ z))
+        return (pull if self.second is None else pull + self.second @ z)[:, :, 0]
+
+
 class Tail(ShiftedNetwork):
     """The network cut open at one layer.
 
@@ -262,12 +286,10 @@ class Tail(ShiftedNetwork):
         each = self.classes * (self.outputs + 3 * self.weight.numel()) + self.places * self.weight.shape[1]
         return max(1, min(256, self.at_once, 2**24 // (each + (8 * self.outputs**2 if self.kind == "full" else 0))))
 
-    def factors(self, rows: slice | Int[Tensor, " m"], dual: bool = True) -> LayerFactors:
-        """The factors of some samples, with those of the duality once they are paired. Costs K backward passes through
-        the part of the network after the layer, and T · d_out more for "full". Raises _Curved, until all samples were
-        seen once, where "auto" would leave a second derivative out."""
+    def around(self, rows: slice | Int[Tensor, " m"]) -> Around:
+        """What the factors of some samples are made of. Costs and errors: see `factors`."""
         (a,), shift, f = self.forward(self.inputs[rows])
-        a, targets = a.detach(), self.targets[rows].to(self.device)
+        targets = self.targets[rows].to(self.device)
         slope, hessian = self.loss.derivatives(f.detach(), targets)
         if self.watched and is_curved(f, shift, slope.to(f.dtype)):
             if self.probing:
@@ -275,27 +297,34 @@ class Tail(ShiftedNetwork):
             self.exact = False
         jacobian = rows_of_derivative(f, shift)
         second = second_derivative(f, shift, slope.to(f.dtype)).double() if self.kind == "full" else None
-        delta = torch.einsum("nc,nce->ne", slope, jacobian.double())
-        x, mu, norm2, lefts = self._spectrum(a, jacobian, hessian, second)
+        return Around(a.detach(), f.detach(), slope, hessian, jacobian, second)
+
+    def factors(self, rows: slice | Int[Tensor, " m"], dual: bool = True) -> LayerFactors:
+        """The factors of some samples, with those of the duality once they are paired. Costs K backward passes through
+        the part of the network after the layer, and T · d_out more for "full". Raises _Curved, until all samples were
+        seen once, where "auto" would leave a second derivative out."""
+        here, targets = self.around(rows), self.targets[rows].to(self.device)
+        a, delta = here.a, here.delta
+        x, mu, norm2, lefts = self._spectrum(here)
         factors = LayerFactors(
             x=x,
             curvature=mu.to(a.dtype),
             norm2=norm2,
             g=self._vectors(delta[:, None], a),
-            loss=self.loss.value(f.detach().double(), targets).to(a.dtype),
-            correct=self.loss.correct(f.detach(), targets).to(a.dtype),
+            loss=self.loss.value(here.f.double(), targets).to(a.dtype),
+            correct=self.loss.correct(here.f, targets).to(a.dtype),
             activity=None if self.written else a,
         )
         if self.fisher:
-            drawn, weights = self.loss.likelihood(f.detach(), jacobian)
+            drawn, weights = self.loss.likelihood(here.f, here.jacobian)
             factors = replace(factors, fisher=self._vectors(drawn, a), drawn=weights.to(a.dtype))
         if self.pairs.partner is None or not dual:
             return factors
         paired = (self.pairs.partner[rows] >= 0) & (a.square().sum(dim=(1, 2, 3)) > 0)
-        change = torch.where(paired[:, None, None, None], self._activity(self.pairs.partner[rows]) - a, 0)
-        push = self._pushed(change)
+        change = torch.where(paired[:, None, None, None], self.activity(self.pairs.partner[rows]) - a, 0)
+        push = self.pushed(change, self.weight)
         reached, fit = duality.least_change(a, push, self.weight)
-        pull = self._pull(jacobian, hessian, second, push)
+        pull = here.pull(self.flattened(push))
         return replace(
             factors,
             paired=paired,
@@ -306,24 +335,17 @@ class Tail(ShiftedNetwork):
             fit=fit,
         )
 
-    def _activity(self, index: Int[Tensor, " m"]) -> Float[Tensor, "m g t i"]:
+    def activity(self, index: Int[Tensor, " m"]) -> Float[Tensor, "m g t i"]:
         """a_t of the samples of an index, from the inputs read by `pair`."""
         places = []
         for call, fed in zip(self.calls, self.pairs.fed, strict=True):
             places.append(self.site.places(fed[index].flatten(0, 1).movedim(0, call.batch), call))
         return torch.cat(places, dim=2)
 
-    def _pushed(self, change: Float[Tensor, "n g t i"]) -> Float[Tensor, "n g t o"]:
+    @staticmethod
+    def pushed(change: Float[Tensor, "n g t i"], weight: Float[Tensor, "*r d_out d_in"]) -> Float[Tensor, "n g t o"]:
         """W Δa_t."""
-        return change @ self.weight.view(change.shape[1], -1, change.shape[3]).mT
-
-    def _pull(
-        self, jacobian: Float[Tensor, "n c e"], hessian: Float[Tensor, "n c c"], second: Tensor | None, push: Tensor
-    ) -> Float[Tensor, "n e"]:
-        """Σ_s M_ts W Δa_s, float64."""
-        z, j = self.flattened(push).double()[:, :, None], jacobian.double()
-        pull = j.mT @ (hessian @ (j @ z))
-        return (pull if second is None else pull + second @ z)[:, :, 0]
+        return change @ weight.unflatten(-2, (change.shape[1], -1)).mT
 
     def _vectors(self, z: Float[Tensor, "n r e"], a: Float[Tensor, "n g t i"]) -> Tensor:
         """Σ_t z_t ⊗ a_t as it is kept."""
@@ -331,9 +353,10 @@ class Tail(ShiftedNetwork):
         return Kronecker(left, a).written_out() if self.written else left
 
     def _spectrum(
-        self, a: Tensor, jacobian: Float[Tensor, "n c e"], hessian: Float[Tensor, "n c c"], second: Tensor | None
+        self, here: Around
     ) -> tuple[Tensor, Float[Tensor, "n r"], Float[Tensor, " n"], Float[Tensor, "n r e"]]:
         """x_m as they are kept, μ_m, |x_m|², and the l_m of which x_m = Σ_t l_mt ⊗ a_t."""
+        a, jacobian, hessian, second = here.a, here.jacobian, here.hessian, here.second
         if self.single:
             mu, lefts = spectrum.at_one_place(jacobian, hessian, second)
             return self._vectors(lefts, a), mu, a.square().sum(dim=(1, 2, 3)), lefts

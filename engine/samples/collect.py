@@ -1,5 +1,8 @@
 """Looks at every sample of a checkpoint before one layer, for engine.samples.table."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
@@ -22,9 +25,9 @@ from engine.losses import lookup
 from engine.progress import Progress, silent
 from engine.runs import eviction, library
 from engine.runs.pipeline import Pipeline
-from engine.samples import table
+from engine.samples import at_places, close_up, table
 from engine.samples.downstream import Chain, Step
-from engine.samples.table import DIRECTIONS, LEADING, Samples
+from engine.samples.table import DIRECTIONS, LEADING, AtPlaces, Samples, Table
 
 ACTIVATIONS: dict[type[nn.Module], str] = {nn.ReLU: "relu", nn.Tanh: "tanh", nn.GELU: "gelu"}
 # Samples on which chain and network are compared, and how far their logits may differ, relative to the largest.
@@ -32,9 +35,10 @@ COMPARED, NEAR = 64, 1e-4
 LARGEST = 64  # pixels a side of a picture
 
 
-def keep(pipeline: Pipeline, run: str, epoch: int, layer: str | None = None) -> Samples:
-    """The samples of a checkpoint as they are kept: from the cache, or looked at now. layer: the one the paper studies
-    for None. Errors: see `look` and Pipeline.restore."""
+def keep(pipeline: Pipeline, run: str, epoch: int, layer: str | None = None) -> Table:
+    """The samples of a checkpoint as they are kept: from the cache, or looked at now, at several places with close-ups
+    of the first that a page shows. layer: the one the paper studies for None. Errors: see `look` and
+    Pipeline.restore."""
     trained_run = library.find(pipeline.store, run)
     layer = layer or trained_run.studied
     require("+" not in layer, "Single samples are looked at before one layer. Name one.")
@@ -52,8 +56,41 @@ def keep(pipeline: Pipeline, run: str, epoch: int, layer: str | None = None) -> 
     shown = pictures(inputs)
     table.keep_pictures(pipeline.store, trained_run, shown)
     table.write(pipeline.store, SamplesRequest(trained_run.key, epoch, layer), trained_run.fingerprint, made)
+    if isinstance(made, AtPlaces):
+        keep_close_ups(pipeline, trained_run.key, made, [(p, int(made.partner[p])) for p in made.first()])
     eviction.make_room(pipeline.store)
     return made
+
+
+def keep_close_ups(pipeline: Pipeline, run: str, samples: Table, pairs: Sequence[tuple[int, int]]) -> None:
+    """Keep all about these samples of a checkpoint, each with its partner, −1 for none, as far as it is not kept.
+    ValueError where there is no such sample, or a layer is fed one vector."""
+    trained_run = library.find(pipeline.store, run)
+    require(
+        isinstance(samples, AtPlaces),
+        f"Layer {samples.layer!r} is fed one vector a sample: the pages One sample and Duality lab compute what they "
+        "show. Leave --pairs out.",
+    )
+    for p, q in pairs:
+        for sample in (p, q):
+            require(sample < len(samples), f"There are samples 0 … {len(samples) - 1:,}; {sample:,} is not among them.")
+        require(p != q, f"Sample {p:,} cannot be its own partner. Choose another one.")
+    request = SamplesRequest(trained_run.key, samples.epoch, samples.layer)
+    places = {pair: close_up.place(request, trained_run.fingerprint, *pair) for pair in pairs}
+    missing = [pair for pair in places if close_up.read(pipeline.store, places[pair]) is None]
+    if not missing:
+        return
+    model, inputs, targets = pipeline.restore(trained_run.key, samples.epoch)
+    some = sorted({sample for pair in missing for sample in pair if sample >= 0})
+    where = {sample: i for i, sample in enumerate(some)} | {-1: -1}
+    with torch.inference_mode(False):
+        tail = Tail(
+            model, samples.layer, inputs[some], targets[some], trained_run.request.loss,
+            device=resolve(pipeline.device), dtype=torch.float64, curvature=samples.curvature,
+        )  # fmt: skip
+        for done, (p, q) in enumerate(missing):
+            pipeline.tell("close-ups", done, len(missing))
+            close_up.write(pipeline.store, places[p, q], at_places.close_up(tail, where[p], where[q]))
 
 
 def look(
@@ -67,60 +104,81 @@ def look(
     class_names: tuple[str, ...],
     device: str = "auto",
     progress: Progress = silent,
-) -> Samples:
-    """What engine.samples.table.Samples holds, for these samples. ValueError where the layer is followed by something
-    other than activations and linear layers, and as engine.curvature.factors.Tail."""
+) -> Table:
+    """What engine.samples.table.Samples holds, for these samples, where the layer is linear, fed one vector and
+    followed by activations and linear layers alone; else what AtPlaces does. ValueError as
+    engine.curvature.factors.Tail."""
     where = resolve(device)
     read(inputs, targets)
     with torch.inference_mode(False):
         tail = Tail(model, layer, inputs, targets, loss, device=where, dtype=torch.float32, fisher=True)
-        chain = chain_after(model, layer, loss)
-        linear = model.get_submodule(layer)
-        if not isinstance(linear, nn.Linear) or not tail.single:
-            raise ValueError(
-                "Single samples are looked at before linear layers that are fed one vector per sample; "
-                f"{layer!r} is used at {tail.places} places. Choose a later layer, such as the output layer."
-            )
-        survey = tail.survey(True, progress)
+        chain = _chain(tail, model, layer, loss, inputs)
+        values, basis, diagonals, survey = _diagonals(tail, chain is not None, batch_size, progress)
+        count = min(DIRECTIONS, basis.shape[1])
+        leading = basis[:, :count].to(tail.dtype)
+        weight = tail.weight.detach().double().cpu().numpy()
+        known: dict[str, Any] = {
+            "layer": layer,
+            "epoch": epoch,
+            "batch_size": batch_size,
+            "curvature": tail.kind,
+            "class_names": class_names,
+            "targets": targets.cpu().numpy(),
+            "weight": weight,
+            "eigenvalues": values,
+            "directions": leading.T.reshape(count, *weight.shape).cpu().numpy(),
+            "diagonals": diagonals,
+        }
+        if chain is None:
+            anchors, near = at_places.partners(tail, progress)
+            nearest = np.where(near[:, 0] == np.arange(len(near)), -1, near[:, 0])
+            columns = at_places.numbers(tail, leading, progress)
+            known |= {"shape": at_places.shape(tail), "kernel": at_places.kernel(tail), "exact": tail.exact}
+            return AtPlaces(loss_name=loss, anchors=anchors, near=near, partner=nearest, **known, **columns)
         factors = survey.kept
         assert factors is not None, "they are kept"
         assert factors.activity is not None, "a linear layer behind one vector"
-        weight = linear.weight.detach().double().cpu().numpy()
-        bias = np.zeros(len(weight)) if linear.bias is None else linear.bias.detach().double().cpu().numpy()
         activity = factors.activity[:, 0, 0].cpu().numpy()
+        bias = _bias(tail.site.module)
         z = activity.astype(float) @ weight.T + bias
-        _compare(chain, z[:COMPARED], model, inputs[:COMPARED])
         logits = torch.from_numpy(chain.logits(z))
         labels = targets.cpu()
         progress("pairs", 0, 1)
         partner = partners(factors.activity[:, 0, 0], targets.to(where), None)
-        values, basis, diagonals = _diagonals(tail, survey, batch_size, progress)
-        count = min(DIRECTIONS, basis.shape[1])
-        leading = basis[:, :count].to(factors.activity.dtype)
         norm2 = factors.norm2.clamp_min(torch.finfo(torch.float32).tiny)
         chunks = [Kronecker(factors.x[rows, :1], factors.activity[rows]) for rows in over(len(targets), 4096)]
         along = torch.cat([x.along(x.pushed(leading))[:, 0] for x in chunks])
         return Samples(
-            layer=layer,
-            epoch=epoch,
-            batch_size=batch_size,
-            curvature=tail.kind,
-            class_names=class_names,
             activity=activity,
-            targets=labels.numpy(),
             predicted=logits.argmax(dim=1).numpy(),
             confidence=logits.softmax(dim=1).gather(1, labels[:, None])[:, 0].numpy(),
             loss=chain.loss.value(logits, labels).numpy(),
             kappa=factors.kappa().cpu().numpy(),
             partner=partner.cpu().numpy(),
             alignment=(along.square() / norm2[:, None]).cpu().numpy(),
-            weight=weight,
             bias=bias,
             chain=chain,
-            eigenvalues=values,
-            directions=leading.T.reshape(count, *tail.weight.shape).cpu().numpy(),
-            diagonals=diagonals,
+            **known,
         )
+
+
+def _chain(tail: Tail, model: nn.Module, layer: str, loss: str, inputs: Tensor) -> Chain | None:
+    """What follows a linear layer that is fed one vector, where it is a chain; None elsewhere."""
+    if not tail.single or not isinstance(tail.site.module, nn.Linear) or tail.calls[0].each != 1:
+        return None
+    try:
+        chain = chain_after(model, layer, loss)
+        (a,), _, _ = tail.forward(tail.inputs[:COMPARED])
+        z = (a[:, 0, 0].detach().double() @ tail.weight.double().mT).cpu().numpy() + _bias(tail.site.module)
+        _compare(chain, z, model, inputs[:COMPARED])
+    except ValueError:
+        return None
+    return chain
+
+
+def _bias(linear: Any) -> Float[ndarray, " d_out"]:
+    bias = linear.bias
+    return np.zeros(linear.out_features) if bias is None else bias.detach().double().cpu().numpy()
 
 
 def chain_after(model: nn.Module, layer: str, loss: str) -> Chain:
@@ -168,9 +226,9 @@ def _no_chain(layer: str, why: str) -> str:
 
 
 def _diagonals(
-    tail: Tail, survey: Survey, batch_size: int, progress: Progress
-) -> tuple[Float[ndarray, " k"], Float[Tensor, "d k"], dict[str, Float[ndarray, " k"]]]:
-    """H_ii, the v_i, and the diagonals of engine.samples.table.FISHERS."""
+    tail: Tail, keep: bool, batch_size: int, progress: Progress
+) -> tuple[Float[ndarray, " k"], Float[Tensor, "d k"], dict[str, Float[ndarray, " k"]], Survey]:
+    """H_ii, the v_i, and the diagonals of engine.samples.table.FISHERS; keep: the factors, come what may."""
     named = covariances.combinations(batch_size)
     combinations = {
         **{name: named[name] for name in ("H", "C", "E_h2")},
@@ -180,11 +238,12 @@ def _diagonals(
     d, n = tail.weight.numel(), len(tail.targets)
     top_k = None if d <= LEADING else min(DIRECTIONS * 10, d)
     work = plan(n=n, d=d, size=tail.memory(top_k), top_k=top_k, free=free_memory(tail.device))
+    survey = tail.survey(keep or work.keep, progress)
     k = d if work.dense or top_k is None else top_k
     evaluator = in_eigenbasis(
         covariances.moments(tail, survey, combinations), combinations, work, k, tail.dtype, progress=progress
     )
-    return evaluator.eigenvalues.cpu().numpy(), evaluator.basis, evaluator.diagonals(progress)
+    return evaluator.eigenvalues.cpu().numpy(), evaluator.basis, evaluator.diagonals(progress), survey
 
 
 def pictures(inputs: Tensor) -> UInt8[ndarray, "n h w *rgb"] | None:

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from engine.losses import Loss
 from engine.results.power_law import Fit, power_law
-from engine.samples.table import Samples
+from engine.samples.table import Table
 
 # B·C stands for C: in H's own units.
 MATRICES = ("H", "fisher", "empirical", "BC", "E_h2")
@@ -69,14 +69,14 @@ class Argument:
             return None
 
 
-def of(samples: Samples) -> Argument:
+def of(samples: Table) -> Argument:
     """The argument at a checkpoint."""
     all_diagonals = samples.diagonals
     diagonals = {name: all_diagonals[name] for name in ("H", "fisher", "empirical", "E_h2")}
     return Argument(
         epoch=samples.epoch,
-        loss=samples.chain.loss,
-        piecewise=all(step.activation in ("", "relu") for step in samples.chain.steps),
+        loss=samples.objective,
+        piecewise=samples.piecewise,
         diagonals=diagonals | {"BC": samples.batch_size * all_diagonals["C"]},
         # The factors are float32.
         floor=float(np.finfo(np.float32).eps * samples.eigenvalues[0]),

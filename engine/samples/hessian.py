@@ -33,6 +33,11 @@ class One:
         return float(self.activity @ self.activity)
 
     @property
+    def dimension(self) -> int:
+        """D."""
+        return self.curvature.shape[0] * self.activity.size
+
+    @property
     def kappa(self) -> Float[ndarray, " r"]:
         """κ_m."""
         return self.values * self.length2

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from numpy import ndarray
 from PIL import Image
 
-from engine.samples.table import Samples
+from engine.samples.table import Table
 from pages.charts import marks
 from pages.charts.marks import Trace
 from pages.state import palette
@@ -28,7 +28,7 @@ def source(picture: ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(held.getvalue()).decode()}"
 
 
-def answer(samples: Samples, sample: int) -> str:
+def answer(samples: Table, sample: int) -> str:
     """A sample's class, and what the network takes it for where that is another."""
     names = samples.class_names
     own, predicted = names[samples.targets[sample]], names[samples.predicted[sample]]
@@ -36,7 +36,7 @@ def answer(samples: Samples, sample: int) -> str:
 
 
 def strip(
-    samples: Samples,
+    samples: Table,
     pictures: ndarray | None,
     shown: Sequence[int],
     marked: Sequence[int] = (),

@@ -1,20 +1,22 @@
 """The one button that fetches the samples which are not kept yet."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import streamlit as st
 
 from cache.jobs import Job
+from engine import units
 from engine.config.commands import SamplesCommand
-from engine.samples.table import Samples
+from engine.samples.close_up import CloseUp
+from engine.samples.table import Table
 from pages.data.results import View
-from pages.data.samples import stored
+from pages.data.samples import closely, stored
 from pages.jobs import commands, watch
 from pages.jobs.describe import sentence
 from pages.ui.heading import what_will_be_seen
 
 
-def of(page: str, view: View, epochs: Sequence[int] = (), about: Sequence[str] = ()) -> tuple[Samples, ...]:
+def of(page: str, view: View, epochs: Sequence[int] = (), about: Sequence[str] = ()) -> tuple[Table, ...]:
     """The samples of these checkpoints, of the one in view for (). While any is missing nothing is returned: the page
     then says what is missing and offers to fetch it, shows how far that is, or why it failed; and about: the
     definitions of what it will show."""
@@ -34,6 +36,47 @@ def of(page: str, view: View, epochs: Sequence[int] = (), about: Sequence[str] =
         if about:
             what_will_be_seen(about, view)
     return tuple(there for there in by_epoch.values() if there is not None) if not missing else ()
+
+
+def close_up(page: str, view: View, pair: tuple[int, int], others: Sequence[tuple[int, int]]) -> CloseUp | None:
+    """All about a sample and its partner, −1 for none. While it is not kept: the way to have it, with the others."""
+    kept = closely(view, *pair)
+    if kept is not None:
+        return kept
+    wanted = tuple(dict.fromkeys(_words(*one) for one in (pair, *(o for o in others if closely(view, *o) is None))))
+    job = next((job for job in _looks(view, (view.epoch,)) if _words(*pair) in _pairs(job)), None)
+    if job is not None and job.running:
+        st.info(f"Looking closely at {units.counted(len(_pairs(job)), 'sample')} …", icon=":material/search:")
+        watch.expect((job.id,))
+        return None
+    if job is not None and job.state in ("failed", "cancelled"):
+        st.warning(sentence(job), icon=":material/info:")
+    else:
+        st.info(
+            "At several places a sample is taken in hand by the network itself. That takes seconds, and is kept.",
+            icon=":material/search:",
+        )
+    label = f"Look closely at {f'these {len(wanted)}' if len(wanted) > 1 else 'it'}"
+    st.button(
+        label, key=f"{page}.closely", icon=":material/search:", type="primary", on_click=_closely, args=(view, wanted)
+    )
+    return None
+
+
+def _words(sample: int, partner: int) -> str:
+    """A pair in the words of the command line."""
+    return f"{sample}:{partner}" if partner >= 0 else f"{sample}"
+
+
+def _pairs(job: Job) -> tuple[str, ...]:
+    command = commands.command_of(job)
+    return command.pairs if isinstance(command, SamplesCommand) else ()
+
+
+def _closely(view: View, pairs: tuple[str, ...]) -> None:
+    run, layer = view.run.key, view.chosen.request.layer
+    command = SamplesCommand(run, (str(view.epoch),), layer, pairs=pairs)
+    commands.start(command, f"{units.counted(len(pairs), 'sample')} in hand, layer {layer}", run, queue=False)
 
 
 def _fetch(page: str, view: View, missing: tuple[int, ...]) -> None:
@@ -69,6 +112,11 @@ def _start(view: View, epochs: tuple[int, ...]) -> None:
 
 def _job(view: View, epochs: tuple[int, ...]) -> Job | None:
     """The newest job that looks at these checkpoints, maybe at others too."""
+    return next(_looks(view, epochs), None)
+
+
+def _looks(view: View, epochs: tuple[int, ...]) -> Iterator[Job]:
+    """All of them, the newest first."""
     for job in commands.jobs().jobs():
         command = commands.command_of(job)
         if (
@@ -76,8 +124,7 @@ def _job(view: View, epochs: tuple[int, ...]) -> Job | None:
             and (command.run, command.layer) == (view.run.key, view.chosen.request.layer)
             and {*map(str, epochs)} <= {*command.epochs}
         ):
-            return job
-    return None
+            yield job
 
 
 def _listed(epochs: tuple[int, ...]) -> str:

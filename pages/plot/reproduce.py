@@ -87,6 +87,24 @@ def samples(view: View, *lines: str, epoch: int | None = None, using: str = "hes
     )
 
 
+def close_up(view: View, sample: int, partner: int, *lines: str) -> str:
+    """Read all about one sample and its partner, −1 for none, before the layer in view, and put questions to it."""
+    asked = f'SamplesRequest("{view.run.key}", {view.epoch}, "{view.chosen.request.layer}")'
+    return _script(
+        "from cache.store import Store",
+        "from engine.config.requests import SamplesRequest",
+        "from engine.runs import library",
+        "from engine.samples import close_up, table",
+        "",
+        "store = Store()",
+        f'run = library.find(store, "{view.run.key}")',
+        f'found = table.read(store, run, {view.epoch}, "{view.chosen.request.layer}")',
+        f"where = close_up.place({asked}, run.fingerprint, {sample}, {partner})",
+        "one = close_up.read(store, where)",
+        *lines,
+    )
+
+
 def history(view: View) -> str:
     """Read what was recorded while a run was trained."""
     return _script(

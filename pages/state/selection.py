@@ -116,6 +116,7 @@ class Selection:
     of_class: Annotated[int | None, CLASS, "class whose samples are offered, from 0"] = None
     order: Annotated[str | None, ORDER, "which of them come first"] = None
     mode: Annotated[int | None, whole(1, 10**4), "eigenvalue of its Hessian, from 1"] = None
+    filter: Annotated[int | None, whole(1, 10**5), "output whose filter's Hessian is drawn, from 1"] = None
     plain: Annotated[bool | None, yes_or_no, "axes that are not logarithmic"] = None
     partner: Annotated[int | None, SAMPLE, "sample it is held against, from 0"] = None
     step: Annotated[float | None, SHARE, "how far towards it, from 0 to 1"] = None

@@ -9,7 +9,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from engine.samples.pair import Pair, pair
-from engine.samples.table import Samples
+from engine.samples.table import Samples, Table
 from pages.charts import thumbnails
 from pages.plot.panel import Head, Panel
 from pages.state import palette, selection
@@ -65,7 +65,7 @@ def chosen(samples: Samples) -> Chosen:
     """What is selected, as far as it is there; else the sample that is hardest among those classified correctly, with
     the nearest of its class."""
     selected = selection.current()
-    sample = selected.sample if selected.sample is not None and selected.sample < len(samples) else usual(samples)
+    sample = selected.sample if selected.sample is not None and selected.sample < len(samples) else samples.hardest()
     partner = selected.partner
     if partner is None or partner >= len(samples) or partner == sample:
         own = int(samples.partner[sample])
@@ -81,14 +81,7 @@ def still(known: Chosen) -> Chosen:
     return known
 
 
-def usual(samples: Samples) -> int:
-    """The largest loss among the samples that are classified correctly; among all where there are none."""
-    pool = np.flatnonzero(samples.correct & samples.activity.any(axis=1))
-    pool = pool if pool.size else np.arange(len(samples))
-    return int(pool[samples.loss[pool].argmax()])
-
-
-def offered(samples: Samples, of_class: int) -> Int[ndarray, " m"]:
+def offered(samples: Table, of_class: int) -> Int[ndarray, " m"]:
     """Samples of a class from the largest loss down, ever farther apart in rank."""
     pool = np.flatnonzero(samples.targets == of_class)
     pool = pool[np.argsort(-samples.loss[pool], kind="stable")]
@@ -129,37 +122,39 @@ def strips(page: str, chosen: Chosen, pictures: ndarray | None) -> None:
         _knobs(page, "sample", "Sample p", chosen, chosen.sample)
         shown = offered(samples, int(samples.targets[chosen.sample]))
         shown = shown if chosen.sample in shown else np.append(shown[:-1], chosen.sample)
-        words = [_answer(samples, p) for p in shown]
-        _strip(SAMPLE, chosen, pictures, shown, chosen.sample, words, "hardest first", choose_sample)
+        strip(SAMPLE, samples, pictures, shown, chosen.sample, "hardest first", choose_sample)
         _knobs(page, "partner", "Partner p′", chosen, chosen.partner)
         near = partners(chosen)
         near = near if chosen.partner in near else np.append(near[:-1], chosen.partner)
         order = {int(p): place for place, p in enumerate(chosen.ranked)}
-        words = [f"number {order[p] + 1:,} of {len(order):,} by distance<br>{_answer(samples, p)}" for p in near]
-        _strip(PARTNER, chosen, pictures, near, chosen.partner, words, "nearest first", choose_partner)
+        places = [f"number {order[p] + 1:,} of {len(order):,} by distance<br>" for p in near]
+        strip(PARTNER, samples, pictures, near, chosen.partner, "nearest first", choose_partner, places)
 
 
-def _strip(
+def strip(
     head: Head,
-    chosen: Chosen,
+    samples: Table,
     pictures: ndarray | None,
     shown: ndarray,
     framed: int,
-    words: Sequence[str],
     order: str,
     choose: Callable[[int], None],
+    places: Sequence[str] = (),
 ) -> None:
+    """These samples, one framed, each with its answer and its place among others; a click chooses one."""
+    words = [f"{at}{_answer(samples, p)}" for at, p in zip(places or [""] * len(shown), shown, strict=True)]
+    name = samples.class_names[samples.targets[framed]]
     Panel(
         head,
         f"duality-{head.key}s",
-        thumbnails.strip(chosen.samples, pictures, shown.tolist(), [framed], words, OFFERED),
-        f"Samples of class {chosen.name(framed)}, {order}.",
+        thumbnails.strip(samples, pictures, shown.tolist(), [framed], words, OFFERED),
+        f"Samples of class {name}, {order}.",
         arrays=lambda: {"sample": shown},
         on_click=choose,
     ).show()
 
 
-def _answer(samples: Samples, p: int) -> str:
+def _answer(samples: Table, p: int) -> str:
     answer = thumbnails.answer(samples, p)
     return f"class {answer}, loss {palette.number(float(samples.loss[p]))}"
 

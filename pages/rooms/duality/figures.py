@@ -232,6 +232,24 @@ def scatter(d: Differences, sample: int, height: int = 370) -> "go.Figure":
     )
 
 
+def missed(distance: ndarray, share: ndarray, drawn: ndarray, sample: int, height: int = 320) -> "go.Figure":
+    """‖ΔW*A − WΔA‖/‖WΔA‖ against the distance of the partner, a point a sample; at 1 the change does nothing."""
+    some = drawn[spread(distance[drawn], 2000)]
+    hover = "sample %{customdata}<br>‖ΔA‖/‖A‖ = %{x:.2f}<br>missed %{y:.1%}"
+    traces = [
+        marks.points(distance[some], share[some], "", WEIGHT, "square", 6, 0.5, hover=hover, customdata=some,
+                     showlegend=False)
+    ]  # fmt: skip
+    if sample in drawn:
+        ring = {"symbol": "circle-open", "size": 15, "color": palette.MARK, "line": {"width": 2.5}}
+        more: Trace = {"marker": ring, "customdata": [sample], "showlegend": False}
+        traces.append(marks.points(distance[[sample]], share[[sample]], "", palette.MARK, **more))
+    across = axis("distance of the partner, ‖ΔA‖ / ‖A‖", rangemode="tozero")
+    up = axis("missed, ‖ΔW*A − WΔA‖ / ‖WΔA‖", range=[-0.03, 1.05], tickformat=".0%")
+    shapes = [line_across(1.0, color=palette.QUIET, width=1.4, dash="dot")]
+    return figure(traces, layout(height, xaxis=across, yaxis=up, shapes=shapes))
+
+
 def shapes(x: ndarray, series: Sequence[tuple[str, str, str, str, ndarray]], height: int = 370) -> "go.Figure":
     """Diagonals along the leading directions against H_ii: (key, name, colour, marker, values)."""
     more: Trace = {"customdata": np.arange(1, x.size + 1), "hovertemplate": "direction %{customdata}: %{y:.3g}"}

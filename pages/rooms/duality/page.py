@@ -2,10 +2,11 @@
 
 import streamlit as st
 
+from engine.samples.table import AtPlaces, Samples
 from pages.data import samples
 from pages.data.results import View
 from pages.jobs import banner, fetch
-from pages.rooms.duality import all_pairs, choice, panels, text
+from pages.rooms.duality import all_pairs, choice, panels, places, text
 from pages.rooms.duality.choice import Chosen
 from pages.ui import controls, heading
 from pages.ui.guard import guarded
@@ -22,13 +23,29 @@ def show() -> None:
     there = fetch.of(PAGE, view, about=(text.CHANGES, text.GRADIENT, text.COVARIANCE))
     if not there:
         return
-    chosen = choice.chosen(there[0])
+    (stored,) = there
+    if isinstance(stored, AtPlaces):
+        at_places(view, stored)
+    elif isinstance(stored, Samples):
+        one_vector(view, stored)
+    st.caption(controls.provenance(view))
+
+
+@st.fragment
+@guarded
+def at_places(view: View, stored: AtPlaces) -> None:
+    """A pair before a layer that is used at several places."""
+    places.show(PAGE, view, stored)
+
+
+def one_vector(view: View, stored: Samples) -> None:
+    """A pair before a layer that is fed one vector, and all pairs."""
+    chosen = choice.chosen(stored)
     on_the_way(view, chosen)
     if chosen.possible:
         heading.heading("How far does first order carry?", text.FIRST_ORDER, "What is compared")
         panels.near_and_far(PAGE, view, chosen)
     over_all_pairs(view, chosen)
-    st.caption(controls.provenance(view))
 
 
 @st.fragment

@@ -7,6 +7,7 @@ import numpy as np
 import streamlit as st
 
 from engine.samples.pair import Walk, pair
+from engine.samples.table import Samples
 from pages.data import samples
 from pages.data.results import View
 from pages.jobs import fetch
@@ -142,7 +143,7 @@ def near_and_far(page: str, view: View, chosen: Chosen) -> None:
         epochs = {epoch: samples.stored(view, epoch) for epoch in view.epochs}
         by_epoch = {}
         for epoch, stored in epochs.items():
-            if stored is not None and stored.activity[chosen.sample].any():
+            if isinstance(stored, Samples) and stored.activity[chosen.sample].any():
                 by_epoch[f"epoch {epoch}"] = pair(stored, chosen.sample, chosen.partner).walk()
         calls = (
             f"for epoch in {[epoch for epoch, stored in epochs.items() if stored is not None]}:",

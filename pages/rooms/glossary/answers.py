@@ -10,7 +10,7 @@ from engine.results.suppression import Spectra
 from engine.runs import recording
 from engine.samples import fisher
 from engine.samples.pair import Pair
-from engine.samples.table import Samples
+from engine.samples.table import Samples, Table
 from engine.sweeps.rows import Mean, cells, mean
 from engine.sweeps.status import measured
 from pages.data import results, samples, suppression
@@ -69,7 +69,7 @@ def _stiffest(view: View) -> float:
     return float(first.max() / np.median(first))
 
 
-def _samples(view: View, epoch: int | None = None) -> Samples:
+def _samples(view: View, epoch: int | None = None) -> Table:
     stored = samples.stored(view, epoch)
     if stored is None:
         raise LookupError("no samples are kept")
@@ -78,7 +78,10 @@ def _samples(view: View, epoch: int | None = None) -> Samples:
 
 def _pair(view: View) -> Pair:
     """The pair that the duality lab shows."""
-    return choice.chosen(_samples(view)).pair
+    stored = _samples(view)
+    if not isinstance(stored, Samples):
+        raise LookupError("the layer is used at several places")
+    return choice.chosen(stored).pair
 
 
 def _missed(view: View) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy import ndarray
 
-from engine.samples.table import Samples
+from engine.samples.table import OFFERED, Table
 from pages.charts import thumbnails
 from pages.plot.panel import Head, Panel
 from pages.state import palette, selection
@@ -14,20 +14,19 @@ from pages.state.selection import bound
 from pages.text.run_names import escaped
 
 ORDERS: Mapping[str, str] = {"stiffest": "stiffest", "softest": "softest", "all": "stiff to soft"}
-OFFERED = 24
 
 
-def sharpness(samples: Samples) -> ndarray:
+def sharpness(samples: Table) -> ndarray:
     """|κ_1| of every sample."""
     return np.abs(samples.kappa[:, 0])
 
 
-def ranked(samples: Samples) -> ndarray:
+def ranked(samples: Table) -> ndarray:
     """All samples, the stiffest first."""
     return np.argsort(-sharpness(samples), kind="stable")
 
 
-def chosen(samples: Samples) -> int:
+def chosen(samples: Table) -> int:
     """The sample that is selected, if there is one of that number; else the stiffest."""
     selected = selection.current().sample
     return selected if selected is not None and selected < len(samples) else int(ranked(samples)[0])
@@ -38,7 +37,7 @@ def choose(sample: int) -> None:
     selection.choose(sample=sample)
 
 
-def offered(samples: Samples, order: str, of_class: int | None, count: int = OFFERED) -> ndarray:
+def offered(samples: Table, order: str, of_class: int | None, count: int = OFFERED) -> ndarray:
     """At most `count` samples of a class (None: of all): the stiffest, the softest, or evenly spread from stiff to
     soft."""
     pool = ranked(samples)
@@ -50,7 +49,7 @@ def offered(samples: Samples, order: str, of_class: int | None, count: int = OFF
     return pool[:count]
 
 
-def knobs(page: str, samples: Samples) -> tuple[str, int | None]:
+def knobs(page: str, samples: Table) -> tuple[str, int | None]:
     """Which samples are offered: their order and their class."""
     now = selection.current()
     classes = [None, *range(len(samples.class_names))]
@@ -75,7 +74,7 @@ def knobs(page: str, samples: Samples) -> tuple[str, int | None]:
 STRIP = Head("strip", part="the samples in a row")
 
 
-def strip(samples: Samples, pictures: ndarray | None, sample: int, order: str, of_class: int | None) -> None:
+def strip(samples: Table, pictures: ndarray | None, sample: int, order: str, of_class: int | None) -> None:
     """The samples offered; a click looks at one."""
     shown = offered(samples, order, of_class)
     if not shown.size:
@@ -94,7 +93,7 @@ def strip(samples: Samples, pictures: ndarray | None, sample: int, order: str, o
     ).show()
 
 
-def stepper(page: str, samples: Samples, sample: int) -> None:
+def stepper(page: str, samples: Table, sample: int) -> None:
     """Which sample it is, one step stiffer or softer."""
     order = ranked(samples)
     place = int(np.flatnonzero(order == sample)[0])

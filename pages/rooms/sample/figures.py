@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 from numpy import ndarray
 
 from engine.losses import Loss
+from engine.samples.close_up import CloseUp
 from engine.samples.hessian import ROUNDING, One
 from pages.charts import marks
 from pages.charts.marks import Trace
@@ -119,7 +120,7 @@ def _chances(ends: ndarray) -> ndarray:
     return every[ticks] if ticks else np.array([0.5])
 
 
-def probabilities(one: One, names: Sequence[str], target: int, height: int = 230) -> go.Figure:
+def probabilities(one: One | CloseUp, names: Sequence[str], target: int, height: int = 230) -> go.Figure:
     """What the network answers, class by class; the right one is filled."""
     colours = [SAMPLES if c == target else faded(palette.QUIET, 0.55) for c in range(one.probabilities.size)]
     bars = marks.bars(list(names), one.probabilities, "", colours, key="probabilities", hover="%{x}: %{y:.3%}")

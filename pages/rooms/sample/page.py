@@ -3,6 +3,9 @@
 import streamlit as st
 
 from engine.samples import hessian
+from engine.samples.close_up import CloseUp
+from engine.samples.hessian import One
+from engine.samples.table import AtPlaces, Samples
 from pages.data import samples
 from pages.data.results import View
 from pages.jobs import banner, fetch
@@ -37,23 +40,36 @@ def looked_at(view: View, order: str, of_class: int | None) -> None:
         st.rerun()
         return
     sample = choice.chosen(stored)
-    one = hessian.of(stored, sample)
-    heading.heading("Which samples are stiff?", text.ONE + text.STIFF, "What stiff means")
+    about = text.ONE + text.STIFF if isinstance(stored, Samples) else text.PLACES + text.STIFF_AT_PLACES
+    heading.heading("Which samples are stiff?", about, "What stiff means")
     choice.strip(stored, pictures, sample, order, of_class)
+    one: panels.InHand | None
+    if isinstance(stored, AtPlaces):
+        pairs = [(int(p), int(stored.partner[p])) for p in choice.offered(stored, order, of_class)]
+        one = fetch.close_up(PAGE, view, (sample, int(stored.partner[sample])), pairs)
+    else:
+        one = hessian.of(stored, sample) if isinstance(stored, Samples) else None
+    if one is None:
+        return
     left, right = st.columns(2, gap="large")
     with left:
-        heading.heading("Why are they?", text.STIFF, level=3)
+        heading.heading("Why are they?", text.STIFF if isinstance(stored, Samples) else text.STIFF_AT_PLACES, level=3)
         panels.why(PAGE, view, stored, sample)
         st.markdown(text.all_of_them(stored))
     with right:
         panels.portrait(PAGE, view, stored, pictures, sample, one)
 
-    heading.heading("Its Hessian is a product", text.KRONECKER, "What the squares show")
-    panels.product(view, sample, one)
-
-    about = text.SPECTRUM + text.EIGENVECTOR + text.ALIGNED
-    heading.heading("Its curvatures and its directions", about, "What κ, u and v are")
     mode = panels.mode_of(one)
+    if isinstance(stored, AtPlaces) and isinstance(one, CloseUp):
+        heading.heading("Which places carry its curvature?", text.SHARES, "What the shares are")
+        panels.carried(view, stored, pictures, sample, one, mode)
+        about = text.SPECTRUM_AT_PLACES + text.ALIGNED
+    elif isinstance(stored, Samples) and isinstance(one, One):
+        heading.heading("Its Hessian is a product", text.KRONECKER, "What the squares show")
+        panels.product(view, stored, sample, one)
+        about = text.SPECTRUM + text.EIGENVECTOR + text.ALIGNED
+
+    heading.heading("Its curvatures and its directions", about, "What κ, u and v are")
     own = one.alignment(stored.directions)[mode - 1]
     direction = panels.direction_of(view, stored, own)
     left, right = st.columns(2, gap="large")
@@ -66,4 +82,7 @@ def looked_at(view: View, order: str, of_class: int | None) -> None:
         panels.own_direction(view, stored, sample, one, mode, direction)
     with right:
         panels.global_direction(view, stored, direction)
+    if isinstance(stored, AtPlaces) and isinstance(one, CloseUp):
+        heading.heading("The Hessian of one filter", text.FILTER, "What is drawn")
+        panels.filter_hessian(view, stored, sample, one, panels.filter_of(PAGE, stored, one))
     st.caption(controls.provenance(view))

@@ -5,8 +5,9 @@ from collections import Counter
 import numpy as np
 
 from engine.results.power_law import spearman
+from engine.samples.close_up import CloseUp, half
 from engine.samples.hessian import One
-from engine.samples.table import Samples
+from engine.samples.table import AtPlaces, Table
 from pages.rooms.sample.choice import ranked, sharpness
 from pages.rooms.sample.figures import chance
 from pages.state.palette import number
@@ -64,12 +65,53 @@ to 1; by chance every direction would have $1/D$ (dashed). Where sharp samples p
 grows faster than curvature: $\gamma > 1$.
 """
 
+PLACES = r"""
+**The Hessian of one sample**, $h_p = \nabla_w^2\,\ell_p$, in the weights of the studied layer. The layer computes
+$z_t = W a_t$ at every place $t$ of the sample, a position of the image or a token, so
+
+$$h_p = \sum_{t,s} M_{ts} \otimes a_t a_s^{\mathsf T},\qquad M_{ts} = \frac{\partial^2 \ell_p}{\partial z_t\,
+\partial z_s},$$
+
+with $a_t$ what reaches the place, for a convolution the patch under the filter. $H$ is the mean of all $h_p$.
+"""
+
+STIFF_AT_PLACES = r"""
+**Sharpest curvature $\kappa_1$**: the largest eigenvalue of $h_p$ by magnitude. $\lVert A\rVert^2 = \sum_t
+\lVert a_t\rVert^2$ is the activity of all places together. **Confidence** $p$ is the softmax probability of the
+right class. The dashed curve is what confidence alone would make of $\kappa_1$: the curvature of the loss with two
+classes, scaled to the median sample.
+"""
+
+SHARES = r"""
+**The share of a place in $\kappa_m$.** When the weights move along the eigenvector $u_m$, as a matrix $U$, the output
+at place $t$ moves by $U a_t$, and the gradient there by $\sum_s M_{ts} U a_s$. Exactly,
+
+$$\kappa_m = \sum_t\, (U a_t)\cdot\textstyle\sum_s M_{ts} U a_s ,\qquad
+\lVert g_p\rVert^2 = \sum_t\, \delta_t\cdot G a_t ,$$
+
+with $G$ the gradient as a matrix. Each term, divided by the sum, is the share of place $t$: all shares sum to 1. Red
+places carry the curvature; at blue ones the move is undone by what other places do.
+"""
+
+SPECTRUM_AT_PLACES = r"""
+**Eigenvalues** $\kappa_m$ of $h_p$: behind a piecewise linear rest at most as many as outputs. **Eigenvectors**
+$u_m = \sum_t l_{mt} \otimes a_t$ are sums over places, so they are no outer products; of a convolution they are
+filters, one for every pair of an input and an output channel. $v_i$ are the eigenvectors of $H$. An eigenvector and its
+negative are the same direction; $u_m$ is drawn on the side of $v_i$.
+"""
+
+FILTER = r"""
+**One filter.** The weights of one output are a block of $h_p$ on its diagonal: how the loss of this sample bends when
+that filter alone is changed, $(h_p)_{oo} = \sum_m \kappa_m\, u_{m,o} u_{m,o}^{\mathsf T}$. The blocks of all outputs
+share the trace of $h_p$.
+"""
+
 
 # Stiffest samples that are told of, as a share of all; a factor worth naming; an answer that is sure.
 FEW, LARGE, SURE = 0.01, 2.0, 0.9
 
 
-def all_of_them(samples: Samples) -> str:
+def all_of_them(samples: Table) -> str:
     """How few samples are stiff, of which classes, and what their stiffness goes with."""
     size = sharpness(samples)
     if not size.any():
@@ -80,8 +122,8 @@ def all_of_them(samples: Samples) -> str:
     unsure = int((samples.correct[few] & (samples.confidence[few] < SURE)).sum())
     classes = Counter(samples.targets[few].tolist()).most_common(3)
     named = ", ".join(f"“{escaped(samples.class_names[c])}” ({n})" for c, n in classes)
-    loss = samples.chain.loss
-    length = (samples.activity.astype(float) ** 2).sum(axis=1)
+    loss = samples.objective
+    length = samples.length2
     sentence = (
         f"The stiffest 1 % of the samples ({few.size:,} of {len(samples):,}) make up **{share:.0%}** of the sum of all "
         f"$|\\kappa_1|$. The network answers {wrong or 'none'} of them wrongly"
@@ -103,7 +145,7 @@ def _rank(x: np.ndarray, y: np.ndarray) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
-def one_of_them(samples: Samples, p: int, one: One) -> str:
+def one_of_them(samples: Table, p: int) -> str:
     """Why this sample is as stiff as it is."""
     size = sharpness(samples)
     names = samples.class_names
@@ -115,25 +157,28 @@ def one_of_them(samples: Samples, p: int, one: One) -> str:
         else f"The network takes this “{escaped(own)}” for “{escaped(guess)}” and gives the right class {confidence}"
     )
     place = 1 + int((size > size[p]).sum())
-    length = (samples.activity.astype(float) ** 2).sum(axis=1)
+    length = samples.length2
     bend = np.divide(size, length, out=np.zeros_like(length), where=length > 0)
     text = (
         f"{answer}. Its $\\kappa_1 = {tex(samples.kappa[p, 0])}$ is the {ordinal(place)} sharpest of {len(samples):,}"
     )
     times = [_times(z[p], float(np.median(z))) for z in (size, bend, length)]
+    activity, curvature = (r"\lVert a\rVert^2", r"\lambda_1(M)")
+    if isinstance(samples, AtPlaces):
+        activity, curvature = (r"\lVert A\rVert^2", r"\kappa_1/\lVert A\rVert^2")
     if None in times:
         return f"{text}."
     whole, by_bend, by_length = (t for t in times if t is not None)
     text += (
-        f", {_factor(whole)} the median: $\\lVert a\\rVert^2 = {tex(length[p])}$ is {_factor(by_length)} its median, "
-        f"and the curvature of what follows, $\\lambda_1(M) = {tex(bend[p])}$, {_factor(by_bend)}."
+        f", {_factor(whole)} the median: ${activity} = {tex(length[p])}$ is {_factor(by_length)} its median, "
+        f"and the curvature of what follows, ${curvature} = {tex(bend[p])}$, {_factor(by_bend)}."
     )
     if max(whole, 1 / whole) < LARGE:
         return f"{text} An ordinary sample."
     stiff, more = whole > 1, abs(np.log(by_bend)) > abs(np.log(by_length))
     if not more:
         return f"{text} It is the activity that makes it {'stiff' if stiff else 'soft'}."
-    if not samples.chain.loss.hessian_of:
+    if not samples.objective.hessian_of:
         return f"{text} It is the rest of the network that makes it {'stiff' if stiff else 'soft'}."
     return f"{text} It is {'doubt' if stiff else 'certainty'} that makes it {'stiff' if stiff else 'soft'}."
 
@@ -149,9 +194,9 @@ def picture(one: One, rows: int, outputs: int, inputs: int, share: float) -> str
     )
 
 
-def spectrum(one: One) -> str:
+def spectrum(one: One | CloseUp) -> str:
     """How many directions one sample bends."""
-    d = one.curvature.shape[0] * one.activity.size
+    d = one.dimension
     kappa = one.kappa
     negative = int((kappa[: one.rank] < 0).sum())
     trace = np.abs(kappa).sum()
@@ -163,9 +208,9 @@ def spectrum(one: One) -> str:
     )
 
 
-def aligned(samples: Samples, one: One, own: np.ndarray, mode: int, direction: int) -> str:
+def aligned(samples: Table, one: One | CloseUp, own: np.ndarray, mode: int, direction: int) -> str:
     """Where u_m points among the global directions, and how much of H this one sample makes."""
-    count, d = len(samples.directions), one.curvature.shape[0] * one.activity.size
+    count, d = len(samples.directions), one.dimension
     best = int(own.argmax()) + 1
     i = direction - 1
     inside = float(own.sum())
@@ -176,6 +221,37 @@ def aligned(samples: Samples, one: One, own: np.ndarray, mode: int, direction: i
         f"{count / d:.1%}. It lies most along $v_{{{best}}}$ ({own[best - 1]:.2f}). This one sample of "
         f"{len(samples):,} makes up **{carried:.2%}** of $H_{{{direction},{direction}}}$."
     )
+
+
+def carried(samples: AtPlaces, one: CloseUp, mode: int) -> str:
+    """How few places carry the curvature, and whether they are those of the gradient."""
+    shares, noise = one.shares[mode - 1], one.gradient
+    if not shares.any():
+        return "This sample does not bend the loss at all."
+    against = int((shares < 0).sum())
+    size, other = (np.linalg.norm(x) for x in (shares, noise))
+    likeness = float(shares @ noise / (size * other)) if other else 0.0
+    name = "" if samples.exact else " The curvature is Gauss–Newton’s: it is not the whole Hessian here."
+    return (
+        f"**{half(shares)}** of {shares.size:,} places hold half of the shares of $\\kappa_{{{mode}}}$, "
+        f"{half(noise)} half of the gradient’s; the cosine of the two maps is {likeness:.2f}. "
+        + (f"{against} places work against the others (blue)." if against else "No place works against the others.")
+        + name
+    )
+
+
+def of_filter(samples: AtPlaces, one: CloseUp, o: int, rows: int, share: float) -> str:
+    """How much of h_p one filter holds, and how much of its block is drawn."""
+    d_in, kept = one.vectors.shape[2], float(one.kappa.sum())
+    drawn = (
+        f"All {d_in} × {d_in} entries."
+        if rows == d_in
+        else f"{rows} of its {d_in} weights are drawn, with {share:.0%} of the squares of its entries."
+    )
+    whole = abs(kept - one.trace) < 1e-6 * abs(one.trace)
+    rest = "" if whole else f" The leading {one.kappa.size} eigenpairs make it: {kept / one.trace:.1%} of the trace."
+    name = "Filter" if samples.kernel else "Output"
+    return f"{name} {o + 1} holds **{one.weight_of(o):.0%}** of the trace of $h_p$. {drawn}{rest}"
 
 
 def _times(value: float, median: float) -> float | None:

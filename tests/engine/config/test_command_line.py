@@ -133,6 +133,7 @@ def test_an_analysis_request_survives_the_way_through_words(request: AnalysisReq
         (InspectCommand(files=("a b.pt",)), "inspect 'a b.pt'"),
         (PreviewCommand("mnist", download=True), "preview --data mnist --download"),
         (SamplesCommand(epochs=("last", "0")), "samples --epoch last,0"),
+        (SamplesCommand(layer="conv", pairs=("17", "3:40")), "samples --layer conv --pairs 17,3:40"),
         (SweepCommand("tiny"), "sweep tiny"),
         (
             SweepCommand("own.toml", 2, "tcp://h:1", False, "a.csv", "a.tex", device="cpu"),

@@ -127,8 +127,8 @@ def test_the_sentences_hold_the_numbers(looked):
     assert f"({1} of {LOOKED})" in sentence
     assert f"**{size.max() / size.sum():.0%}**" in sentence
     p = int(size.argmax())
+    own = text.one_of_them(stored, p)
     one = hessian.of(stored, p)
-    own = text.one_of_them(stored, p, one)
     assert "the 1st sharpest of 120" in own
     assert ("takes this" in own) == (not stored.correct[p])
     h = np.einsum("m,mt->t", one.kappa, one.alignment(stored.directions))
@@ -148,7 +148,7 @@ def test_other_losses_and_activations_have_their_sentences(activation, loss):
     assert ("plain squared error" in text.all_of_them(looked)) == (loss == "linear_mse")
     for p in (0, 50):
         one = hessian.of(looked, p)
-        assert "sharpest of 120" in text.one_of_them(looked, p, one)
+        assert "sharpest of 120" in text.one_of_them(looked, p)
         negative = int((one.kappa[: one.rank] < 0).sum())
         assert (f"{negative} of them negative" in text.spectrum(one)) == bool(negative)
     figure = figures.stiffness(LOSSES[loss], looked.confidence, looked.kappa[:, 0], looked.correct, str, 0)

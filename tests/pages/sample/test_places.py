@@ -1,0 +1,102 @@
+"""The page of one sample before a convolution: what it draws equals the engine, and each knob changes it."""
+
+import numpy as np
+import pytest
+
+from pages.charts import places
+from pages.rooms.sample import text
+from tests.pages.conftest import button, by_meta, chart, charts, decode, fine, opened, texts, url
+from tests.planted import PLACED, add_places, close_up_of, placed
+
+PAGE = "pages/sample.py"
+FIGURES = {"strip", "stiffness", "probabilities", "places", "places_of_g", "kappa", "u", "alignment", "v", "filter"}
+OTHER = 7
+
+
+def pair_of(p):
+    return p, int(placed().partner[p])
+
+
+def stiffest():
+    return int(np.abs(placed().kappa[:, 0]).argmax())
+
+
+@pytest.fixture
+def looked(store, run):
+    add_places(store, run, pair_of(stiffest()), pair_of(OTHER))
+    return run
+
+
+def test_every_figure_shows_the_engines_numbers(looked):
+    at = opened(PAGE, layer=PLACED)
+    assert set(charts(at)) == FIGURES
+    one = close_up_of(*pair_of(stiffest()))
+    shares, gradient = (decode(chart(at, key)["data"][0]["z"]) for key in ("places", "places_of_g"))
+    np.testing.assert_allclose(shares.ravel(), one.shares[0], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(gradient.ravel(), one.gradient, rtol=1e-5, atol=1e-7)
+    assert shares.shape == placed().shape == (4, 4)
+    np.testing.assert_allclose(decode(by_meta(at, "kappa")["kappa"]["y"])[: one.rank], np.abs(one.kappa[: one.rank]))
+    heaviest = max(range(4), key=one.weight_of)
+    block = decode(chart(at, "filter")["data"][0]["z"])
+    np.testing.assert_allclose(block, one.filter_hessian(heaviest), rtol=1e-4, atol=1e-6 * np.abs(block).max())
+    assert text.carried(placed(), one, 1) in texts(at)
+
+
+def test_an_eigenvector_is_drawn_as_its_filters(looked):
+    at = opened(PAGE, layer=PLACED)
+    one = close_up_of(*pair_of(stiffest()))
+    z = decode(chart(at, "u")["data"][0]["z"]).reshape(3, 4, 4, 4)[:, :3, :, :3]  # input, row, output, column
+    u = z.transpose(2, 0, 1, 3).reshape(4, 27)
+    np.testing.assert_allclose(np.abs(u), np.abs(one.vectors[0]), rtol=1e-4, atol=1e-6)
+
+
+def test_a_link_names_sample_eigenvalue_and_filter(looked):
+    at = opened(PAGE, layer=PLACED, sample=str(OTHER), mode="2", filter="3")
+    one = close_up_of(*pair_of(OTHER))
+    shares = decode(chart(at, "places")["data"][0]["z"])
+    np.testing.assert_allclose(shares.ravel(), one.shares[1], rtol=1e-4, atol=1e-6)
+    block = decode(chart(at, "filter")["data"][0]["z"])
+    np.testing.assert_allclose(block, one.filter_hessian(2), rtol=1e-4, atol=1e-6 * np.abs(block).max())
+    fine(at.selectbox(key="sample.filter").set_value(1).run())
+    assert url(at)["filter"] == "1"
+
+
+def test_a_sample_that_is_not_in_hand_is_offered(looked):
+    at = opened(PAGE, layer=PLACED, sample="50" if stiffest() != 50 else "51")
+    assert set(charts(at)) == {"strip"}
+    assert button(at, "Look closely at these")
+
+
+def test_numbers_and_code_of_every_figure_are_to_be_had(looked, monkeypatch):
+    taken = {}
+    monkeypatch.setattr("pages.plot.panel.draw", lambda figure, key, *_, **more: taken.update({key: more}))
+    opened(PAGE, layer=PLACED)
+    assert set(taken) == FIGURES
+    del taken["strip"]
+    for key, more in taken.items():
+        assert all(np.asarray(values).size for values in more["arrays"]().values()), key
+        names = {}
+        exec(more["code"](), names)
+        assert names["found"].layer == PLACED
+
+
+def test_tokens_are_bars_and_volumes_are_slices():
+    figure = places.where(np.array([0.2, -0.1, 0.9]), (3,), "share", "share")
+    assert figure.data[0].type == "bar"
+    assert figure.data[0].marker.color[1] != figure.data[0].marker.color[0]
+    z = np.arange(24.0)
+    cells = np.asarray(places.where(z, (2, 3, 4), "share", "share").data[0].z)
+    np.testing.assert_array_equal(cells[:, :4], z.reshape(2, 3, 4)[0])
+    np.testing.assert_array_equal(cells[:, 5:9], z.reshape(2, 3, 4)[1])
+
+
+def test_of_many_filters_the_heaviest_are_drawn():
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((40, 20 * 9))
+    w[7] *= 10
+    cells = places.filters(w, (20, 3, 3), "w").data[0]
+    names = np.asarray(cells.customdata)
+    assert names.shape[:2] == (places.DOWN * 4, places.ACROSS * 4)
+    assert 8 in names[..., 0]
+    i, j = names[0, 0]
+    np.testing.assert_allclose(np.asarray(cells.z)[:3, :3], w.reshape(40, 20, 3, 3)[i - 1, j - 1], rtol=1e-5)
