@@ -219,12 +219,12 @@ def _convolution() -> Any:
     targets = torch.arange(LOOKED) % 10
     model = nn.Sequential()
     for name, part in {
-        "first": nn.Conv2d(1, 3, 3),
+        "first": nn.Conv2d(1, 2, 3),
         "relu1": nn.ReLU(),
-        PLACED: nn.Conv2d(3, 4, 3),
+        PLACED: nn.Conv2d(2, 4, 2),
         "relu2": nn.ReLU(),
         "flat": nn.Flatten(),
-        "read": nn.Linear(64, 10),
+        "read": nn.Linear(100, 10),
     }.items():
         model.add_module(name, part)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.3)

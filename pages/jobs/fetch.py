@@ -53,12 +53,17 @@ def close_up(page: str, view: View, pair: tuple[int, int], others: Sequence[tupl
         st.warning(sentence(job), icon=":material/info:")
     else:
         st.info(
-            "At several places a sample is taken in hand by the network itself. That takes seconds, and is kept.",
+            "At several places a sample is taken in hand by the network itself: this one, and the others shown here. "
+            "That takes seconds, and is kept.",
             icon=":material/search:",
         )
-    label = f"Look closely at {f'these {len(wanted)}' if len(wanted) > 1 else 'it'}"
     st.button(
-        label, key=f"{page}.closely", icon=":material/search:", type="primary", on_click=_closely, args=(view, wanted)
+        "Look closely",
+        key=f"{page}.closely",
+        icon=":material/search:",
+        type="primary",
+        on_click=_closely,
+        args=(view, wanted),
     )
     return None
 

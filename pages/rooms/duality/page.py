@@ -20,7 +20,9 @@ def show() -> None:
     if view is None:
         return
     controls.epoch(PAGE, view)
-    there = fetch.of(PAGE, view, about=(text.CHANGES, text.GRADIENT, text.COVARIANCE))
+    single = view.analysis.provenance.places == 1
+    about = (text.CHANGES, text.GRADIENT, text.COVARIANCE) if single else (text.LEAST, text.GRADIENT_AT_PLACES)
+    there = fetch.of(PAGE, view, about=about)
     if not there:
         return
     (stored,) = there

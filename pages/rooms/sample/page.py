@@ -24,7 +24,9 @@ def show() -> None:
     left, right = st.columns(2, gap="large", vertical_alignment="bottom")
     with left:
         controls.epoch(PAGE, view)
-    stored = fetch.of(PAGE, view, about=(text.ONE, text.STIFF, text.ALIGNED))
+    single = view.analysis.provenance.places == 1
+    about = (text.ONE, text.STIFF, text.ALIGNED) if single else (text.PLACES, text.STIFF_AT_PLACES, text.SHARES)
+    stored = fetch.of(PAGE, view, about=about)
     if stored:
         with right:
             offered = choice.knobs(PAGE, stored[0])
@@ -43,20 +45,20 @@ def looked_at(view: View, order: str, of_class: int | None) -> None:
     about = text.ONE + text.STIFF if isinstance(stored, Samples) else text.PLACES + text.STIFF_AT_PLACES
     heading.heading("Which samples are stiff?", about, "What stiff means")
     choice.strip(stored, pictures, sample, order, of_class)
-    one: panels.InHand | None
-    if isinstance(stored, AtPlaces):
-        pairs = [(int(p), int(stored.partner[p])) for p in choice.offered(stored, order, of_class)]
-        one = fetch.close_up(PAGE, view, (sample, int(stored.partner[sample])), pairs)
-    else:
-        one = hessian.of(stored, sample) if isinstance(stored, Samples) else None
-    if one is None:
-        return
     left, right = st.columns(2, gap="large")
     with left:
         heading.heading("Why are they?", text.STIFF if isinstance(stored, Samples) else text.STIFF_AT_PLACES, level=3)
         panels.why(PAGE, view, stored, sample)
         st.markdown(text.all_of_them(stored))
+    one: panels.InHand | None = None
     with right:
+        if isinstance(stored, Samples):
+            one = hessian.of(stored, sample)
+        elif isinstance(stored, AtPlaces):
+            pairs = [(int(p), int(stored.partner[p])) for p in choice.offered(stored, order, of_class)]
+            one = fetch.close_up(PAGE, view, (sample, int(stored.partner[sample])), pairs)
+        if one is None:
+            return
         panels.portrait(PAGE, view, stored, pictures, sample, one)
 
     mode = panels.mode_of(one)

@@ -27,7 +27,7 @@ def test_every_figure_shows_the_engines_numbers(run):
         np.testing.assert_allclose(decode(chart(at, key)["data"][0]["z"]).ravel(), getattr(dual, key), rtol=1e-5)
         assert np.isclose(chart(at, key)["data"][0]["zmax"], dual.push.max(), rtol=0.2)
     assert f"**{dual.residual:.0%}**" in texts(at)
-    assert 0.05 < dual.residual < 1, "sixteen places and 27 inputs that depend on each other"
+    assert 0.05 < dual.residual < 1, "25 places, and eight inputs of each"
     exact = chart(at, "exact")["data"][0]
     np.testing.assert_allclose(decode(exact["y"]), placed().fit[decode(exact["customdata"]), 0])
 
@@ -45,7 +45,7 @@ def test_a_pair_that_is_not_in_hand_is_offered(run):
     fine(at.number_input(key="duality.partner").set_value(23).run())
     assert url(at)["partner"] == "23"
     assert {*charts(at)} == {"sample", "partner"}
-    assert button(at, "Look closely at these")
+    assert button(at, "Look closely")
 
 
 def test_a_step_moves_the_marks(run):
