@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from engine.curvature import accumulate, duality, guards, spectrum
 from engine.curvature.accumulate import over
+from engine.curvature.around import Around
 from engine.curvature.autodiff import ShiftedNetwork, is_curved, rows_of_derivative, second_derivative
 from engine.curvature.inputs import Inputs
 from engine.curvature.kronecker import Kronecker, Rows, Vectors
@@ -98,30 +99,6 @@ class Survey:
     mean_loss: float
     accuracy: float
     fit: tuple[float, float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class Around:
-    """The network around some samples: a_t; f; ∂ℓ/∂f and ∂²ℓ/∂f²; ∂f/∂z; and Σ_k (∂ℓ/∂f_k) ∂²f_k/∂z², None where it is
-    left out. z is that of all places side by side."""
-
-    a: Float[Tensor, "n g t i"]
-    f: Float[Tensor, "n c"]
-    slope: Float[Tensor, "n c"]
-    hessian: Float[Tensor, "n c c"]
-    jacobian: Float[Tensor, "n c e"]
-    second: Float[Tensor, "n e e"] | None
-
-    @property
-    def delta(self) -> Float[Tensor, "n e"]:
-        """δ_t, float64."""
-        return torch.einsum("nc,nce->ne", self.slope, self.jacobian.double())
-
-    def pull(self, push: Float[Tensor, "n e"]) -> Float[Tensor, "n e"]:
-        """Σ_s M_ts Δz_s for a change of z, float64: what δ changes by, to first order."""
-        z, j = push.double()[:, :, None], self.jacobian.double()
-        pull = j.mT @ (self.hessian @ (j @ z))
-        return (pull if self.second is None else pull + self.second @ z)[:, :, 0]
 
 
 class Tail(ShiftedNetwork):

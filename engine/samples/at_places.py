@@ -10,8 +10,9 @@ from numpy import ndarray
 from torch import Tensor
 
 from engine.curvature.accumulate import over
+from engine.curvature.around import Around
 from engine.curvature.duality import least_change
-from engine.curvature.factors import Around, Tail
+from engine.curvature.factors import Tail
 from engine.curvature.inputs import picked
 from engine.curvature.kronecker import Kronecker
 from engine.progress import Progress, silent

@@ -6,7 +6,7 @@ from engine.samples.table import AtPlaces, Samples
 from pages.data import samples
 from pages.data.results import View
 from pages.jobs import banner, fetch
-from pages.rooms.duality import all_pairs, choice, panels, places, text
+from pages.rooms.duality import all_pairs, choice, panels, places, places_text, text
 from pages.rooms.duality.choice import Chosen
 from pages.ui import controls, heading
 from pages.ui.guard import guarded
@@ -21,7 +21,11 @@ def show() -> None:
         return
     controls.epoch(PAGE, view)
     single = view.analysis.provenance.places == 1
-    about = (text.CHANGES, text.GRADIENT, text.COVARIANCE) if single else (text.LEAST, text.GRADIENT_AT_PLACES)
+    about = (
+        (text.CHANGES, text.GRADIENT, text.COVARIANCE)
+        if single
+        else (places_text.LEAST, places_text.GRADIENT_AT_PLACES)
+    )
     there = fetch.of(PAGE, view, about=about)
     if not there:
         return

@@ -16,7 +16,7 @@ from pages.data.results import View
 from pages.jobs import fetch
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
-from pages.rooms.duality import choice, figures, panels, text
+from pages.rooms.duality import choice, figures, panels, places_text, text
 from pages.state import selection
 from pages.ui import heading
 
@@ -64,10 +64,10 @@ def show(page: str, view: View, samples: AtPlaces) -> None:
             return
         t = panels.step(page)
         _losses(view, p, q, one.dual, t)
-    st.markdown(text.nearest(samples, one.dual, t))
-    heading.heading("One change of weights for all places", text.LEAST, "What the pictures show")
+    st.markdown(places_text.nearest(samples, one.dual, t))
+    heading.heading("One change of weights for all places", places_text.LEAST, "What the pictures show")
     _change(view, samples, p, q, one.dual)
-    heading.heading("What the gradient does meanwhile", text.GRADIENT_AT_PLACES, "What v and u are")
+    heading.heading("What the gradient does meanwhile", places_text.GRADIENT_AT_PLACES, "What v and u are")
     left, right = st.columns([6, 5], gap="large", vertical_alignment="center")
     with left:
         names = ("t", "actual", "first_order", "curvature", "activity", "error")
@@ -78,9 +78,9 @@ def show(page: str, view: View, samples: AtPlaces) -> None:
         )  # fmt: skip
     with right:
         st.markdown(text.gradient(one.dual.walk, t))
-    heading.heading("How exact is it over all samples?", text.LEAST, "What is missed")
+    heading.heading("How exact is it over all samples?", places_text.LEAST, "What is missed")
     _exact(view, samples, p)
-    st.markdown(text.exact(samples))
+    st.markdown(places_text.exact(samples))
 
 
 def _number(page: str, field: str, label: str, now: int, count: int, choose: Callable[[int], None]) -> None:

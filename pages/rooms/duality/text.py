@@ -7,9 +7,8 @@ import numpy as np
 
 from engine.results.power_law import power_law
 from engine.samples.all_pairs import Differences
-from engine.samples.close_up import Dual
 from engine.samples.pair import Walk
-from engine.samples.table import AtPlaces, Samples
+from engine.samples.table import Samples
 from pages.rooms.duality.choice import Chosen
 from pages.state.palette import number
 from pages.text.numbers import tex
@@ -67,60 +66,9 @@ the network behind the layer goes on with the slopes it has at $p$, only the los
 bends matters.
 """
 
-LEAST = r"""
-**One change for all places.** The partner's input changes $a_t$ into $a_t + \Delta a_t$ at every place at once. Of all
-$\Delta W$ the one nearest to
 
-$$\Delta W\,a_t = W\Delta a_t\quad\text{for all } t$$
-
-in least squares, and among those the least, is $\Delta W^* = W\,\Delta A\,A^{+}$ with $A = [a_1 \dots a_T]$. With more
-places than inputs no weight does the same to all of them: what is missed is
-$\lVert\Delta W^* A - W\Delta A\rVert/\lVert W\Delta A\rVert$, 0 where duality is exact and 1 where no weight can do any
-of it. Both maps have one scale.
-"""
-
-GRADIENT_AT_PLACES = r"""
-**First order.** When all $a_t$ become $a_t + t\Delta a_t$ before this layer alone, the gradient of sample $p$ changes
-by about $t\,(v + u)$,
-
-$$v = \sum_t \big(\textstyle\sum_s M_{ts} W\Delta a_s\big)\otimes a_t,\qquad u = \sum_t \delta_t\otimes\Delta a_t .$$
-
-$v$ is the curvature's part, $u$ the activity's. Where duality is not exact, $h_p\,\Delta w^*$ is not $v$: the
-covariances of AWD are made of $v$.
-"""
-
-
-def nearest(samples: AtPlaces, dual: Dual, t: float) -> str:
-    """Both losses, and what keeps them apart."""
-    walk, missed = dual.walk, dual.residual
-    by_activity, by_weight = (_at(walk.t, y, t) for y in (walk.by_activity, walk.by_weight))
-    size = float(np.linalg.norm(dual.weight_change) / np.linalg.norm(samples.weight))
-    if missed < 1e-6:
-        says = "No place is missed: here one change of weights does the same to all of them, and duality is exact."
-    else:
-        says = (
-            f"One change of weights for all {samples.places:,} places misses **{missed:.0%}** of what the partner "
-            "moves, so the two losses part."
-        )
-    return (
-        f"At $t = {t:.2f}$ the loss is ${tex(by_activity, 4)}$ with the activity changed and ${tex(by_weight, 4)}$ "
-        f"with the weight. {says} $\\Delta W^*$ is {size:.1%} of $W$."
-    )
-
-
-def exact(samples: AtPlaces) -> str:
-    """The median sample, and how partners were sought."""
-    missed, condition, size = np.nanmedian(samples.fit, axis=0)
-    alone = int(np.isnan(samples.fit[:, 0]).sum())
-    pool = "the nearest of its class" if samples.anchors is None else f"the nearest of {samples.anchors} of its class"
-    return (
-        f"The partner is {pool}, by the layer’s whole input. In the median sample {missed:.0%} is missed, the "
-        f"condition of $A$ is {number(float(condition))} and $\\Delta W^*$ is {size:.1%} of $W$."
-        + (f" {alone:,} samples have no partner or no activity." if alone else "")
-    )
-
-
-def _at(x: np.ndarray, y: np.ndarray, t: float) -> float:
+def on_the_way(x: np.ndarray, y: np.ndarray, t: float) -> float:
+    """What a curve has at t."""
     return float(np.interp(t, x, y))
 
 
@@ -186,7 +134,7 @@ def gradient(walk: Walk, t: float) -> str:
     if t == 0:
         return "At $t = 0$ nothing has changed yet. Move $t$."
     names = ("actual", "first_order", "curvature", "activity", "error")
-    at = {name: _at(walk.t, getattr(walk, name), t) for name in names}
+    at = {name: on_the_way(walk.t, getattr(walk, name), t) for name in names}
     share = at["error"] / at["actual"] if at["actual"] > 0 else np.nan
     ratio = at["first_order"] / at["actual"] if at["actual"] > 0 else np.nan
     more = "more" if ratio > 1 else "less"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pages.rooms.duality import text
+from pages.rooms.duality import places_text
 from tests.pages.conftest import button, chart, charts, decode, fine, opened, texts, url
 from tests.planted import PLACED, add_places, close_up_of, placed
 
@@ -57,4 +57,4 @@ def test_a_step_moves_the_marks(run):
 
 def test_the_sentences_hold_the_numbers():
     stored = placed()
-    assert f"In the median sample {np.nanmedian(stored.fit[:, 0]):.0%} is missed" in text.exact(stored)
+    assert f"In the median sample {np.nanmedian(stored.fit[:, 0]):.0%} is missed" in places_text.exact(stored)
