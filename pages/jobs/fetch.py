@@ -43,7 +43,7 @@ def close_up(page: str, view: View, pair: tuple[int, int], others: Sequence[tupl
     kept = closely(view, *pair)
     if kept is not None:
         return kept
-    wanted = tuple(dict.fromkeys(_words(*one) for one in (pair, *(o for o in others if closely(view, *o) is None))))
+    asked = tuple(dict.fromkeys(_words(*one) for one in (pair, *(o for o in others if closely(view, *o) is None))))
     job = next((job for job in _looks(view, (view.epoch,)) if _words(*pair) in _pairs(job)), None)
     if job is not None and job.running:
         st.info(f"Looking closely at {units.counted(len(_pairs(job)), 'sample')} …", icon=":material/search:")
@@ -63,7 +63,7 @@ def close_up(page: str, view: View, pair: tuple[int, int], others: Sequence[tupl
         icon=":material/search:",
         type="primary",
         on_click=_closely,
-        args=(view, wanted),
+        args=(view, asked),
     )
     return None
 

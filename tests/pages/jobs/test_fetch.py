@@ -80,7 +80,7 @@ def test_what_is_missing_is_said_and_one_button_starts_it_off_the_queue(store, r
     assert argv == ["samples", "--run", run, "--epoch", "0,100", "--layer", "fc2"]
     assert title == "Every sample at epochs 0 and 100, layer fc2"
     request = {"command": "samples", "run": run, "epochs": ["0", "100"], "layer": "fc2"}
-    request |= {"device": "auto", "download": False, "job": None}
+    request |= {"device": "auto", "download": False, "job": None, "pairs": []}
     assert more == {"run": run, "queue": False, "request": request}
 
 
