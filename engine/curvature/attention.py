@@ -7,15 +7,19 @@ itself never calls a module for any of them. Source: theory.md section 6, Attent
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import multi_head_attention_forward
+from torch.utils import checkpoint
 
 from engine.errors import require
 
 SEPARATE = ("q_proj", "k_proj", "v_proj")
+# What goes on around a checkpoint that is not reentrant, by the names that versions of torch have for it.
+_HOOKED = [name for name in vars(checkpoint) if name.startswith("_checkpoint_without_reentrant_generator")]
 
 
 def projections(module: nn.MultiheadAttention) -> tuple[str, ...]:
@@ -47,14 +51,21 @@ def opened(model: nn.Module, layers: tuple[str, ...]) -> nn.Module:
 
 @contextmanager
 def plain_kernels() -> Iterator[None]:
-    """Attention by kernels that have a second derivative, and through its modules: torch's fused ones are neither."""
+    """Attention by kernels that have a second derivative, and through its modules: torch's fused ones are neither.
+    Checkpoints are passed straight through: made anew on the way back, they would not be cut open."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with sdpa_kernel(SDPBackend.MATH):
+        reentrant = patch.object(checkpoint.CheckpointFunction, "apply", lambda run, _, *args: run(*args))
+        others = patch.dict(vars(checkpoint), dict.fromkeys(_HOOKED, _nothing))
+        with sdpa_kernel(SDPBackend.MATH), reentrant, others:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
+
+
+def _nothing(*_: Any, **__: Any) -> Iterator[None]:
+    yield
 
 
 class OpenAttention(nn.MultiheadAttention):

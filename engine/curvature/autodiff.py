@@ -18,7 +18,7 @@ from engine.config.requests import CURVATURES
 from engine.curvature import criteria
 from engine.curvature.attention import opened, plain_kernels
 from engine.curvature.inputs import Inputs, Output, picked
-from engine.curvature.layers import Call, Site, listed
+from engine.curvature.layers import Call, Site, input_of, listed
 from engine.errors import require
 from engine.losses import LossLike
 
@@ -201,7 +201,9 @@ class ShiftedNetwork:
     def _hooked(self, see: Callable[[int, Tensor, Tensor], Tensor | None]) -> Iterator[None]:
         """Has see(layer, its input, its output) be called at every use; what it gives replaces the output."""
         handles = [
-            site.module.register_forward_hook(lambda _, args, z, number=number: see(number, args[0], z))
+            site.module.register_forward_hook(
+                lambda _, args, named, z, number=number: see(number, input_of(args, named), z), with_kwargs=True
+            )
             for number, site in enumerate(self.sites)
         ]
         try:
@@ -248,11 +250,17 @@ class ShiftedNetwork:
         slopes: tuple[Tensor | None, ...] = (None,) * len(shifts)
         if logits.requires_grad:
             slopes = torch.autograd.grad(logits.sum(), shifts, retain_graph=True, allow_unused=True)
+        reached = {call.layer for call, slope in zip(self.calls, slopes, strict=True) if slope is not None}
         for call, slope in zip(self.calls, slopes, strict=True):
+            layer = self.layers[call.layer]
+            require(
+                call.layer in reached,
+                f"The output does not depend on layer {layer!r} by a differentiable path. Choose another layer.",
+            )
             require(
                 slope is not None,
-                f"The output does not depend on layer {self.layers[call.layer]!r} by a differentiable path. Choose "
-                "another layer.",
+                f"Layer {layer!r} is used {len(self.calls)} times, and one use is cut off from the gradient (detach() "
+                "or no_grad): the gradient of training is not that of the loss in these weights. Choose another layer.",
             )
 
     def _check_independence(self) -> None:
@@ -267,8 +275,16 @@ class ShiftedNetwork:
         )
         (slopes,) = torch.autograd.grad(logits[0].sum(), shift)
         together, scale = logits.detach(), float(logits.detach().abs().max()) + 1e-6
+        mixed = float((together[:1] - alone).abs().max()) > 1e-3 * scale
+        astray, rows = bool(slopes[1:].nan_to_num().any()), max(call.each for call in self.calls)
         require(
-            not float((together[:1] - alone).abs().max()) > 1e-3 * scale and not bool(slopes[1:].nan_to_num().any()),
+            mixed or not astray or rows == 1,
+            f"Layer {'+'.join(self.layers)!r} is fed {rows} rows a sample, and those of different samples lie between "
+            "each other, as where time comes before samples. Lay a sample's rows one after the other: reshape "
+            "(n, time, …) to rows, not (time, n, …).",
+        )
+        require(
+            not mixed and not astray,
             "A sample's output changes with the other samples of its batch, so per-sample gradients are not "
             "defined. Use layers that treat samples one by one (BatchNorm with its running statistics).",
         )

@@ -100,7 +100,7 @@ def _labels(loss: Loss, shape: tuple[int, ...], targets: Tensor, fed: int) -> In
         f"targets must be one label per sample (n,), not of shape {tuple(targets.shape)}.",
     )
     targets = torch.where(targets == loss.masked, MASKED, targets)
-    counted = targets[targets != MASKED] if places else targets
+    counted = targets[targets != MASKED]
     low, high = (int(counted.min()), int(counted.max())) if len(counted) else (0, 0)
     require(
         low >= 0 and high < classes,
@@ -112,12 +112,10 @@ def _labels(loss: Loss, shape: tuple[int, ...], targets: Tensor, fed: int) -> In
         f"The model gives {classes} numbers for inputs of {fed}, as an autoencoder does, and labels 0 … {high} are no "
         f"targets for them. Pass the inputs themselves as targets, or the labels as one-hot rows (n, {classes}).",
     )
-    if not places:
-        return targets
-    empty = (targets.flatten(1) == MASKED).all(dim=1).nonzero()
+    empty = (targets.view(len(targets), -1) == MASKED).all(dim=1).nonzero()
     require(not len(empty), f"Of {len(empty)} samples every label is masked, of the first sample number "
             f"{int(empty[0]) if len(empty) else 0}. Leave them out.")  # fmt: skip
-    return targets.flatten(1)
+    return targets.flatten(1) if places else targets
 
 
 def _soft(loss: Loss, shape: tuple[int, ...], targets: Tensor) -> Float[Tensor, "n k"]:

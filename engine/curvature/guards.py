@@ -26,6 +26,7 @@ from engine.errors import require
 SAMPLES = 3
 # How far the two may differ, relative to their size; its square of the size for the random c is rounding.
 NEAR = {torch.float64: 1e-6, torch.float32: 1e-2}
+STEP = 1e-5  # of weights, to see the outputs move
 _ONCE = "The factored Hessian covers weights used once, by their layer alone. Choose another layer."
 
 
@@ -82,6 +83,33 @@ def _check(few: ShiftedNetwork) -> None:
         for what, expected in by_autograd.items():
             _compare(few, what, expected, by_factors[what], rounding[what])
             rounding[what] = NEAR[f.dtype] ** 2 * max(x.detach().norm().item() for x in expected)
+    if f.dtype == torch.float64:
+        _check_values(few, f, c)
+
+
+def _check_values(few: ShiftedNetwork, f: Tensor, c: Tensor) -> None:
+    """ValueError where the outputs move with the weights otherwise than autograd says, which is blind to what they do
+    behind detach() or no_grad. At a kink the two ways differ by more than that."""
+    noise, rounding = torch.Generator().manual_seed(0), 1e-10 * (f * c).abs().sum().item()
+    for layer, site in zip(few.layers, few.sites, strict=True):
+        own = [p for name, p in site.module.named_parameters() if few.bias or "bias" not in name]
+        slopes = torch.autograd.grad((f * c).sum(), own, retain_graph=True, allow_unused=True)
+        steps = [STEP * p.data.abs().mean() * torch.randn(p.shape, generator=noise).to(p) for p in own]
+        expected = sum(float((s * g).sum()) for s, g in zip(steps, slopes, strict=True) if g is not None)
+        starts, moved = [p.data for p in own], []
+        for way in (1, -1, 0):
+            for p, start, step in zip(own, starts, steps, strict=True):
+                p.data = start + way * step if way else start
+            if way:
+                moved.append(way * ((few.forward(few.inputs)[2] - f) * c).sum().item())
+        ahead, back = moved
+        off, size = abs((ahead + back) / 2 - expected), max(abs(ahead), abs(back), abs(expected))
+        require(
+            off <= abs(ahead - back) + NEAR[f.dtype] * size + rounding,
+            f"{off / (size or 1):.0%} of what the weights of layer {layer!r} do to the output is hidden from autograd, "
+            "by detach(), no_grad or rounding: training does not follow the gradient of the loss in them. Choose "
+            "another layer.",
+        )
 
 
 def check_gradients(

@@ -6,7 +6,7 @@ vector or at each of the tokens that it is fed, a convolution at each position o
 patch. A convolution in groups has a W of its own in each of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -82,6 +82,12 @@ class Site:
     def count(self, call: Call) -> int:
         """T of one use."""
         return prod(call.shape) // self.outputs
+
+
+def input_of(args: Sequence[Any], named: Mapping[str, Any]) -> Tensor:
+    """The input of a layer, by place or by name."""
+    x: Tensor = args[0] if args else named["input"]
+    return x
 
 
 def _is_convolution(module: nn.Module) -> bool:
@@ -191,6 +197,8 @@ def _made_a_model(given: Any) -> str:
 def _kind(layer: str, module: nn.Module) -> str:
     """Why a module cannot be studied."""
     sentence = f"Layer {layer!r} is a {type(module).__name__}; the engine studies linear layers and convolutions."
+    if isinstance(module, torch.jit.ScriptModule):
+        return f"{sentence} A scripted module cannot be cut open: use the plain one that it was made of."
     if isinstance(module, nn.RNNBase | nn.RNNCellBase):
         return f"{sentence} Recurrent weights act on what they made themselves, and have no factors."
     if isinstance(module, nn.Embedding):

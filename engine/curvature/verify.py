@@ -32,6 +32,7 @@ from engine.curvature.attention import opened, plain_kernels
 from engine.curvature.autodiff import copied
 from engine.curvature.duality import partners
 from engine.curvature.inputs import Inputs, Output, Tree, picked, read
+from engine.curvature.layers import input_of
 from engine.errors import require
 from engine.losses import Loss, LossLike
 from engine.progress import Progress, silent
@@ -131,7 +132,9 @@ class _Network:
         def one(x: Tree) -> tuple[Tensor, ...]:
             seen: list[Tensor] = []
             module = self.model.get_submodule(self.layers[0])
-            handle = module.register_forward_hook(lambda _, args, __: seen.append(args[0].clone()))
+            handle = module.register_forward_hook(
+                lambda _, args, named, __: seen.append(input_of(args, named).clone()), with_kwargs=True
+            )
             try:
                 self.outputs(x, {})
             finally:

@@ -229,9 +229,10 @@ def refusals():
 
     wide = nn.Sequential(nn.Linear(5, 1200)).double()
     square = nn.Sequential(nn.Linear(20, 20)).double()
-    empty = torch.where(torch.arange(n)[:, None] == 4, -100, tokens.targets)
+    at = torch.arange(n)
+    empty = torch.where(at[:, None] == 4, -100, tokens.targets)
     masked = {"model": tokens.model, "inputs": tokens.inputs, "layer": tokens.layer}
-    threes = torch.full((n, 3), 3.0) * (torch.arange(n) % 2)[:, None]
+    threes = torch.full((n, 3), 3.0) * (at % 2)[:, None]
     return {
         "1,024 can be studied": ask(wide, layer="0"),
         "sum to 1 over the classes": ask(targets=torch.rand(n, 3) + 1),
@@ -244,6 +245,7 @@ def refusals():
         "Say by output= which": ask(output="scores"),
         r"labels \(n, 4\) would go with it": ask(**masked),
         "every label is masked, of the first sample number 4": ask(**masked, targets=empty),
+        "Of 1 samples every label is masked, of the first sample number 4": ask(targets=y.where(at != 4, -100)),
         "There are no targets": ask(targets=None),
         "3 inputs but 9 targets": ask(inputs=(x, x[:3])),
         "targets contain NaN": ask(loss="linear_mse", targets=torch.full((n, 3), torch.nan)),

@@ -1,6 +1,7 @@
 """Models as they come: what can be studied is, what cannot is told in a sentence, and nothing is touched."""
 
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils import prune
+from torch.utils.checkpoint import checkpoint
 
 from engine import analyze
 from engine.curvature.layers import check_layer
+from engine.curvature.verify import verify
 from tests.reference.cases import mlp
 
 X, Y = torch.randn(8, 4, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 3
@@ -42,6 +45,37 @@ def drops(net, x):
     return net.inner(functional.dropout(x, 0.5))
 
 
+def before(net, x):
+    return net.inner.act1(net.inner.fc1(x))
+
+
+def behind(net, z):
+    return net.inner.fc3(net.inner.act2(z))
+
+
+def by_name(net, x):
+    return behind(net, net.inner.fc2(input=before(net, x)))
+
+
+def detached(net, x):
+    return behind(net, net.inner.fc2(before(net, x)) + net.inner.fc2(x).detach())
+
+
+def ungraded(net, x):
+    with torch.no_grad():
+        shift = net.inner.fc2(x)
+    return net.inner(x + shift)
+
+
+def detached_weight(net, x):
+    return behind(net, net.inner.fc2(before(net, x)) + functional.linear(x, net.inner.fc2.weight.detach()))
+
+
+def time_first(net, x):
+    rows = torch.stack([x, 2 * x]).flatten(0, 1)
+    return behind(net, net.inner.fc2(rows)).unflatten(0, (2, -1)).sum(0)
+
+
 def run(model, layer="inner.fc2", **settings):
     return analyze(model, X, Y, layer, **({"device": "cpu", "anchors_per_class": None} | settings))
 
@@ -56,6 +90,29 @@ def test_models_that_keep_activations_locks_and_generators_are_copied():
     assert not model.last.is_leaf
     assert (run(model).eigenvalues == plain()).all()
     assert model.last.grad_fn is not None
+
+
+@pytest.mark.parametrize("part", ["before", "layer", "behind"])
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpointed_parts_are_run_straight_through(part, reentrant):
+    def odd(net, x):
+        parts = {"before": partial(before, net), "layer": net.inner.fc2, "behind": partial(behind, net)}
+        parts[part] = partial(checkpoint, parts[part], use_reentrant=reentrant)
+        return parts["behind"](parts["layer"](parts["before"](x)))
+
+    confirmed(Net(odd))
+
+
+def test_a_layer_may_be_fed_by_name():
+    confirmed(Net(by_name))
+
+
+def confirmed(model):
+    """As without what is odd about it, by the check as well."""
+    result = run(model)
+    assert (result.eigenvalues == plain()).all()
+    checks = verify(model, X, Y, result.kept(("C",)))
+    assert max(check.error for check in checks if len(check.directions) == 1) < 1e-3
 
 
 def test_pruned_weights_are_those_that_the_layer_uses():
@@ -98,6 +155,11 @@ def test_one_weight_is_enough(layer, top_k):
         (Net(mixes), "inner.fc2", r"cannot be run on these inputs in torch.float64: .*register_buffer"),
         (Net(drops), "inner.fc2", "other outputs at every pass.*dropout that stays on"),
         (Net(lambda net, x: net.inner(x[:, :3])), "inner.fc2", "cannot be run on these inputs.*shapes"),
+        (Net(detached), "inner.fc2", "used 2 times, and one use is cut off from the gradient"),
+        (Net(ungraded), "inner.fc2", "used 2 times, and one use is cut off from the gradient"),
+        (Net(detached_weight), "inner.fc2", "of what the weights of layer 'inner.fc2' do to the output is hidden"),
+        (Net(time_first), "inner.fc2", "fed 2 rows a sample, and those of different samples lie between each other"),
+        (torch.jit.script(mlp((4, 4, 3), nn.ReLU)), "fc2", "use the plain one that it was made of"),
         (nn.Linear(4, 3), "", "wrap it: nn.Sequential"),
         (nn.Sequential(nn.LazyLinear(3)), "0", "cannot be copied and frozen.*Run a lazy one once"),
         (nn.Sequential(nn.LSTM(4, 3)), "0", "Recurrent weights act on what they made themselves"),
