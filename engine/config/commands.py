@@ -108,7 +108,7 @@ class LayersCommand(Command):
       full second derivative  it is smooth
       Gauss–Newton            it is smooth, and the layer too wide: not the Hessian, and said in every figure"""
 
-    run: Annotated[str, replace(_OF_RUN, help="the beginning of a run's key")]
+    run: Annotated[str | None, _OF_RUN] = None
     download: bool = False  # there is nothing to fetch and nothing to compute: no flags
     device: str = "auto"
     job: str | None = None

@@ -170,7 +170,9 @@ def along_depth(
         more = {"hover": "%{text}<br>not analysed", "text": [_label(depth, i) for i in missing], "marker": hollow}
         traces.append(marks.points(missing, foot, "not analysed", "", key="missing", cliponaxis=False, **more))
     across = depth.axis(-40 if "range" in up else -90)  # small ones have no room
-    return go.Figure(traces, layout(height, xaxis=across, yaxis=axis(title, **up | {"range": [low, high]})))
+    return go.Figure(
+        traces, layout(height, xaxis=across, yaxis=axis(title, exponentformat="power", **up | {"range": [low, high]}))
+    )
 
 
 def _known(line: Line, place: int) -> str:
@@ -224,7 +226,7 @@ def along_training(
     look = layout(
         height,
         xaxis=times.axis(),
-        yaxis=axis(title, range=[low, high]),
+        yaxis=axis(title, exponentformat="power", range=[low, high]),
         shapes=shapes,
         annotations=[*times.label(), *names],
         showlegend=False,

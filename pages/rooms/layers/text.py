@@ -78,5 +78,6 @@ def _told_apart(names: list[str], columns: Columns) -> str:
         return "All 95 % intervals overlap: by these samples no two layers can be told apart."
     return (
         f"The 95 % intervals do not all overlap: {names[highest]} is at least {number(columns.low[highest], 3)}, "
-        f"{names[lowest]} at most {number(columns.high[lowest], 3)}, so the exponent depends on the layer."
+        f"{names[lowest]} at most {number(columns.high[lowest], 3)}, so the exponent depends on the layer. Each "
+        f"interval speaks for its own layer: none is widened for there being {sure.sum()}."
     )

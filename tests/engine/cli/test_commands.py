@@ -261,7 +261,7 @@ def test_layers_lists_every_layer_that_can_be_studied(store: Store, train: list[
     assert main([*train, "--epochs", "2", "--activation", "tanh"]) == 0
     run = library.find(store)
     capsys.readouterr()
-    assert main(["layers", run.key[:6]]) == 0
+    assert main(["layers"]) == 0
     out, err = capsys.readouterr()
     rows = [line.split() for line in out.splitlines()]
     assert [row[:7] for row in rows[1:]] == [
@@ -272,7 +272,7 @@ def test_layers_lists_every_layer_that_can_be_studied(store: Store, train: list[
     assert [" ".join(row[7:10]) for row in rows[1:3]] == ["full second derivative"] * 2
     assert rows[3][7:9] == ["exact", "all"], "nothing follows the last layer"
     assert f"3 layers of run {run.key} can be studied" in err
-    assert main(["layers", "nothing"]) == 1
+    assert main(["layers", "--run", "nothing"]) == 1
     assert "No runs begin with 'nothing'" in capsys.readouterr().err
 
 

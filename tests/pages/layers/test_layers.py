@@ -117,6 +117,7 @@ def test_the_answer_follows_the_numbers():
     assert "between **1.10** (a) and **1.20** (b). All 95 % intervals overlap" in overlapping
     apart = text.answer(3, ["a", "b", "c"], columns([1.1, 1.4, 1.2], [1.0, 1.3, 1.0], [1.2, 1.5, 1.4]))
     assert "do not all overlap: b is at least 1.300, a at most 1.200" in apart
+    assert "Each interval speaks for its own layer: none is widened for there being 3." in apart
     bare = text.answer(3, ["a", "b"], columns([1.1, 1.4], [nan, nan], [nan, nan]))
     assert "No intervals over samples are kept" in bare
 
@@ -324,7 +325,9 @@ def test_numbers_outside_the_usual_are_inside_the_axes():
     studied = [depth.StudiedLayer(f"fc{i}", "linear", 5, 4, 1, depth.EXACT) for i in range(3)]
     along = Depth(studied, [True, True, False], [depth.EXACT] * 3)
     line = Line("C", np.array([-0.4, 2.0, np.nan]), chance=np.array([0.1, 3.0, np.nan]))
-    low, high = figures.along_depth(along, [line], "number", "number of {}", 300).layout.yaxis.range
+    up = figures.along_depth(along, [line], "number", "number of {}", 300).layout.yaxis
+    low, high = up.range
+    assert up.exponentformat == "power", "1.5×10⁻⁴, not 150μ"
     assert low < -0.4 < 3.0 < high
     hollow = figures.along_depth(along, [line], "number", "number of {}", 300).data[-1]
     assert low < hollow.y[0] < -0.4, "no number is read off a hollow mark"
