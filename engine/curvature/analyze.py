@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from engine.curvature import covariances
 from engine.curvature.covariances import Combination
+from engine.curvature.criteria import criterion
 from engine.curvature.factors import LayerFactors, Survey, Tail
 from engine.curvature.inputs import Output, read
 from engine.curvature.joint import JointSurvey, JointTail
@@ -98,7 +99,8 @@ def analyze(
         "device": device, "dtype": dtype, "seed": seed, "bias": bias, "curvature": curvature, "spectra": spectra,
         "bootstrap": bootstrap, "names": names, "output": output,
     }  # fmt: skip
-    return matrices(surveyed(model, inputs, targets, progress or silent, **settings), progress or silent)
+    about = surveyed(model, inputs, targets, progress or silent, **settings)
+    return replace(matrices(about, progress or silent), loss=criterion(loss))
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,9 @@ Self-attention's in_proj is one layer of 3E outputs, or q_proj, k_proj and v_pro
 itself never calls a module for any of them. Source: theory.md section 6, Attention.
 """
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from unittest.mock import patch
 
@@ -52,13 +53,15 @@ def opened(model: nn.Module, layers: tuple[str, ...]) -> nn.Module:
 @contextmanager
 def plain_kernels() -> Iterator[None]:
     """Attention by kernels that have a second derivative, and through its modules: torch's fused ones are neither.
-    Checkpoints are passed straight through: made anew on the way back, they would not be cut open."""
+    Checkpoints are passed straight through: made anew on the way back, they would not be cut open. What is compiled is
+    run as it was written: its second derivative is not."""
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         reentrant = patch.object(checkpoint.CheckpointFunction, "apply", lambda run, _, *args: run(*args))
         others = patch.dict(vars(checkpoint), dict.fromkeys(_HOOKED, _nothing))
-        with sdpa_kernel(SDPBackend.MATH), reentrant, others:
+        eager = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+        with sdpa_kernel(SDPBackend.MATH), reentrant, others, eager:
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)

@@ -18,7 +18,7 @@ from engine.config.requests import CURVATURES
 from engine.curvature import criteria
 from engine.curvature.attention import opened, plain_kernels
 from engine.curvature.inputs import Inputs, Output, picked
-from engine.curvature.layers import Call, Site, input_of, listed
+from engine.curvature.layers import Call, Site, computed, input_of, listed
 from engine.errors import require
 from engine.losses import LossLike
 
@@ -93,6 +93,12 @@ class ShiftedNetwork:
         with torch.no_grad():
             some = picked(self.outputs_of(self.inputs[: criteria.SAMPLES]), output)
         self.notes += criteria.look_at(self.loss, some)
+        self.notes += tuple(
+            f"The weight W of layer {layer!r} is computed from other parameters, as by a norm or pruning: H and C are "
+            "those of W itself, not of the parameters that training moves."
+            for layer, site in zip(layers, self.sites, strict=True)
+            if computed(site.module)
+        )
 
     @property
     def shapes(self) -> tuple[tuple[int, int], ...]:

@@ -15,12 +15,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import pad
+from torch.nn.utils import parametrize, prune
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from engine.config.requests import joined
 from engine.curvature.attention import own_weight, projections
 from engine.errors import require
 
 KINDS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+# Hooks that compute a weight anew before each pass.
+COMPUTING = (prune.BasePruningMethod, SpectralNorm, WeightNorm)
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,23 @@ class Site:
     def count(self, call: Call) -> int:
         """T of one use."""
         return prod(call.shape) // self.outputs
+
+
+def computed(module: nn.Module) -> bool:
+    """Whether a layer's weight is computed from other parameters."""
+    return "weight" not in module._parameters
+
+
+def written(model: nn.Module) -> None:
+    """Weights that are computed (pruned, normed, orthogonal) written as they are after a pass; the model is changed."""
+    for module in model.modules():
+        for name in list(getattr(module, "parametrizations", ())):
+            parametrize.remove_parametrizations(module, name)
+        for key, hook in list(module._forward_pre_hooks.items()):
+            if isinstance(hook, COMPUTING):
+                del module._forward_pre_hooks[key]
+                own = vars(hook).get("_tensor_name") or vars(hook)["name"]
+                setattr(module, own, nn.Parameter(getattr(module, own).detach(), requires_grad=False))
 
 
 def input_of(args: Sequence[Any], named: Mapping[str, Any]) -> Tensor:

@@ -32,7 +32,7 @@ from engine.curvature.attention import opened, plain_kernels
 from engine.curvature.autodiff import copied
 from engine.curvature.duality import partners
 from engine.curvature.inputs import Inputs, Output, Tree, picked, read
-from engine.curvature.layers import input_of
+from engine.curvature.layers import input_of, written
 from engine.errors import require
 from engine.losses import Loss, LossLike
 from engine.progress import Progress, silent
@@ -53,9 +53,10 @@ def verify(
 ) -> tuple[Check, ...]:
     """H_ii, C_ii, C_AWD,ii and C_ij along the probes of `analysis`, over all its samples.
 
-    model, inputs, targets, output: those that were analysed; loss: the function or module, where it was one. The
-    partners of duality are sought anew from the float64 activities with the analysis' own draw of anchors. ValueError
-    if the analysis kept no probes, if the samples are not as many, or if the network cannot be differentiated twice.
+    model, inputs, targets, output: those that were analysed; loss: only of an analysis that was kept in a file, where
+    it was a function or module. The partners of duality are sought anew from the float64 activities with the analysis'
+    own draw of anchors. ValueError if the analysis kept no probes, if the samples are not as many, if the loss is
+    another one, or if the network cannot be differentiated twice.
     """
     about, probes = analysis.provenance, analysis.probes
     require(probes is not None, "This analysis kept no directions to check. Analyse again to have some.")
@@ -67,7 +68,8 @@ def verify(
     x = samples.inputs.each(Tensor.cpu).floating(torch.float64)
     with torch.no_grad(), plain_kernels():
         shape = tuple(picked(x[:1].through(model), output).shape[1:])
-    fitted = criteria.fit(about.loss if loss is None else loss, shape, samples.targets.cpu(), x)
+    written(model)
+    fitted = criteria.fit(_analysed(analysis, loss), shape, samples.targets.cpu(), x)
     network = _Network(model, tuple(layers), about.bias, fitted.loss, about.exact, output)
     try:
         chunks = [network.fed(x[rows]) for rows in over(n, CHUNK, progress, "reading activities")]
@@ -92,6 +94,21 @@ def verify(
         ) from error
     g, h, v, u = torch.cat(along, dim=1).unbind(dim=2)
     return tuple(_checks(analysis, probes.index, about.batch_size, g, h, (v + u)[:, paired]))
+
+
+def _analysed(analysis: Analysis, loss: LossLike | None) -> LossLike:
+    """The loss that was analysed. ValueError where another one is given, or where only its name is known."""
+    name = analysis.provenance.loss
+    require(
+        loss is None or criteria.criterion(loss).name == name,
+        f"The loss {name} was analysed, not {'' if loss is None else criteria.criterion(loss).name}. Check it with the "
+        "same one, or analyse again.",
+    )
+    require(
+        analysis.loss is not None or loss is not None or not {".", "("} & set(name),
+        f"Of the loss {name} this analysis, which was kept in a file, knows the name alone. Pass it: loss=….",
+    )
+    return analysis.loss or loss or name
 
 
 def _checks(

@@ -20,6 +20,7 @@ from numpy import ndarray
 
 from cache.store import replace_file
 from engine.errors import require
+from engine.losses import Loss
 from engine.results import commutation, power_law, summary
 from engine.results.jackknife import Jackknife
 from engine.results.names import NAMES, USUAL_WINDOW
@@ -57,7 +58,8 @@ class Analysis:
     traces[name] = tr VᵀMV over the directions kept; noise_floor: H_ii below it are rounding, not data;
     replicates[name]: diagonals of bootstrap resamples (s), of the leading j directions. jackknife: of the samples
     without a group of them, for intervals where there is no bootstrap. residuals: ‖H v_i − H_ii v_i‖ / H_11 of leading
-    eigenpairs; None of a whole basis, and of analyses that are older.
+    eigenpairs; None of a whole basis, and of analyses that are older. loss: with its settings; None once it was kept
+    in a file, of which provenance.loss tells the name.
     Methods take a matrix's name (see `names`) and answer with NumPy float64.
     """
 
@@ -76,6 +78,7 @@ class Analysis:
     replicates: Mapping[str, Float[ndarray, "s j"]] = field(default_factory=dict)
     jackknife: Jackknife | None = None
     source: Source | None = field(default=None, repr=False, compare=False)
+    loss: Loss | None = field(default=None, repr=False, compare=False)
 
     # -- what there is ------------------------------------------------------------------------------
 

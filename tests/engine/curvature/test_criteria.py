@@ -128,11 +128,25 @@ def test_h_and_c_of_every_case_are_those_of_autograd(name):
     twins.compare(v @ torch.diag(torch.from_numpy(result.eigenvalues.copy())) @ v.T, named["H"], 1e-9, "H")
     for matrix in ("C", "E_h2"):
         twins.compare(result.projected(matrix, result.k), v.T @ named[matrix] @ v, 1e-9, matrix)
-    checks = verify(c.model, c.inputs, c.targets, result.kept(("C",)), loss=c.loss, output=c.output)
+    checks = verify(c.model, c.inputs, c.targets, result.kept(("C",)), output=c.output)
     assert max(check.error for check in checks if len(check.directions) == 1) < 1e-6
     assert {check.symbol for check in checks} == {"H", "C", "C_awd"}
     remarks = " ".join(result.provenance.notes)
     assert ("among all samples" in remarks) == (not c.labelled), remarks
+
+
+def test_a_check_is_made_with_the_loss_that_was_analysed():
+    c = given_case("weights and smoothing")
+    result = analyze(c.model, c.inputs, c.targets, c.layer, c.loss, dtype="float64").kept(("C",))
+    filed = type(result).from_arrays(*result.to_arrays())
+    with pytest.raises(ValueError, match="knows the name alone"):
+        verify(c.model, c.inputs, c.targets, filed)
+    again = verify(c.model, c.inputs, c.targets, filed, loss=c.loss)
+    assert again == verify(c.model, c.inputs, c.targets, result)
+    for other in ("ce", nn.CrossEntropyLoss(weight=c.loss.weight, label_smoothing=0.2)):
+        for kept in (result, filed):
+            with pytest.raises(ValueError, match=r"was analysed, not ce.*Check it with the same one"):
+                verify(c.model, c.inputs, c.targets, kept, loss=other)
 
 
 def test_the_twin_is_blind_to_no_setting():

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.nn.utils import prune
+from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 from torch.utils.checkpoint import checkpoint
 
 from engine import analyze
@@ -107,9 +107,40 @@ def test_a_layer_may_be_fed_by_name():
     confirmed(Net(by_name))
 
 
-def confirmed(model):
+@pytest.mark.parametrize("part", ["fc2", "act2"])
+def test_compiled_parts_are_run_as_they_were_written(part):
+    model = Net(lambda net, x: net.inner(x))
+    setattr(model.inner, part, torch.compile(getattr(model.inner, part), backend="aot_eager"))
+    confirmed(model, "inner.fc2" + "._orig_mod" * (part == "fc2"))
+
+
+COMPUTED = {
+    "pruned": lambda layer: prune.l1_unstructured(layer, "weight", amount=3),
+    "orthogonal": parametrizations.orthogonal,
+    "weight norm": parametrizations.weight_norm,
+    "older weight norm": weight_norm,
+    "spectral norm": parametrizations.spectral_norm,
+    "older spectral norm": spectral_norm,
+}
+
+
+@pytest.mark.parametrize("how", COMPUTED)
+@pytest.mark.parametrize("layer", [0, 2])
+def test_the_check_sees_weights_that_are_computed(layer, how):
+    torch.manual_seed(0)
+    convolutions = nn.Conv1d(1, 3, 2), nn.ReLU(), nn.Conv1d(3, 4, 2), nn.Tanh()
+    model = nn.Sequential(*convolutions, nn.Flatten(), nn.Linear(8, 3))
+    COMPUTED[how](model[2])
+    model.eval()
+    result = analyze(model, X[:, None], Y, str(layer), device="cpu", dtype="float64", anchors_per_class=None)
+    assert ("is computed from other parameters" in " ".join(result.provenance.notes)) == (layer == 2)
+    checks = verify(model, X[:, None], Y, result.kept(("C",)))
+    assert max(check.error for check in checks if len(check.directions) == 1) < 1e-6
+
+
+def confirmed(model, layer="inner.fc2"):
     """As without what is odd about it, by the check as well."""
-    result = run(model)
+    result = run(model, layer)
     assert (result.eigenvalues == plain()).all()
     checks = verify(model, X, Y, result.kept(("C",)))
     assert max(check.error for check in checks if len(check.directions) == 1) < 1e-3
