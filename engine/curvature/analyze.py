@@ -59,12 +59,12 @@ def analyze(
     and E[h²] for several linear layers jointly.
 
     model: any torch.nn.Module. inputs: a tensor or array with the samples as first axis, a tuple or dict of them for
-    model(*inputs) or model(**inputs); or a Dataset or DataLoader of (input, target), read once in its order, with no
-    targets besides. output: a key, an index or a function that picks the outputs from what the model gives, where that
-    is more than a tensor and has no `logits`; of any shape, up to 1,024 numbers a sample. layer: its name, or several
-    linear ones in the order of their use, as a sequence or joined by "+": H of all their weights has cross blocks too.
-    Duality and the spectra of single samples are defined layer by layer, so jointly there are neither AWD matrices nor
-    suppression.
+    model(*inputs) or model(**inputs), or model(inputs) where it takes a dict; or a Dataset or DataLoader of (input,
+    target), read once in its order, with no targets besides. output: a key, an index or a function that picks the
+    outputs from what the model gives, where that is more than a tensor and has no `logits`; of any shape, up to 1,024
+    numbers a sample. layer: its name, or several linear ones in the order of their use, as a sequence or joined by
+    "+": H of all their weights has cross blocks too. Duality and the spectra of single samples are defined layer by
+    layer, so jointly there are neither AWD matrices nor suppression.
 
     loss, of a sample; H and C are those of its mean over samples, which have these targets:
 

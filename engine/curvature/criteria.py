@@ -252,13 +252,17 @@ def own(function: Callable[[Any, Any], Any], shape: tuple[int, ...] | None = Non
     model gives them, and its target y, a label or whatever else. torch.func maps it over samples and differentiates it;
     nothing more is known of it.
 
+    torch's modules are given a batch of one, so that a sum or mean is that of one sample.
+
     Using the loss raises ValueError, with the remedy, where torch.func cannot.
     """
     kind = function if hasattr(function, "__qualname__") else type(function)
     name = f"{kind.__module__}.{kind.__qualname__}"  # never one of LOSSES, which have no dot
 
     def one(f: Tensor, y: Tensor) -> Any:
-        return function(f if shape is None else f.view(shape), y)
+        f = f if shape is None else f.view(shape)
+        # torch's own take a batch: the classes of a sample's places would be taken for samples.
+        return function(f[None], y[None]).squeeze(0) if isinstance(function, nn.modules.loss._Loss) else function(f, y)
 
     def each(derivative: Callable[[Any, Any], Any], f: Tensor, y: Tensor) -> Tensor:
         try:

@@ -1,5 +1,6 @@
 """Samples as they are given: tensors, arrays, a Dataset or a DataLoader; and the outputs among what a model gives."""
 
+import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -63,10 +64,12 @@ class Inputs:
         return self.each(lambda x: x.to(dtype, copy=x.is_inference()) if x.is_floating_point() else x)
 
     def through(self, model: nn.Module, parameters: dict[str, Tensor] | None = None) -> Any:
-        """What the model gives for them, some of its parameters replaced."""
-        if not parameters:
-            return model(*self.args, **self.named)
-        return functional_call(model, parameters, self.args, dict(self.named))
+        """What the model gives for them, some of its parameters replaced. One that takes a dict is given it whole."""
+        args: tuple[Any, ...] = self.args
+        named = dict(self.named)
+        if named and not args and not _takes(model, named):
+            args, named = (named,), {}
+        return functional_call(model, parameters, args, named) if parameters else model(*args, **named)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,15 @@ class Samples:
     inputs: Inputs
     targets: Tensor
     notes: tuple[str, ...] = ()
+
+
+def _takes(model: nn.Module, named: Mapping[str, Tensor]) -> bool:
+    """Whether a model has arguments of these names."""
+    try:
+        inspect.signature(model.forward).bind(**named)
+    except TypeError:
+        return False
+    return True
 
 
 def read(inputs: Any, targets: Any = None) -> Samples:

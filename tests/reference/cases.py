@@ -281,6 +281,24 @@ class Several(nn.Module):
         return self.results(self.net(left + right), right)
 
 
+class Whole(nn.Module):
+    """Takes its inputs as one dict."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+
+    def forward(self, data: dict[str, Tensor]) -> Any:
+        return self.net(**data)
+
+
+class Transposed(nn.Module):
+    """The classes of every place as the first axis of a sample, as torch's losses have them."""
+
+    def forward(self, f: Tensor) -> Tensor:
+        return f.transpose(1, 2)
+
+
 def _pixels() -> nn.Sequential:
     """A class for every position of the image."""
     return nn.Sequential(OrderedDict(conv=nn.Conv2d(1, 3, 2), act=nn.Tanh(), read=nn.Conv2d(3, 3, 1)))
@@ -301,14 +319,16 @@ def _given(name: str, n: int) -> Given:
         calls = [lambda net, p=p: value(net(inputs[p : p + 1]), targets[p : p + 1]) for p in range(n)]
         return Given(model, layer, inputs, targets, loss, calls, **more)
 
-    def several(results, inputs, pick, output=None):
+    def several(results, inputs, pick, output=None, whole=False):
         def call(net, p):
             if isinstance(inputs, dict):
-                return net(**{name: part[p : p + 1] for name, part in inputs.items()})
+                named = {name: part[p : p + 1] for name, part in inputs.items()}
+                return net(named) if whole else net(**named)
             return net(*(part[p : p + 1] for part in inputs))
 
         calls = [lambda net, p=p: F.cross_entropy(pick(call(net, p)), y[p : p + 1]) for p in range(n)]
-        return Given(Several(results), "net.fc2", inputs, y, "ce", calls, output=output)
+        model = Whole(Several(results)) if whole else Several(results)
+        return Given(model, "net.net.fc2" if whole else "net.fc2", inputs, y, "ce", calls, output=output)
 
     if name == "weights and smoothing":
         loss = nn.CrossEntropyLoss(weight=weight, label_smoothing=0.1)
@@ -349,6 +369,24 @@ def _given(name: str, n: int) -> Given:
         return several(
             lambda f, h: {"hidden": h, "logits": f}, {"left": x, "right": other}, lambda given: given["logits"]
         )
+    if name == "a dict taken whole":
+        return several(lambda f, h: f, {"left": x, "right": other}, lambda given: given, whole=True)
+    if name == "the sum over tokens":
+        tokens, labels = torch.randn(n, 3, 5).double(), torch.randint(3, (n, 3))  # as many as classes
+        return of(nn.Sequential(OrderedDict(net=relu, end=Transposed())), tokens, labels,
+                  nn.CrossEntropyLoss(reduction="sum"), lambda f, y: F.cross_entropy(f, y, reduction="sum"), "net.fc2",
+                  labelled=False)  # fmt: skip
+    if name == "positions of a convolution, pooled":
+        pooled = nn.Sequential(nn.Conv2d(3, 2, 4, padding=2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        value = F.binary_cross_entropy_with_logits
+        images, yes = torch.randn(n, 3, 4, 4).double(), (answers[:, :2]).double()
+        return of(pooled, images, yes, nn.BCEWithLogitsLoss(reduction="sum"),
+                  lambda f, y: value(f, y, reduction="sum"), "0", labelled=False)  # fmt: skip
+    if name == "an image for an image":
+        down, up = nn.Conv2d(2, 2, 3, padding=1, stride=2), nn.Conv2d(2, 3, 3, padding=1)
+        images, labels = torch.randn(n, 2, 4, 4).double(), torch.randint(3, (n, 4, 4))
+        return of(nn.Sequential(down, nn.ReLU(), nn.Upsample(scale_factor=2), up), images, labels,
+                  nn.CrossEntropyLoss(), F.cross_entropy, "0", labelled=False)  # fmt: skip
     if name == "inputs by place":
         return several(lambda f, h: (h, f), (x, other), lambda given: given[1], output=1)
     if name == "a function of the results":
@@ -360,6 +398,7 @@ def _given(name: str, n: int) -> Given:
 GIVEN = (
     *("weights and smoothing", "soft labels", "soft squares", "log-probabilities", "weighted log-probabilities"),
     *("one answer", "several answers", "real targets", "an autoencoder of tokens", "labels of tokens"),
+    *("a dict taken whole", "the sum over tokens", "positions of a convolution, pooled", "an image for an image"),
     *("labels of pixels", "inputs by name", "inputs by place", "a function of the results", "a loss of ones own"),
 )
 
