@@ -79,5 +79,5 @@ def _told_apart(names: list[str], columns: Columns) -> str:
     return (
         f"The 95 % intervals do not all overlap: {names[highest]} is at least {number(columns.low[highest], 3)}, "
         f"{names[lowest]} at most {number(columns.high[lowest], 3)}, so the exponent depends on the layer. Each "
-        f"interval speaks for its own layer: none is widened for there being {sure.sum()}."
+        f"interval speaks for its own layer: none is widened for there being {known.sum()}."
     )
