@@ -29,7 +29,7 @@ from engine.losses import LossLike
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
 from engine.results.jackknife import GROUPS, Jackknife, places, stretches
-from engine.results.names import NAMES
+from engine.results.names import FISHER, NAMES, ON_REQUEST
 from engine.results.record import OnDemand, Provenance
 from engine.results.suppression import Spectra
 
@@ -89,7 +89,8 @@ def analyze(
     done, total) is called along the way and may raise to stop. bias: include the layer's bias.
     curvature: "auto", "gauss-newton" or "full", see engine.curvature.factors. spectra: samples whose spectra are kept
     for suppression, 0 for none. bootstrap: resamples of the samples behind γ's intervals, 0 for none. names: the
-    matrices chosen beside H, of engine.results.names.NAMES; None for all. C and E[h²] alone need no partners.
+    matrices chosen beside H, of engine.results.names.NAMES; None for all. C and E[h²] alone need no partners. The true
+    Fisher matrix, "fisher", is made where it is among them.
 
     Raises ValueError or TypeError saying what was given, what is possible and what to do; MemoryError,
     before any work, when the work cannot fit.
@@ -154,8 +155,9 @@ def surveyed(
     require(spectra >= 0, f"spectra is a number of samples from 0, not {spectra}.")
     require(bootstrap >= 0, f"bootstrap is a number of resamples from 0, not {bootstrap}.")
     chosen = None if names is None else tuple(dict.fromkeys(names))
-    unknown = [name for name in chosen or () if name not in NAMES]
-    require(not unknown, f"There is no matrix {', '.join(map(repr, unknown))}; there are {', '.join(NAMES)}.")
+    known = (*NAMES, *ON_REQUEST)
+    unknown = [name for name in chosen or () if name not in known]
+    require(not unknown, f"There is no matrix {', '.join(map(repr, unknown))}; there are {', '.join(known)}.")
     layers = check_layers(model, layer, bias)
     samples = read(inputs, targets)
     n = len(samples.targets)
@@ -171,7 +173,8 @@ def surveyed(
         if len(layers) > 1:
             tail = JointTail(model, layers, samples.inputs, samples.targets, loss, **how)
         else:
-            tail = Tail(model, layers[0], samples.inputs, samples.targets, loss, **how)
+            fisher = FISHER in (chosen or ())
+            tail = Tail(model, layers[0], samples.inputs, samples.targets, loss, fisher=fisher, **how)
         d = sum(d_out * d_in for d_out, d_in in tail.shapes)
         sizes = " + ".join(f"{d_out} × {d_in}" for d_out, d_in in tail.shapes)
         studied = f"layer{'s' if len(layers) > 1 else ''} {'+'.join(layers)!r} ({sizes})"
@@ -183,9 +186,11 @@ def surveyed(
         named = covariances.combinations(batch_size)
         survey: Survey | JointSurvey
         if isinstance(tail, JointTail):
+            missing = [name for name in chosen or () if name not in named]
+            require(not missing, f"Of several layers jointly there is no {', '.join(missing)}. Choose one layer.")
             survey, own = tail.survey(progress), _of_several(tail)
         else:
-            if chosen is None or set(chosen) - set(named):
+            if chosen is None or set(chosen) - {*named, FISHER}:
                 tail.pair(anchors_per_class, seed, progress)
             survey = tail.survey(work.keep, progress)
             own = _of_one(tail, survey, anchors_per_class)
@@ -287,6 +292,7 @@ def _one_layer(about: Surveyed, survey: Survey) -> _Subject:
     assert not isinstance(tail, JointTail), "its survey is another"
     named = covariances.combinations(about.origin["batch_size"], survey)
     if about.names is not None:
+        named = {**named, FISHER: covariances.FISHER}
         missing = [name for name in about.names if name not in named]
         require(not missing, f"No sample has a partner, so there is no {', '.join(missing)}.")
         named = {name: named[name] for name in ("H", *about.names)}

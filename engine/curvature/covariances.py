@@ -42,6 +42,10 @@ class Combination:
         return total
 
 
+# The true Fisher matrix of all samples, in the units of H.
+FISHER = Combination(((1.0, "fisher"),))
+
+
 def terms(factors: LayerFactors) -> Terms:
     """h = E[h_p], gg = E[g gᵀ], h2 = E[h_p²] and the mean g over all samples; over the paired ones the means v of v_p
     and u of u_p, vv, uu, vu = E[v uᵀ + u vᵀ], wd = E[Σ_m (κ_m ω_m)² u_m u_mᵀ] and, where it differs from h2,

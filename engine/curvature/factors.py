@@ -163,9 +163,9 @@ class Tail(ShiftedNetwork):
         """What an analysis takes."""
         d_out, d_in = self.weight.shape
         return memory(
-            len(self.targets), d_out, d_in, self.rank, top_k, torch.finfo(self.dtype).bits // 8,
-            places=self.places, classes=self.classes, written=self.written, full=self.kind == "full",
-            fed=sum(call.fed for call in self.calls),
+            len(self.targets), d_out, d_in, self.rank + self.fisher * self.classes, top_k,
+            torch.finfo(self.dtype).bits // 8, places=self.places, classes=self.classes, written=self.written,
+            full=self.kind == "full", fed=sum(call.fed for call in self.calls),
         )  # fmt: skip
 
     def _bend(self) -> None:

@@ -10,7 +10,8 @@ is differentiated twice, automatically, in its three numbers alone. At 0 (theory
 
     ∂f/∂s = g_p·V      ∂²f/∂s² = Vᵀ h_p V      ∂²f/∂s∂t = v_p·V      ∂f/∂r = u_p·V
 
-so the sums over all samples give H_ii, C_ii, the C_AWD,ii that duality predicts, and C_ij of two directions. Where the
+so the sums over all samples give H_ii, C_ii, the C_AWD,ii that duality predicts, and C_ij of two directions; and F_ii,
+where it is asked for, by ∂/∂s of the outputs and the likelihood of the loss. Where the
 analysis is of the Gauss–Newton matrix of a smooth tail, second derivatives are J V by forward mode with ∂²ℓ/∂f² between
 them, automatic too. Of layers studied jointly V has a part for each, and there is no duality to check.
 """
@@ -37,6 +38,7 @@ from engine.errors import require
 from engine.losses import Loss, LossLike
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
+from engine.results.names import FISHER
 from engine.results.record import Check
 
 CHUNK = 256
@@ -70,7 +72,8 @@ def verify(
         shape = tuple(picked(x[:1].through(model), output).shape[1:])
     written(model)
     fitted = criteria.fit(_analysed(analysis, loss), shape, samples.targets.cpu(), x)
-    network = _Network(model, tuple(layers), about.bias, fitted.loss, about.exact, output)
+    drawn = FISHER in analysis.names
+    network = _Network(model, tuple(layers), about.bias, fitted.loss, about.exact, output, drawn)
     try:
         chunks = [network.fed(x[rows]) for rows in over(n, CHUNK, progress, "reading activities")]
         fed = tuple(torch.cat(parts) for parts in zip(*chunks, strict=True))
@@ -92,8 +95,8 @@ def verify(
             f"This network cannot be differentiated twice ({str(error).splitlines()[0]}), so its numbers "
             "cannot be checked this way. The tests of this program check them on networks that can."
         ) from error
-    g, h, v, u = torch.cat(along, dim=1).unbind(dim=2)
-    return tuple(_checks(analysis, probes.index, about.batch_size, g, h, (v + u)[:, paired]))
+    g, h, v, u, f = torch.cat(along, dim=1).unbind(dim=2)
+    return tuple(_checks(analysis, probes.index, about.batch_size, g, h, (v + u)[:, paired], f))
 
 
 def _analysed(analysis: Analysis, loss: LossLike | None) -> LossLike:
@@ -112,7 +115,7 @@ def _analysed(analysis: Analysis, loss: LossLike | None) -> LossLike:
 
 
 def _checks(
-    analysis: Analysis, index: Int[np.ndarray, " j"], b: int, g: Tensor, h: Tensor, first_order: Tensor
+    analysis: Analysis, index: Int[np.ndarray, " j"], b: int, g: Tensor, h: Tensor, first_order: Tensor, fisher: Tensor
 ) -> list[Check]:
     """The sums over samples (last axis) beside what the analysis says."""
     noise = (g @ g.T / g.shape[1] - g.mean(1)[:, None] * g.mean(1)) / b
@@ -121,6 +124,8 @@ def _checks(
         place = (int(i) + 1,)
         checks.append(Check("H", place, float(analysis.eigenvalues[i]), float(h[row].mean())))
         checks.append(Check("C", place, float(analysis.diagonal("C")[i]), float(noise[row, row])))
+        if FISHER in analysis.names:
+            checks.append(Check(FISHER, place, float(analysis.diagonal(FISHER)[i]), float(fisher[row].mean())))
         if "C_awd" in analysis.names:
             w = first_order[row]
             awd = (w.square().mean() / b + (1 - 1 / b) * w.mean().square()) / 2
@@ -134,7 +139,8 @@ def _checks(
 
 @dataclass(frozen=True)
 class _Network:
-    """A network before its loss, the studied layers known by name; exact: its h_p is the Hessian."""
+    """A network before its loss, the studied layers known by name; exact: its h_p is the Hessian; drawn: whether the
+    true Fisher matrix is asked for."""
 
     model: nn.Module
     layers: tuple[str, ...]
@@ -142,6 +148,7 @@ class _Network:
     loss: Loss
     exact: bool
     output: Output
+    drawn: bool = False
 
     def fed(self, inputs: Inputs) -> tuple[Tensor, ...]:
         """What the first layer is fed by each sample alone, at each of its uses."""
@@ -193,8 +200,8 @@ class _Network:
         y: Tensor,
         own: tuple[Tensor, ...],
         other: tuple[Tensor, ...],
-    ) -> Float[Tensor, "4"]:
-        """g_p·V, Vᵀh_pV, v_p·V and u_p·V of one direction and sample."""
+    ) -> Float[Tensor, "5"]:
+        """g_p·V, Vᵀh_pV, v_p·V, u_p·V and VᵀF_pV of one direction and sample."""
         module = self.model.get_submodule(self.layers[0])
         push = [(module(q) - module(p)).detach() for p, q in zip(own, other, strict=True)]
         pull = self._change(direction[0], own, other)
@@ -223,7 +230,12 @@ class _Network:
         # Backward, twice: torch's forward mode gets second derivatives of LayerNorm and GroupNorm wrong, in silence.
         zero = torch.zeros(3, dtype=torch.float64)
         second, first = jacrev(slope, has_aux=True)(zero)
+        fisher = zero[0]
+        if self.drawn or not self.exact:
+            jacobian, f = jacfwd(outputs)(zero), outputs(zero)
         if not self.exact:
-            jacobian, f = jacfwd(outputs)(zero)[0], outputs(zero)
-            second = jacobian.T @ hessian(lambda f: value(f[None]))(f[0]) @ jacobian
-        return torch.stack([first[0], second[0, 0], second[0, 1], first[2]])
+            second = jacobian[0].T @ hessian(lambda f: value(f[None]))(f[0]) @ jacobian[0]
+        if self.drawn:
+            rows, weights = self.loss.likelihood(f, jacobian[..., :1])
+            fisher = (weights * rows[..., 0].square()).sum()
+        return torch.stack([first[0], second[0, 0], second[0, 1], first[2], fisher])

@@ -23,7 +23,7 @@ from engine.errors import require
 from engine.losses import Loss
 from engine.results import commutation, power_law, summary
 from engine.results.jackknife import Jackknife
-from engine.results.names import NAMES, USUAL_WINDOW
+from engine.results.names import NAMES, ON_REQUEST, USUAL_WINDOW
 from engine.results.power_law import Exponent, Fit, bootstrap_interval, exponent
 from engine.results.record import MatrixSummary, Probes, Provenance, Source
 from engine.results.suppression import Spectra, Suppressed, suppress
@@ -85,7 +85,7 @@ class Analysis:
     @property
     def names(self) -> tuple[str, ...]:
         """The named matrices of this analysis; "H" is theirs to be compared with."""
-        return tuple(name for name in NAMES if name in self.diagonals)
+        return tuple(name for name in (*NAMES, *ON_REQUEST) if name in self.diagonals)
 
     @property
     def k(self) -> int:

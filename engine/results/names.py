@@ -18,5 +18,11 @@ NAMES: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
+# Made where it is chosen by name alone.
+FISHER = "fisher"
+ON_REQUEST: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {FISHER: ("F", "true Fisher matrix: targets drawn from the network's own outputs")}
+)
+
 # 𝒩, the leading directions fitted unless the user says otherwise: the paper's for ten classes of digits.
 USUAL_WINDOW = 1000

@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from html import escape
 from math import isnan
 
-from engine.results.names import NAMES
+from engine.results.names import NAMES, ON_REQUEST
 from engine.results.power_law import Fit
 from engine.results.record import Provenance
 
+_WORDS = {**NAMES, **ON_REQUEST}
 _CELL = 'style="text-align: left"'
 
 
 def line(provenance: Provenance, directions: int, fits: Mapping[str, Fit]) -> str:
     """What was studied, and the exponents of C and of what activity-weight duality predicts where there is a fit."""
-    exponents = (f", γ of {NAMES[name][0]} {_exponent(fits[name])}" for name in ("C", "C_awd") if name in fits)
+    exponents = (f", γ of {_WORDS[name][0]} {_exponent(fits[name])}" for name in ("C", "C_awd") if name in fits)
     return f"<Analysis of {_studied(provenance)}, {directions:,} directions{''.join(exponents)}>"
 
 
@@ -22,7 +23,7 @@ def html(provenance: Provenance, directions: int, window: int, fits: Mapping[str
     from."""
     head = "".join(f"<th {_CELL}>{title}</th>" for title in ("", "γ", "95 %", "R²", "directions", "left out"))
     rows = "".join(
-        f"<tr><td {_CELL} title='{escape(NAMES[name][1])}'>{NAMES[name][0]}</td><td><b>{fit.gamma:.3f}</b></td>"
+        f"<tr><td {_CELL} title='{escape(_WORDS[name][1])}'>{_WORDS[name][0]}</td><td><b>{fit.gamma:.3f}</b></td>"
         f"<td {_CELL}>{_between(fit)}</td><td>{fit.r2:.3f}</td><td>{fit.n:,}</td><td>{fit.discarded:,}</td></tr>"
         for name, fit in fits.items()
     )

@@ -45,6 +45,22 @@ def test_sound_numbers_are_confirmed(name, loss):
             assert abs(check.kept - check.anew) < 1e-6 * size, check
 
 
+@pytest.mark.parametrize("name", cases.CASES)
+def test_the_fisher_matrix_of_every_kind_is_confirmed(name):
+    case = cases.case(name)
+    result = analysed(case, "mse", names=("C", "fisher"))
+    assert result.names == ("C", "fisher")
+    checks = [c for c in verify(case.model, case.inputs, case.targets, result) if len(c.directions) == 1]
+    assert {c.symbol for c in checks} == {"H", "C", "fisher"}
+    assert max(c.error for c in checks) < 1e-6
+
+
+def test_of_several_layers_there_is_no_fisher_matrix():
+    case = cases.case("relu_bias")
+    with pytest.raises(ValueError, match="Of several layers jointly there is no fisher"):
+        analyze(case.model, case.inputs, case.targets, ("fc1", "fc2"), names=("C", "fisher"))
+
+
 def test_a_wrong_number_is_found():
     case = cases.case("relu_bias")
     result = analysed(case)
