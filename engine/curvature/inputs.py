@@ -109,7 +109,7 @@ def read(inputs: Any, targets: Any = None) -> Samples:
         require(
             x.ndim >= 1 and y.ndim >= 1 and x.shape[0] == y.shape[0],
             f"There are {x.shape[0] if x.ndim else 0} inputs but {y.shape[0] if y.ndim else 0} targets; "
-            "pass one label per sample.",
+            "pass one label per sample, and inputs with the samples as first axis.",
         )
     require(y.shape[0] > 0, "There are no samples. Pass at least one.")
     for x in (*fed.parts, y):

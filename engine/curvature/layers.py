@@ -155,6 +155,7 @@ def check_layers(model: Any, layer: str | Sequence[str], bias: bool = False) -> 
     """The layers meant by a name, several joined by "+" or a sequence of names; ValueError or TypeError: see
     `check_layer`, or one layer is named twice."""
     chosen = joined(layer) if isinstance(layer, str) else tuple(layer)
+    _check_model(model)
     require(bool(chosen), f"No layer is named; the layers that can be studied are {listed(model)}.")
     for name in chosen:
         check_layer(model, name, bias)
@@ -165,8 +166,7 @@ def check_layers(model: Any, layer: str | Sequence[str], bias: bool = False) -> 
 def check_layer(model: Any, layer: str, bias: bool = False) -> None:
     """ValueError or TypeError unless `layer` is of a kind that can be studied, with weights of its own, and the model
     is in evaluation mode where that matters."""
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}. {_made_a_model(model)}")
+    _check_model(model)
     modules = dict(model.named_modules(remove_duplicate=False))
     above, _, projection = layer.rpartition(".")
     owner: Any = modules.get(above)
@@ -208,6 +208,11 @@ def check_layer(model: Any, layer: str, bias: bool = False) -> None:
             f"{type(module).__name__} {name!r} has no running statistics, so samples of a batch depend on each "
             "other. Rebuild it with track_running_stats=True.",
         )
+
+
+def _check_model(model: Any) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}. {_made_a_model(model)}")
 
 
 def _made_a_model(given: Any) -> str:

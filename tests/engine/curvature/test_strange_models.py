@@ -211,8 +211,9 @@ def test_what_cannot_be_studied_is_told(model, layer, sentence):
     ],
 )
 def test_what_is_no_model_is_told(model, sentence):
-    with pytest.raises(TypeError, match=sentence):
-        check_layer(model, "0")
+    for ask in (lambda: check_layer(model, "0"), lambda: analyze(model, X, Y, "0")):
+        with pytest.raises(TypeError, match=sentence):
+            ask()
 
 
 @pytest.mark.parametrize("layer", ["inner.fc1", "inner.fc2"])
