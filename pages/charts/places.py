@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 # Filters that are drawn side by side: outputs across, inputs down.
 ACROSS, DOWN = 16, 8
-BARE = {"showgrid": False, "showticklabels": False, "mirror": True, "showline": True, "linecolor": palette.GRID}
+BARE = {
+    "showgrid": False,
+    "showticklabels": False,
+    "ticks": "",
+    "mirror": True,
+    "showline": True,
+    "linecolor": palette.GRID,
+}
 
 
 def titled(text: str) -> dict[str, Any]:
@@ -27,7 +34,7 @@ def titled(text: str) -> dict[str, Any]:
 
 
 def where(
-    z: ndarray, shape: Sequence[int], title: str, hover: str, limit: float = 0.0, height: int = 260
+    z: ndarray, shape: Sequence[int], title: str, hover: str, limit: float = 0.0, height: int = 310
 ) -> "go.Figure":
     """A number of each place: a picture where they lie in two or three axes, bars where in a row. hover: what a number
     is; limit: the strongest colour, the largest number for 0."""
@@ -47,9 +54,10 @@ def where(
     return figure([cells], layout(height, xaxis=x, yaxis=y | {"constrain": "domain"}, **titled(title)))
 
 
-def filters(w: ndarray, kernel: Sequence[int], title: str, height: int = 330) -> "go.Figure":
+def filters(w: ndarray, kernel: Sequence[int], title: str, wide: int = 440) -> "go.Figure":
     """Weights (d_out, d_in) of a convolution as its filters, an output channel each column and an input channel each
-    row: those that weigh most, where they are many. kernel: channels and kernel of one filter."""
+    row: those that weigh most, where they are many. kernel: channels and kernel of one filter; wide: pixels that the
+    figure is about to have, which tell its height."""
     channels, *size = kernel
     rows, columns = (prod(size[:-1]), size[-1])
     each = w.reshape(len(w), channels, rows, columns)
@@ -77,6 +85,7 @@ def filters(w: ndarray, kernel: Sequence[int], title: str, height: int = 330) ->
         for name, at, side in zip(("output", "input"), places, (outputs, inputs), strict=True)
     )
     y |= {"autorange": "reversed", "scaleanchor": "x", "constrain": "domain"}
+    height = 90 + max(60, round(wide * mosaic.shape[0] / mosaic.shape[1]))
     return figure([cells], layout(height, xaxis=x | {"constrain": "domain"}, yaxis=y, shapes=frames, **titled(title)))
 
 

@@ -234,20 +234,33 @@ def scatter(d: Differences, sample: int, height: int = 370) -> "go.Figure":
 
 def missed(distance: ndarray, share: ndarray, drawn: ndarray, sample: int, height: int = 320) -> "go.Figure":
     """‖ΔW*A − WΔA‖/‖WΔA‖ against the distance of the partner, a point a sample; at 1 the change does nothing."""
-    some = drawn[spread(distance[drawn], 2000)]
-    hover = "sample %{customdata}<br>‖ΔA‖/‖A‖ = %{x:.2f}<br>missed %{y:.1%}"
-    traces = [
-        marks.points(distance[some], share[some], "", WEIGHT, "square", 6, 0.5, hover=hover, customdata=some,
-                     showlegend=False)
-    ]  # fmt: skip
+    up = axis("missed, ‖ΔW*A − WΔA‖ / ‖WΔA‖", range=[-0.03, 1.05], tickformat=".0%")
+    return _by_distance(distance, share, drawn, sample, "missed %{y:.1%}", up, height)
+
+
+def sized(distance: ndarray, size: ndarray, drawn: ndarray, sample: int, height: int = 320) -> "go.Figure":
+    """‖ΔW*‖/‖W‖ against the distance of the partner, a point a sample; at 1 the change is as large as the weights."""
+    seen = size[drawn][size[drawn] > 0]
+    ends = [np.log10(min(seen.min(initial=1.0), 0.5)) - 0.1, np.log10(max(seen.max(initial=1.0), 2.0)) + 0.1]
+    up = log_axis("size of the change, ‖ΔW*‖ / ‖W‖", ends[1] - ends[0], range=ends)
+    return _by_distance(distance, size, drawn, sample, "‖ΔW*‖ / ‖W‖ = %{y:.3g}", up, height)
+
+
+def _by_distance(
+    distance: ndarray, y: ndarray, drawn: ndarray, sample: int, says: str, up: dict[str, Any], height: int
+) -> "go.Figure":
+    some = drawn[spread(np.maximum(distance[drawn], 1e-12), 2000)]
+    hover = f"sample %{{customdata}}<br>‖ΔA‖/‖A‖ = %{{x:.2f}}<br>{says}"
+    more: Trace = {"showlegend": False, "hover": hover}
+    traces = [marks.points(distance[some], y[some], "", WEIGHT, "square", 6, 0.5, customdata=some, **more)]
     if sample in drawn:
         ring = {"symbol": "circle-open", "size": 15, "color": palette.MARK, "line": {"width": 2.5}}
-        more: Trace = {"marker": ring, "customdata": [sample], "showlegend": False}
-        traces.append(marks.points(distance[[sample]], share[[sample]], "", palette.MARK, **more))
+        own: Trace = {"marker": ring, "customdata": [sample]}
+        traces.append(marks.points(distance[[sample]], y[[sample]], "", palette.MARK, **own | more))
     across = axis("distance of the partner, ‖ΔA‖ / ‖A‖", rangemode="tozero")
-    up = axis("missed, ‖ΔW*A − WΔA‖ / ‖WΔA‖", range=[-0.03, 1.05], tickformat=".0%")
     shapes = [line_across(1.0, color=palette.QUIET, width=1.4, dash="dot")]
-    return figure(traces, layout(height, xaxis=across, yaxis=up, shapes=shapes))
+    margin = {"l": 8, "r": 12, "t": 30, "b": 8}
+    return figure(traces, layout(height, xaxis=across, yaxis=up, shapes=shapes, margin=margin))
 
 
 def shapes(x: ndarray, series: Sequence[tuple[str, str, str, str, ndarray]], height: int = 370) -> "go.Figure":

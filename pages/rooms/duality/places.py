@@ -23,10 +23,11 @@ from pages.ui import heading
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-PUSH = Head("push", part="what the partner moves at every place")
-MISSED = Head("missed", part="what the change of weights misses")
-CHANGE = Head("weight_change", part="the nearest change of weights")
-EXACT = Head("exact", part="how exact duality is over all samples")
+PUSH = Head("push")
+MISSED = Head("missed")
+CHANGE = Head("weight_change")
+EXACT = Head("exact")
+SIZE = Head("size")
 
 
 def show(page: str, view: View, samples: AtPlaces) -> None:
@@ -122,7 +123,7 @@ def _change(view: View, samples: AtPlaces, p: int, q: int, dual: Dual) -> None:
             _panel(head, drawn, words, {field: z.reshape(samples.shape)}, view, p, q, f"z = one.dual.{field}")
     with last:
         change, kernel = dual.weight_change, samples.kernel
-        drawn = places.filters(change, kernel, "ΔW*", 260) if kernel else places.matrix(change, "ΔW*", 260)
+        drawn = places.filters(change, kernel, "ΔW*") if kernel else places.matrix(change, "ΔW*", 310)
         _panel(
             CHANGE, drawn, "The least of the weight changes that come nearest, in the shape of the weights.",
             {"weight_change": change}, view, p, q, "change = one.dual.weight_change",
@@ -130,13 +131,20 @@ def _change(view: View, samples: AtPlaces, p: int, q: int, dual: Dual) -> None:
 
 
 def _exact(view: View, samples: AtPlaces, p: int) -> None:
-    paired = np.flatnonzero(np.isfinite(samples.fit[:, 0]))
-    Panel(
-        EXACT,
-        "duality-exact",
-        figures.missed(samples.distance, samples.fit[:, 0], paired, p),
-        "What the nearest change of weights misses, against the distance of the partner, a point a sample.",
-        arrays=lambda: {"distance": samples.distance, "missed": samples.fit[:, 0]},
-        code=lambda: reproduce.samples(view, "distance, missed = found.distance, found.fit[:, 0]"),
-        on_click=choice.choose_sample,
-    ).show()
+    """What the nearest change of weights misses and how large it is, a point a sample."""
+    paired, (missed, _, size) = np.flatnonzero(np.isfinite(samples.fit[:, 0])), samples.fit.T
+    both = (
+        (EXACT, figures.missed(samples.distance, missed, paired, p), "misses", {"missed": missed}, "fit[:, 0]"),
+        (SIZE, figures.sized(samples.distance, size, paired, p), "amounts to", {"size": size}, "fit[:, 2]"),
+    )
+    for column, (head, figure, does, arrays, field) in zip(st.columns(2, gap="large"), both, strict=True):
+        with column:
+            Panel(
+                head,
+                f"duality-{head.key}",
+                figure,
+                f"What the nearest change of weights {does}, against the distance of the partner, a point a sample.",
+                arrays=partial(dict, {"distance": samples.distance} | arrays),
+                code=partial(reproduce.samples, view, f"distance, values = found.distance, found.{field}"),
+                on_click=choice.choose_sample,
+            ).show()

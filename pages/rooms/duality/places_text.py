@@ -45,7 +45,7 @@ def nearest(samples: AtPlaces, dual: Dual, t: float) -> str:
         )
     return (
         f"At $t = {t:.2f}$ the loss is ${tex(by_activity, 4)}$ with the activity changed and ${tex(by_weight, 4)}$ "
-        f"with the weight. {says} $\\Delta W^*$ is {size:.1%} of $W$."
+        f"with the weight. {says} $\\Delta W^*$ is {_of_w(size)}."
     )
 
 
@@ -56,6 +56,11 @@ def exact(samples: AtPlaces) -> str:
     pool = "the nearest of its class" if samples.anchors is None else f"the nearest of {samples.anchors} of its class"
     return (
         f"The partner is {pool}, by the layer’s whole input. In the median sample {missed:.0%} is missed, the "
-        f"condition of $A$ is {number(float(condition))} and $\\Delta W^*$ is {size:.1%} of $W$."
+        f"condition of $A$ is {number(float(condition))} and $\\Delta W^*$ is {_of_w(size)}."
         + (f" {alone:,} samples have no partner or no activity." if alone else "")
     )
+
+
+def _of_w(size: float) -> str:
+    """How large the change is beside W."""
+    return f"{size:.1%} of $W$" if size < 2 else f"{number(size, 2)} times as large as $W$"

@@ -202,6 +202,17 @@ def spectrum(kappa: ndarray, middle: ndarray, mode: int, height: int = 300) -> g
     return go.Figure([bars, line], layout(height, xaxis=x, yaxis=y, hovermode="x"))
 
 
+def filters(share: ndarray, chosen: int, name: str, height: int = 330) -> go.Figure:
+    """The share of each output's weights in tr h_p; a click tells the output. chosen: from 1."""
+    o = np.arange(1, share.size + 1)
+    look = {"color": [CHOSEN if n == chosen else SAMPLES for n in o]}
+    bars = _own(o, share, "filters", f"{name} %{{x}}: %{{y:.1%}}", marker=look)
+    x = axis(name, showgrid=False, range=[0.3, o.size + 0.7], dtick=1 if o.size <= 16 else None)
+    y = axis("share of tr h<sub>p</sub>", tickformat=".0%", rangemode="tozero")
+    margin = {"l": 8, "r": 8, "t": 30, "b": 8}
+    return go.Figure([bars], layout(height, xaxis=x, yaxis=y, margin=margin))
+
+
 def alignments(
     own: ndarray, usual: ndarray | None, chance_: float, mode: int, direction: int | None, height: int = 300
 ) -> go.Figure:

@@ -86,5 +86,9 @@ def looked_at(view: View, order: str, of_class: int | None) -> None:
         panels.global_direction(view, stored, direction)
     if isinstance(stored, AtPlaces) and isinstance(one, CloseUp):
         heading.heading("The Hessian of one filter", text.FILTER, "What is drawn")
-        panels.filter_hessian(view, stored, sample, one, panels.filter_of(PAGE, stored, one))
+        left, right = st.columns(2, gap="large")
+        with left:
+            o = panels.filter_of(view, stored, sample, one)
+        with right:
+            panels.filter_hessian(view, stored, sample, one, o)
     st.caption(controls.provenance(view))

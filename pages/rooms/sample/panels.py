@@ -16,7 +16,6 @@ from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.rooms.sample import choice, figures, text
 from pages.state import selection
-from pages.state.selection import bound
 from pages.ui import controls, marker
 
 if TYPE_CHECKING:
@@ -31,9 +30,10 @@ INPUT = Head("aa", part="a aᵀ")
 PRODUCT = Head("h", part="their Kronecker product")
 KAPPA = Head("kappa", part="the spectrum")
 ALIGNMENT = Head("alignment", part="the alignment")
-WHERE = Head("places", part="the places that carry its curvature")
-NOISE = Head("places_of_g", part="the places that carry its gradient")
-FILTER = Head("filter", part="the Hessian of one filter")
+WHERE = Head("places")
+NOISE = Head("places_of_g")
+FILTERS = Head("filters")
+FILTER = Head("filter")
 OWN = Head("u", part="its own direction")
 GLOBAL = Head("v", part="the global direction")
 
@@ -189,7 +189,8 @@ def carried(view: View, samples: AtPlaces, pictures: ndarray | None, sample: int
         (WHERE, one.shares[mode - 1], f"of κ<sub>{mode}</sub>", f"shares[{mode - 1}]"),
         (NOISE, one.gradient, "of the gradient ‖g‖²", "gradient"),
     )
-    left, *rest = st.columns([1, 1, 1] if pictures is not None and len(samples.shape) > 1 else [1, 3, 3], gap="medium")
+    wide = [1, 1, 1] if pictures is not None and len(samples.shape) > 1 else [1, 3, 3]
+    left, *rest = st.columns(wide, gap="medium", vertical_alignment="bottom")
     with left:
         if pictures is None:
             st.markdown(f"**{thumbnails.answer(samples, sample)}**")
@@ -208,13 +209,27 @@ def carried(view: View, samples: AtPlaces, pictures: ndarray | None, sample: int
     st.markdown(text.carried(samples, one, mode))
 
 
-def filter_of(page: str, samples: AtPlaces, one: CloseUp) -> int:
-    """The output whose filter is looked at, from 0: the one chosen, else the one that weighs most."""
-    outputs, selected = list(range(1, one.vectors.shape[1] + 1)), selection.current().filter
-    heaviest = 1 + int(np.argmax([abs(one.weight_of(o)) for o in range(len(outputs))]))
-    name = "Output channel" if samples.kernel else "Output"
-    now = selected if selected in outputs else heaviest
-    return int(st.selectbox(name, outputs, width=160, **bound(page, "filter", now))) - 1
+def filter_of(view: View, samples: AtPlaces, sample: int, one: CloseUp) -> int:
+    """The output whose filter is looked at, from 0: the one chosen, else the one that weighs most; and what each
+    weighs."""
+    weights = np.array([one.weight_of(o) for o in range(one.vectors.shape[1])])
+    selected = selection.current().filter
+    o = selected - 1 if selected is not None and selected <= weights.size else int(np.abs(weights).argmax())
+    name = "output channel" if samples.kernel else "output"
+    Panel(
+        FILTERS,
+        f"filters-of-sample-{sample}",
+        figures.filters(weights, o + 1, name),
+        f"The share of each {name} in the trace of the sample's Hessian.",
+        arrays=lambda: {"share": weights},
+        code=lambda: _code(view, samples, sample, f"share = [one.weight_of(o) for o in range({weights.size})]"),
+        on_click=_filter,
+    ).show()
+    return o
+
+
+def _filter(o: int) -> None:
+    selection.choose(filter=o)
 
 
 def filter_hessian(view: View, samples: AtPlaces, sample: int, one: CloseUp, o: int) -> None:

@@ -136,8 +136,13 @@ def all_of_them(samples: Table) -> str:
     doubt, activity = (_rank(size, z) for z in (shape, length))
     return (
         f"{sentence} $|\\kappa_1|$ goes with the dashed curve of confidence (rank correlation {doubt}), and with the "
-        f"length of the activity $\\lVert a\\rVert^2$ ({activity})."
+        f"length of the activity ${_length(samples)}$ ({activity})."
     )
+
+
+def _length(samples: Table) -> str:
+    """What reaches the layer of a sample, in TeX."""
+    return r"\lVert A\rVert^2" if isinstance(samples, AtPlaces) else r"\lVert a\rVert^2"
 
 
 def _rank(x: np.ndarray, y: np.ndarray) -> str:
@@ -163,9 +168,8 @@ def one_of_them(samples: Table, p: int) -> str:
         f"{answer}. Its $\\kappa_1 = {tex(samples.kappa[p, 0])}$ is the {ordinal(place)} sharpest of {len(samples):,}"
     )
     times = [_times(z[p], float(np.median(z))) for z in (size, bend, length)]
-    activity, curvature = (r"\lVert a\rVert^2", r"\lambda_1(M)")
-    if isinstance(samples, AtPlaces):
-        activity, curvature = (r"\lVert A\rVert^2", r"\kappa_1/\lVert A\rVert^2")
+    activity = _length(samples)
+    curvature = rf"\kappa_1/{activity}" if isinstance(samples, AtPlaces) else r"\lambda_1(M)"
     if None in times:
         return f"{text}."
     whole, by_bend, by_length = (t for t in times if t is not None)

@@ -8,7 +8,7 @@ from tests.pages.conftest import button, chart, charts, decode, fine, opened, te
 from tests.planted import PLACED, add_places, close_up_of, placed
 
 PAGE = "pages/duality.py"
-FIGURES = {"sample", "partner", "losses", "push", "missed", "weight_change", "gradients", "exact"}
+FIGURES = {"sample", "partner", "losses", "push", "missed", "weight_change", "gradients", "exact", "size"}
 
 
 @pytest.fixture

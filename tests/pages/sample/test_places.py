@@ -5,11 +5,24 @@ import pytest
 
 from pages.charts import places
 from pages.rooms.sample import text
-from tests.pages.conftest import button, by_meta, chart, charts, decode, fine, opened, texts, url
+from pages.state import palette
+from tests.pages.conftest import button, by_meta, chart, charts, decode, opened, texts
 from tests.planted import PLACED, add_places, close_up_of, placed
 
 PAGE = "pages/sample.py"
-FIGURES = {"strip", "stiffness", "probabilities", "places", "places_of_g", "kappa", "u", "alignment", "v", "filter"}
+FIGURES = {
+    "strip",
+    "stiffness",
+    "probabilities",
+    "places",
+    "places_of_g",
+    "kappa",
+    "u",
+    "alignment",
+    "v",
+    "filters",
+    "filter",
+}
 OTHER = 7
 
 
@@ -57,8 +70,9 @@ def test_a_link_names_sample_eigenvalue_and_filter(looked):
     np.testing.assert_allclose(shares.ravel(), one.shares[1], rtol=1e-4, atol=1e-6)
     block = decode(chart(at, "filter")["data"][0]["z"])
     np.testing.assert_allclose(block, one.filter_hessian(2), rtol=1e-4, atol=1e-6 * np.abs(block).max())
-    fine(at.selectbox(key="sample.filter").set_value(1).run())
-    assert url(at)["filter"] == "1"
+    weights = by_meta(at, "filters")["filters"]
+    np.testing.assert_allclose(decode(weights["y"]), [one.weight_of(o) for o in range(4)])
+    assert weights["marker"]["color"].index(palette.MARK) == 2
 
 
 def test_a_sample_that_is_not_in_hand_is_offered(looked):
