@@ -12,7 +12,7 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 from torch.utils.checkpoint import checkpoint
 
 from engine import analyze
-from engine.curvature.layers import check_layer
+from engine.curvature.layers import check_layer, check_layers
 from engine.curvature.verify import verify
 from tests.reference.cases import mlp
 
@@ -211,9 +211,9 @@ def test_what_cannot_be_studied_is_told(model, layer, sentence):
     ],
 )
 def test_what_is_no_model_is_told(model, sentence):
-    for ask in (lambda: check_layer(model, "0"), lambda: analyze(model, X, Y, "0")):
+    for ask in (check_layer, check_layers):
         with pytest.raises(TypeError, match=sentence):
-            ask()
+            ask(model, "0")
 
 
 @pytest.mark.parametrize("layer", ["inner.fc1", "inner.fc2"])
