@@ -276,11 +276,11 @@ class Tail(ShiftedNetwork):
         second = second_derivative(f, shift, slope.to(f.dtype)).double() if self.kind == "full" else None
         return Around(a.detach(), f.detach(), slope, hessian, jacobian, second)
 
-    def factors(self, rows: slice | Int[Tensor, " m"], dual: bool = True) -> LayerFactors:
-        """The factors of some samples, with those of the duality once they are paired. Costs K backward passes through
-        the part of the network after the layer, and T · d_out more for "full". Raises _Curved, until all samples were
-        seen once, where "auto" would leave a second derivative out."""
-        here, targets = self.around(rows), self.targets[rows].to(self.device)
+    def factors(self, rows: slice | Int[Tensor, " m"], dual: bool = True, here: Around | None = None) -> LayerFactors:
+        """The factors of some samples, with those of the duality once they are paired; here: what is known around
+        them. Costs K backward passes through the part of the network after the layer, and T · d_out more for "full".
+        Raises _Curved, until all samples were seen once, where "auto" would leave a second derivative out."""
+        here, targets = here or self.around(rows), self.targets[rows].to(self.device)
         a, delta = here.a, here.delta
         x, mu, norm2, lefts = self._spectrum(here)
         factors = LayerFactors(

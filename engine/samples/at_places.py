@@ -103,7 +103,8 @@ def numbers(tail: Tail, leading: Float[Tensor, "d t"], progress: Progress = sile
 def close_up(tail: Tail, p: int, q: int) -> CloseUp:
     """All about sample p, with partner q or −1; the tail computes in float64."""
     rows = torch.tensor([p], device=tail.device)
-    here, factors = tail.around(rows), tail.factors(rows, dual=False)
+    here = tail.around(rows)
+    factors = tail.factors(rows, False, here)
     count = min(KEPT, factors.curvature.shape[1])
     length = factors.norm2.sqrt()[:, None, None].clamp_min(torch.finfo(torch.float64).tiny)
     vectors = (factors.vectors("x").written_out()[:, :count] / length)[0].unflatten(1, tail.weight.shape)
@@ -138,7 +139,7 @@ def _shares(along: Float[Tensor, "r g t o"]) -> Float[ndarray, "r t"]:
 def _dual(tail: Tail, here: Around, p: int, q: int) -> Dual:
     """Duality with a partner, with both sides at STEPS steps of the way."""
     a, w = here.a, tail.weight
-    change = tail.around(torch.tensor([q], device=tail.device)).a - a
+    change = tail.forward(tail.inputs[torch.tensor([q])])[0][0].detach() - a
     push = tail.pushed(change, w)
     reached, _ = least_change(a, push, w)
     largest = float(torch.linalg.matrix_norm(a, ord=2).max())

@@ -166,14 +166,17 @@ def _chain(tail: Tail, model: nn.Module, layer: str, loss: str, inputs: Tensor) 
     """What follows a linear layer that is fed one vector, where it is a chain; None elsewhere."""
     if not tail.single or not isinstance(tail.site.module, nn.Linear) or tail.calls[0].each != 1:
         return None
-    try:
-        chain = chain_after(model, layer, loss)
-        (a,), _, _ = tail.forward(tail.inputs[:COMPARED])
-        z = (a[:, 0, 0].detach().double() @ tail.weight.double().mT).cpu().numpy() + _bias(tail.site.module)
-        _compare(chain, z, model, inputs[:COMPARED])
-    except ValueError:
+    chain = chain_after(model, layer, loss)
+    if chain is None:
         return None
-    return chain
+    few = inputs[:COMPARED]
+    (a,), _, _ = tail.forward(tail.inputs[:COMPARED])
+    z = (a[:, 0, 0].detach().double() @ tail.weight.double().mT).cpu().numpy() + _bias(tail.site.module)
+    with torch.no_grad():
+        expected = model(few.to(next(model.parameters()).device)).double().cpu().numpy()
+    logits, near = chain.logits(z), NEAR * float(np.abs(expected).max(initial=1e-6))
+    same = logits.shape == expected.shape and np.allclose(logits, expected, rtol=0, atol=near)
+    return chain if same else None
 
 
 def _bias(linear: Any) -> Float[ndarray, " d_out"]:
@@ -181,9 +184,9 @@ def _bias(linear: Any) -> Float[ndarray, " d_out"]:
     return np.zeros(linear.out_features) if bias is None else bias.detach().double().cpu().numpy()
 
 
-def chain_after(model: nn.Module, layer: str, loss: str) -> Chain:
-    """What follows a layer, as a chain. It is read off the nn.Sequential that holds the layer, and so is only right
-    where nothing else follows; `look` compares it with the network."""
+def chain_after(model: nn.Module, layer: str, loss: str) -> Chain | None:
+    """What follows a layer, as a chain; None where it is none. It is read off the nn.Sequential that holds the layer,
+    and so is only right where nothing else follows; `look` compares it with the network."""
     parent, _, name = layer.rpartition(".")
     holder = model.get_submodule(parent)
     after: list[nn.Module] = []
@@ -193,36 +196,16 @@ def chain_after(model: nn.Module, layer: str, loss: str) -> Chain:
     steps, activation = [], ""
     for part in after:
         if isinstance(part, nn.Linear):
-            weight = part.weight.detach().double().cpu().numpy()
-            bias = np.zeros(len(weight)) if part.bias is None else part.bias.detach().double().cpu().numpy()
-            steps.append(Step(activation, weight, bias))
+            steps.append(Step(activation, part.weight.detach().double().cpu().numpy(), _bias(part)))
             activation = ""
             continue
         if isinstance(part, nn.Dropout | nn.Identity | nn.Flatten):
             continue
         kind = ACTIVATIONS.get(type(part), "")
-        exact = not isinstance(part, nn.GELU) or part.approximate == "none"
-        require(bool(kind) and exact and not activation, _no_chain(layer, f"it holds {type(part).__name__}"))
+        if activation or not kind or (isinstance(part, nn.GELU) and part.approximate != "none"):
+            return None
         activation = kind
-    require(not activation, _no_chain(layer, "it ends with an activation"))
-    return Chain(tuple(steps), lookup(loss))
-
-
-def _compare(chain: Chain, z: ndarray, model: nn.Module, inputs: Tensor) -> None:
-    with torch.no_grad():
-        expected = model(inputs.to(next(model.parameters()).device)).double().cpu().numpy()
-    logits = chain.logits(z)
-    same = logits.shape == expected.shape and np.allclose(
-        logits, expected, rtol=0, atol=NEAR * float(np.abs(expected).max(initial=1e-6))
-    )
-    require(same, _no_chain("", "what follows is not the rest of its sequence"))
-
-
-def _no_chain(layer: str, why: str) -> str:
-    return (
-        f"Single samples can be followed where only linear layers and ReLU, tanh or GELU come after the studied layer"
-        f"{f' {layer!r}' if layer else ''}; here {why}. Choose a later layer, such as the output layer."
-    )
+    return None if activation else Chain(tuple(steps), lookup(loss))
 
 
 def _diagonals(
