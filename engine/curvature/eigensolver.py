@@ -92,7 +92,7 @@ def leading_eigenpairs(
         starts = lanczos.starts
         lanczos.extend()
         if lanczos.starts > starts:
-            stage, due = step - 1, step - 1 + (again or step - 1 - stage)
+            stage, due, again = step - 1, step - 1 + (again or step - 1 - stage), 0
         if lanczos.size < check and not lanczos.full:
             continue
         check = lanczos.size + max(block, lanczos.size // 16)
@@ -100,7 +100,7 @@ def leading_eigenpairs(
         limit = tolerance * lanczos.scale
         good = int((residuals <= limit).cumprod(0).sum())
         progress("eigenvectors", good, k)
-        if good and not again:
+        if good and not forgotten:
             depths.append((step, float(values[good - 1])))
         if good == k:
             copied = _repeated(values[:k], limit, starts)
@@ -108,9 +108,10 @@ def leading_eigenpairs(
                 lanczos.restart(values, rotation, k)
                 vectors = _fix_signs(lanczos.q[:, :k].clone())
                 return Leading(values[:k], vectors, (residuals.square() + forgotten**2).sqrt())
-            if step >= due:
+            # What is forgotten several times must stay small beside the tolerance.
+            if step >= due and (outside := lanczos.outside(rotation, k)) <= limit / 3:
                 again = next(steps for steps, value in depths if value <= float(copied.min()) + limit)
-                forgotten = math.hypot(forgotten, float(residuals.max()))
+                forgotten = math.hypot(forgotten, outside)
                 lanczos.restart(values, rotation, k)
                 lanczos.forget()
                 check = k
@@ -212,6 +213,10 @@ class _Lanczos:
         values, s = (x.flip(-1) for x in torch.linalg.eigh(self.t[: self.size, : self.size]))
         self.scale = max(self.scale, float(values.abs().max()))
         return values, s, torch.linalg.norm(self.r @ s[self.last, :k], dim=0)
+
+    def outside(self, s: Float[Tensor, "s s"], k: int) -> float:
+        """The most that the image of any vector in the span of the leading k has outside the basis."""
+        return float(torch.linalg.matrix_norm(self.r @ s[self.last, :k], 2))
 
     def restart(self, values: Float[Tensor, " s"], s: Float[Tensor, "s s"], keep: int) -> None:
         """Keep the leading eigenvectors alone."""

@@ -68,6 +68,8 @@ def memory(
         triangles=(triangles if places == 1 else 3 * (rank + 3) * d) * item,
         # Per sample laid along k directions: V_i a, and three products of the eigenvectors with it.
         along=((0 if written else outputs * k) + 3 * rank * k) * item,
+        # The directions are laid out anew for every chunk, which takes as long as a product over few samples.
+        stretch=1 if top_k is None else max(1, min(8, d * k * item // CHUNK_BYTES)),
         rows=n * rank if places == 1 else 0,
     )
 
