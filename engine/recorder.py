@@ -54,7 +54,7 @@ _MEASURED = {"train_loss": "mean_loss", "train_accuracy": "accuracy"}
 
 
 class Recorder:
-    """Records the training of `model`. key: of its run.
+    """Records the training of `model`. key: of its run; pipeline: with the network, to ask it for more.
 
     name: of the run, on all pages. data: what H and C are means over: (inputs, targets) as `engine.analyze` takes them,
     a Dataset or a DataLoader that does not shuffle, read once, or the name or path of a data set. It is fingerprinted,
@@ -91,8 +91,8 @@ class Recorder:
         with untouched():
             asked = _asked(data)
             brought = Brought(self.model, None if asked else samples(data), loss, output)
-            self._pipeline = Pipeline(Store(), device, brought=brought)
-            store, given = self._pipeline.store, brought.samples or self._pipeline.stored(asked or DataRequest())
+            self.pipeline = Pipeline(Store(), device, brought=brought)
+            store, given = self.pipeline.store, brought.samples or self.pipeline.stored(asked or DataRequest())
             self._meta = begun(
                 self.model, brought, given, asked or DataRequest(given.name), batch_size, optimizer, files or {},
                 str(resolve(device)),
@@ -154,7 +154,7 @@ class Recorder:
             state = {n: w for n, w in self.model.state_dict().items() if isinstance(w, torch.Tensor)}
             weights = {n: w.float() if w.dtype == torch.bfloat16 else w for n, w in state.items()}
             place = ("runs", self.key, "checkpoints", checkpoint_name(epoch))
-            self._pipeline.keep_weights(place, {"epoch": epoch}, weights)
+            self.pipeline.keep_weights(place, {"epoch": epoch}, weights)
             self._meta["records"].append(entry)
             before.append(epoch)
             self._meta["request"]["training"] |= {"epochs": epoch, "checkpoints": before}
@@ -175,22 +175,22 @@ class Recorder:
     @property
     def run(self) -> Run:
         """The run as it is kept."""
-        return library.find(self._pipeline.store, self.key)
+        return library.find(self.pipeline.store, self.key)
 
     def analyze(self, epoch: int, layer: str | None = None, **more: Any) -> Analysis:
         """The analysis of a recorded epoch, of the layer that is studied for None: as it is kept, or made now."""
         with untouched():
-            return self._pipeline.analyze(replace(self._request(epoch, layer or self.run.studied), **more))
+            return self.pipeline.analyze(replace(self._request(epoch, layer or self.run.studied), **more))
 
     def check(self, epoch: int, layer: str | None = None) -> tuple[Check, ...]:
         """Some numbers of that analysis once more, by brute force, for the pages."""
         with untouched():
-            return self._pipeline.check(self.key, epoch, layer or self.run.studied)
+            return self.pipeline.check(self.key, epoch, layer or self.run.studied)
 
     def look(self, epoch: int, layer: str | None = None) -> None:
         """Look at every sample of a recorded epoch, for the pages on single samples and pairs."""
         with untouched():
-            collect.keep(self._pipeline, self.key, epoch, layer)
+            collect.keep(self.pipeline, self.key, epoch, layer)
 
     # -- inside --------------------------------------------------------------------------------------------
 
@@ -213,7 +213,7 @@ class Recorder:
 
     def _analyse(self, epoch: int, layer: str) -> Mapping[str, Any]:
         """The analysis of the weights as they are; what is known of it at once."""
-        request, pipeline = self._request(epoch, layer), self._pipeline
+        request, pipeline = self._request(epoch, layer), self.pipeline
         try:
             inputs, targets = pipeline.samples(self.run)
             chosen = drawn(len(targets), request.samples, request.seed)
@@ -240,7 +240,7 @@ class Recorder:
             return {}
 
     def _write(self) -> None:
-        self._pipeline.store.write(("runs", self.key), self._meta)
+        self.pipeline.store.write(("runs", self.key), self._meta)
 
 
 def _asked(data: Any) -> DataRequest | None:

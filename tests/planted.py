@@ -3,6 +3,7 @@
 Small enough for a test, complete enough for every page.
 """
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
@@ -10,12 +11,22 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy import ndarray
 
 from cache.store import Store
 from engine import units
 from engine.config.presets import preset
-from engine.config.requests import AnalysisRequest, ModelRequest, RunRequest, SamplesRequest, key, to_json
+from engine.config.requests import (
+    AnalysisRequest,
+    DataRequest,
+    ModelRequest,
+    RunRequest,
+    SamplesRequest,
+    TrainingRequest,
+    key,
+    to_json,
+)
 from engine.results import commutation
 from engine.results.analysis import Analysis
 from engine.results.names import NAMES
@@ -130,6 +141,49 @@ def fill(store: Store, epochs: tuple[int, ...] = (0, 10, 100), finished: bool = 
     for epoch in epochs:
         store.write(("runs", run, "checkpoints", checkpoint_name(epoch)), {"epoch": epoch})
         add_analysis(store, run, epoch)
+    return run
+
+
+def recorded(store: Store, epochs: tuple[int, ...] = (1, 2, 3), analysed: bool = True, **more: Any) -> str:
+    """Write a run that a script has recorded, of a network of its own, with a planted analysis of its layer "fc2"; the
+    run's key. more: of what is known of the script."""
+    training = TrainingRequest(epochs=epochs[-1], batch_size=50, checkpoints=epochs)
+    request = RunRequest(DataRequest("own samples"), ModelRequest("__main__.Net", (1, 10)), "mine.focal", training)
+    run, unseen = f"{len(epochs):x}" * 16, {"test_loss": None, "test_accuracy": None}
+    meta = {
+        "request": to_json(request),
+        "fingerprint": "recorded",
+        "data_name": "own samples",
+        "samples": 5000,
+        "class_names": [str(c) for c in range(10)],
+        "layers": {"conv1": (8, 9), "fc2": (SIDE, SIDE)},
+        "order": ["conv1", "fc2"],
+        "places": {"conv1": 784, "fc2": 1},
+        "kinds": {"conv1": "convolution", "fc2": "linear"},
+        "studied": "fc2",
+        "device": "cpu",
+        "created": 5.0,
+        "finished": False,
+        "end": "",
+        "records": [
+            {"epoch": e, "train_loss": None, "train_accuracy": 0.9, "learning_rate": None, "seconds": 1.0} | unseen
+            for e in epochs
+        ],
+        "recorded": {
+            "optimizer": "Adam",
+            "plain": False,
+            "bring": {"model": "", "data": "", "loss": ""},
+            "process": os.getpid(),
+            "began": psutil.Process().create_time(),
+            **more,
+        },
+    }
+    store.write(("runs", run), meta)
+    library.rename(store, run, "my run")
+    for epoch in epochs:
+        store.write(("runs", run, "checkpoints", checkpoint_name(epoch)), {"epoch": epoch})
+        if analysed:
+            add_analysis(store, run, epoch)
     return run
 
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial, singledispatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cache.progress import Reporter, Stopped
 from cache.store import Store
 from engine import units
 from engine.cli.console import Ticker, checked, expected, grid, layers, table
 from engine.config import commands
+from engine.config.command_line import line
 from engine.config.manual import PROGRAM
 from engine.config.requests import AnalysisRequest, RunRequest
 from engine.errors import require
@@ -64,9 +65,13 @@ def work(command: commands.Command, session: Session) -> str:
 
 
 def _pipeline(command: commands.Command, session: Session) -> "Pipeline":
-    from engine.runs.pipeline import Pipeline  # loads torch
+    from engine.runs.brought import Brought  # loads torch
+    from engine.runs.pipeline import Pipeline
 
-    return Pipeline(Store(), command.device, session.progress, session.should_stop, command.download)
+    brought = Brought()
+    if isinstance(command, commands.BringingCommand):
+        brought = Brought.of(command.model, command.data, command.loss)
+    return Pipeline(Store(), command.device, session.progress, session.should_stop, command.download, brought)
 
 
 @work.register
@@ -110,10 +115,12 @@ def _film(command: commands.FilmCommand, session: Session) -> str:
 @work.register
 def _analyze(command: commands.AnalyzeCommand, session: Session) -> str:
     pipeline = _pipeline(command, session)
-    run = library.find(pipeline.store, command.run)
+    return _each(pipeline, _requests(command, library.find(pipeline.store, command.run)), session)
+
+
+def _requests(command: commands.AnalyzeCommand, run: Run) -> list[AnalysisRequest]:
     epochs = library.chosen_epochs(command.epochs, run)
-    requests = [command.request(usual) for epoch in epochs for usual in depth.requests(run, epoch, command.layer)]
-    return _each(pipeline, requests, session)
+    return [command.request(usual) for epoch in epochs for usual in depth.requests(run, epoch, command.layer)]
 
 
 @work.register
@@ -235,6 +242,12 @@ def _inspect(command: commands.InspectCommand, session: Session) -> str:
 def _load(command: commands.LoadCommand, session: Session) -> str:
     from engine.runs import external  # loads torch
 
+    if command.model is not None:
+        return _bring(command, session)
+    require(
+        commands.IN_FILE not in command.data.name,
+        f"{command.data.name} is executed only with --model file.py:function.",
+    )
     pipeline = _pipeline(command, session)
     paths = [Path(name).expanduser().resolve() for name in command.files]
     contents = external.inspect(paths, command.request.model.activation, session.progress)
@@ -257,6 +270,28 @@ def _load(command: commands.LoadCommand, session: Session) -> str:
         for e in library.chosen_epochs(command.analyze, run)
     ]
     return _each(pipeline, requests, session)
+
+
+def _bring(command: commands.LoadCommand, session: Session) -> str:
+    from engine.cli import bring  # loads torch
+
+    with bring.load(command, session.progress) as recorder:
+        run, pipeline = recorder.run, recorder.pipeline
+        words: dict[str, Any] = dict(run.recorded.bring) if run.recorded is not None else {}
+        analyze = commands.AnalyzeCommand(
+            run.key, command.analyze, layer=command.layer, settings=command.settings, **words
+        )
+        history = run.history
+        sentence = (
+            f"Run {run.key}: {units.counted(len(run.checkpoints), 'checkpoint')}. At epoch {run.last_epoch}: train "
+            f"loss {history.train_loss[-1]:.3g}, accuracy {history.train_accuracy[-1]:.2%}."
+        )
+        session.finished = sentence
+        if not command.analyze:
+            return f"{sentence} Analyse it: {line(replace(analyze, epochs=('last',)))}"
+        session.ticker.say(sentence)
+        pipeline = replace(pipeline, progress=session.progress, should_stop=session.should_stop)
+        return _each(pipeline, _requests(analyze, run), session)
 
 
 def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Session) -> str:

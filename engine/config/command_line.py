@@ -17,7 +17,7 @@ from engine.config import manual
 from engine.config.commands import COMMANDS, NAMES, Command, FilmCommand, TrainCommand
 from engine.config.fields import Field, by_name, declared
 from engine.config.kinds import KINDS, by_depth
-from engine.config.requests import RunRequest, default_model, usual_model
+from engine.config.requests import ModelRequest, RunRequest, default_model, usual_model
 from engine.errors import require
 
 
@@ -76,7 +76,7 @@ def _add(parser: argparse.ArgumentParser, field: Field) -> None:
     if field.default is MISSING:
         many: dict[str, Any] = {"type": str, "nargs": "+"} if get_args(field.kind) else {}
         parser.add_argument(field.name, **(how | many))
-    elif field.name == "model":  # typed as one word, and the data's own where it is left out
+    elif field.request is ModelRequest and field.name == "model":  # one word, and the data's own where it is left out
         parser.add_argument(field.flag, **(how | {"type": _typed(_model)}))
     else:
         parser.add_argument(field.flag, dest=field.name, default=field.default, **how)
@@ -114,9 +114,11 @@ def _model(word: str) -> tuple[str, tuple[int, ...] | None]:
 def parse(argv: Sequence[str]) -> Command:
     """The command meant by argv; prints usage and raises SystemExit(2) if it is none."""
     words = vars(_parser().parse_args(list(argv)))
-    cls, model = COMMANDS[words.pop("command")], words.pop("model", None)
+    cls = COMMANDS[words.pop("command")]
+    trains = issubclass(cls, TrainCommand | FilmCommand)
+    model = words.pop("model") if trains else None
     values = _taken(cls, words)
-    if issubclass(cls, TrainCommand | FilmCommand):
+    if trains:
         values["request"] = _with_network(values["request"], model)
     return cls(**values)
 

@@ -13,6 +13,7 @@ from engine.config import requests
 from engine.config.fields import Setting, declared, read
 from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
 from engine.errors import require
+from engine.losses import LOSSES
 
 _RUN, _ANALYSIS = RunRequest(), AnalysisRequest("", 0)  # run and epoch are not yet filled in
 _EPOCHS = Setting(
@@ -29,6 +30,7 @@ _ANALYZE = replace(
 _OF_RUN = Setting("Run", "the beginning of a run's key; left out: the newest")
 _EPOCH = replace(_EPOCHS, flag="--epoch", metavar="EPOCH")
 _LAYER = declared(AnalysisRequest)["layer"].setting
+IN_FILE, _NAMED = ".py:", "file.py:function"
 _FILES = Setting("Files", "of weights: .safetensors, .pt or .pth", metavar="FILE")
 
 
@@ -42,6 +44,15 @@ class Command:
         refusal="{!r} is no device; use 'auto', 'cpu' or 'cuda'.",
     )] = "auto"  # fmt: skip
     job: Annotated[str | None, Setting("Job", SUPPRESS)] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BringingCommand(Command):
+    """A command that takes a run's network: of a run that was recorded from a script it is brought."""
+
+    model: Annotated[str | None, Setting("Network", f"of a run recorded from a script: {_NAMED} that builds it")] = None
+    data: Annotated[str | None, Setting("Data", f"of such a run: {_NAMED} that gives inputs and targets")] = None
+    loss: Annotated[str | None, Setting("Loss", f"of such a run, where its name does not tell: {_NAMED}")] = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ class FilmCommand(Command):
 
 
 @dataclass(frozen=True)
-class AnalyzeCommand(Command):
+class AnalyzeCommand(BringingCommand):
     """
     Compare H and the covariances at a checkpoint. For every matrix the table shows:
 
@@ -115,7 +126,7 @@ class LayersCommand(Command):
 
 
 @dataclass(frozen=True)
-class CheckpointCommand(Command):
+class CheckpointCommand(BringingCommand):
     """A command about checkpoints that are analysed."""
 
     run: Annotated[str | None, _OF_RUN] = None
@@ -163,12 +174,15 @@ class PreviewCommand(Command):
 class LoadCommand(Command):
     """Take checkpoints that were trained elsewhere as a run: state dicts in .safetensors, .pt or .pth. Their network
     is read from the shapes; its activation cannot be. Loss and accuracy are measured: check that they are what you
-    trained to. Several files are the epochs of one training."""
+    trained to. Several files are the epochs of one training. A network of any other kind is brought with --model
+    file.py:function, data with --data file.py:function: the two files are executed."""
 
     files: Annotated[tuple[str, ...], _FILES]
     data: DataRequest = _RUN.data
     activation: Annotated[str, declared(ModelRequest)["activation"].setting] = ModelRequest.activation
-    loss: Annotated[str, declared(RunRequest)["loss"].setting] = RunRequest.loss
+    loss: Annotated[str, replace(
+        declared(RunRequest)["loss"].setting, choices=(), help=f"{', '.join(LOSSES)}, or {_NAMED} with --model",
+    )] = RunRequest.loss  # fmt: skip
     epochs: Annotated[tuple[int, ...], Setting(
         "Epochs", "of the files, such as 0,10,20; left out: from their names", low=0,
         refusal="Epochs are counted from 0; {} was given.",
@@ -179,6 +193,7 @@ class LoadCommand(Command):
     analyze: Annotated[tuple[str, ...], _ANALYZE] = ()
     layer: Annotated[str | None, _LAYER] = None
     settings: AnalysisRequest = _ANALYSIS
+    model: Annotated[str | None, Setting("Network", f"{_NAMED} that builds it, where it is your own")] = None
 
     @classmethod
     def of(cls, request: RunRequest, files: Sequence[str], epochs: Sequence[int]) -> "LoadCommand":

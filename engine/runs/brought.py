@@ -18,11 +18,14 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, SequentialSampler, Subset
 
 from cache.store import Store
+from engine.curvature import criteria
+from engine.curvature.accumulate import over
 from engine.curvature.attention import SEPARATE, opened, plain_kernels
 from engine.curvature.autodiff import copied
 from engine.curvature.inputs import Inputs, Output, picked, read
 from engine.curvature.layers import check_layer, names
 from engine.data import datasets
+from engine.device import resolve
 from engine.errors import require
 from engine.losses import LossLike
 from engine.models.architectures import CONVOLUTION, LINEAR, Layer
@@ -60,6 +63,15 @@ class Brought:
     samples: Samples | None = None
     loss: LossLike | None = None
     output: Output = None
+
+    @classmethod
+    def of(cls, model: str | None, data: str | None, loss: str | None) -> "Brought":
+        """What the words "file.py:name" of a command name."""
+        return cls(
+            None if model is None else unwrapped(made(model, nn.Module)),
+            None if data is None else samples(made(data, Dataset, DataLoader)),
+            None if loss is None else named(loss),
+        )
 
     def network(self, run: Run, weights: Mapping[str, Tensor]) -> nn.Module:
         """A copy of the network with the weights of a checkpoint. ValueError where it is elsewhere, or another one."""
@@ -100,6 +112,12 @@ def unwrapped(model: Any) -> nn.Module:
 # -- files named on the command line -------------------------------------------------------------------------
 
 
+def located(word: str) -> str:
+    """The same word from any folder."""
+    file, _, name = word.rpartition(":")
+    return f"{Path(file).expanduser().resolve()}:{name}"
+
+
 def named(word: str) -> Any:
     """What "file.py:name" names; the file is executed, once, its folder first among those it imports from.
 
@@ -138,11 +156,6 @@ def made(word: str, *kinds: type) -> Any:
         return value()
     except Exception as error:
         raise ValueError(f"{word} fails: {type(error).__name__}: {error}") from error
-
-
-def model_of(word: str) -> nn.Module:
-    """The network that "file.py:name" is or builds."""
-    return unwrapped(made(word, nn.Module))
 
 
 # -- samples -------------------------------------------------------------------------------------------------
@@ -214,6 +227,23 @@ def parts(model: nn.Module, inputs: Any, output: Output = None) -> tuple[tuple[L
         of = {whole: [more[name] for name in inside if inside[name] == whole] for whole in inside.values()}
         return tuple(layer for one in uses.values() for layer in (one, *of.get(one.name, ()))), shape
     return tuple(uses.values()), shape
+
+
+def measured(
+    model: nn.Module, inputs: Any, targets: Tensor, loss: LossLike, device: str, output: Output = None
+) -> tuple[float, float]:
+    """Mean loss, and share of right answers, NaN where that has no meaning."""
+    where = resolve(device)
+    model, fed = copied(model).to(where).float().eval(), Inputs.of(inputs).floating(torch.float32)
+    with torch.no_grad():
+        given = [
+            picked(fed[rows].each(lambda x: x.to(where)).through(model), output).cpu()
+            for rows in over(len(targets), COMPARED)
+        ]
+    f = torch.cat(given)
+    fitted = criteria.fit(loss, tuple(f.shape[1:]), targets, fed)
+    each = [of(f.flatten(1).double(), fitted.targets).double() for of in (fitted.loss.value, fitted.loss.correct)]
+    return float(each[0].mean()), float(each[1].mean())
 
 
 def _last(name: str) -> str:

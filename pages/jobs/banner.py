@@ -2,11 +2,12 @@
 
 import streamlit as st
 
+from engine.config.commands import AnalyzeCommand
 from pages.data import results
 from pages.data.results import View
-from pages.jobs import watch
+from pages.jobs import elsewhere, watch
 from pages.state import selection
-from pages.text import definitions
+from pages.text import definitions, run_names
 
 
 def opening(title: str) -> View | None:
@@ -35,6 +36,13 @@ def notes(view: View) -> None:
 
 def nothing_yet() -> None:
     """What a page says while there is nothing to look at."""
+    run = results.chosen_run()
+    if run is not None and run.recorded is not None:
+        watch.progress_of(run.key)
+        epoch = max(run.last_epoch, 0)
+        st.info(f"{run_names.escaped(run_names.describe(run))} is recorded, and no layer of it is analysed yet.")
+        elsewhere.told(run, AnalyzeCommand(run.key, (str(epoch),)), f'analyze({epoch}, "{run.studied}")')
+        return
     st.info(
         "Nothing is analysed yet. Open the start page: the demo trains a small network on real digits and "
         "brings its first results in about twenty seconds.",

@@ -11,7 +11,7 @@ from engine.samples.close_up import CloseUp
 from engine.samples.table import Table
 from pages.data.results import View
 from pages.data.samples import closely, stored
-from pages.jobs import commands, watch
+from pages.jobs import commands, elsewhere, watch
 from pages.jobs.describe import sentence
 from pages.ui.heading import what_will_be_seen
 
@@ -86,6 +86,8 @@ def _closely(view: View, pairs: tuple[str, ...]) -> None:
 
 def _fetch(page: str, view: View, missing: tuple[int, ...]) -> None:
     layer, named = view.chosen.request.layer, _listed(missing)
+    if elsewhere.told(view.run, _command(view, missing), f'look({missing[0]}, "{layer}")'):
+        return
     job = _job(view, missing)
     if job is not None and job.running:
         st.info(f"Looking at every training sample at {named}, before layer {layer} …", icon=":material/search:")
@@ -109,10 +111,13 @@ def _fetch(page: str, view: View, missing: tuple[int, ...]) -> None:
     )
 
 
+def _command(view: View, epochs: tuple[int, ...]) -> SamplesCommand:
+    return SamplesCommand(view.run.key, tuple(map(str, epochs)), view.chosen.request.layer)
+
+
 def _start(view: View, epochs: tuple[int, ...]) -> None:
-    run, layer = view.run.key, view.chosen.request.layer
-    command = SamplesCommand(run, tuple(map(str, epochs)), layer)
-    commands.start(command, f"Every sample at {_listed(epochs)}, layer {layer}", run, queue=False)
+    title = f"Every sample at {_listed(epochs)}, layer {view.chosen.request.layer}"
+    commands.start(_command(view, epochs), title, view.run.key, queue=False)
 
 
 def _job(view: View, epochs: tuple[int, ...]) -> Job | None:

@@ -18,7 +18,7 @@ from pages.jobs.commands import jobs
 from pages.jobs.describe import doing, fraction, left, request_of, run_of, sentence, works_on
 from pages.plot.panel import Head, Panel
 from pages.state import selection
-from pages.text.run_names import escaped
+from pages.text.run_names import escaped, reached
 from pages.ui.guard import guarded
 
 # Each look makes the browser draw a part of the page: it takes from the cores that the worker needs.
@@ -155,6 +155,10 @@ def progress_of(run: str) -> None:
     own = next((candidate for candidate in results.runs() if candidate.key == run), None)
     if own is None:
         return
+    if own.recorded is not None:
+        if own.recorded.alive and not own.finished:
+            recording(run, results.store().version("runs", run))
+        return
     now = [job for job in jobs().running() if job.queue and works_on(job, own)]
     if now:
         filling(run, now[-1].id, len(results.store().list("runs", run, "analyses")))
@@ -168,6 +172,17 @@ def progress_of(run: str) -> None:
             if st.button("Go on", icon=":material/play_arrow:"):
                 go_on(job)
                 st.rerun()
+
+
+@st.fragment(run_every=2.0)
+@guarded
+def recording(run: str, version: str) -> None:
+    """One line while a script records this run; the page is drawn anew whenever it has."""
+    own = library.run(results.store(), run)
+    if own is None or own.recorded is None or not own.recorded.alive or version != results.store().version("runs", run):
+        st.rerun()
+        return
+    st.caption(f":material/sensors: Its script is at work: epoch {reached(own)} is the last that it recorded.")
 
 
 @st.fragment(run_every=1.0)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from engine.config.requests import AnalysisRequest
+from engine.runs.library import BROUGHT
 from engine.runs.recording import Film, Frame
 from pages.data.results import View
 
@@ -24,13 +25,22 @@ def one(view: View, *lines: str) -> str:
     settings = {name: v for name, v in vars(asked).items() if name not in ("run", "epoch", "layer", "samples")}
     changed = {name: value for name, value in settings.items() if value != usual[name] or name == "batch_size"}
     words = {"layer": asked.layer, "loss": view.run.request.loss} | changed
+    imports, brought, given = [], [], ""
+    bring = {} if view.run.recorded is None else view.run.recorded.bring
+    if bring:
+        files = (f"{bring[n] or f'your_{n}.py:{n}'!r}" if n in bring else "None" for n in BROUGHT)
+        imports, brought = ["from engine.runs.brought import Brought"], [f"brought = Brought.of({', '.join(files)})"]
+        given = ", brought=brought"
+    named = {name: "brought.loss" if name == "loss" and name in bring else repr(value) for name, value in words.items()}
     return _script(
         "from cache.store import Store",
         "from engine import analyze",
+        *imports,
         "from engine.runs.pipeline import Pipeline",
         "",
-        f'model, inputs, targets = Pipeline(Store()).restore("{view.run.key}", epoch={asked.epoch}{drawn})',
-        f"result = analyze(model, inputs, targets, {', '.join(f'{n}={v!r}' for n, v in words.items())})",
+        *brought,
+        f'model, inputs, targets = Pipeline(Store(){given}).restore("{view.run.key}", epoch={asked.epoch}{drawn})',
+        f"result = analyze(model, inputs, targets, {', '.join(f'{name}={value}' for name, value in named.items())})",
         *lines,
     )
 

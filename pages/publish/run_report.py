@@ -16,6 +16,7 @@ from engine.results.names import NAMES
 from engine.results.power_law import Fit
 from pages.data import results
 from pages.data.results import View
+from pages.jobs import elsewhere
 from pages.publish import panels
 from pages.publish.panels import Chapter, Frame
 from pages.rooms.dynamics.panels import WIDTH, interval, milestone
@@ -173,5 +174,5 @@ def _numbers(figure: go.Figure) -> Markup:
 def _commands(view: View) -> list[str]:
     """The commands that make this run and this analysis."""
     # Weights from files have no command that trains them.
-    train = [] if view.run.request.weights else [TrainCommand(view.run.request)]
-    return [line(command) for command in (*train, AnalyzeCommand.of(view.chosen.request))]
+    train = [] if view.run.request.weights or view.run.recorded else [line(TrainCommand(view.run.request))]
+    return [*train, elsewhere.command(view.run, AnalyzeCommand.of(view.chosen.request))]

@@ -12,7 +12,7 @@ from engine.results.record import Check
 from engine.runs import library
 from pages.data import results
 from pages.data.results import View
-from pages.jobs import commands, watch
+from pages.jobs import commands, elsewhere, watch
 from pages.state.palette import number
 from pages.text import definitions
 from pages.ui.controls import provenance
@@ -58,6 +58,8 @@ def _body(view: View) -> None:
         st.warning(job.message, icon=":material/info:")
     if checks:
         _table(checks)
+    if elsewhere.told(view.run, command, f'check({view.epoch}, "{view.chosen.request.layer}")'):
+        return
     st.button(
         "Check again" if checks else "Check now",
         icon=":material/play_arrow:",

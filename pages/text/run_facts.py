@@ -51,13 +51,20 @@ def settings(run: Run) -> Mapping[str, str]:
     if run.request.weights:
         of_training = (name for name in fields.declared(TrainingRequest) if name != "checkpoints")
         values |= dict.fromkeys((*of_training, "seed"), "trained elsewhere")
+    if run.recorded is not None:
+        own = (*fields.declared(TrainingRequest), "seed", "per_class", "label_noise", "scaling", "data_seed")
+        values = dict.fromkeys((name for name in own if name != "batch_size"), "the script's own") | {
+            name: values[name] for name in ("data", "classes", "model", "activation", "bias", "loss", "checkpoints")
+        }
+        values["epochs"] = epochs(run)
     facts = {}
     for _, field, value in fields.settings(run.request):
         if field.name not in INCLUDED:
             facts[TITLES.get(field.name, field.setting.label)] = values.get(field.name) or _written(value)
         if field.name == "classes":
             facts["Training samples"] = f"{run.samples:,}"
-    return facts | {"Device": run.device}
+    steps = {} if run.recorded is None else {"Optimiser": run.recorded.optimizer or "not told"}
+    return facts | steps | {"Device": run.device}
 
 
 def _written(value: Any) -> str:
@@ -68,6 +75,8 @@ def _written(value: Any) -> str:
 
 def epochs(run: Run) -> str:
     """How far training came of what was asked for."""
+    if run.recorded is not None:
+        return f"{reached(run):,}{' so far' if run.recorded.alive and not run.finished else ''}"
     return "trained elsewhere" if run.request.weights else f"{reached(run):,} of {run.request.training.epochs:,}"
 
 
@@ -75,6 +84,8 @@ def again(run: Run) -> str:
     """How to have a run back once it is deleted, in a sentence."""
     if run.request.weights:
         return "Loading the same files brings it back."
+    if run.recorded is not None:
+        return "Only its script can make one like it."
     return "Training again with the same settings makes the same run anew."
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from engine.config.kinds import KINDS, depth
 from engine.config.requests import ModelRequest
-from engine.losses import LOSSES
+from engine.losses import LOSSES, OTHERS
 from engine.runs.library import Run
 
 
@@ -42,7 +42,7 @@ def makeup(run: Run) -> str:
 
 def network(model: ModelRequest) -> str:
     """A network by kind and widths, a ResNet by its depth where it has one."""
-    kind = KINDS[model.kind].short if model.kind in KINDS else model.kind
+    kind = KINDS[model.kind].short if model.kind in KINDS else model.kind.rpartition(".")[2]
     deep = depth(model.widths[1:-1]) if model.kind == "resnet" else None
     widths = (model.widths[0], model.widths[-1]) if deep else model.widths
     return f"{kind}{f'‑{deep}' if deep else ''} {'‑'.join(map(str, widths))}".strip()
@@ -54,8 +54,9 @@ SCALINGS = {"paper": "as in the paper", "unit": "0 … 1", "none": "as stored"}
 
 
 def loss(name: str) -> str:
-    """A loss by its label; one that this version does not know by its name."""
-    return LOSSES[name].label if name in LOSSES else name
+    """A loss by its label; one that this version does not know by its name, a user's own without its module."""
+    known = {**LOSSES, **OTHERS}
+    return known[name].label if name in known else name if "=" in name else name.rpartition(".")[2]
 
 
 def reached(run: Run) -> int:
@@ -70,6 +71,12 @@ def settings(run: Run) -> str:
         count = len(run.request.weights)
         checkpoints = f"{count} checkpoints" if count > 1 else "1 checkpoint"
         return f"{run.samples:,} samples; {checkpoints} that came from files, trained elsewhere. Key {run.key[:8]}."
+    if run.recorded is not None:
+        steps = f", steps by {run.recorded.optimizer}" if run.recorded.optimizer else ""
+        return (
+            f"{run.samples:,} samples, {len(run.history)} epochs recorded from a script, batches of "
+            f"{training.batch_size}{steps}. Key {run.key[:8]}."
+        )
     device = run.device.upper() if run.device == "cpu" else run.device
     return (
         f"{run.samples:,} samples, {reached(run)} of {training.epochs} epochs, batches of {training.batch_size}, "

@@ -297,7 +297,7 @@ def test_any_loss(store, at_once, loss, name, needed):
     recorder.close()
     (one,) = library.analyses(store, recorder.key)
     kept = library.load_analysis(store, recorder.key, one.key)
-    own = analyze(Pipeline(store, brought=recorder._pipeline.brought).restore(recorder.key, 1)[0], *samples(),
+    own = analyze(Pipeline(store, brought=recorder.pipeline.brought).restore(recorder.key, 1)[0], *samples(),
                   layer="fc2", loss=loss, **QUICK)  # fmt: skip
     np.testing.assert_allclose(kept.diagonal("C"), own.diagonal("C"), rtol=1e-6)
     assert run_of(recorder).request.loss == name

@@ -13,7 +13,7 @@ from engine.runs.library import Analysed, Run
 from engine.units import counted, duration, rounded
 from pages.data import depth as kept
 from pages.data import results
-from pages.jobs import commands, watch
+from pages.jobs import commands, elsewhere, watch
 from pages.jobs.describe import doing, fraction, left, sentence, works_on
 from pages.state import selection
 from pages.text import run_names
@@ -88,6 +88,9 @@ def analyse(page: str, run: Run, at: int, chosen: Sequence[StudiedLayer]) -> Non
     if not missing["all"]:
         st.caption(":material/check: The layers chosen are analysed at every checkpoint.")
         return
+    cells = missing["this"] or missing["all"]
+    if elsewhere.told(run, _command(run, cells), f'analyze({cells[0][0]}, "{cells[0][1]}")'):
+        return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         which = "all"
         if len(run.checkpoints) > 1 and missing["this"] and missing["this"] != missing["all"]:
@@ -121,13 +124,16 @@ def analyse(page: str, run: Run, at: int, chosen: Sequence[StudiedLayer]) -> Non
         st.caption(f"Not analysed yet: {', '.join(names)}.{time}")
 
 
-def _start(run: Run, cells: Sequence[Cell]) -> None:
-    """One job for all; a cell of its grid that is analysed already costs nothing."""
+def _command(run: Run, cells: Sequence[Cell]) -> AnalyzeCommand:
+    """One for all; a cell of its grid that is analysed already costs nothing."""
     epochs, names = (tuple(dict.fromkeys(map(str, part))) for part in zip(*cells, strict=True))
-    command = AnalyzeCommand(run.key, epochs, layer=",".join(names))
     if len(names) == 1:
-        command = AnalyzeCommand.of(depth.usual_analysis(run, *cells[0]), epochs)
-    commands.start(command, f"Layers of {run_names.describe(run)}", run.key)
+        return AnalyzeCommand.of(depth.usual_analysis(run, *cells[0]), epochs)
+    return AnalyzeCommand(run.key, epochs, layer=",".join(names))
+
+
+def _start(run: Run, cells: Sequence[Cell]) -> None:
+    commands.start(_command(run, cells), f"Layers of {run_names.describe(run)}", run.key)
 
 
 def _seconds(run: Run, cells: Sequence[Cell]) -> float | None:

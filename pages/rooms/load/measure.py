@@ -12,7 +12,7 @@ from engine.runs import estimate
 from engine.runs.library import Run
 from engine.units import counted, duration, rounded
 from pages.data import results
-from pages.jobs import commands, queue
+from pages.jobs import commands, elsewhere, queue
 from pages.rooms.load.form import bound, change, current, widget
 from pages.rooms.train import summary
 from pages.text import definitions, run_names
@@ -35,6 +35,8 @@ def measure(run: Run) -> None:
     with right:
         _costs(run, request, epochs)
         command = AnalyzeCommand.of(request, epochs)
+        if elsewhere.told(run, command, f'analyze({request.epoch}, "{request.layer}")'):
+            return
         job = commands.newest(command)
         with st.container(horizontal=True, vertical_alignment="center"):
             done = bool(results.analysed(run))

@@ -31,7 +31,9 @@ def card(run: Run, runs: Sequence[Run]) -> None:
     made = tuple(a for a in eviction.analyses(here) if a.run == key)
     with st.container(border=True, key=f"run-{key}"):
         st.markdown(f"#### {escaped(names(runs)[key])}")
-        st.caption(escaped(f"{makeup(run)}. {settings(run)} {run.end or 'Not finished.'}"))
+        st.caption(escaped(f"{makeup(run)}. {settings(run)} {_end(run)}"))
+        for sentence in library.refusals(here, key):
+            st.caption(f":material/info: {escaped(sentence)}")
         with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
             name = st.text_input(
                 "Name",
@@ -73,6 +75,13 @@ def card(run: Run, runs: Sequence[Run]) -> None:
             if st.button("Delete run", key=f"runs.delete-{key}", icon=":material/delete:"):
                 _delete_run(run, made)
         _analyses(run, made)
+
+
+def _end(run: Run) -> str:
+    """How a run ended, or that it has not."""
+    if run.end or run.recorded is None:
+        return run.end or "Not finished."
+    return "Its script is at work." if run.recorded.alive else "Its script is gone; what it recorded is kept."
 
 
 def _opens(run: Run, runs: Sequence[Run]) -> None:
