@@ -13,7 +13,7 @@ from engine.config import requests
 from engine.config.fields import Setting, declared, read
 from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
 from engine.errors import require
-from engine.losses import LOSSES
+from engine.losses import LOSSES, OTHERS
 
 _RUN, _ANALYSIS = RunRequest(), AnalysisRequest("", 0)  # run and epoch are not yet filled in
 _EPOCHS = Setting(
@@ -181,7 +181,10 @@ class LoadCommand(Command):
     data: DataRequest = _RUN.data
     activation: Annotated[str, declared(ModelRequest)["activation"].setting] = ModelRequest.activation
     loss: Annotated[str, replace(
-        declared(RunRequest)["loss"].setting, choices=(), help=f"{', '.join(LOSSES)}, or {_NAMED} with --model",
+        declared(RunRequest)["loss"].setting, choices=(), pattern="|".join((*LOSSES, *OTHERS, r".+\.py:\w+")),
+        help=f"{', '.join(LOSSES)}; with --model also {', '.join(OTHERS)}, or {_NAMED}",
+        refusal=f"invalid choice: {{!r}} (choose from {', '.join(LOSSES)}; with --model also {', '.join(OTHERS)}, or "
+        f"{_NAMED})",
     )] = RunRequest.loss  # fmt: skip
     epochs: Annotated[tuple[int, ...], Setting(
         "Epochs", "of the files, such as 0,10,20; left out: from their names", low=0,
@@ -258,7 +261,9 @@ NAMES = {cls: name for name, cls in COMMANDS.items()}
 
 def to_json(command: Command) -> dict[str, Any]:
     """The command as plain JSON values: its name and its fields."""
-    return {"command": NAMES[type(command)], **requests.to_json(command)}
+    values = {"command": NAMES[type(command)], **requests.to_json(command)}
+    # Records of jobs stay what they were before a network could be brought.
+    return {name: value for name, value in values.items() if value is not None or name not in ("model", "data", "loss")}
 
 
 def from_json(record: Mapping[str, Any]) -> Command:

@@ -208,9 +208,9 @@ class Pipeline:
         """Keep a fresh analysis of a run; as it is kept."""
         began, name = time.perf_counter(), key(request, run.fingerprint)
         if run.recorded is not None:
-            told = result.provenance
-            told = dataclasses.replace(told, remarks=(*told.remarks, *run.recorded.remarks))
-            result = dataclasses.replace(result, provenance=told)
+            origin = result.provenance
+            origin = dataclasses.replace(origin, remarks=(*origin.remarks, *run.recorded.remarks))
+            result = dataclasses.replace(result, provenance=origin)
         # What a first look needs is kept first: the rest takes seconds more.
         first = result.kept(("C",), BLOCK)
         self._write(run.key, name, request, first)

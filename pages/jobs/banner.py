@@ -41,7 +41,7 @@ def nothing_yet() -> None:
         watch.progress_of(run.key)
         epoch = max(run.last_epoch, 0)
         st.info(f"{run_names.escaped(run_names.describe(run))} is recorded, and no layer of it is analysed yet.")
-        elsewhere.told(run, AnalyzeCommand(run.key, (str(epoch),)), f'analyze({epoch}, "{run.studied}")')
+        elsewhere.explain(run, AnalyzeCommand(run.key, (str(epoch),)), f'analyze({epoch}, "{run.studied}")')
         return
     st.info(
         "Nothing is analysed yet. Open the start page: the demo trains a small network on real digits and "

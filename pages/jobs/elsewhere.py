@@ -19,7 +19,7 @@ def command(run: Run, asked: BringingCommand) -> str:
     return line(replace(asked, **given))
 
 
-def told(run: Run, asked: BringingCommand, call: str) -> bool:
+def explain(run: Run, asked: BringingCommand, call: str) -> bool:
     """Whether the network of a run is elsewhere. The page then says so, and how the recorder is called and what is
     typed in place of its button."""
     if run.recorded is None:

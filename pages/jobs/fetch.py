@@ -86,7 +86,7 @@ def _closely(view: View, pairs: tuple[str, ...]) -> None:
 
 def _fetch(page: str, view: View, missing: tuple[int, ...]) -> None:
     layer, named = view.chosen.request.layer, _listed(missing)
-    if elsewhere.told(view.run, _command(view, missing), f'look({missing[0]}, "{layer}")'):
+    if elsewhere.explain(view.run, _command(view, missing), f'look({missing[0]}, "{layer}")'):
         return
     job = _job(view, missing)
     if job is not None and job.running:

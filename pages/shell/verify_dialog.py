@@ -58,7 +58,7 @@ def _body(view: View) -> None:
         st.warning(job.message, icon=":material/info:")
     if checks:
         _table(checks)
-    if elsewhere.told(view.run, command, f'check({view.epoch}, "{view.chosen.request.layer}")'):
+    if elsewhere.explain(view.run, command, f'check({view.epoch}, "{view.chosen.request.layer}")'):
         return
     st.button(
         "Check again" if checks else "Check now",

@@ -89,7 +89,7 @@ def analyse(page: str, run: Run, at: int, chosen: Sequence[StudiedLayer]) -> Non
         st.caption(":material/check: The layers chosen are analysed at every checkpoint.")
         return
     cells = missing["this"] or missing["all"]
-    if elsewhere.told(run, _command(run, cells), f'analyze({cells[0][0]}, "{cells[0][1]}")'):
+    if elsewhere.explain(run, _command(run, cells), f'analyze({cells[0][0]}, "{cells[0][1]}")'):
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         which = "all"

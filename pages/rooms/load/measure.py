@@ -35,7 +35,7 @@ def measure(run: Run) -> None:
     with right:
         _costs(run, request, epochs)
         command = AnalyzeCommand.of(request, epochs)
-        if elsewhere.told(run, command, f'analyze({request.epoch}, "{request.layer}")'):
+        if elsewhere.explain(run, command, f'analyze({request.epoch}, "{request.layer}")'):
             return
         job = commands.newest(command)
         with st.container(horizontal=True, vertical_alignment="center"):
