@@ -187,10 +187,13 @@ class Recorder:
         with untouched():
             return self.pipeline.check(self.key, epoch, layer or self.run.studied)
 
-    def look(self, epoch: int, layer: str | None = None) -> None:
-        """Look at every sample of a recorded epoch, for the pages on single samples and pairs."""
+    def look(self, epoch: int, layer: str | None = None, pairs: Sequence[tuple[int, int]] = ()) -> None:
+        """Look at every sample of a recorded epoch, for the pages on single samples and pairs; and closely at these
+        samples with their partners, −1 for none, of a layer that is used at several places."""
         with untouched():
-            collect.keep(self.pipeline, self.key, epoch, layer)
+            table = collect.keep(self.pipeline, self.key, epoch, layer)
+            if pairs:
+                collect.keep_close_ups(self.pipeline, self.key, table, pairs)
 
     # -- inside --------------------------------------------------------------------------------------------
 

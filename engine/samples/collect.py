@@ -21,7 +21,7 @@ from engine.curvature.memory import plan
 from engine.curvature.projection import in_eigenbasis
 from engine.device import free_memory, resolve
 from engine.errors import require
-from engine.losses import lookup
+from engine.losses import LOSSES, lookup
 from engine.progress import Progress, silent
 from engine.runs import eviction, library
 from engine.runs.pipeline import Pipeline
@@ -49,8 +49,15 @@ def keep(pipeline: Pipeline, run: str, epoch: int, layer: str | None = None) -> 
     if cached is not None:
         return cached
     model, inputs, targets = pipeline.restore(trained_run.key, epoch)
+    loss = pipeline.loss(trained_run)
+    plain = isinstance(inputs, Tensor) and pipeline.brought.output is None and _are_labels(targets)
+    if not (plain and isinstance(loss, str) and loss in LOSSES):
+        raise ValueError(
+            "Single samples are looked at where each is one tensor with one label, the network gives logits, and the "
+            f"loss is one of {', '.join(LOSSES)}. Those of run {trained_run.key} are others."
+        )
     made = look(
-        model, inputs, targets, layer, trained_run.request.loss, trained_run.request.training.batch_size, epoch,
+        model, inputs, targets, layer, loss, trained_run.request.training.batch_size, epoch,
         trained_run.class_names, pipeline.device, pipeline.tell,
     )  # fmt: skip
     shown = pictures(inputs)
@@ -60,6 +67,10 @@ def keep(pipeline: Pipeline, run: str, epoch: int, layer: str | None = None) -> 
         keep_close_ups(pipeline, trained_run.key, made, [(p, int(made.partner[p])) for p in made.first()])
     eviction.make_room(pipeline.store)
     return made
+
+
+def _are_labels(targets: Tensor) -> bool:
+    return targets.ndim == 1 and not targets.is_floating_point()
 
 
 def keep_close_ups(pipeline: Pipeline, run: str, samples: Table, pairs: Sequence[tuple[int, int]]) -> None:

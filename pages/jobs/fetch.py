@@ -44,6 +44,10 @@ def close_up(page: str, view: View, pair: tuple[int, int], others: Sequence[tupl
     if kept is not None:
         return kept
     asked = tuple(dict.fromkeys(_words(*one) for one in (pair, *(o for o in others if closely(view, *o) is None))))
+    p, q = pair
+    call = f'look({view.epoch}, "{view.chosen.request.layer}", pairs=[({p}, {q})])'
+    if elsewhere.explain(view.run, _command(view, (view.epoch,), asked), call):
+        return None
     job = next((job for job in _looks(view, (view.epoch,)) if _words(*pair) in _pairs(job)), None)
     if job is not None and job.running:
         st.info(f"Looking closely at {units.counted(len(_pairs(job)), 'sample')} …", icon=":material/search:")
@@ -79,9 +83,8 @@ def _pairs(job: Job) -> tuple[str, ...]:
 
 
 def _closely(view: View, pairs: tuple[str, ...]) -> None:
-    run, layer = view.run.key, view.chosen.request.layer
-    command = SamplesCommand(run, (str(view.epoch),), layer, pairs=pairs)
-    commands.start(command, f"{units.counted(len(pairs), 'sample')} in hand, layer {layer}", run, queue=False)
+    title = f"{units.counted(len(pairs), 'sample')} in hand, layer {view.chosen.request.layer}"
+    commands.start(_command(view, (view.epoch,), pairs), title, view.run.key, queue=False)
 
 
 def _fetch(page: str, view: View, missing: tuple[int, ...]) -> None:
@@ -111,8 +114,8 @@ def _fetch(page: str, view: View, missing: tuple[int, ...]) -> None:
     )
 
 
-def _command(view: View, epochs: tuple[int, ...]) -> SamplesCommand:
-    return SamplesCommand(view.run.key, tuple(map(str, epochs)), view.chosen.request.layer)
+def _command(view: View, epochs: tuple[int, ...], pairs: tuple[str, ...] = ()) -> SamplesCommand:
+    return SamplesCommand(view.run.key, tuple(map(str, epochs)), view.chosen.request.layer, pairs=pairs)
 
 
 def _start(view: View, epochs: tuple[int, ...]) -> None:
