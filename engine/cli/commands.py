@@ -17,7 +17,7 @@ from engine.cli.console import Ticker, checked, expected, grid, layers, table
 from engine.config import commands
 from engine.config.command_line import line
 from engine.config.manual import PROGRAM
-from engine.config.requests import AnalysisRequest, RunRequest
+from engine.config.requests import DATASETS, AnalysisRequest, RunRequest
 from engine.errors import require
 from engine.models import files, inspection
 from engine.runs import depth, library, preview
@@ -326,10 +326,8 @@ def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Sessio
 def _located(request: RunRequest) -> RunRequest:
     """A file's path made absolute: the run is found again from any folder. A file of the data folder keeps its
     bare name: the run is the same on any computer."""
-    name = request.data.name
-    if not name.endswith(".npz"):
-        return request
+    name, mark, column = request.data.name.partition("#")
     path = Path(name).expanduser()
-    if path.name == name and not path.exists():
+    if name in DATASETS or (path.name == name and not path.exists()):
         return request
-    return replace(request, data=replace(request.data, name=str(path.resolve())))
+    return replace(request, data=replace(request.data, name=f"{path.resolve()}{mark}{column}"))

@@ -69,7 +69,7 @@ def _add(parser: argparse.ArgumentParser, field: Field) -> None:
         how["action"] = "store_false" if field.default else "store_true"
     else:
         how |= {"type": _typed(field.parse), "metavar": setting.metavar or None}
-    if setting.choices:
+    if setting.choices and not setting.pattern:
         how |= {"choices": setting.choices, "type": str}
     if setting.alone:
         how |= {"nargs": "?", "const": setting.alone}

@@ -22,13 +22,13 @@ NOUNS = {int: "whole number", float: "number", str: "text", bool: "true or false
 class Setting:
     """What a field means, and the values that make sense.
 
-    label: its name in a form; help: what --help says; low, high: bounds that are allowed themselves, above and below:
-    bounds that are not, all of them of each number of a list; choices: the values there are; flag: on the command
-    line, "" for the field's own name; phrase: its value with symbol or unit, "B = {}" or "{} epochs"; step: from one
-    value to the next in a form; none: the word for None; subject: how the sentence begins that refuses another value,
-    "" for "The label is"; refusal: that sentence where it is another, {} being the value. On the command line alone:
-    pattern: of the word, or of each of a list; alone: the value where its flag stands alone; metavar: what --help
-    writes in its place, "" for its name.
+    label: its name in a form; help: what --help says; low, high: bounds that are allowed themselves, above and
+    below: bounds that are not, all of them of each number of a list; choices: the values there are; flag: on the
+    command line, "" for the field's own name; phrase: its value with symbol or unit, "B = {}" or "{} epochs"; step:
+    from one value to the next in a form; none: the word for None; subject: how the sentence begins that refuses
+    another value, "" for "The label is"; refusal: that sentence where it is another, {} being the value; pattern:
+    of values beside the choices. On the command line alone: pattern: of the word, or of each of a list; alone: the
+    value where its flag stands alone; metavar: what --help writes in its place, "" for its name.
     """
 
     label: str
@@ -51,7 +51,7 @@ class Setting:
     def allows(self, value: Any) -> bool:
         """Whether one value, no list, lies in the bounds."""
         if self.choices:
-            return value in self.choices
+            return value in self.choices or bool(self.pattern and re.fullmatch(self.pattern, value))
         return not isinstance(value, int | float) or (
             math.isfinite(value)
             and (self.low is None or value >= self.low)

@@ -18,7 +18,15 @@ from engine.losses import LOSSES
 
 DATASETS = ("mnist5k", "mnist", "fashion_mnist", "cifar10")
 ACTIVATIONS = ("relu", "tanh", "gelu")
-SCALINGS = ("paper", "unit", "none")
+# Of pixels in 0 … 1 by channel: means and deviations in wide use.
+NORMALISATIONS = {
+    "mnist": ((0.1307,), (0.3081,)),
+    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "signed": ((0.5,), (0.5,)),
+}
+SCALINGS = ("paper", "unit", "none", *NORMALISATIONS)
+_NUMBERS = r"-?\d*\.?\d+(,-?\d*\.?\d+)*"
 CURVATURES = ("auto", "gauss-newton", "full")  # of what follows a layer
 DTYPES = ("float32", "float64")
 CHECKPOINT_EPOCHS = (0, 1, 2, 5, 10, 20, 30, 50, 70, 100)
@@ -31,15 +39,18 @@ FORMAT = 1
 class DataRequest:
     """A data set and what is taken of it.
 
-    name: one of DATASETS, or the path of an .npz file (its bare name, if it lies in the data folder).
+    name: one of DATASETS, or the path of one's own data (its bare name, if it lies in the data folder; see
+    engine.data.files), behind a table's a # and the column that holds the class.
     classes: the labels kept, renumbered 0, 1, … in this order; None keeps all.
     per_class: training samples per class, drawn with `seed`; None keeps all.
     label_noise: fraction of training labels replaced by another class, drawn with `seed`.
-    scaling: "paper" (pixels to 0…1; CIFAR-10 by channel mean and deviation), "unit" (0…1), "none".
+    scaling: "paper" (pixels to 0…1; CIFAR-10 by channel mean and deviation), "unit" (0…1), "none", one of
+    NORMALISATIONS, or means and deviations of one's own by channel, such as "0.1307/0.3081".
     """
 
     name: Annotated[str, Setting(
-        "Data set", f"{', '.join(DATASETS)} or the path of an .npz file", flag="--data",
+        "Data set", f"{', '.join(DATASETS)} or the path of an .npz, .npy, .csv or .parquet file (table.csv#column) or "
+        "of a folder of images", flag="--data",
     )] = "mnist5k"  # fmt: skip
     classes: Annotated[tuple[int, ...] | None, Setting(
         "Classes", "labels to keep, such as 0,1,2, or all", low=0, none="all",
@@ -53,8 +64,10 @@ class DataRequest:
         "Label noise", "share of labels made wrong, 0 to 1", low=0, high=1, step=0.05,
     )] = 0.0  # fmt: skip
     scaling: Annotated[str, Setting(
-        "Pixel scaling", "of the pixels", choices=SCALINGS,
-        refusal=f"There is no scaling {{!r}}; choose one of {', '.join(SCALINGS)}.",
+        "Pixel scaling", f"of the pixels: {', '.join(SCALINGS)}, or mean/deviation such as 0.1307/0.3081",
+        choices=SCALINGS, pattern=f"{'|'.join(SCALINGS)}|{_NUMBERS}/{_NUMBERS}", metavar="SCALING",
+        refusal=f"There is no scaling {{!r}}; choose one of {', '.join(SCALINGS)}, or give mean/deviation such as "
+        "0.1307/0.3081.",
     )] = "paper"  # fmt: skip
     seed: Annotated[int, Setting(
         "Data seed", "draws the samples and the wrong labels", low=0, step=1, flag="--data-seed",

@@ -17,13 +17,12 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from engine.config import fields
-from engine.config.requests import DATASETS, DataRequest
+from engine.config.requests import DATASETS, NORMALISATIONS, DataRequest
 from engine.data import subset
-from engine.data.sources import check_counts, read
+from engine.data.raw import check_counts
+from engine.data.sources import read
+from engine.errors import require
 from engine.progress import Progress, silent
-
-CIFAR10_MEAN = (0.4914, 0.4822, 0.4465)
-CIFAR10_DEVIATION = (0.2023, 0.1994, 0.2010)
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,13 @@ def load(
     mnist5k: 5,000 real MNIST digits that come with the program, 450 per class to train with and a fixed
     50 per class to test on. mnist, fashion_mnist, cifar10: torchvision's files in `folder` (default: the
     environment variable GAMMASCOPE_DATA, else data in the cache), fetched when `download`, with
-    progress(stage, bytes done, bytes in all). A path ending in .npz, or the name of such
-    a file in `folder`: see engine.data.sources.npz.
+    progress(stage, bytes done, bytes in all). A path of one's own data, or the name of
+    such in `folder`: see engine.data.files.
 
-    engine.data.subset says what is taken of them. Scaling touches uint8 pixels only, numbers of other types are taken
-    as they are: "paper" divides by 255 and, for cifar10 and any 32 × 32 images with 3 channels, normalises by
-    CIFAR-10's channel mean and deviation (paper.md); "unit" divides by 255; "none" keeps 0 … 255.
+    engine.data.subset says what is taken of them. "paper" and "unit" touch pixels only (uint8, and whole numbers up
+    to 255), other numbers are taken as they are: "paper" divides by 255 and, for cifar10 and any 32 × 32 images
+    with 3 channels, normalises by CIFAR-10's channel mean and deviation (paper.md); "unit" divides by 255; "none"
+    keeps 0 … 255. Means and deviations are of pixels divided by 255, and of other numbers as they are.
 
     ValueError or FileNotFoundError, one sentence, says what is wrong, what is possible and what to do.
     """
@@ -105,11 +105,32 @@ def fingerprint(*tensors: Tensor) -> str:
 
 
 def _scaling(x: np.ndarray, request: DataRequest) -> tuple[np.ndarray, np.ndarray]:
-    """(mean, deviation) to subtract and to divide by, per channel, on the pixels' own scale."""
-    pixels = x.dtype == np.uint8 and request.scaling != "none"
-    if pixels and request.scaling == "paper" and x.shape[1:] == (32, 32, 3):
-        return 255 * np.array(CIFAR10_MEAN, np.float32), 255 * np.array(CIFAR10_DEVIATION, np.float32)
-    return np.zeros(1, np.float32), np.full(1, 255 if pixels else 1, np.float32)
+    """(mean, deviation) to subtract and to divide by, one or one per channel, on the samples' own scale."""
+    mean, deviation = normalisation(request.scaling, x.shape[1:] == (32, 32, 3))
+    channels, given = x.shape[3] if x.ndim == 4 else 1, {len(mean), len(deviation)}
+    if x.dtype != np.uint8 and request.scaling in ("paper", "unit"):
+        mean, deviation = (0.0,), (1.0,)
+    require(
+        given <= {1, channels},
+        f"The scaling {request.scaling} is for {max(given)} channels, and these samples have {channels}: give one mean "
+        "and one deviation, or one of each for every channel.",
+    )
+    require(min(deviation) > 0, f"The scaling {request.scaling} divides by a deviation that is not above 0.")
+    scale = 255 if x.dtype == np.uint8 and request.scaling != "none" else 1
+    return scale * np.array(mean, np.float32), scale * np.array(deviation, np.float32)
+
+
+def normalisation(scaling: str, photos: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Means and deviations by channel of pixels in 0 … 1; photos: 32 × 32 pixels with 3 channels, which the paper
+    scales as CIFAR-10."""
+    if scaling == "paper" and photos:
+        return NORMALISATIONS["cifar10"]
+    if scaling in ("paper", "unit", "none"):
+        return (0.0,), (1.0,)
+    if scaling in NORMALISATIONS:
+        return NORMALISATIONS[scaling]
+    mean, deviation = (tuple(map(float, part.split(","))) for part in scaling.split("/"))
+    return mean, deviation
 
 
 def _inputs(x: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.config import fields
 from engine.config.requests import DataRequest
-from engine.data.sources import RawData
+from engine.data.raw import RawData
 from engine.errors import require
 
 

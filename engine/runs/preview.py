@@ -12,7 +12,7 @@ from numpy import ndarray
 from cache.store import Store
 from engine.config.requests import DataRequest, key
 from engine.data import sources
-from engine.data.sources import RawData
+from engine.data.raw import RawData
 from engine.progress import Progress, silent
 
 EACH = 8  # samples of a class

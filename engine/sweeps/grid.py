@@ -23,6 +23,7 @@ from engine.config.fields import is_count
 from engine.config.kinds import KINDS
 from engine.config.presets import CLASSES, Preset, preset
 from engine.config.requests import (
+    DATASETS,
     SETTINGS,
     AnalysisRequest,
     DataRequest,
@@ -297,7 +298,7 @@ def _departures(run: RunRequest, base: Preset | None, classes: int) -> tuple[str
 
 
 def _stamp(name: str) -> str:
-    if not name.endswith(".npz"):
+    if name in DATASETS:
         return ""
     try:
         stat = located(name).stat()

@@ -9,6 +9,10 @@ from engine.models.files import SUFFIXES
 from pages.data import results
 
 MEGABYTES = 100
+# Of data that are one file each; labels beside a .npy and folders of images are given by path, in the terminal.
+TABLES = (".csv", ".csv.gz", ".parquet")
+DATA = (".npz", *TABLES)
+TYPES = ["npz", "csv", "gz", "parquet"]  # their last suffixes
 
 
 def _folder() -> Path:
@@ -16,8 +20,11 @@ def _folder() -> Path:
 
 
 def keep(content: bytes, label: str) -> str:
-    """Keep data; the path, by which a data request names them. What is in it the engine's reader says later."""
-    return _keep(content, label, f"own-{digest(content)}.npz")
+    """Keep data; the path, by which a data request names them. What is in it the engine's reader says later. ValueError
+    unless its name ends as one of those that can be read."""
+    end = next((end for end in DATA if label.lower().endswith(end)), "")
+    require(bool(end), f"{label} is none of the files of data that can be read: {', '.join(DATA)}.")
+    return _keep(content, label, f"own-{digest(content)}{end}")
 
 
 def keep_weights(content: bytes, label: str) -> str:
@@ -49,7 +56,7 @@ def write(path: Path, content: bytes) -> None:
 def known() -> dict[str, str]:
     """The files kept, path → the name its user gave it, by that name."""
     names = {}
-    for path in sorted(_folder().glob("own-*.npz")):
+    for path in sorted(one for one in _folder().glob("own-*") if one.suffix != ".name"):
         try:
             names[str(path)] = path.with_suffix(".name").read_text(encoding="utf-8")
         except (OSError, ValueError):

@@ -12,7 +12,6 @@ from pages.data import results
 from pages.text import confidence, run_names
 from pages.text.run_names import DATA, network, reached
 
-SCALINGS = {"paper": "as in the paper", "unit": "0 … 1", "none": "none"}
 # Where a run's setting is called otherwise than in a form.
 TITLES = {
     "data": "Data",
@@ -36,7 +35,7 @@ def settings(run: Run) -> Mapping[str, str]:
         "classes": ", ".join(run.class_names),
         "per_class": "all" if data.per_class is None else f"{data.per_class:,}",
         "label_noise": f"{data.label_noise:.0%}",
-        "scaling": SCALINGS.get(data.scaling, data.scaling),
+        "scaling": run_names.scaling(data.scaling),
         "data_seed": str(data.seed),
         "model": network(model),
         "activation": {"relu": "ReLU", "gelu": "GELU"}.get(model.activation, model.activation),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from engine.config.kinds import KINDS, depth
-from engine.config.requests import ModelRequest
+from engine.config.requests import NORMALISATIONS, ModelRequest
 from engine.losses import LOSSES, OTHERS
 from engine.runs.library import Run
 
@@ -50,7 +50,17 @@ def network(model: ModelRequest) -> str:
 
 DATA = {"mnist5k": "MNIST (5,000 digits)", "mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 
-SCALINGS = {"paper": "as in the paper", "unit": "0 … 1", "none": "as stored"}
+_TITLES = {"mnist": "MNIST", "cifar10": "CIFAR-10", "imagenet": "ImageNet", "signed": "−1 … 1"}
+SCALINGS = {"paper": "as in the paper", "unit": "0 … 1", "none": "as stored"} | {
+    key: f"{_TITLES[key]}: less {', '.join(map(str, mean))}, over {', '.join(map(str, deviation))}"
+    for key, (mean, deviation) in NORMALISATIONS.items()
+}
+
+
+def scaling(name: str) -> str:
+    """What is done to pixels, in words, with the numbers where there are."""
+    mean, _, deviation = name.partition("/")
+    return SCALINGS.get(name) or f"less {mean}, over {deviation}"
 
 
 def loss(name: str) -> str:

@@ -185,4 +185,4 @@ def _forget(keys: list[str]) -> None:
 def _settings(run: Run) -> str:
     data, model = run.request.data, run.request.model
     activation = f", {model.activation}" if model.kind in KINDS else ""
-    return f"{run_names.DATA.get(run.data_name, 'own data')}, pixels {SCALINGS[data.scaling]}{activation}"
+    return f"{run_names.DATA.get(run.data_name, 'own data')}, pixels {run_names.scaling(data.scaling)}{activation}"

@@ -11,7 +11,7 @@ from pages.charts import network
 from pages.data import inputs
 from pages.plot.panel import Head, Panel
 from pages.rooms.load.form import bound, change, current, widget
-from pages.rooms.train.controls import OWN_DATA, choose_classes
+from pages.rooms.train.controls import OWN_DATA, choose_classes, column_with_classes
 from pages.text import definitions, run_names
 from pages.text.run_names import escaped
 from pages.ui.heading import heading
@@ -83,7 +83,7 @@ def training(model: ModelRequest, preview: Preview | None) -> None:
     def changed() -> None:
         change(data=st.session_state["loading.data"], classes=None)
 
-    st.session_state["loading.data"] = form.data
+    st.session_state["loading.data"] = form.data.partition("#")[0]
     first, second = st.columns(2, vertical_alignment="bottom")
     first.selectbox(
         "Data set", names, format_func=lambda n: run_names.DATA.get(n, own.get(n, "own file")), key="loading.data",
@@ -91,12 +91,14 @@ def training(model: ModelRequest, preview: Preview | None) -> None:
     )  # fmt: skip
     with second.popover("Your own", icon=":material/upload_file:", width="stretch"):
         _own_data()
+    column_with_classes(form.data, "loading.column", lambda data: change(data=data, classes=None))
     if preview is not None:
         classes = form.request.data.classes
         choose_classes("Classes it knows", "loading.classes", preview, classes, lambda some: change(classes=some))
-    st.segmented_control(
+    st.selectbox(
         **widget("scaling"),
-        format_func=run_names.SCALINGS.__getitem__,
+        format_func=run_names.scaling,
+        accept_new_options=True,
         required=True,
         help="What was done to pixels 0 … 255 before training. As in the paper: 0 … 1, and for CIFAR-10 less the mean, "
         "divided by the deviation of each channel.",
@@ -129,6 +131,6 @@ def _own_data() -> None:
             change(data=inputs.keep(file.getvalue(), file.name), classes=None, per_class=None)
 
     st.file_uploader(
-        "Your data", type="npz", max_upload_size=inputs.MEGABYTES, key="loading.own", on_change=taken,
+        "Your data", type=inputs.TYPES, max_upload_size=inputs.MEGABYTES, key="loading.own", on_change=taken,
         label_visibility="collapsed",
     )  # fmt: skip

@@ -21,7 +21,8 @@ from pages.text.run_names import escaped
 MORE_CLASSES = 20
 OWN_DATA = (
     "A NumPy file **.npz** with `x_train` and `y_train`, and if you like `x_test`, `y_test` and `classes`. Images "
-    "as (n, h, w) or (n, h, w, channels), features as (n, d), labels as whole numbers 0, 1, …"
+    "as (n, h, w) or (n, h, w, channels), features as (n, d), labels as whole numbers 0, 1, …, words or one-hot rows. "
+    "Or a table, **.csv** or **.parquet**, with a column `label` or `target` and numbers in all others."
 )
 _ANALYZE = {"none": "none", "last": "the last epoch", "all": "every checkpoint"}
 
@@ -96,13 +97,14 @@ def _data(preview: Preview | None) -> None:
     own = inputs.known()
     names = [*DATASETS, *own]
     form = current()
-    if form.data not in names:
-        names.append(form.data)
+    file = form.data.partition("#")[0]
+    if file not in names:
+        names.append(file)
 
     def changed() -> None:
         _put_fitted(FORM.changed(current(), data=st.session_state["train.data"], classes=None))
 
-    st.session_state["train.data"] = form.data
+    st.session_state["train.data"] = file
     left, right = st.columns(2, vertical_alignment="bottom")
     left.selectbox(
         "Data set", names, format_func=lambda name: run_names.DATA.get(name, own.get(name, "own file")),
@@ -110,6 +112,9 @@ def _data(preview: Preview | None) -> None:
     )  # fmt: skip
     with right.popover("Use your own", icon=":material/upload_file:", width="stretch"):
         _upload()
+    column_with_classes(
+        form.data, "train.column", lambda data: _put_fitted(FORM.changed(current(), data=data, classes=None))
+    )
     if preview is not None:
         _classes(preview)
     first, second, third = _cells(3)
@@ -126,9 +131,24 @@ def _data(preview: Preview | None) -> None:
     )
     third.selectbox(
         **widget("scaling"),
-        format_func=run_names.SCALINGS.__getitem__,
+        format_func=run_names.scaling,
+        accept_new_options=True,
         help="As in the paper: 0 … 1, and for CIFAR-10 less the mean, divided by the deviation of each channel.",
     )
+
+
+def column_with_classes(data: str, key: str, change: Callable[[str], None]) -> None:
+    """Of a table, the name of the column that holds the class."""
+    file, _, column = data.partition("#")
+    if not file.lower().endswith(inputs.TABLES):
+        return
+
+    def named() -> None:
+        typed = st.session_state[key].strip()
+        change(f"{file}#{typed}" if typed else file)
+
+    st.session_state[key] = column
+    st.text_input("Column with the class", placeholder="label or target", key=key, on_change=named)
 
 
 def _cells(columns: int, count: int | None = None) -> list[DeltaGenerator]:
@@ -140,7 +160,11 @@ def _cells(columns: int, count: int | None = None) -> list[DeltaGenerator]:
 def _upload() -> None:
     st.markdown(OWN_DATA)
     file = st.file_uploader(
-        "Your file", type="npz", max_upload_size=inputs.MEGABYTES, key="train.upload", label_visibility="collapsed"
+        "Your file",
+        type=inputs.TYPES,
+        max_upload_size=inputs.MEGABYTES,
+        key="train.upload",
+        label_visibility="collapsed",
     )
     if file is not None and st.session_state.get("train.uploaded") != file.file_id:
         st.session_state["train.uploaded"] = file.file_id

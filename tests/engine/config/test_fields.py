@@ -47,7 +47,11 @@ def test_a_name_means_one_setting():
     [
         (DataRequest(per_class=0), "The samples per class are a whole number from 1 on; 0 was given."),
         (DataRequest(label_noise=1.5), "The label noise is a fraction between 0 and 1; 1.5 was given."),
-        (DataRequest(scaling="log"), "There is no scaling 'log'; choose one of paper, unit, none."),
+        (
+            DataRequest(scaling="log"),
+            "There is no scaling 'log'; choose one of paper, unit, none, mnist, cifar10, imagenet, signed, or give "
+            "mean/deviation such as 0.1307/0.3081.",
+        ),
         (DataRequest(classes=(1, -1)), "The classes are labels from 0 on; -1 was given."),
         (ModelRequest(activation="sin"), "There is no activation 'sin'; choose one of relu, tanh, gelu."),
         (TrainingRequest(epochs=-3), "The epochs are a whole number from 0 on; -3 was given."),

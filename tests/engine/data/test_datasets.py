@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config.requests import DataRequest
+from engine.config.requests import NORMALISATIONS, DataRequest
 from engine.data import sources
-from engine.data.datasets import CIFAR10_DEVIATION, CIFAR10_MEAN, Dataset, fingerprint, load
+from engine.data.datasets import Dataset, fingerprint, load
 from tests.small import pixels, saved
 
 
@@ -181,7 +181,7 @@ def test_colour_images_are_normalised_by_channel(tmp_path: Path) -> None:
     stored = torch.from_numpy(arrays["x_train"]).permute(0, 3, 1, 2).float()
     assert torch.equal(none, stored)
     torch.testing.assert_close(unit, stored / 255)
-    mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in (CIFAR10_MEAN, CIFAR10_DEVIATION))
+    mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in NORMALISATIONS["cifar10"])
     torch.testing.assert_close(paper, (stored / 255 - mean) / deviation, rtol=1e-5, atol=1e-6)
 
 

@@ -37,7 +37,7 @@ def test_the_controls_reach_the_request(started, store, tmp_path, label):
     at = uploaded([saved(tmp_path / f"epoch_{e}.pt", digits_net(e)) for e in (10, 2)])
     assert at.text_input(key="loading.epochs").value == "2, 10"
     at.segmented_control(key="loading.activation").set_value(label).run()
-    at.segmented_control(key="loading.scaling").set_value("unit").run()
+    at.selectbox(key="loading.scaling").set_value("unit").run()
     at.selectbox(key="loading.loss").set_value("mse").run()
     at.number_input(key="loading.per_class").set_value(30).run()
     fine(at.text_input(key="loading.epochs").set_value("3, 7").run())

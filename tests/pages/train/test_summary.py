@@ -129,3 +129,15 @@ def test_an_own_file_is_kept_under_its_hash(started, tmp_path):
     assert path.read_bytes() == content
     assert "my" not in path.name
     assert "my digits.npz" in at.selectbox(key="train.data").options
+
+
+def test_a_table_of_ones_own_is_asked_for_its_column_with_the_class(started):
+    at = opened(PAGE)
+    fine(at.file_uploader[0].set_value(("table.csv", b"a,b,kind\n1,2,ant\n3,4,bee\n", "text/csv")).run())
+    fine(at.text_input(key="train.column").set_value(" kind ").run())
+    (first, _), (second, _) = started
+    assert first[:2] == second[:2] == ("preview", "--data")
+    assert second[2] == f"{first[2]}#kind"
+    assert at.selectbox(key="train.data").value == first[2]
+    fine(at.selectbox(key="train.data").set_value("mnist5k").run())
+    assert not [text for text in at.text_input if text.key == "train.column"]

@@ -1,0 +1,167 @@
+"""Samples and their classes as arrays, judged: whatever they were read from, they pass here. NumPy only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.errors import require
+
+PIXELS = 255  # of the brightest
+MOST_CLASSES = 10_000
+FORMAT = (
+    "an .npz holds x_train and y_train, optionally x_test, y_test and classes, with images as uint8 or float "
+    "(n, h, w) or (n, h, w, channels), features as (n, d), and labels as whole numbers 0, 1, …"
+)
+
+
+@dataclass(frozen=True)
+class RawData:
+    """Samples as stored: x (n, d), (n, h, w) or (n, h, w, channels), uint8 or float; y (n,) int64 ≥ 0."""
+
+    train_x: np.ndarray
+    train_y: np.ndarray
+    test_x: np.ndarray
+    test_y: np.ndarray
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        check_counts(len(self.train_x), len(self.train_y), len(self.test_x), len(self.test_y))
+
+
+def check_counts(train_x: int, train_y: int, test_x: int, test_y: int) -> None:
+    """ValueError unless there are as many samples as labels, in both parts."""
+    for part, samples, labels in (("train with", train_x, train_y), ("test on", test_x, test_y)):
+        require(
+            samples == labels,
+            f"There are {samples:,} samples to {part} but {labels:,} labels of them: they must be as many.",
+        )
+
+
+def raw_data(arrays: Mapping[str, np.ndarray], file: str, keys: Mapping[str, str] | None = None) -> RawData:
+    """x_train, y_train and, where there are, x_test, y_test and classes, in one convention. keys: what the file calls
+    them. Channels that come first move last; whole numbers up to 255 are pixels, whatever type they were stored in.
+    Labels are whole numbers 0, 1, …, or 1 … K, ±1, words, or one-hot rows. ValueError names file, key, what there is
+    and what is possible."""
+    called = {name: f"{(keys or {}).get(name, name)} of {file}" for name in ("x_train", "y_train", "x_test", "y_test")}
+    tested = "x_test" in arrays
+    train_x = _samples(arrays["x_train"], called["x_train"])
+    test_x = _samples(arrays["x_test"], called["x_test"]) if tested else train_x[:0]
+    require(len(train_x) > 0, f"{called['x_train']} is empty: training needs samples.")
+    pixels = _are_pixels(train_x) and _are_pixels(test_x)
+    if pixels:
+        train_x, test_x = train_x.astype(np.uint8), test_x.astype(np.uint8)
+    require(
+        test_x.shape[1:] == train_x.shape[1:] and (test_x.dtype == np.uint8) == (train_x.dtype == np.uint8),
+        f"{called['x_test']} is {shape(test_x)} but x_train is {shape(train_x)}: a sample must look the same in both.",
+    )
+    parts = ("y_train", "y_test") if tested else ("y_train",)
+    labels = {part: _column(arrays[part], called[part]) for part in parts}
+    for part, x in zip(parts, (train_x, test_x), strict=False):
+        count, name = len(labels[part]), called[part].removesuffix(f" of {file}")
+        require(len(x) == count, f"{called['x' + part[1:]]} has {len(x):,} samples but {name} {count:,}: they must be "
+                "as many.")  # fmt: skip
+    train_y, names = _classes(labels["y_train"], called["y_train"])
+    highest = int(train_y.max())
+    names = _class_names(arrays["classes"], highest, file) if "classes" in arrays else names
+    test_y = _like(labels["y_test"], labels["y_train"], train_y, called["y_test"]) if tested else train_y[:0]
+    require(
+        int(test_y.max(initial=0)) < len(names),
+        f"{called['y_test']} holds the label {test_y.max(initial=0)} but the training labels end at {highest}: every "
+        "class must be trained.",
+    )
+    return RawData(train_x, train_y, test_x, test_y, names)
+
+
+def shape(array: np.ndarray) -> str:
+    """Shape and type, as sentences name them."""
+    return f"{array.shape} {array.dtype}"
+
+
+def _samples(x: np.ndarray, name: str) -> np.ndarray:
+    """Checked, channels last, as uint8 or float32."""
+    require(x.dtype.kind in "uifb", f"{name} is {shape(x)}, not numbers: {FORMAT}.")
+    require(x.ndim in (2, 3, 4) and 0 not in x.shape[1:], f"{name} has the shape {x.shape}: {FORMAT}.")
+    if x.ndim == 4 and x.shape[3] > 4 >= x.shape[1]:
+        x = x.transpose(0, 2, 3, 1)
+    if x.dtype == np.uint8:  # a quarter of the memory
+        return x
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32)
+    bad = int(np.count_nonzero(~np.isfinite(x)))
+    require(bad == 0, f"{name} holds {bad:,} NaN or infinite values: replace or drop those samples.")
+    return x
+
+
+def _are_pixels(x: np.ndarray) -> bool:
+    """Whether these are brightnesses 0 … 255: of images whatever is whole, of features what reaches the upper half."""
+    if x.dtype == np.uint8 or not x.size:
+        return True
+    least, most = float(x.min()), float(x.max())
+    return (least >= 0 and (1 if x.ndim > 2 else PIXELS // 2) < most <= PIXELS) and bool((x == np.floor(x)).all())
+
+
+def _column(y: np.ndarray, name: str) -> np.ndarray:
+    """One label a sample; of one-hot rows the place of the one."""
+    if y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "uifb":
+        rows = np.asarray(y, dtype=np.float64)
+        hot = bool(np.isin(rows, (0, 1)).all()) and bool((rows.sum(axis=1) == 1).all())
+        require(hot, f"{name} has the shape {y.shape}: one label per sample is needed, or rows of zeros with a single "
+                "one; several labels, shares and measured numbers are no classes.")  # fmt: skip
+        return rows.argmax(axis=1)
+    require(y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1), f"{name} has the shape {y.shape}: one label per sample "
+            "is needed.")  # fmt: skip
+    require(y.dtype.kind in "uifbUS", f"{name} is {shape(y)}: labels are whole numbers 0, 1, …, or words.")
+    y = y.reshape(-1)
+    if y.dtype.kind == "S":
+        return np.char.decode(y, "utf-8", "replace")
+    if y.dtype.kind == "U":
+        return y
+    whole = y.astype(np.int64) if y.dtype.kind in "uib" or np.isfinite(y).all() else np.full(len(y), -1)
+    require(
+        bool((whole == y).all()),
+        f"{name} holds labels that are no whole numbers: use 0, 1, … A network that predicts measured numbers is "
+        "studied in Python: engine.analyze(…, loss='mse').",
+    )
+    return whole
+
+
+def _classes(y: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Classes from 0 on, and their names: words in the order of the alphabet, −1 and 1, and 1 … K by what they are
+    called."""
+    values = np.unique(y)
+    least, highest = (0, 0) if y.dtype.kind == "U" else (int(y.min()), int(y.max()))
+    require(least >= 0 or values.tolist() == [-1, 1], f"{name} holds the negative label {least}: labels are 0, 1, …")
+    require(
+        max(highest, len(values)) < MOST_CLASSES,
+        f"{name} holds the label {highest:,}: number the classes 0, 1, … without gaps."
+        if y.dtype.kind != "U"
+        else f"{name} holds {len(values):,} different words: these are no classes.",
+    )
+    if y.dtype.kind == "U" or least < 0 or (least == 1 and len(values) == highest):
+        return np.searchsorted(values, y), tuple(str(value) for value in values)
+    return y, tuple(str(i) for i in range(highest + 1))
+
+
+def _like(y: np.ndarray, train: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
+    """The same numbers for the same labels as in training."""
+    values, first = np.unique(train, return_index=True)
+    if np.array_equal(values, classes[first]):
+        return y
+    unknown = np.setdiff1d(y, values)
+    require(not unknown.size, f"{name} holds the label {unknown[:1].tolist()} that is not trained: every class must be "
+            "trained.")  # fmt: skip
+    return classes[first][np.searchsorted(values, y)]
+
+
+def _class_names(names: np.ndarray, highest: int, file: str) -> tuple[str, ...]:
+    require(
+        names.ndim == 1 and names.dtype.kind in "uifU",
+        f"classes of {file} is {shape(names)}: it lists one name per class, as text.",
+    )
+    require(
+        highest < len(names),
+        f"The labels reach {highest} but classes of {file} names only {len(names)}: labels run from 0 to "
+        f"{len(names) - 1}.",
+    )
+    return tuple(str(name) for name in names)

@@ -1,0 +1,315 @@
+"""engine.data.files: data as people have them, and the same data whatever they are kept in."""
+
+import gzip
+import re
+import struct
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from engine.config.requests import DataRequest
+from engine.data.datasets import load
+from engine.data.files import KEYS
+from engine.data.sources import read
+from tests.small import pixels, saved
+
+# -- arrays ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", KEYS, ids=lambda names: names[0])
+@pytest.mark.parametrize("case", [str.lower, str.upper])
+def test_arrays_by_other_names_are_the_same_data(tmp_path, names, case):
+    arrays = pixels()
+    expected = read(saved(tmp_path, **arrays))
+    part = dict(zip(map(case, names), arrays.values(), strict=False))
+    again = read(saved(tmp_path, **part, class_names=np.array(["a", "b", "c"]), val_images=np.zeros(3)))
+    for attribute in ("train_x", "train_y") + ("test_x", "test_y") * (len(names) == 4):
+        np.testing.assert_array_equal(getattr(again, attribute), getattr(expected, attribute))
+    assert again.class_names == ("a", "b", "c")
+
+
+def test_the_usual_names_outrank_others(tmp_path):
+    arrays = pixels()
+    again = read(saved(tmp_path, **arrays, data=np.zeros((3, 2)), target=np.zeros(3)))
+    np.testing.assert_array_equal(again.train_x, arrays["x_train"])
+
+
+LABELS = {
+    "(n, 1)": (lambda y: y[:, None], ("0", "1", "2")),
+    "one-hot": (lambda y: np.eye(3)[y], ("0", "1", "2")),
+    "one-hot, whole": (lambda y: np.eye(3, dtype=np.int8)[y], ("0", "1", "2")),
+    "1 … K": (lambda y: y + 1, ("1", "2", "3")),
+    "1 … K as float": (lambda y: (y + 1).astype(float), ("1", "2", "3")),
+    "words": (lambda y: np.array(["ant", "bee", "cat"])[y], ("ant", "bee", "cat")),
+    "bytes": (lambda y: np.array([b"ant", b"bee", b"cat"])[y], ("ant", "bee", "cat")),
+    "uint8": (lambda y: y.astype(np.uint8), ("0", "1", "2")),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_in_every_convention_are_the_same_classes(tmp_path, kind):
+    change, names = LABELS[kind]
+    arrays = pixels()
+    changed = read(saved(tmp_path, **arrays | {part: change(arrays[part]) for part in ("y_train", "y_test")}))
+    np.testing.assert_array_equal(changed.train_y, arrays["y_train"])
+    np.testing.assert_array_equal(changed.test_y, arrays["y_test"])
+    assert changed.class_names == names
+
+
+def test_minus_one_and_one_are_two_classes(tmp_path):
+    arrays = pixels(classes=2)
+    signs = {part: 2 * arrays[part] - 1 for part in ("y_train", "y_test")}
+    changed = read(saved(tmp_path, **arrays | signs))
+    np.testing.assert_array_equal(changed.train_y, arrays["y_train"])
+    assert changed.class_names == ("-1", "1")
+
+
+def test_labels_of_the_test_part_that_are_not_trained_are_refused(tmp_path):
+    arrays = pixels()
+    words = {part: np.array(["ant", "bee", "cat"])[arrays[part]] for part in ("y_train", "y_test")}
+    words["y_test"][0] = "dog"
+    with pytest.raises(ValueError, match=r"y_test of own\.npz holds the label \['dog'\] that is not trained"):
+        read(saved(tmp_path, **arrays | words))
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float32, np.float64, np.int16])
+def test_whole_numbers_up_to_255_are_pixels(tmp_path, kind):
+    arrays = pixels(shape=(4, 4, 3))
+    expected = load(DataRequest(saved(tmp_path, **arrays)))
+    same = load(DataRequest(saved(tmp_path, **{key: array.astype(kind) for key, array in arrays.items()})))
+    assert same.fingerprint == expected.fingerprint
+    assert same.train_x.max() <= 1
+    flat = {key: array.reshape(len(array), -1) for key, array in arrays.items() if key.startswith("x")}
+    assert load(DataRequest(saved(tmp_path, **arrays | flat))).train_x.max() <= 1
+
+
+@pytest.mark.parametrize("x", [np.eye(12), np.arange(24.0).reshape(12, 2), np.full((12, 4, 4), 0.5)])
+def test_counts_and_fractions_are_no_pixels(tmp_path, x):
+    data = load(DataRequest(saved(tmp_path, x_train=x, y_train=np.arange(12) % 3)))
+    assert data.train_x.max() == x.max()
+
+
+def test_channels_that_come_first_move_last(tmp_path):
+    arrays = pixels(shape=(8, 8, 3))
+    first = {key: arrays[key].transpose(0, 3, 1, 2) for key in ("x_train", "x_test")}
+    expected = load(DataRequest(saved(tmp_path, **arrays))).fingerprint
+    assert load(DataRequest(saved(tmp_path, **arrays | first))).fingerprint == expected
+
+
+@pytest.mark.parametrize(
+    ("samples", "labels"),
+    [("X.npy", "y.npy"), ("x_train.npy", "y_train.npy"), ("Train-Images.npy", "train-labels.npy")],
+)
+def test_samples_and_labels_in_two_files(tmp_path, samples, labels):
+    arrays = pixels()
+    np.save(tmp_path / samples, arrays["x_train"])
+    np.save(tmp_path / labels, arrays["y_train"])
+    found = read(str(tmp_path / samples))
+    np.testing.assert_array_equal(found.train_x, arrays["x_train"])
+    np.testing.assert_array_equal(found.train_y, arrays["y_train"])
+    assert not len(found.test_x)
+    if "train" in samples.lower():
+        for name, part in ((samples, "x_test"), (labels, "y_test")):
+            np.save(tmp_path / re.sub("train", "test", name, flags=re.IGNORECASE), arrays[part])
+        np.testing.assert_array_equal(read(str(tmp_path / samples)).test_y, arrays["y_test"])
+
+
+def test_samples_without_their_labels_are_told_how_they_would_be_found(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((3, 2)))
+    with pytest.raises(ValueError, match=r"Beside x\.npy there is no file of its labels: call the two x\.npy and y"):
+        read(str(tmp_path / "x.npy"))
+    np.save(tmp_path / "y.npy", np.array([{}, 1, 2], dtype=object))
+    with pytest.raises(ValueError, match=r"y\.npy cannot be read"):
+        read(str(tmp_path / "x.npy"))
+
+
+# -- tables ---------------------------------------------------------------------------------------------
+
+
+def table():
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(rng.normal(size=(12, 3)), columns=["a", "b", "c"]).assign(label=["x", "y", "z"] * 4)
+
+
+WRITE = {
+    "t.csv": lambda t, path: t.to_csv(path, index=False),
+    "t.csv.gz": lambda t, path: t.to_csv(path, index=False),
+    "T.CSV": lambda t, path: t.to_csv(path, index=False),
+    "t.parquet": lambda t, path: t.to_parquet(path),
+}
+
+
+@pytest.mark.parametrize("name", WRITE)
+def test_a_table_is_features_and_a_column_of_classes(tmp_path, name):
+    WRITE[name](table(), tmp_path / name)
+    found = read(str(tmp_path / name))
+    np.testing.assert_allclose(found.train_x, table()[["a", "b", "c"]], rtol=1e-6)
+    assert found.train_y.tolist() == [0, 1, 2] * 4
+    assert found.class_names == ("x", "y", "z")
+
+
+def test_the_column_of_classes_is_named_behind_a_mark(tmp_path):
+    other = table().rename(columns={"label": "kind"})
+    other.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(ValueError, match=r"t\.csv has the columns a, b, c, kind; .* t\.csv#column"):
+        read(str(tmp_path / "t.csv"))
+    with pytest.raises(ValueError, match="none is called sort: name it"):
+        read(str(tmp_path / "t.csv#sort"))
+    assert read(str(tmp_path / "t.csv#kind")).class_names == ("x", "y", "z")
+
+
+def test_a_table_of_digits_without_names_of_columns(tmp_path):
+    arrays = pixels(shape=(28 * 28,))
+    rows = np.column_stack([arrays["y_train"], arrays["x_train"]])
+    np.savetxt(tmp_path / "digits.csv", rows, fmt="%d", delimiter=",")
+    found = read(str(tmp_path / "digits.csv#0"))
+    np.testing.assert_array_equal(found.train_x, arrays["x_train"])
+    assert found.train_x.dtype == np.uint8
+    named = pd.DataFrame(rows, columns=["label", *(f"pixel{i}" for i in range(784))])
+    named.to_csv(tmp_path / "named.csv", index=False)
+    assert read(str(tmp_path / "named.csv")).train_x.shape == (12, 28, 28)
+
+
+BAD = {
+    "empty cell": (lambda t: t.assign(a=[np.nan] + [1.0] * 11), r"Column a of t\.csv has empty cells"),
+    "words": (lambda t: t.assign(b="red"), r"Column b of t\.csv holds no numbers"),
+    "no label": (lambda t: t.assign(label=[None] + ["x", "y"] * 5 + ["z"]), r"Column label of t\.csv has empty cells"),
+    "alone": (lambda t: t[["label"]], r"t\.csv has no column beside label"),
+    "measured": (lambda t: t.assign(label=np.arange(12) / 7), r"column label of t\.csv holds labels that are no whole"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_wrong_tables_are_told_in_a_sentence(tmp_path, case):
+    change, words = BAD[case]
+    change(table()).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(ValueError, match=words):
+        read(str(tmp_path / "t.csv"))
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "x.npy", "t.npz"])
+def test_what_is_no_such_file_is_told_in_a_sentence(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\x00\xff no table")
+    (tmp_path / "y.npy").write_bytes(b"none")
+    with pytest.raises(ValueError, match=re.escape(name.split("#")[0])):
+        read(str(tmp_path / name))
+
+
+def test_other_files_are_told_what_can_be_read(tmp_path):
+    (tmp_path / "t.xlsx").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"t\.xlsx is none of the files that can be read: \.npz, \.npy, \.csv"):
+        read(str(tmp_path / "t.xlsx"))
+    with pytest.raises(ValueError, match="There is no data set 'mnits'; choose one of mnist5k"):
+        read("mnits")
+
+
+# -- images ---------------------------------------------------------------------------------------------
+
+
+def folders(root: Path, parts=("",), mode="RGB", size=(6, 5)):
+    rng = np.random.default_rng(0)
+    shape = size[::-1] + (3,) * (mode == "RGB")
+    arrays = {}
+    for part in parts:
+        for name in ("cats", "dogs"):
+            (root / part / name).mkdir(parents=True)
+            for number in range(3):
+                arrays[part, name, number] = rng.integers(0, 256, shape, dtype=np.uint8)
+                Image.fromarray(arrays[part, name, number]).save(root / part / name / f"{number}.png")
+    return arrays
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_folder_for_each_class(tmp_path, mode):
+    arrays = folders(tmp_path, mode=mode)
+    (tmp_path / "cats" / "notes.txt").write_text("no image")
+    found = read(str(tmp_path))
+    np.testing.assert_array_equal(found.train_x, np.stack(list(arrays.values())))
+    assert found.train_y.tolist() == [0, 0, 0, 1, 1, 1]
+    assert found.class_names == ("cats", "dogs")
+
+
+@pytest.mark.parametrize("test", ["test", "val"])
+def test_folders_to_train_with_and_to_test_on(tmp_path, test):
+    arrays = folders(tmp_path, ("train", test))
+    found = read(str(tmp_path))
+    np.testing.assert_array_equal(found.test_x, np.stack([a for (part, *_), a in arrays.items() if part == test]))
+    assert len(found.train_x) == 6
+
+
+def test_wrong_folders_are_told_in_a_sentence(tmp_path):
+    (tmp_path / "one" / "cats").mkdir(parents=True)
+    with pytest.raises(ValueError, match="one holds 1 folders of images"):
+        read(str(tmp_path / "one"))
+    folders(tmp_path / "two")
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "two" / "dogs" / "9.png")
+    with pytest.raises(ValueError, match=r"dogs/9\.png is 9 × 9 pixels but cats/0\.png 6 × 5: make all images of one"):
+        read(str(tmp_path / "two"))
+    (tmp_path / "two" / "dogs" / "9.png").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"dogs/9\.png cannot be read as an image"):
+        read(str(tmp_path / "two"))
+    folders(tmp_path / "three", ("train", "test"))
+    (tmp_path / "three" / "test" / "eels").mkdir()
+    with pytest.raises(ValueError, match="test holds the class eels that is not trained"):
+        read(str(tmp_path / "three"))
+
+
+# -- torchvision's sets as they lie about ---------------------------------------------------------------
+
+
+def idx(array):
+    return struct.pack(f">I{array.ndim}I", 0x800 + array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.mark.parametrize("place", ["MNIST/raw", "mnist/raw", "MNIST", "mnist", "."])
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("dotted", [True, False])
+def test_mnist_flat_packed_and_in_small_letters(tmp_path, place, packed, dotted):
+    (tmp_path / place).mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 20), ("t10k", 10)):
+        x, y = rng.integers(0, 256, (n, 28, 28), dtype=np.uint8), (np.arange(n) % 10).astype(np.uint8)
+        for kind, array in (("images-idx3", x), ("labels-idx1", y)):
+            name = f"{part}-{kind.replace('-', '.') if dotted else kind}-ubyte"
+            content = gzip.compress(idx(array)) if packed else idx(array)
+            (tmp_path / place / (name + ".gz" * packed)).write_bytes(content)
+    data = load(DataRequest("mnist"), folder=tmp_path)
+    np.testing.assert_array_equal(data.test_x.numpy(), (x[:, None] / np.float32(255)).astype(np.float32))
+    assert data.test_y.tolist() == y.tolist()
+
+
+# -- means and deviations -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("scaling", "mean", "deviation"),
+    [("mnist", 0.1307, 0.3081), ("signed", 0.5, 0.5), ("0.2/0.4", 0.2, 0.4), ("-1/2", -1, 2)],
+)
+@pytest.mark.parametrize("divided", [False, True])
+def test_mean_and_deviation_are_of_pixels_in_0_to_1(tmp_path, scaling, mean, deviation, divided):
+    arrays = pixels()
+    stored = {key: arrays[key] / 255 for key in ("x_train", "x_test")} if divided else {}
+    data = load(DataRequest(saved(tmp_path, **arrays | stored), scaling=scaling))
+    expected = (arrays["x_train"] / 255 - mean) / deviation
+    np.testing.assert_allclose(data.train_x.numpy()[:, 0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_channel_has_its_own(tmp_path):
+    arrays = pixels(shape=(4, 4, 3))
+    data = load(DataRequest(saved(tmp_path, **arrays), scaling="0.1,0.2,0.3/0.4,0.5,0.6"))
+    expected = (arrays["x_train"] / 255 - [0.1, 0.2, 0.3]) / [0.4, 0.5, 0.6]
+    np.testing.assert_allclose(data.train_x.numpy(), expected.transpose(0, 3, 1, 2), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("scaling", "words"),
+    [("imagenet", "for 3 channels, and these samples have 1"), ("0.1/0", "not above 0"), ("0.1/-1", "not above 0"),
+     ("0.1", "There is no scaling '0.1'"), ("a/b", "There is no scaling 'a/b'"), ("1e999/1", "no scaling"),
+     ("0.1,0.2/1", "for 2 channels")],
+)  # fmt: skip
+def test_scalings_that_do_not_fit_are_refused(tmp_path, scaling, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        load(DataRequest(saved(tmp_path, **pixels()), scaling=scaling))
