@@ -9,7 +9,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from engine.config.commands import IN_FILE, LoadCommand
 from engine.models import files
-from engine.models.weight_files import PREFIXES, read
+from engine.models.state_dicts import PREFIXES
+from engine.models.weight_files import read
 from engine.progress import Progress
 from engine.recorder import Recorder
 from engine.runs.brought import located, made, measured, named, put, unwrapped
@@ -27,7 +28,7 @@ def load(command: LoadCommand, progress: Progress) -> Recorder:
     recorder = Recorder(paths[-1].stem, model, data, loss, command.batch_size, device=command.device, files=bring)
     for i, (epoch, path) in enumerate(sorted(zip(epochs, paths, strict=True))):
         progress("measuring", i, len(paths))
-        put(_fitting(read(path), model), model)
+        put(_fitting(read(path, command.part).tensors, model), model)
         samples = recorder.pipeline.samples(recorder.run)
         recorder.record(epoch, *measured(model, *samples, loss, recorder.pipeline.device))
     return recorder

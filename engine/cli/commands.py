@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cache.progress import Reporter, Stopped
 from cache.store import Store
 from engine import units
-from engine.cli.console import Ticker, checked, expected, grid, layers, table
+from engine.cli.console import Ticker, checked, expected, grid, layers, table, trials
 from engine.config import commands
 from engine.config.command_line import line
 from engine.config.manual import PROGRAM
@@ -24,6 +24,8 @@ from engine.runs import depth, library, preview
 from engine.runs.library import Run
 from engine.sweeps import rows, status
 from engine.sweeps.grid import open_sweep
+
+SHORT = 0.01  # of an accuracy that is known: less is rounding, or other samples
 
 if TYPE_CHECKING:
     from engine.runs.pipeline import Pipeline
@@ -232,7 +234,7 @@ def _preview(command: commands.PreviewCommand, session: Session) -> str:
 def _inspect(command: commands.InspectCommand, session: Session) -> str:
     from engine.runs.external import inspect  # loads torch
 
-    contents = inspect([Path(name) for name in command.files], progress=session.progress)
+    contents = inspect([Path(name) for name in command.files], progress=session.progress, part=command.part)
     session.ticker.close()
     print(inspection.to_json(contents), flush=True)
     return contents.why or f"{len(contents.digests)} read: {contents.parameters:,} parameters in each."
@@ -250,10 +252,10 @@ def _load(command: commands.LoadCommand, session: Session) -> str:
     )
     pipeline = _pipeline(command, session)
     paths = [Path(name).expanduser().resolve() for name in command.files]
-    contents = external.inspect(paths, command.request.model.activation, session.progress)
+    contents = external.inspect(paths, command.request.model.activation, session.progress, command.part)
     epochs = command.epochs or files.epochs(command.files)
     request, order = inspection.asked(_located(command.request), contents, epochs)
-    key = pipeline.load(request, [paths[i] for i in order])
+    key = pipeline.load(request, [paths[i] for i in order], command.part, command.reading)
     run = library.find(pipeline.store, key)
     history = run.history
     sentence = (
@@ -261,6 +263,10 @@ def _load(command: commands.LoadCommand, session: Session) -> str:
         f"{history.train_accuracy[-1]:.2%}."
     )
     session.finished = sentence
+    if command.accuracy is not None and history.train_accuracy[-1] < command.accuracy - SHORT:
+        session.ticker.close()
+        print(trials(run), flush=True)
+        sentence += f" You know it to reach {command.accuracy:.2%}: what else was tried stands above."
     if not command.analyze:
         return f"{sentence} Analyse it: {PROGRAM} analyze --run {key}"
     session.ticker.say(sentence)

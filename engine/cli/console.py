@@ -13,6 +13,7 @@ from engine.results.power_law import Fit
 from engine.results.record import Check
 from engine.runs.depth import StudiedLayer
 from engine.runs.estimate import Cost
+from engine.runs.library import Run
 from engine.sweeps.rows import Row, groups, mean
 from engine.units import duration, rounded, words
 
@@ -151,6 +152,16 @@ def _mean(rows: Sequence[Row], matrix: str) -> str:
         return "–"
     spread = f" ± {summary.deviation:.3f}" if summary.seeds > 1 else ""
     return f"{summary.mean:.3f}{spread} ({summary.seeds})"
+
+
+def trials(run: Run) -> str:
+    """What else the weights of a loaded run might be, the best first, with the flags that take it."""
+    rows = [("also tried", "accuracy", "loss", "flag")]
+    for trial in sorted(run.trials, key=lambda trial: (-trial.accuracy, trial.loss)):
+        name, value = next(iter(trial.change.items()))
+        text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        rows.append((trial.words, f"{trial.accuracy:.2%}", f"{trial.loss:.3g}", f"--{name} {text}"))
+    return "\n".join(_aligned(rows))
 
 
 def checked(checks: Sequence[Check]) -> str:

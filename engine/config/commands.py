@@ -32,6 +32,7 @@ _EPOCH = replace(_EPOCHS, flag="--epoch", metavar="EPOCH")
 _LAYER = declared(AnalysisRequest)["layer"].setting
 IN_FILE, _NAMED = ".py:", "file.py:function"
 _FILES = Setting("Files", "of weights: .safetensors, .pt or .pth", metavar="FILE")
+_PART = Setting("Weights", "which of several sets of weights in a file, such as ema", flag="--weights", metavar="NAME")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,12 +198,29 @@ class LoadCommand(Command):
     layer: Annotated[str | None, _LAYER] = None
     settings: AnalysisRequest = _ANALYSIS
     model: Annotated[str | None, Setting("Network", f"{_NAMED} that builds it, where it is your own")] = None
+    part: Annotated[str | None, _PART] = None
+    reading: Annotated[int | None, Setting(
+        "Reading", "which of several networks that the weights allow, by its number; left out: the best by accuracy",
+        low=0, flag="--reading", refusal="Networks are counted from 0; {} was given.",
+    )] = None  # fmt: skip
+    accuracy: Annotated[float | None, Setting(
+        "Known accuracy", "that you know it to reach on the training samples, 0 to 1: what else is tried is then told "
+        "where it falls short", low=0, high=1,
+    )] = None  # fmt: skip
 
     @classmethod
-    def of(cls, request: RunRequest, files: Sequence[str], epochs: Sequence[int]) -> "LoadCommand":
+    def of(
+        cls,
+        request: RunRequest,
+        files: Sequence[str],
+        epochs: Sequence[int],
+        part: str | None = None,
+        reading: int | None = None,
+    ) -> "LoadCommand":
         """The command that loads these files, in this order, as the checkpoints of these epochs."""
         activation, batch_size = request.model.activation, request.training.batch_size
-        return cls(tuple(files), request.data, activation, request.loss, tuple(epochs), batch_size)
+        command = cls(tuple(files), request.data, activation, request.loss, tuple(epochs), batch_size)
+        return replace(command, part=part, reading=reading)
 
     @property
     def request(self) -> RunRequest:
@@ -238,6 +256,7 @@ class InspectCommand(Command):
     """Say as JSON what files of weights hold: tensors, the network they belong to, and the layers to study."""
 
     files: Annotated[tuple[str, ...], _FILES]
+    part: Annotated[str | None, _PART] = None
     download: bool = False  # it only reads: of these no flags
     device: str = "auto"
     job: str | None = None

@@ -72,7 +72,22 @@ RESNET_DEPTHS = (8, 14, 20, 32, 44, 56)
 
 def flat(kind: str) -> bool:
     """Whether a network of this kind takes any samples of so many numbers, and not images."""
-    return kind in KINDS and not KINDS[kind].images
+    return not KINDS[kind].images if kind in KINDS else "x" not in (layout(kind) or "x").partition(" ")[0]
+
+
+def layout(kind: str) -> str:
+    """The text of a kind that was recognised in a file, “title: text” (engine.models.layouts); empty of others."""
+    return kind.partition(": ")[2]
+
+
+def title(kind: str) -> str:
+    """A kind in a word or a few."""
+    return KINDS[kind].short if kind in KINDS else kind.partition(": ")[0]
+
+
+def has_activation(kind: str) -> bool:
+    """Whether it may be chosen: shapes do not tell it."""
+    return kind in KINDS or bool(layout(kind))
 
 
 def by_depth(depth: int) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from engine.config import fields
-from engine.config.kinds import KINDS, flat
+from engine.config.kinds import KINDS, flat, layout, title
 from engine.config.requests import ModelRequest
 from engine.errors import require
 
@@ -74,14 +74,14 @@ class Layer:
 
 
 def _title(kind: str) -> str:
-    return {"cnn": "The CNN", "vit": "The vision transformer"}.get(kind, KINDS[kind].short if kind in KINDS else kind)
+    return {"cnn": "The CNN", "vit": "The vision transformer"}.get(kind, title(kind))
 
 
 def check(request: ModelRequest) -> None:
     """ValueError unless `request` describes a net that can be built."""
     foreign = [kind for kinds in TORCHVISION.values() for kind in kinds]
     require(
-        request.kind in KINDS or request.kind in foreign,
+        request.kind in KINDS or request.kind in foreign or bool(layout(request.kind)) or "timm/" in request.kind,
         f"There is no architecture {request.kind!r}; choose one of {', '.join(KINDS)}, or load weights of one of "
         f"torchvision's such as {', '.join(foreign[:3])}.",
     )
@@ -123,16 +123,16 @@ def check_fit(request: ModelRequest, shape: tuple[int, ...], classes: int, data:
     """ValueError unless the net takes samples of this shape, (inputs,) or (channels, h, w), and answers with
     these classes; `data` names them in the sentence."""
     check(request)
-    vectors, title = flat(request.kind), _title(request.kind)
+    vectors, net = flat(request.kind), _title(request.kind)
     require(
         vectors or len(shape) == 3,
-        f"{title} needs images, and the samples of {data} have shape {shape}. Choose a fully connected net.",
+        f"{net} needs images, and the samples of {data} have shape {shape}. Choose a fully connected net.",
     )
     sizes = {"cnn": (CNN_SMALLEST, math.inf), "lenet5": (1, LENET_SIDE)}
     least, most = sizes.get(request.kind, (1, math.inf))
     require(
         vectors or (min(shape[1:]) >= least and max(shape[1:]) <= most),
-        f"{title} needs images of at {f'least {least} × {least}' if most == math.inf else f'most {most} × {most}'} "
+        f"{net} needs images of at {f'least {least} × {least}' if most == math.inf else f'most {most} × {most}'} "
         f"pixels, and those of {data} have {' × '.join(map(str, shape[1:]))}. Choose a fully connected net.",
     )
     right = fitting(request, shape, classes).widths
@@ -167,7 +167,7 @@ def layers(request: ModelRequest, image: tuple[int, int] = IMAGE) -> tuple[Layer
     check(request)
     require(
         request.kind in KINDS,
-        f"{request.kind} is torchvision's: its layers are known once its weights are read.",
+        f"{title(request.kind)} was not trained here: its layers are known once its weights are read.",
     )
     return tuple(_LAYERS.get(request.kind, _mlp)(request, *image))
 

@@ -2,16 +2,37 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cache.store import default_root
 from engine.errors import require
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin")
+SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".pth.tar", ".pt.tar", ".index.json")
+FOREIGN = (".onnx", ".pt2", ".torchscript")  # taken to say what they are
 LARGEST_BYTES = 2 * 2**30
 MOST_FILES = 200
-_EPOCH = re.compile(r"(?:epochs?|ep|checkpoint|ckpt|step|iter)[-_=. ]*(\d+)", re.IGNORECASE)
+# One of several files that together hold the weights: its number and how many there are.
+SHARD = re.compile(r"-(\d+)-of-0*(\d+)\.\w+$")
+# The number behind a word for the epoch; where not all have one, behind a word for steps.
+_EPOCHS = tuple(
+    re.compile(rf"(?:{words})[-_=. ]*(\d+)", re.IGNORECASE)
+    for words in ("epochs?|(?<![a-z])ep", "checkpoint|ckpt|step|iter")
+)
+
+
+def is_weights(name: str) -> bool:
+    """Whether a file of this name may hold weights."""
+    return name.lower().endswith(SUFFIXES)
+
+
+def check_size(name: str, size: int) -> None:
+    """ValueError where something takes more than can be read."""
+    require(
+        size <= LARGEST_BYTES,
+        f"{name} takes {size / 2**30:.1f} GB; at most {LARGEST_BYTES / 2**30:.0f} GB can be read. Save the weights "
+        "alone, without the optimiser's state.",
+    )
 
 
 def roots() -> tuple[Path, ...]:
@@ -42,6 +63,14 @@ def located(text: str) -> Path:
     return place
 
 
+def in_series(files: Iterable[Path]) -> list[Path]:
+    """The files of a folder that hold weights; the first of several shards stands for all, and for their index."""
+    weights = [p for p in files if is_weights(p.name)]
+    shards = {p: SHARD.search(p.name) for p in weights}
+    sharded = any(shards.values())
+    return [p for p, s in shards.items() if not (sharded and p.suffix == ".json") and (s is None or int(s[1]) == 1)]
+
+
 def weight_files(folder: Path) -> tuple[Path, ...]:
     """The files of weights directly in a folder that lie under a root, in natural order (2 before 10). ValueError
     where there are none, or too many."""
@@ -50,8 +79,9 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
         p
         for p in folder.iterdir()
         # A link may lead out of the folder.
-        if p.suffix in SUFFIXES and p.is_file() and any(p.resolve().is_relative_to(root) for root in allowed)
+        if p.is_file() and any(p.resolve().is_relative_to(root) for root in allowed)
     ]
+    files = in_series(files)
     require(bool(files), f"{folder} holds no file of weights ({', '.join(SUFFIXES)}). Choose another folder.")
     require(
         len(files) <= MOST_FILES,
@@ -65,11 +95,11 @@ def epochs(names: Sequence[str]) -> tuple[int, ...]:
     """The epoch of each file of a series, by its name: the number behind a word such as epoch or ckpt, else the one
     number in which the names differ, else their place in the list."""
     stems = [Path(name).stem for name in names]
-    marked = [_EPOCH.findall(stem) for stem in stems]
-    if all(marked):
-        marked_epochs = [int(numbers[-1]) for numbers in marked]
-        if len(set(marked_epochs)) == len(marked_epochs):
-            return tuple(marked_epochs)
+    for word in _EPOCHS:
+        marked = [word.findall(stem) for stem in stems]
+        marked_epochs = tuple(int(numbers[-1]) for numbers in marked if numbers)
+        if len(set(marked_epochs)) == len(stems):
+            return marked_epochs
     columns = list(zip(*(re.findall(r"\d+", stem) for stem in stems), strict=False))
     varying = [c for c in columns if len(set(map(int, c))) == len(stems)]
     if len({re.sub(r"\d+", "#", stem) for stem in stems}) == 1 and len(stems) > 1 and varying:

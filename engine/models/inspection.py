@@ -21,9 +21,11 @@ class Weights:
 @dataclass(frozen=True)
 class Inspection:
     """Files of one architecture. digests: SHA-256 of the tensors of each file, in the order asked for; tensors: of
-    the first file; model: the architecture with the activation asked for, None where it was not recognised, and
-    `why` then says why; layers: (outputs, inputs) of the linear layers that can be studied, by name; studied: the one
-    the paper would study; parameters: trained numbers."""
+    the first file; model: the likeliest architecture with the activation asked for, None where none was recognised, and
+    `why` then says why; layers: (outputs, inputs) of the layers that can be studied, by name; studied: the one the
+    paper would study; parameters: trained numbers; aside: what else lay in the file; parts: the names of its sets of
+    weights, where there are several; readings: how many architectures the shapes allow; under: the name, with
+    dots, that the weights stand under in the file; prefix: what all names in it begin with."""
 
     digests: tuple[str, ...]
     tensors: tuple[Weights, ...]
@@ -32,6 +34,34 @@ class Inspection:
     layers: dict[str, tuple[int, int]]
     studied: str
     parameters: int
+    aside: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    readings: int = 1
+    under: str = ""
+    prefix: str = ""
+
+
+def lines(inspection: Inspection, file: str, request: RunRequest) -> str:
+    """Python that measures a network which is not recognised, by the class it was made by."""
+    matrices = [t.name.removesuffix(".weight") for t in inspection.tensors if len(t.shape) == 2]
+    layer = matrices[max(len(matrices) - 2, 0)] if matrices else "fc2"
+    reader, load = ("torch", f"torch.load({file!r}, map_location='cpu', weights_only=True)")
+    if file.endswith(".safetensors"):
+        reader, load = "safetensors.torch", f"safetensors.torch.load_file({file!r})"
+    nested = "".join(f"[{name!r}]" for name in inspection.under.split(".") if name)
+    cut = f"\nweights = {{name.removeprefix({inspection.prefix!r}): w for name, w in weights.items()}}"
+    return f"""import {reader}
+from engine import Recorder
+from my_script import MyNetwork, images, labels  # yours: the class, and the training samples as it takes them
+
+weights = {load}{nested}{cut if inspection.prefix else ""}
+model = MyNetwork()
+model.load_state_dict(weights)
+recorder = Recorder(
+    {file.rpartition(".")[0]!r}, model, data=(images, labels), loss={request.loss!r},
+    batch_size={request.training.batch_size}, layers=[{layer!r}],
+)
+recorder.record(0)"""
 
 
 def to_json(inspection: Inspection) -> str:

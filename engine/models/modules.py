@@ -27,7 +27,7 @@ from engine.models.architectures import (
 )
 
 Widths = tuple[int, ...]
-_ACTIVATION = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 
 
 class MLP(nn.Sequential):
@@ -41,7 +41,7 @@ class MLP(nn.Sequential):
             if i < len(widths) - 1:
                 if norm:
                     layers[f"bn{i}"] = nn.BatchNorm1d(widths[i])
-                layers[f"act{i}"] = _ACTIVATION[activation]()
+                layers[f"act{i}"] = ACTIVATIONS[activation]()
         super().__init__(layers)
 
 
@@ -72,7 +72,7 @@ class CNN(nn.Sequential):
     """
 
     def __init__(self, widths: Widths, activation: str = "relu", bias: bool = False) -> None:
-        (channels, classes), act = widths, _ACTIVATION[activation]
+        (channels, classes), act = widths, ACTIVATIONS[activation]
         layers = OrderedDict[str, nn.Module]()
         for i, (before, after) in enumerate(pairwise((channels, *CNN_CHANNELS))):
             layers[f"conv{i + 1}"] = nn.Conv2d(before, after, 3, padding=1)
@@ -107,7 +107,7 @@ class LeNet5(nn.Sequential):
     """
 
     def __init__(self, widths: Widths, activation: str = "relu", bias: bool = False) -> None:
-        (channels, classes), act = widths, _ACTIVATION[activation]
+        (channels, classes), act = widths, ACTIVATIONS[activation]
         layers = OrderedDict[str, nn.Module](frame=Frame(LENET_SIDE))
         side = LENET_SIDE
         for i, (before, after) in enumerate(pairwise((channels, *LENET_CHANNELS)), 1):
@@ -132,10 +132,10 @@ class Block(nn.Module):
         self.stride, self.more = (2 if before < after else 1), after - before
         self.conv1 = nn.Conv2d(before, after, 3, stride=self.stride, padding=1, bias=bias)
         self.bn1 = nn.BatchNorm2d(after)
-        self.act1 = _ACTIVATION[activation]()
+        self.act1 = ACTIVATIONS[activation]()
         self.conv2 = nn.Conv2d(after, after, 3, padding=1, bias=bias)
         self.bn2 = nn.BatchNorm2d(after)
-        self.act2 = _ACTIVATION[activation]()
+        self.act2 = ACTIVATIONS[activation]()
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
         h = self.bn2(self.conv2(self.act1(self.bn1(self.conv1(x)))))
@@ -150,7 +150,7 @@ class ResNet(nn.Sequential):
         layers = OrderedDict[str, nn.Module](
             conv1=nn.Conv2d(channels, hidden[0], 3, padding=1, bias=bias),
             bn1=nn.BatchNorm2d(hidden[0]),
-            act1=_ACTIVATION[activation](),
+            act1=ACTIVATIONS[activation](),
         )
         for i, (before, after) in enumerate(pairwise((hidden[0], *hidden)), 1):
             layers[f"block{i}"] = Block(before, after, activation, bias)
@@ -173,7 +173,7 @@ class Attention(nn.Module):
         self.q, self.k, self.v, self.out = (nn.Linear(width, width, bias=bias) for _ in range(4))
         self.norm2 = nn.LayerNorm(width)
         self.fc1 = nn.Linear(width, VIT_MLP * width, bias=bias)
-        self.act = _ACTIVATION[activation]()
+        self.act = ACTIVATIONS[activation]()
         self.fc2 = nn.Linear(VIT_MLP * width, width, bias=bias)
 
     def forward(self, x: Float[Tensor, "n t d"]) -> Float[Tensor, "n t d"]:

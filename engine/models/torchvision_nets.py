@@ -1,24 +1,36 @@
-"""torchvision's architectures: built by name, recognised by the names and shapes of their weights.
+"""torchvision's architectures, and timm's: built by name, recognised by the names and shapes of their weights.
 
 torchvision takes seconds to import, so nothing here does before it must.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from engine.config.requests import ModelRequest
-from engine.errors import require
-from engine.models.architectures import CONVOLUTION, LINEAR, TORCHVISION, Layer, usual_layer
+from engine.models.architectures import TORCHVISION
 
 SIDE = 224  # pixels: every architecture takes such images
 _COUNTER = "num_batches_tracked"  # of BatchNorm: of no use after training, and absent from some files
 _NEAR = 0.8  # share of tensors that agree with an architecture worth naming
+# The first convolution of each, by the name of the output layer.
+_STEMS = {
+    "fc": ("conv1", "conv1.0"),
+    "classifier": ("features.conv0",),
+    "classifier.1": ("features.0.0", "layers.0"),
+    "classifier.2": ("features.0.0",),
+    "classifier.3": ("features.0.0",),
+    "classifier.6": ("features.0",),
+    "head": ("features.0.0",),
+    "heads.head": ("conv_proj",),
+}
 
 
 def build(kind: str, channels: int, classes: int) -> nn.Module:
     """The architecture with as many outputs as classes; its first convolution takes the image's channels."""
+    if kind.startswith("timm/"):
+        return _timm(kind.removeprefix("timm/"), channels, classes)
     from torchvision.models import get_model  # slow to load: only for such a network
 
     model = get_model(kind, weights=None, num_classes=classes)
@@ -38,69 +50,59 @@ def build(kind: str, channels: int, classes: int) -> nn.Module:
     return model
 
 
-def layers(request: ModelRequest, image: tuple[int, int]) -> tuple[Layer, ...]:
-    """The linear layers and convolutions that are used once, from input to output, found by trying; for images that
-    are too small, at torchvision's own size."""
+def _timm(name: str, channels: int, classes: int) -> nn.Module:
     try:
-        return tuple(layer for layer, _ in _tried(request, image))
-    except RuntimeError:
-        return tuple(layer for layer, _ in _tried(request, (SIDE, SIDE)))
+        import timm
+    except ImportError as error:
+        raise ValueError(f"{name} is an architecture of timm, which is not installed: pip install timm.") from error
+    model: nn.Module = timm.create_model(name, num_classes=classes, in_chans=channels)
+    return model
 
 
-def studied_layer(request: ModelRequest) -> str:
-    """The one the paper would study among the layers that are fed one vector per sample."""
-    return usual_layer([layer.name for layer, axes in _tried(request, (SIDE, SIDE)) if axes == 2])
+def exact(state: Mapping[str, Tensor]) -> ModelRequest | None:
+    """The architecture that has exactly these names and shapes, if there is one."""
+    return _nearest(state)[0]
 
 
-def _tried(request: ModelRequest, image: tuple[int, int]) -> list[tuple[Layer, int]]:
-    """The layers, each with the number of axes that it is fed."""
-    model = outline(request)
-    calls: dict[str, list[tuple[Layer, int]]] = {}
-
-    def see(name: str, layer: nn.Linear | nn.Conv2d) -> None:
-        inputs, width = layer.weight[0].numel(), len(layer.weight)
-
-        def hook(_: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> None:
-            places = out.numel() // (len(out) * width)
-            kind = LINEAR if isinstance(layer, nn.Linear) else CONVOLUTION
-            seen = Layer(name, inputs, width, places, layer.bias is not None, kind=kind)
-            calls.setdefault(name, []).append((seen, args[0].ndim))
-
-        layer.register_forward_hook(hook)
-
-    for name, module in model.named_modules():
-        if isinstance(module, nn.Linear | nn.Conv2d):
-            see(name, module)
-    with torch.no_grad():
-        model(torch.empty(2, request.widths[0], *image, device="meta"))
-    return [uses[0] for uses in calls.values() if len(uses) == 1]
+def named(state: Mapping[str, Tensor], hints: Sequence[str] = ()) -> tuple[ModelRequest | None, str]:
+    """timm's architecture of these names and shapes, where timm is installed and a hint names it; else None, and which
+    of torchvision's comes closest in a sentence."""
+    return _of_timm(state, hints), _nearest(state)[1]
 
 
-def infer(state: Mapping[str, Tensor]) -> ModelRequest:
-    """The architecture that has exactly these names and shapes. ValueError says which one comes closest."""
+def _nearest(state: Mapping[str, Tensor]) -> tuple[ModelRequest | None, str]:
+    """The architecture of exactly these names and shapes, or a sentence on the one that comes closest."""
     nearest, best = "", 0.0
     for output, kinds in TORCHVISION.items():
         head = state.get(f"{output}.weight")
-        if head is None or head.ndim != 2 or not any(t.ndim == 4 for t in state.values()):
+        stems = (state.get(f"{name}.weight") for name in _STEMS[output])
+        if head is None or head.ndim != 2 or not any(stem is not None and stem.ndim == 4 for stem in stems):
             continue
         for kind in kinds:
             request = _fitted(kind, state, head.shape[0])
             share, difference = _agreement(request, state)
             if not difference:
-                return request
+                return request, ""
             if share > best:
                 best, nearest = share, f"It comes closest to {kind}: {difference}."
-    raise ValueError(nearest if best > _NEAR else "")
+    return None, nearest if best > _NEAR else ""
 
 
-def restore(request: ModelRequest, state: Mapping[str, Tensor]) -> nn.Module:
-    """The architecture with these weights, in eval mode."""
-    model = build(request.kind, request.widths[0], request.widths[-1])
-    for name, t in state.items():
-        require(bool(t.isfinite().all()), f"{name} holds NaN or infinite values: its training has diverged.")
-    counters = {name: t for name, t in model.state_dict().items() if name.endswith(_COUNTER)}
-    model.load_state_dict({**counters, **state})
-    return model.eval()
+def _of_timm(state: Mapping[str, Tensor], hints: Sequence[str]) -> ModelRequest | None:
+    try:
+        import timm  # an extra; slow to load
+    except ImportError:
+        return None
+    names = [name for name in timm.list_models() if any(name in hint for hint in hints)]
+    for name in sorted(names, key=len, reverse=True)[:5]:
+        with torch.device("meta"):
+            model = timm.create_model(name, num_classes=1)
+            head = next((n for n, t in reversed(model.state_dict().items()) if t.ndim == 2 and len(t) == 1), "")
+        if head in state:
+            request = _fitted(f"timm/{name}", state, len(state[head]))
+            if not _agreement(request, state)[1]:
+                return request
+    return None
 
 
 def outline(request: ModelRequest) -> nn.Module:

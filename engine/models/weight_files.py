@@ -1,71 +1,96 @@
 """Files of weights as plain tensors. Nothing in a file is ever executed.
 
     from engine.models.weight_files import read
-    tensors = read(Path("epoch_10.pt"))        # names → float32 tensors on the CPU
+    tensors = read(Path("epoch_10.pt")).tensors        # names → float32 tensors on the CPU
 
-safetensors holds nothing but arrays. PyTorch's own files are pickles: they are read with weights_only=True, which
-refuses every object that is neither a tensor nor a plain container.
+safetensors holds nothing but arrays. PyTorch's own files are pickles: they are read with weights_only=True, and an
+object that is neither a tensor nor a plain container is replaced by an empty one. Whatever the format, a file is parsed
+by a process of its own, with little time and memory: a parser that is led astray harms nothing.
 """
 
+import contextlib
 import hashlib
-import pickle
+import json
 import re
+import subprocess
+import sys
+import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
 from engine.errors import require
-from engine.models.files import LARGEST_BYTES, SUFFIXES
-from engine.training.sgd import MOMENTUM
+from engine.models.files import LARGEST_BYTES, SHARD, SUFFIXES, check_size, is_weights
+from engine.models.state_dicts import SAVE, Contents, SeveralError, Stranger, unwrap
 
-NESTED = ("state_dict", "model_state_dict", "model", "module", "net")
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
-_SAVE = "Save the weights alone: torch.save(model.state_dict(), file)."
+SECONDS = 600  # for one file, on a machine that is at other work too
+_BYTES = 4 * LARGEST_BYTES  # for a file, its tensors, and these in float32
+
+# Formats that hold a program beside its weights, and how these are brought.
+_FOREIGN = {
+    "TorchScript": "torch.save(torch.jit.load(file).state_dict(), other_file)",
+    "a program of torch.export (.pt2)": "torch.save(torch.export.load(file).state_dict, other_file)",
+    "ONNX": "torch.save({w.name: torch.from_numpy(onnx.numpy_helper.to_array(w).copy()) for w in "
+    "onnx.load(file).graph.initializer}, other_file), or better the state_dict() of the model it was exported from",
+}
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file by name, without nesting and common prefixes: floating-point ones in float32, whole
-    numbers as they are, in the file's order. ValueError: no such file, too large, damaged, or holding more than
-    tensors."""
+def read(path: Path, part: str | None = None) -> Contents:
+    """The weights of one file; see `series`."""
+    with contextlib.closing(series([path], part)) as files:
+        return next(files)
+
+
+def series(paths: Sequence[Path], part: str | None = None) -> Generator[Contents, None, None]:
+    """The weights of each file (engine.models.state_dicts), read one after the other by one process.
+
+    part: which, where a file holds several sets of weights. ValueError: no such file, too large, damaged, or holding
+    something else; SeveralError: several sets."""
+    root = Path(__file__).parents[2]
+    with (
+        TemporaryDirectory() as folder,
+        subprocess.Popen(
+            [sys.executable, "-m", "engine.models.weight_files", folder],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=root,
+        ) as child,
+    ):  # fmt: skip
+        try:
+            for path in paths:
+                yield _answer(child, Path(path).absolute(), part, Path(folder) / "tensors")
+        finally:
+            child.kill()
+
+
+def parse(path: Path, part: str | None = None) -> Contents:
+    """As `read`, in this process."""
     path = Path(path)
+    kind = _kind(path)
     require(
-        path.suffix.lower() in SUFFIXES,
-        f"{path.name} is no file of weights: they end in {', '.join(SUFFIXES)}. {_SAVE}",
+        kind is None,
+        f"{path.name} is {kind}: a program, not weights alone. Where the file is trusted, bring its weights in Python: "
+        f"{_FOREIGN.get(kind or '')}.",
     )
+    require(is_weights(path.name), f"{path.name} is no file of weights: they end in {', '.join(SUFFIXES)}. {SAVE}")
     require(path.is_file(), f"There is no file {path}. Check its path.")
-    _check_size(path.name, path.stat().st_size)
     try:
-        return _plain(unwrap(_arrays(path) if path.suffix.lower() == ".safetensors" else _unpickled(path)))
+        files = _shards(path)
+        check_size(path.name, sum(file.stat().st_size for file in files))
+        read = [_arrays(file) if file.suffix.lower() == ".safetensors" else _unpickled(file) for file in files]
+        whole = read[0] if len(files) == 1 else {name: t for shard in read for name, t in dict(shard).items()}
+        contents = unwrap(whole, part)
+        return replace(contents, hints=(*contents.hints, path.name))
+    except SeveralError as error:
+        raise SeveralError(f"{path.name}: {error}", error.parts) from error
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from error
-
-
-def unwrap(state: Any) -> dict[str, Tensor]:
-    """The tensors of one state dict, also nested under one of NESTED, without PREFIXES that all names share and
-    without a run's momentum buffers. ValueError where it holds anything else."""
-    require(
-        isinstance(state, Mapping),
-        f"A state dict (names → tensors) is needed, not a {type(state).__name__}: save model.state_dict().",
-    )
-    for name in NESTED:
-        if isinstance(state.get(name), Mapping):
-            return unwrap(state[name])
-    others = [str(name) for name, t in state.items() if not isinstance(t, Tensor)]
-    require(
-        not others,
-        f"A state dict holds tensors only, but {', '.join(others[:5])} is none: save model.state_dict().",
-    )
-    tensors = {str(name): t for name, t in state.items() if not str(name).startswith(MOMENTUM)}
-    require(bool(tensors), f"The file holds no weights. {_SAVE}")
-    while shared := next((p for p in PREFIXES if all(name.startswith(p) for name in tensors)), None):
-        tensors = {name.removeprefix(shared): t for name, t in tensors.items()}
-    return tensors
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
@@ -77,22 +102,45 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
     return total.hexdigest()
 
 
-def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    odd = [name for name, t in tensors.items() if t.layout != torch.strided or t.is_complex() or t.is_quantized]
-    require(not odd, f"{', '.join(odd[:5])} is sparse, complex or quantised. Save ordinary real tensors.")
-    # By their shapes: a view of one number may claim any size.
-    _check_size("what it holds", sum(4 * t.numel() for t in tensors.values()))
-    return {
-        name: (t.detach().float() if t.is_floating_point() else t.detach()).contiguous() for name, t in tensors.items()
-    }
+# -- formats ----------------------------------------------------------------------------------------------
 
 
-def _check_size(name: str, size: int) -> None:
+def _kind(path: Path) -> str | None:
+    """Which of _FOREIGN a file is, by its name or by what it is made of."""
+    if path.suffix.lower() == ".onnx":
+        return "ONNX"
+    if path.is_file() and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            parts = [name.split("/", 1)[-1] for name in archive.namelist()]
+        if "constants.pkl" in parts or any(name.startswith("code/") for name in parts):
+            return "TorchScript"
+        if "archive_format" in parts or any(name.startswith(("models/", "serialized_")) for name in parts):
+            return "a program of torch.export (.pt2)"
+    return None
+
+
+def _shards(path: Path) -> list[Path]:
+    """The files that together hold the weights. ValueError where some are missing."""
+    if path.suffix.lower() == ".json":
+        try:
+            names = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise ValueError("it is no index of shards: it has no weight_map.") from error
+        require(all(Path(str(name)).name == name for name in names), "its shards do not lie beside it.")
+    elif number := SHARD.search(path.name):
+        count = int(number[2])
+        start, end = path.name[: number.start(1)], path.name[number.end(1) :]
+        names = [f"{start}{i:0{len(number[1])}}{end}" for i in range(1, count + 1)]
+    else:
+        return [path]
+    files = [path.parent / name for name in names]
+    missing = [file.name for file in files if not file.is_file()]
     require(
-        size <= LARGEST_BYTES,
-        f"{name} takes {size / 2**30:.1f} GB; at most {LARGEST_BYTES / 2**30:.0f} GB can be read. Save the weights "
-        "alone, without the optimiser's state.",
+        not missing,
+        f"it is one of {len(files)} shards, and {', '.join(missing[:3])} is not beside it. Put all shards into one "
+        "folder.",
     )
+    return files
 
 
 def _arrays(path: Path) -> dict[str, Tensor]:
@@ -106,14 +154,83 @@ def _unpickled(path: Path) -> Any:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             # A compressed archive may unfold to any size.
-            _check_size(path.name, sum(part.file_size for part in archive.infolist()))
+            check_size(path.name, sum(part.file_size for part in archive.infolist()))
+    strangers: list[Any] = []
+    while True:
+        try:
+            with torch.serialization.safe_globals(strangers):
+                return torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            text = str(error)
+            unknown = re.search(r"GLOBAL (\S+) was not an allowed global", text)
+            if unknown is None or len(strangers) > 200:
+                blocked = re.search(r"GLOBAL (\S+) whose module|unrecognized function <\S*?(\w+) object", text)
+                raise ValueError(
+                    f"it holds code that no file of weights holds ({blocked[1] or blocked[2]}). Do not open it "
+                    "elsewhere, and copy it again from whoever made it."
+                    if blocked
+                    else f"it is damaged, incomplete or no file of PyTorch. {SAVE}"
+                ) from error
+            name = unknown[1]
+            for whole in (name, f"builtins.{name}"):  # torch drops this word
+                strangers.append((type(name.rpartition(".")[2], (Stranger,), {"__qualname__": name}), whole))
+
+
+# -- the process that parses ------------------------------------------------------------------------------
+
+
+def _answer(child: "subprocess.Popen[str]", path: Path, part: str | None, tensors: Path) -> Contents:
+    """What the process says of one file; the arrays come in a file of their own."""
+    assert child.stdin is not None, "piped"
+    assert child.stdout is not None, "piped"
+    timer = threading.Timer(SECONDS, child.kill)
+    timer.start()
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        refused = re.search(r"(?:GLOBAL|class|callable|type) '?([A-Za-z_][\w.]*\.\w+)", str(error))
-        if isinstance(error, pickle.UnpicklingError) and refused:
-            raise ValueError(
-                f"it holds pickled Python objects ({refused[1]}) beside tensors, and these would run code when read. "
-                f"{_SAVE}"
-            ) from error
-        raise ValueError(f"it is damaged, incomplete or no state dict of PyTorch. {_SAVE}") from error
+        child.stdin.write(json.dumps([str(path), part]) + "\n")
+        child.stdin.flush()
+        answer = json.loads(child.stdout.readline())
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{path.name}: reading it took more than {SECONDS} s or {_BYTES / 2**30:.0f} GB of memory, and was ended. "
+            "It may be damaged. Save the weights alone, in a smaller file."
+        ) from error
+    finally:
+        timer.cancel()
+    if "refusal" in answer:
+        raise (
+            SeveralError(answer["refusal"], tuple(answer["parts"]))
+            if answer["parts"]
+            else ValueError(answer["refusal"])
+        )
+    arrays = load(tensors.read_bytes())
+    aside, parts, hints = (tuple(answer[name]) for name in ("aside", "parts", "hints"))
+    tensors_by_name = {name: arrays[str(i)] for i, name in enumerate(answer["tensors"])}
+    return Contents(tensors_by_name, aside, parts, hints, answer["under"], answer["prefix"])
+
+
+def _serve(folder: Path) -> None:
+    """Parse the files named on standard input, one a line; tell of each on standard output."""
+    _limit()
+    for line in sys.stdin:
+        path, part = json.loads(line)
+        try:
+            contents = parse(Path(path), part)
+            save_file({str(i): t.clone() for i, t in enumerate(contents.tensors.values())}, folder / "tensors")
+            answer = {**asdict(replace(contents, tensors={})), "tensors": list(contents.tensors)}
+        except ValueError as error:
+            answer = {"refusal": str(error), "parts": getattr(error, "parts", ())}
+        print(json.dumps(answer), flush=True)
+
+
+def _limit() -> None:
+    """Memory beyond what this process holds now, where the system can bound it."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource  # not on Windows
+
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        bound = pages * resource.getpagesize() + _BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+
+
+if __name__ == "__main__":
+    _serve(Path(sys.argv[1]))

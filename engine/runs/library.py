@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from cache.jobs import process
 from cache.store import Entry, Store
-from engine.config.kinds import KINDS
+from engine.config.kinds import KINDS, has_activation
 from engine.config.requests import AnalysisRequest, RunRequest, analysis_request, key, run_request
 from engine.curvature.memory import DENSE_LIMIT
 from engine.errors import require
@@ -62,6 +62,18 @@ class History:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """What else the weights of a file might be: in words, what that scores, its kind of network, and the settings of a
+    load that take it."""
+
+    words: str
+    accuracy: float
+    loss: float
+    kind: str
+    change: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Recorded:
     """What is known of a run that a script of its user's trained, see engine.recorder. optimizer: in words, empty where
     it was not told; plain: whether its steps are the gradient's, as in the paper; bring: what a command must be given
@@ -97,7 +109,8 @@ class Run:
     label: the name its user gave it, empty without one. layers: (d_out, d_in) of the layers that can be studied, by
     name, in the order of their use; places: at how many places of a sample each is used, one where it is not told;
     kinds: linear or convolution, linear where it is not told; studied: the layer that is studied unless another one is
-    named; recorded: of a run that a script of its user's trained, of others None."""
+    named; recorded: of a run that a script of its user's trained, of others None; trials: what else a file's weights
+    might be."""
 
     key: str
     request: RunRequest
@@ -117,6 +130,7 @@ class Run:
     kinds: Mapping[str, str] = field(default_factory=dict)
     studied: str = ""
     recorded: Recorded | None = None
+    trials: tuple[Trial, ...] = ()
 
     @property
     def last_epoch(self) -> int:
@@ -172,6 +186,7 @@ def run(store: Store, key: str) -> Run | None:
             kinds=meta.get("kinds", {}),
             studied=meta.get("studied") or usual_layer(order),
             recorded=Recorded(**meta["recorded"]) if "recorded" in meta else None,
+            trials=tuple(Trial(**trial) for trial in meta.get("trials", ())),
             **{name: meta[name] for name in _AS_WRITTEN},
         )
     except (KeyError, TypeError, ValueError):
@@ -224,6 +239,21 @@ def find(store: Store, beginning: str | None = None) -> Run:
 def asked(runs: Iterable[Run], request: RunRequest) -> Run | None:
     """The newest of these runs, newest first, that is of exactly this request, if there is one; needs no data."""
     return next((run for run in runs if run.request == request), None)
+
+
+def loaded(runs: Iterable[Run], request: RunRequest, kind: str | None = None) -> Run | None:
+    """The newest of these runs, newest first, that is of this request whose network is read off the weights; kind: of
+    this one alone."""
+    return next(
+        (
+            run
+            for run in runs
+            if run.request == dataclasses.replace(request, model=run.request.model)
+            and (not has_activation(run.request.model.kind) or run.request.model.activation == request.model.activation)
+            and kind in (None, run.request.model.kind)
+        ),
+        None,
+    )
 
 
 def siblings(runs: Iterable[Run], run: Run) -> tuple[Run, ...]:

@@ -35,7 +35,7 @@ from engine.results.analysis import Analysis
 from engine.results.record import Check
 from engine.runs import eviction, library
 from engine.runs.brought import Brought, Samples, kept_samples
-from engine.runs.external import steps
+from engine.runs.external import choose, steps
 from engine.runs.library import Run, checkpoint_name
 from engine.training.sgd import MOMENTUM, Step, steadily, train
 
@@ -96,18 +96,25 @@ class Pipeline:
         self._follow(run, record, epochs, "training", request)
         return run
 
-    def load(self, request: RunRequest, files: Sequence[Path]) -> str:
+    def load(
+        self, request: RunRequest, files: Sequence[Path], part: str | None = None, reading: int | None = None
+    ) -> str:
         """Keep checkpoints that were trained elsewhere as a run, with their measured loss and accuracy; its key.
 
         files: one for each of request.training.checkpoints, whose tensors have the SHA-256 of request.weights
-        (engine.runs.external.asked). A loaded run costs nothing again. Raises Stopped, and ValueError where network,
-        files and data do not fit."""
+        (engine.runs.external.asked); part: which of several sets of weights in them; reading: which of several networks
+        that the weights allow, the best where it is left out. A loaded run costs nothing again. Raises Stopped, and
+        ValueError where network, files and data do not fit."""
+        self.fitting(request)
+        chosen = choose(request, files[-1], part, reading, self.data, self.device, self.tell)
+        request = dataclasses.replace(request, model=chosen.reading.model)
         data = self.fitting(request)
         run = key(request, data.fingerprint)
         record = self._record(run)
         if record is None or not record["finished"] or self._lost(run, record):
-            record = self._begun(request, data)
-            self._follow(run, record, steps(request, files, data, self.device), "measuring", request)
+            record = self._begun(request, data) | {"trials": [dataclasses.asdict(trial) for trial in chosen.trials]}
+            each = steps(request, files, data, self.device, part, chosen.index, chosen.guess)
+            self._follow(run, record, each, "measuring", request)
         return run
 
     def _begun(self, request: RunRequest, data: Dataset) -> dict[str, Any]:

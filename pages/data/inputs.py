@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cache.store import replace_file
 from engine.errors import require
-from engine.models.files import SUFFIXES
+from engine.models.files import FOREIGN, SHARD, SUFFIXES
 from pages.data import results
 
 MEGABYTES = 100
@@ -29,8 +29,13 @@ def keep(content: bytes, label: str) -> str:
 
 def keep_weights(content: bytes, label: str) -> str:
     """Keep a file of weights; its path. ValueError unless its name ends as one of those that can be read."""
-    suffix = Path(label).suffix.lower()
-    require(suffix in SUFFIXES, f"{label} is no file of weights: they end in {', '.join(SUFFIXES)}.")
+    require(
+        SHARD.search(label) is None and not label.lower().endswith(".json"),
+        f"{label} is one of several files that together hold the weights. Put all of them into one folder, and choose "
+        "“A folder on this machine”.",
+    )
+    suffix = next((s for s in (*SUFFIXES, *FOREIGN) if label.lower().endswith(s)), None)
+    require(suffix is not None, f"{label} is no file of weights: they end in {', '.join(SUFFIXES)}.")
     return _keep(content, label, f"weights-{digest(content)}{suffix}")
 
 

@@ -325,9 +325,10 @@ measured on this machine once, for some seconds.
 """
 
 LOADED = r"""
-**From shapes and names.** 2-D weights that chain from layer to layer are a fully connected network; the paper’s CNN and
-torchvision’s architectures are recognised by the shape of every tensor. Shapes do not tell the activation between the
-layers: that is yours to say.
+**From shapes and names.** Layers that chain, one after the other or with skip connections, ResNets, and torchvision’s
+architectures are recognised by the shape of every tensor. Shapes do not tell the activation between the layers: that is
+yours to say. Nor where an image is pooled, what is added to what, or the order of layers that look alike: what fits is
+measured on the data, and the best is taken, and called a guess.
 """
 
 LOADED_DATA = r"""

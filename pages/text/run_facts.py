@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.config import fields
-from engine.config.kinds import KINDS
+from engine.config.kinds import KINDS, has_activation
 from engine.config.requests import TrainingRequest
 from engine.runs.library import Run
 from pages.data import results
@@ -46,7 +46,7 @@ def settings(run: Run) -> Mapping[str, str]:
         "seed": str(run.request.seed),
     }
     if model.kind not in KINDS:
-        values |= {"activation": "its own", "bias": "its own"}
+        values |= {"bias": "its own"} | ({} if has_activation(model.kind) else {"activation": "its own"})
     if run.request.weights:
         of_training = (name for name in fields.declared(TrainingRequest) if name != "checkpoints")
         values |= dict.fromkeys((*of_training, "seed"), "trained elsewhere")

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from engine.config.kinds import KINDS, depth
+from engine.config.kinds import depth, title
 from engine.config.requests import NORMALISATIONS, ModelRequest
 from engine.losses import LOSSES, OTHERS
 from engine.runs.library import Run
@@ -42,7 +42,7 @@ def makeup(run: Run) -> str:
 
 def network(model: ModelRequest) -> str:
     """A network by kind and widths, a ResNet by its depth where it has one."""
-    kind = KINDS[model.kind].short if model.kind in KINDS else model.kind.rpartition(".")[2]
+    kind = title(model.kind).rpartition(".")[2]
     deep = depth(model.widths[1:-1]) if model.kind == "resnet" else None
     widths = (model.widths[0], model.widths[-1]) if deep else model.widths
     return f"{kind}{f'‑{deep}' if deep else ''} {'‑'.join(map(str, widths))}".strip()

@@ -1,13 +1,14 @@
 """The sanity check of a loaded network: does it score what its owner knows?"""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from engine.config.commands import LoadCommand
-from engine.config.kinds import KINDS
-from engine.config.requests import ACTIVATIONS, RunRequest
+from engine.config.kinds import has_activation, title
+from engine.config.requests import RunRequest
 from engine.data import subset
 from engine.models import architectures
 from engine.models.inspection import Inspection
@@ -18,13 +19,15 @@ from pages.data import results
 from pages.jobs import commands, watch
 from pages.plot.panel import Head, Panel
 from pages.rooms.load import contents
-from pages.rooms.load.form import change, current
+from pages.rooms.load.form import bound, change, current
 from pages.rooms.train import summary
 from pages.text import definitions, run_names
 from pages.text.run_names import SCALINGS, escaped
 from pages.ui.heading import heading
 
 NEAR_CHANCE = 0.05
+SHORT = 0.01  # of an accuracy that is known: less is rounding
+TRIALS = 12  # shown
 
 
 def checked(inspected: Inspection) -> Run | None:
@@ -46,14 +49,32 @@ def checked(inspected: Inspection) -> Run | None:
     architectures.check_fit(model, preview.shape, len(counted), name)
     request, files = form.run_request(inspected)
     heading("Is it what you trained?", definitions.SANITY, "What is checked, and why")
-    run = library.asked(results.runs(), request)
+    known()
+    run = library.loaded(results.runs(), request, form.kind)
+    if st.session_state.pop("loading.go", False) and run is None:
+        start(request, files)
+        st.rerun()
     if run is None or not run.finished:
         _check(request, files)
         return None
     shares = np.array([preview.train[c] for c in counted], float)
-    _score(run, float(shares.max() / shares.sum()), inspected)
+    _score(run, float(shares.max() / shares.sum()))
     _tries(run)
     return run
+
+
+def known() -> None:
+    """The accuracy that the owner remembers, to compare with."""
+    st.number_input(
+        "Accuracy you know it to reach, in percent",
+        min_value=0.0,
+        max_value=100.0,
+        step=0.1,
+        placeholder="of the training samples, if you remember",
+        help="Compared with what is measured here: a network read in a wrong way may still score well.",
+        width=420,
+        **bound("known"),
+    )
 
 
 # -- the sanity check -------------------------------------------------------------------------------------
@@ -61,7 +82,7 @@ def checked(inspected: Inspection) -> Run | None:
 
 def _check(request: RunRequest, files: Sequence[str]) -> None:
     """The button that measures, the worker at it, or why it ended."""
-    job = commands.newest(LoadCommand.of(request, files, request.training.checkpoints))
+    job = commands.newest(_command(request, files))
     if job is not None and job.running:
         watch.expect((job.id,))
         return
@@ -76,31 +97,43 @@ def _check(request: RunRequest, files: Sequence[str]) -> None:
 
 def start(request: RunRequest, files: Sequence[str]) -> None:
     """Have loss and accuracy measured."""
-    command = LoadCommand.of(request, files, request.training.checkpoints)
-    commands.start(command, f"Measuring the accuracy of {current().title} …", queue=False)
+    commands.start(_command(request, files), f"Measuring the accuracy of {current().title} …", queue=False)
 
 
-def verdict(accuracy: float, guessing: float) -> tuple[str, str]:
+def _command(request: RunRequest, files: Sequence[str]) -> LoadCommand:
+    form = current()
+    return LoadCommand.of(request, files, request.training.checkpoints, form.part, form.reading)
+
+
+def verdict(accuracy: float, guessing: float, known: float | None = None) -> tuple[str, str]:
     """What an accuracy says, as ("success" | "info" | "warning", sentence); guessing: the share that always naming the
-    most frequent class would get right."""
+    most frequent class would get right; known: what the owner remembers."""
+    if known is not None and accuracy < known - SHORT:
+        return "warning", (
+            f"{accuracy:.1%} is less than the {known:.1%} that you know: something is read in another way than it was "
+            "trained."
+        )
     if accuracy < guessing + NEAR_CHANCE:
         return "warning", (
             f"{accuracy:.1%} is what guessing gives ({guessing:.1%}). Unless the network is untrained: is the scaling "
             "of the pixels another one, the activation, or the order of the classes?"
         )
-    if accuracy < 0.8:
+    if known is None and accuracy < 0.8:
         return "info", (
             f"{accuracy:.1%} is above guessing ({guessing:.1%}). If you remember more, try another scaling or "
             "activation."
         )
-    return "success", f"{accuracy:.1%}: the network recognises these samples."
+    return "success", f"{accuracy:.1%}: " + (
+        "the network recognises these samples." if known is None else f"as you know it ({known:.1%})."
+    )
 
 
-def _score(run: Run, guessing: float, inspected: Inspection) -> None:
+def _score(run: Run, guessing: float) -> None:
     """The accuracy of the last checkpoint in words, and the series as a curve."""
     history = run.history
     epoch, accuracy = int(history.epoch[-1]), float(history.train_accuracy[-1])
-    kind, sentence = verdict(accuracy, guessing)
+    remembered = current().known
+    kind, sentence = verdict(accuracy, guessing, None if remembered is None else remembered / 100)
     with st.grid(4, min_column_width=150, gap="small") as grid:
         for label, value in (
             ("Accuracy", f"{accuracy:.1%}"),
@@ -113,8 +146,8 @@ def _score(run: Run, guessing: float, inspected: Inspection) -> None:
     {"success": st.success, "info": st.info, "warning": st.warning}[kind](
         sentence, icon=":material/check_circle:" if kind == "success" else ":material/help:"
     )
-    if kind != "success":
-        _remedies(run, inspected)
+    st.caption(escaped(run.end))
+    _remedies(run, accuracy, expanded=kind != "success")
     if len(history) > 1:
         columns = {name: getattr(history, name) for name in curves.RECORDS}
         Panel(
@@ -130,31 +163,36 @@ def _percent(value: float) -> str:
     return f"{value:.1%}" if np.isfinite(value) else "—"
 
 
-def _remedies(run: Run, inspected: Inspection) -> None:
-    """Other settings, one press each: the check runs again at once."""
-    now = current().request
-    others: list[tuple[str, dict[str, str]]] = [
-        (f"Pixels {SCALINGS[scaling]}", {"scaling": scaling}) for scaling in SCALINGS if scaling != now.data.scaling
-    ]
-    if run.request.model.kind in KINDS:
-        others += [(f"Activation {a}", {"activation": a}) for a in ACTIVATIONS if a != now.model.activation]
-    with st.container(horizontal=True, vertical_alignment="center", key="load-remedies"):
-        st.markdown("Try", width="content")
-        for label, values in others:
+def _remedies(run: Run, accuracy: float, expanded: bool) -> None:
+    """What else the weights might be, with its accuracy, the best first; a press takes it."""
+    trials = sorted(run.trials, key=lambda trial: (-trial.accuracy, trial.loss))
+    if not trials:
+        return
+    better = sum(trial.accuracy > accuracy for trial in trials)
+    label = (
+        f"What commonly differs, tried on these samples: {better or 'none'} {'scores' if better == 1 else 'score'} more"
+    )
+    with st.expander(label, icon=":material/replay:", expanded=expanded):
+        for i, trial in enumerate(trials[:TRIALS]):
+            words = _WORDS.get(trial.words, trial.words)
             st.button(
-                label,
-                key=f"loading.try-{label}",
-                icon=":material/replay:",
+                f"**{trial.accuracy:.1%}**, loss {trial.loss:.3g}: {escaped(words)}",
+                key=f"loading.try-{i}",
+                type="tertiary",
                 on_click=_try,
-                args=(values, inspected),
+                args=(dict(trial.change), trial.kind),
+                help="Take this instead.",
             )
+        st.caption("On at most 1,000 training samples, one thing changed at a time.")
 
 
-def _try(values: dict[str, str], inspected: Inspection) -> None:
-    change(**values)
-    request, files = current().run_request(inspected)
-    if library.asked(results.runs(), request) is None:
-        start(request, files)
+_WORDS = {f"pixels {name}": f"pixels {words}" for name, words in SCALINGS.items()}
+
+
+def _try(values: dict[str, Any], kind: str) -> None:
+    form = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    change(**({"reading": None, "kind": None} | form | ({"kind": kind} if "reading" in values else {})))
+    st.session_state["loading.go"] = True
 
 
 def _tries(run: Run) -> None:
@@ -184,5 +222,8 @@ def _forget(keys: list[str]) -> None:
 
 def _settings(run: Run) -> str:
     data, model = run.request.data, run.request.model
-    activation = f", {model.activation}" if model.kind in KINDS else ""
-    return f"{run_names.DATA.get(run.data_name, 'own data')}, pixels {run_names.scaling(data.scaling)}{activation}"
+    activation = f", {model.activation}" if has_activation(model.kind) else ""
+    kind = f", {title(model.kind)}" if model.kind != "mlp" else ""
+    return (
+        f"{run_names.DATA.get(run.data_name, 'own data')}, pixels {run_names.scaling(data.scaling)}{activation}{kind}"
+    )

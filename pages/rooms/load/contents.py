@@ -3,8 +3,9 @@
 import numpy as np
 import streamlit as st
 
-from engine.config.kinds import KINDS
+from engine.config.kinds import KINDS, flat, has_activation, layout, title
 from engine.config.requests import DATASETS, ModelRequest
+from engine.models import inspection
 from engine.models.inspection import Inspection
 from engine.runs.preview import Preview
 from pages.charts import network
@@ -22,20 +23,34 @@ LONG, SCROLLED = 14, 400  # rows of a table from which on it scrolls, and its he
 
 
 def confirmed(inspected: Inspection) -> ModelRequest | None:
-    """The architecture with its layers, for confirmation."""
+    """The likeliest architecture with its layers, for confirmation."""
     heading("The network", definitions.LOADED, "How it was recognised", level=3)
     form = current()
+    if inspected.parts:
+        st.segmented_control(
+            "Weights",
+            inspected.parts,
+            help="The file holds several sets of weights, such as those that were trained and their running average.",
+            **bound("part"),
+        )
     model = form.model(inspected)
     if model is None:
-        st.warning(escaped(inspected.why), icon=":material/help:")
+        if not inspected.parts or form.part is not None:
+            st.warning(escaped(inspected.why), icon=":material/help:")
+            _by_hand(inspected)
         _tensors(inspected)
         return None
     own = model.kind in KINDS
-    what = {"mlp": "Fully connected", "cnn": "The paper’s CNN"}.get(model.kind, f"torchvision’s **{model.kind}**")
     st.markdown(
-        f"{what}, {'‑'.join(map(str, model.widths)) if model.kind == 'mlp' else f'{model.widths[0]} channels'}, "
-        f"{model.widths[-1]} classes, {inspected.parameters:,} parameters."
+        f"{_what(model.kind)}, {_sizes(model)}, {model.widths[-1]} classes, {inspected.parameters:,} parameters."
     )
+    if inspected.readings > 1:
+        st.caption(
+            "Names and shapes allow other networks too, as with skip connections, another pooling or another order of "
+            "the layers. Each is measured below, and the best one taken."
+        )
+    if inspected.aside:
+        st.caption(f"Set aside, as no part of the network: {escaped(', '.join(inspected.aside))}.")
     if own:
         studied = form.layer or inspected.studied
         Panel(
@@ -48,6 +63,29 @@ def confirmed(inspected: Inspection) -> ModelRequest | None:
     _layers(inspected)
     _tensors(inspected)
     return model
+
+
+def _what(kind: str) -> str:
+    """A kind of network as the beginning of a sentence."""
+    if kind not in KINDS and not layout(kind):
+        name = kind.removeprefix("timm/")
+        return f"{'torchvision' if name == kind else 'timm'}’s **{name}**"
+    words = {"mlp": "fully connected", "cnn": "the paper’s CNN"}.get(kind, title(kind))
+    return words[0].upper() + words[1:]
+
+
+def _sizes(model: ModelRequest) -> str:
+    if not flat(model.kind):
+        return f"{model.widths[0]} channels"
+    return "‑".join(map(str, model.widths)) if model.kind in KINDS else f"{model.widths[0]} inputs"
+
+
+def _by_hand(inspected: Inspection) -> None:
+    """The lines that measure a network which is not recognised."""
+    form = current()
+    st.markdown("**Bring it with the class it was made by.** In Python, where that is known:")
+    st.code(inspection.lines(inspected, form.names[0], form.request), language="python")
+    st.caption("Nothing of your code runs in the dashboard; what is kept so appears on its pages.")
 
 
 def _layers(inspected: Inspection) -> None:
@@ -81,7 +119,7 @@ def training(model: ModelRequest, preview: Preview | None) -> None:
     names = [*DATASETS, *own]
 
     def changed() -> None:
-        change(data=st.session_state["loading.data"], classes=None)
+        change(data=st.session_state["loading.data"], classes=None, reading=None, kind=None)
 
     st.session_state["loading.data"] = form.data.partition("#")[0]
     first, second = st.columns(2, vertical_alignment="bottom")
@@ -103,7 +141,7 @@ def training(model: ModelRequest, preview: Preview | None) -> None:
         help="What was done to pixels 0 … 255 before training. As in the paper: 0 … 1, and for CIFAR-10 less the mean, "
         "divided by the deviation of each channel.",
     )
-    if model.kind in KINDS:
+    if has_activation(model.kind):
         st.segmented_control(
             **widget("activation", label="Activation between the layers"),
             required=True,

@@ -11,7 +11,7 @@ def show() -> None:
     st.title("Load a trained network")
     run = source.chosen()
     if run is None and form.current().files:
-        inspected = source.inspected(form.current().files)
+        inspected = source.inspected(form.current().files, form.current().part)
         if inspected is not None:
             run = accuracy.checked(inspected)
     if run is not None:

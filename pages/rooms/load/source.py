@@ -16,7 +16,7 @@ from pages.rooms.load.form import WAYS, bound, change, choose, current
 from pages.text import run_names
 from pages.text.run_names import escaped
 
-SECONDS = 180
+SECONDS = 600
 SHOWN = 6
 
 
@@ -62,7 +62,7 @@ def _upload() -> None:
         with left:
             st.file_uploader(
                 "Weights",
-                type=[suffix.removeprefix(".") for suffix in files.SUFFIXES],
+                type=[suffix.removeprefix(".") for suffix in (*files.SUFFIXES, *files.FOREIGN)],
                 accept_multiple_files=True,
                 max_upload_size=inputs.MEGABYTES,
                 key="loading.upload",
@@ -76,8 +76,9 @@ def _upload() -> None:
             st.markdown("**How to save weights in PyTorch**")
             st.code('torch.save(model.state_dict(), f"epoch_{epoch}.pt")', language="python", wrap_lines=True)
             st.caption(
-                "Or safetensors. Several files, one for each epoch, become the epoch axis. Only tensors are read: a "
-                "file that holds a whole pickled model is refused, since reading it would run whatever code is in it."
+                "Or safetensors. Several files, one for each epoch, become the epoch axis. Only tensors are read, by a "
+                "process of their own: a file that holds a whole pickled model is refused, since reading it would run "
+                "whatever code is in it."
             )
 
 
@@ -113,9 +114,7 @@ def _folder() -> None:
 def _offer(root: Path) -> None:
     """The folders of an allowed one that hold weights, to press instead of typing."""
     try:
-        folders = sorted(
-            p for p in root.iterdir() if p.is_dir() and any(f.suffix in files.SUFFIXES for f in p.iterdir())
-        )
+        folders = sorted(p for p in root.iterdir() if p.is_dir() and any(files.is_weights(f.name) for f in p.iterdir()))
     except OSError:
         return
     if folders:
@@ -160,21 +159,28 @@ def _run() -> Run | None:
 # -- what the files hold ----------------------------------------------------------------------------------
 
 
-def inspected(paths: tuple[str, ...]) -> Inspection | None:
-    """What the files hold; a sentence and None where they cannot be read."""
+def inspected(paths: tuple[str, ...], part: str | None = None) -> Inspection | None:
+    """What the files hold, under one of several names; a sentence and None where they cannot be read."""
     try:
         stamps = tuple((path, os.stat(path).st_mtime_ns, os.stat(path).st_size) for path in paths)
     except OSError:
         st.warning("A file that was chosen is no longer there. Choose again.", icon=":material/folder_off:")
         return None
     with st.spinner("Reading the weights …"):
-        return _inspected(stamps)
+        try:
+            return _inspected(stamps, part)
+        except ValueError as error:
+            sentence = str(error)
+            for path, name in zip(paths, current().names, strict=True):
+                sentence = sentence.replace(Path(path).name, name)
+            raise ValueError(sentence) from error
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _inspected(stamps: tuple[tuple[str, int, int], ...]) -> Inspection:
+def _inspected(stamps: tuple[tuple[str, int, int], ...], part: str | None) -> Inspection:
     """By a process of its own: reading PyTorch's files needs PyTorch, and a page never loads it."""
-    command = [sys.executable, "-m", "engine", "inspect", *(path for path, _, _ in stamps)]
+    named = [] if part is None else ["--weights", part]
+    command = [sys.executable, "-m", "engine", "inspect", *(path for path, _, _ in stamps), *named]
     try:
         ended = subprocess.run(
             command, cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=SECONDS, check=False

@@ -59,9 +59,9 @@ def test_what_is_not_there_is_told(root: Path) -> None:
 
 def test_a_folder_s_files_come_in_natural_order(root: Path) -> None:
     folder = root / "mine"
-    for name in ("ep10.pt", "ep2.pth", "ep1.safetensors", "notes.txt"):
+    for name in ("ep10.PT", "ep2.pth", "ep1.safetensors", "notes.txt"):
         (folder / name).touch()
-    assert [f.name for f in files.weight_files(folder)] == ["ep1.safetensors", "ep2.pth", "ep10.pt"]
+    assert [f.name for f in files.weight_files(folder)] == ["ep1.safetensors", "ep2.pth", "ep10.PT"]
     (root / "more").mkdir()
     with pytest.raises(ValueError, match="holds no file of weights"):
         files.weight_files(root / "more")
@@ -81,6 +81,13 @@ def test_a_folder_s_files_come_in_natural_order(root: Path) -> None:
         (["epoch_1.pt", "epoch_1.pth"], (0, 1)),
         (["first_1.pt", "second_2.pt"], (0, 1)),
         ([], ()),
+        (["epoch=3-step=400.ckpt"], (3,)),
+        (["epoch=0-step=79.ckpt", "epoch=1-step=158.ckpt"], (0, 1)),
+        (["model_epoch_5_step_100.pt"], (5,)),
+        (["step_100_epoch_5.pt", "step_200_epoch_10.pt"], (5, 10)),
+        (["epoch=3-step=100.ckpt", "epoch=3-step=200.ckpt"], (100, 200)),
+        (["checkpoint_3.pth.tar", "checkpoint_12.pth.tar"], (3, 12)),
+        (["iter3.pt", "ITER40.PT"], (3, 40)),
     ],
 )
 def test_epochs_are_read_from_names(names: list[str], epochs: tuple[int, ...]) -> None:

@@ -269,17 +269,17 @@ W = torch.ones
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        ({}, "holds no weights. Save the weights alone"),
-        (W(2, 3), "not a Tensor: save model.state_dict"),
-        ({"fc1.weight": W(4, 3), "epoch": 7}, "tensors only, but epoch is none"),
+        ({}, "holds no weights; found: nothing. Save the weights alone"),
+        (W(2, 3), "holds a Tensor, no state dict"),
         ({"a.weight": W(4, 3), "b.weight": W(2, 5)}, "do not chain.*found: a.weight 4×3, b.weight 2×5"),
-        ({"a.weight": W(4, 3), "bn.weight": W(4), "bn.bias": W(4)}, "bn.weight, bn.bias fits no layer"),
+        ({"a.weight": W(4, 3), "bn.weight": W(4)}, "bn.weight fits no layer"),
+        ({"a.weight": W(4, 3), "bn.weight": W(5), "bn.bias": W(5)}, "do not chain"),
         ({"a.weight": W(4, 3), "a.bias": W(5)}, "a.bias fits no layer.*found: a.weight 4×3, a.bias 5"),
         ({"a.weight": W(4, 3), "steps": torch.tensor(3)}, "steps fits no layer.*steps scalar"),
-        ({"a.weight": torch.ones(4, 3, dtype=torch.int8)}, "a.weight fits no layer"),
+        ({"a.weight": torch.ones(4, 3, dtype=torch.int8)}, "a.weight is quantised"),
         ({"a.weight": W(4, 3) * torch.nan}, "a.weight holds NaN or infinite values"),
         ({"a.weight": W(1, 3)}, "at least two outputs"),
-        ({"c.weight": W(8, 3, 3, 3), "f.weight": W(10, 8)}, "do not chain.*found: c.weight 8×3×3×3"),
+        ({"c.weight": W(8, 3, 3, 3), "f.weight": W(10, 9)}, "do not chain.*found: c.weight 8×3×3×3"),
     ],
 )
 def test_weights_of_unknown_nets_are_told_what_was_found(state: object, words: str) -> None:

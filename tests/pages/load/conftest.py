@@ -10,6 +10,7 @@ from cache.jobs import Jobs
 from cache.store import Store
 from engine.__main__ import main
 from engine.config.command_line import parse
+from engine.models.weight_files import parse as parse_weights
 from engine.runs import estimate, external
 from tests.pages.conftest import fine, opened, write_job
 from tests.planted import CALIBRATION, add_preview
@@ -37,8 +38,11 @@ def store(tmp_path, monkeypatch):
     add_preview(here)
     estimate.keep_calibration(here, CALIBRATION)
     monkeypatch.setattr(
-        "pages.rooms.load.source._inspected", lambda stamps: external.inspect([Path(path) for path, _, _ in stamps])
+        "pages.rooms.load.source._inspected",
+        lambda stamps, part: external.inspect([Path(path) for path, _, _ in stamps], part=part),
     )
+    monkeypatch.setattr(external, "series", lambda files, part: (parse_weights(file, part) for file in files))
+    monkeypatch.setattr(external, "read", parse_weights)
     return here
 
 

@@ -92,7 +92,14 @@ def test_the_wrong_number_of_epochs_is_a_sentence(started, store, tmp_path):
 
 def test_what_is_not_recognised_is_listed_with_the_reason(started, store, tmp_path):
     at = uploaded([saved(tmp_path / "lstm.pt", nn.LSTM(3, 4))])
-    assert "Possible are a fully connected net" in at.warning[0].value
+    assert "Possible are networks of linear layers" in at.warning[0].value
+    code = next(code.value for code in at.code if "MyNetwork" in code.value)
+    assert "torch.load('lstm.pt', map_location='cpu', weights_only=True)\nmodel = MyNetwork()" in code
+    assert (
+        "Recorder(\n    'lstm', model, data=(images, labels), loss='ce',\n    batch_size=50, layers=['weight_ih_l0'],"
+        in code
+    )
+    compile(code, "lines", "exec")
     assert len(at.dataframe[0].value) == 4
     assert not [b for b in at.button if b.label == "Measure its accuracy"]
 
@@ -100,8 +107,21 @@ def test_what_is_not_recognised_is_listed_with_the_reason(started, store, tmp_pa
 def test_a_pickled_model_is_refused_in_a_sentence(started, store, tmp_path):
     torch.save(digits_net(), tmp_path / "whole.pt")
     at = uploaded([("whole.pt", (tmp_path / "whole.pt").read_bytes(), "application/octet-stream")])
-    assert "pickled Python objects" in at.warning[0].value
-    assert "model.state_dict()" in at.warning[0].value
+    assert "whole.pt: It holds a pickled Python object" in at.warning[0].value.replace("\\", "")
+    assert ".state_dict(), other_file)" in at.warning[0].value.replace("\\", "")
+
+
+def test_of_several_sets_of_weights_one_is_chosen(started, store, tmp_path):
+    torch.save({"model": digits_net(0).state_dict(), "ema": digits_net(1).state_dict()}, tmp_path / "net.pt")
+    at = uploaded([("net.pt", (tmp_path / "net.pt").read_bytes(), "application/octet-stream")])
+    choice = at.segmented_control(key="loading.part")
+    assert list(choice.options) == ["model", "ema"]
+    assert not [b for b in at.button if b.label == "Measure its accuracy"]
+    fine(choice.set_value("ema").run())
+    fine(button(at, "Measure its accuracy").click().run())
+    assert asked(started, LoadCommand).part == "ema"
+    kept = library.find(store)
+    assert kept.request.weights == external.inspect([tmp_path / "net.pt"], part="ema").digests
 
 
 def test_reading_happens_in_a_process_of_its_own(tmp_path):
@@ -109,11 +129,11 @@ def test_reading_happens_in_a_process_of_its_own(tmp_path):
     from pages.rooms.load.source import _inspected
 
     torch.save(digits_net().state_dict(), tmp_path / "net.pt")
-    inspected = _inspected.__wrapped__(((str(tmp_path / "net.pt"), 0, 0),))
+    inspected = _inspected.__wrapped__(((str(tmp_path / "net.pt"), 0, 0),), None)
     assert inspected == external.inspect([tmp_path / "net.pt"])
     (tmp_path / "net.pt").write_bytes(b"PK nothing")
-    with pytest.raises(ValueError, match=r"net\.pt: it is damaged, incomplete or no state dict"):
-        _inspected.__wrapped__(((str(tmp_path / "net.pt"), 1, 0),))
+    with pytest.raises(ValueError, match=r"net\.pt: it is damaged, incomplete or no file of PyTorch"):
+        _inspected.__wrapped__(((str(tmp_path / "net.pt"), 1, 0),), None)
 
 
 # -- a folder ---------------------------------------------------------------------------------------------
