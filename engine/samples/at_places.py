@@ -102,7 +102,7 @@ def numbers(tail: Tail, leading: Float[Tensor, "d t"], progress: Progress = sile
 
 def close_up(tail: Tail, p: int, q: int) -> CloseUp:
     """All about sample p, with partner q or −1; the tail computes in float64."""
-    rows = torch.tensor([p], device=tail.device)
+    rows = torch.tensor([p])
     here = tail.around(rows)
     factors = tail.factors(rows, False, here)
     count = min(KEPT, factors.curvature.shape[1])
@@ -172,7 +172,7 @@ def _at(tail: Tail, p: int, moved: Float[Tensor, "s e"]) -> tuple[Float[Tensor, 
     """ℓ_p and δ with the layer's outputs moved."""
     losses, deltas = [], []
     for rows in over(len(moved), min(tail.chunk, tail.at_once)):
-        index = torch.full((len(moved[rows]),), p, device=tail.device)
+        index = torch.full((len(moved[rows]),), p)
         _, shift, f = tail.forward(tail.inputs[index], moved[rows])
         targets = tail.targets[index].to(tail.device)
         slope, _ = tail.loss.derivatives(f.detach(), targets)

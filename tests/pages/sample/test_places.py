@@ -75,10 +75,20 @@ def test_a_link_names_sample_eigenvalue_and_filter(looked):
     assert weights["marker"]["color"].index(palette.MARK) == 2
 
 
-def test_a_sample_that_is_not_in_hand_is_offered(looked):
-    at = opened(PAGE, layer=PLACED, sample="50" if stiffest() != 50 else "51")
+def test_one_button_takes_a_sample_in_hand_with_those_of_the_strip(looked, monkeypatch):
+    started = []
+    monkeypatch.setattr("cache.jobs.Jobs.start", lambda self, argv, title, **more: started.append((argv, title)))
+    softest = int(np.abs(placed().kappa[:, 0]).argmin())
+    at = opened(PAGE, layer=PLACED, sample=str(softest))
     assert set(charts(at)) == {"strip", "stiffness"}
-    assert button(at, "Look closely")
+    button(at, "Look closely").click().run()
+    ((argv, title),) = started
+    assert argv[:-1] == ["samples", "--run", looked, "--epoch", "100", "--layer", PLACED, "--pairs"]
+    pairs = [tuple(map(int, words.split(":"))) for words in argv[-1].split(",")]
+    shown = decode(chart(at, "strip")["data"][0]["customdata"]).tolist()
+    missing = [pair_of(p) for p in shown if p not in (stiffest(), OTHER)]
+    assert pairs == [pair_of(softest), *missing]
+    assert title == f"{len(pairs)} samples in hand, layer conv"
 
 
 def test_numbers_and_code_of_every_figure_are_to_be_had(looked, monkeypatch):
