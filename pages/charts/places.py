@@ -37,13 +37,17 @@ def where(
     z: ndarray, shape: Sequence[int], title: str, hover: str, limit: float = 0.0, height: int = 310
 ) -> "go.Figure":
     """A number of each place: a picture where they lie in two or three axes, bars where in a row. hover: what a number
-    is; limit: the strongest colour, the largest number for 0."""
-    z, limit = z.astype(np.float32), limit or float(np.abs(z).max(initial=0.0)) or 1.0
+    is; limit: of numbers from 0 on, the strongest colour and the tallest bar; the largest number for 0."""
+    z, whole = z.astype(np.float32), [-0.02 * limit, 1.05 * limit] if limit else None
+    limit = limit or float(np.abs(z).max(initial=0.0)) or 1.0
     if len(shape) == 1:
         colours = np.where(z < 0, palette.NEGATIVE, palette.POSITIVE).tolist()
         t = np.arange(1, z.size + 1)
         bars = marks.bars(t, z, "", colours, key="places", hover=f"place %{{x}}<br>{hover}: <b>%{{y:.3g}}</b>")
-        x, y = axis("place t", showgrid=False, nticks=9), axis("", zeroline=True, zerolinecolor=palette.GRID, nticks=5)
+        x, y = (
+            axis("place t", showgrid=False, nticks=9),
+            axis("", range=whole, zeroline=True, zerolinecolor=palette.GRID, nticks=5),
+        )
         return figure([bars], layout(height, xaxis=x, yaxis=y, **titled(title)))
     *slices, rows, columns = shape
     wide = np.full((rows, prod(slices), columns + bool(slices)), np.nan, np.float32)

@@ -85,7 +85,8 @@ def looked_at(view: View, order: str, of_class: int | None) -> None:
     with right:
         panels.global_direction(view, stored, direction)
     if isinstance(stored, AtPlaces) and isinstance(one, CloseUp):
-        heading.heading("The Hessian of one filter", text.FILTER, "What is drawn")
+        what = "filter" if stored.kernel else "output"
+        heading.heading(f"The Hessian of one {what}", text.FILTER, "What is drawn")
         left, right = st.columns(2, gap="large")
         with left:
             o = panels.filter_of(view, stored, sample, one)

@@ -1,7 +1,7 @@
 """The parts of the page of one sample, each with its numbers and its code."""
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import streamlit as st
@@ -189,8 +189,9 @@ def carried(view: View, samples: AtPlaces, pictures: ndarray | None, sample: int
         (WHERE, one.shares[mode - 1], f"of κ<sub>{mode}</sub>", f"shares[{mode - 1}]"),
         (NOISE, one.gradient, "of the gradient ‖g‖²", "gradient"),
     )
-    wide = [1, 1, 1] if pictures is not None and len(samples.shape) > 1 else [1, 3, 3]
-    left, *rest = st.columns(wide, gap="medium", vertical_alignment="bottom")
+    beside = pictures is not None and len(samples.shape) > 1
+    align: Literal["bottom", "center"] = "bottom" if beside else "center"
+    left, *rest = st.columns([1, 1, 1] if beside else [1, 3, 3], gap="medium", vertical_alignment=align)
     with left:
         if pictures is None:
             st.markdown(f"**{thumbnails.answer(samples, sample)}**")

@@ -102,7 +102,7 @@ negative are the same direction; $u_m$ is drawn on the side of $v_i$.
 
 FILTER = r"""
 **One filter.** The weights of one output are a block of $h_p$ on its diagonal: how the loss of this sample bends when
-that filter alone is changed, $(h_p)_{oo} = \sum_m \kappa_m\, u_{m,o} u_{m,o}^{\mathsf T}$. The blocks of all outputs
+they alone are changed, $(h_p)_{oo} = \sum_m \kappa_m\, u_{m,o} u_{m,o}^{\mathsf T}$. The blocks of all outputs
 share the trace of $h_p$.
 """
 
@@ -146,7 +146,10 @@ def _length(samples: Table) -> str:
 
 
 def _rank(x: np.ndarray, y: np.ndarray) -> str:
-    value = spearman(x, y)
+    return _signed(spearman(x, y))
+
+
+def _signed(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
@@ -238,7 +241,7 @@ def carried(samples: AtPlaces, one: CloseUp, mode: int) -> str:
     name = "" if samples.exact else " The curvature is Gauss–Newton’s: it is not the whole Hessian here."
     return (
         f"**{half(shares)}** of {shares.size:,} places hold half of the shares of $\\kappa_{{{mode}}}$, "
-        f"{half(noise)} half of the gradient’s; the cosine of the two maps is {likeness:.2f}. "
+        f"{half(noise)} half of the gradient’s; the cosine of the two maps is {_signed(likeness)}. "
         + (f"{against} places work against the others (blue)." if against else "No place works against the others.")
         + name
     )

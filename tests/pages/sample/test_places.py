@@ -108,6 +108,8 @@ def test_tokens_are_bars_and_volumes_are_slices():
     figure = places.where(np.array([0.2, -0.1, 0.9]), (3,), "share", "share")
     assert figure.data[0].type == "bar"
     assert figure.data[0].marker.color[1] != figure.data[0].marker.color[0]
+    scaled = places.where(np.array([0.1, 0.2]), (2,), "missed", "missed", limit=4.0)
+    assert tuple(scaled.layout.yaxis.range) == (-0.08, 4.2), "two rows of bars have one scale"
     z = np.arange(24.0)
     cells = np.asarray(places.where(z, (2, 3, 4), "share", "share").data[0].z)
     np.testing.assert_array_equal(cells[:, :4], z.reshape(2, 3, 4)[0])
