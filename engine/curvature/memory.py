@@ -15,7 +15,7 @@ DENSE_LIMIT = 4096  # weights up to which the dense way is also the faster one f
 # Columns multiplied with H at a time, at most: four cost about twice as much as one, and where the factors must be made
 # anew each time they cost little.
 BLOCK, WIDE_BLOCK = 4, 16
-GRAM_LIMIT = 4  # the Gram matrix of the rows of H gives eigenvectors sooner where it has no more entries, times D
+GRAM_LIMIT = 16  # the Gram matrix of the rows of H gives eigenvectors sooner where it has no more entries, times D
 COLUMN = 6 * 8  # bytes for each number of a block, on its way through a product
 
 

@@ -11,7 +11,8 @@ On two cores of an Intel Xeon that other work had most of (times are upper bound
 ours and of eigsh untrained and after 20 epochs: 784x50 240 of 253 and 248 of 253, 784x300 148 of 128 and 144 of 128,
 conv64 200 of 202 and 204 of 202, tokens 196 of 202 and 172 of 202; residuals below 1e-5 everywhere. conv16 took 85 s
 and 2.0 GiB, conv64 43 s and 2.7 GiB. More than 1.5 times eigsh's calls are needed where eigenvalues above the last are
-there more often than a block is wide (H of linear_mse): ours looks for every copy, eigsh trusts rounding to find them.
+there more often than a block is wide (H of linear_mse; up to 2.8 times for planted ones that are there nine times):
+ours looks for every copy, eigsh trusts rounding to find them.
 
 Dense work: eight products take two thirds of the time of the moments of a 50 × 50 layer; the rest is triangles being
 formed and products being widened to float64. At several places the rows of Γ_p are formed chunk by chunk and every
