@@ -34,7 +34,7 @@ def checked(inspected: Inspection) -> Run | None:
     """The network, the data, and what it scores on them. The run once that is measured."""
     left, right = st.columns(2, gap="large")
     with left:
-        model = contents.confirmed(inspected)
+        model = contents.confirmed(inspected, _measured(inspected))
     if model is None:
         return None
     preview = summary.known(current().data)
@@ -61,6 +61,16 @@ def checked(inspected: Inspection) -> Run | None:
     _score(run, float(shares.max() / shares.sum()))
     _tries(run)
     return run
+
+
+def _measured(inspected: Inspection) -> Run | None:
+    """The run that these files were measured in, with the data as they are chosen now."""
+    try:
+        request, _ = current().run_request(inspected)
+    except ValueError:  # no network, or no list of epochs yet
+        return None
+    run = library.loaded(results.runs(), request, current().kind)
+    return run if run is not None and run.finished else None
 
 
 def known() -> None:
@@ -169,9 +179,8 @@ def _remedies(run: Run, accuracy: float, expanded: bool) -> None:
     if not trials:
         return
     better = sum(trial.accuracy > accuracy for trial in trials)
-    label = (
-        f"What commonly differs, tried on these samples: {better or 'none'} {'scores' if better == 1 else 'score'} more"
-    )
+    count = f"{better or 'none'} {'score' if better > 1 else 'scores'} more"
+    label = f"What commonly differs, tried on these samples: {count}"
     with st.expander(label, icon=":material/replay:", expanded=expanded):
         for i, trial in enumerate(trials[:TRIALS]):
             words = _WORDS.get(trial.words, trial.words)

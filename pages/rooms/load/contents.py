@@ -7,6 +7,7 @@ from engine.config.kinds import KINDS, flat, has_activation, layout, title
 from engine.config.requests import DATASETS, ModelRequest
 from engine.models import inspection
 from engine.models.inspection import Inspection
+from engine.runs.library import Run
 from engine.runs.preview import Preview
 from pages.charts import network
 from pages.data import inputs
@@ -22,8 +23,9 @@ LONG, SCROLLED = 14, 400  # rows of a table from which on it scrolls, and its he
 # -- the network ------------------------------------------------------------------------------------------
 
 
-def confirmed(inspected: Inspection) -> ModelRequest | None:
-    """The likeliest architecture with its layers, for confirmation."""
+def confirmed(inspected: Inspection, run: Run | None = None) -> ModelRequest | None:
+    """The likeliest architecture with its layers, for confirmation; of the run that it was measured in, the one
+    taken."""
     heading("The network", definitions.LOADED, "How it was recognised", level=3)
     form = current()
     if inspected.parts:
@@ -33,7 +35,7 @@ def confirmed(inspected: Inspection) -> ModelRequest | None:
             help="The file holds several sets of weights, such as those that were trained and their running average.",
             **bound("part"),
         )
-    model = form.model(inspected)
+    model = form.model(inspected) if run is None else run.request.model
     if model is None:
         if not inspected.parts or form.part is not None:
             st.warning(escaped(inspected.why), icon=":material/help:")
@@ -44,7 +46,7 @@ def confirmed(inspected: Inspection) -> ModelRequest | None:
     st.markdown(
         f"{_what(model.kind)}, {_sizes(model)}, {model.widths[-1]} classes, {inspected.parameters:,} parameters."
     )
-    if inspected.readings > 1:
+    if inspected.readings > 2 and run is None:
         st.caption(
             "Names and shapes allow other networks too, as with skip connections, another pooling or another order of "
             "the layers. Each is measured below, and the best one taken."
@@ -52,7 +54,7 @@ def confirmed(inspected: Inspection) -> ModelRequest | None:
     if inspected.aside:
         st.caption(f"Set aside, as no part of the network: {escaped(', '.join(inspected.aside))}.")
     if own:
-        studied = form.layer or inspected.studied
+        studied = form.layer or (inspected if run is None else run).studied
         Panel(
             Head("network"),
             "network",
@@ -60,7 +62,7 @@ def confirmed(inspected: Inspection) -> ModelRequest | None:
             f"The network as bars from input to classes; the layer {studied} is marked.",
             arrays=lambda: {"widths": np.array(model.widths)},
         ).show()
-    _layers(inspected)
+    _layers(inspected if run is None else run)
     _tensors(inspected)
     return model
 
@@ -88,7 +90,7 @@ def _by_hand(inspected: Inspection) -> None:
     st.caption("Nothing of your code runs in the dashboard; what is kept so appears on its pages.")
 
 
-def _layers(inspected: Inspection) -> None:
+def _layers(inspected: Inspection | Run) -> None:
     rows = ["| layer | outputs × inputs | D | |", "|:--|--:|--:|:--|"]
     for name, (width, d_in) in inspected.layers.items():
         mark = ":primary[**studied**]" if name == (current().layer or inspected.studied) else ""
