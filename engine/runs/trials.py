@@ -96,7 +96,8 @@ class Trials:
         labels = data.classes or tuple(range(count))
         for step in (1, -1) if count > 2 else (1,):
             turned = tuple(labels[(i + step) % count] for i in range(count))
-            others.append((f"labels counted from {step}", {"classes": list(turned)}, chosen, here, step))
+            words = "labels counted from 1" if step > 0 else "labels one lower"
+            others.append((words, {"classes": list(turned)}, chosen, here, step))
         tried = []
         for words, change, reading, samples, step in others:
             score = self._score(reading, samples, step)

@@ -58,7 +58,7 @@ def checked(inspected: Inspection) -> Run | None:
         _check(request, files)
         return None
     shares = np.array([preview.train[c] for c in counted], float)
-    _score(run, float(shares.max() / shares.sum()))
+    _score(run, inspected, float(shares.max() / shares.sum()))
     _tries(run)
     return run
 
@@ -138,7 +138,7 @@ def verdict(accuracy: float, guessing: float, known: float | None = None) -> tup
     )
 
 
-def _score(run: Run, guessing: float) -> None:
+def _score(run: Run, inspected: Inspection, guessing: float) -> None:
     """The accuracy of the last checkpoint in words, and the series as a curve."""
     history = run.history
     epoch, accuracy = int(history.epoch[-1]), float(history.train_accuracy[-1])
@@ -157,7 +157,7 @@ def _score(run: Run, guessing: float) -> None:
         sentence, icon=":material/check_circle:" if kind == "success" else ":material/help:"
     )
     st.caption(escaped(run.end))
-    _remedies(run, accuracy, expanded=kind != "success")
+    _remedies(run, inspected, accuracy, expanded=kind != "success")
     if len(history) > 1:
         columns = {name: getattr(history, name) for name in curves.RECORDS}
         Panel(
@@ -173,15 +173,15 @@ def _percent(value: float) -> str:
     return f"{value:.1%}" if np.isfinite(value) else "—"
 
 
-def _remedies(run: Run, accuracy: float, expanded: bool) -> None:
+def _remedies(run: Run, inspected: Inspection, accuracy: float, expanded: bool) -> None:
     """What else the weights might be, with its accuracy, the best first; a press takes it."""
     trials = sorted(run.trials, key=lambda trial: (-trial.accuracy, trial.loss))
     if not trials:
         return
-    better = sum(trial.accuracy > accuracy for trial in trials)
+    better = sum(trial.accuracy > accuracy + SHORT for trial in trials)
     count = f"{better or 'none'} {'score' if better > 1 else 'scores'} more"
     label = f"What commonly differs, tried on these samples: {count}"
-    with st.expander(label, icon=":material/replay:", expanded=expanded):
+    with st.expander(label, icon=":material/replay:", expanded=expanded), st.container(gap="xxsmall"):
         for i, trial in enumerate(trials[:TRIALS]):
             words = _WORDS.get(trial.words, trial.words)
             st.button(
@@ -193,6 +193,9 @@ def _remedies(run: Run, accuracy: float, expanded: bool) -> None:
                 help="Take this instead.",
             )
         st.caption("On at most 1,000 training samples, one thing changed at a time.")
+    if expanded and not better:
+        with st.expander("None of them? Bring it with the class it was made by", icon=":material/code:"):
+            contents.by_hand(inspected)
 
 
 _WORDS = {f"pixels {name}": f"pixels {words}" for name, words in SCALINGS.items()}

@@ -9,6 +9,7 @@ from engine.models import inspection
 from engine.models.inspection import Inspection
 from engine.runs.library import Run
 from engine.runs.preview import Preview
+from engine.units import counted
 from pages.charts import network
 from pages.data import inputs
 from pages.plot.panel import Head, Panel
@@ -39,7 +40,7 @@ def confirmed(inspected: Inspection, run: Run | None = None) -> ModelRequest | N
     if model is None:
         if not inspected.parts or form.part is not None:
             st.warning(escaped(inspected.why), icon=":material/help:")
-            _by_hand(inspected)
+            by_hand(inspected)
         _tensors(inspected)
         return None
     own = model.kind in KINDS
@@ -78,11 +79,11 @@ def _what(kind: str) -> str:
 
 def _sizes(model: ModelRequest) -> str:
     if not flat(model.kind):
-        return f"{model.widths[0]} channels"
+        return counted(model.widths[0], "channel")
     return "‑".join(map(str, model.widths)) if model.kind in KINDS else f"{model.widths[0]} inputs"
 
 
-def _by_hand(inspected: Inspection) -> None:
+def by_hand(inspected: Inspection) -> None:
     """The lines that measure a network which is not recognised."""
     form = current()
     st.markdown("**Bring it with the class it was made by.** In Python, where that is known:")

@@ -79,6 +79,8 @@ def test_a_network_that_shapes_leave_open_is_a_guess_and_another_one_a_press_awa
     first = library.find(store)
     assert "The network is a guess" in texts(at)
     assert "less than the 99.0% that you know" in at.warning[0].value
+    better = sum(t.accuracy > first.history.train_accuracy[-1] + 0.01 for t in first.trials)
+    assert bool(better) != any("MyNetwork()" in code.value for code in at.code)
     trial = next(trial for trial in first.trials if "reading" in trial.change and "softmax" not in trial.words)
     label = next(b.label for b in at.button if b.label.replace("\\", "").endswith(f": {trial.words}"))
     fine(button(at, label).click().run())
