@@ -16,7 +16,7 @@ ours looks for every copy, eigsh trusts rounding to find them.
 
 Dense work: eight products take two thirds of the time of the moments of a 50 × 50 layer; the rest is triangles being
 formed and products being widened to float64. At several places the rows of Γ_p are formed chunk by chunk and every
-moment is one product of them, lower blocks alone. Both are near their floor: what is left is memory traffic.
+moment is one product of them, lower blocks alone. How near that is to the floor was not measured.
 """
 
 import argparse

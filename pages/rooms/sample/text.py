@@ -69,8 +69,7 @@ PLACES = r"""
 **The Hessian of one sample**, $h_p = \nabla_w^2\,\ell_p$, in the weights of the studied layer. The layer computes
 $z_t = W a_t$ at every place $t$ of the sample, a position of the image or a token, so
 
-$$h_p = \sum_{t,s} M_{ts} \otimes a_t a_s^{\mathsf T},\qquad M_{ts} = \frac{\partial^2 \ell_p}{\partial z_t\,
-\partial z_s},$$
+$$h_p = \sum_{t,s} M_{ts} \otimes a_t a_s^{\mathsf T},\quad M_{ts} = \frac{\partial^2 \ell_p}{\partial z_t \partial z_s},$$
 
 with $a_t$ what reaches the place, for a convolution the patch under the filter. $H$ is the mean of all $h_p$.
 """
