@@ -69,7 +69,7 @@ PLACES = r"""
 **The Hessian of one sample**, $h_p = \nabla_w^2\,\ell_p$, in the weights of the studied layer. The layer computes
 $z_t = W a_t$ at every place $t$ of the sample, a position of the image or a token, so
 
-$$h_p = \sum_{t,s} M_{ts} \otimes a_t a_s^{\mathsf T},\quad M_{ts} = \frac{\partial^2 \ell_p}{\partial z_t \partial z_s},$$
+$$h_p = \sum_{t,s} M_{ts} \otimes a_t a_s^{\mathsf T},\quad M_{ts} = \nabla_{z_t} \nabla_{z_s} \ell_p,$$
 
 with $a_t$ what reaches the place, for a convolution the patch under the filter. $H$ is the mean of all $h_p$.
 """
@@ -85,8 +85,10 @@ SHARES = r"""
 **The share of a place in $\kappa_m$.** When the weights move along the eigenvector $u_m$, as a matrix $U$, the output
 at place $t$ moves by $U a_t$, and the gradient there by $\sum_s M_{ts} U a_s$. Exactly,
 
-$$\kappa_m = \sum_t\, (U a_t)\cdot\textstyle\sum_s M_{ts} U a_s ,\qquad
-\lVert g_p\rVert^2 = \sum_t\, \delta_t\cdot G a_t ,$$
+$$
+\kappa_m = \sum_t\, (U a_t)\cdot\textstyle\sum_s M_{ts} U a_s ,\qquad
+\lVert g_p\rVert^2 = \sum_t\, \delta_t\cdot G a_t ,
+$$
 
 with $G$ the gradient as a matrix. Each term, divided by the sum, is the share of place $t$: all shares sum to 1. Red
 places carry the curvature; at blue ones the move is undone by what other places do.
