@@ -28,7 +28,7 @@ def load(command: LoadCommand, progress: Progress) -> Recorder:
     recorder = Recorder(paths[-1].stem, model, data, loss, command.batch_size, device=command.device, files=bring)
     for i, (epoch, path) in enumerate(sorted(zip(epochs, paths, strict=True))):
         progress("measuring", i, len(paths))
-        put(_fitting(read(path, command.part).tensors, model), model)
+        put(_fitting(read(path, command.part, merged=False).tensors, model), model)
         samples = recorder.pipeline.samples(recorder.run)
         recorder.record(epoch, *measured(model, *samples, loss, recorder.pipeline.device))
     return recorder

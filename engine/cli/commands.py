@@ -254,6 +254,9 @@ def _load(command: commands.LoadCommand, session: Session) -> str:
     paths = [Path(name).expanduser().resolve() for name in command.files]
     contents = external.inspect(paths, command.request.model.activation, session.progress, command.part)
     epochs = command.epochs or files.epochs(command.files)
+    if contents.model is None and not contents.parts:
+        session.ticker.close()
+        print(inspection.lines(contents, command.files[0], command.request), flush=True)
     request, order = inspection.asked(_located(command.request), contents, epochs)
     key = pipeline.load(request, [paths[i] for i in order], command.part, command.reading)
     run = library.find(pipeline.store, key)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from engine.config import fields
 from engine.config.requests import ModelRequest, RunRequest
@@ -45,6 +46,8 @@ def lines(inspection: Inspection, file: str, request: RunRequest) -> str:
     """Python that measures a network which is not recognised, by the class it was made by."""
     matrices = [t.name.removesuffix(".weight") for t in inspection.tensors if len(t.shape) == 2]
     layer = matrices[max(len(matrices) - 2, 0)] if matrices else "fc2"
+    single = [t.name for t in inspection.tensors if len(t.shape) == 2 and t.shape[0] == 1]
+    loss = "linear_mse" if single else request.loss
     reader, load = ("torch", f"torch.load({file!r}, map_location='cpu', weights_only=True)")
     if file.endswith(".safetensors"):
         reader, load = "safetensors.torch", f"safetensors.torch.load_file({file!r})"
@@ -58,7 +61,7 @@ weights = {load}{nested}{cut if inspection.prefix else ""}
 model = MyNetwork()
 model.load_state_dict(weights)
 recorder = Recorder(
-    {file.rpartition(".")[0]!r}, model, data=(images, labels), loss={request.loss!r},
+    {Path(file).stem!r}, model, data=(images, labels), loss={loss!r},{"  # or bce, of a yes and no" * bool(single)}
     batch_size={request.training.batch_size}, layers=[{layer!r}],
 )
 recorder.record(0)"""

@@ -56,8 +56,9 @@ class Stranger:
     def __setstate__(self, _: Any) -> None: ...
 
 
-def unwrap(content: Any, part: str | None = None) -> Contents:
-    """The weights in what a file held: a state dict, also under a name. part: which, where there are several.
+def unwrap(content: Any, part: str | None = None, merged: bool = True) -> Contents:
+    """The weights in what a file held: a state dict, also under a name. part: which, where there are several;
+    merged: whether a weight that stands there as what it is made of is made one.
     ValueError: none, several, or not ordinary real tensors."""
     if isinstance(content, Stranger):
         raise ValueError(_whole(content))
@@ -94,7 +95,8 @@ def unwrap(content: Any, part: str | None = None) -> Contents:
     hints = tuple(value for value in content.values() if isinstance(value, str) and re.fullmatch(r"[\w.-]+", value))
     aside = (*strange, *beside, *outside)
     parts = tuple(sets) if len(sets) > 1 else ()
-    return Contents(_merged(_plain(tensors)), aside, parts, hints, name, prefix)
+    plain = _plain(tensors)
+    return Contents(_merged(plain) if merged else plain, aside, parts, hints, name, prefix)
 
 
 class SeveralError(ValueError):

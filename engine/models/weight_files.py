@@ -43,17 +43,18 @@ _FOREIGN = {
 }
 
 
-def read(path: Path, part: str | None = None) -> Contents:
+def read(path: Path, part: str | None = None, merged: bool = True) -> Contents:
     """The weights of one file; see `series`."""
-    with contextlib.closing(series([path], part)) as files:
+    with contextlib.closing(series([path], part, merged)) as files:
         return next(files)
 
 
-def series(paths: Sequence[Path], part: str | None = None) -> Generator[Contents, None, None]:
+def series(paths: Sequence[Path], part: str | None = None, merged: bool = True) -> Generator[Contents, None, None]:
     """The weights of each file (engine.models.state_dicts), read one after the other by one process.
 
-    part: which, where a file holds several sets of weights. ValueError: no such file, too large, damaged, or holding
-    something else; SeveralError: several sets."""
+    part: which, where a file holds several sets of weights; merged: whether a weight that is normalised or pruned is
+    made one, as a network without that needs it. ValueError: no such file, too large, damaged, or holding something
+    else; SeveralError: several sets."""
     root = Path(__file__).parents[2]
     with (
         TemporaryDirectory() as folder,
@@ -64,12 +65,14 @@ def series(paths: Sequence[Path], part: str | None = None) -> Generator[Contents
     ):  # fmt: skip
         try:
             for path in paths:
-                yield _answer(child, Path(path).absolute(), part, Path(folder) / "tensors")
+                yield _answer(child, (str(Path(path).absolute()), part, merged), Path(folder) / "tensors")
         finally:
             child.kill()
+            with contextlib.suppress(OSError):  # what it no longer reads
+                child.communicate()
 
 
-def parse(path: Path, part: str | None = None) -> Contents:
+def parse(path: Path, part: str | None = None, merged: bool = True) -> Contents:
     """As `read`, in this process."""
     path = Path(path)
     kind = _kind(path)
@@ -85,7 +88,7 @@ def parse(path: Path, part: str | None = None) -> Contents:
         check_size(path.name, sum(file.stat().st_size for file in files))
         read = [_arrays(file) if file.suffix.lower() == ".safetensors" else _unpickled(file) for file in files]
         whole = read[0] if len(files) == 1 else {name: t for shard in read for name, t in dict(shard).items()}
-        contents = unwrap(whole, part)
+        contents = unwrap(whole, part, merged)
         return replace(contents, hints=(*contents.hints, path.name))
     except SeveralError as error:
         raise SeveralError(f"{path.name}: {error}", error.parts) from error
@@ -179,20 +182,20 @@ def _unpickled(path: Path) -> Any:
 # -- the process that parses ------------------------------------------------------------------------------
 
 
-def _answer(child: "subprocess.Popen[str]", path: Path, part: str | None, tensors: Path) -> Contents:
+def _answer(child: "subprocess.Popen[str]", asked: tuple[str, str | None, bool], tensors: Path) -> Contents:
     """What the process says of one file; the arrays come in a file of their own."""
     assert child.stdin is not None, "piped"
     assert child.stdout is not None, "piped"
     timer = threading.Timer(SECONDS, child.kill)
     timer.start()
     try:
-        child.stdin.write(json.dumps([str(path), part]) + "\n")
+        child.stdin.write(json.dumps(asked) + "\n")
         child.stdin.flush()
         answer = json.loads(child.stdout.readline())
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{path.name}: reading it took more than {SECONDS} s or {_BYTES / 2**30:.0f} GB of memory, and was ended. "
-            "It may be damaged. Save the weights alone, in a smaller file."
+            f"{Path(asked[0]).name}: reading it took more than {SECONDS} s or {_BYTES / 2**30:.0f} GB of memory, and "
+            "was ended. It may be damaged. Save the weights alone, in a smaller file."
         ) from error
     finally:
         timer.cancel()
@@ -212,9 +215,9 @@ def _serve(folder: Path) -> None:
     """Parse the files named on standard input, one a line; tell of each on standard output."""
     _limit()
     for line in sys.stdin:
-        path, part = json.loads(line)
+        path, part, merged = json.loads(line)
         try:
-            contents = parse(Path(path), part)
+            contents = parse(Path(path), part, merged)
             save_file({str(i): t.clone() for i, t in enumerate(contents.tensors.values())}, folder / "tensors")
             answer = {**asdict(replace(contents, tensors={})), "tensors": list(contents.tensors)}
         except ValueError as error:

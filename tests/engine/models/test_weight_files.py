@@ -276,6 +276,8 @@ def test_weights_that_are_normalised_or_pruned_are_made_one(tmp_path: Path) -> N
         merged = read(saved(tmp_path / "net.pt", {f"fc.{name}": t for name, t in layer.state_dict().items()}))
         assert set(merged) == {"fc.weight", "fc.bias"}
         torch.testing.assert_close(x @ merged["fc.weight"].T + merged["fc.bias"], layer(x))
+        apart = parse(tmp_path / "net.pt", merged=False).tensors
+        assert apart.keys() == {f"fc.{name}" for name in layer.state_dict()}, "as the network's own class has them"
     conv = nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 3, 3))
     merged = read(saved(tmp_path / "net.pt", {f"c.{name}": t for name, t in conv.state_dict().items()}))
     torch.testing.assert_close(merged["c.weight"], conv.weight)

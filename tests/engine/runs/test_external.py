@@ -94,6 +94,22 @@ def test_what_is_not_recognised_is_listed_with_the_reason(tmp_path: Path) -> Non
         asked(RunRequest(), inspected, (0,))
 
 
+def test_one_output_is_told_the_way_by_its_own_class(tmp_path: Path, capsys) -> None:
+    net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 1))
+    torch.save({"epoch": 3, "model": {f"net.{n}": t for n, t in net.state_dict().items()}}, tmp_path / "price.pt")
+    inspected = inspect([tmp_path / "price.pt"])
+    assert "one output, as for a number or a yes and no" in inspected.why
+    text = inspection.lines(inspected, "price.pt", RunRequest())
+    assert "weights = torch.load('price.pt', map_location='cpu', weights_only=True)['model']\n" in text
+    assert "name.removeprefix('net.')" in text
+    assert "'price', model, data=(images, labels), loss='linear_mse',  # or bce" in text
+    assert "layers=['0']" in text
+    assert main(["load", str(tmp_path / "price.pt")]) == 1
+    out, err = capsys.readouterr()
+    assert "from engine import Recorder" in out
+    assert "one output" in err
+
+
 def test_files_of_different_networks_are_no_series(series: list[Path], tmp_path: Path) -> None:
     torch.save({"fc.weight": torch.ones(3, 6)}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match=r"other\.pt holds other layers than net_epoch_0\.pt"):
