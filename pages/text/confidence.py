@@ -140,6 +140,8 @@ def _samples(law: Exponent, samples: int, bootstrapped: bool = False) -> str:
 
 
 def _seeds(view: View, name: str, last: int, first: int) -> str:
+    if view.run.recorded is not None:
+        return "**Other seeds.** Run the script with another one to see the spread."
     by_seed, without = seeds(view, name, last, first)
     waiting = f" {counted(len(without), 'run')} of another seed still to be analysed at this epoch." if without else ""
     if len(by_seed) < 2:

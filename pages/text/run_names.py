@@ -21,12 +21,13 @@ def names(runs: Sequence[Run]) -> dict[str, str]:
     tells them apart: the seed, then when they were made, then the key."""
     labels = {run.key: describe(run) for run in runs}
     for more in (
-        lambda run: f"seed {run.request.seed}",
+        lambda run: "" if run.recorded is not None else f"seed {run.request.seed}",
         lambda run: time.strftime("%d %b %H:%M", time.localtime(run.created)),
         lambda run: run.key[:8],
     ):
         count = Counter(labels.values())
-        labels = {r.key: f"{labels[r.key]}, {more(r)}" if count[labels[r.key]] > 1 else labels[r.key] for r in runs}
+        several = {run.key: more(run) if count[labels[run.key]] > 1 else "" for run in runs}
+        labels = {key: ", ".join(filter(None, (labels[key], apart))) for key, apart in several.items()}
     return labels
 
 

@@ -10,7 +10,7 @@ from pages.data import results
 from pages.plot import reproduce
 from pages.publish import run_report
 from pages.state.menu import MENU
-from pages.text import run_facts, run_names
+from pages.text import confidence, run_facts, run_names
 from tests.pages.conftest import button, charts, opened, press, texts
 from tests.planted import add_samples, fill, recorded
 
@@ -110,6 +110,13 @@ def test_words_of_it(store):
     facts = run_facts.settings(run)
     assert (facts["Optimiser"], facts["Batch size B"], facts["Learning rate"]) == ("Adam", "50", "the script's own")
     assert run_facts.epochs(run) == "3 so far"
+    assert "Run the script with another" in confidence.of_view(results.view_of(run), "C", 100)
+
+
+def test_a_seed_that_nobody_knows_is_not_named(store):
+    runs = [library.find(store, recorded(store, epochs)) for epochs in ((1, 2), (1, 2, 3))]
+    assert all("seed" not in name and name.startswith("my run, ") for name in run_names.names(runs).values())
+    assert opened("pages/runs.py").dataframe[0].value["Seed"].isna().all()
 
 
 def test_code_and_report_bring_its_network(store):

@@ -64,7 +64,7 @@ def _row(run: Run) -> dict[str, object]:
         "Data": DATA.get(run.data_name, run.data_name),
         "Network": network(run.request.model),
         "Loss": run_names.loss(run.request.loss),
-        "Seed": run.request.seed,
+        "Seed": None if run.recorded is not None else run.request.seed,
         "Accuracy": run_facts.accuracy(run),
         "Course": course[:: -(-len(course) // POINTS) or 1].tolist(),
         **_exponent(run, "C", "C"),
