@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import index
 from pathlib import Path
-from typing import Any, SupportsIndex
+from typing import Any, SupportsFloat, SupportsIndex
 
 import torch
 from torch import nn
@@ -123,12 +123,12 @@ class Recorder:
     def record(
         self,
         epoch: SupportsIndex,
-        loss: float | None = None,
-        accuracy: float | None = None,
+        loss: SupportsFloat | None = None,
+        accuracy: SupportsFloat | None = None,
         *,
-        test_loss: float | None = None,
-        test_accuracy: float | None = None,
-        learning_rate: float | None = None,
+        test_loss: SupportsFloat | None = None,
+        test_accuracy: SupportsFloat | None = None,
+        learning_rate: SupportsFloat | None = None,
         layers: str | Sequence[str] | None = None,
     ) -> None:
         """Keep the weights as they are now, and analyse the layers asked for; `layers`: others this once.

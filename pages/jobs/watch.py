@@ -156,8 +156,7 @@ def progress_of(run: str) -> None:
     if own is None:
         return
     if own.recorded is not None:
-        if own.recorded.alive and not own.finished:
-            recording(run, results.store().version("runs", run))
+        follow(own)
         return
     now = [job for job in jobs().running() if job.queue and works_on(job, own)]
     if now:
@@ -174,12 +173,20 @@ def progress_of(run: str) -> None:
                 st.rerun()
 
 
+def follow(run: Run, part: str = "analyses") -> None:
+    """While a script records this run: the line that says so. The page is drawn anew whenever this part of the run
+    changes, "" being all of it."""
+    if run.recorded is not None and run.recorded.alive and not run.finished:
+        recording(run.key, part, results.store().version("runs", run.key, *filter(None, [part])))
+
+
 @st.fragment(run_every=2.0)
 @guarded
-def recording(run: str, version: str) -> None:
-    """One line while a script records this run; the page is drawn anew whenever it has."""
-    own = library.run(results.store(), run)
-    if own is None or own.recorded is None or not own.recorded.alive or version != results.store().version("runs", run):
+def recording(run: str, part: str, version: str) -> None:
+    """The line; it counts the epochs by itself."""
+    here, own = results.store(), library.run(results.store(), run)
+    ended = own is None or own.recorded is None or own.finished or not own.recorded.alive
+    if own is None or ended or version != here.version("runs", run, *filter(None, [part])):
         st.rerun()
         return
     st.caption(f":material/sensors: Its script is at work: epoch {reached(own)} is the last that it recorded.")

@@ -85,12 +85,13 @@ def test_a_run_that_is_here_is_measured_where_its_network_is(store, prepared):
     assert not [b for b in at.button if b.label == "Measure"]
 
 
-def test_it_grows_while_its_script_is_at_work(store):
+@pytest.mark.parametrize("page", ["power_law", "dynamics", "layers", "runs"])
+def test_it_grows_while_its_script_is_at_work(store, page):
     run = recorded(store)
-    at = opened("pages/power_law.py", run=run)
+    at = opened(f"pages/{page}.py", run=run)
     assert "Its script is at work: epoch 3 is the last" in texts(at)
     store.write(("runs", run), store.read("runs", run).meta | {"finished": True, "end": "Recorded: 3 epochs."})
-    assert "at work" not in texts(opened("pages/power_law.py", run=run))
+    assert "at work" not in texts(opened(f"pages/{page}.py", run=run))
 
 
 def test_a_script_that_is_gone_is_told(store):

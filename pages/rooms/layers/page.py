@@ -8,7 +8,7 @@ from engine.runs import depth
 from engine.runs.library import Run
 from pages.data import depth as kept
 from pages.data import results
-from pages.jobs import banner
+from pages.jobs import banner, watch
 from pages.rooms.layers import choice, panels, text
 from pages.rooms.layers.panels import QUANTITIES, Layers
 from pages.state import selection
@@ -27,6 +27,7 @@ def show() -> None:
         banner.nothing_yet()
         return
     _go()
+    watch.follow(run)
     studied = depth.layers_of(run)
     if not studied:
         st.info("No layer of this network can be studied: it has no linear layer or convolution of its own.")

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.data import results
-from pages.jobs import banner
+from pages.jobs import banner, watch
 from pages.rooms.runs import cards, disk_space, table
 
 
@@ -18,5 +18,6 @@ def show() -> None:
         if len(chosen) > 1:
             table.comparison(chosen)
         for run in chosen:
+            watch.follow(run, part="")
             cards.card(run, runs)
     disk_space.room()
