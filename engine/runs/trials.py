@@ -1,6 +1,7 @@
 """Which network the weights of a file belong to, where shapes leave it open: what each scores on the data."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from engine.progress import Progress
 from engine.runs.library import Trial
 
 SAMPLES, SECONDS = 1000, 60
+CHANCE = 0.05  # above guessing: less tells no network from another
 NEAR = 0.01  # accuracies this near are told apart by the loss
 
 
@@ -58,7 +60,7 @@ class Trials:
             if len(plain) > 1 and (time.monotonic() < began + SECONDS or not scores):
                 score = self._score(reading, here)
                 scores |= {} if score is None else {i: score}
-        best = _best(scores) if index is None else index
+        best = _best(plain, scores, 1 / len(here.class_names)) if index is None else index
         if not 0 <= best < len(every):
             raise ValueError(f"The shapes allow {len(every)} networks; there is no number {index}.")
         chosen = every[best]
@@ -128,10 +130,16 @@ class Trials:
         return accuracy, loss
 
 
-def _best(scores: Mapping[int, tuple[float, float]]) -> int:
-    """Among those of nearly the best accuracy the one of the lowest loss; the first where nothing was measured."""
+def _best(plain: Sequence[Reading], scores: Mapping[int, tuple[float, float]], guessing: float) -> int:
+    """Among those of nearly the best accuracy the one of the lowest loss; where none does better than guessing, of the
+    likeliest kind alone, and the first where nothing was measured."""
     top = max((accuracy for accuracy, _ in scores.values()), default=0.0)
-    near = [i for i, (accuracy, loss) in scores.items() if accuracy >= top - NEAR and loss == loss]
+    untrained = top < guessing + CHANCE
+    near = [
+        i
+        for i, (accuracy, loss) in scores.items()
+        if (plain[i].words == plain[0].words if untrained else accuracy >= top - NEAR) and math.isfinite(loss)
+    ]
     return min(near, key=lambda i: (scores[i][1], i), default=0)
 
 

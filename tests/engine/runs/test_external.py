@@ -307,6 +307,20 @@ def test_the_network_that_scores_best_is_taken_and_called_a_guess(
     assert not any(trial.words == run.request.model.kind for trial in run.trials)
 
 
+def test_where_none_does_better_than_guessing_the_likeliest_is_taken(
+    store: Store, run_request: RunRequest, tmp_path: Path
+) -> None:
+    net = Residual()
+    with torch.no_grad():
+        net.z.weight.zero_()  # names one class
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    save_file(net.state_dict(), tmp_path / "net.safetensors")
+    for name in ("net.pt", "net.safetensors"):
+        run = library.find(store, loaded(store, run_request, [tmp_path / name], (0,)))
+        assert run.request.model.kind == "mlp"
+        assert "The network is a guess" in run.end
+
+
 def test_another_network_is_taken_where_it_is_asked_for(store: Store, run_request: RunRequest, tmp_path: Path) -> None:
     torch.save(Residual().state_dict(), tmp_path / "net.pt")
     request, _ = asked(run_request, inspect([tmp_path / "net.pt"]), (0,))
