@@ -23,6 +23,7 @@ from pages.ui.guard import guarded
 
 # Each look makes the browser draw a part of the page: it takes from the cores that the worker needs.
 WATCH_SECONDS = 1.0
+FOLLOW_SECONDS = 4.0  # a script of a user's own, whose epochs take longer than a page
 # The curves grow by this many epochs at a time: each new drawing takes from the cores that the worker needs.
 STRIDE = 10
 POINTS = 300
@@ -180,7 +181,7 @@ def follow(run: Run, part: str = "analyses") -> None:
         recording(run.key, part, results.store().version("runs", run.key, *filter(None, [part])))
 
 
-@st.fragment(run_every=2.0)
+@st.fragment(run_every=FOLLOW_SECONDS)
 @guarded
 def recording(run: str, part: str, version: str) -> None:
     """The line; it counts the epochs by itself."""

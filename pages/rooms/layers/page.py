@@ -27,7 +27,7 @@ def show() -> None:
         banner.nothing_yet()
         return
     _go()
-    watch.follow(run)
+    script = st.container()
     studied = depth.layers_of(run)
     if not studied:
         st.info("No layer of this network can be studied: it has no linear layer or convolution of its own.")
@@ -49,6 +49,8 @@ def show() -> None:
         _numbers(layers)
     else:
         st.info("Press at least one layer above to see its numbers.", icon=":material/touch_app:")
+    with script:  # last: a rerun that comes before the browser has the widgets would empty them
+        watch.follow(run)
 
 
 def _numbers(layers: Layers) -> None:
