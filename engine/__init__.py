@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.curvature.analyze import analyze
-    from engine.recorder import Recorder
+    from engine.recorder import Recorder, keep
     from engine.results.analysis import Analysis
 
 __version__ = "0.1.0"
-__all__ = ["Analysis", "Recorder", "analyze"]
+__all__ = ["Analysis", "Recorder", "analyze", "keep"]
 
 
 def __getattr__(name: str) -> Any:
@@ -35,10 +35,10 @@ def __getattr__(name: str) -> Any:
         from engine.curvature.analyze import analyze  # loads torch
 
         return analyze
-    if name == "Recorder":
-        from engine.recorder import Recorder  # loads torch
+    if name in ("Recorder", "keep"):
+        from engine import recorder  # loads torch
 
-        return Recorder
+        return getattr(recorder, name)
     if name == "Analysis":
         from engine.results.analysis import Analysis  # loads NumPy
 

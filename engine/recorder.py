@@ -42,7 +42,7 @@ from engine.runs.brought import Brought, keep_samples, samples, unwrapped
 from engine.runs.library import Run, checkpoint_name
 from engine.runs.matrices import Maker
 from engine.runs.pipeline import Pipeline, drawn, settings
-from engine.runs.recorded import Optimizer, begun, ended, untouched
+from engine.runs.recorded import Optimizer, begun, by_hand, ended, untouched
 from engine.samples import collect
 from engine.units import words
 
@@ -244,6 +244,23 @@ class Recorder:
 
     def _write(self) -> None:
         self.pipeline.store.write(("runs", self.key), self._meta)
+
+
+def keep(result: Analysis, name: str, epoch: int = 0) -> str:
+    """Put an analysis made by hand among the runs, under a name; the key of its run. Its weights and samples are not
+    kept: pages show what the analysis holds."""
+    require(epoch >= 0, f"Epochs are counted from 0; {epoch} was given.")
+    pipeline, key = Pipeline(Store(), "cpu"), secrets.token_hex(8)
+    store, origin = pipeline.store, result.provenance
+    store.write(("runs", key), by_hand(origin, epoch))
+    pipeline.keep_weights(("runs", key, "checkpoints", checkpoint_name(epoch)), {"epoch": epoch}, {})
+    library.rename(store, key, name)
+    request = AnalysisRequest(
+        key, epoch, origin.layer, origin.batch_size, top_k=None if result.k == origin.dimension else result.k,
+        anchors_per_class=origin.anchors_per_class, dtype=origin.dtype, bias=origin.bias, seed=origin.seed, spectra=0,
+    )  # fmt: skip
+    pipeline.keep(library.find(store, key), request, result)
+    return key
 
 
 def _asked(data: Any) -> DataRequest | None:

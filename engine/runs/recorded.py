@@ -13,13 +13,14 @@ import torch
 from torch import nn
 
 from cache.store import Store
-from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest, to_json
+from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest, joined, to_json
 from engine.curvature.autodiff import copied
 from engine.curvature.criteria import criterion
 from engine.curvature.inputs import Inputs
 from engine.errors import require
 from engine.losses import LOSSES, OTHERS
 from engine.models.architectures import usual_layer
+from engine.results.record import Provenance
 from engine.runs.brought import Brought, Samples, parts
 from engine.runs.library import BROUGHT
 
@@ -78,6 +79,36 @@ def begun(
             "began": psutil.Process().create_time(),
         },
     }
+
+
+def by_hand(origin: Provenance, epoch: int) -> dict[str, Any]:
+    """The record of a run of which nothing is known but one analysis."""
+    names, (d_out, d_in) = joined(origin.layer), (origin.d_out, origin.d_in)
+    training = TrainingRequest(epochs=epoch, batch_size=origin.batch_size, checkpoints=(epoch,))
+    request = RunRequest(DataRequest("data of its own"), ModelRequest("network of its own", (d_in, d_out)), origin.loss,
+                         training)  # fmt: skip
+    nothing = dict.fromkeys(("test_loss", "test_accuracy", "learning_rate"))
+    measured = {"train_loss": origin.mean_loss, "train_accuracy": origin.accuracy, "seconds": origin.seconds}
+    return {
+        "request": to_json(request),
+        "fingerprint": "",
+        "data_name": "data of its own",
+        "class_names": [],
+        "samples": origin.samples,
+        "layers": dict(zip(names, origin.sizes, strict=True)),
+        "order": list(names),
+        "places": {name: origin.places for name in names},
+        "kinds": {},
+        "studied": origin.layer,
+        "device": origin.device,
+        "created": time.time(),
+        "finished": True,
+        "end": "Kept from Python.",
+        "kept": [epoch],
+        "records": [nothing | measured | {"epoch": epoch}],
+        "recorded": {"optimizer": "", "plain": True, "bring": dict.fromkeys(BROUGHT, ""), "process": os.getpid(),
+                     "began": psutil.Process().create_time()},
+    }  # fmt: skip
 
 
 def _described(optimizer: Optimizer) -> tuple[str, bool]:

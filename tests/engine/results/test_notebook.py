@@ -10,7 +10,9 @@ import safetensors.numpy
 import torch
 from torch import nn
 
-from engine import Analysis, analyze
+from cache.store import Store
+from engine import Analysis, analyze, keep
+from engine.runs import library
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +88,17 @@ def test_what_is_no_saved_analysis_is_refused(tmp_path):
             Analysis.load(file)
     with pytest.raises(ValueError, match="There is no file"):
         Analysis.load(tmp_path / "none")
+
+
+def test_kept_under_a_name_it_is_a_run_with_these_numbers(result):
+    key = keep(result, "by hand", epoch=7)
+    run = library.find(Store(), key)
+    assert (run.label, run.samples, run.checkpoints, run.studied) == ("by hand", 60, (7,), "0")
+    assert run.layers == {"0": (5, 6)}
+    assert run.history.train_loss.tolist() == [result.provenance.mean_loss]
+    (analysed,) = library.analyses(Store(), key)
+    again = library.load_analysis(Store(), key, analysed.key)
+    for name in result.names:
+        assert again.exponent(name) == result.exponent(name)
+    with pytest.raises(ValueError, match="Epochs are counted from 0; -1 was given"):
+        keep(result, "by hand", epoch=-1)
