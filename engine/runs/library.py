@@ -137,6 +137,11 @@ class Run:
         """The newest checkpoint's epoch; −1 while there is none."""
         return self.checkpoints[-1] if self.checkpoints else -1
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether nothing of it is kept but an analysis."""
+        return self.recorded is not None and not self.fingerprint
+
 
 @dataclass(frozen=True)
 class Analysed:
@@ -298,6 +303,12 @@ def chosen_epochs(words: Iterable[str], run: Run) -> tuple[int, ...]:
 def no_checkpoint(run: Run, epoch: int | str) -> str:
     """The sentence that refuses an epoch."""
     return f"Run {run.key} has no checkpoint of epoch {epoch}; it has {', '.join(map(str, run.checkpoints)) or 'none'}."
+
+
+BY_HAND = (
+    "This analysis was made by hand in Python and kept without weights and samples: what takes the network is made "
+    "there, and kept anew."
+)
 
 
 def elsewhere(run: Run) -> str:

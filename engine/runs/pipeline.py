@@ -293,6 +293,7 @@ class Pipeline:
 
     def samples(self, run: Run) -> tuple[Any, Tensor]:
         """All training samples of a run. ValueError where they have changed, or are elsewhere."""
+        require(not run.by_hand, library.BY_HAND)
         here = None if run.recorded is None else self.brought.samples or kept_samples(self.store, run)
         if here is None:
             require(run.recorded is None or "data" not in run.recorded.bring, library.elsewhere(run))

@@ -7,7 +7,7 @@ import streamlit as st
 
 from engine.config.command_line import line
 from engine.config.commands import BringingCommand
-from engine.runs.library import BROUGHT, Run
+from engine.runs.library import BROUGHT, BY_HAND, Run
 
 PLACES = {name: f"your_{name}.py:{name}" for name in BROUGHT}
 
@@ -24,6 +24,9 @@ def explain(run: Run, asked: BringingCommand, call: str) -> bool:
     typed in place of its button."""
     if run.recorded is None:
         return False
+    if run.by_hand:
+        st.info(BY_HAND, icon=":material/terminal:")
+        return True
     open_ = [PLACES[name] for name in BROUGHT if run.recorded.bring.get(name) == ""]
     where = f" with your files and functions in place of {' and '.join(open_)}" if open_ else ""
     st.info(

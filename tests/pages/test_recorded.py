@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine import analyze, keep
+from engine import Analysis, analyze, keep
 from engine.config.command_line import parse
 from engine.config.commands import COMMANDS, AnalyzeCommand, BringingCommand
 from engine.runs import library
@@ -133,10 +133,15 @@ def test_code_and_report_bring_its_network(store):
     assert "--model your_model.py:model" in run_report.html(view)
 
 
+@pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("door", DOORS)
-def test_a_result_kept_by_hand_is_on_every_page(store, started, door):
+def test_a_result_kept_by_hand_is_on_every_page(store, started, tmp_path, door, again):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3)).eval()
     result = analyze(model, torch.randn(60, 6), torch.arange(60) % 3, layer="0", batch_size=10)
-    opened(door, run=keep(result, "by hand"))
+    if again:
+        result.save(tmp_path / "kept")
+        result = Analysis.load(tmp_path / "kept")
+    at = opened(door, run=keep(result, "by hand"))
+    assert not [command for command in typed(at) if isinstance(command, BringingCommand)]
     assert not [argv for argv, _ in started if argv[0] not in ("train", "calibrate", "preview")]

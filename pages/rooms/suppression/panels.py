@@ -5,6 +5,7 @@ import streamlit as st
 
 from engine.results.power_law import Fit
 from engine.results.suppression import Spectra
+from engine.runs.library import BY_HAND
 from pages.charts.power_law import Cloud
 from pages.data.results import View
 from pages.data.suppression import Outcome
@@ -91,6 +92,9 @@ def missing(view: View) -> None:
             "layer in the menu.",
             icon=":material/layers:",
         )
+        return
+    if view.run.by_hand:
+        st.info(f"{BY_HAND} Suppression takes spectra of single samples.", icon=":material/terminal:")
         return
     others = [a.request.epoch for a in view.analysed if a.has_spectra]
     there = f" Epochs that have them: {', '.join(map(str, sorted(others)))}." if others else ""
