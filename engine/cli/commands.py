@@ -135,7 +135,8 @@ def _layers(command: commands.LayersCommand, session: Session) -> str:
     session.ticker.close()
     print(layers(costs), flush=True)
     count = units.counted(len(costs), "layer")
-    return f"{count} of run {run.key} can be studied. Analyse all: {PROGRAM} analyze --run {run.key} --layer all"
+    analyse = f"{PROGRAM} analyze --run {run.key} --layer all{library.bringing(run)}"
+    return f"{count} of run {run.key} can be studied. Analyse all: {analyse}"
 
 
 @work.register

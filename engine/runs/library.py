@@ -313,12 +313,16 @@ BY_HAND = (
 
 def elsewhere(run: Run) -> str:
     """The sentence that tells where the network of a recorded run is."""
-    bring = {} if run.recorded is None else run.recorded.bring
-    words = " ".join(f"--{name} {bring[name] or f'{name}.py:name'}" for name in BROUGHT if name in bring)
     return (
         f"Run {run.key} was trained by a script of your own: its network is there, and not in the cache. Ask the "
-        f"script's recorder, or name the files and functions that bring it: {words}."
+        f"script's recorder, or name the files and functions that bring it: {bringing(run).strip()}."
     )
+
+
+def bringing(run: Run) -> str:
+    """The options, each behind a blank, that bring what a recorded run takes from its script."""
+    bring = {} if run.recorded is None else run.recorded.bring
+    return "".join(f" --{name} {bring[name] or f'{name}.py:name'}" for name in BROUGHT if name in bring)
 
 
 def refusals(store: Store, run: str) -> tuple[str, ...]:
