@@ -40,7 +40,7 @@ def stands(page, tour, number):
         expect(part).to_have_css("outline-style", "solid")
 
 
-@pytest.mark.parametrize("id", list(TOURS))
+@pytest.mark.parametrize("id", [pytest.param(one, marks=[pytest.mark.slow] * (one != "five-minutes")) for one in TOURS])
 def test_a_tour_leads_to_its_end(looked, window, id):
     tour = TOURS[id]
     page = window(f"{looked.url}/?tour={id}&stop=1", width=1280, height=720)

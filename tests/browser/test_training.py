@@ -97,6 +97,7 @@ def test_live_curves_the_line_in_the_sidebar_and_stop_within_two_seconds(empty, 
     expect(page.get_by_role("heading", name="At work")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_killed_worker_leaves_a_sentence_and_its_log(empty, window):
     page = filled(window, empty, epochs=100_000)
     started(page)
@@ -112,6 +113,7 @@ def test_a_killed_worker_leaves_a_sentence_and_its_log(empty, window):
     expect(page.get_by_text(re.compile(r"Training: epoch \d+ of"))).to_be_visible(timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_a_job_and_its_queue_outlive_the_server(empty, window):
     page = filled(window, empty, epochs=3_000)
     started(page)
