@@ -143,6 +143,9 @@ class Recorder:
             f"Epochs are counted from 0 and rise; {epoch} was given{f' after {before[-1]}' if before else ''}. Count "
             "steps where you record within an epoch.",
         )
+        for share in (accuracy, test_accuracy):
+            require(share is None or not float(share) > 1, f"An accuracy is a share, 0 … 1; {share} was given. Divide "
+                    "percents by 100.")  # fmt: skip
         if learning_rate is None and isinstance(self.optimizer, torch.optim.Optimizer):
             learning_rate = self.optimizer.param_groups[0]["lr"]
         numbers = {

@@ -137,6 +137,8 @@ def _csv(path: Path, target: str | None) -> RawData:
         table = pandas.read_csv(path)
         if all(re.fullmatch(r"[-+\d.eE]+", str(name)) for name in table.columns):  # numbers from the first line on
             table = pandas.read_csv(path, header=None).rename(columns=str)
+        else:  # as they stand there: pandas gives a name that is there twice, or missing, one of its own
+            table.columns = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
     except Exception as error:  # a damaged or compressed file fails in many ways
         raise ValueError(f"{path.name} cannot be read as a table ({str(error).strip()}).") from error
     return _table(table, path.name, target)
@@ -157,6 +159,8 @@ def _table(table: "DataFrame", file: str, target: str | None) -> RawData:
     columns = [str(name) for name in table.columns]
     listed = ", ".join(columns[:8]) + (f", … ({len(columns)} columns)" if len(columns) > 8 else "")
     require(len(set(columns)) == len(columns), f"{file} has two columns of one name: {listed}.")
+    require("" not in columns, f"A column of {file} has no name, as the line numbers that pandas writes, which are no "
+            "features: save it with index=False, or name it.")  # fmt: skip
     table.columns = columns
     guesses = [name for name in columns if name.casefold() in TARGETS]
     column = target if target is not None else guesses[0] if len(guesses) == 1 else None
@@ -201,6 +205,9 @@ def _folder(path: Path) -> Arrays:
         names = arrays["classes"].tolist()
         unknown = files.keys() - set(names)
         require(not unknown, f"{folder.name} holds the class {', '.join(sorted(unknown))} that is not trained.")
+        bare = [name for name, images in files.items() if not images]
+        require(any(files.values()) and not bare, f"{folder.name} holds no image of {', '.join(bare) or 'any class'}: "
+                f"put some there ({', '.join(IMAGES)}), or delete the empty folder.")  # fmt: skip
         numbered = [(file, number) for number, name in enumerate(names) for file in files.get(name, [])]
         arrays[f"x_{part}"] = _images([file for file, _ in numbered])
         arrays[f"y_{part}"] = np.array([number for _, number in numbered], dtype=np.int64)
@@ -222,8 +229,9 @@ def _images(files: list[Path]) -> np.ndarray:
                 size = len(files) * image.width * image.height * 3
                 require(size <= MOST_BYTES, f"{len(files):,} images of {image.width} × {image.height} pixels are "
                         f"{size / 2**30:.1f} GiB: make them smaller.")  # fmt: skip
-                grey = image.mode in ("L", "1", "I;16", "I")
-                pictures.append(np.asarray(image.convert("L" if grey else "RGB")))
+                require(image.mode[0] not in "IF", f"{file.parent.name}/{file.name} has more than 8 bits a pixel, of "
+                        "which 255 would be the most: save it with 8, or bring the numbers as an .npz.")  # fmt: skip
+                pictures.append(np.asarray(image.convert("L" if image.mode in ("L", "1") else "RGB")))
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise ValueError(f"{file.parent.name}/{file.name} cannot be read as an image ({error}).") from error
         first = pictures[0]

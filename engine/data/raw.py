@@ -48,8 +48,7 @@ def raw_data(arrays: Mapping[str, np.ndarray], file: str, keys: Mapping[str, str
     train_x = _samples(arrays["x_train"], called["x_train"])
     test_x = _samples(arrays["x_test"], called["x_test"]) if tested else train_x[:0]
     require(len(train_x) > 0, f"{called['x_train']} is empty: training needs samples.")
-    pixels = _are_pixels(train_x) and _are_pixels(test_x)
-    if pixels:
+    if _are_pixels(train_x, test_x):
         train_x, test_x = train_x.astype(np.uint8), test_x.astype(np.uint8)
     require(
         test_x.shape[1:] == train_x.shape[1:] and (test_x.dtype == np.uint8) == (train_x.dtype == np.uint8),
@@ -63,7 +62,12 @@ def raw_data(arrays: Mapping[str, np.ndarray], file: str, keys: Mapping[str, str
                 "as many.")  # fmt: skip
     train_y, names = _classes(labels["y_train"], called["y_train"])
     highest = int(train_y.max())
-    names = _class_names(arrays["classes"], highest, file) if "classes" in arrays else names
+    if "classes" in arrays:
+        words, names = names, _class_names(arrays["classes"], highest, file)
+        if labels["y_train"].dtype.kind == "U":
+            foreign = [word for word in words if word not in names]
+            require(not foreign, f"{called['y_train']} holds the label {foreign[:1]} that classes does not name.")
+            train_y = np.array([names.index(word) for word in words])[train_y]
     test_y = _like(labels["y_test"], labels["y_train"], train_y, called["y_test"]) if tested else train_y[:0]
     require(
         int(test_y.max(initial=0)) < len(names),
@@ -82,7 +86,7 @@ def _samples(x: np.ndarray, name: str) -> np.ndarray:
     """Checked, channels last, as uint8 or float32."""
     require(x.dtype.kind in "uifb", f"{name} is {shape(x)}, not numbers: {FORMAT}.")
     require(x.ndim in (2, 3, 4) and 0 not in x.shape[1:], f"{name} has the shape {x.shape}: {FORMAT}.")
-    if x.ndim == 4 and x.shape[3] > 4 >= x.shape[1]:
+    if x.ndim == 4 and (x.shape[3] > 4 >= x.shape[1] or x.shape[1] != x.shape[2] == x.shape[3] > 1):
         x = x.transpose(0, 2, 3, 1)
     if x.dtype == np.uint8:  # a quarter of the memory
         return x
@@ -93,12 +97,12 @@ def _samples(x: np.ndarray, name: str) -> np.ndarray:
     return x
 
 
-def _are_pixels(x: np.ndarray) -> bool:
+def _are_pixels(*parts: np.ndarray) -> bool:
     """Whether these are brightnesses 0 … 255: of images whatever is whole, of features what reaches the upper half."""
-    if x.dtype == np.uint8 or not x.size:
-        return True
-    least, most = float(x.min()), float(x.max())
-    return (least >= 0 and (1 if x.ndim > 2 else PIXELS // 2) < most <= PIXELS) and bool((x == np.floor(x)).all())
+    others = [x for x in parts if x.dtype != np.uint8 and x.size]
+    least, most = min((x.min() for x in others), default=0), max((x.max() for x in others), default=PIXELS)
+    dark = 1 if parts[0].ndim > 2 else PIXELS // 2
+    return bool(least >= 0 and dark < most <= PIXELS) and all((x == np.floor(x)).all() for x in others)
 
 
 def _column(y: np.ndarray, name: str) -> np.ndarray:
@@ -145,6 +149,10 @@ def _classes(y: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
 
 def _like(y: np.ndarray, train: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
     """The same numbers for the same labels as in training."""
+    require(
+        (y.dtype.kind == "U") == (train.dtype.kind == "U"),
+        f"{name} is {shape(y)} but the training labels are {train.dtype}: label both parts alike.",
+    )
     values, first = np.unique(train, return_index=True)
     if np.array_equal(values, classes[first]):
         return y

@@ -37,13 +37,16 @@ def read(name: str, progress: Progress = silent, download: bool = False, folder:
         return mnist5k()
     if name in DATASETS:
         return torchvision_set(name, Path(folder or data_folder()), download, progress)
-    path, column = located(name, folder), name.partition("#")[2]
-    require(
-        bool(path.suffix) or path.exists(),
-        f"There is no data set {name!r}; choose one of {', '.join(DATASETS)}, or the path of your own: "
-        f"{', '.join(files.READERS)}, or a folder of images.",
-    )
-    return files.read(path, column or None)
+    try:
+        path, column = located(name, folder), name.partition("#")[2]
+        require(
+            bool(path.suffix) or path.exists(),
+            f"There is no data set {name!r}; choose one of {', '.join(DATASETS)}, or the path of your own: "
+            f"{', '.join(files.READERS)}, or a folder of images.",
+        )
+        return files.read(path, column or None)
+    except PermissionError as error:
+        raise ValueError(f"{error.filename} may not be read: change its permissions, or copy it.") from error
 
 
 def located(name: str, folder: Path | None = None) -> Path:

@@ -211,6 +211,13 @@ def test_epochs_rise(store):
         Recorder("mine", Net(), samples()).record(-1)
 
 
+def test_percents_are_no_shares(store):
+    recorder = Recorder("mine", Net(), samples())
+    with pytest.raises(ValueError, match=r"a share, 0 … 1; 98\.3 was given"):
+        recorder.record(0, accuracy=98.3)
+    assert not recorder.run.checkpoints
+
+
 class Augmented(Dataset):
     """Another picture at every look."""
 

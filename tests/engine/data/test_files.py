@@ -75,6 +75,28 @@ def test_labels_of_the_test_part_that_are_not_trained_are_refused(tmp_path):
         read(saved(tmp_path, **arrays | words))
 
 
+def test_words_are_numbered_as_the_names_of_classes_stand(tmp_path):
+    arrays, names = pixels(), np.array(["dog", "cat", "ant"])
+    words = {part: names[arrays[part]] for part in ("y_train", "y_test")}
+    found = read(saved(tmp_path, **arrays | words, classes=names))
+    np.testing.assert_array_equal(found.train_y, arrays["y_train"])
+    np.testing.assert_array_equal(found.test_y, arrays["y_test"])
+    assert found.class_names == ("dog", "cat", "ant")
+    with pytest.raises(ValueError, match=r"the label \['ant'\] that classes does not name"):
+        read(saved(tmp_path, **arrays | words, classes=np.array(["dog", "cat", "eel"])))
+
+
+def test_words_beside_numbers_are_refused(tmp_path):
+    arrays = pixels()
+    with pytest.raises(ValueError, match=r"y_test of own\.npz is .* but the training labels are int64: label both"):
+        read(saved(tmp_path, **arrays | {"y_test": arrays["y_test"].astype(str)}))
+
+
+def test_pixels_stay_so_beside_a_dark_test_part(tmp_path):
+    arrays = {name: array.astype(np.int64) for name, array in pixels().items()}
+    assert read(saved(tmp_path, **arrays | {"x_test": 0 * arrays["x_test"]})).train_x.dtype == np.uint8
+
+
 @pytest.mark.parametrize("kind", [np.int64, np.float32, np.float64, np.int16])
 def test_whole_numbers_up_to_255_are_pixels(tmp_path, kind):
     arrays = pixels(shape=(4, 4, 3))
@@ -92,8 +114,9 @@ def test_counts_and_fractions_are_no_pixels(tmp_path, x):
     assert data.train_x.max() == x.max()
 
 
-def test_channels_that_come_first_move_last(tmp_path):
-    arrays = pixels(shape=(8, 8, 3))
+@pytest.mark.parametrize("shape", [(8, 8, 3), (4, 4, 3), (4, 4, 1), (8, 8, 6)])
+def test_channels_that_come_first_move_last(tmp_path, shape):
+    arrays = pixels(shape=shape)
     first = {key: arrays[key].transpose(0, 3, 1, 2) for key in ("x_train", "x_test")}
     expected = load(DataRequest(saved(tmp_path, **arrays))).fingerprint
     assert load(DataRequest(saved(tmp_path, **arrays | first))).fingerprint == expected
@@ -206,6 +229,15 @@ def test_other_files_are_told_what_can_be_read(tmp_path):
         read("mnits")
 
 
+@pytest.mark.parametrize(
+    ("head", "words"), [("a,label,label", "two columns of one name: a, label, label"), (",a,label", "has no name")]
+)
+def test_columns_that_pandas_would_name_itself_are_refused(tmp_path, head, words):
+    (tmp_path / "t.csv").write_text(f"{head}\n" + "".join(f"{i},{i % 2},{i % 2}\n" for i in range(4)))
+    with pytest.raises(ValueError, match=words):
+        read(str(tmp_path / "t.csv#label"))
+
+
 # -- images ---------------------------------------------------------------------------------------------
 
 
@@ -238,6 +270,19 @@ def test_folders_to_train_with_and_to_test_on(tmp_path, test):
     found = read(str(tmp_path))
     np.testing.assert_array_equal(found.test_x, np.stack([a for (part, *_), a in arrays.items() if part == test]))
     assert len(found.train_x) == 6
+
+
+def test_folders_without_images_and_images_of_many_bits_are_refused(tmp_path):
+    folders(tmp_path, ("train",))
+    (tmp_path / "test").mkdir()
+    with pytest.raises(ValueError, match="test holds no image of any class"):
+        read(str(tmp_path))
+    (tmp_path / "train" / "eels").mkdir()
+    with pytest.raises(ValueError, match="train holds no image of eels"):
+        read(str(tmp_path))
+    Image.fromarray(np.full((5, 6), 1000, np.uint16)).save(tmp_path / "train" / "eels" / "0.png")
+    with pytest.raises(ValueError, match=r"eels/0\.png has more than 8 bits a pixel"):
+        read(str(tmp_path / "train"))
 
 
 def test_wrong_folders_are_told_in_a_sentence(tmp_path):
