@@ -74,6 +74,8 @@ def test_what_takes_the_network_again_is_brought_it(store, files, capsys):
     assert main(["load", str(files / "net_epoch_5.pt"), *bring(files)]) == 0
     (run,) = library.runs(store)
     assert f"--model {files}/mynet.py:build" in capsys.readouterr().err  # the next command, as it is typed
+    assert main(["layers", "--run", run.key]) == 0
+    assert f"--layer all --model {files}/mynet.py:build --data" in capsys.readouterr().err
     assert main(["analyze", "--run", run.key, "--layer", "5"]) == 1
     assert "was trained by a script of your own" in capsys.readouterr().err
     assert main(["analyze", "--run", run.key, "--layer", "5", *bring(files)]) == 0
