@@ -39,6 +39,7 @@ def press(page, name):
     page.get_by_role("button", name=name, exact=True).click()
 
 
+@pytest.mark.slow
 def test_a_film_moves_rests_and_is_steered(planted, window):
     page, store = window(f"{planted.url}/film", height=720, width=1280), Store(planted.cache)
     expect(page.get_by_role("heading", name="Watch it learn")).to_be_visible()

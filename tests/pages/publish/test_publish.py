@@ -167,6 +167,7 @@ def test_without_a_table_or_a_measured_cell_there_is_one_sentence(tmp_path, caps
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_figures_become_files(store, swept, tmp_path):
     if find_chromium() is None:
         pytest.skip("no Chromium")
