@@ -258,11 +258,12 @@ def keep(result: Analysis, name: str, epoch: int = 0) -> str:
     store.write(("runs", key), by_hand(origin, epoch))
     pipeline.keep_weights(("runs", key, "checkpoints", checkpoint_name(epoch)), {"epoch": epoch}, {})
     library.rename(store, key, name)
+    curvature = AnalysisRequest.curvature if origin.exact else "gauss-newton"
     spectra = 0 if origin.shapes or (result.source is None and result.spectra is None) else AnalysisRequest.spectra
     request = AnalysisRequest(
         key, epoch, origin.layer, origin.batch_size, top_k=None if result.k == origin.dimension else result.k,
         anchors_per_class=origin.anchors_per_class, dtype=origin.dtype, bias=origin.bias, seed=origin.seed,
-        spectra=spectra,
+        curvature=curvature, spectra=spectra,
     )  # fmt: skip
     pipeline.keep(library.find(store, key), request, result)
     return key

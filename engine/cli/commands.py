@@ -336,8 +336,10 @@ def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Sessio
 def _located(request: RunRequest) -> RunRequest:
     """A file's path made absolute: the run is found again from any folder. A file of the data folder keeps its
     bare name: the run is the same on any computer."""
-    name, mark, column = request.data.name.partition("#")
+    from engine.data.sources import split  # loads NumPy
+
+    name, column = split(request.data.name)
     path = Path(name).expanduser()
     if name in DATASETS or (path.name == name and not path.exists()):
         return request
-    return replace(request, data=replace(request.data, name=f"{path.resolve()}{mark}{column}"))
+    return replace(request, data=replace(request.data, name=f"{path.resolve()}{'#' * bool(column)}{column}"))

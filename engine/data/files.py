@@ -43,6 +43,7 @@ BESIDE = (("x", "y"), ("images", "labels"), ("data", "labels"), ("data", "target
 # Columns that hold the class where none is named.
 TARGETS = ("label", "labels", "target", "class", "classes", "y", "species")
 TRAIN, TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
+TABLES = (".csv", ".csv.gz", ".parquet")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 MOST_BYTES = 4 << 30
 
@@ -135,13 +136,21 @@ def _csv(path: Path, target: str | None) -> RawData:
 
     try:
         table = pandas.read_csv(path)
-        if all(re.fullmatch(r"[-+\d.eE]+", str(name)) for name in table.columns):  # numbers from the first line on
+        if _is_sample([str(name) for name in table.columns]):  # from the first line on
             table = pandas.read_csv(path, header=None).rename(columns=str)
         else:  # as they stand there: pandas gives a name that is there twice, or missing, one of its own
             table.columns = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
     except Exception as error:  # a damaged or compressed file fails in many ways
         raise ValueError(f"{path.name} cannot be read as a table ({str(error).strip()}).") from error
     return _table(table, path.name, target)
+
+
+def _is_sample(names: list[str]) -> bool:
+    """Whether a first line is a sample rather than the names of columns: numbers, and a word for its class at most, but
+    not 0, 1, 2 …, which are names too."""
+    numbers = [name for name in names if re.fullmatch(r"[-+]?\d*\.?\d+([eE][-+]?\d+)?(\.\d+)?", name)]
+    counted = len(numbers) > 1 and numbers == [str(i) for i in range(len(numbers))]
+    return len(numbers) >= max(len(names) - 1, 1) and not counted
 
 
 def _parquet(path: Path, target: str | None) -> RawData:
@@ -177,7 +186,8 @@ def _table(table: "DataFrame", file: str, target: str | None) -> RawData:
     x = features.to_numpy()
     side = round(x.shape[1] ** 0.5)
     if side * side == x.shape[1] and all(re.fullmatch(r"pixel.?\d+|\d+x\d+", name, re.I) for name in features.columns):
-        x = x.reshape(-1, side, side)
+        places = [[int(number) for number in re.findall(r"\d+", name)] for name in features.columns]
+        x = x[:, sorted(range(len(places)), key=places.__getitem__)].reshape(-1, side, side)
     words = labels.dtype.kind not in "uifb"
     y = labels.astype(str).to_numpy(dtype=np.str_) if words else labels.to_numpy()
     return raw_data({"x_train": x, "y_train": y}, file, {"y_train": f"column {column}"})

@@ -50,6 +50,8 @@ def raw_data(arrays: Mapping[str, np.ndarray], file: str, keys: Mapping[str, str
     require(len(train_x) > 0, f"{called['x_train']} is empty: training needs samples.")
     if _are_pixels(train_x, test_x):
         train_x, test_x = train_x.astype(np.uint8), test_x.astype(np.uint8)
+    elif max(train_x.max(), test_x.max(initial=0)) <= 1:  # 0 and 1 in bytes are no brightnesses
+        train_x, test_x = train_x.astype(np.float32), test_x.astype(np.float32)
     require(
         test_x.shape[1:] == train_x.shape[1:] and (test_x.dtype == np.uint8) == (train_x.dtype == np.uint8),
         f"{called['x_test']} is {shape(test_x)} but x_train is {shape(train_x)}: a sample must look the same in both.",
@@ -60,7 +62,8 @@ def raw_data(arrays: Mapping[str, np.ndarray], file: str, keys: Mapping[str, str
         count, name = len(labels[part]), called[part].removesuffix(f" of {file}")
         require(len(x) == count, f"{called['x' + part[1:]]} has {len(x):,} samples but {name} {count:,}: they must be "
                 "as many.")  # fmt: skip
-    train_y, names = _classes(labels["y_train"], called["y_train"])
+    hot = arrays["y_train"].ndim == 2 and arrays["y_train"].shape[1] > 1
+    train_y, names = _classes(labels["y_train"], called["y_train"], hot)
     highest = int(train_y.max())
     if "classes" in arrays:
         words, names = names, _class_names(arrays["classes"], highest, file)
@@ -98,11 +101,18 @@ def _samples(x: np.ndarray, name: str) -> np.ndarray:
 
 
 def _are_pixels(*parts: np.ndarray) -> bool:
-    """Whether these are brightnesses 0 … 255: of images whatever is whole, of features what reaches the upper half."""
+    """Whether these are brightnesses 0 … 255: of images whatever is whole, of features what reaches the upper half; but
+    not where all are 0 or 1. ValueError for images of whole numbers above 255."""
+    if max((x.max() for x in parts if x.size), default=0) <= 1:
+        return False
     others = [x for x in parts if x.dtype != np.uint8 and x.size]
     least, most = min((x.min() for x in others), default=0), max((x.max() for x in others), default=PIXELS)
-    dark = 1 if parts[0].ndim > 2 else PIXELS // 2
-    return bool(least >= 0 and dark < most <= PIXELS) and all((x == np.floor(x)).all() for x in others)
+    images, whole = parts[0].ndim > 2, all((x == np.floor(x)).all() for x in others)
+    require(
+        not (images and whole and least >= 0 and most > PIXELS),
+        f"The pixels are whole numbers up to {most:g}: divide them by the largest there can be, such as 65,535.",
+    )
+    return bool(least >= 0 and (1 if images else PIXELS // 2) < most <= PIXELS) and whole
 
 
 def _column(y: np.ndarray, name: str) -> np.ndarray:
@@ -130,9 +140,9 @@ def _column(y: np.ndarray, name: str) -> np.ndarray:
     return whole
 
 
-def _classes(y: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def _classes(y: np.ndarray, name: str, places: bool) -> tuple[np.ndarray, tuple[str, ...]]:
     """Classes from 0 on, and their names: words in the order of the alphabet, −1 and 1, and 1 … K by what they are
-    called."""
+    called. places: they are those of the ones in one-hot rows, and already counted from 0."""
     values = np.unique(y)
     least, highest = (0, 0) if y.dtype.kind == "U" else (int(y.min()), int(y.max()))
     require(least >= 0 or values.tolist() == [-1, 1], f"{name} holds the negative label {least}: labels are 0, 1, …")
@@ -142,7 +152,7 @@ def _classes(y: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
         if y.dtype.kind != "U"
         else f"{name} holds {len(values):,} different words: these are no classes.",
     )
-    if y.dtype.kind == "U" or least < 0 or (least == 1 and len(values) == highest):
+    if y.dtype.kind == "U" or least < 0 or (least == 1 and len(values) == highest and not places):
         return np.searchsorted(values, y), tuple(str(value) for value in values)
     return y, tuple(str(i) for i in range(highest + 1))
 

@@ -38,7 +38,7 @@ def read(name: str, progress: Progress = silent, download: bool = False, folder:
     if name in DATASETS:
         return torchvision_set(name, Path(folder or data_folder()), download, progress)
     try:
-        path, column = located(name, folder), name.partition("#")[2]
+        path, column = located(name, folder), split(name)[1]
         require(
             bool(path.suffix) or path.exists(),
             f"There is no data set {name!r}; choose one of {', '.join(DATASETS)}, or the path of your own: "
@@ -49,11 +49,17 @@ def read(name: str, progress: Progress = silent, download: bool = False, folder:
         raise ValueError(f"{error.filename} may not be read: change its permissions, or copy it.") from error
 
 
+def split(name: str) -> tuple[str, str]:
+    """The path in a name of one's own data, and the column behind its #, empty where there is none."""
+    path, mark, column = name.rpartition("#")
+    return (path, column) if mark and path.lower().endswith(files.TABLES) else (name, "")
+
+
 def located(name: str, folder: Path | None = None) -> Path:
     """The file or folder that a name of one's own data means: a bare name that is not in the current folder is sought
     in the data folder, so that a request can name it without saying whose computer it is on. What stands behind a # is
     the column of a table."""
-    plain = name.partition("#")[0]
+    plain = split(name)[0]
     path = Path(plain).expanduser()
     shared = Path(folder or data_folder()) / path
     return shared if path.name == plain and not path.exists() and shared.exists() else path

@@ -86,7 +86,10 @@ def unwrap(content: Any, part: str | None = None, merged: bool = True) -> Conten
     packed = [n for n in strange if n.endswith("_packed_params")]
     require(not packed, _INT8.format(*packed[:1] or ("",)))
     tensors = {str(n): t for n, t in state.items() if isinstance(t, Tensor) and not _DROPPED.fullmatch(str(n))}
-    beside = [n for n in tensors if _BESIDE.match(_short(n, tensors))]
+    # A layer may be called f1 or acc: one with a matrix of weights is no metric.
+    shorts = {n: _short(n, tensors) for n in tensors}
+    layers = {s.removesuffix(".weight") for n, s in shorts.items() if s.endswith(".weight") and tensors[n].ndim > 1}
+    beside = [n for n, s in shorts.items() if _BESIDE.match(s) and s.partition(".")[0] not in layers]
     tensors = {n: t for n, t in tensors.items() if n not in beside}
     require(bool(tensors), f"The file holds no weights. {SAVE}")
     prefix = ""

@@ -358,3 +358,47 @@ def test_a_channel_has_its_own(tmp_path):
 def test_scalings_that_do_not_fit_are_refused(tmp_path, scaling, words):
     with pytest.raises(ValueError, match=re.escape(words)):
         load(DataRequest(saved(tmp_path, **pixels()), scaling=scaling))
+
+
+# -- not taken for what they are not --------------------------------------------------------------------
+
+
+def test_zeros_and_ones_are_no_pixels_and_large_whole_numbers_are_asked_about(tmp_path):
+    arrays = pixels()
+    dark = {key: arrays[key] % 2 for key in ("x_train", "x_test")}
+    assert load(DataRequest(saved(tmp_path, **arrays | dark))).train_x.max() == 1
+    deep = {key: arrays[key].astype(np.uint16) * 200 for key in ("x_train", "x_test")}
+    with pytest.raises(ValueError, match=r"whole numbers up to .*: divide them"):
+        load(DataRequest(saved(tmp_path, **arrays | deep)))
+
+
+def test_a_column_without_a_one_stays_a_class(tmp_path):
+    arrays = pixels(classes=2)
+    hot = {part: np.eye(3)[arrays[part] + 1] for part in ("y_train", "y_test")}
+    changed = read(saved(tmp_path, **arrays | hot))
+    np.testing.assert_array_equal(changed.train_y, arrays["y_train"] + 1)
+    np.testing.assert_array_equal(changed.test_y, arrays["y_test"] + 1)
+
+
+def test_a_first_line_that_is_a_sample_is_kept(tmp_path):
+    (tmp_path / "iris.data.csv").write_text("5.1,3.5,setosa\n4.9,3.0,setosa\n6.3,2.5,virginica\n")
+    found = read(str(tmp_path / "iris.data.csv#2"))
+    assert found.train_x.shape == (3, 2)
+    assert found.class_names == ("setosa", "virginica")
+    (tmp_path / "named.csv").write_text("0,1,label\n4.9,3.0,a\n6.3,2.5,b\n")
+    assert read(str(tmp_path / "named.csv")).train_x.shape == (2, 2)
+
+
+def test_pixels_are_placed_by_their_numbers(tmp_path):
+    values = np.arange(9) * 20
+    order = [0, 1, 8, 2, 3, 4, 5, 6, 7]
+    frame = pd.DataFrame([values[order]] * 2, columns=[f"pixel{i}" for i in order]).assign(label=["a", "b"])
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    np.testing.assert_array_equal(read(str(tmp_path / "p.csv")).train_x[0].ravel(), values)
+
+
+def test_a_mark_in_a_name_of_its_own_is_no_column(tmp_path):
+    Path(tmp_path / "a#b").mkdir()
+    assert len(read(saved(tmp_path / "a#b", **pixels())).train_x) == 12
+    table().to_csv(tmp_path / "a#b" / "t.csv", index=False)
+    assert read(str(tmp_path / "a#b" / "t.csv#label")).class_names == ("x", "y", "z")

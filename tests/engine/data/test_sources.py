@@ -40,7 +40,7 @@ WRONG = {
     "cubes": (lambda a: a.update(y_train=np.zeros((12, 1, 1))), r"y_train .* shape \(12, 1, 1\): one label per sample"),
     "text labels": (
         lambda a: a.update(y_train=np.array(["a"] * 12)),
-        "y_test .* label .0. that is not trained",
+        "y_test .* int64 but the training labels are",
     ),
     "fractions": (
         lambda a: a.update(y_train=np.arange(12) / 2),

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from engine.models import files, weight_files
-from engine.models.state_dicts import SeveralError
+from engine.models.state_dicts import SeveralError, unwrap
 from engine.models.weight_files import digest, parse, series
 
 STATE = {"fc1.weight": torch.arange(12.0).reshape(4, 3), "fc1.bias": torch.ones(4), "fc2.weight": torch.ones(2, 4)}
@@ -383,3 +383,12 @@ def test_the_digest_is_of_the_tensors_not_of_the_file(tmp_path: Path) -> None:
 )
 def test_any_change_changes_the_digest(change) -> None:
     assert digest(change(dict(STATE))) != digest(STATE)
+
+
+def test_a_layer_called_as_a_metric_is_a_layer():
+    layers = {
+        f"f{i}.{kind}": torch.zeros(shape) for i in (1, 2) for kind, shape in (("weight", (4, 4)), ("bias", (4,)))
+    }
+    contents = unwrap(layers | {"criterion.weight": torch.ones(4), "acc.correct": torch.zeros(())})
+    assert set(contents.tensors) == set(layers)
+    assert set(contents.aside) == {"criterion.weight", "acc.correct"}
