@@ -19,8 +19,8 @@ from engine.curvature.verify import verify
 from engine.losses import LOSSES, OTHERS, cross_entropy, logistic, lookup
 from engine.results.record import Provenance
 from tests.reference import twins
-from tests.reference.cases import GIVEN
-from tests.reference.cases import given as given_case
+from tests.reference.given import GIVEN
+from tests.reference.given import given as given_case
 
 WEIGHTS = (0.5, 2.0, 1.5)
 double = torch.float64
