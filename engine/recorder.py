@@ -12,6 +12,7 @@ made from its factors by a process of its own (engine.runs.matrices), which need
 
 import os
 import secrets
+import sys
 import time
 import warnings
 import weakref
@@ -44,7 +45,7 @@ from engine.runs.matrices import Maker
 from engine.runs.pipeline import Pipeline, drawn, settings
 from engine.runs.recorded import Optimizer, begun, by_hand, ended, untouched
 from engine.samples import collect
-from engine.units import words
+from engine.units import counted, words
 
 # Factors above it are not handed over: the script makes the matrices itself, and waits.
 HANDED_BYTES = 2**30
@@ -170,6 +171,9 @@ class Recorder:
 
     def close(self) -> None:
         """Wait for the matrices that are still being made, and say that the training has ended."""
+        if self._maker.alive and self._maker.waiting:
+            waiting = counted(len(self._maker.waiting), "analysis", "analyses")
+            print(f"Waiting for the matrices of {waiting}; all else is kept already.", file=sys.stderr)
         self._maker.finish()
         self._end()
 

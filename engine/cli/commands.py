@@ -16,7 +16,7 @@ from engine import units
 from engine.cli.console import Ticker, checked, expected, grid, layers, table, trials
 from engine.config import commands
 from engine.config.command_line import line
-from engine.config.manual import PROGRAM
+from engine.config.manual import DASHBOARD, PROGRAM
 from engine.config.requests import DATASETS, AnalysisRequest, RunRequest
 from engine.errors import require
 from engine.models import files, inspection
@@ -208,7 +208,7 @@ def _look(
         session.finished = f"{i + 1} of {len(chosen)} checkpoints of run {run.key} are looked at sample by sample."
     session.stage = ""
     scope = f"{len(samples):,} samples of epoch{'s' * (len(chosen) > 1)} {', '.join(map(str, chosen))} of run {run.key}"
-    return f"Done: {scope}, layer {samples.layer}. See them in the dashboard: streamlit run app.py"
+    return f"Done: {scope}, layer {samples.layer}. See them in the dashboard: {DASHBOARD}"
 
 
 @work.register
@@ -330,7 +330,7 @@ def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Sessio
     sentences = (f"{sentence} (epochs {', '.join(map(str, epochs))})" for sentence, epochs in refusals.items())
     require(not refusals, " ".join([session.finished or f"No layer of run {requests[0].run} is analysed.", *sentences]))
     what = "1 analysis" if len(requests) == 1 else f"{len(requests)} analyses"
-    return f"Done: {what} of run {requests[0].run}. See them in the dashboard: streamlit run app.py"
+    return f"Done: {what} of run {requests[0].run}. See them in the dashboard: {DASHBOARD}"
 
 
 def _located(request: RunRequest) -> RunRequest:

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 PROGRAM = "gammascope" if Path(sys.argv[0]).stem == "gammascope" else "python -m engine"
+DASHBOARD = "gammascope" if PROGRAM == "gammascope" else "streamlit run app.py"
 
 ABOUT = """\
 Gammascope without the dashboard: train a small network with SGD, then see how the covariance C of its

@@ -382,3 +382,11 @@ def test_a_script_that_is_killed_keeps_what_it_recorded(tmp_path):
             break
         signal.sigtimedwait([], 0.1)
     assert len(library.analyses(store, run.key)) == 1
+
+
+def test_a_script_that_waits_for_matrices_says_so(capsys):
+    recorder = Recorder("mine", Net().eval(), samples(), batch_size=10, layers=["fc1"], **QUICK)
+    recorder.record(1)
+    recorder.close()  # a process takes longer to begin than a line
+    assert "Waiting for the matrices of 1 analysis" in capsys.readouterr().err
+    assert library.analyses(Store(), recorder.key)
