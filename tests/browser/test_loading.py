@@ -40,6 +40,7 @@ def checkpoints(tmp_path):
     return paths, accuracy
 
 
+@pytest.mark.slow
 def test_a_checkpoint_saved_by_plain_pytorch_comes_to_its_figures(planted, window, checkpoints):
     paths, accuracy = checkpoints
     page = window(f"{planted.url}/load", height=1400)

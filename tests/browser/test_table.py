@@ -26,6 +26,7 @@ vary = { classes = [3], loss = ["ce", "mse"] }
 """
 
 
+@pytest.mark.slow
 def test_a_grid_fills_to_the_end_and_leads_to_its_power_laws(empty, window):
     page = window(f"{empty.url}/table", height=1300)
     expect(page.locator(".gs-waiting")).to_have_count(8)

@@ -52,6 +52,7 @@ def test_a_tour_leads_to_its_end(looked, window, id):
     expect(page).not_to_have_url(re.compile("tour="))
 
 
+@pytest.mark.slow
 def test_presenting_hides_the_controls_and_keys_lead_on(looked, window):
     tour = TOURS["five-minutes"]
     page = window(f"{looked.url}/power_law?tour=five-minutes&stop=4", width=1280, height=720)

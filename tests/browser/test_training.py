@@ -68,6 +68,7 @@ def test_from_the_form_to_the_figures(empty, window):
     assert "epoch\u00a030" in page.inner_text("[data-testid=stMain]")
 
 
+@pytest.mark.slow
 def test_live_curves_the_line_in_the_sidebar_and_stop_within_two_seconds(empty, window):
     page = filled(window, empty, epochs=100_000)
     started(page)
