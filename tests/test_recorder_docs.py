@@ -3,6 +3,7 @@
 import ast
 from types import SimpleNamespace
 
+import pytest
 import torch
 from torch import nn
 
@@ -12,6 +13,7 @@ from tests.test_docs import ROOT, blocks
 DOCS = ROOT / "docs"
 
 
+@pytest.mark.slow
 def test_the_page_does_what_it_says(store):
     names: dict[str, object] = {}
     for block in blocks(DOCS / "recorder.md", "python"):

@@ -11,6 +11,7 @@ from tests.browser.conftest import settle
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.slow
 def test_keys_walk_from_a_sample_to_its_partner_and_a_click_takes_another(looked, window):
     page = window(f"{looked.url}/duality?sample=3", width=1280, height=720)
     settle(page)

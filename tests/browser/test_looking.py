@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 PAGES = ("", "commutativity", "power_law")
 
 
+@pytest.mark.slow
 def test_a_selection_goes_along_to_other_pages_and_through_a_copied_link(planted, window):
     page = window(f"{planted.url}/commutativity?epoch=10&matrix=C_awd&k=40")
     settle(page)

@@ -112,6 +112,7 @@ def test_the_numbers_of_a_figure_are_those_of_the_engine(planted, window):
     np.testing.assert_allclose(table["R_real[1]"], analysis.correlation("C", 40)[:, 0])
 
 
+@pytest.mark.slow
 def test_large_type_enlarges_letters_and_figures(planted, window):
     page = window(f"{planted.url}/power_law")
     settle(page)

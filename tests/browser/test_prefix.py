@@ -31,6 +31,7 @@ def test_figures_and_the_menu_work_and_nothing_is_asked_for_elsewhere(below, win
     assert [url for url in asked if url.startswith("http") and not url.startswith(below.url)] == []
 
 
+@pytest.mark.slow
 def test_a_figure_without_its_library_says_so_and_is_drawn_once_there_is_one(below, window):
     page = window("about:blank")
     page.route("**/plotly.min.js*", lambda route: route.abort())

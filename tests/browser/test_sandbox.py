@@ -18,6 +18,7 @@ def trace(page, key, meta, where="true"):
     return page.wait_for_function(points).json_value()
 
 
+@pytest.mark.slow
 def test_keys_move_the_sandbox_up_the_map_and_the_proof_shows_its_bounds(planted, window):
     page = window(f"{planted.url}/sandbox?correlation=0.5", width=1280, height=720)
     settle(page)

@@ -24,6 +24,7 @@ def area(page, key):
     return figure(page, key).locator(".nsewdrag").first
 
 
+@pytest.mark.slow
 def test_a_thumbnail_a_bar_and_a_direction_are_chosen_by_a_click(looked, window):
     page = window(f"{looked.url}/sample?epoch=10", width=1280, height=720)
     strip = figure(page, "strip")
