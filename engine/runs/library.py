@@ -6,6 +6,7 @@ give to them are written here.
 
 import dataclasses
 import math
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,7 @@ CHECK = "check"
 _AS_WRITTEN = ("fingerprint", "data_name", "samples", "device", "created", "finished", "end")
 PAPERS = ("mlp", "cnn")
 BROUGHT = ("model", "data", "loss")  # what a command may have to be given for a recorded run
+PLACES = {name: f"your_{name}.py:{name}" for name in BROUGHT}  # shown where its script did not say
 LEADING = 100  # directions of a larger layer that are analysed unasked
 # Characters of a name: what a menu shows in one line.
 LABEL_LENGTH = 60
@@ -141,6 +143,17 @@ class Run:
     def by_hand(self) -> bool:
         """Whether nothing of it is kept but an analysis."""
         return self.recorded is not None and not self.fingerprint
+
+    @property
+    def growing(self) -> bool:
+        """Whether a script is at work that records it."""
+        return self.recorded is not None and self.recorded.alive and not self.finished
+
+    @property
+    def bring(self) -> dict[str, Any]:
+        """What a command on it must be given: file.py:name each, that of PLACES where its script did not say."""
+        bring = {} if self.recorded is None else self.recorded.bring
+        return {name: bring[name] or PLACES[name] for name in BROUGHT if name in bring}
 
 
 @dataclass(frozen=True)
@@ -321,8 +334,7 @@ def elsewhere(run: Run) -> str:
 
 def bringing(run: Run) -> str:
     """The options, each behind a blank, that bring what a recorded run takes from its script."""
-    bring = {} if run.recorded is None else run.recorded.bring
-    return "".join(f" --{name} {bring[name] or f'{name}.py:name'}" for name in BROUGHT if name in bring)
+    return "".join(f" --{name} {shlex.quote(word)}" for name, word in run.bring.items())
 
 
 def refusals(store: Store, run: str) -> tuple[str, ...]:

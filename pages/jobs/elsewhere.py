@@ -1,22 +1,17 @@
 """Runs that a script of the user's own trained: their network is there, and the command that brings it is shown."""
 
 from dataclasses import replace
-from typing import Any
 
 import streamlit as st
 
 from engine.config.command_line import line
 from engine.config.commands import BringingCommand
-from engine.runs.library import BROUGHT, BY_HAND, Run
-
-PLACES = {name: f"your_{name}.py:{name}" for name in BROUGHT}
+from engine.runs.library import BY_HAND, PLACES, Run
 
 
 def command(run: Run, asked: BringingCommand) -> str:
     """A command on a run as it is typed, with what it must be given for a recorded one."""
-    bring = {} if run.recorded is None else run.recorded.bring
-    given: dict[str, Any] = {name: word or PLACES[name] for name, word in bring.items()}
-    return line(replace(asked, **given))
+    return line(replace(asked, **run.bring))
 
 
 def explain(run: Run, asked: BringingCommand, call: str) -> bool:
@@ -27,7 +22,7 @@ def explain(run: Run, asked: BringingCommand, call: str) -> bool:
     if run.by_hand:
         st.info(BY_HAND, icon=":material/terminal:")
         return True
-    open_ = [PLACES[name] for name in BROUGHT if run.recorded.bring.get(name) == ""]
+    open_ = [word for word in run.bring.values() if word in PLACES.values()]
     where = f" with your files and functions in place of {' and '.join(open_)}" if open_ else ""
     st.info(
         f"This run was trained by a script of your own, and its network is there. In the script, `recorder.{call}`; or "

@@ -177,7 +177,7 @@ def progress_of(run: str) -> None:
 def follow(run: Run, part: str = "analyses") -> None:
     """While a script records this run: the line that says so. The page is drawn anew whenever this part of the run
     changes, "" being all of it."""
-    if run.recorded is not None and run.recorded.alive and not run.finished:
+    if run.growing:
         recording(run.key, part, results.store().version("runs", run.key, *filter(None, [part])))
 
 
@@ -186,8 +186,7 @@ def follow(run: Run, part: str = "analyses") -> None:
 def recording(run: str, part: str, version: str) -> None:
     """The line; it counts the epochs by itself."""
     here, own = results.store(), library.run(results.store(), run)
-    ended = own is None or own.recorded is None or own.finished or not own.recorded.alive
-    if own is None or ended or version != here.version("runs", run, *filter(None, [part])):
+    if own is None or not own.growing or version != here.version("runs", run, *filter(None, [part])):
         st.rerun()
         return
     st.caption(f":material/sensors: Its script is at work: epoch {reached(own)} is the last that it recorded.")

@@ -26,10 +26,10 @@ def one(view: View, *lines: str) -> str:
     changed = {name: value for name, value in settings.items() if value != usual[name] or name == "batch_size"}
     words = {"layer": asked.layer, "loss": view.run.request.loss} | changed
     imports, brought, given = [], [], ""
-    bring = {} if view.run.recorded is None else view.run.recorded.bring
+    bring = view.run.bring
     if bring:
-        files = (f"{bring[n] or f'your_{n}.py:{n}'!r}" if n in bring else "None" for n in BROUGHT)
-        imports, brought = ["from engine.runs.brought import Brought"], [f"brought = Brought.of({', '.join(files)})"]
+        files = ", ".join(repr(bring.get(name)) for name in BROUGHT)
+        imports, brought = ["from engine.runs.brought import Brought"], [f"brought = Brought.of({files})"]
         given = ", brought=brought"
     named = {name: "brought.loss" if name == "loss" and name in bring else repr(value) for name, value in words.items()}
     return _script(

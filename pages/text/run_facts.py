@@ -75,7 +75,7 @@ def _written(value: Any) -> str:
 def epochs(run: Run) -> str:
     """How far training came of what was asked for."""
     if run.recorded is not None:
-        return f"{reached(run):,}{' so far' if run.recorded.alive and not run.finished else ''}"
+        return f"{reached(run):,}{' so far' if run.growing else ''}"
     return "trained elsewhere" if run.request.weights else f"{reached(run):,} of {run.request.training.epochs:,}"
 
 

@@ -183,7 +183,7 @@ def test_what_takes_the_network_works_from_the_recorder(made):
 
 def test_without_its_script_a_run_says_what_brings_its_network(made):
     _, _, recorder, store = made
-    with pytest.raises(ValueError, match=r"--model model\.py:name --data data\.py:name"):
+    with pytest.raises(ValueError, match=r"--model your_model\.py:model --data your_data\.py:data"):
         Pipeline(store).restore(recorder.key, 2)
 
 

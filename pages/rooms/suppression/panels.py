@@ -5,11 +5,10 @@ import streamlit as st
 
 from engine.results.power_law import Fit
 from engine.results.suppression import Spectra
-from engine.runs.library import BY_HAND
+from engine.runs.library import BY_HAND, bringing
 from pages.charts.power_law import Cloud
 from pages.data.results import View
 from pages.data.suppression import Outcome
-from pages.jobs import elsewhere
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.rooms.suppression import figures
@@ -111,9 +110,7 @@ def command(view: View) -> str:
     """What makes the spectra of the analysis in view."""
     request = view.chosen.request
     asked = f"--epoch {view.epoch} --layer {request.layer} --spectra {request.spectra or 2000}"
-    bring = {} if view.run.recorded is None else view.run.recorded.bring
-    more = "".join(f" --{name} {word or elsewhere.PLACES[name]}" for name, word in bring.items())
-    return f"python -m engine analyze --run {view.run.key[:8]} {asked}{more}"
+    return f"python -m engine analyze --run {view.run.key[:8]} {asked}{bringing(view.run)}"
 
 
 # -- numbers and figures ----------------------------------------------------------------------------------
