@@ -27,13 +27,13 @@ KEYS = (
     ("train_images", "train_labels", "test_images", "test_labels"),
     ("train_data", "train_labels", "test_data", "test_labels"),
     ("train_data", "train_targets", "test_data", "test_targets"),
-    ("images", "labels"),
-    ("data", "labels"),
-    ("data", "target"),
-    ("data", "targets"),
-    ("features", "labels"),
-    ("inputs", "targets"),
-    ("x", "y"),
+    ("images", "labels", "images_test", "labels_test"),
+    ("data", "labels", "data_test", "labels_test"),
+    ("data", "target", "data_test", "target_test"),
+    ("data", "targets", "data_test", "targets_test"),
+    ("features", "labels", "features_test", "labels_test"),
+    ("inputs", "targets", "inputs_test", "targets_test"),
+    ("x", "y", "x_test", "y_test"),
     ("arr_0", "arr_1", "arr_2", "arr_3"),
 )
 CLASSES = ("classes", "class_names", "target_names", "label_names")
@@ -88,14 +88,20 @@ def npz(path: Path, target: str | None = None) -> RawData:
     contents = f"{path.name} holds {', '.join(sorted(there)) or 'nothing'}"
     require({"x_train", "y_train"} <= keys.keys(), f"{contents}: {FORMAT}.")
     require(("x_test" in keys) == ("y_test" in keys), f"{contents}: x_test and y_test belong together.")
+    lower = [key.casefold() for key in there]
+    twins = [key for key in there if key in keys.values() and lower.count(key.casefold()) > 1]
+    require(not twins, f"{contents}, {', '.join(twins)} also in other letters: delete one of the two.")
+    tests = [] if "x_test" in keys else [key for key in there if re.search("(?<![a-z])test", key, re.IGNORECASE)]
+    require(not tests, f"{contents}: which {', '.join(tests)} are is not clear. Name all four parts alike, such as "
+            "x_train, y_train, x_test and y_test, or delete the others.")  # fmt: skip
     return raw_data(arrays, path.name, keys)
 
 
 def _keys(there: list[str]) -> dict[str, str]:
     """What the file calls the four parts and the names of classes."""
-    by_name = {key.casefold(): key for key in reversed(there)}
+    by_name = {key.casefold(): key for key in there}
     known = next((names for names in KEYS if {*names[:2]} <= by_name.keys()), PARTS)
-    keys = {part: by_name[name] for part, name in zip(PARTS, known, strict=False) if name in by_name}
+    keys = {part: by_name[name] for part, name in zip(PARTS, known, strict=True) if name in by_name}
     names = next((by_name[name] for name in CLASSES if name in by_name), None)
     return keys if names is None else keys | {"classes": names}
 
@@ -103,9 +109,10 @@ def _keys(there: list[str]) -> dict[str, str]:
 def _npy(path: Path, target: str | None) -> RawData:
     """Samples in one file, labels in the one beside it, and the test part where both are there too."""
     files = {"x_train": path, "y_train": _labels_beside(path)}
-    tests = [file.with_name(re.sub("train", "test", file.name, flags=re.IGNORECASE)) for file in files.values()]
-    if all(test not in files.values() and test.is_file() for test in tests):
-        files |= dict(zip(PARTS[2:], tests, strict=True))
+    for train, test in (("train", "test"), (r"(?=\.npy$)", "_test"), ("^", "test_")):
+        tests = [file.with_name(re.sub(train, test, file.name, flags=re.IGNORECASE)) for file in files.values()]
+        if len(files) == 2 and all(one not in files.values() and one.is_file() for one in tests):
+            files |= dict(zip(PARTS[2:], tests, strict=True))
     arrays = {}
     for name, file in files.items():
         try:
@@ -215,6 +222,11 @@ def _folder(path: Path) -> Arrays:
         names = arrays["classes"].tolist()
         unknown = files.keys() - set(names)
         require(not unknown, f"{folder.name} holds the class {', '.join(sorted(unknown))} that is not trained.")
+        for name, images in files.items():
+            below = {image.relative_to(folder / name).parts[0] for image in images}
+            mixed = len(below) > 1 and not below & {image.name for image in images}
+            require(not mixed, f"{folder.name}/{name} holds {len(below)} folders of images, as a part to train or test "
+                    "with does: call the parts train and test, or put all images of a class side by side.")  # fmt: skip
         bare = [name for name, images in files.items() if not images]
         require(any(files.values()) and not bare, f"{folder.name} holds no image of {', '.join(bare) or 'any class'}: "
                 f"put some there ({', '.join(IMAGES)}), or delete the empty folder.")  # fmt: skip

@@ -9,6 +9,7 @@ from engine.errors import require
 
 PIXELS = 255  # of the brightest
 MOST_CLASSES = 10_000
+WHOLE = 2**24  # above it float32 leaves out whole numbers
 FORMAT = (
     "an .npz holds x_train and y_train, optionally x_test, y_test and classes, with images as uint8 or float "
     "(n, h, w) or (n, h, w, channels), features as (n, d), and labels as whole numbers 0, 1, …"
@@ -48,6 +49,7 @@ def raw_data(arrays: Mapping[str, np.ndarray], file: str, keys: Mapping[str, str
     train_x = _samples(arrays["x_train"], called["x_train"])
     test_x = _samples(arrays["x_test"], called["x_test"]) if tested else train_x[:0]
     require(len(train_x) > 0, f"{called['x_train']} is empty: training needs samples.")
+    _check_rounding(arrays["x_train"], train_x, called["x_train"])
     if _are_pixels(train_x, test_x):
         train_x, test_x = train_x.astype(np.uint8), test_x.astype(np.uint8)
     elif max(train_x.max(), test_x.max(initial=0)) <= 1:  # 0 and 1 in bytes are no brightnesses
@@ -94,10 +96,21 @@ def _samples(x: np.ndarray, name: str) -> np.ndarray:
     if x.dtype == np.uint8:  # a quarter of the memory
         return x
     with np.errstate(over="ignore"):
-        x = x.astype(np.float32)
-    bad = int(np.count_nonzero(~np.isfinite(x)))
+        numbers = x.astype(np.float32)
+    bad = int(np.count_nonzero(~np.isfinite(numbers)))
     require(bad == 0, f"{name} holds {bad:,} NaN or infinite values: replace or drop those samples.")
-    return x
+    return numbers
+
+
+def _check_rounding(x: np.ndarray, numbers: np.ndarray, name: str) -> None:
+    """ValueError for features, such as times in seconds, that differ by little more than their rounding to float32."""
+    for i in np.flatnonzero(np.abs(numbers).max(axis=0) > WHOLE) if x.ndim == 2 and numbers.dtype != np.uint8 else ():
+        column = x[:, i].astype(np.float64)
+        require(
+            bool(np.abs(numbers[:, i] - column).max() <= np.ptp(column) / 1000),
+            f"Feature {i + 1} of {name} runs from {column.min():.0f} to {column.max():.0f}, which float32 does not "
+            "tell apart: subtract the least, or drop it.",
+        )
 
 
 def _are_pixels(*parts: np.ndarray) -> bool:

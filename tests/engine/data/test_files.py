@@ -24,9 +24,9 @@ from tests.small import pixels, saved
 def test_arrays_by_other_names_are_the_same_data(tmp_path, names, case):
     arrays = pixels()
     expected = read(saved(tmp_path, **arrays))
-    part = dict(zip(map(case, names), arrays.values(), strict=False))
+    part = dict(zip(map(case, names), arrays.values(), strict=True))
     again = read(saved(tmp_path, **part, class_names=np.array(["a", "b", "c"]), val_images=np.zeros(3)))
-    for attribute in ("train_x", "train_y") + ("test_x", "test_y") * (len(names) == 4):
+    for attribute in ("train_x", "train_y", "test_x", "test_y"):
         np.testing.assert_array_equal(getattr(again, attribute), getattr(expected, attribute))
     assert again.class_names == ("a", "b", "c")
 
@@ -35,6 +35,15 @@ def test_the_usual_names_outrank_others(tmp_path):
     arrays = pixels()
     again = read(saved(tmp_path, **arrays, data=np.zeros((3, 2)), target=np.zeros(3)))
     np.testing.assert_array_equal(again.train_x, arrays["x_train"])
+
+
+def test_a_test_part_or_samples_are_not_passed_over_in_silence(tmp_path):
+    arrays = pixels()
+    x, y = arrays["x_train"], arrays["y_train"]
+    with pytest.raises(ValueError, match=r"own\.npz holds .*: which test_x, test_y are is not clear\. Name all four"):
+        read(saved(tmp_path, images=x, labels=y, test_x=x, test_y=y))
+    with pytest.raises(ValueError, match=r"own\.npz holds X, x, y, x also in other letters: delete one"):
+        read(saved(tmp_path, X=x, x=x[::-1], y=y))
 
 
 LABELS = {
@@ -138,6 +147,19 @@ def test_samples_and_labels_in_two_files(tmp_path, samples, labels):
         for name, part in ((samples, "x_test"), (labels, "y_test")):
             np.save(tmp_path / re.sub("train", "test", name, flags=re.IGNORECASE), arrays[part])
         np.testing.assert_array_equal(read(str(tmp_path / samples)).test_y, arrays["y_test"])
+
+
+@pytest.mark.parametrize("test", ["x_test.npy", "test_x.npy"])
+def test_the_test_part_beside_samples_without_train_in_their_name(tmp_path, test):
+    arrays = pixels()
+    for name, part in (
+        ("x.npy", "x_train"),
+        ("y.npy", "y_train"),
+        (test, "x_test"),
+        (test.replace("x", "y"), "y_test"),
+    ):
+        np.save(tmp_path / name, arrays[part])
+    np.testing.assert_array_equal(read(str(tmp_path / "x.npy")).test_y, arrays["y_test"])
 
 
 def test_samples_without_their_labels_are_told_how_they_would_be_found(tmp_path):
@@ -272,6 +294,12 @@ def test_folders_to_train_with_and_to_test_on(tmp_path, test):
     assert len(found.train_x) == 6
 
 
+def test_parts_by_other_names_are_no_classes(tmp_path):
+    folders(tmp_path, ("training_set", "test_set"))
+    with pytest.raises(ValueError, match="test_set holds 2 folders of images, as a part to train or test with does"):
+        read(str(tmp_path))
+
+
 def test_folders_without_images_and_images_of_many_bits_are_refused(tmp_path):
     folders(tmp_path, ("train",))
     (tmp_path / "test").mkdir()
@@ -368,3 +396,12 @@ def test_a_mark_in_a_name_of_its_own_is_no_column(tmp_path):
     assert len(read(saved(tmp_path / "a#b", **pixels())).train_x) == 12
     table().to_csv(tmp_path / "a#b" / "t.csv", index=False)
     assert read(str(tmp_path / "a#b" / "t.csv#label")).class_names == ("x", "y", "z")
+
+
+def test_whole_numbers_that_float32_does_not_tell_apart_are_refused(tmp_path):
+    time = 1_600_000_000 + np.arange(12)
+    table().assign(b=time).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(ValueError, match=r"Feature 2 of x_train of t\.csv runs from 1600000000 to 1600000011, which"):
+        read(str(tmp_path / "t.csv"))
+    table().assign(b=time * np.arange(1, 13), c=7).to_csv(tmp_path / "t.csv", index=False)
+    assert read(str(tmp_path / "t.csv")).train_x.shape == (12, 3)
