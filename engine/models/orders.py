@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 
-from engine.models.parts import Part, natural
+from engine.models.files import natural
+from engine.models.parts import Part
 
 MOST = 24
 _STEPS = 20_000  # of the search

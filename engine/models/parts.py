@@ -71,8 +71,3 @@ def _next(name: str) -> str:
 def described(tensors: Mapping[str, Tensor]) -> str:
     """The first tensors with their shapes, in words."""
     return ", ".join(f"{name} {'×'.join(map(str, t.shape)) or 'scalar'}" for name, t in [*tensors.items()][:12])
-
-
-def natural(name: str) -> list[tuple[int, int, str]]:
-    """A key that sorts names as people do: fc2 before fc10."""
-    return [(0, int(word), "") if word.isdecimal() else (1, 0, word) for word in re.split(r"(\d+)", name)]

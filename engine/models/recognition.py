@@ -17,9 +17,10 @@ from engine.config.requests import ModelRequest
 from engine.errors import require
 from engine.models import architectures, resnets, rows, torchvision_nets
 from engine.models.architectures import CNN_CHANNELS, CNN_HIDDEN, LENET_CHANNELS, LENET_HIDDEN
+from engine.models.files import natural
 from engine.models.modules import MODULES
 from engine.models.orders import normalisations, orders
-from engine.models.parts import Part, described, natural, parts_of
+from engine.models.parts import Part, described, parts_of
 
 MOST = 64  # readings that are measured
 SOFTMAX = "a softmax at the end"

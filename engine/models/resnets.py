@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from engine.models.parts import Part, natural
+from engine.models.files import natural
+from engine.models.parts import Part
 
 _BLOCK = re.compile(r"(?:layer|stage|block|group)s?_?(\d+)\.(?:blocks\.)?(\d+)\.")
 _SHORTCUT = re.compile(r"shortcut|downsample|skip|identity|proj")
