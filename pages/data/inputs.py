@@ -4,13 +4,13 @@ import hashlib
 from pathlib import Path
 
 from cache.store import replace_file
+from engine.data.files import TABLES
 from engine.errors import require
 from engine.models.files import FOREIGN, SHARD, SUFFIXES
 from pages.data import results
 
 MEGABYTES = 100
 # Of data that are one file each; labels beside a .npy and folders of images are given by path, in the terminal.
-TABLES = (".csv", ".csv.gz", ".parquet")
 DATA = (".npz", *TABLES)
 TYPES = ["npz", "csv", "gz", "parquet"]  # their last suffixes
 

@@ -11,6 +11,7 @@ from engine.config.fields import declared
 from engine.config.kinds import KINDS, RESNET_DEPTHS, by_depth
 from engine.config.presets import CLASSES, Preset, presets
 from engine.config.requests import DATASETS, TrainingRequest
+from engine.data.files import TABLES
 from engine.runs.preview import Preview
 from pages.data import inputs
 from pages.rooms.train import summary
@@ -140,7 +141,7 @@ def _data(preview: Preview | None) -> None:
 def column_with_classes(data: str, key: str, change: Callable[[str], None]) -> None:
     """Of a table, the name of the column that holds the class."""
     file, _, column = data.partition("#")
-    if not file.lower().endswith(inputs.TABLES):
+    if not file.lower().endswith(TABLES):
         return
 
     def named() -> None:
