@@ -150,7 +150,7 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """As float32 where they are real numbers. ValueError where they are none, or too many."""
     meta = next((n for n, t in tensors.items() if t.is_meta), None)
     require(meta is None, _DAMAGED.format(meta))
-    whole = next((n for n, t in tensors.items() if t.is_quantized or (t.ndim > 1 and _is_whole(t))), None)
+    whole = next((n for n, t in tensors.items() if t.is_quantized or (t.ndim > 1 and _is_packed(t))), None)
     require(whole is None, _INT8.format(whole))
     odd = [n for n, t in tensors.items() if t.layout != torch.strided or t.is_complex()]
     require(not odd, f"{', '.join(odd[:5])} is sparse, complex or quantised. Save ordinary real tensors.")
@@ -161,8 +161,9 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {n: (t.detach().float() if t.is_floating_point() else t.detach()).contiguous() for n, t in tensors.items()}
 
 
-def _is_whole(t: Tensor) -> bool:
-    return not (t.is_floating_point() or t.is_complex() or t.dtype == torch.bool)
+def _is_packed(t: Tensor) -> bool:
+    """Whether it may hold weights as whole numbers; int64 are places, such as position_ids."""
+    return t.dtype in (torch.int8, torch.uint8, torch.int16, torch.int32)
 
 
 # -- weights that stand there as what they are made of ----------------------------------------------------

@@ -303,6 +303,11 @@ def test_what_cannot_be_weights_is_refused_for_what_it_is(tmp_path: Path, state:
         read(saved(tmp_path / "net.pt", state))
 
 
+def test_numbers_of_places_are_no_quantised_weights(tmp_path: Path) -> None:
+    state = {"fc.weight": torch.ones(2, 3), "fc.position_ids": torch.arange(6).view(1, 6)}
+    assert read(saved(tmp_path / "net.pt", state))["fc.position_ids"].tolist() == [[0, 1, 2, 3, 4, 5]]
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_a_quantised_model_is_refused_for_what_it_is(tmp_path: Path) -> None:
     net = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(3, 2)), dtype=torch.qint8)
