@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from engine.config.commands import IN_FILE, LoadCommand
 from engine.models import files
-from engine.models.state_dicts import PREFIXES
+from engine.models.state_dicts import Contents
 from engine.models.weight_files import read
 from engine.progress import Progress
 from engine.recorder import Recorder
@@ -28,14 +28,15 @@ def load(command: LoadCommand, progress: Progress) -> Recorder:
     recorder = Recorder(paths[-1].stem, model, data, loss, command.batch_size, device=command.device, files=bring)
     for i, (epoch, path) in enumerate(sorted(zip(epochs, paths, strict=True))):
         progress("measuring", i, len(paths))
-        put(_fitting(read(path, command.part, merged=False).tensors, model), model)
+        put(_fitting(read(path, command.part, merged=False), model), model)
         samples = recorder.pipeline.samples(recorder.run)
         recorder.record(epoch, *measured(model, *samples, loss, recorder.pipeline.device))
     return recorder
 
 
-def _fitting(weights: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
-    """With the prefix that all names of the network share, and that reading takes off."""
-    names = model.state_dict().keys()
-    prefix = next((p for p in ("", *PREFIXES) if all(p + name in names for name in weights)), "")
-    return {prefix + name: w for name, w in weights.items()}
+def _fitting(contents: Contents, model: nn.Module) -> Mapping[str, Tensor]:
+    """With as much of the prefix that was taken off as the network's names have."""
+    names, cut = model.state_dict().keys(), contents.prefix
+    prefixes = (cut[i:] for i in range(len(cut), -1, -1))
+    prefix = next((p for p in prefixes if all(p + name in names for name in contents.tensors)), "")
+    return {prefix + name: w for name, w in contents.tensors.items()}

@@ -139,7 +139,7 @@ def test_prefixes_that_reading_takes_off_are_put_back(store, files):
         "    def forward(self, x): return self.model(x)\n"
     )
     model = made(f"{files}/wrapped.py:Net")
-    torch.save(model.state_dict(), files / "wrapped.pt")
+    torch.save({f"module.{name}": w for name, w in model.state_dict().items()}, files / "wrapped.pt")
     words_ = ["--model", f"{files}/wrapped.py:Net", "--data", f"{files}/mydata.py:load"]
     assert main(["load", str(files / "wrapped.pt"), *words_]) == 0
     assert library.runs(store)[0].layers.keys() == {"model.0", "model.3", "model.5"}
