@@ -7,6 +7,7 @@ names functions of a user's own files. They are executed by the command that nam
 
 import importlib.util
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from engine.curvature.accumulate import over
 from engine.curvature.attention import SEPARATE, opened, plain_kernels
 from engine.curvature.autodiff import copied
 from engine.curvature.inputs import Inputs, Output, picked, read
+from engine.curvature.inputs import Samples as Read
 from engine.curvature.layers import check_layer, names
 from engine.data import datasets
 from engine.device import resolve
@@ -164,7 +166,7 @@ def made(word: str, *kinds: type) -> Any:
 def samples(data: Any) -> Samples:
     """From (inputs, targets), a Dataset or a DataLoader. ValueError where they are not the same when read again."""
     if isinstance(data, tuple | list) and len(data) == 2:
-        given = read(data[0], data[1])
+        given = _said(read(data[0], data[1]))
         return Samples.of(given.inputs, given.targets)
     if not isinstance(data, Dataset | DataLoader):
         raise TypeError(
@@ -178,7 +180,7 @@ def samples(data: Any) -> Samples:
         "The DataLoader gives its samples in another order each time. Give the recorder one with shuffle=False, or the "
         "Dataset itself; train with yours.",
     )
-    first = read(loader)
+    first = _said(read(loader))
     count = len(first.targets) if stream else min(COMPARED, len(first.targets))
     few = loader if stream else DataLoader(Subset(loader.dataset, range(count)), COMPARED, collate_fn=loader.collate_fn)
     again = read(few)
@@ -189,6 +191,13 @@ def samples(data: Any) -> Samples:
         "fixed samples. Give the recorder the same data without its random transforms, or tensors; train with yours.",
     )
     return Samples.of(first.inputs, first.targets, type(loader.dataset).__name__)
+
+
+def _said(given: Read) -> Read:
+    """The same, with a warning of what was made of them: the script may feed its network something else."""
+    for note in given.notes:
+        warnings.warn(f"{note} Give the recorder the samples as the network is fed them.", stacklevel=5)
+    return given
 
 
 def keep_samples(store: Store, run: str, these: Samples) -> None:

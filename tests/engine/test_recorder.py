@@ -237,6 +237,12 @@ def test_data_that_read_differently_twice_are_refused(store):
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_bytes_that_are_not_scaled_are_warned_of(store):
+    inputs, targets = samples()
+    with pytest.warns(UserWarning, match=r"uint8 are taken as the numbers 0 … 255, not scaled\. Give the recorder the"):
+        Recorder("mine", Net(), ((255 * inputs.sigmoid()).byte(), targets))
+
+
 def test_a_dataset_is_the_same_data_and_is_not_kept(store):
     x, y = samples()
     by_tensors, by_loader = (
