@@ -295,7 +295,7 @@ class Analysis:
 
     def portable(self) -> "Analysis":
         """What can leave this process: all numbers, intervals, whole-matrix numbers of every matrix and their leading
-        blocks. Per-sample spectra are among it where the analysis was asked to keep some."""
+        blocks. Per-sample spectra, which are large, are among it only where the cache kept them."""
         return self if self.source is None else self.sampled().kept(self.names)
 
     def __reduce__(self) -> tuple[Any, ...]:
