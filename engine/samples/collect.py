@@ -227,7 +227,7 @@ def _diagonals(
     combinations = {
         **{name: named[name] for name in ("H", "C", "E_h2")},
         "empirical": Combination(((1.0, "gg"),)),
-        "fisher": Combination(((1.0, "fisher"),)),
+        "fisher": covariances.FISHER,
     }
     d, n = tail.weight.numel(), len(tail.targets)
     top_k = None if d <= LEADING else min(DIRECTIONS * 10, d)
