@@ -237,7 +237,7 @@ def filter_hessian(view: View, samples: AtPlaces, sample: int, one: CloseUp, o: 
     """The block of h_p between the weights of one output."""
     whole = one.filter_hessian(o)
     channels, size = samples.kernel[:1] or whole.shape[:1], int(np.prod(samples.kernel[1:]))
-    grid = np.diag(whole).reshape(*channels, size) ** 0.5
+    grid = np.abs(np.diag(whole)).reshape(*channels, size) ** 0.5  # of an indefinite h_p some are negative
     shown = places.heaviest(grid, (1,), max(1, figures.SIDE // size))
     rows = (shown[:, None] * size + np.arange(size)).ravel()
     block = whole[np.ix_(rows, rows)]

@@ -1,8 +1,13 @@
 """The page of one sample before a convolution: what it draws equals the engine, and each knob changes it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from engine.config.requests import SamplesRequest
+from engine.runs import library
+from engine.samples import close_up
 from pages.charts import places
 from pages.rooms.sample import text
 from pages.state import palette
@@ -73,6 +78,19 @@ def test_a_link_names_sample_eigenvalue_and_filter(looked):
     weights = by_meta(at, "filters")["filters"]
     np.testing.assert_allclose(decode(weights["y"]), [one.weight_of(o) for o in range(4)])
     assert weights["marker"]["color"].index(palette.MARK) == 2
+
+
+def test_of_an_indefinite_hessian_the_heaviest_channel_is_drawn_too(store, looked, monkeypatch):
+    monkeypatch.setattr("pages.rooms.sample.figures.SIDE", 4)  # one input channel
+    pair = pair_of(stiffest())
+    one = close_up_of(*pair)
+    one = replace(one, kappa=-one.kappa, trace=-one.trace)
+    request = SamplesRequest(looked, 100, PLACED)
+    close_up.write(store, close_up.place(request, library.find(store, looked).fingerprint, *pair), one)
+    blocks = [one.filter_hessian(o).reshape(2, 4, 2, 4) for o in range(4)]
+    o = next(o for o, block in enumerate(blocks) if np.trace(block[1, :, 1]) < np.trace(block[0, :, 0]))
+    drawn = decode(chart(opened(PAGE, layer=PLACED, filter=str(o + 1)), "filter")["data"][0]["z"])
+    np.testing.assert_allclose(drawn, blocks[o][1, :, 1], rtol=1e-4, atol=1e-6 * np.abs(drawn).max())
 
 
 def test_one_button_takes_a_sample_in_hand_with_those_of_the_strip(looked, monkeypatch):
