@@ -57,7 +57,7 @@ def close_up(page: str, view: View, pair: tuple[int, int], others: Sequence[tupl
         st.warning(sentence(job), icon=":material/info:")
     else:
         st.info(
-            "At several places a sample is taken in hand by the network itself: this one, and the others shown here. "
+            "Before this layer a sample is taken in hand by the network itself: this one, and the others shown here. "
             "That takes seconds, and is kept.",
             icon=":material/search:",
         )
