@@ -20,7 +20,6 @@ from engine import Recorder, analyze
 from engine.curvature.analyze import matrices
 from engine.runs import library
 from engine.runs.brought import unwrapped
-from engine.runs.library import Run
 from engine.runs.pipeline import Pipeline
 
 ROOT = Path(__file__).parents[2]
@@ -88,10 +87,6 @@ def at_once(monkeypatch):
         Pipeline(Store()).keep(library.find(Store(), request.run), request, matrices(about))
 
     monkeypatch.setattr("engine.runs.matrices.Maker.hand", hand)
-
-
-def run_of(recorder: Recorder) -> Run:
-    return recorder.run
 
 
 def test_training_is_the_same_bit_for_bit(made):
@@ -248,15 +243,15 @@ def test_a_dataset_is_the_same_data_and_is_not_kept(store):
     by_tensors, by_loader = (
         Recorder("mine", Net(), data) for data in ((x, y), DataLoader(TensorDataset(x, y), batch_size=7))
     )
-    assert run_of(by_tensors).fingerprint == run_of(by_loader).fingerprint
-    assert run_of(by_loader).data_name == "TensorDataset"
+    assert by_tensors.run.fingerprint == by_loader.run.fingerprint
+    assert by_loader.run.data_name == "TensorDataset"
     assert not store.list("runs", by_loader.key, "data")
 
 
 def test_data_that_are_kept_need_not_be_brought(store):
     recorder = Recorder("mine", Net(), samples(), keep_data=True)
-    assert dict(run_of(recorder).recorded.bring) == {"model": ""}
-    x, y = Pipeline(store).samples(run_of(recorder))
+    assert dict(recorder.run.recorded.bring) == {"model": ""}
+    x, y = Pipeline(store).samples(recorder.run)
     assert torch.equal(x, samples()[0])
     assert torch.equal(y, samples()[1])
 
@@ -265,8 +260,8 @@ def test_data_by_name_are_those_of_the_cache(store, tmp_path):
     x, y = samples()
     np.savez(tmp_path / "own.npz", x_train=x[:, 0].numpy(), y_train=y.numpy())
     recorder = Recorder("mine", Net(), tmp_path / "own.npz")
-    assert dict(run_of(recorder).recorded.bring) == {"model": ""}
-    assert torch.equal(Pipeline(store).samples(run_of(recorder))[0], x)
+    assert dict(recorder.run.recorded.bring) == {"model": ""}
+    assert torch.equal(Pipeline(store).samples(recorder.run)[0], x)
 
 
 def test_data_written_to_meanwhile_are_refused(store, at_once):
@@ -276,7 +271,7 @@ def test_data_written_to_meanwhile_are_refused(store, at_once):
     with pytest.warns(UserWarning, match="fc2 is not analysed: The data own samples have changed"):
         recorder.record(1)
     assert "have changed" in library.refusals(store, recorder.key)[0]
-    assert run_of(recorder).checkpoints == (1,)
+    assert recorder.run.checkpoints == (1,)
 
 
 def test_a_network_that_died_ends_no_training(store, at_once):
@@ -287,7 +282,7 @@ def test_a_network_that_died_ends_no_training(store, at_once):
     with pytest.warns(UserWarning, match="NaN or infinite weights"):
         recorder.record(1, loss=float("nan"))
     recorder.close()
-    assert run_of(recorder).checkpoints == (1,)
+    assert recorder.run.checkpoints == (1,)
 
 
 def focal(f: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -313,8 +308,8 @@ def test_any_loss(store, at_once, loss, name, needed):
     own = analyze(Pipeline(store, brought=recorder.pipeline.brought).restore(recorder.key, 1)[0], *samples(),
                   layer="fc2", loss=loss, **QUICK)  # fmt: skip
     np.testing.assert_allclose(kept.diagonal("C"), own.diagonal("C"), rtol=1e-6)
-    assert run_of(recorder).request.loss == name
-    assert ("loss" in run_of(recorder).recorded.bring) == needed
+    assert recorder.run.request.loss == name
+    assert ("loss" in recorder.run.recorded.bring) == needed
     assert max(c.error for c in recorder.check(1, "fc2") if len(c.directions) == 1) < 1e-3
 
 
@@ -332,8 +327,8 @@ def test_regression_and_attention_are_recorded(store, at_once):
     recorder.record(1)
     recorder.close()
     assert not library.refusals(store, recorder.key)
-    assert run_of(recorder).layers["attention.in_proj"] == (12, 4)
-    assert run_of(recorder).class_names == ()
+    assert recorder.run.layers["attention.in_proj"] == (12, 4)
+    assert recorder.run.class_names == ()
 
 
 def test_large_factors_are_not_handed_over_and_that_is_said(store, monkeypatch):
