@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Filters that are drawn side by side: outputs across, inputs down.
 ACROSS, DOWN = 16, 8
 BARE = {
+    "constrain": "domain",
     "showgrid": False,
     "showticklabels": False,
     "ticks": "",
@@ -44,18 +45,16 @@ def where(
         colours = np.where(z < 0, palette.NEGATIVE, palette.POSITIVE).tolist()
         t = np.arange(1, z.size + 1)
         bars = marks.bars(t, z, "", colours, key="places", hover=f"place %{{x}}<br>{hover}: <b>%{{y:.3g}}</b>")
-        x, y = (
-            axis("place t", showgrid=False, nticks=9),
-            axis("", range=whole, zeroline=True, zerolinecolor=palette.GRID, nticks=5),
-        )
+        x = axis("place t", showgrid=False, nticks=9)
+        y = axis("", range=whole, zeroline=True, zerolinecolor=palette.GRID, nticks=5)
         return figure([bars], layout(height, xaxis=x, yaxis=y, **titled(title)))
     *slices, rows, columns = shape
     wide = np.full((rows, prod(slices), columns + bool(slices)), np.nan, np.float32)
     wide[:, :, :columns] = z.reshape(-1, rows, columns).transpose(1, 0, 2)
     says = f"row %{{y}}, column %{{x}}<br>{hover}: <b>%{{z:.3g}}</b>"
     cells = marks.cells(wide.reshape(rows, -1), limit, says, meta="places", hoverongaps=False)
-    x, y = axis("", constrain="domain", **BARE), axis("", autorange="reversed", scaleanchor="x", **BARE)
-    return figure([cells], layout(height, xaxis=x, yaxis=y | {"constrain": "domain"}, **titled(title)))
+    x, y = axis("", **BARE), axis("", autorange="reversed", scaleanchor="x", **BARE)
+    return figure([cells], layout(height, xaxis=x, yaxis=y, **titled(title)))
 
 
 def filters(w: ndarray, kernel: Sequence[int], title: str, wide: int = 440) -> "go.Figure":

@@ -16,7 +16,7 @@ def _drawn(result: Analysis, names: tuple[str, ...], top_k: int | None, first: i
     return [
         Cloud(name, result.eigenvalues, result.diagonal(name), fit_or_none(result, name, last, first), first, last,
               result.noise_floor)
-        for name in names or ("C", *(name for name in ("C_awd",) if name in result.names))
+        for name in names or tuple(name for name in ("C", "C_awd") if name in result.names)
     ]  # fmt: skip
 
 
