@@ -166,7 +166,7 @@ def made(word: str, *kinds: type) -> Any:
 def samples(data: Any) -> Samples:
     """From (inputs, targets), a Dataset or a DataLoader. ValueError where they are not the same when read again."""
     if isinstance(data, tuple | list) and len(data) == 2:
-        given = _said(read(data[0], data[1]))
+        given = _reported(read(data[0], data[1]))
         return Samples.of(given.inputs, given.targets)
     if not isinstance(data, Dataset | DataLoader):
         raise TypeError(
@@ -180,7 +180,7 @@ def samples(data: Any) -> Samples:
         "The DataLoader gives its samples in another order each time. Give the recorder one with shuffle=False, or the "
         "Dataset itself; train with yours.",
     )
-    first = _said(read(loader))
+    first = _reported(read(loader))
     count = len(first.targets) if stream else min(COMPARED, len(first.targets))
     few = loader if stream else DataLoader(Subset(loader.dataset, range(count)), COMPARED, collate_fn=loader.collate_fn)
     again = read(few)
@@ -193,7 +193,7 @@ def samples(data: Any) -> Samples:
     return Samples.of(first.inputs, first.targets, type(loader.dataset).__name__)
 
 
-def _said(given: Read) -> Read:
+def _reported(given: Read) -> Read:
     """The same, with a warning of what was made of them: the script may feed its network something else."""
     for note in given.notes:
         warnings.warn(f"{note} Give the recorder the samples as the network is fed them.", stacklevel=5)
