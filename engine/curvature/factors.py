@@ -162,11 +162,12 @@ class Tail(ShiftedNetwork):
     def memory(self, top_k: int | None) -> Memory:
         """What an analysis takes."""
         d_out, d_in = self.weight.shape
-        return memory(
+        own = memory(
             len(self.targets), d_out, d_in, self.rank + self.fisher * self.classes, top_k,
             torch.finfo(self.dtype).bits // 8, places=self.places, classes=self.classes, written=self.written,
             full=self.kind == "full", fed=sum(call.fed for call in self.calls),
         )  # fmt: skip
+        return own if self.single else replace(own, rows=0)  # of groups a Gram matrix would need them written out
 
     def _bend(self) -> None:
         """Take the second derivative, or say that it is left out."""
