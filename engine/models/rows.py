@@ -106,6 +106,9 @@ def images(order: Sequence[Part], norms: _Norms, image: tuple[int, int] | None) 
     convs = [layer for layer in order if layer.kind == "conv"]
     linear = order[len(convs) :]
     require(bool(linear) and "" not in norms, "The network has no linear layer at its end, or one before it begins.")
+    grouped = [norms[conv.name].name for conv in convs if conv.name in norms and norms[conv.name].kind == "layer"]
+    require(not grouped, f"{', '.join(grouped)} normalises a convolution without running statistics, as GroupNorm "
+            "does, and shapes do not tell over what: the network is measured by its own class.")  # fmt: skip
     places = linear[0].inputs // convs[-1].width
     tail = _line(*(f"{_word(layer)} {_behind(layer, norms)}" for layer in linear[:-1]), _word(linear[-1]))
     title = f"convolutional, {len(convs)} + {len(linear)} layers"

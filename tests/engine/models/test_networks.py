@@ -278,6 +278,12 @@ W = torch.ones
         ({"a.weight": W(4, 3), "steps": torch.tensor(3)}, "steps fits no layer.*steps scalar"),
         ({"a.weight": torch.ones(4, 3, dtype=torch.int8)}, "a.weight is quantised"),
         ({"a.weight": W(4, 3) * torch.nan}, "a.weight holds NaN or infinite values"),
+        (
+            nn.Sequential(
+                nn.Conv2d(1, 28, 3, padding=1), nn.GroupNorm(4, 28), nn.Flatten(), nn.Linear(28**3, 4)
+            ).state_dict(),
+            "1 normalises a convolution without running statistics, as GroupNorm does",
+        ),
         ({"a.weight": W(1, 3)}, r"one output, as for a number or a yes and no: .*\(linear_mse, bce\)"),
         ({"c.weight": W(8, 3, 3, 3), "f.weight": W(10, 9)}, "do not chain.*found: c.weight 8×3×3×3"),
     ],
