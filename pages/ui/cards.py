@@ -18,8 +18,8 @@ from pages.text import confidence, definitions, numbers
 from pages.ui.controls import usual_matrices
 
 EXPONENT = Head("card-C", "Noise exponent γ", "the measured exponent", definitions.GAMMA)
-PREDICTED = Head("card-C_awd", "Predicted exponent γ", "the predicted exponent", definitions.C_AWD)
-CAUSE = Head("card-E_h2", "Exponent γ of E[h²]", about=definitions.EFFECTIVE)
+PREDICTED = Head("card-C_awd", "Predicted γ", "the predicted exponent", definitions.C_AWD)
+CAUSE = Head("card-E_h2", "γ of E[h²]", about=definitions.EFFECTIVE)
 COMMUTATOR = Head("card-commutator", "Commutator error", "the commutator error", definitions.COMMUTATOR)
 ALIGNMENT = Head("card-alignment", "Alignment", "the alignment", definitions.ALIGNMENT)
 ACCURACY = Head("card-accuracy", "Accuracy", "the accuracy", definitions.ACCURACY)

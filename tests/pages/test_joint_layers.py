@@ -82,8 +82,8 @@ def test_the_law_is_that_of_the_joint_analysis(planted):
     assert len(pressed.options) == 2
     cards = metrics(opened("app.py", layer=JOINT))
     assert cards["Noise exponent γ"] == "1.30"
-    assert "Exponent γ of E[h²]" in cards
-    assert "Predicted exponent γ" not in cards
+    assert "γ of E[h²]" in cards
+    assert "Predicted γ" not in cards
 
 
 def test_the_table_of_runs_tells_of_single_layers_and_of_joint_ones_alone(planted, store):

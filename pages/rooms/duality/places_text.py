@@ -41,7 +41,7 @@ def nearest(samples: AtPlaces, dual: Dual, t: float) -> str:
     else:
         says = (
             f"One change of weights for all {samples.places:,} places misses **{missed:.0%}** of what the partner "
-            "moves, so the two losses part."
+            "moves, so the two losses need not agree."
         )
     return (
         f"At $t = {t:.2f}$ the loss is ${tex(by_activity, 4)}$ with the activity changed and ${tex(by_weight, 4)}$ "

@@ -74,7 +74,8 @@ def _upload() -> None:
                 st.warning(escaped(refused), icon=":material/info:")
         with right:
             st.markdown("**How to save weights in PyTorch**")
-            st.code('torch.save(model.state_dict(), f"epoch_{epoch}.pt")', language="python", wrap_lines=True)
+            lines = 'weights = model.state_dict()\ntorch.save(weights, f"epoch_{epoch}.pt")'
+            st.code(lines, language="python", wrap_lines=True)
             st.caption(
                 "Or safetensors. Several files, one for each epoch, become the epoch axis. Only tensors are read, by a "
                 "process of their own: a file that holds a whole pickled model is refused, since reading it would run "

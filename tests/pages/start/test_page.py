@@ -15,7 +15,7 @@ def test_the_start_page_draws_the_arrays_of_the_last_epoch(store, run):
     np.testing.assert_allclose(heat(at, "R_rand"), analysis.random_correlation("C", 100, seed=0), atol=1e-6)
     values = metrics(at)
     assert values["Noise exponent γ"] == f"{analysis.fit('C').gamma:.2f}" == "1.20"
-    assert values["Predicted exponent γ"] == f"{analysis.fit('C_awd').gamma:.2f}"
+    assert values["Predicted γ"] == f"{analysis.fit('C_awd').gamma:.2f}"
     assert values["Commutator error"] == f"{analysis.commutator('C'):.2f}"
     assert values["Alignment"] == f"{analysis.alignment('C'):.2f}"
 
