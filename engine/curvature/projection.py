@@ -17,12 +17,17 @@ from engine.curvature.covariances import Combination
 from engine.curvature.memory import Plan
 from engine.curvature.moments import LayerMoments, Moments
 from engine.progress import Progress, silent
+from engine.results.cross_fit import HeldOut
 from engine.results.jackknife import Jackknife
 from engine.results.suppression import Spectra
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}  # of ‖H v − λ v‖, relative to the largest |λ|
 
 LEAF = 640  # below this size a product is too small to be worth cutting
+
+
+def _nothing(*_: object) -> None:
+    """Draws nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +42,7 @@ class Evaluator:
     matrices: Mapping[str, Tensor]
     draw_spectra: Callable[[Float[Tensor, "d k"]], Spectra | None]
     draw_jackknife: Callable[[Float[Tensor, "d k"]], Jackknife | None]
+    compare_halves: Callable[[int, int], HeldOut | None] = _nothing
 
     def _means(self, k: int) -> dict[str, Float[Tensor, " k"]]:
         return {name: (self.basis[:, :k].T @ mean.to(self.basis)).double() for name, mean in self.means.items()}
@@ -78,6 +84,16 @@ class Evaluator:
     @cached_property
     def _jackknife(self) -> Jackknife | None:
         return self.draw_jackknife(self.basis)
+
+    def held_out(self, splits: int, seed: int) -> HeldOut | None:
+        """How it holds on other samples, computed when first asked for; None where that is not known."""
+        if (splits, seed) not in self._held_out:
+            self._held_out[splits, seed] = self.compare_halves(splits, seed)
+        return self._held_out[splits, seed]
+
+    @cached_property
+    def _held_out(self) -> dict[tuple[int, int], HeldOut | None]:
+        return {}
 
     def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
         raise NotImplementedError
@@ -131,10 +147,6 @@ class Projected(Evaluator):
 
     def spectrum(self, name: str) -> Float[ndarray, " k"]:
         return eigensolver.eigenvalues(self._named(name)).cpu().numpy()
-
-
-def _nothing(_: Tensor) -> None:
-    """Draws nothing."""
 
 
 def in_eigenbasis(

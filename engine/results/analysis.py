@@ -22,6 +22,7 @@ from cache.store import replace_file
 from engine.errors import require
 from engine.losses import Loss
 from engine.results import commutation, power_law, summary
+from engine.results.cross_fit import SPLITS, CrossFit, Gammas, HeldOut
 from engine.results.jackknife import Jackknife
 from engine.results.names import NAMES, ON_REQUEST, USUAL_WINDOW
 from engine.results.power_law import Exponent, Fit, bootstrap_interval, exponent
@@ -58,7 +59,8 @@ class Analysis:
     traces[name] = tr VᵀMV over the directions kept; noise_floor: H_ii below it are rounding, not data;
     replicates[name]: diagonals of bootstrap resamples (s), of the leading j directions. jackknife: of the samples
     without a group of them, for intervals where there is no bootstrap. residuals: ‖H v_i − H_ii v_i‖ / H_11 of leading
-    eigenpairs; None of a whole basis, and of analyses that are older. loss: with its settings; None once it was kept
+    eigenpairs; None of a whole basis, and of analyses that are older. held_out: how it holds on other samples, as far
+    as that is kept. loss: with its settings; None once it was kept
     in a file, of which provenance.loss tells the name.
     Methods take a matrix's name (see `names`) and answer with NumPy float64.
     """
@@ -77,6 +79,7 @@ class Analysis:
     probes: Probes | None = None
     replicates: Mapping[str, Float[ndarray, "s j"]] = field(default_factory=dict)
     jackknife: Jackknife | None = None
+    held_out: HeldOut | None = field(default=None, repr=False, compare=False)
     source: Source | None = field(default=None, repr=False, compare=False)
     loss: Loss | None = field(default=None, repr=False, compare=False)
 
@@ -217,6 +220,36 @@ class Analysis:
         if self.jackknife is not None or self.source is None:
             return self
         return dataclasses.replace(self, jackknife=self.source.jackknife())
+
+    def cross_fit(
+        self, name: str, top_k: int | None = None, splits: int | None = None, seed: int = 0, first: int = 0
+    ) -> CrossFit:
+        """γ over the window of fit on the samples that gave the directions, and on others: see CrossFit. splits: into
+        random halves, the mean of which is taken; all that are kept for None, or SPLITS. Computed now if the analysis
+        is in memory, else as `analyze --cross-fit` has kept it."""
+        fit = self.sampled().fit(name, top_k, first)
+        there = self._on_other_samples(splits, seed)
+        whole = Gammas((fit,), self.provenance.samples, (self.noise_floor,))
+        return there.cross_fit(name, whole, top_k, first, there.splits if splits is None else splits)
+
+    def _on_other_samples(self, splits: int | None, seed: int) -> HeldOut:
+        require(splits is None or splits >= 1, f"splits is a number of random halvings from 1, not {splits}.")
+        require(
+            not self.provenance.shapes,
+            "Halves of the samples are compared layer by layer, not of several layers jointly. Analyse one layer.",
+        )
+        kept = self.held_out
+        if kept is not None and kept.seed == seed and kept.splits >= (splits or 1):
+            return kept
+        there = None if self.source is None else self.source.held_out(splits or SPLITS, seed)
+        if there is None:
+            parts = "nothing" if kept is None else f"{kept.splits} splits of seed {kept.seed}"
+            raise ValueError(
+                f"Of other samples this analysis keeps {parts}. Make it: python -m engine analyze --cross-fit "
+                f"--splits {splits or SPLITS} --layer {self.provenance.layer}, with its --run and --epoch and, of "
+                f"another seed, --seed {seed}."
+            )
+        return there
 
     def theil_sen(self, name: str, top_k: int | None = None, first: int = 0) -> tuple[float, float, float]:
         """Median pairwise slope and its 95 % interval over the window of fit: a robust second opinion on γ."""

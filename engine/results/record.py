@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from engine.results.cross_fit import HeldOut
 from engine.results.jackknife import Jackknife
 from engine.results.suppression import Spectra
 
@@ -146,3 +147,5 @@ class Source(Protocol):
     def spectra(self) -> Spectra | None: ...
 
     def jackknife(self) -> Jackknife | None: ...
+
+    def held_out(self, splits: int, seed: int) -> HeldOut | None: ...

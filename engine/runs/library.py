@@ -23,12 +23,13 @@ from engine.curvature.memory import DENSE_LIMIT
 from engine.errors import require
 from engine.models.architectures import shapes, usual_layer
 from engine.results.analysis import Analysis
+from engine.results.cross_fit import HeldOut
 from engine.results.record import Check
 
 # Arrays of an analysis that are files of their own: most readers need only some.
 BLOCKS, SPECTRA = LARGE = ("blocks", "spectra")
-# The entry below an analysis that holds its check.
-CHECK = "check"
+# The entries below an analysis: of its check, and of how it holds on other samples.
+CHECK, HELD_OUT = "check", "held-out"
 # What a run takes from its record as it stands there.
 _AS_WRITTEN = ("fingerprint", "data_name", "samples", "device", "created", "finished", "end")
 PAPERS = ("mlp", "cnn")
@@ -371,9 +372,25 @@ def load_analysis(store: Store, run: str, key: str, spectra: bool = False, block
                 return None
             arrays |= more
     try:
-        return Analysis.from_arrays(arrays, entry.meta["result"])
+        analysis = Analysis.from_arrays(arrays, entry.meta["result"])
     except (KeyError, TypeError):
         return None
+    return dataclasses.replace(analysis, held_out=held_out(store, run, key))
+
+
+def held_out(store: Store, run: str, analysis: str) -> HeldOut | None:
+    """How an analysis holds on other samples; None where that is not kept."""
+    entry = store.read("runs", run, "analyses", analysis, HELD_OUT)
+    arrays = None if entry is None else entry.arrays()
+    try:
+        return None if arrays is None else HeldOut.from_arrays(arrays)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def keep_held_out(store: Store, run: str, analysis: str, there: HeldOut) -> None:
+    """Keep that below the analysis."""
+    store.write(("runs", run, "analyses", analysis, HELD_OUT), {}, {"main": there.to_arrays()})
 
 
 def checks(store: Store, run: str, analysis: str) -> tuple[Check, ...]:

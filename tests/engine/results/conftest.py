@@ -56,6 +56,9 @@ class Matrices:
     def jackknife(self):
         return None
 
+    def held_out(self, splits: int, seed: int):
+        return None
+
 
 def provenance(**changes):
     values = dict(
