@@ -54,3 +54,16 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def exact() -> Iterator[None]:
+    """Inside the block, the caller's inference mode is off, and so is TF32: its 10 bits of mantissa are less than the
+    physics asks for."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.inference_mode(False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)

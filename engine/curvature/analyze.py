@@ -1,37 +1,34 @@
 """`analyze`: one call from a model and its samples to an Analysis."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
-from torch import Tensor, nn
+from torch import nn
 
 from engine.curvature import covariances
-from engine.curvature.covariances import Combination
 from engine.curvature.criteria import criterion
-from engine.curvature.factors import LayerFactors, Survey, Tail
+from engine.curvature.factors import Survey, Tail
 from engine.curvature.inputs import Output, read
 from engine.curvature.joint import JointSurvey, JointTail
 from engine.curvature.joint_moments import JointMoments
 from engine.curvature.layers import check_layers
 from engine.curvature.memory import Plan, plan
-from engine.curvature.moments import Moments
 from engine.curvature.projection import in_eigenbasis
-from engine.curvature.resampling import left_out, replicates, sample_spectra, times_drawn
-from engine.device import device_name, free_memory, precision, resolve
+from engine.curvature.resampling import times_drawn
+from engine.curvature.source import Fresh, Subject
+from engine.device import device_name, exact, free_memory, precision, resolve
 from engine.errors import require
 from engine.losses import LossLike
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
-from engine.results.jackknife import GROUPS, Jackknife, places, stretches
 from engine.results.names import FISHER, NAMES, ON_REQUEST
 from engine.results.record import OnDemand, Provenance
-from engine.results.suppression import Spectra
 
 
 def analyze(
@@ -161,7 +158,7 @@ def surveyed(
     layers = check_layers(model, layer, bias)
     samples = read(inputs, targets)
     n = len(samples.targets)
-    with torch.inference_mode(False), _exact_products():
+    with exact():
         how: dict[str, Any] = {
             "device": where,
             "dtype": working,
@@ -234,43 +231,28 @@ def _of_several(tail: JointTail) -> dict[str, Any]:
 
 def matrices(about: Surveyed, progress: Progress = silent) -> Analysis:
     """The rest of `analyze`: every matrix in the eigenbasis of H."""
-    began, n, seed = time.perf_counter(), about.origin["samples"], about.origin["seed"]
-    work, working, k = about.work, about.dtype, about.k
-    with torch.inference_mode(False), _exact_products():
+    began, seed = time.perf_counter(), about.origin["seed"]
+    work, working = about.work, about.dtype
+    with exact():
         survey = about.survey
         subject = _several_layers(about, survey) if isinstance(survey, JointSurvey) else _one_layer(about, survey)
-
-        def diagonals_of(basis: Float[Tensor, "d k"], counts: Float[Tensor, "s n"]) -> dict[str, Float[ndarray, "s k"]]:
-            return replicates(subject.moments, subject.combinations, basis.to(working), counts, work.along, progress)
-
-        def draw_spectra(basis: Float[Tensor, "d k"]) -> Spectra | None:
-            if not about.spectra or subject.some is None:
-                return None
-            with torch.inference_mode(False), _exact_products():
-                return sample_spectra(subject.some, n, basis.to(working), about.spectra, seed, work.along, progress)
-
-        def draw_jackknife(basis: Float[Tensor, "d k"]) -> Jackknife:
-            edges = stretches(k)
-            counts = left_out(n, GROUPS, seed)
-            with torch.inference_mode(False), _exact_products():
-                return Jackknife(edges, diagonals_of(basis[:, torch.from_numpy(places(edges))], counts))
-
-        source = in_eigenbasis(
-            subject.moments, subject.combinations, work, k, working, seed=seed, progress=progress,
-            draw_spectra=draw_spectra, draw_jackknife=draw_jackknife,
-        )  # fmt: skip
-        diagonals = source.diagonals(progress)
+        evaluator = in_eigenbasis(
+            subject.moments, subject.combinations, work, about.k, working, seed=seed, progress=progress
+        )
+        source = Fresh(subject, evaluator, working, work.along, about.spectra, seed, progress)
+        diagonals = evaluator.diagonals(progress)
         resampled = {}
         if about.bootstrap:
-            resampled = diagonals_of(source.basis, times_drawn(n, about.bootstrap, seed))
-        eigenvalues = source.eigenvalues.cpu().numpy()
+            counts = times_drawn(about.origin["samples"], about.bootstrap, seed)
+            resampled = source.replicates(evaluator.basis, counts)
+        eigenvalues = evaluator.eigenvalues.cpu().numpy()
         return Analysis(
             eigenvalues=eigenvalues,
-            basis=source.basis.cpu().numpy(),
-            residuals=None if source.residuals is None else relative(source.residuals.cpu().numpy(), eigenvalues),
+            basis=evaluator.basis.cpu().numpy(),
+            residuals=None if evaluator.residuals is None else relative(evaluator.residuals.cpu().numpy(), eigenvalues),
             diagonals={name: diagonal for name, diagonal in diagonals.items() if name != "H"},
             traces={name: float(diagonal.sum()) for name, diagonal in diagonals.items()},
-            squares=OnDemand(source.square, subject.combinations),
+            squares=OnDemand(evaluator.square, subject.combinations),
             noise_floor=noise_floor(working, eigenvalues),
             replicates=resampled,
             source=source,
@@ -278,16 +260,7 @@ def matrices(about: Surveyed, progress: Progress = silent) -> Analysis:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Subject:
-    """What is analysed. some: the factors of some samples, where they have any."""
-
-    moments: Moments
-    combinations: Mapping[str, Combination]
-    some: Callable[[Int[Tensor, " m"]], LayerFactors] | None = None
-
-
-def _one_layer(about: Surveyed, survey: Survey) -> _Subject:
+def _one_layer(about: Surveyed, survey: Survey) -> Subject:
     tail = about.tail
     assert not isinstance(tail, JointTail), "its survey is another"
     named = covariances.combinations(about.origin["batch_size"], survey)
@@ -298,24 +271,13 @@ def _one_layer(about: Surveyed, survey: Survey) -> _Subject:
         named = {name: named[name] for name in ("H", *about.names)}
     factors = tail.factors if tail is not None else None
     some = factors if survey.kept is None else survey.kept.__getitem__
-    return _Subject(covariances.moments(tail, survey, named), named, some)
+    return Subject(covariances.moments(tail, survey, named), named, some)
 
 
-def _several_layers(about: Surveyed, survey: JointSurvey) -> _Subject:
+def _several_layers(about: Surveyed, survey: JointSurvey) -> Subject:
     assert isinstance(about.tail, JointTail), "none of its factors are kept"
     named = covariances.combinations(about.origin["batch_size"])
-    return _Subject(JointMoments(about.tail, survey.gradient, about.origin["samples"]), named)
-
-
-class _exact_products:
-    """TF32 off inside the block: its 10 bits of mantissa are less than the physics asks for."""
-
-    def __enter__(self) -> None:
-        self.before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("highest")
-
-    def __exit__(self, *_: object) -> None:
-        torch.set_float32_matmul_precision(self.before)
+    return Subject(JointMoments(about.tail, survey.gradient, about.origin["samples"]), named)
 
 
 def relative(residuals: Float[ndarray, " k"], eigenvalues: Float[ndarray, " k"]) -> Float[ndarray, " k"]:

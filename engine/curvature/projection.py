@@ -3,7 +3,7 @@
 What is not asked for (say, the commutator of every approximation) is not paid for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,22 +17,15 @@ from engine.curvature.covariances import Combination
 from engine.curvature.memory import Plan
 from engine.curvature.moments import LayerMoments, Moments
 from engine.progress import Progress, silent
-from engine.results.cross_fit import HeldOut
-from engine.results.jackknife import Jackknife
-from engine.results.suppression import Spectra
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}  # of ‖H v − λ v‖, relative to the largest |λ|
 
 LEAF = 640  # below this size a product is too small to be worth cutting
 
 
-def _nothing(*_: object) -> None:
-    """Draws nothing."""
-
-
 @dataclass(frozen=True, eq=False)
 class Evaluator:
-    """Projects named matrices into the eigenbasis on demand (engine.results.record.Source)."""
+    """Projects named matrices into the eigenbasis on demand."""
 
     combinations: Mapping[str, Combination]
     means: Mapping[str, Float[Tensor, " d"]]
@@ -40,9 +33,6 @@ class Evaluator:
     basis: Float[Tensor, "d k"]
     residuals: Float[Tensor, " k"] | None
     matrices: Mapping[str, Tensor]
-    draw_spectra: Callable[[Float[Tensor, "d k"]], Spectra | None]
-    draw_jackknife: Callable[[Float[Tensor, "d k"]], Jackknife | None]
-    compare_halves: Callable[[int, int], HeldOut | None] = _nothing
 
     def _means(self, k: int) -> dict[str, Float[Tensor, " k"]]:
         return {name: (self.basis[:, :k].T @ mean.to(self.basis)).double() for name, mean in self.means.items()}
@@ -68,32 +58,6 @@ class Evaluator:
             name: c.evaluate(own.__getitem__, lambda x, y: means[x] * means[y]).cpu().numpy()
             for name, c in self.combinations.items()
         }
-
-    def spectra(self) -> Spectra | None:
-        """Per-sample spectra, computed when first asked for; None where none are kept."""
-        return self._spectra
-
-    @cached_property
-    def _spectra(self) -> Spectra | None:
-        return self.draw_spectra(self.basis)
-
-    def jackknife(self) -> Jackknife | None:
-        """Diagonals with groups of samples left out, computed when first asked for."""
-        return self._jackknife
-
-    @cached_property
-    def _jackknife(self) -> Jackknife | None:
-        return self.draw_jackknife(self.basis)
-
-    def held_out(self, splits: int, seed: int) -> HeldOut | None:
-        """How it holds on other samples, computed when first asked for; None where that is not known."""
-        if (splits, seed) not in self._held_out:
-            self._held_out[splits, seed] = self.compare_halves(splits, seed)
-        return self._held_out[splits, seed]
-
-    @cached_property
-    def _held_out(self) -> dict[tuple[int, int], HeldOut | None]:
-        return {}
 
     def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
         raise NotImplementedError
@@ -158,8 +122,6 @@ def in_eigenbasis(
     *,
     seed: int = 0,
     progress: Progress = silent,
-    draw_spectra: Callable[[Float[Tensor, "d k"]], Spectra | None] = _nothing,
-    draw_jackknife: Callable[[Float[Tensor, "d k"]], Jackknife | None] = _nothing,
 ) -> Evaluator:
     """The leading k eigenpairs of H and every named matrix among them, the way that `work` says."""
     means = moments.means()
@@ -171,7 +133,7 @@ def in_eigenbasis(
         values, basis = values[:k], basis[:, :k]
         progress("eigenvectors", 1, 1)
         if k == d:
-            return Dense(combinations, means, values, basis, None, matrices, draw_spectra, draw_jackknife)
+            return Dense(combinations, means, values, basis, None, matrices)
         v = basis.to(dtype)
         images = {name: matrix @ v for name, matrix in matrices.items()}
         residuals = torch.linalg.norm((images["h"] - v * values.to(v)).double(), dim=0)
@@ -193,7 +155,7 @@ def in_eigenbasis(
         blocks = moments.project(basis, work.along, progress)
         # What the recurrence tells of H v outside the basis, and inside it another product.
         residuals = torch.hypot(leading.residuals, torch.linalg.norm(blocks["h"] - torch.diag(values), dim=0))
-    return Projected(combinations, means, values, basis, residuals, blocks, draw_spectra, draw_jackknife)
+    return Projected(combinations, means, values, basis, residuals, blocks)
 
 
 def _quadratic_forms(matrix: Float[Tensor, "s s"], vectors: Float[Tensor, "s k"]) -> Float[Tensor, " k"]:

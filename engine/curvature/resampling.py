@@ -1,4 +1,5 @@
-"""What is kept of single samples: their spectra for suppression, their resampled diagonals for intervals."""
+"""What is kept of single samples: their spectra for suppression, their resampled diagonals for intervals, and how many
+of them carry a direction."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -12,6 +13,7 @@ from engine.curvature.covariances import Combination
 from engine.curvature.factors import LayerFactors
 from engine.curvature.moments import Moments
 from engine.progress import Progress
+from engine.results.effective_samples import CARRIERS, LEADING, EffectiveSamples
 from engine.results.suppression import Spectra
 
 
@@ -77,3 +79,52 @@ def replicates(
         name: c.evaluate(sums.__getitem__, lambda x, y: sums[x] * sums[y]).float().cpu().numpy()
         for name, c in combinations.items()
     }
+
+
+def effective_samples(
+    moments: Moments,
+    combinations: Mapping[str, Combination],
+    directions: Float[Tensor, "d k"],
+    chunk: int,
+    progress: Progress,
+) -> dict[str, EffectiveSamples]:
+    """N_eff of the diagonal of H and every named matrix, and the samples that carry the leading directions."""
+    means = {name: x.double() @ directions.double() for name, x in moments.means().items()}
+    carriers: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def shares(rows: slice) -> Iterator[tuple[str, Tensor]]:
+        along = moments.along(directions, rows)
+
+        def moment(name: str) -> Float[Tensor, "n k"]:
+            x, y = along.quadratic[name]
+            return (x * y).sum(dim=1, dtype=torch.float64)
+
+        def mean(x: str, y: str) -> Float[Tensor, "n k"]:
+            product = along.linear[x] * means[y] + means[x] * along.linear[y] - means[x] * means[y]
+            return product * moments.counted[x][rows, None] if x in moments.counted else product
+
+        for name, combination in combinations.items():
+            own = combination.evaluate(moment, mean)
+            carriers[name] = _largest(carriers.get(name), own[:, :LEADING], rows.start)
+            every = torch.cat([own, own.sum(dim=1, keepdim=True)], dim=1)
+            yield name, torch.stack([every.sum(dim=0), every.square().sum(dim=0)])
+
+    sums = accumulate.sums(shares, moments.samples, chunk, progress, "effective samples")
+    effective = {}
+    for name, (total, squares) in sums.items():
+        sizes = (total.square() / squares).cpu().numpy()
+        x, index = carriers[name]
+        leading = (x / total[: x.shape[1]]).T
+        effective[name] = EffectiveSamples(sizes[:-1], float(sizes[-1]), index.T.cpu().numpy(), leading.cpu().numpy())
+    return effective
+
+
+def _largest(
+    before: tuple[Float[Tensor, "b j"], Int[Tensor, "b j"]] | None, x: Float[Tensor, "n j"], start: int
+) -> tuple[Float[Tensor, "m j"], Int[Tensor, "m j"]]:
+    """The largest |x| of each column and their rows, among these and those before."""
+    index = torch.arange(start, start + len(x), device=x.device)[:, None].expand(x.shape)
+    if before is not None:
+        x, index = torch.cat([before[0], x]), torch.cat([before[1], index])
+    order = x.abs().topk(min(CARRIERS, len(x)), dim=0).indices
+    return x.gather(0, order), index.gather(0, order)

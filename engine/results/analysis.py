@@ -23,6 +23,7 @@ from engine.errors import require
 from engine.losses import Loss
 from engine.results import commutation, power_law, summary
 from engine.results.cross_fit import SPLITS, CrossFit, Gammas, HeldOut
+from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
 from engine.results.names import NAMES, ON_REQUEST, USUAL_WINDOW
 from engine.results.power_law import Exponent, Fit, bootstrap_interval, exponent
@@ -283,6 +284,21 @@ class Analysis:
                 "This analysis kept no per-sample spectra. Analyse again with spectra=2000 (samples to keep)."
             )
         return spectra
+
+    def effective_samples(self, name: str) -> EffectiveSamples:
+        """N_eff = (Σx)²/Σx² of the samples' terms x_p in M_ii and in tr M, and who carries the leading directions:
+        computed now if the analysis is in memory, else as `analyze --cross-fit` has kept it."""
+        self.diagonal(name)
+        kept = {} if self.held_out is None else self.held_out.effective
+        if name in kept:
+            return kept[name]
+        if self.source is None:
+            raise ValueError(
+                f"This analysis keeps the effective samples of {', '.join(kept) or 'no matrix'}, not of {name}. Make "
+                f"them: python -m engine analyze --cross-fit --layer {self.provenance.layer}, with its --run and "
+                "--epoch."
+            )
+        return self.source.effective_samples()[name]
 
     # -- in a notebook --------------------------------------------------------------------------------
 

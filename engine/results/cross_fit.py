@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 
 from engine.errors import require
 from engine.results import power_law
+from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
 from engine.results.power_law import Fit
 
@@ -76,20 +77,6 @@ class Split:
     def of(cls, tree: Mapping[str, Any]) -> "Split":
         """From a tree of arrays."""
         return cls(Reading.of(tree["own"]), Reading.of(tree["crossed"]) if "crossed" in tree else None)
-
-
-@dataclass(frozen=True)
-class EffectiveSamples:
-    """How many samples carry a matrix M, N_eff = (Σ_p x_p)² / Σ_p x_p² of the shares x_p that they have in a sum.
-
-    by_direction: in v_iᵀMv_i; whole: in tr M over the directions kept; carriers[i]: the samples with the largest
-    shares in v_iᵀMv_i of the leading directions, by falling share, shares[i]: their shares of it.
-    """
-
-    by_direction: Float[ndarray, " k"]
-    whole: float
-    carriers: Int[ndarray, "j m"]
-    shares: Float[ndarray, "j m"]
 
 
 @dataclass(frozen=True)

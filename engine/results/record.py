@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from engine.results.cross_fit import HeldOut
+from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
 from engine.results.suppression import Spectra
 
@@ -149,3 +150,5 @@ class Source(Protocol):
     def jackknife(self) -> Jackknife | None: ...
 
     def held_out(self, splits: int, seed: int) -> HeldOut | None: ...
+
+    def effective_samples(self) -> Mapping[str, EffectiveSamples]: ...

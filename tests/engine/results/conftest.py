@@ -59,6 +59,9 @@ class Matrices:
     def held_out(self, splits: int, seed: int):
         return None
 
+    def effective_samples(self):
+        return {}
+
 
 def provenance(**changes):
     values = dict(

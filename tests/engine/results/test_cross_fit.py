@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cache.store import Store
-from engine.results.cross_fit import EffectiveSamples, Gammas, HeldOut, Reading, Split
+from engine.results.cross_fit import Gammas, HeldOut, Reading, Split
+from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
 from engine.results.power_law import Fit
 from engine.runs import library
