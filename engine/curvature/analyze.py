@@ -12,7 +12,9 @@ from numpy import ndarray
 from torch import nn
 
 from engine.curvature import covariances
+from engine.curvature.covariances import SINGLE
 from engine.curvature.criteria import criterion
+from engine.curvature.cross_fit import Samples, held_out
 from engine.curvature.factors import Survey, Tail
 from engine.curvature.inputs import Output, read
 from engine.curvature.joint import JointSurvey, JointTail
@@ -239,7 +241,10 @@ def matrices(about: Surveyed, progress: Progress = silent) -> Analysis:
         evaluator = in_eigenbasis(
             subject.moments, subject.combinations, work, about.k, working, seed=seed, progress=progress
         )
-        source = Fresh(subject, evaluator, working, work.along, about.spectra, seed, progress)
+        source = Fresh(
+            subject, evaluator, working, work.along, about.spectra, seed, progress,
+            lambda splits, seed: held_out(apart(about), splits, seed, progress),
+        )  # fmt: skip
         diagonals = evaluator.diagonals(progress)
         resampled = {}
         if about.bootstrap:
@@ -258,6 +263,22 @@ def matrices(about: Surveyed, progress: Progress = silent) -> Analysis:
             source=source,
             provenance=Provenance(**about.origin, seconds=about.seconds + time.perf_counter() - began),
         )
+
+
+def apart(about: Surveyed) -> Samples:
+    """The samples of one layer, to be cut in halves, with the matrices that need no partners."""
+    tail, survey = about.tail, about.survey
+    assert isinstance(survey, Survey), "of several layers jointly it is refused"
+    assert not isinstance(tail, JointTail), "its survey is another"
+    named = {
+        name: matrix
+        for name, matrix in covariances.combinations(about.origin["batch_size"], survey).items()
+        if name in SINGLE and (about.names is None or name in ("H", *about.names))
+    }
+    return Samples(
+        about.origin["samples"], lambda index: covariances.moments(tail, survey, named, index),
+        covariances.maker(tail, survey), named, about.work, about.k, about.dtype, survey.paired.device,
+    )  # fmt: skip
 
 
 def _one_layer(about: Surveyed, survey: Survey) -> Subject:

@@ -8,8 +8,10 @@ Source: theory.md sections 1 and 3.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from jaxtyping import Int
 from torch import Tensor
 
+from engine.curvature import accumulate
 from engine.curvature.factors import LayerFactors, Survey, Tail
 from engine.curvature.kronecker import Moment
 from engine.curvature.moments import LayerMoments, Terms
@@ -17,6 +19,7 @@ from engine.errors import require
 
 # Moments that the paired samples alone have.
 DUAL = ("vv", "wd", "uu", "vu", "h2_paired")
+SOME = 4096  # samples whose kept factors are gathered at a time
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Combination:
         return total
 
 
+# Matrices whose samples need no partners.
+SINGLE = ("H", "C", "E_h2", "C_odds", "C_loss", "fisher")
 # The true Fisher matrix of all samples, in the units of H.
 FISHER = Combination(((1.0, "fisher"),))
 
@@ -69,17 +74,18 @@ def terms(factors: LayerFactors) -> Terms:
     return Terms(quadratic, linear)
 
 
-def moments(tail: Tail | None, survey: Survey, named: Mapping[str, Combination]) -> LayerMoments:
-    """Those of `terms` over all samples that these matrices are made of. tail: what makes factors that are not kept."""
+def moments(
+    tail: Tail | None, survey: Survey, named: Mapping[str, Combination], index: Int[Tensor, " m"] | None = None
+) -> LayerMoments:
+    """Those of `terms` that these matrices are made of, over all samples, or over some of them as if there were no
+    others and no partners. tail: what makes factors that are not kept."""
     needed = {moment for combination in named.values() for _, moment in combination.moments}
     means = {name for combination in named.values() for _, *pair in combination.means for name in pair} | {"g"}
     pairs = int(survey.paired.sum())
+    make = maker(tail, survey, dual=index is None)
 
     def factors(rows: slice, dual: bool = True) -> LayerFactors:
-        if survey.kept is not None:
-            return survey.kept[rows]
-        assert tail is not None, "it makes those that are not kept"
-        return tail.factors(rows, dual)
+        return make(rows if index is None else index[rows], dual)
 
     def of(rows: slice) -> Terms:
         every = terms(factors(rows))
@@ -90,9 +96,28 @@ def moments(tail: Tail | None, survey: Survey, named: Mapping[str, Combination])
         some = factors(rows, dual=False)
         return Moment(some.vectors("x"), some.curvature)
 
+    if index is not None:
+        each = SOME if tail is None else tail.chunk
+        sums = accumulate.sums(lambda rows: [("g", factors(rows).vectors("g").sum())], len(index), each)
+        return LayerMoments(of, h, len(index), {"g": sums["g"] / len(index)})
     averages = {name: x for name, x in survey.averages.items() if name in means}
     counted = dict.fromkeys(("v", "u", *DUAL), survey.paired) if 0 < pairs < len(survey.paired) else {}
     return LayerMoments(of, h, len(survey.paired), averages, counted)
+
+
+def maker(tail: Tail | None, survey: Survey, dual: bool = False) -> Callable[..., LayerFactors]:
+    """The factors of some samples, kept or made anew; dual: with those of their partners, unless told otherwise."""
+    kept, partners = survey.kept, dual
+    if kept is not None and not partners:
+        kept = kept.alone
+
+    def make(rows: slice | Int[Tensor, " m"], dual: bool = True) -> LayerFactors:
+        if kept is not None:
+            return kept[rows]
+        assert tail is not None, "it makes those that are not kept"
+        return tail.factors(rows, dual and partners)
+
+    return make
 
 
 def combinations(batch_size: int, survey: Survey | None = None) -> Mapping[str, Combination]:

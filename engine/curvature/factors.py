@@ -72,6 +72,11 @@ class LayerFactors:
         for (_, x), (_, own) in zip(self._tensors(), part._tensors(), strict=True):
             x[rows] = own
 
+    @property
+    def alone(self) -> "LayerFactors":
+        """Without what is of the samples' partners."""
+        return replace(self, paired=None, v=None, u=None, change=None, along=None, fit=None)
+
     def _tensors(self) -> list[tuple[str, Tensor]]:
         return [(f.name, x) for f in fields(self) if (x := getattr(self, f.name)) is not None]
 

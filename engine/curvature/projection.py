@@ -80,7 +80,7 @@ class Dense(Evaluator):
         return self.basis.to(self.matrices["h"].dtype)
 
     def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
-        return _quadratic_forms(self.matrices[name], self._directions)
+        return quadratic_forms(self.matrices[name], self._directions)
 
     def square(self, name: str) -> float:
         return float(self._combine(name, self.matrices, self.means).square().sum(dtype=torch.float64))
@@ -125,7 +125,7 @@ def in_eigenbasis(
 ) -> Evaluator:
     """The leading k eigenpairs of H and every named matrix among them, the way that `work` says."""
     means = moments.means()
-    d, device = len(means["g"]), means["g"].device
+    d = len(means["g"])
     if work.dense:
         matrices = moments.dense(work.expand, progress)
         progress("eigenvectors", 0, 1)
@@ -139,26 +139,35 @@ def in_eigenbasis(
         residuals = torch.linalg.norm((images["h"] - v * values.to(v)).double(), dim=0)
         blocks = {name: v.T @ image for name, image in images.items()}
     else:
-
-        def apply(v: Float[Tensor, "d b"]) -> Float[Tensor, "d b"]:
-            return moments.apply(v, work.apply)
-
-        leading = None
-        if work.rows and isinstance(moments, LayerMoments):
-            leading = eigensolver.of_rows(moments.h(slice(0, moments.samples)), moments.samples, k, apply)
-            progress("eigenvectors", 1, 1)
-        leading = leading or eigensolver.leading_eigenpairs(
-            apply, d, k, device=device, dtype=dtype, tolerance=TOLERANCE[dtype], block=work.block, seed=seed,
-            progress=progress,
-        )  # fmt: skip
-        values, basis = leading.values, leading.vectors
+        pairs = leading(moments, work, k, dtype, seed, progress)
+        values, basis = pairs.values, pairs.vectors
         blocks = moments.project(basis, work.along, progress)
         # What the recurrence tells of H v outside the basis, and inside it another product.
-        residuals = torch.hypot(leading.residuals, torch.linalg.norm(blocks["h"] - torch.diag(values), dim=0))
+        residuals = torch.hypot(pairs.residuals, torch.linalg.norm(blocks["h"] - torch.diag(values), dim=0))
     return Projected(combinations, means, values, basis, residuals, blocks)
 
 
-def _quadratic_forms(matrix: Float[Tensor, "s s"], vectors: Float[Tensor, "s k"]) -> Float[Tensor, " k"]:
+def leading(
+    moments: Moments, work: Plan, k: int, dtype: torch.dtype, seed: int = 0, progress: Progress = silent
+) -> eigensolver.Leading:
+    """The leading k eigenpairs of H from products with it, or from its rows."""
+
+    def apply(v: Float[Tensor, "d b"]) -> Float[Tensor, "d b"]:
+        return moments.apply(v, work.apply)
+
+    if work.rows and isinstance(moments, LayerMoments):
+        pairs = eigensolver.of_rows(moments.h(slice(0, moments.samples)), moments.samples, k, apply)
+        progress("eigenvectors", 1, 1)
+        if pairs is not None:
+            return pairs
+    mean = moments.means()["g"]
+    return eigensolver.leading_eigenpairs(
+        apply, len(mean), k, device=mean.device, dtype=dtype, tolerance=TOLERANCE[dtype], block=work.block, seed=seed,
+        progress=progress,
+    )  # fmt: skip
+
+
+def quadratic_forms(matrix: Float[Tensor, "s s"], vectors: Float[Tensor, "s k"]) -> Float[Tensor, " k"]:
     """v_iᵀ M v_i of a symmetric matrix, in float64. With M and v cut in halves, [A Bᵀ; B C] and [a; c], it is
     aᵀAa + 2 cᵀBa + cᵀCc: each cut saves a quarter of what is left of the work."""
     size = matrix.shape[0]
@@ -167,4 +176,4 @@ def _quadratic_forms(matrix: Float[Tensor, "s s"], vectors: Float[Tensor, "s k"]
     half = size // 2
     upper, lower = vectors[:half], vectors[half:]
     cross = ((matrix[half:, :half] @ upper) * lower).sum(dim=0, dtype=torch.float64)
-    return _quadratic_forms(matrix[:half, :half], upper) + 2 * cross + _quadratic_forms(matrix[half:, half:], lower)
+    return quadratic_forms(matrix[:half, :half], upper) + 2 * cross + quadratic_forms(matrix[half:, half:], lower)

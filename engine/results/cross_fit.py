@@ -6,6 +6,7 @@ read three ways: on the half whose H gave the directions, crossed on the other h
 directions of all training samples. Source: theory.md 7.3 and 7.4. NumPy only; engine.curvature.cross_fit computes.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -84,7 +85,7 @@ class HeldOut:
     """What is kept below an analysis of how it holds on other samples.
 
     halves: of every split both ways, the two of one split after each other; growing: nested subsets of the samples,
-    rising, the last of them half of all; test: test samples along the directions of all training samples, None without
+    rising, smaller than a half; test: test samples along the directions of all training samples, None without
     any; seed: of the splits. effective: by name of a matrix. structural: the structural null by name of a matrix, its
     draws as arrays.
     """
@@ -117,7 +118,10 @@ class HeldOut:
         half, crossed = gammas(split.own for split in halves), gammas(split.crossed for split in halves)
         assert half is not None, "there are halves"
         assert crossed is not None, "each has another"
-        growing = [(Gammas.of([part.own], name, top_k, first), gammas([part.crossed])) for part in self.growing]
+        growing = []
+        for part in (*self.growing, self.halves[0]):
+            with contextlib.suppress(ValueError):  # few samples have few directions
+                growing.append((Gammas.of([part.own], name, top_k, first), gammas([part.crossed])))
         return CrossFit(whole, half, crossed, gammas([self.test]), (*growing, (whole, None)))
 
     def to_arrays(self) -> dict[str, ndarray]:

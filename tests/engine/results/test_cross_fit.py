@@ -26,7 +26,7 @@ def reading(gamma, samples=50, jackknife=False):
 
 def held_out(**changes):
     halves = tuple(Split(reading(1.2, 25, True), reading(g, 25, True)) for g in (0.9, 1.0, 1.1, 1.0))
-    growing = (Split(reading(1.5, 12), reading(1.0, 12)), Split(reading(1.3, 25), None))
+    growing = (Split(reading(1.7, 6), reading(1.1, 6)), Split(reading(1.5, 12), None))
     effective = {"C": EffectiveSamples(np.ones(D), 7.0, np.ones((2, 3), np.int64), np.full((2, 3), 0.3))}
     given = {"growing": growing, "test": reading(0.95, 40, True), "seed": 3, "effective": effective}
     return HeldOut(halves, **(given | changes), structural={"C": {"commutator": np.ones(4)}})
@@ -59,8 +59,9 @@ def test_gamma_is_read_three_ways_over_the_window_of_the_fit():
     assert fit.crossed.n == (8,) * 4
     assert fit.test is not None
     assert fit.test.gamma == pytest.approx(0.95)
-    assert [own.samples for own, _ in fit.growing] == [12, 25, 50]
-    assert [None if crossed is None else round(crossed.gamma, 9) for _, crossed in fit.growing] == [1.0, None, None]
+    assert [own.samples for own, _ in fit.growing] == [6, 12, 25, 50]
+    crossed = [None if crossed is None else round(crossed.gamma, 9) for _, crossed in fit.growing]
+    assert crossed == [1.1, None, 0.9, None]
     one = result.cross_fit("C", top_k=8, splits=1, seed=3)
     assert one.crossed.gamma == pytest.approx(0.95), "of the first split alone"
     assert one.crossed.spread is None, "two are no distribution"
