@@ -27,7 +27,7 @@ from torch import nn
 
 from cache.store import Store
 from engine.config.fields import declared
-from engine.config.requests import AnalysisRequest, DataRequest, joined
+from engine.config.requests import SPLITS, AnalysisRequest, DataRequest, joined
 from engine.curvature.analyze import matrices, surveyed
 from engine.curvature.autodiff import copied
 from engine.curvature.inputs import Output
@@ -37,6 +37,7 @@ from engine.errors import require
 from engine.losses import LossLike
 from engine.progress import silent
 from engine.results.analysis import Analysis
+from engine.results.cross_fit import HeldOut
 from engine.results.record import Check
 from engine.runs import depth, library
 from engine.runs.brought import Brought, keep_samples, samples, unwrapped
@@ -188,6 +189,11 @@ class Recorder:
         """The analysis of a recorded epoch, of the layer that is studied for None: as it is kept, or made now."""
         with untouched():
             return self.pipeline.analyze(replace(self._request(epoch, layer or self.run.studied), **more))
+
+    def cross_fit(self, epoch: int, layer: str | None = None, splits: int = SPLITS) -> HeldOut:
+        """How that analysis holds on other samples, as it is kept, or found now."""
+        with untouched():
+            return self.pipeline.cross_fit(self._request(epoch, layer or self.run.studied), splits)
 
     def check(self, epoch: int, layer: str | None = None) -> tuple[Check, ...]:
         """Some numbers of that analysis once more, by brute force, for the pages."""

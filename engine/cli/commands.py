@@ -117,7 +117,8 @@ def _film(command: commands.FilmCommand, session: Session) -> str:
 @work.register
 def _analyze(command: commands.AnalyzeCommand, session: Session) -> str:
     pipeline = _pipeline(command, session)
-    return _each(pipeline, _requests(command, library.find(pipeline.store, command.run)), session)
+    requests = _requests(command, library.find(pipeline.store, command.run))
+    return _each(pipeline, requests, session, command.splits if command.cross_fit else None)
 
 
 def _requests(command: commands.AnalyzeCommand, run: Run) -> list[AnalysisRequest]:
@@ -304,9 +305,9 @@ def _bring(command: commands.LoadCommand, session: Session) -> str:
         return _each(pipeline, _requests(analyze, run), session)
 
 
-def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Session) -> str:
-    """Analyse one after the other. Of several layers one that is refused does not keep the others from being analysed;
-    ValueError at the end says which, and why."""
+def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Session, splits: int | None = None) -> str:
+    """Analyse one after the other, and with splits look whether each holds on other samples. Of several layers one that
+    is refused does not keep the others from being analysed; ValueError at the end says which, and why."""
     several = len({request.layer for request in requests}) > 1
     refusals: dict[str, list[int]] = {}
     for i, request in enumerate(requests):
@@ -315,6 +316,9 @@ def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Sessio
         session.stage = f"analysing epoch {request.epoch}{layer}{count}: "
         try:
             result = pipeline.analyze(request)
+            if splits is not None:
+                there = pipeline.cross_fit(request, splits)
+                result = replace(result, held_out=there)
         except (ValueError, MemoryError, RuntimeError) as error:
             sentence = expected(error)
             if not several or sentence is None:

@@ -131,7 +131,25 @@ def table(result: Analysis) -> str:
         if (fit := _fit(result, name)) is not None and fit.interval is not None
     ]
     fitted = f"gamma: slope of log C_ii on log H_ii over the leading {min(USUAL_WINDOW, result.k):,} directions"
-    return "\n".join([head, fitted, *lines, *intervals, *origin.notes])
+    return "\n".join([head, fitted, *lines, *intervals, *_other_samples(result), *origin.notes])
+
+
+def _other_samples(result: Analysis) -> list[str]:
+    """γ on the samples that gave the directions and on others, as far as that is kept."""
+    there = result.held_out
+    if there is None:
+        return []
+    rows: list[tuple[str, ...]] = [("gamma", "all samples", "a half", "its other half", "deviation", "test samples")]
+    for name in there.names:
+        try:
+            fit = result.cross_fit(name, min(USUAL_WINDOW, result.k), seed=there.seed)
+        except ValueError:
+            continue
+        spread = "–" if fit.crossed.spread is None else f"{fit.crossed.spread:.3f}"
+        three = (f"{gammas.gamma:.3f}" for gammas in (fit.whole, fit.half, fit.crossed))
+        rows.append((NAMES[name][0], *three, spread, "–" if fit.test is None else f"{fit.test.gamma:.3f}"))
+    count = f"{there.splits} random halvings" if there.splits > 1 else "one random halving"
+    return [f"directions of one half, H and C of it and of the other, mean of {count} both ways:", *_aligned(rows)]
 
 
 def grid(rows: Sequence[Row]) -> str:

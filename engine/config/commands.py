@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from engine.config import requests
 from engine.config.fields import Setting, declared, read
-from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.config.requests import SPLITS, AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
 from engine.errors import require
 from engine.losses import LOSSES, OTHERS
 
@@ -95,6 +95,10 @@ class AnalyzeCommand(BringingCommand):
         _LAYER, help=f"{_LAYER.help}; one by one: all, or fc1,fc2, wide ones in their leading directions",
     )] = None  # fmt: skip
     settings: AnalysisRequest = _ANALYSIS
+    cross_fit: Annotated[bool, Setting(
+        "Other samples", "look as well whether it holds on other samples: halves of them, fewer, and test samples",
+    )] = False  # fmt: skip
+    splits: Annotated[int, Setting("Splits", "random halvings of the samples for --cross-fit", low=1)] = SPLITS
 
     @classmethod
     def of(cls, request: AnalysisRequest, epochs: tuple[str, ...] = ()) -> "AnalyzeCommand":

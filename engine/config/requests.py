@@ -29,6 +29,7 @@ SCALINGS = ("paper", "unit", "none", *NORMALISATIONS)
 _NUMBERS = r"-?\d*\.?\d+(,-?\d*\.?\d+)*"
 CURVATURES = ("auto", "gauss-newton", "full")  # of what follows a layer
 DTYPES = ("float32", "float64")
+SPLITS = 3  # random halvings of the samples: from three on a spread can be told
 CHECKPOINT_EPOCHS = (0, 1, 2, 5, 10, 20, 30, 50, 70, 100)
 
 # Raised by one whenever the meaning of a stored number changes: old entries are then recomputed.

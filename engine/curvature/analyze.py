@@ -1,21 +1,21 @@
 """`analyze`: one call from a model and its samples to an Analysis."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
-from torch import nn
+from torch import Tensor, nn
 
 from engine.curvature import covariances
 from engine.curvature.covariances import SINGLE
 from engine.curvature.criteria import criterion
 from engine.curvature.cross_fit import Samples, held_out
-from engine.curvature.factors import Survey, Tail
+from engine.curvature.factors import LayerFactors, Survey, Tail
 from engine.curvature.inputs import Output, read
 from engine.curvature.joint import JointSurvey, JointTail
 from engine.curvature.joint_moments import JointMoments
@@ -273,11 +273,11 @@ def apart(about: Surveyed) -> Samples:
     named = {
         name: matrix
         for name, matrix in covariances.combinations(about.origin["batch_size"], survey).items()
-        if name in SINGLE and (about.names is None or name in ("H", *about.names))
+        if name in SINGLE
     }
     return Samples(
         about.origin["samples"], lambda index: covariances.moments(tail, survey, named, index),
-        covariances.maker(tail, survey), named, about.work, about.k, about.dtype, survey.paired.device,
+        _some(tail, survey), named, about.work, about.k, about.dtype, survey.paired.device,
     )  # fmt: skip
 
 
@@ -290,9 +290,15 @@ def _one_layer(about: Surveyed, survey: Survey) -> Subject:
         missing = [name for name in about.names if name not in named]
         require(not missing, f"No sample has a partner, so there is no {', '.join(missing)}.")
         named = {name: named[name] for name in ("H", *about.names)}
-    factors = tail.factors if tail is not None else None
-    some = factors if survey.kept is None else survey.kept.__getitem__
-    return Subject(covariances.moments(tail, survey, named), named, some)
+    return Subject(covariances.moments(tail, survey, named), named, _some(tail, survey))
+
+
+def _some(tail: Tail | None, survey: Survey) -> Callable[[Int[Tensor, " m"]], LayerFactors]:
+    """The factors of some samples, kept or made anew."""
+    if survey.kept is not None:
+        return survey.kept.__getitem__
+    assert tail is not None, "it makes those that are not kept"
+    return tail.factors
 
 
 def _several_layers(about: Surveyed, survey: JointSurvey) -> Subject:

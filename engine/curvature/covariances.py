@@ -82,10 +82,14 @@ def moments(
     needed = {moment for combination in named.values() for _, moment in combination.moments}
     means = {name for combination in named.values() for _, *pair in combination.means for name in pair} | {"g"}
     pairs = int(survey.paired.sum())
-    make = maker(tail, survey, dual=index is None)
+    kept = survey.kept if index is None or survey.kept is None else survey.kept.alone
 
     def factors(rows: slice, dual: bool = True) -> LayerFactors:
-        return make(rows if index is None else index[rows], dual)
+        where = rows if index is None else index[rows]
+        if kept is not None:
+            return kept[where]
+        assert tail is not None, "it makes those that are not kept"
+        return tail.factors(where, dual)
 
     def of(rows: slice) -> Terms:
         every = terms(factors(rows))
@@ -103,21 +107,6 @@ def moments(
     averages = {name: x for name, x in survey.averages.items() if name in means}
     counted = dict.fromkeys(("v", "u", *DUAL), survey.paired) if 0 < pairs < len(survey.paired) else {}
     return LayerMoments(of, h, len(survey.paired), averages, counted)
-
-
-def maker(tail: Tail | None, survey: Survey, dual: bool = False) -> Callable[..., LayerFactors]:
-    """The factors of some samples, kept or made anew; dual: with those of their partners, unless told otherwise."""
-    kept, partners = survey.kept, dual
-    if kept is not None and not partners:
-        kept = kept.alone
-
-    def make(rows: slice | Int[Tensor, " m"], dual: bool = True) -> LayerFactors:
-        if kept is not None:
-            return kept[rows]
-        assert tail is not None, "it makes those that are not kept"
-        return tail.factors(rows, dual and partners)
-
-    return make
 
 
 def combinations(batch_size: int, survey: Survey | None = None) -> Mapping[str, Combination]:

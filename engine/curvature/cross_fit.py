@@ -54,6 +54,12 @@ class Samples:
         first, second = torch.cat(pieces, dim=1)
         return {"H": first, "E_h2": second}
 
+    def part(
+        self, index: Int[Tensor, " m"], traces: Mapping[str, Float[Tensor, " n"]], progress: Progress = silent
+    ) -> "Part":
+        """The samples of an index."""
+        return Part(self, self.moments(index), {name: _effective(x[index]) for name, x in traces.items()}, progress)
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -128,7 +134,7 @@ def held_out(samples: Samples, splits: int, seed: int, progress: Progress = sile
             progress("other samples", done, len(work))
 
         step()
-        one, other = (_part(samples, rows, traces, step) for rows in order[: 2 * size].split(size))
+        one, other = (samples.part(rows, traces, step) for rows in order[: 2 * size].split(size))
         # What the jackknife tells of the first split holds for all: they are the same samples, cut otherwise.
         drawn = None if done else seed
         pairs.append([Split(one.reading(one, drawn), other.reading(one, drawn))])

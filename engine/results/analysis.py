@@ -19,10 +19,11 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from cache.store import replace_file
+from engine.config.requests import SPLITS
 from engine.errors import require
 from engine.losses import Loss
 from engine.results import commutation, power_law, summary
-from engine.results.cross_fit import SPLITS, CrossFit, Gammas, HeldOut
+from engine.results.cross_fit import CrossFit, Gammas, HeldOut
 from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
 from engine.results.names import NAMES, ON_REQUEST, USUAL_WINDOW

@@ -22,8 +22,6 @@ from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
 from engine.results.power_law import Fit
 
-SPLITS = 3  # from three on a spread can be told
-
 
 @dataclass(frozen=True)
 class Reading:

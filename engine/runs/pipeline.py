@@ -19,9 +19,10 @@ from torch import Tensor, nn
 
 from cache.progress import Stopped
 from cache.store import Store
-from engine.config.requests import AnalysisRequest, DataRequest, RunRequest, key, to_json
+from engine.config.requests import SPLITS, AnalysisRequest, DataRequest, RunRequest, key, to_json
 from engine.curvature.analyze import analyze
 from engine.curvature.criteria import criterion
+from engine.curvature.held_out import JOINTLY, held_out
 from engine.curvature.inputs import Inputs
 from engine.curvature.verify import verify
 from engine.data.datasets import Dataset, load
@@ -32,6 +33,7 @@ from engine.models.architectures import check_fit
 from engine.models.networks import build, layers, studied_layer
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
+from engine.results.cross_fit import HeldOut
 from engine.results.record import Check
 from engine.runs import eviction, library
 from engine.runs.brought import Brought, Samples, kept_samples
@@ -235,6 +237,32 @@ class Pipeline:
         self._write(run.key, name, request, complete, seconds)
         eviction.make_room(self.store, spare=(run.key, name))
         return complete
+
+    def cross_fit(self, request: AnalysisRequest, splits: int = SPLITS) -> HeldOut:
+        """How an analysis holds on other samples, kept below it: from the cache, or made now, the analysis first where
+        there is none. Test samples are those of the run's data set, as far as it has any. Errors: see `restore`."""
+        run = library.find(self.store, request.run)
+        require(len(request.layers) == 1, JOINTLY)
+        name = key(request, run.fingerprint)
+        self.analyze(request)
+        kept = library.held_out(self.store, run.key, name)
+        if kept is not None and kept.seed == request.seed and kept.splits >= splits:
+            return kept
+        network = self.restore(run.key, request.epoch, request.samples, request.seed)
+        there = held_out(
+            *network, unseen=self.unseen(run), splits=splits, progress=self.tell, loss=self.loss(run),
+            device=self.device, output=self.brought.output, **settings(request),
+        )  # fmt: skip
+        library.keep_held_out(self.store, run.key, name, there)
+        eviction.make_room(self.store, spare=(run.key, name))
+        return there
+
+    def unseen(self, run: Run) -> tuple[Tensor, Tensor] | None:
+        """The test samples of a run's data set; None where it has none, or its script has them."""
+        if run.recorded is not None:
+            return None
+        data = self.data(run.request.data)
+        return (data.test_x, data.test_y) if len(data.test_y) else None
 
     def measure(
         self, model: nn.Module, inputs: Any, targets: Tensor, loss: LossLike, request: AnalysisRequest, tell: Progress

@@ -46,6 +46,10 @@ STAGES = {
     "resampling": ("how much γ would change with other samples", 0.8, 0.87),
     "spectra": ("keeping the curvatures of single samples", 0.87, 0.9),
     "commutators": ("comparing with chance", 0.9, 1.0),
+    "other samples": ("halving the samples, again and again", 0.25, 0.8),
+    "all samples": ("the directions of all samples", 0.8, 0.85),
+    "test samples": ("reading test samples", 0.85, 0.9),
+    "effective samples": ("how many samples carry a direction", 0.9, 1.0),
 }
 _ANALYSING = re.compile(r"analysing epoch (\d+)(?:, layer (\S+))?(?: \((\d+) of (\d+)\))?: (.*)")
 

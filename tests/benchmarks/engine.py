@@ -7,7 +7,8 @@ within one run, so that the ratios hold on a machine whose speed drifts:
 
 and against what else there is, timed on a few samples or columns and extrapolated: per-sample Hessians and per-sample
 gradients by torch.func; C as one product of gradients that are known already; H by columns of Hessian-vector products.
-H and C alone are timed too. Peak memory is that of a fresh process that does nothing but the analysis. Where there is a
+H and C alone are timed too, and other samples: a split in halves, read both ways, and
+nested subsets. Peak memory is that of a fresh process that does nothing but the analysis. Where there is a
 GPU it is timed as well.
 """
 
@@ -19,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable
 from statistics import median
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +28,9 @@ from torch.func import functional_call, grad, hessian, jvp, vmap
 from torch.nn.functional import cross_entropy
 
 from engine import analyze
-from engine.curvature import eigensolver
+from engine.curvature import cross_fit, eigensolver
+from engine.curvature.source import Fresh
+from engine.results.analysis import Analysis
 
 
 def problem(samples: int, width: int) -> tuple[nn.Module, Tensor, Tensor]:
@@ -84,6 +88,20 @@ def others(model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, float
     }
 
 
+def on_other_samples(source: Fresh, ours: float, device: str) -> None:
+    """Halves and nested subsets of the samples, in units of the analysis."""
+    with patch.object(cross_fit, "SHARES", ()):
+        one = seconds(lambda: source.compare_halves(1, 0), device)
+        two = seconds(lambda: source.compare_halves(2, 0), device)
+    every = seconds(lambda: source.compare_halves(1, 0), device)
+    for what, taken, most in (
+        ("one split both ways", one, 2),
+        ("each further one", two - one, 1.5),
+        ("γ(N) over four subsets", every - one, 3),
+    ):
+        print(f"{what}: {taken / ours:.2f} of the analysis (at most {most} wanted)")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=20_000)
@@ -93,7 +111,7 @@ def main() -> None:
     options = parser.parse_args()
     model, inputs, targets = problem(options.samples, options.width)
 
-    def analysis(device: str, names: tuple[str, ...] | None = None) -> Callable[[], object]:
+    def analysis(device: str, names: tuple[str, ...] | None = None) -> Callable[[], Analysis]:
         return lambda: analyze(model, inputs, targets, "2", device=device, names=names)
 
     if options.memory_only:
@@ -114,6 +132,7 @@ def main() -> None:
         name = "CPU" if device == "cpu" else torch.cuda.get_device_name()
         print(f"{name}: analysis {ours:.2f} s, reference {theirs:.2f} s, ratio {ratio:.2f} (at most 1.2 wanted)")
         print(f"H and C alone: {seconds(analysis(device, ('C',)), device) / ours:.2f} of the analysis (about half)")
+        on_other_samples(analysis(device)().source, ours, device)
         if device == "cpu":
             for what, time in others(model, inputs, targets).items():
                 print(f"{what}: {time:,.0f} s for all, {time / ours:,.1f} times the whole analysis")

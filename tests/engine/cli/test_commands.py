@@ -75,6 +75,22 @@ def test_train_and_analyze_leave_their_results_in_the_cache(store: Store, train:
     )
     assert row.group().split()[1:] == expected.split()
     assert "gamma of C: 95 % interval over samples" in out
+    assert "other half" not in out
+
+
+def test_analyze_looks_at_other_samples(store: Store, train: list[str], capsys) -> None:
+    assert main([*train, "--epochs", "3"]) == 0
+    assert main(["analyze", "--cross-fit", "--splits", "2"]) == 0
+    out, _ = capsys.readouterr()
+    run = library.find(store)
+    result = library.load_analysis(store, run.key, library.analyses(store, run.key)[0].key)
+    assert result is not None
+    fit = result.cross_fit("C")
+    numbers = (fit.whole.gamma, fit.half.gamma, fit.crossed.gamma, fit.crossed.spread)
+    assert "mean of 2 random halvings both ways" in out
+    row = re.search(r"^gamma  .*\nC +(.*)$", out, re.MULTILINE)
+    assert row is not None
+    assert row.group(1).split() == [*(f"{number:.3f}" for number in numbers), "–"]
 
 
 @pytest.mark.parametrize(

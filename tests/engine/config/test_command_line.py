@@ -128,6 +128,7 @@ def test_an_analysis_request_survives_the_way_through_words(request: AnalysisReq
     ("command", "typed"),
     [
         (AnalyzeCommand(), "analyze"),
+        (AnalyzeCommand(cross_fit=True, splits=5), "analyze --cross-fit --splits 5"),
         (CalibrateCommand(), "calibrate"),
         (CheckCommand("0f", ("3",), "fc2"), "check --run 0f --epoch 3 --layer fc2"),
         (InspectCommand(files=("a b.pt",)), "inspect 'a b.pt'"),

@@ -369,3 +369,41 @@ def test_an_analysis_kept_without_intervals_still_loads_and_gets_them_when_asked
     assert old is not None
     assert old.fit("C", 10).interval is None
     assert watched(store, Watch()).analyze(request).fit("C", 10).interval == interval
+
+
+# -- other samples ----------------------------------------------------------------------------------------
+
+
+def test_how_it_holds_on_other_samples_is_kept_below_the_analysis(store, trained):
+    run = library.find(store, trained)
+    request = default_analysis(run, 6)
+    watch = Watch()
+    there = watched(store, watch).cross_fit(request, splits=2)
+    assert [done for stage, done, total in watch.heard if stage == "other samples" and total == 4][-1] == 3
+    (made,) = library.analyses(store, trained)
+    kept = library.load_analysis(store, trained, made.key)
+    assert kept.held_out.to_arrays().keys() == there.to_arrays().keys()
+    fit = kept.cross_fit("C", seed=request.seed)
+    assert [gammas.samples for gammas in (fit.whole, fit.half, fit.crossed, fit.test)] == [120, 60, 60, 30]
+    model, inputs, targets = Pipeline(store).restore(trained, 6)
+    fresh = analyze(model, inputs, targets, run.studied, batch_size=16)
+    assert fresh.cross_fit("C", splits=2).crossed.gamma == pytest.approx(fit.crossed.gamma, rel=1e-4)
+    # Test samples alone, along the directions of all training samples.
+    unseen = load(run.request.data)
+    v = torch.from_numpy(fresh.basis)
+    alone = analyze(model, unseen.test_x, unseen.test_y, run.studied, batch_size=16)
+    turned = torch.from_numpy(alone.basis) @ torch.diag(torch.from_numpy(alone.eigenvalues)) @ alone.basis.T
+    np.testing.assert_allclose(kept.held_out.test.diagonals["H"], np.diag(v.T @ turned @ v), rtol=1e-3, atol=1e-6)
+    again = Watch()
+    watched(store, again).cross_fit(request, splits=1)
+    assert not [stage for stage, _, _ in again.heard if stage == "other samples"], "fewer splits are there"
+    with pytest.raises(ValueError, match="layer by layer"):
+        Pipeline(store).cross_fit(dataclasses.replace(request, layer="fc1+fc2"))
+
+
+def test_looking_at_other_samples_can_be_stopped(store, trained):
+    request = default_analysis(library.find(store, trained), 6)
+    with pytest.raises(Stopped):
+        watched(store, Watch("other samples", 2)).cross_fit(request, splits=2)
+    (made,) = library.analyses(store, trained)
+    assert library.held_out(store, trained, made.key) is None
