@@ -52,6 +52,11 @@ def _softmax(f: Outputs) -> Outputs:
     return exp / exp.sum(axis=-1, keepdims=True)
 
 
+def _over(r: Array, a: Array) -> Array:
+    """r²/a, and 0 where r is."""
+    return r * (r / _namespace(r).where(r == 0, 1.0, a))
+
+
 def _eye(f: Outputs) -> Float[Array, "c c"]:
     return _namespace(f).eye(f.shape[-1], dtype=f.dtype, device=f.device)
 
@@ -59,11 +64,16 @@ def _eye(f: Outputs) -> Float[Array, "c c"]:
 # -- value and derivatives -----------------------------------------------------------------------------------
 
 
-def _of_softmax(f: Outputs) -> tuple[Outputs, Outputs, Float[Array, "*n c c"]]:
-    """p = softmax(f), 1 − p as the sum of the others, exact where p_k is close to 1, and P = ∂p/∂f = diag(p) − ppᵀ."""
-    p, eye = _softmax(f), _eye(f)
-    other = p @ (1 - eye)
-    return p, other, (p * other)[..., :, None] * eye - (1 - eye) * (p[..., :, None] * p[..., None, :])
+def _of_softmax(f: Outputs) -> tuple[Outputs, Outputs]:
+    """p = softmax(f), and 1 − p as the sum of the others, exact where p_k is close to 1."""
+    p = _softmax(f)
+    return p, p @ (1 - _eye(f))
+
+
+def _covariance(p: Outputs, other: Outputs) -> Float[Array, "*n c c"]:
+    """P = ∂p/∂f = diag(p) − ppᵀ."""
+    eye = _eye(p)
+    return (p * other)[..., :, None] * eye - (1 - eye) * (p[..., :, None] * p[..., None, :])
 
 
 def _pull(f: Outputs, y: Targets, weight: Sequence[float] | None, smoothing: float) -> Array:
@@ -89,12 +99,32 @@ def cross_entropy_derivatives(
     f: Outputs, y: Targets, weight: Sequence[float] | None = None, smoothing: float = 0.0
 ) -> tuple[Array, Array]:
     """T p − t and T P with T = Σ_k t_k."""
+    slope, total, p, other = _of_cross_entropy(f, y, weight, smoothing)
+    return slope, total[..., None] * _covariance(p, other)
+
+
+def cross_entropy_odds(f: Outputs, y: Targets, weight: Sequence[float] | None = None, smoothing: float = 0.0) -> Array:
+    """Σ_k (T p_k − t_k)²/(T p_k): the odds w (1 − p_y)/p_y against a label, T (Σ_k q_k²/p_k − 1) of shares q = t/T."""
+    slope, total, p, _ = _of_cross_entropy(f, y, weight, smoothing)
+    return _over(slope, total * p).sum(axis=-1)
+
+
+def cross_entropy_of_odds(f: Outputs, y: Targets, weight: Sequence[float] | None = None) -> Array:
+    """Cross-entropy against labels as T log(1 + odds/T), which keeps its digits where p_y is close to 1."""
+    total = _pull(_double(f), y, weight, 0.0).sum(axis=-1)
+    xp = _namespace(f)
+    return total * xp.log1p(cross_entropy_odds(f, y, weight) / xp.where(total > 0, total, 1.0))
+
+
+def _of_cross_entropy(
+    f: Outputs, y: Targets, weight: Sequence[float] | None, smoothing: float
+) -> tuple[Outputs, Array, Outputs, Outputs]:
+    """T p − t, T, p and 1 − p."""
     f = _double(f)
-    p, other, covariance = _of_softmax(f)
+    p, other = _of_softmax(f)
     t = _pull(f, y, weight, smoothing)
     total = t.sum(axis=-1)[..., None]
-    slope = _namespace(f).where(2 * t > total, (total - t) - total * other, total * p - t)
-    return slope, total[..., None] * covariance
+    return _namespace(f).where(2 * t > total, (total - t) - total * other, total * p - t), total, p, other
 
 
 def squares(f: Outputs, y: Targets) -> Array:
@@ -107,6 +137,11 @@ def squares_derivatives(f: Outputs, y: Targets) -> tuple[Array, Array]:
     return (f - _numbers(f, y)) * (2 / k), _namespace(f).broadcast_to(_eye(f) * (2 / k), (*f.shape, k))
 
 
+def squares_odds(f: Outputs, y: Targets) -> Array:
+    """Twice the loss."""
+    return 2 * squares(_double(f), y)
+
+
 def softmax_squares(f: Outputs, y: Targets) -> Array:
     return squares(_softmax(f), y)
 
@@ -114,8 +149,8 @@ def softmax_squares(f: Outputs, y: Targets) -> Array:
 def softmax_squares_derivatives(f: Outputs, y: Targets) -> tuple[Array, Array]:
     """With e = p − y: (2/K) P e = (2/K) p_i w_i, w_i = e_i − p·e, and (2/K) {w_i P_ij + p_i (P_ij − [P(e + p)]_j)}."""
     f = _double(f)
-    p, other, covariance = _of_softmax(f)
-    t = _numbers(f, y)
+    p, other = _of_softmax(f)
+    covariance, t = _covariance(p, other), _numbers(f, y)
     residual = _namespace(f).where(t > 0.5, (1 - t) - other, p - t)
     w = residual - (p * residual).sum(axis=-1)[..., None]
     drift = _namespace(p).einsum("...ij,...j->...i", covariance, residual + p)
@@ -155,6 +190,16 @@ def logistic_derivatives(
     yes, no = _answers(f, y, weight, positive)
     up, down = _sigmoid(f), _sigmoid(-f)
     return no * up - yes * down, ((yes + no) * up * down)[..., None] * _eye(f)
+
+
+def logistic_odds(
+    f: Outputs, y: Targets, weight: Sequence[float] | None = None, positive: Sequence[float] | None = None
+) -> Array:
+    """Σ_k (no σ(f_k) − yes σ(−f_k))²/((yes + no) σ(f_k) σ(−f_k)), the mean of the odds against hard answers."""
+    f = _double(f)
+    yes, no = _answers(f, y, weight, positive)
+    root = _namespace(f).exp(f / 2)
+    return _over(no * root - yes / root, yes + no).sum(axis=-1)
 
 
 # -- what outputs tell ---------------------------------------------------------------------------------------

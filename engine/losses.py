@@ -28,6 +28,9 @@ class Loss:
     results page; words: as a definition; symbol: plotly's marker of its points, since colours belong to matrices.
     value(f, y): ℓ (*n), in the precision of f; differentiable, and torch.func maps and differentiates it.
     derivatives(f, y): ∂ℓ/∂f (*n, K) and ∂²ℓ/∂f² (*n, K, K), float64.
+    odds(f, y): rᵀA⁺r (*n), float64, of r = ∂ℓ/∂f in the range of A = ∂²ℓ/∂f² ⪰ 0, so that r rᵀ ⪯ rᵀA⁺r A; None where A
+        may be indefinite, or nothing is known of it. log_odds: ℓ by those of a
+        label, log(1 + odds), float64; None where ℓ is something else.
     hessian_of: what ∂²ℓ/∂f² depends on, of "outputs" and "targets".
     likelihood(f, J): with ℓ read as −log p(y | f) + const, the rows r_m (*n, m, d) and weights w_m (*n, m) of
         E_{y ~ p(·|f)}[∇log p ∇log pᵀ] = Σ_m w_m r_m r_mᵀ, float64; ∇ is in whatever J = ∂f/∂· (*n, K, d) is taken in.
@@ -60,6 +63,8 @@ class Loss:
     axis: int = -1
     masked: int = -100
     shaped: "Callable[[tuple[int, ...]], Loss] | None" = None
+    odds: Callable[[Array, Array], Array] | None = None
+    log_odds: Callable[[Array, Array], Array] | None = None
 
 
 # A loss, its name, or a function or torch module of one's own: see engine.curvature.criteria.
@@ -100,6 +105,8 @@ CROSS_ENTROPY = Loss(
     gaussian=False,
     two_classes=lambda p: p * (1 - p),
     correct=formulas.largest,
+    odds=formulas.cross_entropy_odds,
+    log_odds=formulas.cross_entropy_of_odds,
 )
 LOG_PROBABILITIES = replace(
     CROSS_ENTROPY,
@@ -141,6 +148,7 @@ SQUARES = Loss(
     correct=formulas.of_labels,
     takes=("labels", "vectors"),
     reads="",
+    odds=formulas.squares_odds,
 )
 LOGISTIC: Loss = Loss(
     name="bce",
@@ -159,6 +167,7 @@ LOGISTIC: Loss = Loss(
     takes=("shares",),
     reads="one by one",
     shaped=lambda shape: LOGISTIC,
+    odds=formulas.logistic_odds,
 )
 # Those of class labels and logits, with which networks are trained here, and the others.
 LOSSES = {loss.name: loss for loss in (CROSS_ENTROPY, SOFTMAX_SQUARES, SQUARES)}
@@ -181,6 +190,8 @@ def _with(loss: Loss, **settings: Any) -> Loss:
         words=f"{loss.words} with {setting}{mean}",
         value=partial(loss.value, **chosen),
         derivatives=partial(loss.derivatives, **chosen),
+        odds=loss.odds and partial(loss.odds, **chosen),
+        log_odds=None if "smoothing" in chosen else loss.log_odds and partial(loss.log_odds, **chosen),
         hessian_of=("outputs", "targets") if weighs else loss.hessian_of,
         likelihood=without_likelihood(name) if weighs else loss.likelihood,
     )

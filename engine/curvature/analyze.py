@@ -88,8 +88,8 @@ def analyze(
     done, total) is called along the way and may raise to stop. bias: include the layer's bias.
     curvature: "auto", "gauss-newton" or "full", see engine.curvature.factors. spectra: samples whose spectra are kept
     for suppression, 0 for none. bootstrap: resamples of the samples behind γ's intervals, 0 for none. names: the
-    matrices chosen beside H, of engine.results.names.NAMES; None for all. C and E[h²] alone need no partners. The true
-    Fisher matrix, "fisher", is made where it is among them.
+    matrices chosen beside H, of engine.results.names.NAMES; None for all that the loss has. C, E[h²], C_odds and C_loss
+    need no partners. The true Fisher matrix, "fisher", is made where it is among them.
 
     Raises ValueError or TypeError saying what was given, what is possible and what to do; MemoryError,
     before any work, when the work cannot fit.
@@ -189,7 +189,7 @@ def surveyed(
             require(not missing, f"Of several layers jointly there is no {', '.join(missing)}. Choose one layer.")
             survey, own = tail.survey(progress), _of_several(tail)
         else:
-            if chosen is None or set(chosen) - {*named, FISHER}:
+            if chosen is None or set(chosen) - {*covariances.SINGLE}:
                 tail.pair(anchors_per_class, seed, progress)
             survey = tail.survey(work.keep, progress)
             own = _of_one(tail, survey, anchors_per_class)
@@ -217,6 +217,8 @@ def _of_one(tail: Tail, survey: Survey, anchors_per_class: int | None) -> dict[s
         "places": tail.places,
         "exact": tail.exact,
         "fit": survey.fit if tail.places > 1 else (),
+        "absent": survey.absent,
+        "largest": survey.largest,
     }
 
 
@@ -225,6 +227,7 @@ def _of_several(tail: JointTail) -> dict[str, Any]:
         "d_out": sum(d_out for d_out, _ in tail.shapes),
         "d_in": sum(d_in for _, d_in in tail.shapes),
         "shapes": tail.shapes,
+        "absent": {w: f"Of several layers jointly there is no {w}. Choose one layer." for w in covariances.WEIGHED},
         "anchors_per_class": None,
         "unpaired": len(tail.targets),
         "sigma_w2": 0.0,
@@ -288,6 +291,7 @@ def _one_layer(about: Surveyed, survey: Survey) -> Subject:
     if about.names is not None:
         named = {**named, FISHER: covariances.FISHER}
         missing = [name for name in about.names if name not in named]
+        require(not set(missing) & set(survey.absent), " ".join(survey.absent.get(name, "") for name in missing))
         require(not missing, f"No sample has a partner, so there is no {', '.join(missing)}.")
         named = {name: named[name] for name in ("H", *about.names)}
     return Subject(covariances.moments(tail, survey, named), named, _some(tail, survey))

@@ -45,20 +45,26 @@ class Combination:
         return total
 
 
+WEIGHED = ("C_odds", "C_loss")
 # Matrices whose samples need no partners.
-SINGLE = ("H", "C", "E_h2", "C_odds", "C_loss", "fisher")
+SINGLE = ("H", "C", "E_h2", *WEIGHED, "fisher")
 # The true Fisher matrix of all samples, in the units of H.
 FISHER = Combination(((1.0, "fisher"),))
 
 
 def terms(factors: LayerFactors) -> Terms:
-    """h = E[h_p], gg = E[g gᵀ], h2 = E[h_p²] and the mean g over all samples; over the paired ones the means v of v_p
-    and u of u_p, vv, uu, vu = E[v uᵀ + u vᵀ], wd = E[Σ_m (κ_m ω_m)² u_m u_mᵀ] and, where it differs from h2,
-    h2_paired; and the true Fisher matrix where it is asked for."""
+    """h = E[h_p], gg = E[g gᵀ], h2 = E[h_p²] and the mean g over all samples; odds and loss, E[w J_pᵀ A_p J_p] with the
+    odds and the loss of a sample as w, of the Gauss–Newton part of h_p since r rᵀ ⪯ rᵀA⁺r A, and with it
+    g gᵀ ⪯ rᵀA⁺r Jᵀ A J, leaves out the rest; over the paired ones the means v of v_p and u of u_p, vv, uu,
+    vu = E[v uᵀ + u vᵀ], wd = E[Σ_m (κ_m ω_m)² u_m u_mᵀ] and, where it differs from h2, h2_paired; and the true Fisher
+    matrix where it is asked for."""
     x, g = factors.vectors("x"), factors.vectors("g")
     squared = factors.curvature * factors.kappa()
     quadratic = {"h": Moment(x, factors.curvature), "gg": Moment(g), "h2": Moment(x, squared)}
     linear = {"g": g}
+    z = x if factors.gauss is None else factors.vectors("gauss")
+    weights = {"odds": factors.by_odds, "loss": factors.by_loss}
+    quadratic |= {name: Moment(z, weight) for name, weight in weights.items() if weight is not None}
     if factors.fisher is not None:
         quadratic["fisher"] = Moment(factors.vectors("fisher"), factors.drawn)
     if factors.paired is not None and factors.along is not None:
@@ -110,7 +116,8 @@ def moments(
 
 
 def combinations(batch_size: int, survey: Survey | None = None) -> Mapping[str, Combination]:
-    """Every named matrix for mini-batches of `batch_size` samples; without any pair, H, C and E[h²] alone."""
+    """Every named matrix for mini-batches of `batch_size` samples. Without the survey of a single layer, H, C and E[h²]
+    alone; C_odds and C_loss as far as its loss has them, those of duality where there is a pair."""
     require(batch_size >= 1, f"batch_size is the B of the studied SGD, a number from 1; not {batch_size}.")
     one, rest = 1 / batch_size, 1 - 1 / batch_size
     named = {
@@ -118,7 +125,11 @@ def combinations(batch_size: int, survey: Survey | None = None) -> Mapping[str, 
         "C": Combination(((one, "gg"),), ((-one, "g", "g"),)),
         "E_h2": Combination(((1.0, "h2"),)),
     }
-    if survey is None or not survey.paired.any():
+    if survey is None:
+        return named
+    weighed = {"C_odds": Combination(((one, "odds"),)), "C_loss": Combination(((one, "loss"),))}
+    named |= {name: matrix for name, matrix in weighed.items() if name not in survey.absent}
+    if not survey.paired.any():
         return named
     hh = Combination(((one / 2, "vv"),), ((rest / 2, "v", "v"),))
     hg = Combination(((one / 2, "vu"),), ((rest, "v", "u"),))

@@ -175,6 +175,22 @@ def look_at(loss: Loss, f: Tensor) -> tuple[str, ...]:
     return (sentence,)
 
 
+def without_odds(loss: Loss, targets: Tensor) -> dict[str, str]:
+    """Why there is no C_odds or C_loss of a loss with its targets, in a sentence each; nothing where there is."""
+    absent = {}
+    if loss.odds is None:
+        absent["C_odds"] = (
+            f"Of the loss {loss.name} there is no C_odds: the curvature of a sample bounds its noise where it is never "
+            "negative in the outputs, as is known of ce, nll, bce and linear_mse."
+        )
+    if loss.log_odds is None or targets.is_floating_point():
+        absent["C_loss"] = (
+            f"Of the loss {loss.name}{' with soft labels' if loss.log_odds else ''} there is no C_loss: a sample's "
+            "loss stands for its odds of being wrong there, and is near them for cross-entropy of labels alone."
+        )
+    return absent
+
+
 # -- losses made of others -----------------------------------------------------------------------------------
 
 
@@ -216,6 +232,8 @@ def over_places(loss: Loss, shape: tuple[int, ...]) -> Loss:
         loss,
         value=mean_of(loss.value),
         derivatives=derivatives,
+        odds=loss.odds and mean_of(loss.odds),
+        log_odds=loss.log_odds and mean_of(loss.log_odds),
         likelihood=without_likelihood(f"{loss.name} over places"),
         correct=mean_of(loss.correct),
     )

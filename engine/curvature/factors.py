@@ -8,7 +8,7 @@ and nothing of size D × D exists per sample. h_p = Σ_m μ_m x_m x_mᵀ with or
 vectors as g_p: at one place x_m = e_m ⊗ a with (μ_m, e_m) the eigenpairs of M. Source: theory.md sections 2, 3 and 6.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from engine.curvature import accumulate, duality, guards, spectrum
+from engine.curvature import accumulate, criteria, duality, guards, spectrum
 from engine.curvature.accumulate import over
 from engine.curvature.around import Around
 from engine.curvature.autodiff import ShiftedNetwork, is_curved, rows_of_derivative, second_derivative
@@ -36,7 +36,9 @@ class LayerFactors:
     x: x_m, and curvature: μ_m, by falling |μ|; norm2: |x_m|²; g: g_p; loss: ℓ_p; correct: whether the outputs tell the
     target. Of the samples changed into their partners, 0 elsewhere: paired: which; v: v_p; u: u_p, with
     `change` Δa_t as its right side; along: x_m · Δw_p; fit: see duality.least_change. fisher, drawn: rows r_m and
-    weights w_m of the true Fisher matrix, Σ_m w_m r_m r_mᵀ, where it is asked for.
+    weights w_m of the true Fisher matrix, Σ_m w_m r_m r_mᵀ, where it is asked for. by_odds, by_loss: μ_m of the
+    Gauss–Newton matrix Jᵀ A J times the sample's odds, and times its loss, where there are such; gauss: its x_m, None
+    where they are those of h_p.
     """
 
     x: Tensor
@@ -54,6 +56,9 @@ class LayerFactors:
     fit: Float[Tensor, "n 3"] | None = None
     fisher: Tensor | None = None
     drawn: Float[Tensor, "n m"] | None = None
+    gauss: Tensor | None = None
+    by_odds: Float[Tensor, "n q"] | None = None
+    by_loss: Float[Tensor, "n q"] | None = None
 
     @property
     def samples(self) -> int:
@@ -81,7 +86,7 @@ class LayerFactors:
         return [(f.name, x) for f in fields(self) if (x := getattr(self, f.name)) is not None]
 
     def vectors(self, name: str) -> Vectors:
-        """x, g, v, u or fisher."""
+        """x, g, v, u, fisher or gauss."""
         left = getattr(self, name)
         right = self.change if name == "u" else self.activity
         return Rows(left) if right is None else Kronecker(left, right)
@@ -95,7 +100,8 @@ class LayerFactors:
 class Survey:
     """What one look at all samples tells. kept: their factors, where they are to be kept; averages: ḡ, v̄ and ū over
     all samples; paired: which have a partner and an activity; sigma_w2: σ_w² = E[Σ κ² ω²] / E[Σ κ²], the
-    curvature-weighted mean squared weight change, 0 if κ = 0; fit: medians of what duality.least_change tells."""
+    curvature-weighted mean squared weight change, 0 if κ = 0; fit: medians of what duality.least_change tells; absent:
+    why there is no C_odds or C_loss; largest: what one sample alone has of their traces, at most."""
 
     kept: LayerFactors | None
     averages: dict[str, Float[Tensor, " d"]]
@@ -104,6 +110,8 @@ class Survey:
     mean_loss: float
     accuracy: float
     fit: tuple[float, float, float]
+    absent: Mapping[str, str]
+    largest: Mapping[str, float]
 
 
 class Tail(ShiftedNetwork):
@@ -164,11 +172,16 @@ class Tail(ShiftedNetwork):
         vectors = self.rank + 2
         return not self.single and vectors * self.weight.numel() < self.places * (vectors * d_out + 2 * d_in)
 
+    @property
+    def bounded_apart(self) -> bool:
+        """Whether C_odds and C_loss are made of other vectors than H."""
+        return self.kind == "full" and self.loss.odds is not None
+
     def memory(self, top_k: int | None) -> Memory:
         """What an analysis takes."""
         d_out, d_in = self.weight.shape
         own = memory(
-            len(self.targets), d_out, d_in, self.rank + self.fisher * self.classes, top_k,
+            len(self.targets), d_out, d_in, self.rank + self.classes * (self.fisher + self.bounded_apart), top_k,
             torch.finfo(self.dtype).bits // 8, places=self.places, classes=self.classes, written=self.written,
             full=self.kind == "full", fed=sum(call.fed for call in self.calls),
         )  # fmt: skip
@@ -208,6 +221,7 @@ class Tail(ShiftedNetwork):
         kept: LayerFactors | None = None
         paired = torch.zeros(n, dtype=torch.bool, device=self.device)
         fits: list[Tensor] = []
+        weighed: dict[str, list[Tensor]] = {}
         weights = torch.randn(n, 1, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         weights = weights.to(device=self.device, dtype=self.dtype)
 
@@ -222,6 +236,9 @@ class Tail(ShiftedNetwork):
             yield "g", part.vectors("g").sum()
             yield "weighted", part.vectors("g").back(weights[rows])[:, 0]
             yield "any", part.curvature.count_nonzero() + part.g.count_nonzero()
+            for name, x in (("C_odds", part.by_odds), ("C_loss", part.by_loss)):
+                if x is not None:
+                    weighed.setdefault(name, []).append(x.double().sum(dim=1) * part.norm2)
             if part.paired is None or part.along is None or part.fit is None:
                 return
             paired[rows] = part.paired
@@ -248,6 +265,7 @@ class Tail(ShiftedNetwork):
         averages = {"g": sums["g"] / n} | {name: sums[name] / max(pairs, 1) for name in ("v", "u") if name in sums}
         moved, curved = (float(sums.get(name, 0.0)) for name in ("moved", "curved"))
         fit = torch.cat(fits).median(dim=0).values.tolist() if pairs else (0.0, 1.0, 0.0)
+        absent, largest = self._weighed({name: torch.cat(parts) for name, parts in weighed.items()})
         return Survey(
             kept=kept,
             averages=averages,
@@ -256,7 +274,23 @@ class Tail(ShiftedNetwork):
             mean_loss=float(sums["loss"]) / n,
             accuracy=float(sums["correct"]) / n,
             fit=(fit[0], fit[1], fit[2]),
+            absent=absent,
+            largest=largest,
         )
+
+    def _weighed(self, traces: Mapping[str, Float[Tensor, " n"]]) -> tuple[dict[str, str], dict[str, float]]:
+        """Why there is no C_odds or C_loss, and the largest shares of single samples in their traces."""
+        absent, shares = criteria.without_odds(self.loss, self.targets), {}
+        for name, each in traces.items():
+            total, largest = float(each.sum()), float(each.max())
+            shares[name] = largest / (total or 1.0)
+            if not total < torch.finfo(self.dtype).max ** 0.5:
+                absent[name] = (
+                    f"There is no {name}: of a single sample, certain and wrong, its trace is {largest:.0e}, whose "
+                    f"square {str(self.dtype).removeprefix('torch.')} does not hold. Leave that sample out, or analyse "
+                    "in float64."
+                )
+        return absent, {name: share for name, share in shares.items() if name not in absent}
 
     # -- some samples --------------------------------------------------------------------------------------
 
@@ -298,6 +332,15 @@ class Tail(ShiftedNetwork):
             correct=self.loss.correct(here.f, targets).to(a.dtype),
             activity=None if self.written else a,
         )
+        if self.loss.odds is not None and dual:
+            odds = self.loss.odds(here.f.double(), targets)
+            if self.bounded_apart:
+                x, mu, _, _ = self._spectrum(replace(here, second=None))
+                factors = replace(factors, gauss=x)
+            factors = replace(factors, by_odds=(mu * odds[:, None]).to(a.dtype))
+            if self.loss.log_odds is not None and not targets.is_floating_point():
+                lost = self.loss.log_odds(here.f.double(), targets)
+                factors = replace(factors, by_loss=(mu * lost[:, None]).to(a.dtype))
         if self.fisher:
             drawn, weights = self.loss.likelihood(here.f, here.jacobian)
             factors = replace(factors, fisher=self._vectors(drawn, a), drawn=weights.to(a.dtype))

@@ -56,13 +56,13 @@ def memory(
     d, outputs = d_out * d_in, places * d_out
     # Of a sample: x, g, v and u, with a and Δa unless they are written out; the layer's input is kept besides.
     vectors = (rank + 3) * d if written else (rank + 3) * outputs + 2 * places * d_in
-    factors, inputs = n * (vectors + 2 * rank) * item, n * (fed or d_in) * item
+    factors, inputs = n * (vectors + 4 * rank) * item, n * (fed or d_in) * item
     k = d if top_k is None else min(top_k, d)
-    triangles = 6 * d_out * (d_out + 1) // 2 + 3 * d_in * (d_in + 1) // 2 + 3 * d_out**2
+    triangles = 8 * d_out * (d_out + 1) // 2 + 3 * d_in * (d_in + 1) // 2 + 3 * d_out**2
     return Memory(
         factors=factors,
-        # Seven moments, their sums in float64, and eight float64 matrices while H is diagonalised.
-        dense=inputs + d * d * (7 * item + (2 if places == 1 else 7) * 8 + 8 * 8),
+        # Nine moments, their sums in float64, and eight float64 matrices while H is diagonalised.
+        dense=inputs + d * d * (9 * item + (2 if places == 1 else 9) * 8 + 8 * 8),
         projected=inputs + _projected(d, k, item),
         made=(classes * (outputs + 3 * d * (places > 1)) + 3 * places * d_in) * 8 + 8 * 8 * outputs**2 * full,
         triangles=(triangles if places == 1 else 3 * (rank + 3) * d) * item,

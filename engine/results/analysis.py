@@ -109,7 +109,8 @@ class Analysis:
         """C_ii of the named matrix (k); "H" gives the eigenvalues."""
         if name == "H":
             return self.eigenvalues
-        require(name in self.diagonals, f"There is no matrix {name!r}; there are {', '.join(self.names)}.")
+        there = f"There is no matrix {name!r}; there are {', '.join(self.names)}."
+        require(name in self.diagonals, self.provenance.absent.get(name, there))
         return self.diagonals[name]
 
     def projected(self, name: str, k: int) -> Float[ndarray, "k k"]:

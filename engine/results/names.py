@@ -15,6 +15,8 @@ NAMES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "C_hh_sd_wd": ("C_hh, sd+wd", "… and the weight change diagonal in each sample's eigenbasis"),
         "C_hh_sd_wd_li": ("C_hh, sd+wd+li", "… and locally isotropic: σ_w²/2B · E[h²], the theorem"),
         "E_h2": ("E[h²]", "mean squared per-sample Hessian"),
+        "C_odds": ("C_odds", "curvature weighted by each sample's odds of being wrong: no noise exceeds it"),
+        "C_loss": ("C_loss", "curvature weighted by each sample's loss"),
     }
 )
 

@@ -1,7 +1,7 @@
 """What an analysis consists of, beside its arrays: the named matrices, where the numbers come from, what is kept."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float, Int
@@ -13,6 +13,8 @@ from engine.results.jackknife import Jackknife
 from engine.results.suppression import Spectra
 
 LEAST_SQUARES = 1e-6  # share of the change of outputs that a dual weight change may miss and still be called exact
+
+MOST = 0.5  # share of a trace from which a single sample is told of
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Provenance:
     exact: bool = True
     fit: tuple[float, ...] = ()
     remarks: tuple[str, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict, hash=False)
+    largest: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "Provenance":
@@ -71,6 +75,9 @@ class Provenance:
                 f"nearest in least squares, which misses {self.fit[0]:.0%} of the change of the outputs (median over "
                 f"samples; the condition of the inputs is {self.fit[1]:.2g}, ‖ΔW‖/‖W‖ {self.fit[2]:.2g})."
             )
+        for name, share in self.largest.items():
+            if share > MOST:
+                notes.append(f"One sample alone makes {share:.0%} of tr {name}: a confident mistake weighs that much.")
         return tuple(notes)
 
     @property

@@ -36,6 +36,8 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "C_hh_sd_wd": Look("#9a5470", "x", "C<sub>hh</sub><sup>sd+wd</sup>", r"C_{hh}^{sd+wd}"),
         "C_hh_sd_wd_li": Look("#c9372c", "star", "C<sub>hh</sub><sup>sd+wd+li</sup>", r"C_{hh}^{sd+wd+li}"),
         "E_h2": Look("#0b7f7a", "hexagon", "E[h²]", r"\mathrm{E}[h^2]"),
+        "C_odds": Look("#6c90d8", "bowtie", "C<sub>odds</sub>", r"C_\mathrm{odds}"),
+        "C_loss": Look("#65651e", "hourglass", "C<sub>loss</sub>", r"C_\mathrm{loss}"),
         "H": Look("#75808c", "circle", "H", r"H"),
     }
 )

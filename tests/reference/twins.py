@@ -79,6 +79,16 @@ def sample_fisher(outputs: Callable[[Tensor], Tensor], w: Tensor, loss: str) -> 
     return total
 
 
+def sample_odds(logits: Tensor, target: Tensor, loss: str, **settings: Any) -> Tensor:
+    """rᵀA⁺r of one sample, r and A the derivatives of its loss in the logits."""
+
+    def value(f: Tensor) -> Tensor:
+        return sample_loss(f, target, loss, **settings)
+
+    r, a = grad(value)(logits), hessian(value)(logits)
+    return r @ torch.linalg.pinv(a, hermitian=True, rcond=1e-13) @ r
+
+
 def layer_weight(model: nn.Module, layer: str, bias: bool = False) -> Tensor:
     """W (d_out × d_in), or [W b] (d_out × (d_in + 1)); of a convolution the kernels, row by row."""
     module = model.get_submodule(layer)
@@ -100,18 +110,58 @@ def loss_of_weight(
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
     """The function (w, x, y) → ℓ: loss of one sample x (no batch axis), the layer's weight being w (D), or those of
     several layers, one after the other."""
+    outputs = outputs_of_weight(model, layers, bias)
+
+    def value(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return sample_loss(outputs(w, x), y, loss)
+
+    return value
+
+
+def outputs_of_weight(
+    model: nn.Module, layers: str | Sequence[str], bias: bool = False
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """The function (w, x) → f: outputs of one sample x (no batch axis), the layer's weight being w (D), or those of
+    several layers, one after the other."""
     layers = [layers] if isinstance(layers, str) else layers
     sizes = [layer_weight(model, layer, bias).numel() for layer in layers]
 
-    def value(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    def outputs(w: Tensor, x: Tensor) -> Tensor:
         parameters = {
             f"{layer}.{name}": p
             for layer, own in zip(layers, w.split(sizes), strict=True)
             for name, p in layer_parameters(model, layer, own, bias).items()
         }
-        return sample_loss(functional_call(model, parameters, (x[None],))[0], y, loss)
+        return functional_call(model, parameters, (x[None],))[0]
 
-    return value
+    return outputs
+
+
+def gauss_newton(
+    model: nn.Module, layer: str, inputs: Tensor, targets: Tensor, loss: str, bias: bool = False
+) -> Tensor:
+    """Γᵀ A Γ of each sample (n, D, D), Γ = ∂f/∂w and A = ∂²ℓ/∂f²."""
+    outputs, w = outputs_of_weight(model, layer, bias), layer_weight(model, layer, bias).flatten()
+    each = []
+    for x, y in zip(inputs, targets, strict=True):
+        slope = jacrev(outputs)(w, x).detach()
+        a = hessian(lambda f, y=y: sample_loss(f, y, loss))(outputs(w, x).detach())
+        each.append(slope.T @ a @ slope)
+    return torch.stack(each)
+
+
+def weighted(
+    model: nn.Module, layer: str, inputs: Tensor, targets: Tensor, loss: str, batch_size: int, bias: bool = False
+) -> dict[str, Tensor]:
+    """C_odds = (1/B) E[rᵀA⁺r Γᵀ A Γ] and C_loss = (1/B) E[ℓ Γᵀ A Γ], as far as the loss has them."""
+    outputs, w = outputs_of_weight(model, layer, bias), layer_weight(model, layer, bias).flatten()
+    curvature = gauss_newton(model, layer, inputs, targets, loss, bias)
+    logits = [outputs(w, x).detach() for x in inputs]
+    weights = {"ce": {"C_odds": sample_odds, "C_loss": sample_loss}, "linear_mse": {"C_odds": sample_odds}}
+    return {
+        name: mean([weight(f, y, loss) * h for f, y, h in zip(logits, targets, curvature, strict=True)]) / batch_size
+        for name, weight in weights.get(loss, {}).items()
+    }
 
 
 def per_sample(

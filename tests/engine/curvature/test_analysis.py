@@ -28,7 +28,8 @@ def run(c, loss, **settings):
 def expected(c, loss, bias=False):
     partner = twins.nearest_partner(twins.activities(c.model, c.layer, c.inputs), c.targets)
     terms = twins.sample_terms(c.model, c.layer, c.inputs, c.targets, loss, partner, bias)
-    return {name: m.numpy() for name, m in twins.covariances(terms, B).items()}, terms
+    named = twins.covariances(terms, B) | twins.weighted(c.model, c.layer, c.inputs, c.targets, loss, B, bias)
+    return {name: m.numpy() for name, m in named.items()}, terms
 
 
 def same_matrices(result, matrices, skip=(), rtol=1e-9):
@@ -274,6 +275,9 @@ def test_bootstrap_replicates_are_literal_resamples():
     _, terms = expected(c, "ce")
     draws = torch.randint(9, (6, 9), generator=torch.Generator().manual_seed(4)).tolist()
     literal = twins.bootstrap_diagonals(terms, result.basis, B, draws)
+    again = [twins.weighted(c.model, c.layer, c.inputs[draw], c.targets[draw], "ce", B) for draw in draws]
+    for name in again[0]:
+        literal[name] = np.stack([np.diag(result.basis.T @ one[name].numpy() @ result.basis) for one in again])
     # σ_w² is a common factor of C_hh_sd_wd_li, left at its value on the whole sample: no slope depends on it.
     factor = literal["C_hh_sd_wd_li"].sum(axis=1, keepdims=True) / result.replicates["C_hh_sd_wd_li"].sum(
         1, keepdims=True

@@ -65,6 +65,9 @@ def test_values_and_derivatives_equal_their_twins(name, kind, array, seed, scale
         twins.compare(1 + value[p], 1 + twin(logits), 1e-12, "value")
         twins.compare(slope[p], torch.func.grad(twin)(logits), 1e-8, "gradient")
         twins.compare(curvature[p], torch.func.hessian(twin)(logits), 1e-8, "Hessian")
+        if loss.odds is not None and scale < 2:  # beyond, the inverse of A has no digits left
+            odds = twins.sample_odds(logits, target, name.split()[0], **chosen)
+            twins.compare(loss.odds(array(f), array(y))[p], odds, 1e-4, "odds")
 
 
 @pytest.mark.parametrize("name", ["ce weighted", "bce positive", "nll"])

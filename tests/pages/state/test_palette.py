@@ -68,7 +68,13 @@ SEEN = {
 
 @pytest.mark.parametrize("eyes", SEEN)
 @pytest.mark.parametrize(
-    "together", [("C", "C_awd", "E_h2"), ("C_awd", "C_hh", "C_hg", "C_gg"), ("C", "C_awd", "C_hh", "C_hh_sd_wd_li")]
+    "together",
+    [
+        ("C", "C_awd", "E_h2"),
+        ("C_awd", "C_hh", "C_hg", "C_gg"),
+        ("C", "C_awd", "C_hh", "C_hh_sd_wd_li"),
+        ("C", "C_awd", "E_h2", "C_odds", "C_loss", "H"),
+    ],
 )
 def test_colours_drawn_together_are_told_apart_by_colour_blind_people(eyes, together):
     def oklab(colour):
