@@ -80,7 +80,8 @@ def _generator(seed: int, name: str) -> torch.Generator:
 
 def following(model: nn.Module, layer: str) -> list[nn.Module] | None:
     """A layer and all that follows it, where whatever holds it runs its parts one after the other; else None."""
-    holder, parts = model, []
+    holder = model
+    parts: list[nn.Module] = []
     for name in layer.split("."):
         if type(holder).forward is not nn.Sequential.forward or name not in holder._modules:
             return None
@@ -111,8 +112,8 @@ class Layer:
             self.parts = None
         self.studied = self.whole if self.parts is None else nn.Sequential(*self.parts)
         layer = layer if self.parts is None else "0"
-        how = {"curvature": curvature, "output": output}
-        self.settings = how | {"layer": layer, "loss": loss}
+        how: dict[str, Any] = {"curvature": curvature, "output": output}
+        self.settings: dict[str, Any] = how | {"layer": layer, "loss": loss}
         self.tail = Tail(self.studied, layer, self.fed(given), targets, loss, device=device, dtype=dtype, **how)
         d = self.tail.weight.numel()
         require(
@@ -126,7 +127,8 @@ class Layer:
             "another layer.",
         )
         self.model = copied(self.tail.model)
-        self.weight: Tensor = self.model.get_submodule(self.tail.layers[0]).weight.requires_grad_(True)
+        module: Any = self.model.get_submodule(self.tail.layers[0])
+        self.weight: Tensor = module.weight.requires_grad_(True)
         self.start = self.weight.detach().clone()
         self.inputs, self.targets = self._there(self.tail.inputs), self.tail.targets.to(device)
 

@@ -19,6 +19,8 @@ from engine.training.schedule import learning_rate
 ENTRY = "noise"
 # A checkpoint with more of its training samples right has little noise left.
 LEARNED = 0.99
+# Ways forward by arithmetic alone, which in a small layer is the lesser part.
+STEP, LOOK = 12, 600
 
 
 def place(run: str, analysis: str) -> tuple[str, ...]:
@@ -56,7 +58,7 @@ def usual_start(run: Run, analysed: Sequence[Analysed], layer: str) -> Analysed 
     where the layer is not analysed."""
     made = sorted((a for a in analysed if a.request.layer == layer), key=lambda a: (a.request.epoch, a.created))
     learning = [a for a in made if accuracy(run, a.request.epoch) < LEARNED]
-    return (learning or made or [None])[-1]
+    return next(reversed(learning or made), None)
 
 
 def rate(run: Run, epoch: int) -> float:
@@ -87,8 +89,8 @@ def check(run: Run, layer: str) -> None:
 def seconds(
     run: Run, layer: str, samples: int, calibration: Calibration | None, steps: int = STEPS, seeds: int = SEEDS
 ) -> float:
-    """What all descents take, about: a step is three ways through the layer and what follows it, a look at the
-    curvature CURVED of them."""
+    """What all descents take, about: each step STEP ways through the layer and what follows it, each look at the
+    curvature LOOK of them, and a root of each matrix before."""
     speeds, (d_out, d_in) = calibration or TYPICAL, run.layers[layer]
     model, d, forward, after = run.request.model, d_out * d_in, 2.0 * d_out * d_in * run.places.get(layer, 1), 1
     if model.kind in KINDS:
@@ -98,8 +100,5 @@ def seconds(
         forward, after = sum(part.operations for part in rest), len(rest)
     descents = seeds * (len(NOISES) - 1) + 1
     way = samples * forward / speeds.dense
-    step = 3 * way + after * speeds.step + 2 * d**2 / speeds.product + way / EVERY["loss"]
-    return descents * steps * (step + CURVED * way / EVERY["hessian"]) + (6 + seeds) * 3 * d**3 * speeds.eigen
-
-
-CURVED = 60
+    step = STEP * way + after * speeds.step + 2 * d**2 / speeds.product
+    return descents * steps * (step + LOOK * way / EVERY["hessian"]) + (9 + seeds / 2) * d**3 * speeds.eigen

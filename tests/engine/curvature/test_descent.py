@@ -16,7 +16,6 @@ from engine.training.sgd import train
 from tests.reference import cases
 from tests.small import SMALL, dataset
 
-
 CPU = torch.device("cpu")
 
 
