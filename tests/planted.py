@@ -29,6 +29,9 @@ from engine.config.requests import (
 )
 from engine.results import commutation
 from engine.results.analysis import Analysis
+from engine.results.cross_fit import HeldOut, Reading, Split
+from engine.results.effective_samples import EffectiveSamples
+from engine.results.jackknife import Jackknife
 from engine.results.names import NAMES
 from engine.results.record import MatrixSummary, Provenance
 from engine.results.suppression import Spectra
@@ -219,6 +222,46 @@ def add_spectra(store: Store, run: str, epoch: int) -> None:
     assert entry is not None
     large = {f"spectra/{name}": value for name, value in vars(planted_spectra(analysis().k)).items()}
     store.write(path, dict(entry.meta), {"main": entry.arrays(), "spectra": large})
+
+
+def jackknife(h: ndarray, gamma: float, scatter: float = 0.02, groups: int = 40) -> Jackknife:
+    """Without a group of samples the slope is another one, by a deviation of `scatter`."""
+    left = gamma + scatter / np.sqrt(groups) * np.random.default_rng(0).standard_normal(groups)
+    places = np.arange(h.size + 1)
+    return Jackknife(places, {"H": np.tile(h, (groups, 1)), "C": 0.02 * h ** left[:, None], "E_h2": h ** left[:, None]})
+
+
+def held_out(own: float = 1.3, crossed: float = 1.0, test: bool = True) -> HeldOut:
+    """Three halvings of 5,000 samples, two subsets, test samples; noise of a planted slope along 400 directions."""
+    rng, h = np.random.default_rng(0), analysis().eigenvalues
+
+    def reading(samples: int, gamma: float, place: int = 0) -> Reading:
+        along = h * np.exp(0.2 * rng.standard_normal(h.size))
+        drawn = None if place else jackknife(along, gamma)
+        effective = {"H": samples / 20, "E_h2": samples / 200}
+        return Reading(samples, {"H": along, "C": 0.02 * along**gamma, "E_h2": along**gamma}, 2e-6, effective, drawn)
+
+    halves = [Split(reading(2500, own, i // 2), reading(2500, crossed + 0.01 * i, i // 2)) for i in range(6)]
+    few = [Split(reading(n, own + 0.2 * i, 1), reading(n, crossed + 0.02, 1)) for n, i in ((625, 2), (1250, 1))]
+    effective = {}
+    for place, name in enumerate(("H", "C", "E_h2")):
+        carriers, shares = rng.permuted(np.tile(np.arange(LOOKED), (100, 1)), axis=1)[:, :6], np.full((100, 6), 0.1)
+        by_direction = 2000 / (1 + place) * np.arange(1, h.size + 1) ** -0.7
+        effective[name] = EffectiveSamples(by_direction, 900.0 / (1 + place), carriers, shares)
+    unseen = reading(500, crossed - 0.02) if test else None
+    return HeldOut(tuple(halves), tuple(few), unseen, effective=effective)
+
+
+def add_held_out(store: Store, run: str, epoch: int, **changes: Any) -> None:
+    """Give the planted analysis of this epoch its intervals, and how it holds on other samples."""
+    name = key(AnalysisRequest(run=run, epoch=epoch))
+    entry = store.read("runs", run, "analyses", name)
+    assert entry is not None
+    drawn = jackknife(analysis().eigenvalues, 1.2)
+    more = {"jackknife/edges": drawn.edges} | {f"jackknife/diagonals/{n}": d for n, d in drawn.diagonals.items()}
+    arrays = {part: entry.arrays(part) for part in ("main", "spectra") if entry.has(part)}
+    store.write(("runs", run, "analyses", name), dict(entry.meta), {**arrays, "main": {**arrays["main"], **more}})
+    library.keep_held_out(store, run, name, held_out(**changes))
 
 
 @cache

@@ -232,7 +232,8 @@ class Analysis:
         is in memory, else as `analyze --cross-fit` has kept it."""
         fit = self.sampled().fit(name, top_k, first)
         there = self._on_other_samples(splits, seed)
-        whole = Gammas((fit,), self.provenance.samples, (self.noise_floor,))
+        every = there.effective["H"].whole if "H" in there.effective else None
+        whole = Gammas((fit,), self.provenance.samples, (self.noise_floor,), every)
         return there.cross_fit(name, whole, top_k, first, there.splits if splits is None else splits)
 
     def _on_other_samples(self, splits: int | None, seed: int) -> HeldOut:

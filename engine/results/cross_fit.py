@@ -20,6 +20,7 @@ from engine.errors import require
 from engine.results import power_law
 from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
+from engine.results.names import NAMES, ON_REQUEST
 from engine.results.power_law import Fit
 
 
@@ -103,7 +104,7 @@ class HeldOut:
     @property
     def names(self) -> tuple[str, ...]:
         """The matrices that were read."""
-        return tuple(name for name in self.halves[0].own.diagonals if name != "H")
+        return tuple(name for name in (*NAMES, *ON_REQUEST) if name in self.halves[0].own.diagonals)
 
     def cross_fit(self, name: str, whole: "Gammas", top_k: int | None, first: int, splits: int) -> "CrossFit":
         """γ of a matrix over directions first … top_k − 1 beside that of all samples; of so many splits."""
@@ -172,18 +173,20 @@ def _row(tree: Mapping[str, Any]) -> list[Any]:
 @dataclass(frozen=True)
 class Gammas:
     """γ of one matrix, read once or several times. fits: of each reading; samples: of each; floors: H_ii below which
-    are left out of each fit."""
+    are left out of each fit; effective: N_eff of the first one's tr H, None where it is not known."""
 
     fits: tuple[Fit, ...]
     samples: int
     floors: tuple[float, ...]
+    effective: float | None = None
 
     @classmethod
     def of(cls, readings: Iterable[Reading], name: str, top_k: int | None, first: int = 0) -> "Gammas":
         """Of readings of equally many samples."""
         there = tuple(readings)
         fits = tuple(reading.fit(name, top_k, first) for reading in there)
-        return cls(fits, there[0].samples, tuple(reading.noise_floor for reading in there))
+        floors = tuple(reading.noise_floor for reading in there)
+        return cls(fits, there[0].samples, floors, there[0].effective.get("H"))
 
     @property
     def gamma(self) -> float:

@@ -28,6 +28,9 @@ WORDS: Mapping[str, str] = {
     "kappa_eff": "Mean curvature of samples along a direction, weighted by curvature: E[h²] over H.",
     "bound": "The effective curvature of a direction cannot be less than its curvature.",
     "marked": "The direction that is pointed at, in every figure.",
+    # On other samples.
+    "in-sample": "Directions, noise and curvature from the same samples.",
+    "crossed": "Directions from these samples, noise and curvature from as many others.",
     # Layer by layer.
     "analysed": "Layers that are analysed at this epoch.",
     "missing": "No analysis of this layer at this epoch is kept.",

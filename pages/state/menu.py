@@ -22,6 +22,7 @@ MENU: dict[str, tuple[Entry, ...]] = {
     "Look": (
         Entry("commutativity", "pages/commutativity.py", "Commutativity", ":material/grid_on:"),
         Entry("power_law", "pages/power_law.py", "Power law", ":material/trending_up:"),
+        Entry("held_out", "pages/held_out.py", "Other samples", ":material/call_split:"),
         Entry("layers", "pages/layers.py", "Layers", ":material/layers:"),
         Entry("table", "pages/table.py", "Table 1", ":material/table_chart:"),
     ),

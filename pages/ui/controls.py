@@ -92,9 +92,9 @@ def top_k(page: str, view: View, largest: int = LARGEST_K) -> int:
     )
 
 
-def matrix(page: str, view: View, label: str = "Matrix") -> str:
-    """Choice of one covariance."""
-    names = view.analysis.names
+def matrix(page: str, view: View, label: str = "Matrix", names: Sequence[str] = ()) -> str:
+    """Choice of one covariance, of all there are unless some are named."""
+    names = names or view.analysis.names
     selected = selection.current().matrix
     return st.selectbox(
         label,

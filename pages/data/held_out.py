@@ -1,0 +1,45 @@
+"""How an analysis holds on other samples, as far as that is kept: read once, seen as soon as it is there."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import streamlit as st
+
+from cache.store import Store
+from engine.results.cross_fit import CrossFit, HeldOut
+from engine.runs import library
+from pages.data import results
+from pages.data.results import View
+
+ENTRIES = 64
+
+
+def stored(view: View) -> HeldOut | None:
+    """That of the analysis in view; None while nobody has looked."""
+    return _read(results.store().root, view.run.key, view.chosen.key, _version(view))
+
+
+def cross_fit(view: View, name: str, last: int, first: int = 0) -> CrossFit | None:
+    """γ over directions first … last − 1 on the samples that gave them, and on others; None while nobody has looked,
+    or where one of them has no slope."""
+    there = stored(view)
+    return None if there is None else _cross_fit(view.key, _version(view), name, last, first, view, there)
+
+
+def _version(view: View) -> str:
+    return results.store().version("runs", view.run.key, "analyses", view.chosen.key, library.HELD_OUT)
+
+
+@st.cache_resource(max_entries=ENTRIES, show_spinner=False)
+def _read(root: Path, run: str, analysis: str, version: str) -> HeldOut | None:
+    return library.held_out(Store(root), run, analysis)
+
+
+@st.cache_resource(max_entries=ENTRIES, show_spinner=False)
+def _cross_fit(
+    key: results.Key, version: str, name: str, last: int, first: int, _view: View, _there: HeldOut
+) -> CrossFit | None:
+    try:
+        return replace(_view.analysis, held_out=_there).cross_fit(name, last, seed=_there.seed, first=first)
+    except ValueError:
+        return None

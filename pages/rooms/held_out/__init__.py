@@ -1,0 +1,1 @@
+"""Whether γ holds on other samples."""

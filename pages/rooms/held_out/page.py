@@ -1,0 +1,64 @@
+"""Whether γ would be the same on other samples: directions from some, noise and curvature from others."""
+
+import streamlit as st
+
+from engine.results.cross_fit import HeldOut
+from pages.data import held_out
+from pages.data.results import View
+from pages.jobs import banner
+from pages.rooms.held_out import missing, panels, text
+from pages.ui import cards, controls, heading, marker
+from pages.ui.guard import guarded
+
+PAGE = "held_out"
+
+
+def show() -> None:
+    """The knobs, the verdict, both clouds beside γ(N), three columns, and who carries a direction."""
+    view = banner.opening("Would it hold on other samples?")
+    if view is None:
+        return
+    there = held_out.stored(view)
+    left, middle, right = st.columns([2, 3, 3], gap="large", vertical_alignment="bottom")
+    with middle:
+        controls.epoch(PAGE, view)
+    if there is None:
+        missing.offer(PAGE, view)
+        heading.what_will_be_seen((text.CROSSED, text.GROWING, text.EFFECTIVE), view)
+        return
+    with left:
+        name = controls.matrix(PAGE, view, names=there.names)
+    with right:
+        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
+    compared(view, there, name, first, last)
+    if name in there.effective:
+        carried(view, there, name)
+
+
+def compared(view: View, there: HeldOut, name: str, first: int, last: int) -> None:
+    """The verdict and what it is read from."""
+    fit = held_out.cross_fit(view, name, last, first)
+    if fit is None:
+        st.warning(
+            "Too few directions lie above the noise floor for a slope on halves of the samples. Widen the window.",
+            icon=":material/info:",
+        )
+        return
+    st.markdown(f"#### {text.verdict(fit, name)}")
+    with st.grid(2, min_column_width=420, gap="medium") as pair:
+        with pair.cell():
+            heading.titled(panels.crossed(view, there, name, first, last, marker.pointed(view)))
+        with pair.cell():
+            heading.titled(panels.growing(view, there, fit, name, first, last))
+    panels.columns(fit)
+
+
+@st.fragment
+@guarded
+def carried(view: View, there: HeldOut, name: str) -> None:
+    """How many samples carry a direction, and which."""
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        heading.titled(panels.effective(view, there, name, marker.pointed(view)))
+    with right:
+        panels.carriers(PAGE, view, there, name)

@@ -1,0 +1,155 @@
+"""The law in-sample and on other samples, γ over the number of samples, and the samples that carry a direction."""
+
+import numpy as np
+import streamlit as st
+
+from engine.results.cross_fit import CrossFit, Gammas, HeldOut, Reading
+from engine.samples.table import Table
+from pages.charts import power_law, thumbnails
+from pages.charts.power_law import Cloud
+from pages.data import samples
+from pages.data.results import View
+from pages.jobs import fetch
+from pages.plot import reproduce
+from pages.plot.panel import Head, Panel
+from pages.rooms.held_out import figures, text
+from pages.state import selection
+from pages.state.palette import LOOKS
+from pages.state.selection import bound
+from pages.ui import marker
+from pages.ui.cards import card
+from pages.ui.controls import provenance
+
+CROSSED = Head("crossed", "The same directions, read on other samples", "the law on other samples", text.CROSSED)
+GROWING = Head("growing", "Does γ fall as samples are added?", "γ against the number of samples", text.GROWING)
+EFFECTIVE = Head("effective_samples", "How many samples carry a direction?", "effective samples", text.EFFECTIVE)
+HALF = Head("card-half", "The half that gave the directions", "γ in-sample", text.CROSSED)
+OTHER = Head("card-other", "The other half", "γ on the other half", text.CROSSED)
+TEST = Head("card-unseen", "Unseen test samples", "γ on test samples", text.CROSSED)
+
+IN_SAMPLE, ELSEWHERE = "the half that gave the directions", "the other half"
+
+
+def crossed(view: View, there: HeldOut, name: str, first: int, last: int, marked: int | None) -> Panel:
+    """Both halves along the directions of one of them."""
+    split = there.halves[0]
+    clouds = [
+        _cloud(reading, name, first, last, place, label)
+        for place, (reading, label) in enumerate(((split.own, IN_SAMPLE), (split.crossed, ELSEWHERE)))
+        if reading is not None
+    ]
+    drawn = "" if there.splits == 1 else f" Drawn: one of {2 * there.splits} readings."
+    spoken = "; ".join(f"{c.label}: exponent {c.fit.gamma:.2f}" for c in clouds if c.fit is not None)
+    return Panel(
+        CROSSED,
+        f"crossed-{name}-{view.epoch}",
+        power_law.power_law(clouds, height=400, marked=marked),
+        f"Log-log plot of noise against curvature along the same directions. {spoken}.",
+        f"Filled: {IN_SAMPLE}; open: {ELSEWHERE}, {split.own.samples:,} samples each.{drawn} {provenance(view)}",
+        arrays=lambda: {f"{key}_{c.run}": z for c in clouds for key, z in (("H", c.x), (name, c.y))},
+        code=lambda: _code(view, there, name, first, last),
+        on_click=marker.at,
+    )
+
+
+def _cloud(reading: Reading, name: str, first: int, last: int, place: int, label: str) -> Cloud:
+    x, y = (reading.diagonals[key].astype(float) for key in ("H", name))
+    try:
+        fit = reading.fit(name, last, first)
+    except ValueError:
+        fit = None
+    return Cloud(name, x, y, fit, first, min(last, x.size), reading.noise_floor, place, label)
+
+
+def growing(view: View, there: HeldOut, fit: CrossFit, name: str, first: int, last: int) -> Panel:
+    """γ over nested subsets."""
+    known = {"samples": [own.samples for own, _ in fit.growing], "gamma": [own.gamma for own, _ in fit.growing]}
+    known["gamma_crossed"] = [np.nan if other is None else other.gamma for _, other in fit.growing]
+    return Panel(
+        GROWING,
+        f"growing-{name}-{view.epoch}",
+        figures.growing(fit.growing, name, 400),
+        "The exponent over nested subsets of the samples, in-sample and on as many others.",
+        f"The same weights throughout; nothing is extrapolated. {provenance(view)}",
+        arrays=lambda: {key: np.array(values) for key, values in known.items()},
+        code=lambda: _code(view, there, name, first, last),
+    )
+
+
+def columns(fit: CrossFit) -> None:
+    """Three γ side by side."""
+    with st.grid(3, min_column_width=230, gap="small"):
+        for head, gammas in ((HALF, fit.half), (OTHER, fit.crossed), (TEST, fit.test)):
+            card(head, _two(gammas), "This run has no test samples here." if gammas is None else text.column(gammas))
+
+
+def _two(gammas: Gammas | None) -> str:
+    return "—" if gammas is None else f"{gammas.gamma:.2f}"
+
+
+def effective(view: View, there: HeldOut, name: str, marked: int | None) -> Panel:
+    """N_eff by direction of H and the matrix chosen."""
+    sizes = {key: there.effective[key].by_direction for key in ("H", name) if key in there.effective}
+    listed = ", ".join(f"{there.effective[key].whole:,.0f} carry $\\mathrm{{tr}}\\,{LOOKS[key].tex}$" for key in sizes)
+    return Panel(
+        EFFECTIVE,
+        f"effective-samples-{name}-{view.epoch}",
+        figures.effective(sizes, view.analysis.provenance.samples, marked),
+        "Log-log plot of the effective number of samples of each direction.",
+        f"Of {view.analysis.provenance.samples:,} samples, {listed}. {provenance(view)}",
+        arrays=lambda: sizes,
+        code=lambda: reproduce.one(view, f'sizes = result.effective_samples("{name}").by_direction'),
+        on_click=marker.at,
+    )
+
+
+def carriers(page: str, view: View, there: HeldOut, name: str) -> None:
+    """The samples that carry one direction, in pictures where there are any."""
+    known = there.effective[name]
+    most = len(known.carriers)
+    direction = st.number_input(
+        "Direction", 1, most, help="Of the leading ones. A click on a point chooses it, too.",
+        **bound(page, "direction", min(marker.pointed(view) or 1, most)),
+    )  # fmt: skip
+    i = int(direction) - 1
+    index, shares = known.carriers[i], known.shares[i]
+    st.markdown(
+        f"**{known.by_direction[i]:,.1f}** effective samples carry direction {i + 1} of ${LOOKS[name].tex}$; the "
+        f"{len(index)} with the largest shares have {shares.sum():.0%} of it."
+    )
+    table = samples.stored(view) if view.chosen.request.samples is None else None
+    if table is not None:
+        _strip(view, table, index, shares)
+        return
+    st.markdown("\n".join(f"- sample {sample:,}: {share:.1%}" for sample, share in zip(index, shares, strict=True)))
+    if view.chosen.request.samples is None and len(view.chosen.request.layers) == 1:
+        fetch.of(page, view)
+
+
+def _strip(view: View, table: Table, index: np.ndarray, shares: np.ndarray) -> None:
+    words = [f"{share:.1%} of direction {LOOKS['H'].html}" for share in shares]
+    Panel(
+        Head("carriers"),
+        f"carriers-{view.epoch}",
+        thumbnails.strip(table, samples.pictures(view), index.tolist(), words=words, columns=6),
+        "The samples with the largest shares in this direction: "
+        + ", ".join(f"{p} with {share:.1%}" for p, share in zip(index, shares, strict=True)),
+        "From left to right: " + ", ".join(f"{share:.1%}" for share in shares) + ". A click opens a sample.",
+        arrays=lambda: {"sample": index, "share": shares},
+        on_click=_open,
+    ).show()
+
+
+def _open(sample: int) -> None:
+    selection.choose(sample=sample)
+
+
+def _code(view: View, there: HeldOut, name: str, first: int, last: int) -> str:
+    seed = f", seed={there.seed}" if there.seed else ""
+    more = f", first={first}" if first else ""
+    return reproduce.one(
+        view,
+        f'there = result.cross_fit("{name}", {last}, splits={there.splits}{seed}{more})',
+        "print(there.whole.gamma, there.half.gamma, there.crossed.gamma, there.crossed.interval)",
+        "print([(own.samples, own.gamma, crossed and crossed.gamma) for own, crossed in there.growing])",
+    )
