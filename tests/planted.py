@@ -70,7 +70,7 @@ def analysis(gamma: float = 1.2, mixing: float = 0.1, seed: int = 0, accuracy: f
     diagonals: dict[str, ndarray] = {}
     blocks: dict[str, ndarray] = {}
     traces, squares = {"H": float(h.sum())}, {"H": float((h**2).sum())}
-    wholes = {}
+    wholes, overlaps = {}, {}
     for place, name in enumerate(NAMES):
         power = gamma - 0.02 * place
         root = np.sqrt(SCALES.get(name, 0.3) * h**power)
@@ -78,6 +78,9 @@ def analysis(gamma: float = 1.2, mixing: float = 0.1, seed: int = 0, accuracy: f
         block = root[:, None] * (turned @ turned.T) * root
         # The diagonal is planted exactly, so that γ is.
         np.fill_diagonal(block, root**2)
+        if name == "C":
+            noise, overlaps["H"] = block, float(h @ np.diag(block))
+        overlaps[name] = float((noise * block).sum())
         diagonals[name], blocks[name] = np.diag(block).copy(), block[:300, :300].astype(np.float32)
         traces[name], squares[name] = float(np.trace(block)), float((block**2).sum())
         if name in ("C", "C_awd"):
@@ -88,6 +91,7 @@ def analysis(gamma: float = 1.2, mixing: float = 0.1, seed: int = 0, accuracy: f
         diagonals=diagonals,
         traces=traces,
         squares=squares,
+        overlaps=overlaps,
         noise_floor=2e-6,
         blocks=blocks,
         wholes=wholes,

@@ -261,6 +261,7 @@ def matrices(about: Surveyed, progress: Progress = silent) -> Analysis:
             diagonals={name: diagonal for name, diagonal in diagonals.items() if name != "H"},
             traces={name: float(diagonal.sum()) for name, diagonal in diagonals.items()},
             squares=OnDemand(evaluator.square, subject.combinations),
+            overlaps=OnDemand(evaluator.overlap, subject.combinations if "C" in subject.combinations else ()),
             noise_floor=noise_floor(working, eigenvalues),
             replicates=resampled,
             source=source,

@@ -20,6 +20,7 @@ from engine.progress import Progress, silent
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-9}  # of ‖H v − λ v‖, relative to the largest |λ|
 
+PIECE = 256  # rows widened at a time
 LEAF = 640  # below this size a product is too small to be worth cutting
 
 
@@ -62,13 +63,22 @@ class Evaluator:
     def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
         raise NotImplementedError
 
-    def square(self, name: str) -> float:
+    def _named(self, name: str) -> Float[Tensor, "s s"]:
+        """The matrix in whatever orthonormal coordinates its norm and spectrum are taken in."""
         raise NotImplementedError
 
-    def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
-        raise NotImplementedError
+    def square(self, name: str) -> float:
+        """‖M‖²."""
+        return _inner(matrix := self._named(name), matrix)
+
+    def overlap(self, name: str) -> float:
+        """⟨C, M⟩."""
+        return _inner(self._named("C"), self._named(name))
 
     def spectrum(self, name: str) -> Float[ndarray, " k"]:
+        return eigensolver.eigenvalues(self._named(name)).cpu().numpy()
+
+    def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
         raise NotImplementedError
 
 
@@ -82,16 +92,12 @@ class Dense(Evaluator):
     def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
         return quadratic_forms(self.matrices[name], self._directions)
 
-    def square(self, name: str) -> float:
-        return float(self._combine(name, self.matrices, self.means).square().sum(dtype=torch.float64))
+    def _named(self, name: str) -> Float[Tensor, "d d"]:
+        return self._combine(name, self.matrices, self.means)
 
     def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
-        matrix = self._combine(name, self.matrices, self.means)
         v = self._directions[:, :k]
-        return (v.T @ (matrix @ v)).double().cpu().numpy()
-
-    def spectrum(self, name: str) -> Float[ndarray, " k"]:
-        return eigensolver.eigenvalues(self._combine(name, self.matrices, self.means)).cpu().numpy()
+        return (v.T @ (self._named(name) @ v)).double().cpu().numpy()
 
 
 class Projected(Evaluator):
@@ -103,14 +109,13 @@ class Projected(Evaluator):
     def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
         return self.matrices[name].diagonal().double()
 
-    def square(self, name: str) -> float:
-        return float(self._named(name).square().sum(dtype=torch.float64))
-
     def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
         return self._named(name)[:k, :k].double().cpu().numpy()
 
-    def spectrum(self, name: str) -> Float[ndarray, " k"]:
-        return eigensolver.eigenvalues(self._named(name)).cpu().numpy()
+
+def _inner(a: Float[Tensor, "s s"], b: Float[Tensor, "s s"]) -> float:
+    """⟨A, B⟩, in float64 throughout: the squares of small entries are nothing in float32."""
+    return sum(float(x.double().mul_(y).sum()) for x, y in zip(a.split(PIECE), b.split(PIECE), strict=True))
 
 
 def in_eigenbasis(

@@ -23,10 +23,11 @@ from engine.config.requests import SPLITS
 from engine.errors import require
 from engine.losses import Loss
 from engine.results import commutation, power_law, summary
+from engine.results.commutation import Distance
 from engine.results.cross_fit import CrossFit, Gammas, HeldOut
 from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
-from engine.results.names import NAMES, ON_REQUEST, USUAL_WINDOW
+from engine.results.names import NAMES, ON_REQUEST, PREDICTORS, USUAL_WINDOW
 from engine.results.power_law import Exponent, Fit, bootstrap_interval, exponent
 from engine.results.record import MatrixSummary, Probes, Provenance, Source
 from engine.results.suppression import Spectra, Suppressed, suppress
@@ -57,13 +58,13 @@ EDGES = "jackknife/edges"
 class Analysis:
     """H against C and its AWD approximations for one layer at one point of training.
 
-    eigenvalues: H_ii, descending (k); diagonals[name] = diag(Vᵀ M V) (k); squares[name] = ‖VᵀMV‖_F² and
-    traces[name] = tr VᵀMV over the directions kept; noise_floor: H_ii below it are rounding, not data;
-    replicates[name]: diagonals of bootstrap resamples (s), of the leading j directions. jackknife: of the samples
-    without a group of them, for intervals where there is no bootstrap. residuals: ‖H v_i − H_ii v_i‖ / H_11 of leading
-    eigenpairs; None of a whole basis, and of analyses that are older. held_out: how it holds on other samples, as far
-    as that is kept. loss: with its settings; None once it was kept
-    in a file, of which provenance.loss tells the name.
+    eigenvalues: H_ii, descending (k); diagonals[name] = diag(Vᵀ M V) (k); squares[name] = ‖VᵀMV‖_F²,
+    traces[name] = tr VᵀMV and overlaps[name] = ⟨C, M⟩_F over the directions kept; noise_floor: H_ii below it are
+    rounding, not data; replicates[name]: diagonals of bootstrap resamples (s), of the leading j directions. jackknife:
+    of the samples without a group of them, for intervals where there is no bootstrap. residuals: ‖H v_i − H_ii v_i‖ /
+    H_11 of leading eigenpairs; None of a whole basis, and of analyses that are older. held_out: how it holds on other
+    samples, as far as that is kept. loss: with its settings; None once it was kept in a file, of which provenance.loss
+    tells the name.
     Methods take a matrix's name (see `names`) and answer with NumPy float64.
     """
 
@@ -81,6 +82,7 @@ class Analysis:
     probes: Probes | None = None
     replicates: Mapping[str, Float[ndarray, "s j"]] = field(default_factory=dict)
     jackknife: Jackknife | None = None
+    overlaps: Mapping[str, float] = field(default_factory=dict)
     held_out: HeldOut | None = field(default=None, repr=False, compare=False)
     source: Source | None = field(default=None, repr=False, compare=False)
     loss: Loss | None = field(default=None, repr=False, compare=False)
@@ -173,9 +175,27 @@ class Analysis:
         self.diagonal(name)
         return commutation.random_alignment(self.traces[name], self.squares[name], self.k)
 
-    def distance(self, name: str, other: str, k: int) -> float:
-        """‖M − s X‖_F / ‖M‖_F of two matrices at the best s, inside the leading k × k block."""
-        return commutation.distance(self.projected(name, k), self.projected(other, k))
+    def distance(self, name: str, predictor: str) -> Distance:
+        """How far "C" is from a matrix that may predict it, over all directions kept. predictor: of `predictors`, among
+        them "H" for H/B and "E_loss_H" for E[ℓ]·H/B."""
+        require(name == "C", f"Distances are those of C, not of {name}.")
+        matrix = "H" if predictor in PREDICTORS else predictor
+        self.diagonal(matrix)
+        if matrix not in self.overlaps:
+            raise ValueError("Of this analysis no distances are kept. Analyse again.")
+        factor = self.factor(predictor)
+        inner, other = factor * self.overlaps[matrix], factor**2 * self.squares[matrix]
+        return commutation.distance(self.squares["C"], inner, other)
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """What may predict C here: every other matrix, H/B and E[ℓ]·H/B."""
+        return (*(name for name in self.names if name != "C"), *PREDICTORS)
+
+    def factor(self, predictor: str) -> float:
+        """What its matrix is multiplied with: 1 but for H."""
+        mean = self.provenance.mean_loss if predictor == "E_loss_H" else 1.0
+        return mean / self.provenance.batch_size if predictor in PREDICTORS else 1.0
 
     def spearman(self, name: str, top_k: int | None = None) -> float:
         """Rank correlation of C_ii with H_ii over the fitted directions of the window."""
@@ -384,6 +404,7 @@ class Analysis:
             "provenance": dataclasses.asdict(self.provenance),
             "traces": dict(self.traces),
             "squares": dict(self.squares),
+            "overlaps": dict(self.overlaps),
             "noise_floor": self.noise_floor,
         }
         return arrays, meta
@@ -413,6 +434,7 @@ class Analysis:
             provenance=Provenance.of(meta["provenance"]),
             traces=meta["traces"],
             squares=meta["squares"],
+            overlaps=meta.get("overlaps", {}),
             noise_floor=meta["noise_floor"],
         )
 

@@ -25,12 +25,24 @@ def correlation(block: Float[ndarray, "k k"]) -> Float[ndarray, "k k"]:
     return r
 
 
-def distance(a: Float[ndarray, "k k"], b: Float[ndarray, "k k"]) -> float:
-    """min over s of ‖A − s B‖_F / ‖A‖_F: 0 when A is proportional to B, 1 when they have nothing in common; the least
-    is at s = ⟨A, B⟩ / ‖B‖². NaN when A = 0. Source: theory.md 7.6."""
-    size, other = float(np.linalg.norm(a)), float((b * b).sum())
-    scale = float((a * b).sum()) / other if other > 0 else 0.0
-    return float(np.linalg.norm(a - scale * b)) / size if size > 0 else float("nan")
+@dataclass(frozen=True)
+class Distance:
+    """How far A is from X: absolute, ‖A − X‖_F/‖A‖_F; scaled, the same of s X at the best s, 0 where A is proportional
+    to X and 1 where they have nothing in common; scale: that s."""
+
+    absolute: float
+    scaled: float
+    scale: float
+
+
+def distance(square: float, inner: float, other: float) -> Distance:
+    """Of ‖A‖², ⟨A, X⟩ and ‖X‖²: the best s is ⟨A, X⟩/‖X‖². NaN where A = 0. Source: theory.md 7.6."""
+    if not square > 0:
+        return Distance(*(float("nan"),) * 3)
+    scale = inner / other if other > 0 else 0.0
+    squares = square - 2 * inner + other, square - scale * inner
+    absolute, scaled = (float(np.sqrt(max(left, 0.0) / square)) for left in squares)
+    return Distance(absolute, scaled, scale)
 
 
 @dataclass(frozen=True)

@@ -26,5 +26,13 @@ ON_REQUEST: Mapping[str, tuple[str, str]] = MappingProxyType(
     {FISHER: ("F", "true Fisher matrix: targets drawn from the network's own outputs")}
 )
 
+# What else may predict C: H alone, over B.
+PREDICTORS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "H": ("H/B", "mean per-sample Hessian, over B"),
+        "E_loss_H": ("E[ℓ] H/B", "the same times the mean loss"),
+    }
+)
+
 # 𝒩, the leading directions fitted unless the user says otherwise: the paper's for ten classes of digits.
 USUAL_WINDOW = 1000

@@ -9,6 +9,7 @@ import streamlit as st
 from numpy import ndarray
 
 from engine.results.analysis import Analysis
+from engine.results.names import USUAL_WINDOW
 from engine.results.record import Provenance
 from engine.runs.library import Analysed, Run
 from pages.data import results
@@ -16,16 +17,14 @@ from pages.data.results import Key
 
 # A few numbers each: twenty layers at some twenty epochs, for several windows.
 ENTRIES = 4096
-# Leading directions inside which matrices are compared: of every one so many are kept.
-BLOCK = 300
 
 
 @dataclass(frozen=True)
 class Columns:
     """Numbers of several analyses of one layer each (a), NaN where there is none or it is undefined. gamma, low, high,
     n: γ of C, its interval over samples and the directions fitted, *_E_h2 the same of E[h²]; commutator, alignment: of
-    C, *_random as chance would have them; traces: tr C / tr H over the directions kept; distance: ‖C − s E[h²]‖/‖C‖ at
-    the best s inside the leading `block` directions."""
+    C, *_random as chance would have them; traces: tr C / tr H, and distance: ‖C − s E[h²]‖/‖C‖ at the best s, over the
+    directions kept."""
 
     gamma: ndarray
     low: ndarray
@@ -41,7 +40,6 @@ class Columns:
     alignment_random: ndarray
     traces: ndarray
     distance: ndarray
-    block: ndarray
 
 
 def analysed(run: Run) -> Mapping[tuple[int, str], Analysed]:
@@ -57,7 +55,7 @@ def columns(run: Run, made: Sequence[Analysed | None], last: int, first: int = 0
 
 def origin(run: Run, made: Analysed) -> Provenance | None:
     """Where the numbers of an analysis come from; None if it was damaged."""
-    return _numbers(results.key_of(run.key, made), BLOCK, 0, made)[0]
+    return _numbers(results.key_of(run.key, made), USUAL_WINDOW, 0, made)[0]
 
 
 def _nothing() -> tuple[float, ...]:
@@ -70,9 +68,8 @@ def _numbers(key: Key, last: int, first: int, _made: Analysed) -> tuple[Provenan
     if result is None:
         return None, _nothing()
     laws = [number for name in ("C", "E_h2") for number in _law(key, name, min(last, result.k), first)]
-    block = min([BLOCK, *(result.blocks[name].shape[0] for name in ("C", "E_h2") if name in result.blocks)])
     traces = result.traces["C"] / result.traces["H"] if result.traces["H"] else math.nan
-    return result.provenance, (*laws, *_commuting(result), traces, _distance(result, block), block)
+    return result.provenance, (*laws, *_commuting(result), traces, _distance(result))
 
 
 def _law(key: Key, name: str, last: int, first: int) -> tuple[float, ...]:
@@ -85,8 +82,8 @@ def _commuting(result: Analysis) -> tuple[float, ...]:
     return commutator, result.random_commutator("C"), result.alignment("C"), result.random_alignment("C")
 
 
-def _distance(result: Analysis, block: int) -> float:
+def _distance(result: Analysis) -> float:
     try:
-        return result.distance("C", "E_h2", block)
+        return result.distance("C", "E_h2").scaled
     except ValueError:
         return math.nan

@@ -52,7 +52,7 @@ QUANTITIES: Mapping[str, Quantity] = {
         Quantity("commutator", "commutator error", "commutator error", "C", 'commutator("C")'),
         Quantity("alignment", "alignment", "alignment with the eigenbasis of H", "C", 'alignment("C")'),
         Quantity("traces", "tr C / tr H", "tr C / tr H", "C", 'traces["C"] / result.traces["H"]'),
-        Quantity("distance", "distance of C from E[h²]", "relative distance", "C", 'distance("C", "E_h2", {block})'),
+        Quantity("distance", "distance of C from E[h²]", "relative distance", "C", 'distance("C", "E_h2").scaled'),
     )
 }
 
@@ -168,8 +168,6 @@ def gammas(layers: Layers, on_click: Callable[[int], None]) -> Panel:
 def smaller(layers: Layers, on_click: Callable[[int], None]) -> list[Panel]:
     """The other numbers along depth."""
     c, depth = layers.columns, layers.depth
-    blocks = c.block[np.isfinite(c.block)].astype(int)
-    inside = "the leading block" if not blocks.size else f"the leading {blocks.max():,} directions at most"
 
     def panel(head: Head, column: str, line: Line, symbol: str, caption: str, *more: str) -> Panel:
         quantity = QUANTITIES[column]
@@ -208,8 +206,7 @@ def smaller(layers: Layers, on_click: Callable[[int], None]) -> list[Panel]:
             "distance",
             Line("C", c.distance),
             "distance of {} from E[h²]",
-            f"0: proportional; 1: nothing in common. Inside {inside}, which is what is kept of both.",
-            "block",
+            "0: proportional; 1: nothing in common. Over the directions kept of each layer.",
         ),
     ]
 
@@ -251,12 +248,8 @@ def _arrays(layers: Layers, *names: str) -> dict[str, ndarray]:
 
 
 def _code(layers: Layers, *calls: str, every: bool = False) -> str:
-    """The same questions to every layer. {block}: directions that are kept of both matrices."""
-    where = {
-        "last": f"min({layers.last}, result.k)",
-        "first": layers.first,
-        "block": f"min({kept.BLOCK}, result.k)",
-    }
+    """The same questions to every layer."""
+    where = {"last": f"min({layers.last}, result.k)", "first": layers.first}
     asked = ", ".join(f"result.{call.format(**where)}" for call in calls)
     print_ = f"print(made.request.epoch, made.request.layer, {asked})"
     return reproduce.layers(layers.run.key, None if every else layers.epoch, print_)

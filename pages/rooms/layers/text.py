@@ -33,8 +33,7 @@ scale,
 
 $$\min_s \frac{\lVert C - s\,\mathrm{E}[h^2]\rVert_F}{\lVert C\rVert_F},$$
 
-is 0 where it is, and 1 where they have nothing in common. It is taken inside the leading block that is kept of both, at
-most 300 directions.
+is 0 where it is, and 1 where they have nothing in common. It is taken over all directions kept.
 """
 
 

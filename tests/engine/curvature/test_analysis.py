@@ -32,6 +32,13 @@ def expected(c, loss, bias=False):
     return {name: m.numpy() for name, m in named.items()}, terms
 
 
+def redrawn(c, terms, basis, draws):
+    """The diagonals of every matrix for literal resamples of the samples."""
+    again = [twins.weighted(c.model, c.layer, c.inputs[draw], c.targets[draw], "ce", B) for draw in draws]
+    weighted = {name: np.stack([np.diag(basis.T @ one[name].numpy() @ basis) for one in again]) for name in again[0]}
+    return twins.bootstrap_diagonals(terms, basis, B, draws) | weighted
+
+
 def same_matrices(result, matrices, skip=(), rtol=1e-9):
     """Vᵀ M V of every matrix, its diagonal and norm, and H itself rebuilt from its eigenpairs."""
     v = result.basis
@@ -274,10 +281,7 @@ def test_bootstrap_replicates_are_literal_resamples():
     result = run(c, "ce", bootstrap=6, seed=4)
     _, terms = expected(c, "ce")
     draws = torch.randint(9, (6, 9), generator=torch.Generator().manual_seed(4)).tolist()
-    literal = twins.bootstrap_diagonals(terms, result.basis, B, draws)
-    again = [twins.weighted(c.model, c.layer, c.inputs[draw], c.targets[draw], "ce", B) for draw in draws]
-    for name in again[0]:
-        literal[name] = np.stack([np.diag(result.basis.T @ one[name].numpy() @ result.basis) for one in again])
+    literal = redrawn(c, terms, result.basis, draws)
     # σ_w² is a common factor of C_hh_sd_wd_li, left at its value on the whole sample: no slope depends on it.
     factor = literal["C_hh_sd_wd_li"].sum(axis=1, keepdims=True) / result.replicates["C_hh_sd_wd_li"].sum(
         1, keepdims=True

@@ -15,6 +15,7 @@ from engine import analyze
 from engine.curvature.criteria import over_places
 from engine.curvature.factors import Tail
 from engine.losses import cross_entropy, lookup
+from engine.results.analysis import Analysis
 from tests.reference import twins
 from tests.reference.cases import case, mlp
 
@@ -209,3 +210,30 @@ def test_the_largest_share_is_that_of_the_most_confident_mistake():
     shares = odds * curvature.diagonal(dim1=1, dim2=2).sum(1)
     twins.compare(result.provenance.largest["C_odds"], shares.max() / shares.sum(), 1e-9, "the largest share")
     twins.compare(result.traces["C_odds"], shares.mean(), 1e-9, "tr C_odds")
+
+
+# -- distances -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("top_k", [None, 5])
+@pytest.mark.parametrize("loss", ["ce", "mse"])
+def test_distances_of_all_predictors_are_those_of_the_matrices(loss, top_k):
+    c = case("relu_bias", n=12)
+    result = run(c, loss, top_k=top_k)
+    arrays, meta = result.kept(()).to_arrays()
+    kept = Analysis.from_arrays(arrays, meta)
+    noise, mean = result.projected("C", result.k), result.provenance.mean_loss
+    assert set(result.predictors) == {*result.names, "H", "E_loss_H"} - {"C"}
+    for name in result.predictors:
+        factor = {"H": 1 / B, "E_loss_H": mean / B}.get(name, 1)
+        x = factor * result.projected("H" if name == "E_loss_H" else name, result.k)
+        scale = np.linalg.lstsq(x.reshape(-1, 1), noise.flatten(), rcond=None)[0][0]
+        size = np.linalg.norm(noise)
+        twin = np.linalg.norm(noise - x) / size, np.linalg.norm(noise - scale * x) / size, scale
+        for one in (result, kept):
+            ours = one.distance("C", name)
+            twins.compare((ours.absolute, ours.scaled, ours.scale), twin, 1e-8, name)
+    with pytest.raises(ValueError, match="no distances are kept"):
+        replace(kept, overlaps={}).distance("C", "H")
+    with pytest.raises(ValueError, match="Distances are those of C, not of C_awd"):
+        result.distance("C_awd", "C")

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.results import commutation
+from engine.results.commutation import Distance
 from tests.engine.results.conftest import falling, seeds, symmetric
 from tests.reference import diagnostics
 from tests.reference.twins import compare
@@ -274,19 +275,26 @@ def test_the_p_value_of_a_random_matrix_is_uniform():
         assert abs((p <= level).mean() - level) < 4 * np.sqrt(level * (1 - level) / p.size)
 
 
+def distance(a, b):
+    return commutation.distance((a * a).sum(), (a * b).sum(), (b * b).sum())
+
+
 @quick
 @given(k=st.integers(1, 12), seed=seeds)
 def test_the_distance_is_the_least_over_scales(k, seed):
     a, b = random_psd(k, seed), random_psd(k, seed + 1)
     scales = np.linspace(-1, 3, 4001) * np.linalg.norm(a) / np.linalg.norm(b)
-    twin = min(np.linalg.norm(a - scale * b) for scale in scales) / np.linalg.norm(a)
-    assert 0 <= twin - commutation.distance(a, b) < 1e-3 or np.isclose(twin, commutation.distance(a, b), atol=1e-9)
-    assert commutation.distance(3 * b, b) < 1e-12
+    twin, ours = min(np.linalg.norm(a - scale * b) for scale in scales) / np.linalg.norm(a), distance(a, b)
+    assert 0 <= twin - ours.scaled < 1e-3 or np.isclose(twin, ours.scaled, atol=1e-7)
+    assert np.isclose(np.linalg.norm(a - ours.scale * b) / np.linalg.norm(a), ours.scaled, atol=1e-7)
+    assert np.isclose(np.linalg.norm(a - b) / np.linalg.norm(a), ours.absolute, atol=1e-7)
+    assert distance(3 * b, b).scaled < 1e-7
 
 
 def test_distances_by_hand():
     a, b = np.diag([1.0, 0.0]), np.diag([0.0, 2.0])
-    assert commutation.distance(a, b) == 1.0
-    assert commutation.distance(a, a + np.diag([0.0, 1.0])) == pytest.approx(np.sqrt(0.5))
-    assert commutation.distance(a, np.zeros((2, 2))) == 1.0
-    assert np.isnan(commutation.distance(np.zeros((2, 2)), a))
+    assert distance(a, b) == Distance(np.sqrt(5), 1.0, 0.0)
+    assert distance(4 * a, a) == Distance(0.75, 0.0, 4.0)
+    assert distance(a, a + np.diag([0.0, 1.0])) == Distance(1.0, np.sqrt(0.5), 0.5)
+    assert distance(a, np.zeros((2, 2))) == Distance(1.0, 1.0, 0.0)
+    assert np.isnan(distance(np.zeros((2, 2)), a).scaled)

@@ -11,8 +11,8 @@ from engine import analyze
 from engine.curvature.resampling import left_out
 from engine.results.jackknife import ALONE, SHARE, Jackknife, places, stretches
 from engine.results.power_law import fittable
-from tests.engine.curvature.test_analysis import B, expected, run
-from tests.reference import diagnostics, twins
+from tests.engine.curvature.test_analysis import expected, redrawn, run
+from tests.reference import diagnostics
 from tests.reference.cases import case, lonely
 from tests.reference.twins import compare
 
@@ -51,7 +51,7 @@ def test_the_diagonals_are_those_of_the_samples_left(c):
     n = len(c.targets)
     _, terms = expected(c, "ce")
     draws = [np.flatnonzero(row).tolist() for row in left_out(n, 100, seed=2).numpy()]
-    literal = twins.bootstrap_diagonals(terms, result.basis, B, draws)
+    literal = redrawn(c, terms, result.basis, draws)
     assert result.jackknife.diagonals["C"].shape == (n, result.k)
     for name in ("H", *result.names):
         ours, theirs = result.jackknife.diagonals[name], literal[name]

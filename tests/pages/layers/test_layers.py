@@ -69,7 +69,7 @@ def test_the_numbers_on_the_page_are_those_of_the_analyses(store, three):
         ("depth_alignment", "C", lambda a: a.alignment("C")),
         ("depth_alignment", "by chance", lambda a: a.random_alignment("C")),
         ("depth_traces", "C", lambda a: a.traces["C"] / a.traces["H"]),
-        ("depth_distance", "C", lambda a: a.distance("C", "E_h2", 300)),
+        ("depth_distance", "C", lambda a: a.distance("C", "E_h2").scaled),
     ):
         drawn = decode(trace(at, figure, name)["y"])
         np.testing.assert_allclose(drawn, [number(a) for a in by_layer.values()], rtol=1e-9, err_msg=figure)
@@ -219,7 +219,7 @@ def test_each_layer_has_a_line_along_training(store, three):
     np.testing.assert_allclose(lines["fc1"], [np.nan if a is None else a.fit("C", 400).gamma for a in expected])
     at = opened(PAGE, quantity="distance", layers="fc2")
     (line,) = chart(at, "depth_training")["data"]
-    expected = [results_of(store, three, e)["fc2"].distance("C", "E_h2", 300) for e in (0, 10, 100)]
+    expected = [results_of(store, three, e)["fc2"].distance("C", "E_h2").scaled for e in (0, 10, 100)]
     np.testing.assert_allclose(decode(line["y"]), expected)
     assert url(at)["quantity"] == "distance"
     assert charts(opened(PAGE, layers="fc3")) == ALONG, "one epoch makes no curve"
