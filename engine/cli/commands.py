@@ -118,7 +118,7 @@ def _film(command: commands.FilmCommand, session: Session) -> str:
 def _analyze(command: commands.AnalyzeCommand, session: Session) -> str:
     pipeline = _pipeline(command, session)
     requests = _requests(command, library.find(pipeline.store, command.run))
-    return _each(pipeline, requests, session, command.splits if command.cross_fit else None)
+    return _each(pipeline, requests, session, command.splits if command.cross_fit else None, command.again)
 
 
 def _requests(command: commands.AnalyzeCommand, run: Run) -> list[AnalysisRequest]:
@@ -305,7 +305,13 @@ def _bring(command: commands.LoadCommand, session: Session) -> str:
         return _each(pipeline, _requests(analyze, run), session)
 
 
-def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Session, splits: int | None = None) -> str:
+def _each(
+    pipeline: "Pipeline",
+    requests: list[AnalysisRequest],
+    session: Session,
+    splits: int | None = None,
+    again: bool = False,
+) -> str:
     """Analyse one after the other, and with splits look whether each holds on other samples. Of several layers one that
     is refused does not keep the others from being analysed; ValueError at the end says which, and why."""
     several = len({request.layer for request in requests}) > 1
@@ -315,7 +321,7 @@ def _each(pipeline: "Pipeline", requests: list[AnalysisRequest], session: Sessio
         layer = f", layer {request.layer}" * several
         session.stage = f"analysing epoch {request.epoch}{layer}{count}: "
         try:
-            result = pipeline.analyze(request)
+            result = pipeline.analyze(request, again)
             if splits is not None:
                 there = pipeline.cross_fit(request, splits)
                 result = replace(result, held_out=there)

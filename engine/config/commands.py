@@ -98,6 +98,7 @@ class AnalyzeCommand(BringingCommand):
     cross_fit: Annotated[bool, Setting(
         "Other samples", "look as well whether it holds on other samples: halves of them, fewer, and test samples",
     )] = False  # fmt: skip
+    again: Annotated[bool, Setting("Again", "analyse again what is kept, as where an older version kept less")] = False
     splits: Annotated[int, Setting("Splits", "random halvings of the samples for --cross-fit", low=1)] = SPLITS
 
     @classmethod

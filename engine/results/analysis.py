@@ -182,7 +182,10 @@ class Analysis:
         matrix = "H" if predictor in PREDICTORS else predictor
         self.diagonal(matrix)
         if matrix not in self.overlaps:
-            raise ValueError("Of this analysis no distances are kept. Analyse again.")
+            raise ValueError(
+                "An older version kept this analysis, and no distances. Make them: python -m engine analyze --again "
+                f"--layer {self.provenance.layer}, with its --run and --epoch."
+            )
         factor = self.factor(predictor)
         inner, other = factor * self.overlaps[matrix], factor**2 * self.squares[matrix]
         return commutation.distance(self.squares["C"], inner, other)

@@ -203,12 +203,13 @@ class Pipeline:
 
     # -- analysis -------------------------------------------------------------------------------------
 
-    def analyze(self, request: AnalysisRequest) -> Analysis:
-        """The analysis as it is kept: from the cache, or computed now. Errors: see `restore`."""
+    def analyze(self, request: AnalysisRequest, again: bool = False) -> Analysis:
+        """The analysis as it is kept: from the cache, or computed now, again where that is wanted. Errors: see
+        `restore`."""
         run = library.find(self.store, request.run)
         name = key(request, run.fingerprint)
         cached = library.load_analysis(self.store, run.key, name, spectra=True)
-        if cached is not None and self._complete(cached, request):
+        if cached is not None and not again and self._complete(cached, request):
             return cached
         network = self.restore(run.key, request.epoch, request.samples, request.seed)
         return self.keep(run, request, self.measure(*network, self.loss(run), request, self.tell))

@@ -233,7 +233,7 @@ def test_distances_of_all_predictors_are_those_of_the_matrices(loss, top_k):
         for one in (result, kept):
             ours = one.distance("C", name)
             twins.compare((ours.absolute, ours.scaled, ours.scale), twin, 1e-8, name)
-    with pytest.raises(ValueError, match="no distances are kept"):
+    with pytest.raises(ValueError, match="python -m engine analyze --again --layer fc2"):
         replace(kept, overlaps={}).distance("C", "H")
     with pytest.raises(ValueError, match="Distances are those of C, not of C_awd"):
         result.distance("C_awd", "C")
