@@ -240,7 +240,7 @@ class Recorder:
             if 0 < about.size <= HANDED_BYTES:
                 while self._maker.alive and len(self._maker.waiting) >= WAITING:
                     time.sleep(0.05)
-                self._maker.hand(request, about)
+                self._maker.hand(request, replace(about, tail=None))
                 return about.origin
             if about.size:
                 warnings.warn(

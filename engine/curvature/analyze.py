@@ -21,6 +21,7 @@ from engine.curvature.joint import JointSurvey, JointTail
 from engine.curvature.joint_moments import JointMoments
 from engine.curvature.layers import check_layers
 from engine.curvature.memory import Plan, plan
+from engine.curvature.null import Gradients, permuted
 from engine.curvature.projection import in_eigenbasis
 from engine.curvature.resampling import times_drawn
 from engine.curvature.source import Fresh, Subject
@@ -105,9 +106,10 @@ def analyze(
 
 @dataclass(frozen=True, eq=False)
 class Surveyed:
-    """What one look at all samples leaves for the matrices. tail: None where the factors are kept: neither network nor
-    samples are needed then, and another process may go on. k: directions; origin: the result's provenance but for the
-    seconds; the rest as `analyze` takes it."""
+    """What one look at all samples leaves for the matrices. tail: None where the factors are kept with their
+    activities: neither network nor samples are needed then. Wherever they are kept another process may go on without,
+    but not permute. k: directions; origin: the result's provenance but for the seconds; the rest as `analyze` takes
+    it."""
 
     tail: Tail | JointTail | None
     survey: Survey | JointSurvey
@@ -198,7 +200,7 @@ def surveyed(
         "device": device_name(where), "seed": seed, "bias": bias, "curvature": tail.kind,
         "mean_loss": survey.mean_loss, "accuracy": survey.accuracy, "remarks": (*samples.notes, *tail.notes),
     }  # fmt: skip
-    kept = isinstance(survey, Survey) and survey.kept is not None
+    kept = isinstance(survey, Survey) and survey.kept is not None and survey.kept.activity is not None
     return Surveyed(
         None if kept else tail, survey, work, k, working, origin, chosen, spectra, bootstrap,
         time.perf_counter() - began,
@@ -247,6 +249,9 @@ def matrices(about: Surveyed, progress: Progress = silent) -> Analysis:
         source = Fresh(
             subject, evaluator, working, work.along, about.spectra, seed, progress,
             lambda splits, seed: held_out(apart(about), splits, seed, progress),
+            lambda permutations, seed: permuted(
+                gradients(about), evaluator.eigenvalues, evaluator.basis, work, permutations, seed, progress
+            ),
         )  # fmt: skip
         diagonals = evaluator.diagonals(progress)
         resampled = {}
@@ -267,6 +272,13 @@ def matrices(about: Surveyed, progress: Progress = silent) -> Analysis:
             source=source,
             provenance=Provenance(**about.origin, seconds=about.seconds + time.perf_counter() - began),
         )
+
+
+def gradients(about: Surveyed) -> Gradients:
+    """Both sides of the gradients of one layer, to be permuted."""
+    assert isinstance(about.survey, Survey), "of several layers jointly it is refused"
+    assert not isinstance(about.tail, JointTail), "its survey is another"
+    return Gradients.of(about.tail, about.survey, about.origin["batch_size"])
 
 
 def apart(about: Surveyed) -> Samples:

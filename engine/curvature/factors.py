@@ -99,12 +99,14 @@ class LayerFactors:
 @dataclass(frozen=True, eq=False)
 class Survey:
     """What one look at all samples tells. kept: their factors, where they are to be kept; averages: ḡ, v̄ and ū over
-    all samples; paired: which have a partner and an activity; sigma_w2: σ_w² = E[Σ κ² ω²] / E[Σ κ²], the
-    curvature-weighted mean squared weight change, 0 if κ = 0; fit: medians of what duality.least_change tells; absent:
-    why there is no C_odds or C_loss; largest: what one sample alone has of their traces, at most."""
+    all samples; kinds: their classes, all 0 where targets are no single labels; paired: which have a partner and an
+    activity; sigma_w2: σ_w² = E[Σ κ² ω²] / E[Σ κ²], the curvature-weighted mean squared weight change, 0 if κ = 0;
+    fit: medians of what duality.least_change tells; absent: why there is no C_odds or C_loss; largest: what one sample
+    alone has of their traces, at most."""
 
     kept: LayerFactors | None
     averages: dict[str, Float[Tensor, " d"]]
+    kinds: Int[Tensor, " n"]
     paired: Bool[Tensor, " n"]
     sigma_w2: float
     mean_loss: float
@@ -269,6 +271,7 @@ class Tail(ShiftedNetwork):
         return Survey(
             kept=kept,
             averages=averages,
+            kinds=self.kinds.to(self.device),
             paired=paired,
             sigma_w2=moved / curved if curved > 0 else 0.0,
             mean_loss=float(sums["loss"]) / n,

@@ -7,12 +7,14 @@ from torch import nn
 
 from engine.config.requests import SPLITS
 from engine.curvature import cross_fit, resampling
-from engine.curvature.analyze import Surveyed, apart, surveyed
+from engine.curvature.analyze import Surveyed, apart, gradients, surveyed
 from engine.curvature.cross_fit import Part, Samples
+from engine.curvature.null import permuted
 from engine.device import exact
 from engine.errors import require
 from engine.progress import Progress, silent
 from engine.results.cross_fit import HeldOut
+from engine.results.null import PERMUTATIONS
 
 JOINTLY = "Halves of the samples are compared layer by layer, not of several layers jointly. Analyse one layer."
 
@@ -27,8 +29,8 @@ def held_out(
     **settings: Any,
 ) -> HeldOut:
     """Random halves, nested subsets, and test samples along the directions of all training samples; how many samples
-    carry a direction. unseen: inputs and targets of the test samples; settings: as `surveyed` takes them, of the
-    analysis that this is about. Errors: as there."""
+    carry a direction; C of permuted gradients. unseen: inputs and targets of the test samples; settings: as `surveyed`
+    takes them, of the analysis that this is about. Errors: as there."""
     require(splits >= 1, f"splits is a number of random halvings from 1, not {splits}.")
     about = _alone(model, inputs, targets, progress, settings)
     with exact():
@@ -46,7 +48,10 @@ def held_out(
         effective = resampling.effective_samples(
             every.moments, samples.combinations, basis, samples.work.along, progress
         )
-    return HeldOut(there.halves, there.growing, test, there.seed, effective)
+        both, structural = gradients(about), {}
+        if both.mixed:
+            structural["C"] = permuted(both, *every.directions, samples.work, PERMUTATIONS, settings["seed"], progress)
+    return HeldOut(there.halves, there.growing, test, there.seed, effective, structural)
 
 
 def _alone(model: nn.Module, inputs: Any, targets: Any, progress: Progress, settings: dict[str, Any]) -> Surveyed:

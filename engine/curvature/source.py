@@ -15,10 +15,11 @@ from engine.curvature.factors import LayerFactors
 from engine.curvature.moments import Moments
 from engine.curvature.projection import Evaluator
 from engine.device import exact
-from engine.progress import Progress, silent
+from engine.progress import Progress
 from engine.results.cross_fit import HeldOut
 from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import GROUPS, Jackknife, places, stretches
+from engine.results.null import Permuted
 from engine.results.suppression import Spectra
 
 
@@ -35,7 +36,8 @@ class Subject:
 class Fresh:
     """The source of an analysis (engine.results.record.Source): all is computed when it is first asked for. chunk:
     samples laid along the directions at a time; keep: samples whose spectra are kept;
-    compare_halves: what gives of so many splits, from a seed, how it holds on other samples; halves: what it gave."""
+    compare_halves: of so many splits, from a seed, how it holds on other samples; permute: C of so many permutations,
+    from a seed; halves, nulls: what these gave."""
 
     subject: Subject
     evaluator: Evaluator
@@ -43,9 +45,11 @@ class Fresh:
     chunk: int
     keep: int
     seed: int
-    progress: Progress = silent
-    compare_halves: Callable[[int, int], HeldOut | None] = lambda *_: None
+    progress: Progress
+    compare_halves: Callable[[int, int], HeldOut | None]
+    permute: Callable[[int, int], Permuted]
     halves: dict[tuple[int, int], HeldOut | None] = field(default_factory=dict)
+    nulls: dict[tuple[int, int], Permuted] = field(default_factory=dict)
 
     def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
         return self.evaluator.block(name, k)
@@ -71,6 +75,13 @@ class Fresh:
             with exact():
                 self.halves[splits, seed] = self.compare_halves(splits, seed)
         return self.halves[splits, seed]
+
+    def structural_null(self, permutations: int, seed: int) -> Permuted:
+        """C rebuilt from permuted gradients."""
+        if (permutations, seed) not in self.nulls:
+            with exact():
+                self.nulls[permutations, seed] = self.permute(permutations, seed)
+        return self.nulls[permutations, seed]
 
     def replicates(self, basis: Float[Tensor, "d k"], counts: Float[Tensor, "s n"]) -> dict[str, Float[ndarray, "s k"]]:
         """Diagonals along some directions for resamples of the samples."""

@@ -22,12 +22,13 @@ from cache.store import replace_file
 from engine.config.requests import SPLITS
 from engine.errors import require
 from engine.losses import Loss
-from engine.results import commutation, power_law, summary
+from engine.results import commutation, null, power_law, summary
 from engine.results.commutation import Distance
 from engine.results.cross_fit import CrossFit, Gammas, HeldOut
 from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
 from engine.results.names import NAMES, ON_REQUEST, PREDICTORS, USUAL_WINDOW
+from engine.results.null import PERMUTATIONS, Against, Permuted, StructuralNull
 from engine.results.power_law import Exponent, Fit, bootstrap_interval, exponent
 from engine.results.record import MatrixSummary, Probes, Provenance, Source
 from engine.results.suppression import Spectra, Suppressed, suppress
@@ -223,6 +224,49 @@ class Analysis:
             )
         curves = commutation.commutator_curves(self.eigenvalues, self.source.block(name, self.k))
         return MatrixSummary(self.source.spectrum(name), curves.top, curves.bulk)
+
+    def structural_null(
+        self, name: str = "C", top_k: int | None = None, permutations: int | None = None, seed: int = 0, first: int = 0
+    ) -> StructuralNull:
+        """C beside what its gradients give when each goes to another sample of its class, H as it is: commutator and
+        correlations of the leading top_k directions, γ over the window of fit. permutations: all that are kept for
+        None, or PERMUTATIONS. Computed now if the analysis is in memory, else as `analyze --cross-fit` has kept it."""
+        null.check(name, permutations)
+        require(
+            not self.provenance.shapes,
+            "Gradients are permuted layer by layer, not of several layers jointly. Analyse one layer.",
+        )
+        k = self.k if top_k is None else top_k
+        self._check_k(k)
+        there = self._permuted(permutations, seed)
+        pairs = min(k, there.correlations.shape[1])
+        return StructuralNull(
+            commutator=Against.of(self.commutator(name, "top", k), there.top[:, k - 1], small=True),
+            alignment=Against.of(self.alignment(name), there.alignments, small=False),
+            correlation=Against.of(
+                float(commutation.off_diagonal(self.correlation(name, pairs)).rms[-1]),
+                there.correlations[:, pairs - 1],
+                small=True,
+            ),
+            gamma=Against.of(
+                self.fit(name, top_k, first).gamma,
+                null.gammas(self.eigenvalues[first:k], there.diagonals[:, first:k], self.noise_floor),
+                small=False,
+            ),
+            classes=there.classes,
+        )
+
+    def _permuted(self, permutations: int | None, seed: int) -> Permuted:
+        kept = None if self.held_out is None else self.held_out.structural.get("C")
+        if kept is not None and kept.seed == seed and kept.permutations >= (permutations or 1):
+            return kept.first(permutations or kept.permutations)
+        if self.source is None:
+            parts = "none" if kept is None else f"{kept.permutations} of seed {kept.seed}"
+            raise ValueError(
+                f"Of permuted gradients this analysis keeps {parts}. Make them: python -m engine analyze --cross-fit "
+                f"--layer {self.provenance.layer}, with its --run and --epoch; others in Python."
+            )
+        return self.source.structural_null(permutations or PERMUTATIONS, seed)
 
     # -- the power law --------------------------------------------------------------------------------
 

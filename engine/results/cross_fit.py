@@ -21,6 +21,7 @@ from engine.results import power_law
 from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
 from engine.results.names import NAMES, ON_REQUEST
+from engine.results.null import Permuted
 from engine.results.power_law import Fit
 
 
@@ -85,8 +86,7 @@ class HeldOut:
 
     halves: of every split both ways, the two of one split after each other; growing: nested subsets of the samples,
     rising, smaller than a half; test: test samples along the directions of all training samples, None without
-    any; seed: of the splits. effective: by name of a matrix. structural: the structural null by name of a matrix, its
-    draws as arrays.
+    any; seed: of the splits. effective: by name of a matrix. structural: C of permuted gradients, as "C".
     """
 
     halves: tuple[Split, ...]
@@ -94,7 +94,7 @@ class HeldOut:
     test: Reading | None = None
     seed: int = 0
     effective: Mapping[str, EffectiveSamples] = field(default_factory=dict)
-    structural: Mapping[str, Mapping[str, ndarray]] = field(default_factory=dict)
+    structural: Mapping[str, Permuted] = field(default_factory=dict)
 
     @property
     def splits(self) -> int:
@@ -140,7 +140,7 @@ class HeldOut:
                 name: EffectiveSamples(**{**part, "whole": float(part["whole"])})
                 for name, part in tree.get("effective", {}).items()
             },
-            structural=tree.get("structural", {}),
+            structural={name: Permuted.of(part) for name, part in tree.get("structural", {}).items()},
         )
 
 

@@ -10,6 +10,7 @@ from numpy import ndarray
 from engine.results.cross_fit import HeldOut
 from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
+from engine.results.null import Permuted
 from engine.results.suppression import Spectra
 
 LEAST_SQUARES = 1e-6  # share of the change of outputs that a dual weight change may miss and still be called exact
@@ -159,3 +160,5 @@ class Source(Protocol):
     def held_out(self, splits: int, seed: int) -> HeldOut | None: ...
 
     def effective_samples(self) -> Mapping[str, EffectiveSamples]: ...
+
+    def structural_null(self, permutations: int, seed: int) -> Permuted: ...

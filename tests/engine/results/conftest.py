@@ -62,6 +62,9 @@ class Matrices:
     def effective_samples(self):
         return {}
 
+    def structural_null(self, permutations: int, seed: int):
+        raise NotImplementedError
+
 
 def provenance(**changes):
     values = dict(

@@ -9,6 +9,7 @@ from cache.store import Store
 from engine.results.cross_fit import Gammas, HeldOut, Reading, Split
 from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
+from engine.results.null import Permuted
 from engine.results.power_law import Fit
 from engine.runs import library
 from tests.engine.results.conftest import D, analysis, falling
@@ -24,12 +25,17 @@ def reading(gamma, samples=50, jackknife=False):
     return Reading(samples, {"H": h, "C": 0.1 * h**gamma}, 1e-9, {"H": 12.5}, drawn)
 
 
+def permuted():
+    """Two permutations."""
+    return Permuted(*(np.full((2, D), x) for x in (0.1, 0.2, 0.3)), np.ones(2), np.full((2, 3), 0.4), 10, 5)
+
+
 def held_out(**changes):
     halves = tuple(Split(reading(1.2, 25, True), reading(g, 25, True)) for g in (0.9, 1.0, 1.1, 1.0))
     growing = (Split(reading(1.7, 6), reading(1.1, 6)), Split(reading(1.5, 12), None))
     effective = {"C": EffectiveSamples(np.ones(D), 7.0, np.ones((2, 3), np.int64), np.full((2, 3), 0.3))}
     given = {"growing": growing, "test": reading(0.95, 40, True), "seed": 3, "effective": effective}
-    return HeldOut(halves, **(given | changes), structural={"C": {"commutator": np.ones(4)}})
+    return HeldOut(halves, **(given | changes), structural={"C": permuted()})
 
 
 def test_it_survives_the_cache(tmp_path):
