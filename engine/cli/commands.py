@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from cache.progress import Reporter, Stopped
 from cache.store import Store
 from engine import units
-from engine.cli.console import Ticker, checked, expected, grid, layers, table, trials
+from engine.cli.console import Ticker, checked, ends, expected, grid, layers, table, trials
 from engine.config import commands
 from engine.config.command_line import line
 from engine.config.manual import DASHBOARD, PROGRAM
 from engine.config.requests import DATASETS, AnalysisRequest, RunRequest
 from engine.errors import require
 from engine.models import files, inspection
-from engine.runs import depth, library, preview
+from engine.runs import depth, library, noise, preview
 from engine.runs.library import Run
 from engine.sweeps import rows, status
 from engine.sweeps.grid import open_sweep
@@ -210,6 +210,33 @@ def _look(
     session.stage = ""
     scope = f"{len(samples):,} samples of epoch{'s' * (len(chosen) > 1)} {', '.join(map(str, chosen))} of run {run.key}"
     return f"Done: {scope}, layer {samples.layer}. See them in the dashboard: {DASHBOARD}"
+
+
+@work.register
+def _noise(command: commands.NoiseCommand, session: Session) -> str:
+    from engine.runs import descents  # loads torch
+
+    pipeline = _pipeline(command, session)
+    run = library.find(pipeline.store, command.run)
+    layer = command.layer or run.studied
+    analysed = [a for a in library.analyses(pipeline.store, run.key) if a.request.layer == layer]
+    starts = [noise.usual_start(run, analysed, layer)]
+    if command.epochs:
+        newest = {a.request.epoch: a for a in analysed}
+        starts = [newest.get(epoch) for epoch in library.chosen_epochs(command.epochs, run)]
+    sentence = ""
+    for made in starts:
+        if made is None:
+            raise ValueError(f"Layer {layer} of run {run.key} is not analysed there. Analyse it first.")
+        epoch = made.request.epoch
+        session.finished = "Finished seeds are kept."
+        result = descents.keep(pipeline, run, made, command.steps, command.seeds, command.learning_rate)
+        session.ticker.close()
+        print(f"\nrun {run.key}, epoch {epoch}, layer {layer}\n{ends(result)}", flush=True)
+        late = noise.accuracy(run, epoch) >= noise.LEARNED
+        sentence = f"Done: {units.counted(result.seeds, 'seed')} of each noise from epoch {epoch} of run {run.key}"
+        sentence += ", where nearly all is learned and little noise is left." if late else "."
+    return f"{sentence} See them in the dashboard: {DASHBOARD}"
 
 
 @work.register

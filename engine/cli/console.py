@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from cache.progress import Pace, Progress
 from engine.results.analysis import Analysis
 from engine.results.names import NAMES, USUAL_WINDOW
+from engine.results.noise import COMPARED, Descents
 from engine.results.power_law import Fit
 from engine.results.record import Check
 from engine.runs.depth import StudiedLayer
@@ -195,6 +198,23 @@ def checked(checks: Sequence[Check]) -> str:
         for c in checks
     ]
     return "\n".join(_aligned(rows))
+
+
+def ends(descents: Descents) -> str:
+    """Where each noise has led, a line each: means over seeds, with their standard deviation."""
+
+    def cell(measure: str, name: str) -> str:
+        mean, deviation = descents.mean(measure, name)[-1], descents.deviation(measure, name)[-1]
+        spread = f" ± {deviation:.2g}" if np.isfinite(deviation) else ""
+        return f"{mean:.4g}{spread}" if np.isfinite(mean) else "–"
+
+    head = ("noise", "loss", "tr H", "lambda_1", "test accuracy", "tr C there")
+    rows = [(name, *(cell(m, name) for m in (*COMPARED, "noise"))) for name in descents.names]
+    about = (
+        f"after {descents.steps} steps at learning rate {descents.rate:.4g}, over {descents.seeds} seeds; every noise "
+        f"as large as C at the start, tr C = {descents.trace:.4g}, B = {descents.batch_size}"
+    )
+    return "\n".join([*_aligned([head, *rows]), about, *descents.notes])
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -161,6 +161,24 @@ class SamplesCommand(CheckpointCommand):
     )] = ()  # fmt: skip
 
 
+@dataclass(frozen=True)
+class NoiseCommand(CheckpointCommand):
+    """Ask whether the shape of the noise matters: from a checkpoint on, gradient descent in one layer with Gaussian
+    noise whose covariance is C, C_odds, E[h2], H, C turned at random or the same in all directions, each as large as C,
+    beside SGD itself. Loss, curvature and accuracy are followed. Every finished seed is kept."""
+
+    epochs: Annotated[tuple[str, ...], replace(
+        _EPOCH, help="analysed checkpoints such as 10; left out: the last below 99% training accuracy",
+    )] = ()  # fmt: skip
+    steps: Annotated[int, Setting("Steps", "of each descent", low=50, step=50, subject="The number of steps is")] = 500
+    seeds: Annotated[int, Setting(
+        "Seeds", "of each noise; spreads are told from 3 on", low=1, step=1, subject="The number of seeds is",
+    )] = 5  # fmt: skip
+    learning_rate: Annotated[float | None, Setting(
+        "Learning rate", "of the descents; left out: the run's own at that checkpoint", above=0, flag="--learning-rate",
+    )] = None  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class CalibrateCommand(Command):
     """Measure this machine for about three seconds. The dashboard then says how long work will take before it is
@@ -276,6 +294,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     "inspect": InspectCommand,
     "check": CheckCommand,
     "samples": SamplesCommand,
+    "noise": NoiseCommand,
     "film": FilmCommand,
     "calibrate": CalibrateCommand,
     "preview": PreviewCommand,

@@ -108,6 +108,12 @@ def steadily(kind: str) -> AbstractContextManager[None]:
     return threads(1 if flat(kind) else torch.get_num_threads())
 
 
+def order(samples: int, seed: int, epoch: int) -> Int[Tensor, " n"]:
+    """The order in which an epoch goes through the samples; drawn on the CPU, so that every device sees the same."""
+    word = np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0]
+    return torch.randperm(samples, generator=torch.Generator().manual_seed(int(word) >> 1))
+
+
 def _steps(run: "_Run", request: TrainingRequest, first: int) -> Iterator[Step]:
     record = run.evaluate(first, learning_rate(request, max(first - 1, 0)), time.perf_counter())
     state = run.state()
@@ -197,14 +203,12 @@ class _Run:
     def epoch(self, epoch: int, rate: float) -> None:
         """One pass over the training samples."""
         x, y = self.train
-        word = np.random.SeedSequence((self.seed, epoch)).generate_state(1, np.uint64)[0]
-        # Drawn on the CPU, so that every device sees the same batches.
-        order = torch.randperm(len(y), generator=torch.Generator().manual_seed(int(word) >> 1)).to(self.device)
+        rows = order(len(y), self.seed, epoch).to(self.device)
         size = self.request.batch_size
         self.model.train()
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-            for rows, targets in zip(order.split(size), y.index_select(0, order).split(size), strict=True):
-                value = self.loss.value(self.model(x.index_select(0, rows)), targets).mean()
+            for batch, targets in zip(rows.split(size), y.index_select(0, rows).split(size), strict=True):
+                value = self.loss.value(self.model(x.index_select(0, batch)), targets).mean()
                 self._descend(torch.autograd.grad(value, self.parameters), rate)
 
     @torch.no_grad()

@@ -372,3 +372,17 @@ def test_ten_layers_keep_the_order_in_which_they_are_used(store: Store, train: l
     assert entry is not None
     store.write(("runs", run.key), {name: value for name, value in entry.meta.items() if name != "order"})
     assert list(library.find(store).layers) == list(run.layers), "of a run written before, too"
+
+
+def test_noise_is_told_as_a_table_and_where_it_starts(store: Store, train: list[str], capsys) -> None:
+    assert main([*train, "--epochs", "3", "--learning-rate", "0.01", "--analyze"]) == 0
+    capsys.readouterr()
+    assert main(["noise", "--steps", "50", "--seeds", "3"]) == 0
+    out, err = capsys.readouterr()
+    assert "epoch 3, layer fc2" in out
+    for name in ("sgd", "C", "E_h2", "H", "turned", "isotropic", "none"):
+        assert re.search(rf"^{name} .*\d ", out, re.MULTILINE)
+    assert "after 50 steps at learning rate 0.009999, over 3 seeds" in out
+    assert "Done: 3 seeds of each noise from epoch 3 of run" in err
+    assert main(["noise", "--epoch", "0", "--layer", "fc1"]) == 1
+    assert "Layer fc1 of run" in capsys.readouterr().err

@@ -21,6 +21,7 @@ from engine.config.commands import (
     FilmCommand,
     InspectCommand,
     LoadCommand,
+    NoiseCommand,
     PreviewCommand,
     SamplesCommand,
     SweepCommand,
@@ -135,6 +136,8 @@ def test_an_analysis_request_survives_the_way_through_words(request: AnalysisReq
         (PreviewCommand("mnist", download=True), "preview --data mnist --download"),
         (SamplesCommand(epochs=("last", "0")), "samples --epoch last,0"),
         (SamplesCommand(layer="conv", pairs=("17", "3:40")), "samples --layer conv --pairs 17,3:40"),
+        (NoiseCommand("3f2a", ("10",), steps=1000), "noise --run 3f2a --epoch 10 --steps 1000"),
+        (NoiseCommand(seeds=3, learning_rate=0.05), "noise --seeds 3 --learning-rate 0.05"),
         (SweepCommand("tiny"), "sweep tiny"),
         (
             SweepCommand("own.toml", 2, "tcp://h:1", False, "a.csv", "a.tex", device="cpu"),
@@ -238,7 +241,10 @@ def test_a_network_is_typed_by_its_kind(word, kind, widths):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("", "train | layers | analyze | sweep | load | inspect | check | samples | film | calibrate | preview"),
+        (
+            "",
+            "train | layers | analyze | sweep | load | inspect | check | samples | noise | film | calibrate | preview",
+        ),
         ("paint", "invalid choice: 'paint'"),
         ("train --loss hinge", "invalid choice: 'hinge'"),
         ("train --model 784", "give widths from input to classes such as 784-50-50-10"),
