@@ -171,8 +171,7 @@ def _mean(rows: Sequence[Row], matrix: str) -> str:
     summary = mean(rows, matrix)
     if summary is None:
         return "–"
-    spread = f" ± {summary.deviation:.3f}" if summary.seeds > 1 else ""
-    return f"{summary.mean:.3f}{spread} ({summary.seeds})"
+    return f"{summary.mean:.3f}{summary.spread()} ({summary.seeds})"
 
 
 def trials(run: Run) -> str:

@@ -26,10 +26,11 @@ from engine.results import commutation, null, power_law, summary
 from engine.results.commutation import Distance
 from engine.results.cross_fit import CrossFit, Gammas, HeldOut
 from engine.results.effective_samples import EffectiveSamples
-from engine.results.jackknife import Jackknife
+from engine.results.exponent import Exponent, exponent
+from engine.results.jackknife import Jackknife, Without
 from engine.results.names import NAMES, ON_REQUEST, PREDICTORS, USUAL_WINDOW
 from engine.results.null import PERMUTATIONS, Against, Permuted, StructuralNull
-from engine.results.power_law import Exponent, Fit, bootstrap_interval, exponent
+from engine.results.power_law import Fit, bootstrap_interval, slopes
 from engine.results.record import MatrixSummary, Probes, Provenance, Source
 from engine.results.suppression import Spectra, Suppressed, suppress
 
@@ -282,8 +283,9 @@ class Analysis:
         """γ over the window of fit with everything that qualifies it: interval (computed now if the analysis is in
         memory), other windows, what was left out, and the test of the straight line."""
         last = self.k if top_k is None else top_k
-        fit = self.sampled().fit(name, top_k, first)
-        return exponent(self.eigenvalues, self.diagonal(name), self.noise_floor, first, last, fit)
+        here = self.sampled()
+        fit, without = here.fit(name, top_k, first), here._without(name, first, last)
+        return exponent(self.eigenvalues, self.diagonal(name), self.noise_floor, first, last, fit, without)
 
     def sampled(self) -> "Analysis":
         """This analysis with its jackknife; computed now if the analysis is in memory."""
@@ -323,9 +325,12 @@ class Analysis:
         return there
 
     def theil_sen(self, name: str, top_k: int | None = None, first: int = 0) -> tuple[float, float, float]:
-        """Median pairwise slope and its 95 % interval over the window of fit: a robust second opinion on γ."""
+        """Median pairwise slope over the window of fit and its 95 % interval over samples (computed now if the
+        analysis is in memory; else NaN where no jackknife was kept): a robust second opinion on γ."""
         x, y = (z[first:] for z in self._window(name, top_k))
-        return power_law.theil_sen(x, y, self.noise_floor)
+        median = power_law.theil_sen(x, y, self.noise_floor, self.sampled()._without(name, first, first + x.size))
+        low, high = median.interval or (np.nan, np.nan)
+        return median.gamma, low, high
 
     def gamma_by_window(self, name: str) -> Float[ndarray, " k"]:
         """γ over the first 𝒩 directions for every 𝒩 = 1 … k; NaN where undefined."""
@@ -501,7 +506,14 @@ class Analysis:
         keep = power_law.fittable(x, y, self.noise_floor)
         if name in self.replicates and self.replicates["H"].shape[1] >= last:
             return bootstrap_interval(*(self.replicates[key][:, first:last][:, keep] for key in ("H", name)))
-        return None if self.jackknife is None else self.jackknife.interval(name, gamma, x, y, keep, first)
+        without = self._without(name, first, last)
+        return None if without is None else without.interval(gamma, slopes(without.u, without.v))
+
+    def _without(self, name: str, first: int, last: int) -> Without | None:
+        """The window without each group of samples; None where no jackknife was kept."""
+        x, y = self.eigenvalues[first:last], self.diagonal(name)[first:last]
+        keep = power_law.fittable(x, y, self.noise_floor)
+        return None if self.jackknife is None else self.jackknife.without(name, x, y, keep, first)
 
 
 def _paths(path: str, value: Any) -> Iterator[tuple[str, ndarray]]:

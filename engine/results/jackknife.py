@@ -1,8 +1,8 @@
-"""How much γ would change with other training samples, without resampling it: the delete-a-group jackknife.
+"""How much an estimate would change with other training samples, without resampling it: the delete-a-group jackknife.
 
 The samples are dealt at random into s groups, and each is left out once. If γ_(g) is the slope without group g, its
-variance over samples is (s − 1)/s · Σ_g (γ_(g) − mean)² (Shao and Wu, Annals of Statistics 17, 1176, 1989). The
-eigenbasis of H stays that of all samples.
+variance over samples is (s − 1)/s · Σ_g (γ_(g) − mean)² (Shao and Wu, Annals of Statistics 17, 1176, 1989); so for
+every estimate from the two diagonals. The weights and the eigenbasis of H stay as they are.
 
 What leaving out a group does to H_ii and C_ii hardly differs between neighbouring directions, since the same samples
 do it. So it is measured at a few places and taken to hold, as a factor, for the stretch of directions around each.
@@ -10,6 +10,7 @@ do it. So it is measured at a few places and taken to hold, as a factor, for the
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -43,51 +44,48 @@ class Jackknife:
     edges: Int[ndarray, " e"]
     diagonals: Mapping[str, Float[ndarray, "s j"]]
 
-    def stderr(
-        self,
-        name: str,
-        x: Float[ndarray, " k"],
-        y: Float[ndarray, " k"],
-        keep: Bool[ndarray, " k"],
-        first: int = 0,
-    ) -> float | None:
-        """Standard error over samples of the slope of log y on log x over the directions to keep, the leading one of
-        which is `first`. Directions in stretches where a diagonal is not always positive are left out; None where
-        fewer than three remain, or there is nothing to leave out."""
+    def without(
+        self, name: str, x: Float[ndarray, " k"], y: Float[ndarray, " k"], keep: Bool[ndarray, " k"], first: int = 0
+    ) -> "Without | None":
+        """log10 of x and y over the directions to keep, the leading one of which is `first`, without each group.
+        Directions in stretches where a diagonal is not always positive are left out; None where fewer than three
+        remain, or there is nothing to leave out."""
         h, c = (self.diagonals[key].astype(np.float64) for key in ("H", name))
         sound = np.all((h > 0) & (c > 0), axis=0)
         stretch = np.searchsorted(self.edges, first + np.arange(x.size), side="right") - 1
         keep = keep & sound[stretch]
-        groups, count = h.shape[0], int(keep.sum())
-        if groups < 2 or count < 3:
+        if h.shape[0] < 2 or keep.sum() < 3:
             return None
-        u, v = np.log10(x[keep]), np.log10(y[keep])
-        u, v = u - u.mean(), v - v.mean()
-        # Without a group, u becomes u + a and v becomes v + b, the same a and b all along a stretch.
-        a, b = (np.log10(np.where(sound, z, 1.0) / np.where(sound, z.mean(axis=0), 1.0)) for z in (h, c))
-        n, su, sv = (np.bincount(stretch[keep], z, minlength=sound.size) for z in (np.ones(count), u, v))
-        ma, mb = a @ n / count, b @ n / count
-        covariance = u @ v + a @ sv + b @ su + (a * b) @ n - count * ma * mb
-        variance = u @ u + 2 * a @ su + (a * a) @ n - count * ma**2
-        if not np.all(variance > 0):
-            return None
-        slopes = covariance / variance
-        return float(np.sqrt((groups - 1) * np.mean((slopes - slopes.mean()) ** 2)))
+        # A group moves log H_ii by the same all along a stretch.
+        u, v = (
+            np.log10(whole[keep]) + np.log10(some / some.mean(axis=0))[:, stretch[keep]]
+            for whole, some in ((x, np.where(sound, h, 1.0)), (y, np.where(sound, c, 1.0)))
+        )
+        return Without(u, v, keep)
 
-    def interval(
-        self,
-        name: str,
-        gamma: float,
-        x: Float[ndarray, " k"],
-        y: Float[ndarray, " k"],
-        keep: Bool[ndarray, " k"],
-        first: int = 0,
-    ) -> tuple[float, float] | None:
-        """γ ± the standard error times the 97.5 % point of Student's t with s − 1 degrees of freedom."""
-        error = self.stderr(name, x, y, keep, first)
-        if error is None:
-            return None
-        from scipy.special import stdtrit  # slow to load: only for those who ask
 
-        half = error * float(stdtrit(self.diagonals["H"].shape[0] - 1, 0.975))
-        return gamma - half, gamma + half
+@dataclass(frozen=True)
+class Without:
+    """u = log10 H_ii and v = log10 C_ii of the directions kept, a row for each of s groups that is left out."""
+
+    u: Float[ndarray, "s n"]
+    v: Float[ndarray, "s n"]
+    keep: Bool[ndarray, " k"]
+
+    def stderr(self, estimates: Float[ndarray, " s"]) -> float:
+        """Standard error over samples of an estimate that is this without each group; NaN where it is not defined
+        without every one."""
+        return float(np.sqrt((estimates.size - 1) * np.mean((estimates - estimates.mean()) ** 2)))
+
+    def interval(self, estimate: float, estimates: Float[ndarray, " s"]) -> tuple[float, float] | None:
+        """The estimate ± its standard error times the 97.5 % point of Student's t with s − 1 degrees of freedom."""
+        half = self.stderr(estimates) * student(estimates.size - 1)
+        return (estimate - half, estimate + half) if np.isfinite(half) else None
+
+
+@cache
+def student(freedom: int) -> float:
+    """The 97.5 % point of Student's t."""
+    from scipy.special import stdtrit  # slow to load: only for those who ask
+
+    return float(stdtrit(freedom, 0.975))

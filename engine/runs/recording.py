@@ -24,8 +24,9 @@ from cache.store import Store
 from engine.config import fields
 from engine.config.fields import Setting
 from engine.config.requests import RunRequest, TrainingRequest, key, to_json
+from engine.results.exponent import Exponent, exponent
 from engine.results.names import USUAL_WINDOW
-from engine.results.power_law import Exponent, Fit, exponent, power_law
+from engine.results.power_law import Fit, power_law
 from engine.training import schedule
 
 # Frames of a film, and films, that are kept: the newest.

@@ -13,7 +13,8 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy import ndarray
 
-from engine.results.power_law import Bend, Fit
+from engine.results.bend import Bend
+from engine.results.power_law import Fit
 from pages.charts import marks
 from pages.charts.marks import Trace
 from pages.state import palette

@@ -217,9 +217,9 @@ def bend(rows: Sequence[Row]) -> Claim | None:
         return None
     bent = [row for row, law in laws if abs(law.top - law.end) >= CLOSE]
     text = (
-        "By a second-order fit of $\\log C_{ii}$ the local slope is "
+        "A second-order fit of $\\log C_{ii}$ has slope "
         f"{span(law.top for _, law in laws)} at the sharpest direction and {span(law.end for _, law in laws)} at the "
-        "flattest one of the window."
+        "flattest one of the window: the ends of a parabola, which hang on its middle, and no local slopes."
     )
     if bent:
         listing = grouped(bent, lambda row: _course(row.laws["C"].top, row.laws["C"].end))

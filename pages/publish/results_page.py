@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from engine.sweeps.rows import cells
+from engine.sweeps.rows import SEVERAL, cells
 from engine.units import counted
 from pages.publish import claims, tables
 from pages.publish.paper_figures import Board, boards
@@ -17,7 +17,7 @@ BESIDE = (
 )
 ALONG = "γ of $C$ at every analysed checkpoint, and the training accuracy there; means over seeds."
 QUALIFIED = (
-    "n directions of the window are fitted, the rest left out; γ again over half and twice the window; local "
+    "n directions of the window are fitted, the rest left out; γ again over half and twice the window; "
     "slopes of the second-order fit at the sharp and at the flat end; commutator error and alignment of the whole "
     "matrix."
 )
@@ -81,7 +81,8 @@ def _reading(rows: Sequence[Row]) -> str:
     counts = {len(some) for some in cells(rows)}
     text = "γ by number of classes"
     if max(counts) > 1:
-        text += f": mean ± standard deviation over {span(counts, 0)} seeds"
+        text += f": mean over {span(counts, 0)} seeds"
+        text += ", ± their standard deviation where there are three or more" if max(counts) >= SEVERAL else ""
     if any(np.isfinite(law.low) for row in rows for law in row.laws.values()):
         text += ", and below it the hull of the 95 % intervals over training samples"
     text += ". Fitted over the leading 𝒩 eigen-directions that lie above the noise floor, 𝒩 as under “Settings”."

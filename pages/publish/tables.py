@@ -50,9 +50,8 @@ def _mean(rows: Sequence[Row], name: str) -> str:
     average = mean(rows, name) if rows else None
     if average is None:
         return "–"
-    spread = f" ± {number(average.deviation, 3)}" if average.seeds > 1 else ""
     interval = f"<br><sub>{span((average.low, average.high), 3)}</sub>" if np.isfinite(average.low) else ""
-    return f"{number(average.mean, 3)}{spread}{interval}"
+    return f"{number(average.mean, 3)}{average.spread()}{interval}"
 
 
 def against_paper(rows: Sequence[Row]) -> str:

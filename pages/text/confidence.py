@@ -7,9 +7,12 @@ import numpy as np
 import streamlit as st
 
 from engine.results.analysis import Analysis
-from engine.results.power_law import Bend, Exponent, Fit
+from engine.results.bend import Bend
+from engine.results.exponent import Exponent
+from engine.results.power_law import Fit
 from engine.runs import library
 from engine.runs.library import Run
+from engine.sweeps.rows import SEVERAL
 from engine.units import counted
 from pages.data import results
 from pages.data.results import View
@@ -64,12 +67,17 @@ def qualified(name: str, law: Exponent, others: str, seeds: str, first: int = 0)
     own = f"γ of ${LOOKS[name].tex}$ is **{law.fit.gamma:.3f}**"
     if law.fit.interval is not None:
         own += f", 95 % {between(law.fit)}"
-    return "\n\n".join((f"{own}.", others, seeds, _windows(law, first), _left_out(law), _line(law.bend)))
+    return "\n\n".join((f"{own}.", others, seeds, _line(law.bend), _decades(law), _windows(law, first), _left_out(law)))
 
 
 def between(fit: Fit) -> str:
     """The 95 % interval over samples; a dash without one."""
-    return "—" if fit.interval is None else f"{fit.interval[0]:.3f} … {fit.interval[1]:.3f}"
+    return "—" if fit.interval is None else ends(fit.interval)
+
+
+def ends(interval: tuple[float, float]) -> str:
+    """An interval in three digits."""
+    return f"{interval[0]:.3f} … {interval[1]:.3f}"
 
 
 def brief(fit: Fit) -> str:
@@ -133,9 +141,9 @@ def _samples(law: Exponent, samples: int, bootstrapped: bool = False) -> str:
         )
     how = "from bootstrap resamples" if bootstrapped else "by leaving out a hundredth of them at a time"
     return (
-        f"**Other training samples.** Drawn anew, the {samples:,} samples would put γ into "
-        f"**{between(law.fit)}** in 95 of 100 cases ({how}). Held fixed: the trained weights, and the directions "
-        "$v_i$, which were found on the same samples."
+        f"**Other training samples.** **{between(law.fit)}** is the uncertainty of this slope, for these weights "
+        f"and these directions $v_i$ ({how}, of {samples:,}). That the $v_i$ were found on the same samples lifts γ, "
+        "and is not in it: other samples can lie far outside."
     )
 
 
@@ -149,10 +157,11 @@ def _seeds(view: View, name: str, last: int, first: int) -> str:
         return f"**Other seeds.** Only seed {view.run.request.seed} is here.{waiting} {way}".rstrip()
     values = np.array(list(by_seed.values()))
     listed = ", ".join(f"{gamma:.3f}" for _, gamma in sorted(by_seed.items()))
-    return (
-        f"**Other seeds.** Runs that differ only in their seed give **{values.mean():.3f} ± {values.std(ddof=1):.3f}** "
-        f"(mean ± standard deviation, n = {values.size}: {listed}).{waiting}"
-    )
+    spread = f"mean ± standard deviation, n = {values.size}: {listed}"
+    mean = f"{values.mean():.3f} ± {values.std(ddof=1):.3f}"
+    if values.size < SEVERAL:
+        mean, spread = f"{values.mean():.3f}", f"mean of {listed}; two say nothing of the spread"
+    return f"**Other seeds.** Runs that differ only in their seed give **{mean}** ({spread}).{waiting}"
 
 
 def _windows(law: Exponent, first: int) -> str:
@@ -173,12 +182,29 @@ def _left_out(law: Exponent) -> str:
     return f"**Left out.** {law.discarded:.1%} of the {law.window:,} directions of the window: {' and '.join(reasons)}."
 
 
-def _line(bend: Bend) -> str:
-    chance = "below 0.001" if bend.p < 1e-3 else f"{bend.p:.3f}"
+def _decades(law: Exponent) -> str:
+    between = "" if law.by_decade.interval is None else f", 95 % {ends(law.by_decade.interval)}"
     return (
-        f"**Is it a straight line?** {VERDICTS[bend.verdict]} The local slope goes from **{bend.slope_top:.2f}** at "
-        f"the sharpest direction fitted to **{bend.slope_end:.2f}** at the flattest. Directions lie "
-        f"{bend.line_rms:.3f} decades off the line (rms), and {bend.bend_rms:.3f} off the second-order fit, whose "
-        f"curvature is {bend.curvature:+.3f} ± {bend.stderr:.3f}. Its p is {chance}, if {bend.n:,} directions, alike "
-        f"as neighbours are, count as {bend.effective:,.0f} independent ones."
+        "**Every decade alike.** Least squares counts directions, and most of them are flat. With equal weight for "
+        f"every quarter of a decade of $H_{{ii}}$, γ is **{law.by_decade.gamma:.3f}**{between}."
+    )
+
+
+def _line(bend: Bend) -> str:
+    how = (
+        "by leaving samples out"
+        if bend.over_samples
+        else "by blocks of directions, which see strong bends alone, since no interval over samples is kept"
+    )
+    rare = "less than one" if bend.p < 1e-3 else f"{1000 * bend.p:,.0f}"
+    local = f"From sharp to flat, in bins of $H_{{ii}}$, γ is **{slopes(bend)}**. " if len(bend.local) > 1 else ""
+    return (
+        f"**Is it a straight line?** {VERDICTS[bend.verdict]} {local}Directions lie {bend.line_rms:.3f} decades off "
+        f"the line (rms), and {bend.bend_rms:.3f} off the second-order fit, whose curvature is {bend.curvature:+.3f} ± "
+        f"{bend.stderr:.3f}. Chance gives that much to {rare} of 1,000 straight lines ({how})."
     ).replace("-", "−")
+
+
+def slopes(bend: Bend) -> str:
+    """γ in bins of H_ii, from the sharpest to the flattest, each with its standard error where there is one."""
+    return " → ".join(f"{b.gamma:.2f}" + ("" if b.stderr is None else f" ± {b.stderr:.2f}") for b in bend.local)

@@ -163,28 +163,33 @@ Here, for $⟦symbol⟧$, it is $⟦rms⟧$ over the directions shown.
 FITS = r"""
 **γ** is the least-squares slope on log axes and its **standard error** assumes independent residuals; **R²** is the
 share of the variance in $\log_{10} C_{ii}$ that the line explains; **n** counts the directions fitted, **left out**
-those of the window below the noise floor or with $C_{ii} \le 0$. The **95 % interval** says where γ
-would lie with other training samples. The **local slope** is that of the second-order fit, at the sharpest and at the
-flattest direction fitted: on one power law both are γ.
+those of the window below the noise floor or with $C_{ii} \le 0$. The **95 % interval** is the
+uncertainty of this slope over samples, for these weights and these directions. **Decades alike**: γ again, with equal
+weight for every quarter of a decade of $H_{ii}$, since most directions are flat. **In bins of H**: γ in each of up to
+five bins from sharp to flat, ± its standard error over samples; on one power law all are the same.
 **Rank correlation** is Spearman's, between $C_{ii}$ and $H_{ii}$: 1 if the order is the same.
 """
 
 SURE = r"""
 **Interval over samples.** The samples are dealt into 100 groups, and γ is found without each of them (the jackknife; a
-bootstrap, where the analysis was asked for one, draws all samples anew). Weights and directions $v_i$ stay as they
-are, so this is not what another training would give.
+bootstrap, where the analysis was asked for one, draws all samples anew). It is the uncertainty of this slope, for these
+weights and these directions $v_i$. It is not what another training would give, nor what other samples would: the $v_i$
+were found on the same ones, which lifts γ. How often it holds what it should was simulated:
+`python -m tests.benchmarks.coverage`.
 
 **Spread over seeds.** The same settings from other initial weights and in another order of mini-batches, over the same
 directions.
 
 **Windows.** γ over a quarter, a half, all and twice the leading directions, as far as they lie above the noise floor.
 
-**Straight or bent.** Beside the line, $\log_{10} C_{ii} = c_0 + c_1 u + c_2 u^2$ with $u = \log_{10} H_{ii}$; its
-local slope $c_1 + 2 c_2 u$ changes by $2c_2$ a decade. The verdict goes by how much that slope changes from the
-sharpest to the flattest direction: up to a tenth of γ is *straight*, more than a half *strongly bent*. It does not go
-by $p$: with a thousand directions any bend is significant. $p$ is from an F test with
-$n_\mathrm{eff} = n\,(1-\rho)/(1+\rho)$ directions, $\rho$ the correlation of neighbouring residuals, and is
-optimistic still, because distant directions share samples too.
+**Straight or bent.** γ is fitted in up to five bins of equal width in $\log H_{ii}$. If it changes from the first to
+the last by up to a tenth of γ the law is *straight*, by more than a half *strongly bent*. More than a tenth counts only
+if it is not chance: beside the line stands $\log_{10} C_{ii} = c_0 + c_1 u + c_2 u^2$ with $u = \log_{10} H_{ii}$, and
+the jackknife says how far $c_2$ moves with the samples. Directions share samples, so a thousand of them may be a
+handful of independent ones, and a look at their distances from the line alone finds bends everywhere.
+
+**Every decade alike.** Least squares counts directions, and the flat decades hold most of them. With equal weight for
+every quarter of a decade of $H_{ii}$ the sharp ones count as much.
 """
 
 BEND = r"""
@@ -363,8 +368,9 @@ How the exponent γ of $C_{ii} \propto H_{ii}^{\,\gamma}$ depends on data, netwo
 TABLE = r"""
 **A cell** is one kind of network with so many classes, trained once for every seed and analysed at its last epoch; each
 run is a dot below the numbers. Shown are $\gamma$ of the measured noise $C$ and of the predicted $C_\mathrm{AWD}$: the
-mean over seeds **±** their standard deviation, which says how far another seed would be off. How sure $\gamma$ is for
-one network is another matter: the 95 % interval over samples, under the pointer. Press a cell to see its power laws.
+mean over seeds and, from three seeds on, **±** their standard deviation: how far another seed would be off. How sure
+$\gamma$ is for one network is another matter: the 95 % interval over samples, under the pointer. Press a cell to see
+its power laws.
 
 **γ** is the slope of $\log_{10} C_{ii}$ on $\log_{10} H_{ii}$ over the leading $\mathcal N$ directions above the noise
 floor. The theory bounds it by $1 \le \gamma \le 2$: the shade deepens from 1 to 2, and a number outside is underlined.

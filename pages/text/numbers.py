@@ -89,9 +89,10 @@ def _along(view: View, name: str = "C") -> list[float]:
 
 
 def _slopes(view: View) -> tuple[float, float]:
+    """γ in the sharpest and in the flattest bin of H_ii."""
     first, last = _window(view)
-    bend = view.analysis.exponent("C", last, first).bend
-    return bend.slope_top, bend.slope_end
+    local = view.analysis.exponent("C", last, first).bend.local
+    return local[0].gamma, local[-1].gamma
 
 
 def _edited(view: View, homogenise: bool) -> Outcome:

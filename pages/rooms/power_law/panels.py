@@ -7,7 +7,8 @@ import numpy as np
 import streamlit as st
 from numpy import ndarray
 
-from engine.results.power_law import Bend
+from engine.results.bend import Bend
+from engine.results.exponent import Exponent
 from pages.charts import power_law
 from pages.charts import residuals as residual_charts
 from pages.charts.power_law import RUNS, Cloud
@@ -91,11 +92,16 @@ def clouds(
     ]
 
 
-def _bend(view: View, name: str, last: int, first: int) -> Bend | None:
+def _law(view: View, name: str, last: int, first: int) -> Exponent | None:
     try:
-        return confidence.exponent(view, name, last, first).bend
+        return confidence.exponent(view, name, last, first)
     except ValueError:
         return None
+
+
+def _bend(view: View, name: str, last: int, first: int) -> Bend | None:
+    law = _law(view, name, last, first)
+    return None if law is None else law.bend
 
 
 def _arrays(drawn: Sequence[Cloud]) -> dict[str, ndarray]:
@@ -182,19 +188,18 @@ def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: i
             except ValueError as error:
                 st.warning(f"{LOOKS[name].tex}: {error}")
                 continue
-            bend = _bend(view, name, last, first)
-            local = "—" if bend is None else f"{bend.slope_top:.2f} → {bend.slope_end:.2f}"
+            law = _law(view, name, last, first)
+            local, decades = ("—", "—") if law is None else (confidence.slopes(law.bend), f"{law.by_decade.gamma:.3f}")
             row = f"| {escaped(run)} " if len(there) > 1 else ""
-            row += (
-                f"| ${LOOKS[name].tex}$ | **{fit.gamma:.3f}** ± {fit.stderr:.3f} | {confidence.between(fit)} | {local} "
-            )
+            row += f"| ${LOOKS[name].tex}$ | **{fit.gamma:.3f}** ± {fit.stderr:.3f} | {confidence.between(fit)} "
+            row += f"| {decades} | {local} "
             if robust:
                 slope, low, high = results.theil_sen(view.key, name, last, first)
-                row += f"| {slope:.3f} ({low:.3f} … {high:.3f}) "
+                row += f"| {slope:.3f}" + (f" ({low:.3f} … {high:.3f}) " if low == low else " ")
             rows.append(row + f"| {fit.r2:.4f} | {fit.n:,} | {fit.discarded:,} | {a.spearman(name, last):.4f} |")
     if not rows:
         return
-    columns = ["covariance", "γ ± standard error", "95 % interval", "local slope"]
+    columns = ["covariance", "γ ± standard error", "95 % interval", "γ, decades alike", "γ in bins of H"]
     columns = ["run"] * (len(there) > 1) + columns + ["γ by Theil–Sen"] * robust
     columns += ["R²", "directions, n", "left out", "rank correlation"]
     left = 1 + (len(there) > 1)
@@ -204,8 +209,8 @@ def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: i
         st.toggle(
             "Second opinion: Theil–Sen",
             key=f"{page}.robust",
-            help="The median of the slopes of all pairs of directions and its 95 % interval: γ without trust in "
-            "outliers.",
+            help="The median of the slopes of all pairs of directions and its 95 % interval over samples: γ without "
+            "trust in outliers.",
         )
         confidence.button(next(iter(there.values())), matrices, last, first)
 

@@ -134,7 +134,7 @@ def _number(average: Mean | None, name: str) -> dict[str, Any]:
     """An exponent in letters, what qualifies it, and how strong its shade is: none at 1, the strongest at 2."""
     if average is None:
         return {"text": "", "told": "", "shade": ""}
-    spread = f" ± {average.deviation:.3f}" if average.seeds > 1 else ""
+    spread = average.spread()
     sentence = f"γ = {average.mean:.3f}{spread}, {counted(average.seeds, 'seed')}."
     if average.low == average.low:  # not NaN
         sentence += f" 95 % over samples: {average.low:.3f} … {average.high:.3f}."

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from engine.results import power_law
+from engine.results.jackknife import Without
 from tests.engine.results.conftest import falling, seeds
 from tests.reference.twins import compare
 
@@ -30,7 +32,7 @@ def test_a_planted_power_law_is_recovered_exactly(gamma, intercept, k, decades, 
     # In decades: a line at 1 has logarithms near 0, which rounding alone makes.
     np.testing.assert_allclose(np.log10(fit.line(x)), np.log10(y), rtol=1e-9, atol=1e-9)
     if k <= 10:  # the median of slopes between directions that nearly coincide keeps fewer digits
-        assert abs(power_law.theil_sen(x, y)[0] - gamma) < 1e-8
+        assert abs(power_law.theil_sen(x, y).gamma - gamma) < 1e-8
 
 
 @quick
@@ -65,7 +67,7 @@ def test_directions_below_the_noise_floor_or_without_variance_are_left_out_and_c
     fit = power_law.power_law(x, y, floor)
     assert abs(fit.gamma - 1.3) < 1e-10
     assert (fit.n, fit.discarded) == (11, 9)
-    assert abs(power_law.theil_sen(x, y, floor)[0] - 1.3) < 1e-10
+    assert abs(power_law.theil_sen(x, y, floor).gamma - 1.3) < 1e-10
     keep = power_law.fittable(x, y, floor)
     assert list(np.flatnonzero(~keep)) == [2, 5, 7, 14, 15, 16, 17, 18, 19]
     curve = power_law.gamma_by_window(x, y, floor)
@@ -86,21 +88,47 @@ def test_theil_sen_survives_the_outliers_that_bend_least_squares():
     x = falling(40, 5.0, 4)
     y = 3 * x**1.2
     y[-8:] *= 1e4  # a fifth: 64 % of the pairs are untouched, so their slope is the median
-    slope, low, high = power_law.theil_sen(x, y)
-    assert abs(slope - 1.2) < 1e-9
-    assert low <= slope <= high
+    assert abs(power_law.theil_sen(x, y).gamma - 1.2) < 1e-9
+    assert power_law.theil_sen(x, y).interval is None, "directions are not independent: no interval without samples"
     assert abs(power_law.power_law(x, y).gamma - 1.2) > 0.3
 
 
-def test_the_theil_sen_interval_covers_the_truth():
-    rng = np.random.default_rng(0)
-    covered = 0
-    for _ in range(200):
-        x = 10 ** np.sort(rng.uniform(-3, 0, 30))[::-1]
-        slope, low, high = power_law.theil_sen(x, x**1.5 * 10 ** rng.normal(0, 0.2, 30))
-        assert low < slope < high
-        covered += low <= 1.5 <= high
-    assert 177 <= covered <= 199  # 190 expected, four standard errors of 3.1
+def without(x, y, seed=0):
+    """The window without each of 30 groups of samples."""
+    rng = np.random.default_rng(seed)
+    u, v = (np.log10(z) + 0.01 * rng.standard_normal((30, z.size)) for z in (x, y))
+    return Without(u, v, np.ones(x.size, bool))
+
+
+@quick
+@given(k=st.integers(4, 40), seed=seeds)
+def test_theil_sen_and_its_interval_are_those_of_scipy_without_each_group(k, seed):
+    x = falling(k, 5.0, seed)
+    y = x**1.2 * 10 ** np.random.default_rng(seed + 1).normal(0, 0.2, k)
+    left = without(x, y)
+    each = np.array([stats.theilslopes(v, u).slope for u, v in zip(left.u, left.v, strict=True)])
+    half = stats.t.ppf(0.975, 29) * np.sqrt(29 / 30 * np.sum((each - each.mean()) ** 2))
+    ours = power_law.theil_sen(x, y, 0.0, left)
+    compare(ours.gamma, stats.theilslopes(np.log10(y), np.log10(x)).slope, 1e-9, "median slope")
+    compare(ours.interval, (ours.gamma - half, ours.gamma + half), 1e-6, "interval")
+
+
+def test_every_decade_counts_alike_however_many_directions_it_holds():
+    sharp, flat = 10 ** np.linspace(0, -0.9, 5), 10 ** np.linspace(-1.05, -2, 400)
+    x = np.concatenate([sharp, flat])
+    y = np.where(x > 0.1, x**2, 0.1 * x)  # slope 2 in the sharp decade, 1 in the flat one
+    assert abs(power_law.power_law(x, y).gamma - 1) < 0.15
+    assert abs(power_law.by_decade(x, y).gamma - 1.5) < 0.1
+    u = np.log10(x)
+    weights = power_law.shares(u)
+    for quarter in range(8):
+        inside = (u <= -quarter / 4) & (u > -(quarter + 1) / 4 - (quarter == 7))
+        compare(weights[inside].sum(), 1 / 8, 1e-9, "weight of a quarter of a decade")
+    literal = np.polyfit(u, np.log10(y), 1, w=np.sqrt(weights))[0]
+    ours = power_law.by_decade(x, y, 0.0, left := without(x, y))
+    compare(ours.gamma, literal, 1e-9, "weighted slope")
+    each = np.array([np.polyfit(a, b, 1, w=np.sqrt(weights))[0] for a, b in zip(left.u, left.v, strict=True)])
+    compare(ours.interval[1] - ours.gamma, stats.t.ppf(0.975, 29) * np.sqrt(29) * each.std(), 1e-6, "half width")
 
 
 @quick

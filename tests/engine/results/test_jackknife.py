@@ -11,6 +11,7 @@ from engine import analyze
 from engine.curvature.resampling import left_out
 from engine.results.jackknife import ALONE, SHARE, Jackknife, places, stretches
 from engine.results.power_law import fittable
+from engine.results.power_law import slopes as slopes_of
 from tests.engine.curvature.test_analysis import expected, redrawn, run
 from tests.reference import diagnostics
 from tests.reference.cases import case, lonely
@@ -78,6 +79,11 @@ def left(z, groups):
     return np.stack([np.delete(z, rows, axis=0).mean(axis=0) for rows in np.array_split(np.arange(len(z)), groups)])
 
 
+def stderr(jackknife, *asked):
+    without = jackknife.without(*asked)
+    return without.stderr(slopes_of(without.u, without.v))
+
+
 def test_the_standard_error_is_the_jackknife_of_slopes_solved_one_by_one():
     h, c = planted()
     x, y = h.mean(axis=0), c.mean(axis=0)
@@ -90,9 +96,10 @@ def test_the_standard_error_is_the_jackknife_of_slopes_solved_one_by_one():
             [diagnostics.slope(a[columns], b[columns]) for a, b in zip(lefts["H"], lefts["C"], strict=True)]
         )
         literal = np.sqrt(19 / 20 * np.sum((slopes - slopes.mean()) ** 2))
-        ours = jackknife.stderr("C", x[first:last], y[first:last], keep, first)
+        without = jackknife.without("C", x[first:last], y[first:last], keep, first)
+        ours = without.stderr(slopes_of(without.u, without.v))
         compare(ours, literal, 1e-6, f"standard error over {first} … {last}")
-        low, high = jackknife.interval("C", 1.2, x[first:last], y[first:last], keep, first)
+        low, high = without.interval(1.2, slopes_of(without.u, without.v))
         compare([low, high], 1.2 + np.array([-1, 1]) * stats.t.ppf(0.975, 19) * literal, 1e-6, "interval")
 
 
@@ -112,7 +119,8 @@ def test_a_stretch_changes_as_its_middle_does():
         window = slice(first, last)
         keep = rng.uniform(size=last - first) > 0.1
         asked = ("C", x[window], y[window], keep, first)
-        compare(few.stderr(*asked), alone.stderr(*asked), 1e-9, "standard error")
+        compare(few.without(*asked).v, alone.without(*asked).v, 1e-9, "log10 C_ii without each group")
+        compare(stderr(few, *asked), stderr(alone, *asked), 1e-9, "standard error")
 
 
 def test_directions_without_a_positive_diagonal_are_left_out():
@@ -122,9 +130,9 @@ def test_directions_without_a_positive_diagonal_are_left_out():
     lefts["C"][4, 6] = -1.0
     others = np.arange(10) != 6
     jackknife = Jackknife(stretches(10), lefts)
-    assert jackknife.stderr("C", x, y, keep) == jackknife.stderr("C", x, y, others)
-    assert jackknife.stderr("C", x, y, np.arange(10) < 2) is None
-    assert Jackknife(stretches(10), {name: z[:1] for name, z in lefts.items()}).stderr("C", x, y, keep) is None
+    assert stderr(jackknife, "C", x, y, keep) == stderr(jackknife, "C", x, y, others)
+    assert jackknife.without("C", x, y, np.arange(10) < 2) is None
+    assert Jackknife(stretches(10), {name: z[:1] for name, z in lefts.items()}).without("C", x, y, keep) is None
 
 
 def test_it_agrees_with_the_scatter_over_fresh_samples():
@@ -134,7 +142,7 @@ def test_it_agrees_with_the_scatter_over_fresh_samples():
         x, y = h.mean(axis=0), c.mean(axis=0)
         slopes.append(diagnostics.slope(x, y))
         jackknife = Jackknife(stretches(12), {"H": left(h, 50), "C": left(c, 50)})
-        errors.append(jackknife.stderr("C", x, y, np.ones(12, bool)))
+        errors.append(stderr(jackknife, "C", x, y, np.ones(12, bool)))
     # Each scatter is known to 1/√300 = 6 %, and a planted sample is far from normal.
     compare(np.sqrt(np.mean(np.square(errors))), np.std(slopes), 0.2, "standard error over samples")
 
@@ -169,7 +177,7 @@ def test_the_interval_is_made_when_it_is_asked_for(small):
     assert fresh.fit("C", 15).interval is None, "a fit costs no pass over the samples"
     sampled = fresh.sampled()
     keep = fittable(small.eigenvalues[:15], small.diagonal("C")[:15], small.noise_floor)
-    error = sampled.jackknife.stderr("C", small.eigenvalues[:15], small.diagonal("C")[:15], keep)
+    error = stderr(sampled.jackknife, "C", small.eigenvalues[:15], small.diagonal("C")[:15], keep)
     half = stats.t.ppf(0.975, 99) * error
     fit = fresh.exponent("C", 15).fit
     compare(fit.interval, (fit.gamma - half, fit.gamma + half), 1e-9, "interval")

@@ -1,14 +1,18 @@
 """What qualifies an exponent, against polynomials solved outright and cases with known answers."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
+from engine.results import exponent as exponents
 from engine.results import power_law
-from engine.results.power_law import LEVEL, STRAIGHT, STRONG, Bend, bend, effective_number
+from engine.results.bend import BLOCKS, ENOUGH, LEVEL, STRAIGHT, STRONG, Bend, Local, bend, local_slopes
+from engine.results.jackknife import Without
 from tests import planted
 from tests.engine.results.conftest import seeds
 from tests.reference.twins import compare
@@ -36,7 +40,7 @@ def noisy(k=200, seed=0, size=0.1, c2=0.0, gamma=1.2):
 def test_the_second_order_fit_is_that_of_polyfit(seed, c2):
     h, c = noisy(60, seed, c2=c2)
     u, v = np.log10(h), np.log10(c)
-    (a2, a1, a0), covariance = np.polyfit(u, v, 2, cov="unscaled")
+    a2, a1, a0 = np.polyfit(u, v, 2)
     ours = bend(h, c)
     compare(ours.curvature, a2, 1e-6, "c2")
     compare(ours.slope_top, a1 + 2 * a2 * u.max(), 1e-6, "slope at the top")
@@ -44,18 +48,12 @@ def test_the_second_order_fit_is_that_of_polyfit(seed, c2):
     compare(np.log10(ours.curve(h)), np.polyval([a2, a1, a0], u), 1e-8, "curve")
     line, curved = v - np.polyval(np.polyfit(u, v, 1), u), v - np.polyval([a2, a1, a0], u)
     compare([ours.line_rms, ours.bend_rms], [np.sqrt(np.mean(r**2)) for r in (line, curved)], 1e-8, "residuals")
-    effective = max(effective_number(curved), 4)
-    variance = covariance[0, 0] * np.sum(curved**2) / 57 * 60 / effective
-    compare(ours.stderr, np.sqrt(variance), 1e-6, "standard error of c2")
-    compare(ours.f, a2**2 / variance, 1e-5, "F")
-
-
-def test_f_is_the_textbook_one_but_for_the_effective_number():
-    h, c = noisy(400, 3, c2=0.01)
-    u, v = np.log10(h), np.log10(c)
-    one, two = (np.sum((v - np.polyval(np.polyfit(u, v, degree), u)) ** 2) for degree in (1, 2))
-    ours = bend(h, c)
-    compare(ours.f * ours.n / ours.effective, (one - two) / (two / 397), 1e-6, "F")
+    q = u**2 - np.polyval(np.polyfit(u, u**2, 1), u)
+    blocks = [part @ off for part, off in zip(np.split(q, BLOCKS), np.split(curved, BLOCKS), strict=True)]
+    stderr = np.sqrt(np.sum(np.square(blocks)) * BLOCKS / (BLOCKS - 3)) / (q @ q)
+    compare(ours.stderr, stderr, 1e-6, "standard error of c2")
+    compare(ours.p, 2 * stats.t.sf(abs(a2) / stderr, BLOCKS - 3), 1e-5, "p")
+    assert not ours.over_samples
 
 
 def test_an_exact_power_law_has_no_curvature():
@@ -80,12 +78,6 @@ def test_an_exact_parabola_gives_its_coefficients(c1, c2):
         assert ours.p < 1e-9
 
 
-def test_the_standard_error_is_the_scatter_over_repetitions():
-    drawn = [bend(*noisy(80, 0)[:1], noise(seed)) for seed in range(400)]
-    scatter = np.std([b.curvature for b in drawn])
-    compare(np.mean([b.stderr for b in drawn]), scatter, 0.15, "standard error of c2")
-
-
 def noise(seed):
     h = spectrum(80, 0)
     return h**1.1 * 10 ** (0.1 * np.random.default_rng(seed + 99).standard_normal(80))
@@ -108,27 +100,55 @@ def test_the_units_of_h_and_c_do_not_matter(seed, up, aside):
     compare(other.curve(h * 10**up), one.curve(h) * 10**aside, 1e-6, "curve")
 
 
-def test_independent_residuals_count_in_full_and_alike_ones_less():
-    alternating = np.array([1.0, -1.0] * 10)
-    assert effective_number(alternating) == 20
-    assert effective_number(np.zeros(5)) == 5
-    steps = np.array([1.0, 1.0, -1.0, -1.0])
-    compare(effective_number(steps), 4 * (1 - 0.25) / (1 + 0.25), 1e-12, "ρ = (1 − 1 + 1) / 4")
+def without(h, c, moved, seed=0):
+    """The window without each of 20 groups of samples, which move every log10 C_ii by what `moved` draws."""
+    rows = np.log10(c) + moved(np.random.default_rng(seed))
+    return Without(np.tile(np.log10(h), (20, 1)), rows, np.ones(h.size, bool))
 
 
-@pytest.mark.parametrize("rho", [0.3, 0.8])
-def test_the_mean_of_a_chain_scatters_as_its_effective_number_says(rho):
-    rng = np.random.default_rng(0)
-    chains = np.zeros((300, 1000))
-    for i in range(1, 1000):
-        chains[:, i] = rho * chains[:, i - 1] + rng.standard_normal(300)
-    expected = chains.var() / chains.mean(axis=1).var()
-    compare(np.mean([effective_number(c - c.mean()) for c in chains]), expected, 0.25, "effective number")
+def test_over_samples_the_standard_error_is_the_jackknife_of_parabolas_fitted_one_by_one():
+    h, c = noisy(60, 4, c2=0.05)
+    some = without(h, c, lambda rng: 0.01 * rng.standard_normal((20, 60)))
+    fits = np.array([np.polyfit(u, v, 2)[0] for u, v in zip(some.u, some.v, strict=True)])
+    stderr = np.sqrt(19 / 20 * np.sum((fits - fits.mean()) ** 2))
+    ours = bend(h, c, 0.0, some)
+    compare(ours.stderr, stderr, 1e-6, "standard error of c2")
+    compare(ours.p, 2 * stats.t.sf(abs(ours.curvature) / stderr, 19), 1e-6, "p")
+    assert ours.over_samples
+    for local in ours.local:
+        use = (h >= local.low * (1 - 1e-9)) & (h <= local.high * (1 + 1e-9))
+        fits = np.array([np.polyfit(u[use], v[use], 1)[0] for u, v in zip(some.u, some.v, strict=True)])
+        compare(local.gamma, np.polyfit(np.log10(h[use]), np.log10(c[use]), 1)[0], 1e-6, "γ of a bin")
+        compare(local.stderr, np.sqrt(19 / 20 * np.sum((fits - fits.mean()) ** 2)), 1e-6, "its standard error")
+        assert local.n == use.sum()
 
 
-def verdict(change, p):
+def test_a_smooth_bend_that_samples_make_is_no_finding_and_one_they_do_not_make_is():
+    """Distances from the line that hang together say nothing of chance; leaving samples out does."""
+    h = spectrum(200)
+    u = np.log10(h)
+    c = 10 ** (1.2 * u + 0.1 * u**2)
+    by_chance = without(h, c, lambda rng: 0.05 * rng.standard_normal((20, 1)) * u**2)
+    lasting = without(h, c, lambda rng: 0.001 * rng.standard_normal((20, 1)) * u**2)
+    assert bend(h, c, 0.0, by_chance).verdict == "undecided"
+    assert bend(h, c, 0.0, lasting).verdict == "strongly bent"
+
+
+@quick
+@given(seeds, st.integers(20, 300))
+def test_bins_share_out_the_window_and_none_is_too_small_for_a_slope(seed, k):
+    h, c = noisy(k, seed)
+    local = local_slopes(np.log10(h), np.log10(c))
+    assert sum(b.n for b in local) == k
+    assert len(local) == 1 or all(b.n >= ENOUGH for b in local)
+    assert all(sharp.low > flat.high for sharp, flat in itertools.pairwise(local))
+    assert all(b.stderr is None for b in local)
+
+
+def verdict(change, p, bins=2):
     known = {f.name: 1.0 for f in dataclasses.fields(Bend)} | {"n": 50, "gamma": 1.2}
-    return Bend(**known | {"slope_top": 1.2 + change, "slope_end": 1.2, "p": p}).verdict
+    local = tuple(Local(1.0, 1.0, gamma, 0.1, 25) for gamma in (1.2 + change, 1.2)[:bins])
+    return Bend(**known | {"local": local, "p": p, "over_samples": True}).verdict
 
 
 def test_the_verdict_goes_by_size_and_only_then_by_chance():
@@ -137,6 +157,7 @@ def test_the_verdict_goes_by_size_and_only_then_by_chance():
     assert verdict(-1.1 * STRONG * 1.2, 1e-12) == "strongly bent"
     assert verdict(1.1 * STRONG * 1.2, 2 * LEVEL) == "undecided"
     assert verdict(1.0, float("nan")) == "undecided"
+    assert verdict(1.0, 1e-12, bins=1) == "undecided"
 
 
 @pytest.mark.parametrize(
@@ -181,6 +202,6 @@ def test_windows_reach_as_far_as_there_are_directions_above_the_floor(last, expe
 
 def test_windows_begin_where_the_fit_does():
     h, c = noisy(100, c2=0.1)
-    windows = power_law.windows(h, c, 0.0, 10, 40)
+    windows = exponents.windows(h, c, 0.0, 10, 40)
     assert [n for n, _ in windows] == [20, 40, 80], "10 … 10 holds nothing to fit"
     assert windows[0][1] == power_law.power_law(h[10:20], c[10:20]).gamma

@@ -84,7 +84,9 @@ def test_the_spread_is_over_seeds_that_are_analysed_at_the_same_epoch(store, run
     by_seed, without = confidence.seeds(early, "C", 300)
     assert set(by_seed) == {0, 1}
     assert [r.key for r in without] == [bare]
-    assert "1 run of another seed still to be analysed" in confidence.of_view(early, "C", 300)
+    text = confidence.of_view(early, "C", 300)
+    assert "1 run of another seed still to be analysed" in text
+    assert f"**{np.mean(list(by_seed.values())):.3f}** (mean of " in text, "two seeds tell no deviation"
 
 
 # -- the words --------------------------------------------------------------------------------------------
@@ -106,11 +108,14 @@ def test_every_number_is_the_engines(store, run, page):
         law = result(store, run, 100).exponent(name, 400)
         low, high = law.fit.interval
         assert f"is **{law.fit.gamma:.3f}**, 95 % {low:.3f} … {high:.3f}." in text
-        assert f"into **{low:.3f} … {high:.3f}** in 95 of 100 cases (by leaving out" in text
+        assert f"**{low:.3f} … {high:.3f}** is the uncertainty of this slope, for these weights" in text
+        low, high = law.by_decade.interval
+        assert f"γ is **{law.by_decade.gamma:.3f}**, 95 % {low:.3f} … {high:.3f}." in text
         assert "; ".join(f"{gamma:.3f} up to direction {n:,}" for n, gamma in law.windows) in text
         assert f"{law.discarded:.1%} of the 400 directions of the window: 100 lie below the noise floor" in text
-        bend = law.bend
-        assert f"from **{bend.slope_top:.2f}** at the sharpest direction fitted to **{bend.slope_end:.2f}**" in text
+        slopes = " → ".join(f"{b.gamma:.2f} ± {b.stderr:.2f}" for b in law.bend.local)
+        assert f"in bins of $H_{{ii}}$, γ is **{slopes}**." in text
+        assert "straight lines (by leaving samples out)" in text
         assert confidence.VERDICTS["straight"] in text
 
 
