@@ -1,9 +1,13 @@
 """What sets γ, without a network: per-sample spectra made up so that nothing but one correlation varies.
 
 H_ii = E[Σ_m κ_m α_m(i)] and E[h²]_ii = E[Σ_m κ_m² α_m(i)] are two moments of the same weights (theory.md section 4).
-In the sandbox each of n samples has one curvature κ_p along u_p, and there are n directions; α_p(i) = (u_p · v_i)².
-Sample p gives B_pi = κ_p α_p(i) / n to H_ii. Two sums of that table are held: Σ_i α_p(i) = 1, u_p being a unit vector,
-and H_ii = κ_i / n, the spectrum of H. Who gives how much to whom is left, and is what the correlation decides.
+In the sandbox there are n kinds of samples and n directions. Kind p is a share w_p ∝ κ_p^−β of all samples, which all
+have one curvature κ_p along u_p; α_p(i) = (u_p · v_i)². β = 0: every kind is one sample of n; β > 0: sharp ones are
+rarer. Kind p gives B_pi = w_p κ_p α_p(i) to H_ii. Two sums of that table are held: Σ_i α_p(i) = 1, u_p being a unit
+vector, and H_ii = w_i κ_i, the spectrum of H. Who gives how much to whom is left, and is what the correlation decides.
+
+Where each direction owns one kind, H_ii ∝ κ_i^(1 − β) and E[h²]_ii ∝ κ_i^(2 − β): γ = (2 − β) / (1 − β), which is 2
+for equal shares alone (theory.md section 7).
 """
 
 from dataclasses import dataclass
@@ -63,45 +67,58 @@ def curvatures(distribution: str, decades: float, seed: int, n: int = SAMPLES) -
     return kappa / kappa.mean()
 
 
-def table(kappa: Float[ndarray, " n"], choosy: float) -> Float[ndarray, "n n"]:
-    """B_pi = f_p f_i exp(−(log κ_p − log κ_i)² / 2ε²) with Σ_i B_pi = κ_p / n and Σ_p B_pi = κ_i / n.
+def shares(kappa: Float[ndarray, " n"], rarity: float) -> Float[ndarray, " n"]:
+    """w ∝ κ^−β, β = rarity: which share of the samples is of each kind."""
+    require(0 <= rarity < 1, f"rarity must lie in 0 … 1 and not be 1, where γ has no value; not {rarity}.")
+    some = kappa**-rarity
+    return some / some.sum()
+
+
+def perfect_gamma(rarity: float) -> float:
+    """(2 − β) / (1 − β): γ where each direction owns one kind of samples."""
+    return (2 - rarity) / (1 - rarity)
+
+
+def table(kappa: Float[ndarray, " n"], choosy: float, rarity: float = 0.0) -> Float[ndarray, "n n"]:
+    """B_pi = f_p f_i exp(−(log κ_p − log κ_i)² / 2ε²) with Σ_i B_pi = w_p κ_p and Σ_p B_pi = w_i κ_i.
 
     Of all tables with these sums it is the most random one (largest entropy) of its mean squared log-distance.
-    choosy, 0 … 1, sets ε² = var(log κ) (1 − choosy²) / choosy: at 0 every sample spreads alike, B = w wᵀ with
-    w = κ / n over Σ; at 1 each keeps to its own direction, B = diag(κ / n). For log-normal κ it is the correlation of
+    choosy, 0 … 1, sets ε² = var(log κ) (1 − choosy²) / choosy: at 0 every sample spreads alike, B = s sᵀ / Σ s with
+    s = w κ; at 1 each keeps to its own direction, B = diag(s). For log-normal κ it is the correlation of
     log κ_p with log κ_i under B.
     """
-    w = kappa / kappa.size
+    sums = shares(kappa, rarity) * kappa
     if choosy <= 0:
-        return np.outer(w, w) / w.sum()
+        return np.outer(sums, sums) / sums.sum()
     if choosy >= 1:
-        return np.diag(w)
+        return np.diag(sums)
     log = np.log(kappa)
     near = np.exp(-((log[:, None] - log) ** 2) * choosy / (2 * log.var() * (1 - choosy**2)))
-    f = np.sqrt(w)
+    f = np.sqrt(sums)
     for _ in range(ROUNDS):
-        sums = f * (near @ f)
-        if np.abs(sums / w - 1).max() < EXACT:
+        reached = f * (near @ f)
+        if np.abs(reached / sums - 1).max() < EXACT:
             break
-        f = f * np.sqrt(w / sums)
+        f = f * np.sqrt(sums / reached)
     return f[:, None] * near * f
 
 
 def spectra(kappa: Float[ndarray, " n"], b: Float[ndarray, "n n"]) -> Spectra:
-    """What a table says, as the per-sample spectra that an analysis keeps."""
+    """What a table says, as the per-sample spectra that an analysis keeps. A kind stands for one sample of n, so its
+    α counts n w_p times."""
     alignment = b * kappa.size / kappa[:, None]
     return Spectra(kappa=kappa[:, None], alignment=alignment, first=b.sum(axis=0)[None], second=(kappa @ b)[None])
 
 
-def correlated(kappa: Float[ndarray, " n"], correlation: float) -> Spectra:
+def correlated(kappa: Float[ndarray, " n"], correlation: float, rarity: float = 0.0) -> Spectra:
     """The spectra of these curvatures whose `place` has this correlation, 0 … 1."""
     require(0 <= correlation <= 1, f"correlation must lie in 0 … 1, not {correlation}.")
     if correlation in (0, 1):
-        return spectra(kappa, table(kappa, correlation))
+        return spectra(kappa, table(kappa, correlation, rarity))
     low, high = 0.0, 1.0
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        candidate = spectra(kappa, table(kappa, middle))
+        candidate = spectra(kappa, table(kappa, middle, rarity))
         if place(candidate).correlation < correlation:
             low = middle
         else:

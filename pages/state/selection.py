@@ -109,6 +109,7 @@ class Selection:
     distribution: Annotated[str | None, NAME, "of the sandbox's curvatures"] = None
     decades: Annotated[float | None, real(0.1, 1.5), "their deviation, in powers of ten"] = None
     correlation: Annotated[float | None, SHARE, "of a sample's curvature with that of its direction"] = None
+    rarity: Annotated[float | None, real(0, 0.8), "of sharp samples: shares fall as this power of κ"] = None
     seed: Annotated[int | None, SEED, "that draws them"] = None
     measured: Annotated[bool | None, yes_or_no, "whether the run is shown beside them"] = None
     proof: Annotated[int | None, whole(1, 5), "step of the proof, from 1"] = None

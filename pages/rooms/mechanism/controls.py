@@ -18,6 +18,7 @@ DISTRIBUTIONS: Mapping[str, str] = MappingProxyType(
     }
 )
 NARROWEST, WIDEST = 0.1, 1.5
+RAREST = 0.8
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Setting:
     distribution: str = "log_normal"
     decades: float = 0.5
     correlation: float = 0.4
+    rarity: float = 0.0
     seed: int = 0
 
     @property
@@ -36,7 +38,7 @@ class Setting:
             "from engine.results import synthetic as sandbox",
             "",
             f'kappa = sandbox.curvatures("{self.distribution}", decades={self.decades:g}, seed={self.seed})',
-            f"found = sandbox.correlated(kappa, {self.correlation:g})",
+            f"found = sandbox.correlated(kappa, {self.correlation:g}, rarity={self.rarity:g})",
         )
 
 
@@ -50,7 +52,7 @@ def knobs(page: str) -> Setting:
     """Everything that can be turned, in one row."""
     now = chosen()
 
-    with st.grid(4, min_column_width=160, gap="medium", vertical_alignment="bottom") as grid:
+    with st.grid(5, min_column_width=150, gap="medium", vertical_alignment="bottom") as grid:
         with grid.cell():
             correlation = st.slider(
                 "Correlation r of κ with α",
@@ -81,6 +83,16 @@ def knobs(page: str) -> Setting:
                 **bound(page, "decades", now.decades),
             )
         with grid.cell():
+            rarity = st.slider(
+                "Rarity β of sharp samples",
+                0.0,
+                RAREST,
+                step=0.05,
+                help="A share ∝ κ^−β of all samples has curvature κ. 0: every direction owns an equal share. Above 0 "
+                "sharp samples are rarer, and perfect alignment gives γ = (2 − β) / (1 − β), more than 2.",
+                **bound(page, "rarity", now.rarity),
+            )
+        with grid.cell():
             seed = st.number_input(
                 "Seed of the draw",
                 0,
@@ -89,4 +101,5 @@ def knobs(page: str) -> Setting:
                 help="Another one draws other samples of the same distribution.",
                 **bound(page, "seed", now.seed),
             )
-    return Setting(distribution, round(float(decades), 3), round(float(correlation), 3), int(seed))
+    width, r, beta = (round(float(z), 3) for z in (decades, correlation, rarity))
+    return Setting(distribution, width, r, beta, int(seed))

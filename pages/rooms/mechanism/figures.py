@@ -153,10 +153,11 @@ def chart(
     traces.append(marks.points([here.correlation], [here.gamma], name, *own, key="sandbox", hover=hover))
     low = min([0.85, *(p.gamma - 0.1 for p in run.values())])
     left = min([-0.05, *(p.correlation - 0.07 for p in run.values())])
+    top = max([2.15, *(curve[1] + 0.1)])
     notes = [
         palette.note(f"{text}: γ = {gamma}", x, gamma, palette.QUIET, 12, xanchor=xanchor, yanchor=yanchor)
         for gamma, x, text, xanchor, yanchor in (
-            (2, 0.0, "each direction owns one κ", "left", "bottom"),
+            (2, 0.0, "each direction owns one κ and an equal share", "left", "bottom"),
             (1, 1.0, "all directions see the same κ", "right", "top"),
         )
     ]
@@ -165,7 +166,7 @@ def chart(
         layout(
             height,
             xaxis=axis("r, correlation of κ with its alignment", range=[left, 1.05], dtick=0.25, tick0=0),
-            yaxis=axis("exponent γ", range=[low, 2.15], dtick=0.25, tick0=1),
+            yaxis=axis("exponent γ", range=[low, top], dtick=0.25 if top < 3 else 1, tick0=1),
             shapes=palette.bounds(),
             annotations=notes,
         ),
@@ -194,7 +195,7 @@ def wedge(source: Source, step: int, direction: int, height: int = 420) -> go.Fi
     ends = {"color": palette.MARK, "symbol": ["line-ew-open", "circle-open", "line-ew-open"], "size": 14}
     pointed: Trace = {"key": "marked", "marker": ends, "hover": "%{y:.3e}"}
     traces = [
-        marks.band(x, lower, upper, palette.SHADE, "between"),
+        marks.band(x, lower, upper, palette.SHADE, "between", "every point lies in here, a slope need not"),
         line("upper", upper, f"{right}, slope 1", SLOPES[1]),
         line("lower", lower, "H<sub>ii</sub>², slope 2", SLOPES[2]),
         marks.points(x, noise, "E[h²]<sub>ii</sub>", *own, key="noise", **more),

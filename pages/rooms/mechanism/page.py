@@ -26,7 +26,7 @@ def playing() -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         headline = st.container(width="stretch")
         run = panels.beside(PAGE, view)
-    headline.markdown(f"#### {panels.sentence(made, run)}")
+    headline.markdown(f"#### {panels.sentence(setting, made, run)}")
     panels.pictures_of(setting, made, run, view)
     if run is not None and view is not None:
         panels.the_proof(PAGE, run, f"run {view.run.key[:8]}, epoch {view.epoch}")

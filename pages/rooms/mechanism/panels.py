@@ -63,13 +63,16 @@ def _missing(view: View) -> None:
     )
 
 
-def sentence(made: Source, run: Source | None) -> str:
+def sentence(setting: Setting, made: Source, run: Source | None) -> str:
     """What the present setting shows."""
     r, gamma = made.place.correlation, made.place.gamma
     if r < 0.005:
         statement = "Sharp samples point anywhere: **γ = 1**."
     elif r > 0.995:
-        statement = "Every direction owns one curvature: **γ = 2**."
+        owned = "an equal share of the samples: **γ = 2**"
+        if setting.rarity:
+            owned = f"sharp samples are rarer: **γ = (2 − β) / (1 − β) = {gamma:.2f}**"
+        statement = f"Every direction owns one curvature, and {owned}."
     else:
         statement = f"Sandbox: r = {figures.signed(r)}, **γ = {gamma:.2f}**."
     if run is not None:

@@ -54,8 +54,8 @@ def steps(source: Source, direction: int) -> tuple[Step, ...]:
             r"Squaring is slope 2, a constant factor is slope 1. Where a cloud follows the lower line, the "
             r"curvature it sees grows with $H_{ii}$ itself; where it follows the upper one, every direction sees the "
             r"same. Which of the two is told by $\kappa_\mathrm{eff}(i) = \mathrm{E}[h^2]_{ii}/H_{ii}$, and γ − 1 is "
-            r"its slope on $H_{ii}$. The bounds hold every point between the lines. They do not alone force the slope "
-            r"of a cloud: the flatter a direction, the wider the room between them.",
+            r"its slope on $H_{ii}$. The bounds hold every **point** between the lines. They do not hold the **slope** "
+            r"of a cloud in 1 … 2: the flatter a direction, the wider the room, and a fitted γ may leave it.",
             (
                 (r"\kappa_\mathrm{eff}\text{, sharpest}", float(b.effective[rows[0]])),
                 (r"\kappa_\mathrm{eff}\text{, flattest}", float(b.effective[rows[-1]])),
@@ -127,7 +127,8 @@ def _between(source: Source) -> Step:
     return Step(
         "Where between the two: the correlation of κ with its alignment",
         r"If $\alpha$ does not depend on $\kappa$, $\kappa_\mathrm{eff}$ is one number and γ = 1. If each direction "
-        r"owns one curvature, $\kappa_\mathrm{eff} \propto H_{ii}$ and γ = 2. Between them, γ − 1 is close to the "
+        r"owns one curvature and an equal share of the samples, $\kappa_\mathrm{eff} \propto H_{ii}$ and γ = 2; where "
+        r"sharp samples are rarer, as $\kappa^{-\beta}$, γ = (2 − β)/(1 − β). Between them, γ − 1 is close to the "
         r"slope, on log axes, of the curvatures that a direction sees: their correlation with $H_{ii}$ times the ratio "
         r"of the two widths.",
         (

@@ -71,29 +71,29 @@ def _source(look: Look, spectra: Spectra, data: ndarray) -> Source:
 
 
 @st.cache_resource(max_entries=MADE_ENTRIES, show_spinner=False)
-def _made(distribution: str, decades: float, correlation: float, seed: int) -> Source:
-    kappa = synthetic.curvatures(distribution, decades, seed)
-    spectra = synthetic.correlated(kappa, correlation)
+def _made(setting: Setting) -> Source:
+    kappa = synthetic.curvatures(setting.distribution, setting.decades, setting.seed)
+    spectra = synthetic.correlated(kappa, setting.correlation, setting.rarity)
     return _source(MADE_UP, spectra, np.ones(kappa.size, bool))
 
 
 def made(setting: Setting) -> Source:
     """The sandbox at one setting."""
-    return _made(setting.distribution, setting.decades, setting.correlation, setting.seed)
+    return _made(setting)
 
 
 @st.cache_resource(max_entries=CURVE_ENTRIES, show_spinner=False)
-def _curve(distribution: str, decades: float, seed: int) -> ndarray:
+def _curve(distribution: str, decades: float, rarity: float, seed: int) -> ndarray:
     kappa = synthetic.curvatures(distribution, decades, seed)
     # Denser towards both ends, where little of the knob may move much.
     steps = (1 - np.cos(np.pi * np.linspace(0, 1, STEPS))) / 2
-    places = [synthetic.place(synthetic.spectra(kappa, synthetic.table(kappa, float(c)))) for c in steps]
+    places = [synthetic.place(synthetic.spectra(kappa, synthetic.table(kappa, float(c), rarity))) for c in steps]
     return np.array([(p.correlation, p.gamma) for p in places]).T
 
 
 def curve(setting: Setting) -> ndarray:
     """Correlation and γ (2, STEPS) of these curvatures, from none to perfect."""
-    return _curve(setting.distribution, setting.decades, setting.seed)
+    return _curve(setting.distribution, setting.decades, setting.rarity, setting.seed)
 
 
 def window(view: View) -> tuple[int, int]:

@@ -119,6 +119,34 @@ def test_uncorrelated_is_one_and_perfect_is_two_exactly(shape, decades, seed):
 
 
 @quick
+@given(shape=shapes, decades=widths, seed=seeds, rarity=st.floats(0, 0.8))
+def test_where_sharp_samples_are_rarer_perfect_alignment_gives_more_than_two(shape, decades, seed, rarity):
+    """γ measured = (2 − β) / (1 − β), 2 for equal shares alone; the bound holds every point all the same."""
+    kappa = synthetic.curvatures(shape, decades, seed, 60)
+    perfect = synthetic.correlated(kappa, 1.0, rarity)
+    assert exponent(perfect).gamma == pytest.approx((2 - rarity) / (1 - rarity), abs=1e-9)
+    assert synthetic.perfect_gamma(rarity) == (2 - rarity) / (1 - rarity)
+    assert exponent(synthetic.correlated(kappa, 0.0, rarity)).gamma == pytest.approx(1, abs=1e-9)
+    shares = kappa**-rarity / (kappa**-rarity).sum()
+    b = synthetic.table(kappa, 0.6, rarity)
+    compare(b.sum(axis=1), shares * kappa, 1e-8, "what each kind gives")
+    compare(b.sum(axis=0), shares * kappa, 1e-8, "H_ii")
+    compare((b / (shares * kappa)[:, None]).sum(axis=1), np.ones(60), 1e-8, "Σ_i α_p(i)")
+    for spectra in (perfect, synthetic.spectra(kappa, b)):
+        bounds = synthetic.bounds(spectra)
+        assert (bounds.lower <= bounds.noise * (1 + 1e-6)).all()
+        seen = bounds.upper > 0  # curvatures that are rounding beside the largest count as none
+        assert (bounds.noise <= bounds.upper * (1 + 1e-6))[seen].all()
+
+
+def test_at_half_the_exponent_is_three_and_at_one_it_has_no_value():
+    kappa = synthetic.curvatures("log_normal", 0.5, 0)
+    assert exponent(synthetic.correlated(kappa, 1.0, 0.5)).gamma == pytest.approx(3, abs=1e-9)
+    with pytest.raises(ValueError, match="rarity must lie in 0 … 1"):
+        synthetic.correlated(kappa, 1.0, 1.0)
+
+
+@quick
 @given(shape=shapes, decades=widths, seed=seeds)
 def test_between_the_ends_exponent_and_correlation_rise_and_the_hessian_stays(shape, decades, seed):
     kappa = synthetic.curvatures(shape, decades, seed)

@@ -36,7 +36,7 @@ def series(at, key, meta):
 def made(**setting):
     values = vars(Setting()) | setting
     kappa = synthetic.curvatures(values["distribution"], values["decades"], values["seed"])
-    return kappa, synthetic.correlated(kappa, values["correlation"])
+    return kappa, synthetic.correlated(kappa, values["correlation"], values["rarity"])
 
 
 def texts(at):
@@ -84,6 +84,7 @@ def test_without_a_run_the_sandbox_and_the_proof_work_alone(store):
         ("slider", "Correlation", 0.0, {"correlation": 0.0}, "0.0"),
         ("slider", "Correlation", 1.0, {"correlation": 1.0}, "1.0"),
         ("slider", "Width", 1.0, {"decades": 1.0}, "1.0"),
+        ("slider", "Rarity", 0.5, {"rarity": 0.5}, "0.5"),
         ("number_input", "Seed", 7, {"seed": 7}, "7"),
         ("selectbox", "Curvatures", "power_law", {"distribution": "power_law"}, "power_law"),
         ("selectbox", "Curvatures", "few_stiff", {"distribution": "few_stiff"}, "few_stiff"),
@@ -126,6 +127,7 @@ def test_the_curve_on_the_map_is_that_of_these_curvatures_and_passes_through_the
         {"decades": "0"},
         {"decades": "nan"},
         {"correlation": "2"},
+        {"rarity": "1"},
         {"seed": "-1"},
         {"proof": "6"},
         {"measured": "maybe"},
