@@ -86,7 +86,7 @@ def test_rows_are_grouped_in_their_order() -> None:
 
 
 def test_latex_says_the_means() -> None:
-    rows = [row("A & B, 5 %", 3, s, 1.1 + s / 10, 1.25) for s in (0, 1)] + [row("C", 10, gamma=0.97, awd=math.nan)]
+    rows = [row("A & B, 5 %", 3, s, 1.1 + s / 10, 1.25) for s in (0, 1, 2)] + [row("C", 10, gamma=0.97, awd=math.nan)]
     assert (
         latex("Own\nsweep", rows)
         == r"""% Own sweep: exponents of C_ii ~ H_ii^gamma, mean and standard deviation over seeds
@@ -96,7 +96,7 @@ def test_latex_says_the_means() -> None:
 \cmidrule(lr){2-3} \cmidrule(lr){4-5}
  & $\gamma_C$ & $\gamma_\mathrm{AWD}$ & $\gamma_C$ & $\gamma_\mathrm{AWD}$ \\
 \midrule
-A \& B, 5 \% & $1.150 \pm 0.071$ & $1.250 \pm 0.000$ & -- & -- \\
+A \& B, 5 \% & $1.200 \pm 0.100$ & $1.250 \pm 0.000$ & -- & -- \\
 C & -- & -- & $0.970$ & -- \\
 \bottomrule
 \end{tabular}
