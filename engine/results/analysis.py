@@ -30,7 +30,7 @@ from engine.results.exponent import Exponent, exponent
 from engine.results.jackknife import Jackknife, Without
 from engine.results.names import NAMES, ON_REQUEST, PREDICTORS, USUAL_WINDOW
 from engine.results.null import PERMUTATIONS, Against, Permuted, StructuralNull
-from engine.results.power_law import Fit, bootstrap_interval, slopes
+from engine.results.power_law import Fit, bootstrap_interval
 from engine.results.record import MatrixSummary, Probes, Provenance, Source
 from engine.results.suppression import Spectra, Suppressed, suppress
 
@@ -506,8 +506,7 @@ class Analysis:
         keep = power_law.fittable(x, y, self.noise_floor)
         if name in self.replicates and self.replicates["H"].shape[1] >= last:
             return bootstrap_interval(*(self.replicates[key][:, first:last][:, keep] for key in ("H", name)))
-        without = self._without(name, first, last)
-        return None if without is None else without.interval(gamma, slopes(without.u, without.v))
+        return power_law.interval(gamma, self._without(name, first, last))
 
     def _without(self, name: str, first: int, last: int) -> Without | None:
         """The window without each group of samples; None where no jackknife was kept."""

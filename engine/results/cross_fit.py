@@ -50,8 +50,8 @@ class Reading:
         fit = power_law.power_law(x, y, self.noise_floor)
         if self.jackknife is None:
             return fit
-        keep = power_law.fittable(x, y, self.noise_floor)
-        return dataclasses.replace(fit, interval=self.jackknife.interval(name, fit.gamma, x, y, keep, first))
+        without = self.jackknife.without(name, x, y, power_law.fittable(x, y, self.noise_floor), first)
+        return dataclasses.replace(fit, interval=power_law.interval(fit.gamma, without))
 
     @classmethod
     def of(cls, tree: Mapping[str, Any]) -> "Reading":

@@ -90,6 +90,11 @@ def slopes(u: Float[ndarray, "*s n"], v: Float[ndarray, "*s n"]) -> Float[ndarra
     return np.asarray((du * dv).sum(axis=-1) / (du * du).sum(axis=-1))
 
 
+def interval(gamma: float, without: Without | None) -> tuple[float, float] | None:
+    """The 95 % interval over samples of γ by least squares; None without a jackknife."""
+    return None if without is None else without.interval(gamma, slopes(without.u, without.v))
+
+
 def shares(u: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
     """Weights of sum 1 with which every bin of DECADE in u = log10 H_ii counts alike, however many directions it
     holds: least squares counts directions, of which the flat decades hold nearly all."""
