@@ -232,7 +232,7 @@ def jackknife(h: ndarray, gamma: float, scatter: float = 0.02, groups: int = 40)
     """Without a group of samples the slope is another one, by a deviation of `scatter`."""
     left = gamma + scatter / np.sqrt(groups) * np.random.default_rng(0).standard_normal(groups)
     places = np.arange(h.size + 1)
-    return Jackknife(places, {"H": np.tile(h, (groups, 1)), "C": 0.02 * h ** left[:, None], "E_h2": h ** left[:, None]})
+    return Jackknife(places, {"H": np.tile(h, (groups, 1)), **{name: h ** left[:, None] for name in NAMES}})
 
 
 def held_out(own: float = 1.3, crossed: float = 1.0, test: bool = True) -> HeldOut:

@@ -14,10 +14,12 @@ from engine.runs import library
 from engine.runs.library import Run
 from engine.sweeps.rows import SEVERAL
 from engine.units import counted
-from pages.data import results
+from pages.data import held_out, results
 from pages.data.results import View
+from pages.state import selection
 from pages.state.palette import LOOKS, number
 from pages.text import definitions
+from pages.text import held_out as words
 
 ENTRIES = 128
 
@@ -28,20 +30,30 @@ VERDICTS = {
     "undecided": "**A bend cannot be told from chance** with so few directions.",
 }
 
+IN_SHORT = {
+    "straight": "a straight law",
+    "bent": "a bent law",
+    "strongly bent": "a strongly bent law",
+    "undecided": "too few to tell a bend",
+}
+
 
 def button(view: View, names: Sequence[str], last: int, first: int = 0) -> None:
     """The way to everything that qualifies γ of these covariances over directions first … last − 1."""
     there = {name: of_view(view, name, last, first) for name in names if name in view.analysis.names}
-    popover(f"Epoch {view.epoch}, directions {first + 1} … {last:,}.", there)
+    popover(f"Epoch {view.epoch}, directions {first + 1} … {last:,}.", there, "held_out")
 
 
-def popover(where: str, paragraphs: Mapping[str, str]) -> None:
-    """The button behind which stands what qualifies γ of each matrix. where: epoch and directions."""
+def popover(where: str, paragraphs: Mapping[str, str], link: str = "") -> None:
+    """The button behind which stands what qualifies γ of each matrix. where: epoch and directions; link: the page that
+    asks more."""
     with st.popover("How sure is γ?", icon=":material/straighten:", type="tertiary", width="content"):
         st.caption(where)
         tabs = st.tabs([f"${LOOKS[name].tex}$" for name in paragraphs]) if len(paragraphs) > 1 else [st.container()]
         for text, tab in zip(paragraphs.values(), tabs, strict=False):
             tab.markdown(text)
+        if link:
+            selection.page_link(link, label="Would it hold on other samples?")
         with st.expander("How each of these is found", icon=":material/help:"):
             st.markdown(definitions.SURE)
 
@@ -53,7 +65,18 @@ def of_view(view: View, name: str, last: int, first: int = 0) -> str:
     except ValueError as error:
         return str(error)
     others = _samples(law, view.analysis.provenance.samples, bootstrapped=name in view.analysis.replicates)
+    elsewhere = held_out.cross_fit(view, name, last, first)
+    if elsewhere is not None:
+        others += "\n\n" + words.beside(elsewhere)
     return qualified(name, law, others, _seeds(view, name, last, first), first)
+
+
+def bent(view: View, name: str, last: int) -> str:
+    """Whether one γ describes its window, in the fewest words."""
+    try:
+        return IN_SHORT[exponent(view, name, last).bend.verdict]
+    except ValueError:
+        return IN_SHORT["undecided"]
 
 
 def of_frame(name: str, law: Exponent, samples: int, seed: int) -> str:

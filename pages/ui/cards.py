@@ -9,12 +9,13 @@ from engine.results.analysis import Analysis
 from engine.results.names import USUAL_WINDOW
 from engine.results.power_law import Fit
 from pages.charts import curves
-from pages.data import results
+from pages.data import held_out, results
 from pages.data.results import View
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
-from pages.state import palette
+from pages.state import palette, selection
 from pages.text import confidence, definitions, numbers
+from pages.text import held_out as text
 from pages.ui.controls import usual_matrices
 
 EXPONENT = Head("card-C", "Noise exponent γ", "the measured exponent", definitions.GAMMA)
@@ -40,11 +41,14 @@ def fit_or_none(analysis: Analysis, name: str, last: int | None = None, first: i
         return None
 
 
-def card(head: Head, value: str, sentence: str) -> None:
-    """One number: what it is called, what it is, what it means, and behind the mark how it is defined."""
+def card(head: Head, value: str, sentence: str, link: str = "") -> None:
+    """One number: what it is called, what it is, what it means, and behind the mark how it is defined. link: the page
+    that asks more of it."""
     with st.container(border=True, height="stretch", gap="xsmall", key=head.key):
         st.metric(head.title, value, help=numbers.fill(head.about, results.present()))
         st.caption(sentence)
+        if link:
+            selection.page_link(link)
 
 
 def headline(view: View) -> None:
@@ -53,7 +57,7 @@ def headline(view: View) -> None:
     other = usual_matrices(view)[1]
     fits = {name: fit_or_none(a, name, usual_window(a)) for name in ("C", other)}
     with st.grid(5, min_column_width=170, gap="small"):
-        card(EXPONENT, _gamma(fits["C"]), _steepness(fits["C"]))
+        card(EXPONENT, _gamma(fits["C"]), _steepness(view, fits["C"]), "held_out")
         card(PREDICTED if other == "C_awd" else CAUSE, _gamma(fits[other]), _agreement(fits))
         unrelated = f"Unrelated directions would give {a.random_commutator('C'):.2f}, shared ones 0."
         card(COMMUTATOR, f"{a.commutator('C'):.2f}", unrelated)
@@ -62,10 +66,17 @@ def headline(view: View) -> None:
         card(ACCURACY, f"{a.provenance.accuracy:.1%}", _unseen(view))
 
 
-def _steepness(fit: Fit | None) -> str:
+def _steepness(view: View, fit: Fit | None) -> str:
     if fit is None:
         return "Too few directions lie above the noise floor at this epoch."
-    return _sure(fit) + f"A direction that is 10 times sharper is {palette.number(10**fit.gamma, 2)} times noisier."
+    last = usual_window(view.analysis)
+    elsewhere = held_out.cross_fit(view, "C", last)
+    sentences = (
+        _sure(fit) + f"A direction that is 10 times sharper is {palette.number(10**fit.gamma, 2)} times noisier.",
+        f"{fit.n:,} directions: {confidence.bent(view, 'C', last)}.",
+        "" if elsewhere is None else text.beside(elsewhere),
+    )
+    return " ".join(filter(None, sentences))
 
 
 def _unseen(view: View) -> str:

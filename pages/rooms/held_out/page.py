@@ -6,7 +6,8 @@ from engine.results.cross_fit import HeldOut
 from pages.data import held_out
 from pages.data.results import View
 from pages.jobs import banner
-from pages.rooms.held_out import missing, panels, text
+from pages.rooms.held_out import missing, panels
+from pages.text import held_out as text
 from pages.ui import cards, controls, heading, marker
 from pages.ui.guard import guarded
 

@@ -12,22 +12,23 @@ from pages.data.results import View
 from pages.jobs import fetch
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
-from pages.rooms.held_out import figures, text
+from pages.rooms.held_out import figures
 from pages.state import selection
 from pages.state.palette import LOOKS
 from pages.state.selection import bound
+from pages.text import held_out as text
 from pages.ui import marker
 from pages.ui.cards import card
 from pages.ui.controls import provenance
 
-CROSSED = Head("crossed", "The same directions, read on other samples", "the law on other samples", text.CROSSED)
-GROWING = Head("growing", "Does γ fall as samples are added?", "γ against the number of samples", text.GROWING)
+CROSSED = Head("crossed", "Read on other samples", "the law on other samples", text.CROSSED)
+GROWING = Head("growing", "Does γ fall with more samples?", "γ against the number of samples", text.GROWING)
 EFFECTIVE = Head("effective_samples", "How many samples carry a direction?", "effective samples", text.EFFECTIVE)
 HALF = Head("card-half", "The half that gave the directions", "γ in-sample", text.CROSSED)
 OTHER = Head("card-other", "The other half", "γ on the other half", text.CROSSED)
 TEST = Head("card-unseen", "Unseen test samples", "γ on test samples", text.CROSSED)
 
-IN_SAMPLE, ELSEWHERE = "the half that gave the directions", "the other half"
+IN_SAMPLE, ELSEWHERE = "its own half", "the other half"
 
 
 def crossed(view: View, there: HeldOut, name: str, first: int, last: int, marked: int | None) -> Panel:
@@ -45,7 +46,8 @@ def crossed(view: View, there: HeldOut, name: str, first: int, last: int, marked
         f"crossed-{name}-{view.epoch}",
         power_law.power_law(clouds, height=400, marked=marked),
         f"Log-log plot of noise against curvature along the same directions. {spoken}.",
-        f"Filled: {IN_SAMPLE}; open: {ELSEWHERE}, {split.own.samples:,} samples each.{drawn} {provenance(view)}",
+        f"Along the same directions: filled, the half that gave them; open, the other half; {split.own.samples:,} "
+        f"samples each.{drawn} {provenance(view)}",
         arrays=lambda: {f"{key}_{c.run}": z for c in clouds for key, z in (("H", c.x), (name, c.y))},
         code=lambda: _code(view, there, name, first, last),
         on_click=marker.at,

@@ -11,7 +11,7 @@ from engine.config.requests import AnalysisRequest, key
 from engine.results.cross_fit import CrossFit, Gammas
 from engine.results.power_law import Fit
 from engine.runs import library
-from pages.rooms.held_out import text
+from pages.text import held_out as text
 from tests.pages.conftest import button, by_meta, chart, charts, decode, fine, metrics, opened, press, slope, texts, url
 from tests.planted import add_held_out, held_out
 
@@ -45,7 +45,7 @@ def test_three_columns_have_their_numbers(there):
     assert shown["The half that gave the directions"] == "1.30"
     assert shown["The other half"] == "1.02" or shown["The other half"] == "1.03"
     assert shown["Unseen test samples"] == "0.98"
-    assert "6 readings between 1.00 and 1.05" in texts(at)
+    assert "6 readings: 1.00 … 1.05" in texts(at)
     assert "of 2,500 samples" in texts(at)
     assert "of 500 samples" in texts(at)
 
@@ -123,3 +123,23 @@ def test_the_verdict_says_what_can_be_told(whole, other, half, words):
     assert words in text.verdict(fit, "C")
     assert f"**{other:.2f}**" in text.verdict(fit, "C")
     assert text.verdict(replace(fit, test=gammas(0.9, 0.1)), "C").endswith("Test samples give 0.90.")
+
+
+# -- the way there ----------------------------------------------------------------------------------------
+
+
+def test_a_card_and_the_button_behind_gamma_tell_it_and_lead_there(there):
+    at = opened()
+    assert any("On other samples: **1.02** (1.00 … 1.05)." in c.value for c in at.caption)
+    assert any("directions: a straight law." in c.value for c in at.caption)
+    links = [link.proto.page for link in at.get("page_link")]
+    assert "held_out" in links
+    power = opened("pages/power_law.py")
+    assert "On other samples: **1.02**" in texts(power)
+    assert any(link.proto.label == "Would it hold on other samples?" for link in power.get("page_link"))
+
+
+def test_without_it_the_card_only_leads_there(run):
+    at = opened()
+    assert "On other samples: " not in texts(at)
+    assert "held_out" in [link.proto.page for link in at.get("page_link")]

@@ -1,4 +1,4 @@
-"""What the page about other samples says: its verdict, in one sentence, and the words behind its question marks."""
+"""What other samples say of γ: the verdict in one sentence, the numbers beside it, and the words that explain them."""
 
 from engine.results.cross_fit import CrossFit, Gammas
 from pages.state.palette import LOOKS
@@ -63,10 +63,11 @@ def overlap(one: Gammas, other: Gammas) -> bool:
 
 def range_of(gammas: Gammas) -> str:
     """How far several readings lie apart."""
-    values = [fit.gamma for fit in gammas.fits]
-    if len(values) < 2:
-        return ""
-    return f"{len(values)} readings between {min(values):.2f} and {max(values):.2f}. "
+    low, high = (f"{end(fit.gamma for fit in gammas.fits):.2f}" for end in (min, max))
+    count = len(gammas.fits)
+    return (
+        "" if count < 2 else f"{count} readings: {low} … {high}. " if low < high else f"All {count} readings: {low}. "
+    )
 
 
 def column(gammas: Gammas) -> str:
@@ -75,3 +76,10 @@ def column(gammas: Gammas) -> str:
     low, high = min(gammas.n), max(gammas.n)
     n = f"{low:,}" if low == high else f"{low:,} to {high:,}"
     return f"{interval}{range_of(gammas)}n = {n} directions of {gammas.samples:,} samples."
+
+
+def beside(fit: CrossFit) -> str:
+    """The cross-fitted γ in the fewest words, beside one that was read in-sample."""
+    other = fit.crossed
+    interval = "" if other.interval is None else " ({:.2f} … {:.2f})".format(*other.interval)
+    return f"On other samples: **{other.gamma:.2f}**{interval}."
