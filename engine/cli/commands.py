@@ -118,7 +118,8 @@ def _film(command: commands.FilmCommand, session: Session) -> str:
 def _analyze(command: commands.AnalyzeCommand, session: Session) -> str:
     pipeline = _pipeline(command, session)
     requests = _requests(command, library.find(pipeline.store, command.run))
-    return _each(pipeline, requests, session, command.splits if command.cross_fit else None, command.again)
+    splits = command.splits if command.cross_fit else None
+    return _each(pipeline, requests, session, splits, command.again, command.window)
 
 
 def _requests(command: commands.AnalyzeCommand, run: Run) -> list[AnalysisRequest]:
@@ -338,6 +339,7 @@ def _each(
     session: Session,
     splits: int | None = None,
     again: bool = False,
+    window: int | None = None,
 ) -> str:
     """Analyse one after the other, and with splits look whether each holds on other samples. Of several layers one that
     is refused does not keep the others from being analysed; ValueError at the end says which, and why."""
@@ -360,7 +362,7 @@ def _each(
             session.ticker.say(f"Epoch {request.epoch}{layer}: {sentence}")
             continue
         session.ticker.close()
-        print(f"\nrun {request.run}, epoch {request.epoch}, {table(result)}", flush=True)
+        print(f"\nrun {request.run}, epoch {request.epoch}, {table(result, window)}", flush=True)
         finished = i + 1 - sum(map(len, refusals.values()))
         session.finished = f"{finished} of {len(requests)} analyses of run {request.run} are finished."
     session.stage = ""

@@ -114,10 +114,11 @@ def layers(costs: Sequence[tuple[StudiedLayer, int | None, Cost]]) -> str:
     return "\n".join(_aligned(rows))
 
 
-def table(result: Analysis) -> str:
+def table(result: Analysis, window: int | None = None) -> str:
     """The numbers of one analysis, a matrix a line: γ ± its standard error, R², n, the interval over samples
-    if there is one; the commutator error and the alignment, each beside its value for random directions."""
-    origin = result.provenance
+    if there is one; the commutator error and the alignment, each beside its value for random directions.
+    window: the leading directions fitted, None for the usual ones."""
+    origin, fitted = result.provenance, min(window or USUAL_WINDOW, result.k)
     sizes = " + ".join(f"{d_out} × {d_in}" for d_out, d_in in origin.sizes)
     head = (
         f"{'layers' if origin.shapes else 'layer'} {origin.layer} ({sizes}, D = {origin.dimension:,}), "
@@ -126,18 +127,18 @@ def table(result: Analysis) -> str:
     )
     head = "; ".join([head, *result.nearness])
     titles = ("matrix", "gamma", "stderr", "R2", "n", "commutator", "random", "alignment", "random")
-    rows = [titles, *(_row(result, name) for name in result.names)]
+    rows = [titles, *(_row(result, name, fitted) for name in result.names)]
     lines = _aligned(rows)
     intervals = [
         f"gamma of {NAMES[name][0]}: 95 % interval over samples {fit.interval[0]:.3f} … {fit.interval[1]:.3f}"
         for name in result.names
-        if (fit := _fit(result, name)) is not None and fit.interval is not None
+        if (fit := _fit(result, name, fitted)) is not None and fit.interval is not None
     ]
-    fitted = f"gamma: slope of log C_ii on log H_ii over the leading {min(USUAL_WINDOW, result.k):,} directions"
-    return "\n".join([head, fitted, *lines, *intervals, *_other_samples(result), *origin.notes])
+    law = f"gamma: slope of log C_ii on log H_ii over the leading {fitted:,} directions"
+    return "\n".join([head, law, *lines, *intervals, *_other_samples(result, fitted), *origin.notes])
 
 
-def _other_samples(result: Analysis) -> list[str]:
+def _other_samples(result: Analysis, window: int) -> list[str]:
     """γ on the samples that gave the directions and on others, as far as that is kept."""
     there = result.held_out
     if there is None:
@@ -145,7 +146,7 @@ def _other_samples(result: Analysis) -> list[str]:
     rows: list[tuple[str, ...]] = [("gamma", "all samples", "a half", "its other half", "deviation", "test samples")]
     for name in there.names:
         try:
-            fit = result.cross_fit(name, min(USUAL_WINDOW, result.k), seed=there.seed)
+            fit = result.cross_fit(name, window, seed=there.seed)
         except ValueError:
             continue
         spread = "–" if fit.crossed.spread is None else f"{fit.crossed.spread:.3f}"
@@ -226,15 +227,15 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
-def _fit(result: Analysis, name: str) -> Fit | None:
+def _fit(result: Analysis, name: str, window: int) -> Fit | None:
     try:
-        return result.fit(name, min(USUAL_WINDOW, result.k))
+        return result.fit(name, window)
     except ValueError:
         return None
 
 
-def _row(result: Analysis, name: str) -> tuple[str, ...]:
-    fit = _fit(result, name)
+def _row(result: Analysis, name: str, window: int) -> tuple[str, ...]:
+    fit = _fit(result, name, window)
     law = ("–",) * 4 if fit is None else (f"{fit.gamma:.3f}", f"{fit.stderr:.3f}", f"{fit.r2:.3f}", str(fit.n))
     # Kept only for some matrices: the commutator of each costs as much as the analysis.
     commutator = f"{result.commutator(name):.3f}" if name in result.wholes else "–"

@@ -14,6 +14,7 @@ from engine.config.fields import Setting, declared, read
 from engine.config.requests import SPLITS, AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
 from engine.errors import require
 from engine.losses import LOSSES, OTHERS
+from engine.results.names import USUAL_WINDOW
 
 _RUN, _ANALYSIS = RunRequest(), AnalysisRequest("", 0)  # run and epoch are not yet filled in
 _EPOCHS = Setting(
@@ -94,6 +95,10 @@ class AnalyzeCommand(BringingCommand):
     layer: Annotated[str | None, replace(
         _LAYER, help=f"{_LAYER.help}; one by one: all, or fc1,fc2, wide ones in their leading directions",
     )] = None  # fmt: skip
+    window: Annotated[int | None, Setting(
+        "Window", f"leading directions that gamma is fitted to; left out: {USUAL_WINDOW:,}, or all if they are fewer",
+        low=3, refusal="A slope needs a window of at least 3 directions, not {}.",
+    )] = None  # fmt: skip
     settings: AnalysisRequest = _ANALYSIS
     cross_fit: Annotated[bool, Setting(
         "Other samples", "look as well whether it holds on other samples: halves of them, fewer, and test samples",
@@ -104,7 +109,7 @@ class AnalyzeCommand(BringingCommand):
     @classmethod
     def of(cls, request: AnalysisRequest, epochs: tuple[str, ...] = ()) -> "AnalyzeCommand":
         """The command that makes this analysis, or the same one at these epochs instead of its own."""
-        return cls(request.run, epochs or (str(request.epoch),), request.batch_size, request.layer, request)
+        return cls(request.run, epochs or (str(request.epoch),), request.batch_size, request.layer, settings=request)
 
     def request(self, usual: AnalysisRequest) -> AnalysisRequest:
         """The request for one checkpoint and layer; batch size and directions of the usual one stand in for those not
@@ -256,10 +261,11 @@ class LoadCommand(Command):
 class SweepCommand(Command):
     """Train and analyse a whole grid of settings, written in TOML, and tabulate gamma: mean and deviation over seeds.
     Every finished cell is kept: an interrupted sweep goes on where it was, and a cell already known costs nothing.
-    Those that come with the project: tiny (its data come along; a minute or two), results (the page
-    docs/results.md), table1 (Table 1 of the paper, in full)."""
+    Those that come with the project: tiny (its data come along; a minute or two), design (what gamma hangs on, one
+    setting at a time; its data come along), results (the page docs/results.md), table1 (Table 1 of the paper, in
+    full)."""
 
-    sweep: Annotated[str, Setting("Sweep", "a TOML file, or tiny, results or table1", metavar="SWEEP")]
+    sweep: Annotated[str, Setting("Sweep", "a TOML file, or tiny, design, results or table1", metavar="SWEEP")]
     workers: Annotated[int | None, Setting(
         "Workers", "cells at a time, each in a process of its own; left out: one for two cores",
         pattern=r"0*[1-9]\d*", refusal="A sweep needs at least one worker, not {}.",
@@ -305,8 +311,9 @@ NAMES = {cls: name for name, cls in COMMANDS.items()}
 def to_json(command: Command) -> dict[str, Any]:
     """The command as plain JSON values: its name and its fields."""
     values = {"command": NAMES[type(command)], **requests.to_json(command)}
-    # Records of jobs stay what they were before a network could be brought.
-    return {name: value for name, value in values.items() if value is not None or name not in ("model", "data", "loss")}
+    # Records of jobs stay what they were before a network could be brought, or a window chosen.
+    later = ("model", "data", "loss", "window")
+    return {name: value for name, value in values.items() if value is not None or name not in later}
 
 
 def from_json(record: Mapping[str, Any]) -> Command:
