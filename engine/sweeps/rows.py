@@ -4,26 +4,29 @@ A measured cell is one flat Row, so that a row of the CSV holds everything that 
 that repeats it. Nothing here imports torch.
 """
 
+import contextlib
 import csv
 import dataclasses
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
 
 from engine.config.command_line import line
-from engine.config.commands import TrainCommand
+from engine.config.commands import AnalyzeCommand, TrainCommand
 from engine.errors import require
 from engine.results.analysis import Analysis
+from engine.results.cross_fit import HeldOut
 from engine.results.power_law import power_law
 from engine.runs.library import Run
 from engine.sweeps.grid import Cell
 
-# The matrices a table follows: what is measured, what duality predicts, what the theorem says it goes with.
-FOLLOWED = ("C", "C_awd", "E_h2")
+# The matrices a table follows: what is measured, what duality predicts, what the theorem says it goes with, and what
+# bounds it or comes near it with its size.
+FOLLOWED = ("C", "C_awd", "E_h2", "C_odds", "C_loss")
 # Seeds from which on their standard deviation is told.
 SEVERAL = 3
 _NAN = math.nan
@@ -35,7 +38,9 @@ class Law:
     95 % interval over samples; r2; n directions fitted of the window, the rest discarded; top, end: slopes of the
     second-order fit at the largest and the smallest H_ii; half, double: γ over 𝒩/2 and 2𝒩 directions; trace:
     tr M; commutator and alignment, and the same for a matrix turned at random; spearman: rank correlation with
-    H_ii. NaN where there is none."""
+    H_ii; decade: γ with equal weight for every decade of H_ii; crossed: γ on other samples than gave the directions,
+    mean over both halves; effective: N_eff of tr M; absolute, scaled, scale: ‖C − M‖_F / ‖C‖_F, and at the best scale.
+    NaN where there is none."""
 
     gamma: float = _NAN
     stderr: float = _NAN
@@ -54,6 +59,12 @@ class Law:
     alignment: float = _NAN
     random_alignment: float = _NAN
     spearman: float = _NAN
+    decade: float = _NAN
+    crossed: float = _NAN
+    effective: float = _NAN
+    absolute: float = _NAN
+    scaled: float = _NAN
+    scale: float = _NAN
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,8 @@ class Row:
     """One measured cell. samples: trained on and analysed; epoch: analysed; floor: the noise floor, and largest:
     H_11; kept_slope, kept_r2: new C_ii on old ones where only the dominant eigenvalue of each sample is kept;
     homogenised: γ of E[h²] where the stiff ones are then replaced by their mean, and unedited before; seconds: of
-    training and of the analysis; machine: the device; command: trains the run again; laws: by matrix."""
+    training and of the analysis; machine: the device; command: trains the run again, and reading then reads its γ;
+    laws: by matrix; effective: N_eff of tr H."""
 
     row: str
     classes: int
@@ -88,13 +100,15 @@ class Row:
     version: str
     command: str
     laws: Mapping[str, Law]
+    reading: str = ""
+    effective: float = _NAN
 
 
 SomeRow = TypeVar("SomeRow", bound=Row)
 
 
-def law(result: Analysis, name: str, window: int) -> Law:
-    """What the table says of one matrix."""
+def law(result: Analysis, name: str, window: int, held: HeldOut | None = None) -> Law:
+    """What the table says of one matrix. held: how the analysis holds on other samples, where that was computed."""
     if name not in result.names:
         return Law()
     window = min(window, result.k)
@@ -122,11 +136,30 @@ def law(result: Analysis, name: str, window: int) -> Law:
         alignment=result.alignment(name),
         random_alignment=result.random_alignment(name),
         spearman=result.spearman(name, window),
+        decade=exponent.by_decade.gamma,
+        **_beyond(result, name, window, held),
     )
 
 
-def measure(result: Analysis, run: Run, cell: Cell, epoch: int, machine: str, version: str) -> Row:
-    """The row of a cell whose analysis, with its spectra where it has them, is at hand."""
+def _beyond(result: Analysis, name: str, window: int, held: HeldOut | None) -> dict[str, float]:
+    """What is asked beyond the paper, as far as it is known."""
+    numbers: dict[str, float] = {}
+    if name != "C":
+        with contextlib.suppress(ValueError):  # an older analysis
+            numbers |= vars(result.distance("C", name))
+    if held is not None and name in held.names:
+        with contextlib.suppress(ValueError):  # too few directions on a half
+            numbers["crossed"] = replace(result, held_out=held).cross_fit(name, window, splits=1).crossed.gamma
+    if held is not None and name in held.effective:
+        numbers["effective"] = held.effective[name].whole
+    return numbers
+
+
+def measure(
+    result: Analysis, run: Run, cell: Cell, epoch: int, machine: str, version: str, held: HeldOut | None = None
+) -> Row:
+    """The row of a cell whose analysis, with its spectra where it has them, is at hand. held: how it holds on other
+    samples, where that was computed."""
     history, at = run.history, list(run.history.epoch).index(epoch)
     slope, r2, unedited, homogenised = _suppression(result, min(cell.window, result.k))
     return Row(
@@ -154,8 +187,16 @@ def measure(result: Analysis, run: Run, cell: Cell, epoch: int, machine: str, ve
         machine=machine,
         version=version,
         command=_command(cell),
-        laws={name: law(result, name, cell.window) for name in FOLLOWED},
+        reading=reading(cell, run.key, epoch),
+        effective=held.effective["H"].whole if held is not None and "H" in held.effective else _NAN,
+        laws={name: law(result, name, cell.window, held) for name in FOLLOWED},
     )
+
+
+def reading(cell: Cell, run: str, epoch: int) -> str:
+    """The command that prints the γ of a cell's row, once its run is trained."""
+    request = replace(cell.analysis, run=run, epoch=epoch)
+    return line(replace(AnalyzeCommand.of(request), window=cell.window))
 
 
 def identity(cell: Cell) -> tuple[object, ...]:
@@ -238,6 +279,8 @@ def cells(rows: Iterable[SomeRow]) -> list[list[SomeRow]]:
 
 _COLUMNS = [f.name for f in dataclasses.fields(Row) if f.name != "laws"]
 _LAW_COLUMNS = [f.name for f in dataclasses.fields(Law)]
+# Columns and matrices that tables of earlier versions do not have.
+LATER = {"reading", "effective", "decade", "crossed", "absolute", "scaled", "scale", "C_odds", "C_loss"}
 _SYMBOLS = {"C": r"$\gamma_C$", "C_awd": r"$\gamma_\mathrm{AWD}$"}
 # Letters in names of rows that LaTeX has no glyph for.
 _LETTERS = str.maketrans({"𝒩": r"$\mathcal{N}$", "η": r"$\eta$", "–": "--"})
@@ -255,7 +298,8 @@ def to_csv(rows: Iterable[Row]) -> str:
 
 
 def from_csv(text: str) -> tuple[Row, ...]:
-    """The rows of to_csv. ValueError names the column that is missing or unreadable."""
+    """The rows of to_csv; what a table of an earlier version did not have is NaN. ValueError names the column that is
+    missing or unreadable."""
     lines = csv.DictReader(io.StringIO(text))
     return tuple(_read(values) for values in lines)
 
@@ -298,8 +342,11 @@ def _text(value: Any) -> str:
 
 def _read(values: Mapping[str, str]) -> Row:
     def cast(cls: type, column: str, name: str) -> Any:
-        require(values.get(name) is not None, f"The table has no column {name}. Write it again with the sweep's --csv.")
-        kind, text = cls.__annotations__[column], values[name]
+        kind, text = cls.__annotations__[column], values.get(name)
+        if text is None and (name in LATER or name.partition(".")[0] in LATER or column in LATER):
+            return kind() if kind is not float else _NAN
+        require(text is not None, f"The table has no column {name}. Write it again with the sweep's --csv.")
+        assert text is not None, "there is such a column"
         try:
             return (float(text) if text else _NAN) if kind is float else kind(text)
         except ValueError:

@@ -10,7 +10,7 @@ from cache.store import Store
 from engine.runs import library
 from engine.runs.library import Run
 from engine.sweeps.grid import Cell, Sweep
-from engine.sweeps.rows import Law, Row
+from engine.sweeps.rows import FOLLOWED, Law, Row
 
 
 def keep(store: Store, cell: Cell, row: Row) -> None:
@@ -77,4 +77,5 @@ def _state(store: Store, cell: Cell, run: Run | None) -> State:
 
 
 def _row(values: Mapping[str, Any]) -> Row:
-    return Row(**{**values, "laws": {name: Law(**law) for name, law in values["laws"].items()}})
+    laws = {name: Law(**law) for name, law in values["laws"].items()}
+    return Row(**{**values, "laws": dict.fromkeys(FOLLOWED, Law()) | laws})  # an earlier version followed fewer

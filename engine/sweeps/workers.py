@@ -234,13 +234,15 @@ def _work(some: Sequence[Cell], root: str, device: str, download: bool, token: s
 
 def _measure(pipeline: Pipeline, cell: Cell) -> None:
     run = library.find(pipeline.store, pipeline.train(cell.run))
-    last = pipeline.analyze(replace(cell.analysis, run=run.key, epoch=run.last_epoch))
+    request = replace(cell.analysis, run=run.key, epoch=run.last_epoch)
+    last = pipeline.analyze(request)
     for epoch in library.chosen_epochs(cell.analyze, run):
         if epoch != run.last_epoch:
             pipeline.analyze(replace(cell.analysis, run=run.key, epoch=epoch))
     where = resolve(pipeline.device)
     machine = host() if where.type == "cpu" else device_name(where)
-    status.keep(pipeline.store, cell, rows.measure(last, run, cell, run.last_epoch, machine, _version()))
+    held = None if len(request.layers) > 1 else pipeline.cross_fit(request, splits=1)
+    status.keep(pipeline.store, cell, rows.measure(last, run, cell, run.last_epoch, machine, _version(), held))
 
 
 def _version() -> str:
