@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from cache.store import Store
 from engine.sweeps.grid import Sweep, open_sweep
 from engine.sweeps.rows import from_csv, to_csv
-from pages.publish.rows import Row, in_sweep, measured, unmeasured
+from pages.publish.rows import Row, in_sweep, measured, renewed, unmeasured
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def publish(name: str, folder: Path, measure: bool, figures: bool) -> list[str]:
-    """Write results.md, its figures and, to measure, results.csv; what was done and what is missing, in sentences."""
+    """Write results.md, its figures and, to measure, what the cache knows to results.csv; what was done and what is
+    missing, in sentences."""
     from pages.publish import export, paper_figures, results_page  # slow to load: not for --help
 
     sweep, store, file = open_sweep(name), Store(), folder / "results.csv"
@@ -56,23 +57,23 @@ def publish(name: str, folder: Path, measure: bool, figures: bool) -> list[str]:
 
 def _rows(store: Store, sweep: Sweep, file: Path, measure: bool) -> tuple[tuple[Row, ...], tuple[str, ...]]:
     """The rows and what is missing, from the cache, or from the file as it is."""
-    if measure:
-        rows, missing = measured(store, sweep)
-        if not rows:
-            raise ValueError(f"Nothing of “{sweep.name}” is measured yet. Run the sweep first.")
-        file.write_text(to_csv(rows), encoding="utf-8")
-        return rows, missing
-    if not file.is_file():
+    if not (measure or file.is_file()):
         raise ValueError(f"There is no {file}. Write it from the cache with --measure.")
-    rows = in_sweep(sweep, from_csv(file.read_text(encoding="utf-8")))
-    return rows, unmeasured(sweep, rows)
+    rows = in_sweep(sweep, from_csv(file.read_text(encoding="utf-8"))) if file.is_file() else ()
+    if measure:
+        anew = measured(store, sweep)
+        if not anew:
+            raise ValueError(f"Nothing of “{sweep.name}” is measured yet. Run the sweep first.")
+        rows = renewed(sweep, rows, anew)
+        file.write_text(to_csv(rows), encoding="utf-8")
+    return rows, unmeasured(store, sweep, rows)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m pages.publish", description=__doc__)
     parser.add_argument("sweep", help="a sweep's TOML file, or the name of one that comes with the project")
     parser.add_argument("--to", default="docs", help="the folder of results.csv, results.md and results/")
-    parser.add_argument("--measure", action="store_true", help="first write results.csv from the cache")
+    parser.add_argument("--measure", action="store_true", help="first write to results.csv what the cache knows")
     parser.add_argument("--no-figures", dest="figures", action="store_false", help="keep the figures there are")
     return parser
 

@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 
 from engine.losses import LOSSES
-from engine.sweeps.rows import FOLLOWED, Law, cells, mean
+from engine.sweeps.rows import Law, cells, mean
+from pages.publish import beyond
 from pages.publish.rows import (
     CLOSE,
     Claim,
@@ -28,6 +29,7 @@ from pages.publish.rows import (
     symbol,
     times,
 )
+from pages.publish.tables import LAWS
 from pages.rooms.suppression.panels import NEAR
 
 # A commutator error below this share of what chance gives is small.
@@ -282,9 +284,10 @@ def seeds(rows: Sequence[Row]) -> Claim | None:
 
 
 CLAIMS: Sequence[Say] = (
-    *(partial(within, name, loss) for loss in LOSSES for name in FOLLOWED),
+    *(partial(within, name, loss) for loss in LOSSES for name in LAWS),
     *(above, commute, dominant, homogenised, predicted),
     *(size, window, bend, convergence, seeds),
+    *beyond.CLAIMS,
 )
 
 

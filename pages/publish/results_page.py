@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.sweeps.rows import SEVERAL, cells
 from engine.units import counted
-from pages.publish import claims, tables
+from pages.publish import beyond, claims, tables
 from pages.publish.paper_figures import Board, boards
 from pages.publish.rows import Claim, Row, cell, last, listed, span, table
 
@@ -38,6 +38,7 @@ def page(
     holds, fails = ([claim for claim in assessed if claim.holds is side] for side in (True, False))
     course = tables.over_epochs(rows)
     paper = tables.against_paper(rows)
+    further = beyond.overview(rows)
     parts = [
         f"# {name}",
         _opening(sweep, finals),
@@ -51,6 +52,7 @@ def page(
         "## What does not hold, or not everywhere",
         _paragraphs(fails, "All that was asked holds in every run."),
         *(("## Beside the paper", BESIDE, paper) if paper else ()),
+        *((f"## {beyond.TITLE}", beyond.ABOUT, further) if further else ()),
         *(("## γ along training", ALONG, course) if course else ()),
         *(part for board in boards(rows) for part in _board(board, drawn)),
         "## What qualifies every γ",
@@ -59,7 +61,7 @@ def page(
         "## Settings and commands",
         _origin(finals),
         tables.settings(rows),
-        _folded("The command that trains each run", _commands(finals)),
+        _folded("The commands that train each run and read its γ", _commands(finals)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -132,7 +134,7 @@ def _origin(rows: Sequence[Row]) -> str:
 
 
 def _commands(rows: Sequence[Row]) -> str:
-    lines = [f"# {cell(row)}\n{row.command}" for row in rows]
+    lines = ["\n".join(filter(None, (f"# {cell(row)}", row.command, row.reading))) for row in rows]
     return "```sh\n" + "\n".join(lines) + "\n```"
 
 

@@ -17,14 +17,14 @@ from engine.runs import library
 from engine.sweeps import rows as sweeps
 from engine.sweeps import status
 from engine.sweeps.grid import Cell, Sweep
-from engine.sweeps.rows import Law, identity, measure, row_identity
+from engine.sweeps.rows import Law, identity, measure, reading, row_identity
 from pages.state.palette import LOOKS
 
 # Two exponents this near to each other are called the same where they come from different matrices, windows or epochs.
 CLOSE = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row(sweeps.Row):
     """A row of the table that has found its cell of the sweep; request: the run it was measured on."""
 
@@ -32,8 +32,8 @@ class Row(sweeps.Row):
 
 
 def of_cell(row: sweeps.Row, cell: Cell) -> Row:
-    """The row with the run of its cell."""
-    return Row(**vars(row), request=cell.run)
+    """The row with the run of its cell, and the command that reads its γ, which tables of earlier versions lack."""
+    return Row(**vars(row) | {"reading": reading(cell, row.run, row.epoch)}, request=cell.run)
 
 
 def cell(row: sweeps.Row) -> str:
@@ -185,17 +185,10 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> 
 # -- from the cache, and from a table -------------------------------------------------------------------------
 
 
-def measured(store: Store, sweep: Sweep) -> tuple[tuple[Row, ...], tuple[str, ...]]:
-    """The rows of a sweep's measured cells, each with those of its earlier checkpoints that are analysed alike;
-    and a sentence for every cell that is missing."""
-    rows: list[Row] = []
-    missing: list[str] = []
-    for state in status.states(store, sweep):
-        if state.row is None:
-            missing.append(_missing(state.cell, state.failure or "it is not measured yet"))
-        else:
-            rows += [of_cell(row, state.cell) for row in (*_earlier(store, state.cell, state.row), state.row)]
-    return tuple(rows), tuple(missing)
+def measured(store: Store, sweep: Sweep) -> tuple[Row, ...]:
+    """The rows of a sweep's measured cells, each with those of its earlier checkpoints that are analysed alike."""
+    states = ((state.cell, state.row) for state in status.states(store, sweep))
+    return tuple(of_cell(row, one) for one, final in states if final for row in (*_earlier(store, one, final), final))
 
 
 def in_sweep(sweep: Sweep, rows: Sequence[sweeps.Row]) -> tuple[Row, ...]:
@@ -210,15 +203,22 @@ def in_sweep(sweep: Sweep, rows: Sequence[sweeps.Row]) -> tuple[Row, ...]:
     return tuple(of_cell(row, cells[row_identity(row)]) for row in rows)
 
 
-def unmeasured(sweep: Sweep, rows: Iterable[Row]) -> tuple[str, ...]:
+def renewed(sweep: Sweep, rows: Iterable[Row], anew: Iterable[Row]) -> tuple[Row, ...]:
+    """The rows of a table, those of a cell and epoch replaced that were measured anew, in the order of the sweep."""
+    places = {identity(one): place for place, one in enumerate(sweep.cells)}
+    known = {(row_identity(row), row.epoch): row for row in (*rows, *anew)}
+    return tuple(sorted(known.values(), key=lambda row: (places[row_identity(row)], row.epoch)))
+
+
+def unmeasured(store: Store, sweep: Sweep, rows: Iterable[Row]) -> tuple[str, ...]:
     """A sentence for every cell of a sweep that has no row."""
     known = {(row.row, row.classes, row.seed) for row in rows}
     lost = (one for one in sweep.cells if (one.row, one.classes, one.run.seed) not in known)
-    return tuple(_missing(one, "it is not measured yet") for one in lost)
-
-
-def _missing(one: Cell, why: str) -> str:
-    return f"{one.row}, {one.classes} classes, seed {one.run.seed}: {why.rstrip('.')}."
+    return tuple(
+        f"{one.row}, {one.classes} classes, seed {one.run.seed}: "
+        f"{(status.state(store, one).failure or 'it is not measured yet').rstrip('.')}."
+        for one in lost
+    )
 
 
 def _earlier(store: Store, cell: Cell, final: sweeps.Row) -> list[sweeps.Row]:

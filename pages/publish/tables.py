@@ -7,6 +7,7 @@ import numpy as np
 from engine.sweeps.rows import FOLLOWED, groups, mean
 from pages.publish.rows import CLOSE, Kind, Row, courses, finite, last, number, span, symbol, table
 
+LAWS = ("C", "C_awd", "E_h2")  # of which the paper tells the exponent
 MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
 # What arXiv 2602.05600 tells of γ of C, from … to.
 PAPER: Sequence[tuple[str, Kind, float, float]] = (
@@ -60,16 +61,15 @@ def against_paper(rows: Sequence[Row]) -> str:
     for name, kind, low, high in PAPER:
         row = kind.best(finals)
         some = [] if row is None else [r for r in finals if (r.row, r.classes) == (row.row, row.classes)]
-        means = {matrix: mean(some, matrix) for matrix in FOLLOWED} if some else {}
-        average = means.get("C")
+        average = mean(some, "C") if some else None
         if row is None or average is None:
             continue
         gap = average.mean - min(max(average.mean, low), high)
         verdict = "agrees" if abs(gap) < CLOSE else f"{'higher' if gap > 0 else 'lower'} by {number(abs(gap))}"
-        body.append([name, f"about {span((low, high), 1)}", *(_mean(some, m) for m in FOLLOWED), verdict])
+        body.append([name, f"about {span((low, high), 1)}", *(_mean(some, matrix) for matrix in LAWS), verdict])
     if not body:
         return ""
-    head = ["", "paper", *(f"here, {symbol(name)}" for name in FOLLOWED), "γ of $C$"]
+    head = ["", "paper", *(f"here, {symbol(name)}" for name in LAWS), "γ of $C$"]
     return table(head, body)
 
 

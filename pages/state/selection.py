@@ -96,7 +96,6 @@ class Selection:
     quantity: Annotated[str | None, NAME, "what is followed along training layer by layer"] = None
     matrix: Annotated[str | None, NAME, "name of a covariance"] = None
     matrices: Annotated[tuple[str, ...] | None, several(NAME), "names of covariances"] = None
-    predictor: Annotated[str | None, NAME, "what may predict the noise"] = None
     k: Annotated[int | None, whole(1, 10**5), "leading directions shown"] = None
     window: Annotated[tuple[int, int] | None, span, "first and last direction of the fit, from 1"] = None
     draw: Annotated[int | None, SEED, "seed of the random baseline"] = None
@@ -114,7 +113,6 @@ class Selection:
     seed: Annotated[int | None, SEED, "that draws them"] = None
     measured: Annotated[bool | None, yes_or_no, "whether the run is shown beside them"] = None
     proof: Annotated[int | None, whole(1, 5), "step of the proof, from 1"] = None
-    odds: Annotated[int | None, whole(1, 5), "step of the proof that no noise exceeds C_odds, from 1"] = None
     sample: Annotated[int | None, SAMPLE, "training sample looked at, from 0"] = None
     of_class: Annotated[int | None, CLASS, "class whose samples are offered, from 0"] = None
     order: Annotated[str | None, ORDER, "which of them come first"] = None

@@ -365,6 +365,16 @@ How the exponent γ of $C_{ii} \propto H_{ii}^{\,\gamma}$ depends on data, netwo
 *sweep* trains and analyses a whole grid of settings, and the table fills cell by cell.
 """
 
+BEYOND = r"""
+Not the paper’s numbers, but this project’s. **γ by decade** gives every decade of $H_{ii}$ the same weight. **γ
+crossed** takes the directions from one half of the samples and reads $H$ and $C$ along them on the other, both ways.
+**N_eff** is how many samples carry $\mathrm{tr}\,H$: where they are few, every slope errs, the crossed one too.
+
+**C to X** is $\|C - X\|_F / \|C\|_F$, how far a prediction $X$ is from the measured $C$ as a matrix: 0 if it is equal,
+1 if it is no better than no noise at all. $C_\mathrm{AWD}$, $C_\mathrm{odds}$ and $C_\mathrm{loss}$ are taken with
+their own size; $\mathrm{E}[h^2]$ predicts none and is taken at its best scale.
+"""
+
 TABLE = r"""
 **A cell** is one kind of network with so many classes, trained once for every seed and analysed at its last epoch; each
 run is a dot below the numbers. Shown are $\gamma$ of the measured noise $C$ and of the predicted $C_\mathrm{AWD}$: the

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.rooms.sweeps import choice, progress, table
+from pages.rooms.sweeps import beyond, choice, progress, table
 from pages.text import definitions
 from pages.ui import heading
 
@@ -20,3 +20,4 @@ def show() -> None:
     progress.failures(states)
     table.downloads(chosen.sweep.name, states)
     table.agreement(chosen.word, states)
+    beyond.show(states)

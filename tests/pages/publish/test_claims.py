@@ -8,7 +8,7 @@ import pytest
 
 from engine.config.requests import DataRequest, ModelRequest, RunRequest
 from engine.sweeps.rows import FOLLOWED, Law
-from pages.publish import claims, results_page, tables
+from pages.publish import beyond, claims, results_page, tables
 from pages.publish.rows import Row, number, pairs
 
 
@@ -204,3 +204,42 @@ def test_a_claim_moves_to_the_other_section_with_its_rows():
     holds, fails = sections([row("ce", gamma=1.01), mse])
     assert "Cross-entropy lies above" not in holds
     assert "Cross-entropy does not always lie above" in fails
+
+
+# -- beyond the paper ----------------------------------------------------------------------------------------
+
+
+def test_a_slope_of_other_samples_decides():
+    apart = [with_law(row(seed=seed, gamma=1.4), "C", crossed=1.0 + seed / 100) for seed in (0, 1)]
+    claim = beyond.crossed(apart)
+    assert not claim.holds
+    assert "γ of $C$ is 1.00 … 1.01, where it is 1.40 on all samples at once" in claim.text
+    assert "the difference is −0.40 … −0.39" in claim.text
+    assert "nearer to 1 in both runs" in claim.text
+    assert "effective samples" not in claim.text
+    assert "carried by 23 effective" in beyond.crossed([dataclasses.replace(apart[0], effective=23.4)]).text
+    assert beyond.crossed([with_law(row(gamma=1.4), "C", crossed=1.38)]).holds
+    assert beyond.crossed([row()]) is None
+
+
+def test_the_nearest_predictor_is_told_and_need_not_be_duality():
+    one = row()
+    for name, absolute, scaled in (("C_awd", 30.0, 0.5), ("E_h2", 9.0, 0.2), ("C_odds", 0.3, 0.1)):
+        one = with_law(one, name, absolute=absolute, scaled=scaled)
+    claim = beyond.nearest([one])
+    assert not claim.holds
+    assert "$C_\\mathrm{odds}$ in the only run" in claim.text
+    assert "$C_\\mathrm{AWD}$ 0.50, and 30.00 as it is; $\\mathrm{E}[h^2]$ 0.20; $C_\\mathrm{odds}$ 0.10" in claim.text
+    assert beyond.nearest([with_law(one, "C_awd", scaled=0.05)]).holds
+    assert beyond.nearest([row()]) is None
+
+
+def test_the_overview_has_means_over_seeds_and_dashes():
+    assert beyond.overview([row()]) == ""
+    rows = [with_law(row(seed=seed), "C", crossed=1 + seed / 10, decade=1.1) for seed in range(3)]
+    (line,) = beyond.overview([*rows, row(loss="mse")]).splitlines()[2:3]
+    assert (
+        line
+        == "| MNIST MLP, CE, 10 classes | 1.20 ± 0.00 | 1.10 ± 0.00 | 1.10 ± 0.10 | – | – / – | – | – / – | – / – |"
+    )
+    assert "MNIST MLP, MSE, 10 classes | 1.20 | – | – |" in beyond.overview([*rows, row(loss="mse")])

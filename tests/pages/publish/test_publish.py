@@ -15,7 +15,7 @@ from engine.sweeps.grid import open_sweep
 from engine.sweeps.rows import from_csv, to_csv
 from pages.publish import __main__ as command
 from pages.publish import export, paper_figures, results_page
-from pages.publish.rows import cell, in_sweep, last, measured
+from pages.publish.rows import cell, in_sweep, last, measured, renewed, unmeasured
 from tests.browser.conftest import find_chromium
 
 HERE = Path(__file__).parents[2] / "results"
@@ -95,8 +95,8 @@ def test_the_committed_page_is_made_from_the_committed_table():
 
 
 def test_the_figures_show_the_numbers_of_the_cache(store, swept):
-    rows, missing = measured(*swept)
-    assert missing == ()
+    rows = measured(*swept)
+    assert unmeasured(*swept, rows) == ()
     made = {board.name: board for board in paper_figures.boards(rows)}
     assert list(made) == ["fig1", "fig2", "fig3", "fig4", "fig5"]
     ce, mse = (next(r for r in last(rows) if r.row.endswith(loss) and r.seed == 0) for loss in ("CE", "MSE"))
@@ -147,6 +147,14 @@ def test_a_row_that_is_no_cell_of_the_sweep_is_refused(tmp_path, capsys):
         assert command.main([str(TINY), "--to", str(tmp_path), "--no-figures"]) == 1
         assert f"has the settings of {cell(first)}. Write the table anew" in capsys.readouterr().err
         assert not (tmp_path / "results.md").exists()
+
+
+def test_rows_measured_anew_take_the_place_of_the_old_ones_and_the_others_stay():
+    rows = read(HERE / "results.csv")
+    anew = dataclasses.replace(rows[2], train_loss=0.5)
+    again = renewed(open_sweep(str(TINY)), rows, [anew])
+    assert [row.train_loss for row in again] == [row.train_loss if row is not rows[2] else 0.5 for row in rows]
+    assert renewed(open_sweep(str(TINY)), reversed(rows[:3]), rows[3:]) == rows
 
 
 def test_a_cell_without_a_row_is_told(tmp_path, capsys):

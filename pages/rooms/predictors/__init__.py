@@ -1,1 +1,0 @@
-"""Which matrix predicts the noise: each beside the measured C."""
