@@ -14,7 +14,6 @@ from engine.config.fields import Setting, declared, read
 from engine.config.requests import SPLITS, AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
 from engine.errors import require
 from engine.losses import LOSSES, OTHERS
-from engine.results.names import USUAL_WINDOW
 
 _RUN, _ANALYSIS = RunRequest(), AnalysisRequest("", 0)  # run and epoch are not yet filled in
 _EPOCHS = Setting(
@@ -96,7 +95,7 @@ class AnalyzeCommand(BringingCommand):
         _LAYER, help=f"{_LAYER.help}; one by one: all, or fc1,fc2, wide ones in their leading directions",
     )] = None  # fmt: skip
     window: Annotated[int | None, Setting(
-        "Window", f"leading directions that gamma is fitted to; left out: {USUAL_WINDOW:,}, or all if they are fewer",
+        "Window", "leading directions that gamma is fitted to; left out: as many as the pages fit",
         low=3, refusal="A slope needs a window of at least 3 directions, not {}.",
     )] = None  # fmt: skip
     settings: AnalysisRequest = _ANALYSIS
