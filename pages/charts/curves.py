@@ -61,7 +61,7 @@ def training(records: Mapping[str, ndarray], epochs: int, height: int = 300, mar
 def over_epochs(
     epochs: Sequence[int], series: Mapping[str, ndarray], marked: int | None = None, height: int = 300
 ) -> go.Figure:
-    """γ of each matrix at each analysed epoch, with the bounds 1 and 2 of the theory."""
+    """γ of each matrix at each analysed epoch, with lines at 1 and 2."""
     place = np.log10(1 + np.asarray(epochs, dtype=float))
     traces = []
     for name, values in series.items():
@@ -96,7 +96,7 @@ def error_bars(values: ndarray, low: ndarray, high: ndarray, width: int = 3) -> 
 
 
 def gamma_axis(values: Iterable[ndarray]) -> dict[str, Any]:
-    """Both bounds of the theory are in view, and the data as far as a slope means anything."""
+    """Slopes 1 and 2 are in view, and the data as far as a slope means anything."""
     seen = np.concatenate([np.array([0.9, 2.1]), *(np.asarray(v, dtype=float) for v in values)])
     seen = seen[np.isfinite(seen)]
     return axis("exponent γ", range=[max(float(seen.min()), -1) - 0.05, min(float(seen.max()), 4) + 0.05])

@@ -67,7 +67,7 @@ def place(epochs: Sequence[int] | ndarray) -> ndarray:
 def gammas(
     times: Times, series: Mapping[str, ndarray], intervals: Mapping[str, tuple[ndarray, ndarray]], height: int = 360
 ) -> go.Figure:
-    """γ of each matrix over epochs with the bounds 1 and 2; error bars from low to high where they are finite."""
+    """γ of each matrix over epochs with lines at 1 and 2; error bars from low to high where they are finite."""
     figure = curves.over_epochs(times.epochs, series, height=height)
     for trace in figure.data:
         low, high = intervals[trace.meta]

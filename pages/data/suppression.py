@@ -47,6 +47,11 @@ class Outcome:
         return self.fit(self.new.hessian_diagonal, self.new.noise_diagonal)
 
     @property
+    def on_measured(self) -> Fit | None:
+        """The edited E[h²]_ii on the H_ii as measured: where all κ_1 are alike, `after` is 1 whatever the data."""
+        return self.fit(self.old.hessian_diagonal, self.new.noise_diagonal)
+
+    @property
     def new_on_old(self) -> Fit | None:
         return self.fit(self.old.noise_diagonal, self.new.noise_diagonal)
 

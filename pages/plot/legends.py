@@ -10,10 +10,10 @@ from engine.losses import LOSSES
 from pages.state.palette import LOOKS, plain_label
 
 _CURVATURE = "H – curvature, the Hessian of the loss"
-_CHANCE = "The same spectrum in a random basis: what chance would give."
+_CHANCE = "The same spectrum turned at random, which destroys even what C and H share by construction."
 _MEASURED = "As it is in the network, nothing edited."
 _EXPONENT = "The exponent of this covariance against H, frame by frame."
-_BOUND = "A bound that the theorem proves, with its slope on log axes."
+_BOUND = "A bound that the theorem proves for every point, with its slope on log axes."
 _INPUT = "What the layer receives: before, on the way, and the change."
 _CELL = "Large: the mean of a cell over its seeds; small: each seed."
 
@@ -21,8 +21,8 @@ WORDS: Mapping[str, str] = {
     **{name: plain_label(name) for name in LOOKS if name != "H"},
     "H": _CURVATURE,
     # The power law and what it hangs on.
-    "slope 1": "What γ = 1 would look like: noise proportional to curvature. The theory's lower bound.",
-    "slope 2": "What γ = 2 would look like: noise as the square of curvature. The theory's upper bound.",
+    "slope 1": "What γ = 1 would look like: noise proportional to curvature. A slope, not a bound of one.",
+    "slope 2": "What γ = 2 would look like: noise as the square of curvature. A slope, not a bound of one.",
     "fit": "The least-squares line through the directions fitted, on log axes.",
     "running-median": "The median of neighbouring residuals: zero where one power holds.",
     "kappa_eff": "Mean curvature of samples along a direction, weighted by curvature: E[h²] over H.",

@@ -65,7 +65,9 @@ def against_paper(rows: Sequence[Row]) -> str:
         if row is None or average is None:
             continue
         gap = average.mean - min(max(average.mean, low), high)
-        verdict = "agrees" if abs(gap) < CLOSE else f"{'higher' if gap > 0 else 'lower'} by {number(abs(gap))}"
+        verdict = f"within {CLOSE}" if abs(gap) < CLOSE else f"{'higher' if gap > 0 else 'lower'} by {number(abs(gap))}"
+        if average.low > high or average.high < low:
+            verdict += f"; the interval excludes {span((low, high), 1)}"
         body.append([name, f"about {span((low, high), 1)}", *(_mean(some, matrix) for matrix in LAWS), verdict])
     if not body:
         return ""

@@ -95,6 +95,24 @@ def _slopes(view: View) -> tuple[float, float]:
     return local[0].gamma, local[-1].gamma
 
 
+def _finite(view: View) -> float:
+    """(N − B) / (N − 1): the covariance of a batch drawn without replacement beside one drawn with it."""
+    origin = view.analysis.provenance
+    return (origin.samples - origin.batch_size) / (origin.samples - 1)
+
+
+def _partner(view: View) -> str:
+    origin = view.analysis.provenance
+    if origin.unpaired == origin.samples:
+        raise LookupError("no partners")
+    pool = origin.anchors_per_class
+    return (
+        r"\text{the nearest of its class}"
+        if pool is None
+        else rf"\text{{the nearest of {pool} random ones of its class}}"
+    )
+
+
 def _edited(view: View, homogenise: bool) -> Outcome:
     """The per-sample spectra with their dominant eigenvalues alone, which are replaced by their mean on demand."""
     spectra = results.spectra(view)
@@ -136,6 +154,8 @@ NUMBERS: Mapping[str, Callable[[View], float | str]] = {
     "trace_H": lambda v: v.analysis.traces["H"],
     "C_1": lambda v: v.analysis.diagonal("C")[0],
     "trace_C": lambda v: v.analysis.traces["C"],
+    "finite": lambda v: f"{_finite(v):.3f}",
+    "partner": _partner,
     "trace_C_awd": lambda v: v.analysis.traces["C_awd"],
     "size": lambda v: v.analysis.traces["C_awd"] / v.analysis.traces["C"],
     "paired": lambda v: v.analysis.provenance.samples - v.analysis.provenance.unpaired,
@@ -154,6 +174,7 @@ NUMBERS: Mapping[str, Callable[[View], float | str]] = {
     "gamma_lowest": lambda v: _exponent(np.nanmin(_along(v))),
     "gamma_E_h2_lowest": lambda v: _exponent(np.nanmin(_along(v, "E_h2"))),
     "gamma_same": lambda v: _slope(_edited(v, True).after),
+    "gamma_on_measured": lambda v: _slope(_edited(v, True).on_measured),
     "kept_slope": lambda v: _slope(_edited(v, False).new_on_old),
     "slope_top": lambda v: f"{_slopes(v)[0]:.2f}",
     "slope_end": lambda v: f"{_slopes(v)[1]:.2f}",

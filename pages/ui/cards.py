@@ -99,8 +99,9 @@ def _agreement(fits: dict[str, Fit | None]) -> str:
     measured, predicted = fits.values()
     if measured is None or predicted is None:
         return "No fit at this epoch."
-    source = "Predicted from activity–weight duality" if "C_awd" in fits else "C should be proportional to it"
-    return _sure(predicted) + f"{source}; {abs(measured.gamma - predicted.gamma):.2f} from the measured one."
+    source = "Proposed by activity–weight duality" if "C_awd" in fits else "C should be proportional to it"
+    gap = abs(round(measured.gamma, 2) - round(predicted.gamma, 2))  # of the two numbers that are shown
+    return _sure(predicted) + f"{source}; {gap:.2f} from the measured one."
 
 
 def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -> Panel:
@@ -110,7 +111,7 @@ def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -
         GAMMAS,
         "gamma-over-epochs",
         curves.over_epochs(view.epochs, series, view.epoch),
-        "The exponent at each analysed epoch, between the bounds 1 and 2.",
+        "The exponent at each analysed epoch, with lines at 1 and 2.",
         arrays=lambda: {"epoch": np.array(view.epochs)} | series,
         code=lambda: reproduce.along(
             view,

@@ -178,7 +178,7 @@ def gammas(names: Sequence[str], first: int, last: int, view: View) -> Panel:
         GAMMAS,
         file(GAMMAS, view),
         figure,
-        "The exponent of each covariance at each analysed epoch, between the bounds 1 and 2.",
+        "The exponent of each covariance at each analysed epoch, with lines at 1 and 2.",
         f"Fitted: directions {first + 1} … {last:,} above the noise floor. {_bars(courses)} {_along(view)}",
         arrays=lambda: _columns(view, courses, "gamma", "stderr", "low", "high"),
         code=_calls(view, names, f"fit({{}}, {last}, {first})"),

@@ -112,7 +112,7 @@ def reach(stages: Sequence[Argument], names: Sequence[str], relative: bool) -> t
 def along(
     stages: Sequence[Argument], values: Mapping[str, Sequence[float]], title: str, log: bool, height: int = 320
 ) -> go.Figure:
-    """One number of each matrix at each stage. log: sizes, with the line of H; else slopes, with the bounds 1 and 2."""
+    """One number of each matrix at each stage. log: sizes, with the line of H; else slopes, with lines at 1 and 2."""
     places = [f"epoch {a.epoch}" for a in stages]
     traces = []
     for name, numbers in values.items():

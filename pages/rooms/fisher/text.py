@@ -21,7 +21,7 @@ FIGURES = r"""
 $M_{ii} = v_i^{\mathsf T} M v_i$ for $F$, $\mathrm{E}[g g^{\mathsf T}]$, $B\,C$ and $\mathrm{E}[h^2]$. Divided by
 $H_{ii}$, whatever equals $H$ lies on the dotted line at 1, and a law $M_{ii}\propto H_{ii}^{\gamma}$ is a line of
 slope $\gamma - 1$. $\mathrm{E}[h^2]$ has another unit (curvature squared): it is drawn with the sum of $B\,C$, since
-the theory says that $C$ is proportional to it.
+the paper proposes that $C$ is proportional to it.
 """
 
 FIRST = r"""

@@ -18,7 +18,7 @@ QUESTIONS = (
         "start",
         r"By which factor is $\mathrm{tr}\,C_\mathrm{AWD}$ larger than $\mathrm{tr}\,C$ here?",
         r"Both traces stand in the explanation of $C_\mathrm{AWD}$ and of $C$.",
-        r"$⟦trace_C_awd⟧ / ⟦trace_C⟧ = ⟦size⟧$. Duality predicts the exponent, not the size.",
+        r"$⟦trace_C_awd⟧ / ⟦trace_C⟧ = ⟦size⟧$. Duality proposes the exponent, not the size.",
     ),
     Question(
         "start",
@@ -28,16 +28,17 @@ QUESTIONS = (
     ),
     Question(
         "commutativity",
-        "How far from commuting would chance be, and how far is this matrix?",
+        "How far from commuting would a random rotation be, and how far is this matrix?",
         "The same spectrum, turned at random, is the dotted mark of *Do they commute?*",
-        r"By chance the commutator error would be $⟦commutator_random⟧$. Measured it is $⟦commutator⟧$, or "
+        r"Turned at random the commutator error would be $⟦commutator_random⟧$. Measured it is $⟦commutator⟧$, or "
         r"$⟦commuting_share⟧\,\%$ of that.",
     ),
     Question(
         "commutativity",
         "Which share of the matrix, squared, lies off the diagonal?",
         "What is not on the diagonal is off it: look at the alignment.",
-        r"$1 - ⟦alignment⟧$, which is $⟦off_share⟧\,\%$. By chance it would be nearly all, $1 - ⟦alignment_random⟧$.",
+        r"$1 - ⟦alignment⟧$, which is $⟦off_share⟧\,\%$. Turned at random it would be nearly all, "
+        r"$1 - ⟦alignment_random⟧$.",
     ),
     Question(
         "commutativity",
@@ -54,8 +55,10 @@ QUESTIONS = (
     Question(
         "power_law",
         "Which γ would perfect alignment give?",
-        r"Each direction would own one curvature $\kappa_i$. What are then $H_{ii}$ and $\mathrm{E}[h^2]_{ii}$?",
-        r"$\gamma = 2$: $H_{ii} \propto \kappa_i$ and $\mathrm{E}[h^2]_{ii} \propto \kappa_i^2$. Here "
+        r"Each direction would own one curvature $\kappa_i$ and a share $w_i$ of the samples. What are then $H_{ii}$ "
+        r"and $\mathrm{E}[h^2]_{ii}$?",
+        r"$H_{ii} = w_i\kappa_i$ and $\mathrm{E}[h^2]_{ii} = w_i\kappa_i^2$. With equal shares $\gamma = 2$; where "
+        r"sharp samples are rarer, $w \propto \kappa^{-\beta}$, it is $(2-\beta)/(1-\beta)$, 3 at $\beta = \frac12$. Here "
         r"$\mathrm{E}[h^2]$ has $\gamma = ⟦gamma_E_h2⟧$.",
     ),
     Question(
@@ -98,7 +101,8 @@ QUESTIONS = (
         "suppression",
         "Which γ is left if all stiff samples curve the loss alike?",
         "Press *Fig. 3 c, d*.",
-        r"$⟦gamma_same⟧$: with one curvature for all, $C_{ii}$ can only be proportional to $H_{ii}$.",
+        r"$⟦gamma_same⟧$, and this is algebra: one curvature for all makes $\mathrm{E}[h^2]$ proportional to the "
+        r"edited $H$. On the measured $H_{ii}$ it is $⟦gamma_on_measured⟧$, and that is a measurement.",
     ),
     Question(
         "suppression",

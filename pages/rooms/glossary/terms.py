@@ -65,11 +65,11 @@ TERMS = (
         "Exponent", r"\gamma", definitions.GAMMA, ("start", "power_law", "dynamics", "table"), "gamma slope power law"
     ),
     Term(
-        "Bounds of the exponent",
-        r"1 \le \gamma \le 2",
+        "Bounds of the points",
+        r"H_{ii}^2 \le \mathrm{E}[h^2]_{ii} \le \kappa_{\max} H_{ii}",
         definitions.BOUNDS,
         ("power_law", "suppression", "sandbox"),
-        "theorem Jensen",
+        "theorem Jensen wedge exponent",
     ),
     Term("Directions fitted", r"\mathcal N", definitions.WINDOW, ("power_law",), "window N"),
     Term("Noise floor", r"\varepsilon", definitions.FLOOR, ("power_law",), "rounding shade"),

@@ -195,7 +195,7 @@ def _ends(lines: Sequence[Line]) -> tuple[float, float]:
 
 
 def gammas(depth: Depth, lines: Sequence[Line]) -> go.Figure:
-    """γ along depth, with the bounds 1 and 2."""
+    """γ along depth, with lines at 1 and 2."""
     every = [z for line in lines for z in (line.values, line.low, line.high) if z is not None]
     figure = along_depth(depth, lines, "exponent γ", "γ of {}", 380, range=curves.gamma_axis(every)["range"])
     return figure.update_layout(shapes=palette.bounds())

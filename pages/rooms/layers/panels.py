@@ -156,7 +156,7 @@ def gammas(layers: Layers, on_click: Callable[[int], None]) -> Panel:
         GAMMAS,
         f"depth-{layers.epoch}",
         figures.gammas(layers.depth, lines),
-        f"Exponents of C and of E[h²] layer by layer, with intervals, between the bounds 1 and 2. {_spoken(layers, c)}",
+        f"Exponents of C and of E[h²] layer by layer, with intervals, and lines at 1 and 2. {_spoken(layers, c)}",
         f"Bars: 95 % intervals over training samples. Fitted: {span} directions of each, of the window "
         f"{layers.first + 1} … {layers.last:,}. Press a point to see that layer's power law. {layers.provenance()}",
         arrays=lambda: _arrays(layers, *(f"{n}{end}" for end in ("", "_E_h2") for n in ("gamma", "low", "high", "n"))),

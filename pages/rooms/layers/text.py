@@ -28,7 +28,7 @@ TRACES = r"""
 """
 
 DISTANCE = r"""
-**Is C proportional to E[h²]?** The theorem says so; slopes alone would not tell. The relative distance at the best
+**Is C proportional to E[h²]?** The paper proposes so; slopes alone would not tell. The relative distance at the best
 scale,
 
 $$\min_s \frac{\lVert C - s\,\mathrm{E}[h^2]\rVert_F}{\lVert C\rVert_F},$$

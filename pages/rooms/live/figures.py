@@ -66,7 +66,7 @@ def over_epochs(shot: Film, lines: Sequence[list[Trace]], shown: int, up: dict[s
 
 
 def exponents(shot: Film, shown: int) -> go.Figure:
-    """γ of C and of C_AWD with their intervals over samples, between the bounds of the theory."""
+    """γ of C and of C_AWD with their intervals over samples, with lines at 1 and 2."""
     lines, seen = [], []
     for name, column, interval in (("C", "gamma", "interval"), ("C_awd", "gamma_awd", "interval_awd")):
         *before, now = line(shot, column, f"γ of {LOOKS[name].html}", LOOKS[name].colour)

@@ -44,7 +44,7 @@ DOORS = (
         "commutativity",
         "Look closer",
         ":material/search:",
-        "Every covariance of the theory beside its random twin; the power law and what lifts it; the course of "
+        "Every covariance of the theory beside its random twin; the power law and what goes with it; the course of "
         "training.",
     ),
 )

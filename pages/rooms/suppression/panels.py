@@ -58,9 +58,12 @@ def sentence(o: Outcome) -> str:
     if before is None or after is None or between is None:
         return f"{action} leaves too few directions for a slope."
     if e.homogenise:
-        if abs(after.gamma - 1) < NEAR <= before.gamma - 1:
-            return f"{action} removes the superlinearity: γ falls from {before.gamma:.2f} to {after.gamma:.2f}."
-        return f"{action} takes γ from {before.gamma:.2f} to {after.gamma:.2f}."
+        text = f"{action} takes γ from {before.gamma:.2f} to {after.gamma:.2f}"
+        if abs(after.gamma - 1) < NEAR:
+            text += ", by algebra: one curvature for all makes E[h²] proportional to the edited H"
+        if o.on_measured is not None:
+            text += f". On the measured H it is {o.on_measured.gamma:.2f}: that is a measurement"
+        return f"{text}."
     if abs(between.gamma - 1) < NEAR and between.r2 > 0.99:
         return f"{action} leaves the noise almost unchanged: slope {between.gamma:.2f}, R² {between.r2:.3f}."
     return (

@@ -139,7 +139,7 @@ def _number(average: Mean | None, name: str) -> dict[str, Any]:
     if average.low == average.low:  # not NaN
         sentence += f" 95 % over samples: {average.low:.3f} … {average.high:.3f}."
     if not 1 <= average.mean <= 2:
-        sentence += " Outside the bounds 1 … 2 of the theory."
+        sentence += " Outside 1 … 2, which a fitted slope may be."
     share = min(max(average.mean - 1, 0.0), 1.0)
     return {
         "text": f"{average.mean:.3f}",
@@ -256,7 +256,7 @@ def agreement(word: str, states: Sequence[State]) -> None:
             AGREEMENT,
             "gamma-measured-and-predicted",
             figures.agreement(states),
-            f"γ of C against γ of C_AWD for {len(rows)} measured cells, with the diagonal and the bounds 1 and 2.",
+            f"γ of C against γ of C_AWD for {len(rows)} measured cells, with the diagonal and lines at 1 and 2.",
             arrays=lambda: {
                 **{name: np.array([getattr(row, name) for row in rows]) for name in ("row", "classes", "seed")},
                 **{f"gamma_{name}": np.array([row.laws[name].gamma for row in rows]) for name in SHOWN},
