@@ -106,11 +106,8 @@ def _partner(view: View) -> str:
     if origin.unpaired == origin.samples:
         raise LookupError("no partners")
     pool = origin.anchors_per_class
-    return (
-        r"\text{the nearest of its class}"
-        if pool is None
-        else rf"\text{{the nearest of {pool} random ones of its class}}"
-    )
+    among = "its class" if pool is None else f"{pool} random ones of its class"
+    return rf"\text{{the nearest of {among}}}"
 
 
 def _edited(view: View, homogenise: bool) -> Outcome:

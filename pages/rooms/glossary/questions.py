@@ -58,7 +58,8 @@ QUESTIONS = (
         r"Each direction would own one curvature $\kappa_i$ and a share $w_i$ of the samples. What are then $H_{ii}$ "
         r"and $\mathrm{E}[h^2]_{ii}$?",
         r"$H_{ii} = w_i\kappa_i$ and $\mathrm{E}[h^2]_{ii} = w_i\kappa_i^2$. With equal shares $\gamma = 2$; where "
-        r"sharp samples are rarer, $w \propto \kappa^{-\beta}$, it is $(2-\beta)/(1-\beta)$, 3 at $\beta = \frac12$. Here "
+        r"sharp samples are rarer, $w \propto \kappa^{-\beta}$, it is $(2-\beta)/(1-\beta)$, 3 at $\beta = \frac12$. "
+        r"Here "
         r"$\mathrm{E}[h^2]$ has $\gamma = ⟦gamma_E_h2⟧$.",
     ),
     Question(

@@ -186,7 +186,9 @@ def test_the_table_shows_means_deviations_hulls_and_departures():
 
 
 def test_beside_the_paper_a_difference_is_told():
-    assert "agrees" in tables.against_paper([row(gamma=1.12)])
+    assert "within 0.05 |" in tables.against_paper([row(gamma=1.105)])
+    excluded = "within 0.05; the interval excludes 1.1 |"
+    assert excluded in tables.against_paper([row(gamma=1.12)]), "1.11 … 1.13"
     assert "higher by 0.25" in tables.against_paper([row(gamma=1.35)])
     assert "lower by 0.20" in tables.against_paper([row("mse", gamma=0.8)])
     assert tables.against_paper([]) == ""

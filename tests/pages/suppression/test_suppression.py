@@ -119,7 +119,11 @@ def test_the_presets_are_the_settings_of_the_figure(run):
     _, before, after = answers(at, homogenise=True)
     assert before.gamma > 1.03
     assert abs(after.gamma - 1) < 0.02
-    assert "removes the superlinearity" in texts(at)
+    plain, alike = suppress(KEPT, None), suppress(KEPT, **(USUAL | {"homogenise": True}))
+    known = analysis().eigenvalues > analysis().noise_floor
+    measured_h = power_law(np.where(known, plain.hessian_diagonal, 0.0), alike.noise_diagonal).gamma
+    assert "by algebra: one curvature for all" in texts(at)
+    assert f"On the measured H it is {measured_h:.2f}: that is a measurement." in texts(at)
     assert widget(at, "toggle", "Homogenise").value is True
     press(dominant)
     answers(at)
