@@ -61,8 +61,8 @@ def headline(view: View) -> None:
         card(PREDICTED if other == "C_awd" else CAUSE, _gamma(fits[other]), _agreement(fits))
         unrelated = f"Unrelated directions would give {a.random_commutator('C'):.2f}, shared ones 0."
         card(COMMUTATOR, f"{a.commutator('C'):.2f}", unrelated)
-        chance = f"Chance would give {a.random_alignment('C'):.2f}, directions shared with H would give 1."
-        card(ALIGNMENT, f"{a.alignment('C'):.2f}", chance)
+        turned = f"Turned at random {a.random_alignment('C'):.2f}; directions shared with H would give 1."
+        card(ALIGNMENT, f"{a.alignment('C'):.2f}", turned)
         card(ACCURACY, f"{a.provenance.accuracy:.1%}", _unseen(view))
 
 

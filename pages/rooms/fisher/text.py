@@ -57,7 +57,8 @@ Noise proportional to curvature would have 1 too.
 """
 
 SIZES = r"""
-**Size**: the sum of $M_{ii}$ over the directions kept, divided by that of $H_{ii}$. The dotted line is $H$.
+**Size**: the sum of $M_{ii}$ over the directions kept, divided by that of $H_{ii}$. The dotted line is $H$. $C$ is that
+of a batch drawn with replacement; drawn without, as in training, it is $(N-B)/(N-1)$ times as large.
 """
 
 

@@ -24,7 +24,8 @@ of them have. The paper's second version says that the exponent depends on the l
 """
 
 TRACES = r"""
-**tr C / tr H**: how much noise there is for the curvature there is, over the directions kept. $C$ has a factor $1/B$.
+**tr C / tr H**: how much noise there is for the curvature there is, over the directions kept. $C$ has a factor $1/B$,
+for a batch drawn with replacement; drawn without, as in training, it is $(N-B)/(N-1)$ times as large.
 """
 
 DISTANCE = r"""

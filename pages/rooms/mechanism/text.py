@@ -2,7 +2,8 @@
 
 LEAD = (
     "Noise follows $\\mathrm{E}[h^2]$, curvature is $\\mathrm{E}[h]$: two averages over single samples. How they "
-    "relate hangs on **one thing**: do sharp samples point along sharp directions? Move the first slider."
+    "relate hangs on whether **sharp samples point along sharp directions**, and on how rare they are. Move the "
+    "sliders."
 )
 
 MAP = r"""
