@@ -33,6 +33,7 @@ from engine.results.cross_fit import HeldOut, Reading, Split
 from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
 from engine.results.names import NAMES
+from engine.results.null import Permuted
 from engine.results.record import MatrixSummary, Provenance
 from engine.results.suppression import Spectra
 from engine.runs import library, recording
@@ -253,7 +254,17 @@ def held_out(own: float = 1.3, crossed: float = 1.0, test: bool = True) -> HeldO
         by_direction = 2000 / (1 + place) * np.arange(1, h.size + 1) ** -0.7
         effective[name] = EffectiveSamples(by_direction, 900.0 / (1 + place), carriers, shares)
     unseen = reading(500, crossed - 0.02) if test else None
-    return HeldOut(tuple(halves), tuple(few), unseen, effective=effective)
+    return HeldOut(tuple(halves), tuple(few), unseen, effective=effective, structural={"C": permuted()})
+
+
+def permuted(commutator: float = 0.3, permutations: int = 20) -> Permuted:
+    """Permuted gradients whose noise commutes as badly as that, and hardly grows with curvature."""
+    rng, h = np.random.default_rng(0), analysis().eigenvalues
+    worse = commutator * rng.uniform(0.9, 1.1, (permutations, 1)) * np.ones(h.size)
+    slopes = rng.uniform(0.6, 0.7, (permutations, 1))
+    return Permuted(
+        0.02 * h**slopes, worse, worse, rng.uniform(0.5, 0.6, permutations), worse[:, :300] / 4, classes=10, seed=0
+    )
 
 
 def add_held_out(store: Store, run: str, epoch: int, **changes: Any) -> None:

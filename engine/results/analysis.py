@@ -240,7 +240,8 @@ class Analysis:
         k = self.k if top_k is None else top_k
         self._check_k(k)
         there = self._permuted(permutations, seed)
-        pairs = min(k, there.correlations.shape[1])
+        block = self.blocks.get(name)
+        pairs = min(k, there.correlations.shape[1], self.k if block is None or self.source else len(block))
         return StructuralNull(
             commutator=Against.of(self.commutator(name, "top", k), there.top[:, k - 1], small=True),
             alignment=Against.of(self.alignment(name), there.alignments, small=False),

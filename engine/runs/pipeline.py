@@ -247,7 +247,7 @@ class Pipeline:
         name = key(request, run.fingerprint)
         self.analyze(request)
         kept = library.held_out(self.store, run.key, name)
-        if kept is not None and kept.seed == request.seed and kept.splits >= splits:
+        if kept is not None and kept.seed == request.seed and kept.splits >= splits and kept.structural:
             return kept
         network = self.restore(run.key, request.epoch, request.samples, request.seed)
         there = held_out(

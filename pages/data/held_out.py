@@ -7,6 +7,7 @@ import streamlit as st
 
 from cache.store import Store
 from engine.results.cross_fit import CrossFit, HeldOut
+from engine.results.null import StructuralNull
 from engine.runs import library
 from pages.data import results
 from pages.data.results import View
@@ -26,6 +27,17 @@ def cross_fit(view: View, name: str, last: int, first: int = 0) -> CrossFit | No
     return None if there is None else _cross_fit(view.key, _version(view), name, last, first, view, there)
 
 
+def structural(view: View, last: int) -> StructuralNull | None:
+    """C beside its permutations over the leading directions; None while nobody has permuted, or where the analysis
+    kept too little to compare."""
+    there = stored(view)
+    return (
+        None
+        if there is None or "C" not in there.structural
+        else _structural(view.key, _version(view), last, view, there)
+    )
+
+
 def _version(view: View) -> str:
     return results.store().version("runs", view.run.key, "analyses", view.chosen.key, library.HELD_OUT)
 
@@ -41,5 +53,13 @@ def _cross_fit(
 ) -> CrossFit | None:
     try:
         return replace(_view.analysis, held_out=_there).cross_fit(name, last, seed=_there.seed, first=first)
+    except ValueError:
+        return None
+
+
+@st.cache_resource(max_entries=ENTRIES, show_spinner=False)
+def _structural(key: results.Key, version: str, last: int, _view: View, _there: HeldOut) -> StructuralNull | None:
+    try:
+        return replace(_view.analysis, held_out=_there).structural_null("C", last, seed=_there.structural["C"].seed)
     except ValueError:
         return None

@@ -38,6 +38,7 @@ WORDS: Mapping[str, str] = {
     # Beside chance.
     "measured": _MEASURED,
     "by chance": _CHANCE,
+    "permuted": "Each sample has the gradient of another of its class: what is left without its tie to curvature.",
     "band": "Nine of ten random rotations lie in this band.",
     # Suppression.
     "before": _MEASURED,

@@ -13,6 +13,7 @@ from pages.rooms.commutativity import panels as commutativity_panels
 from pages.rooms.dynamics import diagonals
 from pages.rooms.dynamics import panels as dynamics_panels
 from pages.rooms.dynamics.panels import APPROXIMATIONS
+from pages.rooms.held_out import nulls
 from pages.rooms.power_law import panels as power_law_panels
 from pages.rooms.suppression import panels as suppression_panels
 from pages.state.edit import Edit, presets
@@ -37,12 +38,16 @@ Chapter = Callable[[Frame], Iterator[Panel]]
 
 
 def commutativity(frame: Frame) -> Iterator[Panel]:
-    """K, R_real and R_rand of C and what it is held against, their sizes beside chance, commutators and alignment."""
+    """K, R_real and R_rand of C and what it is held against, their sizes beside chance, commutators and alignment; C
+    beside permuted gradients, where they are kept."""
     view, k = frame.view, frame.k
     for name in usual_matrices(view):
         for panel in (*three(frame, name), _off_diagonal(frame, name), commutativity_panels.commutator(view, name, k)):
             if panel is not None:
                 yield panel.called(f"{panel.head.key}-{name}", f"${LOOKS[name].tex}$: {panel.head.title}")
+    structural = nulls.panel(view)
+    if structural is not None:
+        yield structural
     yield commutativity_panels.alignment(view)
 
 

@@ -22,14 +22,14 @@ from pages.publish.panels import Chapter, Frame
 from pages.rooms.dynamics.panels import WIDTH, interval, milestone
 from pages.state import selection
 from pages.state.palette import LOOKS
-from pages.text import confidence, definitions, markdown, numbers, run_facts
+from pages.text import confidence, definitions, markdown, numbers, run_facts, structural
 from pages.text.run_names import describe, makeup
 from pages.ui.cards import fit_or_none, usual_window
 from pages.ui.controls import provenance, usual_matrices
 
 HEATMAP = 100
 # Panels that take a whole row.
-WIDE = ("alignment", "power", "power-approximations", "residuals", "gammas", "training")
+WIDE = ("alignment", "structural", "power", "power-approximations", "residuals", "gammas", "training")
 INTERVALS = "95 % intervals are over training samples where they were kept, else from the standard error"
 TEMPLATE, STYLE, SCRIPT = (Path(__file__).with_suffix(kind) for kind in (".html.jinja", ".css", ".js"))
 
@@ -44,6 +44,7 @@ CHAPTERS: Sequence[tuple[str, str, str, Chapter]] = (
         + definitions.R
         + definitions.OFF_DIAGONAL
         + definitions.COMMUTATOR
+        + structural.STRUCTURAL
         + definitions.ALIGNMENT,
         panels.commutativity,
     ),

@@ -2,16 +2,22 @@
 
 import streamlit as st
 
+from engine.results.null import PERMUTATIONS
 from pages.charts import heatmaps
 from pages.data.results import View
 from pages.jobs import banner
 from pages.rooms.commutativity import chance, panels
+from pages.rooms.held_out import missing, nulls
 from pages.state import selection
 from pages.text import definitions
 from pages.ui import controls, heading, marker
 from pages.ui.guard import guarded
 
 PAGE = "commutativity"
+PERMUTED = (
+    f"Gradients go to other samples of their class, {PERMUTATIONS} times, and C is rebuilt; the same job reads the law "
+    "on other samples."
+)
 
 
 def show() -> None:
@@ -25,7 +31,18 @@ def show() -> None:
     with right:
         controls.epoch(PAGE, view)
     leading(view, name)
+    structural(view)
     heading.titled(panels.alignment(view))
+
+
+def structural(view: View) -> None:
+    """C beside permuted gradients, or the button of the job that permutes them."""
+    panel = nulls.panel(view)
+    heading.over(nulls.STRUCTURAL)
+    if panel is None:
+        missing.offer(PAGE, view, PERMUTED)
+    else:
+        panel.show()
 
 
 @st.fragment

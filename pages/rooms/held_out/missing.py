@@ -19,8 +19,14 @@ from pages.text.run_names import escaped
 TIMES = 4.0
 
 
-def offer(page: str, view: View) -> None:
-    """The job while it is at work, or the button that starts it; of layers studied jointly why there is none."""
+HALVES = (
+    "The samples are cut in halves, the weights fixed: directions from one half, noise and curvature from the other."
+)
+
+
+def offer(page: str, view: View, what: str = HALVES) -> None:
+    """The job while it is at work, or the button that starts it; of layers studied jointly why there is none. what: it
+    does, in a sentence."""
     layers = view.chosen.request.layers
     if len(layers) > 1:
         st.info(
@@ -45,8 +51,7 @@ def offer(page: str, view: View) -> None:
         seconds = _seconds(view)
         time = "" if seconds is None else f" That takes about {duration(rounded(seconds))}, and is kept."
         st.info(
-            f"Nobody has looked yet at epoch {view.epoch}, layer {view.chosen.request.layer}. The samples are cut in "
-            f"halves, the weights fixed: directions from one half, noise and curvature from the other.{time}",
+            f"Nobody has looked yet at epoch {view.epoch}, layer {view.chosen.request.layer}. {what}{time}",
             icon=":material/call_split:",
         )
     st.button(

@@ -7,9 +7,12 @@ import pytest
 
 from engine.config.requests import AnalysisRequest, key, to_json
 from engine.results import commutation
+from engine.results.null import Against, StructuralNull
 from engine.results.record import MatrixSummary
+from pages.charts import nulls
 from pages.data import random_draws, results
 from pages.rooms.commutativity import chance
+from pages.text import structural
 from tests.pages.conftest import (
     button,
     chart,
@@ -25,7 +28,7 @@ from tests.pages.conftest import (
     url,
     widget,
 )
-from tests.planted import analysis, fill
+from tests.planted import add_held_out, analysis, fill, held_out
 
 PAGE = "pages/commutativity.py"
 
@@ -201,3 +204,38 @@ def test_a_matrix_whose_spectrum_was_not_kept_is_shown_with_a_word(store, run):
     at = opened(PAGE, matrix="C_hh")
     np.testing.assert_allclose(heat(at, "R_real"), result(store, run, 100).correlation("C_hh", 100), atol=1e-6)
     assert "no random twin of it yet" in at.info[0].value
+
+
+def test_c_stands_beside_permuted_gradients_and_a_rotation(store, run):
+    add_held_out(store, run, 100)
+    at = opened(PAGE)
+    a = dataclasses.replace(result(store, run, 100), held_out=held_out())
+    null = a.structural_null("C", 400)
+    faint, tick, point = chart(at, "structural")["data"]
+    np.testing.assert_allclose(decode(point["x"]), [getattr(null, key).measured for key in nulls.WORDS])
+    assert point["y"] == list(nulls.WORDS.values())
+    assert len(faint["x"]) == 4 * 20
+    np.testing.assert_allclose(decode(faint["x"])[:20], null.commutator.permuted)
+    np.testing.assert_allclose(decode(tick["x"])[:2], [a.random_commutator("C"), a.random_alignment("C")])
+    assert shows(at, "**None of 20 permutations within its class commutes as well: the tie is real (p = 0.048).**")
+    assert shows(at, f"measured {null.commutator.measured:.2f}")
+
+
+def test_without_permutations_a_button_makes_them(store, run):
+    at = opened(PAGE)
+    assert "structural" not in charts(at)
+    assert any("Gradients go to other samples of their class, 20 times" in info.value for info in at.info)
+    assert button(at, "Look at other samples")
+
+
+def test_a_verdict_says_how_many_permutations_commute_as_well():
+    def of(measured, classes=10):
+        commutator = Against.of(measured, np.linspace(0.3, 0.49, 20), small=True)
+        return structural.verdict(StructuralNull(commutator, commutator, commutator, commutator, classes))
+
+    assert of(0.2).endswith("their tie to curvature: 0.30 … 0.49, measured 0.20.")
+    assert "the tie is real (p = 0.048)" in of(0.2)
+    assert "1 of 20 permutations within its class commute as well (p = 0.095): hardly" in of(0.3)
+    assert "11 of 20 permutations within its class commute at least as well (p = 0.57): no tie" in of(0.4)
+    assert "None of 20 permutations among all samples" in of(0.2, classes=1)
+    assert "nothing can be told" in of(float("nan"))
