@@ -36,7 +36,7 @@ def beside(null: StructuralNull, rotated: Mapping[str, float], height: int = HEI
     traces = [
         marks.points(
             [value for _, value in permuted], [WORDS[key] for key, _ in permuted], "gradients permuted in their class",
-            faded(look.colour, 0.4), look.marker + "-open", 9, key="permuted", hover="%{y}, permuted: %{x:.3f}",
+            faded(look.colour, 0.6), look.marker + "-open", 9, key="permuted", hover="%{y}, permuted: %{x:.3f}",
         ),
         marks.points(
             list(rotated.values()), [WORDS[key] for key in rotated], "turned at random", "", key="by chance",

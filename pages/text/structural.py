@@ -25,7 +25,7 @@ def spread(one: Against) -> str:
 def verdict(null: StructuralNull) -> str:
     """Whether commuting takes the tie between a sample's gradient and its own curvature, in words."""
     one, n = null.commutator, null.commutator.permuted.size
-    among = "among all samples" if null.classes == 1 else "within its class"
+    among = "among all samples" if null.classes == 1 else "within classes"
     numbers = (
         f"Against noise that keeps {'the' if null.classes == 1 else 'each class’s'} gradients but not their tie to "
         f"curvature: {spread(one)}, measured {one.measured:.2f}"
