@@ -38,8 +38,9 @@ from engine.losses import LossLike
 from engine.progress import silent
 from engine.results.analysis import Analysis
 from engine.results.cross_fit import HeldOut
+from engine.results.noise import Descents
 from engine.results.record import Check
-from engine.runs import depth, library
+from engine.runs import depth, descents, library, noise
 from engine.runs.brought import Brought, keep_samples, samples, unwrapped
 from engine.runs.library import Run, checkpoint_name
 from engine.runs.matrices import Maker
@@ -207,6 +208,14 @@ class Recorder:
             table = collect.keep(self.pipeline, self.key, epoch, layer)
             if pairs:
                 collect.keep_close_ups(self.pipeline, self.key, table, pairs)
+
+    def descend(self, epoch: int, layer: str | None = None, rate: float | None = None) -> Descents:
+        """Descents in the layer under noise of different shapes from a recorded epoch, for the page that compares them;
+        rate: η, the one recorded there for None."""
+        with untouched():
+            analysed = library.analyses(self.pipeline.store, self.key)
+            made = noise.start(self.run, analysed, layer or self.run.studied, epoch)
+            return descents.keep(self.pipeline, self.run, made, rate=rate)
 
     # -- inside --------------------------------------------------------------------------------------------
 

@@ -219,16 +219,10 @@ def _noise(command: commands.NoiseCommand, session: Session) -> str:
 
     pipeline = _pipeline(command, session)
     run = library.find(pipeline.store, command.run)
-    layer = command.layer or run.studied
-    analysed = [a for a in library.analyses(pipeline.store, run.key) if a.request.layer == layer]
-    starts = [noise.usual_start(run, analysed, layer)]
-    if command.epochs:
-        newest = {a.request.epoch: a for a in analysed}
-        starts = [newest.get(epoch) for epoch in library.chosen_epochs(command.epochs, run)]
-    sentence = ""
-    for made in starts:
-        if made is None:
-            raise ValueError(f"Layer {layer} of run {run.key} is not analysed there. Analyse it first.")
+    layer, sentence = command.layer or run.studied, ""
+    analysed = library.analyses(pipeline.store, run.key)
+    epochs = library.chosen_epochs(command.epochs, run) if command.epochs else (None,)
+    for made in [noise.start(run, analysed, layer, epoch) for epoch in epochs]:
         epoch = made.request.epoch
         session.finished = "Finished seeds are kept."
         result = descents.keep(pipeline, run, made, command.steps, command.seeds, command.learning_rate)

@@ -11,7 +11,7 @@ import numpy as np
 from cache.progress import Pace, Progress
 from engine.results.analysis import Analysis
 from engine.results.names import NAMES, USUAL_WINDOW
-from engine.results.noise import COMPARED, Descents
+from engine.results.noise import COMPARED, ENOUGH, LAST, Descents
 from engine.results.power_law import Fit
 from engine.results.record import Check
 from engine.runs.depth import StudiedLayer
@@ -201,18 +201,19 @@ def checked(checks: Sequence[Check]) -> str:
 
 
 def ends(descents: Descents) -> str:
-    """Where each noise has led, a line each: means over seeds, with their standard deviation."""
+    """Where each noise has led, a line each: means over seeds, with their standard deviation from three on."""
 
     def cell(measure: str, name: str) -> str:
-        mean, deviation = descents.mean(measure, name)[-1], descents.deviation(measure, name)[-1]
-        spread = f" ± {deviation:.2g}" if np.isfinite(deviation) else ""
-        return f"{mean:.4g}{spread}" if np.isfinite(mean) else "–"
+        end = descents.end(measure, name)
+        spread = f" ± {end.std(ddof=1):.2g}" if end.size >= ENOUGH else ""
+        return f"{end.mean():.4g}{spread}" if np.isfinite(end).all() else "–"
 
     head = ("noise", "loss", "tr H", "lambda_1", "test accuracy", "tr C there")
     rows = [(name, *(cell(m, name) for m in (*COMPARED, "noise"))) for name in descents.names]
     about = (
-        f"after {descents.steps} steps at learning rate {descents.rate:.4g}, over {descents.seeds} seeds; every noise "
-        f"as large as C at the start, tr C = {descents.trace:.4g}, B = {descents.batch_size}"
+        f"mean over the last {LAST:.0%} of {descents.steps} steps at learning rate {descents.rate:.4g}, over "
+        f"{descents.seeds} seeds; every noise as large as C at the start: tr C = {descents.trace:.4g}, "
+        f"B = {descents.batch_size}"
     )
     return "\n".join([*_aligned([head, *rows]), about, *descents.notes])
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from scipy.special import stdtrit
 
 from engine.errors import require
 
@@ -25,8 +24,9 @@ STEPS, SEEDS = 500, 5
 # Seeds from which a spread is told, and a difference judged.
 ENOUGH = 3
 CHANCE = 0.05  # of calling any of the differences looked at real where none is
+LAST = 0.2  # share of the steps over which the end of a descent is the mean
 
-SGD, NONE = "sgd", "none"
+SGD, NONE, ISOTROPIC = "sgd", "none", "isotropic"
 # The covariances X by name: those of engine.results.names as they are there.
 SHAPES: Mapping[str, str] = MappingProxyType(
     {
@@ -89,8 +89,8 @@ class Descents:
         return values.std(axis=0, ddof=1) if len(values) >= ENOUGH else np.full(values.shape[1], np.nan)
 
     def end(self, measure: str, name: str) -> Float[ndarray, " s"]:
-        """The values at the last step."""
-        return self.values[measure][name][:, -1]
+        """The mean over the LAST steps, of each seed."""
+        return self.values[measure][name][:, self.at(measure) >= (1 - LAST) * self.steps].mean(axis=1)
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -99,25 +99,28 @@ class Descents:
 
     @cached_property
     def comparisons(self) -> int:
-        """Differences that are judged together: of each shape from SGD, and of each two shapes, in each measure."""
-        count = len(self.shapes)
-        return max(1, len(self.measures) * (count + count * (count - 1) // 2))
+        """Differences that are judged together: of each shape from SGD and from ISOTROPIC, in each measure."""
+        return max(1, len(self.measures) * (2 * len(self.shapes) - 1))
 
     def apart(self, measure: str, a: str, b: str) -> bool:
-        """Whether the means over seeds at the last step differ by more than chance: by Welch's t at CHANCE shared out
-        over all comparisons, the degrees of freedom taken as those of the fewer seeds. ValueError of fewer than ENOUGH
-        seeds."""
+        """Whether the means over seeds of the ends differ by more than chance: by Welch's t, CHANCE shared out over all
+        comparisons. ValueError of fewer than ENOUGH seeds."""
         require(
             self.seeds >= ENOUGH,
             f"{self.seeds} of at least {ENOUGH} seeds are there: what differs by chance cannot be told yet. Go on.",
         )
+        from scipy.special import stdtrit  # takes half a second: for those who ask
+
         x, y = self.end(measure, a), self.end(measure, b)
-        error = np.sqrt(x.var(ddof=1) / x.size + y.var(ddof=1) / y.size)
-        limit = stdtrit(min(x.size, y.size) - 1, 1 - CHANCE / self.comparisons / 2)
-        return bool(abs(x.mean() - y.mean()) > limit * error)
+        errors = np.array([z.var(ddof=1) / z.size for z in (x, y)])
+        if not errors.any():
+            return bool(x.mean() != y.mean())
+        freedom = errors.sum() ** 2 / (errors**2 / (np.array([x.size, y.size]) - 1)).sum()
+        limit = stdtrit(freedom, 1 - CHANCE / self.comparisons / 2)
+        return bool(abs(x.mean() - y.mean()) > limit * np.sqrt(errors.sum()))
 
     def differing(self, a: str, b: str) -> tuple[str, ...]:
-        """The measures in which two noises end apart."""
+        """The measures in which two noises end apart; see `apart`."""
         return tuple(measure for measure in self.measures if self.apart(measure, a, b))
 
     def with_seed(self, more: "Descents") -> "Descents":

@@ -61,6 +61,16 @@ def usual_start(run: Run, analysed: Sequence[Analysed], layer: str) -> Analysed 
     return next(reversed(learning or made), None)
 
 
+def start(run: Run, analysed: Sequence[Analysed], layer: str, epoch: int | None = None) -> Analysed:
+    """The newest analysis of this layer at an epoch, or at the usual start for None. ValueError where there is none."""
+    made = [a for a in analysed if a.request.layer == layer and epoch in (None, a.request.epoch)]
+    usual = usual_start(run, made, layer)
+    if usual is None:
+        where = "" if epoch is None else f" at epoch {epoch}"
+        raise ValueError(f"Layer {layer} of run {run.key} is not analysed{where}. Analyse it first.")
+    return usual
+
+
 def rate(run: Run, epoch: int) -> float:
     """η, with which the run goes on from a checkpoint. ValueError where that is not known."""
     if run.recorded is None and not run.request.weights:

@@ -91,6 +91,11 @@ WORDS: Mapping[str, str] = {
     "input": _INPUT,
     "actual_along": "The covariance of the gradients' true differences between partners.",
     "first_order_along": "The same of their differences to first order: what C_AWD is made of.",
+    # Descents under noise.
+    "sgd": "SGD itself, its mini-batches drawn in this layer as training draws them.",
+    "turned": "Gaussian noise with the spectrum of C in random directions, other ones for each seed.",
+    "isotropic": "Gaussian noise that is equal in all directions.",
+    "none": "The whole gradient, and no noise.",
     # A sweep.
     **dict.fromkeys(LOSSES, _CELL),
 }

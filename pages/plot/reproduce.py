@@ -115,6 +115,17 @@ def close_up(view: View, sample: int, partner: int, *lines: str) -> str:
     )
 
 
+def descents(view: View, *lines: str) -> str:
+    """Read the descents from the checkpoint in view from the cache, and put questions to them."""
+    return _script(
+        "from cache.store import Store",
+        "from engine.runs import noise",
+        "",
+        f'kept = noise.read(Store(), noise.place("{view.run.key}", "{view.chosen.key}"))',
+        *lines,
+    )
+
+
 def history(view: View) -> str:
     """Read what was recorded while a run was trained."""
     return _script(

@@ -29,6 +29,7 @@ MENU: dict[str, tuple[Entry, ...]] = {
     "Explain": (
         Entry("dynamics", "pages/dynamics.py", "Dynamics", ":material/timeline:"),
         Entry("suppression", "pages/suppression.py", "Suppression", ":material/filter_alt:"),
+        Entry("noise", "pages/noise.py", "Shape of noise", ":material/grain:"),
     ),
     "Understand": (
         Entry("duality", "pages/duality.py", "Duality lab", ":material/swap_horiz:"),

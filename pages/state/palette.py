@@ -50,6 +50,16 @@ FISHER_LOOKS: Mapping[str, Look] = MappingProxyType(
     }
 )
 
+# Of descents: SGD itself, and noises of another shape than a matrix has. What is turned at random is dotted as ever.
+NOISE_LOOKS: Mapping[str, Look] = MappingProxyType(
+    {
+        "sgd": Look("#2f55d4", "solid", "SGD", r"\mathrm{SGD}"),
+        "turned": Look(LOOKS["C"].colour, "dot", "C turned", r"Q C Q^{\mathsf T}"),
+        "isotropic": Look("#c0507a", "dash", "isotropic", r"I"),
+        "none": Look(LOOKS["H"].colour, "dashdot", "no noise", r"0"),
+    }
+)
+
 
 def faded(colour: str, alpha: float) -> str:
     """The colour #rrggbb with an opacity of 0 … 1."""

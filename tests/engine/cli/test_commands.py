@@ -388,7 +388,7 @@ def test_noise_is_told_as_a_table_and_where_it_starts(store: Store, train: list[
     assert "epoch 3, layer fc2" in out
     for name in ("sgd", "C", "E_h2", "H", "turned", "isotropic", "none"):
         assert re.search(rf"^{name} .*\d ", out, re.MULTILINE)
-    assert "after 50 steps at learning rate 0.009999, over 3 seeds" in out
+    assert "the last 20% of 50 steps at learning rate 0.009999, over 3 seeds" in out
     assert "Done: 3 seeds of each noise from epoch 3 of run" in err
     assert main(["noise", "--epoch", "0", "--layer", "fc1"]) == 1
     assert "Layer fc1 of run" in capsys.readouterr().err

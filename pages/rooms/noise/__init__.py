@@ -1,0 +1,1 @@
+"""Whether the shape of the noise matters."""
