@@ -33,10 +33,12 @@ from engine.results.cross_fit import HeldOut, Reading, Split
 from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
 from engine.results.names import NAMES
+from engine.results.noise import EVERY, SHAPES, Descents
+from engine.results.noise import STEPS as WHOLE
 from engine.results.null import Permuted
 from engine.results.record import MatrixSummary, Provenance
 from engine.results.suppression import Spectra
-from engine.runs import library, recording
+from engine.runs import library, noise, recording
 from engine.runs import preview as previews
 from engine.runs.estimate import Calibration
 from engine.runs.library import checkpoint_name
@@ -315,6 +317,28 @@ def add_samples(store: Store, run: str, *epochs: int) -> None:
     table.keep_pictures(store, run_, pictures())
     for epoch in epochs:
         table.write(store, SamplesRequest(run, epoch), run_.fingerprint, samples(epoch))
+
+
+def descents(seeds: int = 5, odds: bool = True, shift: float = 0.02) -> Descents:
+    """What descents may look like: the noises that follow curvature end so much higher in loss, all else is alike."""
+    rng, values = np.random.default_rng(0), {}
+    shapes = [name for name in SHAPES if odds or name != "C_odds"]
+    sharp = {name: shift for name in shapes if name not in ("isotropic", "turned")} | {"sgd": shift / 2}
+    for measure, every in EVERY.items():
+        t = np.arange(0, WHOLE + 1, every) / WHOLE
+        start, end = {"loss": (0.2, 0.1), "accuracy": (0.9, 0.91)}.get(measure, (2.0, 1.0))
+        fall = end + (start - end) * np.exp(-4 * t)
+        values[measure] = {"none": fall[None]}
+        for name in ("sgd", *shapes):
+            extra = sharp.get(name, 0.0) * (1 - np.exp(-10 * t)) * (measure == "loss")
+            values[measure][name] = fall + extra + 0.002 * end * rng.standard_normal((seeds, t.size)) * (t > 0)
+    return Descents(WHOLE, 0.1, 50, 5000, 0.2, (), values)
+
+
+def add_noise(store: Store, run: str, epoch: int = 10, seeds: int = 5) -> None:
+    """Give the planted run descents from this epoch."""
+    (made,) = [a for a in library.analyses(store, run) if (a.request.epoch, a.request.layer) == (epoch, "fc2")]
+    noise.write(store, noise.place(run, made.key), descents(seeds))
 
 
 PLACED = "conv"  # the layer of `placed`

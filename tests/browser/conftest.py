@@ -148,12 +148,13 @@ def planted(tmp_path_factory):
 def looked(tmp_path_factory):
     """A dashboard over a planted run whose samples are looked at, and a film."""
     from cache.store import Store
-    from tests.planted import add_film, add_held_out, add_samples, fill
+    from tests.planted import add_film, add_held_out, add_noise, add_samples, fill
 
     store = Store(tmp_path_factory.mktemp("looked"))
     run = fill(store)
     add_samples(store, run, 0, 10, 100)
     add_held_out(store, run, 100)
+    add_noise(store, run)
     add_film(store)
     dashboard = Dashboard(store.root).start()
     yield dashboard
