@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from cache.store import Store
 from engine import Recorder, analyze
 from engine.curvature.analyze import matrices
+from engine.results.noise import SEEDS
 from engine.runs import library
 from engine.runs.brought import unwrapped
 from engine.runs.pipeline import Pipeline
@@ -174,6 +175,8 @@ def test_what_takes_the_network_works_from_the_recorder(made):
     assert library.checks(store, recorder.key, library.analyses(store, recorder.key)[-3].key) == checks
     recorder.look(2, "fc2")
     assert store.list("runs", recorder.key, "samples")
+    descended = recorder.descend(2, "fc2")
+    assert (descended.seeds, descended.rate) == (SEEDS, 0.01)
 
 
 def test_without_its_script_a_run_says_what_brings_its_network(made):

@@ -11,7 +11,7 @@ from pages.data.results import View
 from pages.jobs import banner
 from pages.rooms.noise import choice, panels, text
 from pages.state import selection
-from pages.ui import controls
+from pages.ui import controls, heading
 
 PAGE = "noise"
 
@@ -29,6 +29,7 @@ def show() -> None:
     descents = kept.stored(view)
     choice.make(PAGE, view, descents)
     if descents is None:
+        heading.what_will_be_seen((text.LOSS, text.TRACE, text.ACCURACY), view)
         return
     with right:
         less = panels.beyond(PAGE)

@@ -52,7 +52,7 @@ def where(view: View) -> str:
     share = noise.accuracy(view.run, view.epoch)
     usual = noise.start(view.run, view.analysed, view.chosen.request.layer)
     if usual.request.epoch != view.epoch:
-        return f"Started where you chose, {share:.1%} of the training samples right."
+        return "Started where you chose" + (f", {share:.1%} of the training samples right." if share == share else ".")
     if share >= noise.LEARNED:
         return "Every analysed checkpoint has learned nearly all, and little noise is left: this is the last one."
     return f"Started from the last analysed checkpoint below {noise.LEARNED:.0%}: at the end the noise vanishes."
