@@ -175,7 +175,7 @@ def test_what_takes_the_network_works_from_the_recorder(made):
     assert library.checks(store, recorder.key, library.analyses(store, recorder.key)[-3].key) == checks
     recorder.look(2, "fc2")
     assert store.list("runs", recorder.key, "samples")
-    descended = recorder.descend(2, "fc2")
+    descended = recorder.descend(2, "conv")
     assert (descended.seeds, descended.rate) == (SEEDS, 0.01)
 
 
