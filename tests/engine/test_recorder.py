@@ -174,6 +174,11 @@ def test_what_takes_the_network_works_from_the_recorder(made):
     assert max(check.error for check in checks if len(check.directions) == 1) < 1e-3
     assert library.checks(store, recorder.key, library.analyses(store, recorder.key)[-3].key) == checks
     recorder.look(2, "fc2")
+    there = recorder.cross_fit(2, "fc2", splits=1)
+    assert there.test is None, "its test samples are the script's"
+    assert recorder.analyze(2, "fc2").cross_fit("C").crossed.gamma == there.halves[0].crossed.fit("C").gamma / 2 + (
+        there.halves[1].crossed.fit("C").gamma / 2
+    )
     assert store.list("runs", recorder.key, "samples")
     descended = recorder.descend(2, "conv")
     assert (descended.seeds, descended.rate) == (SEEDS, 0.01)

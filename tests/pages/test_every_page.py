@@ -11,7 +11,7 @@ PAGES = ("pages/commutativity.py", "pages/power_law.py")
 # -- every page -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", ["commutativity", "power_law", "dynamics", "suppression", "duality"])
+@pytest.mark.parametrize("page", ["commutativity", "power_law", "dynamics", "suppression", "duality", "held_out"])
 def test_a_page_without_results_says_what_to_press(store, page):
     at = opened(f"pages/{page}.py")
     assert "Open the start page" in at.info[0].value

@@ -49,6 +49,12 @@ def planted(store) -> str:
 PAGES = ("app.py", *(f"pages/{name}.py" for name in ("commutativity", "power_law", "dynamics", "suppression", "runs")))
 
 
+def test_halves_of_the_samples_are_compared_before_one_layer(planted):
+    at = opened("pages/held_out.py", layer=JOINT)
+    assert any("Halves of the samples are compared before one layer" in i.value for i in at.info)
+    assert not [b for b in at.button if b.label == "Look at other samples"]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_shows_what_there_is(page, planted):
     at = opened(page, layer=JOINT)

@@ -76,6 +76,14 @@ def test_missing_layers_are_analysed_by_the_script_or_by_the_command_shown(store
     assert not [b for b in at.button if b.label.startswith("Analyse")]
 
 
+def test_other_samples_are_looked_at_by_the_script_or_by_the_command_shown(store):
+    at = opened("pages/held_out.py", run=recorded(store))
+    (command,) = [one for one in typed(at) if isinstance(one, AnalyzeCommand)]
+    assert command.cross_fit
+    assert any('`recorder.cross_fit(3, "fc2")`' in i.value for i in at.info)
+    assert not [b for b in at.button if b.label == "Look at other samples"]
+
+
 def test_its_numbers_are_checked_by_the_script_or_by_the_command_shown(store):
     at = opened("pages/power_law.py", run=recorded(store))
     button(at, "Check these numbers").click().run()

@@ -1,5 +1,7 @@
 """The law in-sample and on other samples, γ over the number of samples, and the samples that carry a direction."""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -29,6 +31,7 @@ OTHER = Head("card-other", "The other half", "γ on the other half", text.CROSSE
 TEST = Head("card-unseen", "Unseen test samples", "γ on test samples", text.CROSSED)
 
 IN_SAMPLE, ELSEWHERE = "its own half", "the other half"
+HEIGHT = 380
 
 
 def crossed(view: View, there: HeldOut, name: str, first: int, last: int, marked: int | None) -> Panel:
@@ -40,11 +43,11 @@ def crossed(view: View, there: HeldOut, name: str, first: int, last: int, marked
         if reading is not None
     ]
     drawn = "" if there.splits == 1 else f" Drawn: one of {2 * there.splits} readings."
-    spoken = "; ".join(f"{c.label}: exponent {c.fit.gamma:.2f}" for c in clouds if c.fit is not None)
+    spoken = "; ".join(f"{c.look.html}: exponent {c.fit.gamma:.2f}" for c in clouds if c.fit is not None)
     return Panel(
         CROSSED,
         f"crossed-{name}-{view.epoch}",
-        power_law.power_law(clouds, height=400, marked=marked),
+        power_law.power_law(clouds, height=HEIGHT, marked=marked),
         f"Log-log plot of noise against curvature along the same directions. {spoken}.",
         f"Along the same directions: filled, the half that gave them; open, the other half; {split.own.samples:,} "
         f"samples each.{drawn} {provenance(view)}",
@@ -60,7 +63,8 @@ def _cloud(reading: Reading, name: str, first: int, last: int, place: int, label
         fit = reading.fit(name, last, first)
     except ValueError:
         fit = None
-    return Cloud(name, x, y, fit, first, min(last, x.size), reading.noise_floor, place, label)
+    look = replace(LOOKS[name], html=label)
+    return Cloud(name, x, y, fit, first, min(last, x.size), reading.noise_floor, place, style=look)
 
 
 def growing(view: View, there: HeldOut, fit: CrossFit, name: str, first: int, last: int) -> Panel:
@@ -70,7 +74,7 @@ def growing(view: View, there: HeldOut, fit: CrossFit, name: str, first: int, la
     return Panel(
         GROWING,
         f"growing-{name}-{view.epoch}",
-        figures.growing(fit.growing, name, 400),
+        figures.growing(fit.growing, name, HEIGHT),
         "The exponent over nested subsets of the samples, in-sample and on as many others.",
         f"The same weights throughout; nothing is extrapolated. {provenance(view)}",
         arrays=lambda: {key: np.array(values) for key, values in known.items()},
