@@ -56,7 +56,7 @@ SIDE = 20
 RANK, SAMPLES = 4, 60
 # Of the network whose samples are looked at: pixels a side, samples, and steps of gradient descent an epoch.
 PIXELS, LOOKED, STEPS = 8, 120, 3
-SCALES: Mapping[str, float] = {"C": 0.02, "C_awd": 0.6, "E_h2": 3.0}
+SCALES: Mapping[str, float] = {"C": 0.02, "C_awd": 0.6, "E_h2": 3.0, "C_odds": 0.03, "C_loss": 0.025}
 # Speeds of this machine that nobody measured.
 CALIBRATION = Calibration("CPU", units.host(), 1.0, 2.0, 1e-4, 4e10, 5e10, 3e-10)
 DIGITS = Preview("mnist5k", tuple("0123456789"), (450,) * 10, (50,) * 10, (1, 28, 28), None)

@@ -52,7 +52,7 @@ PUBLIC = ("engine", "pages", "pages.rooms")
 # Promised to whoever kept a link.
 ADDRESSES = (
     *("commutativity", "duality", "dynamics", "film", "fisher", "glossary", "held_out", "layers", "load"),
-    *("noise", "power_law", "runs", "sample", "sandbox", "suppression", "table", "tours", "train"),
+    *("noise", "power_law", "predictors", "runs", "sample", "sandbox", "suppression", "table", "tours", "train"),
 )
 DOORS = {entry.file for entries in MENU.values() for entry in entries}
 

@@ -11,7 +11,7 @@ from numpy import ndarray
 from pages.charts import curves, marks
 from pages.charts.power_law import spread
 from pages.state import palette
-from pages.state.palette import LOOKS, axis, faded, layout, line_up, log_axis
+from pages.state.palette import LOOKS, Look, axis, faded, layout, line_up, log_axis
 
 # Points drawn of each diagonal: few enough that one does not hide the other.
 POINTS = 120
@@ -86,6 +86,7 @@ def lines(
     *,
     log: bool = False,
     height: int = 340,
+    looks: Mapping[str, Look] = LOOKS,
 ) -> go.Figure:
     """A measure of each matrix over epochs, and dotted in the same colour what chance would give.
 
@@ -99,11 +100,11 @@ def lines(
 
     traces = []
     for name, values in series.items():
-        look = LOOKS[name]
+        look = looks[name]
         shown = np.where(values > 0, values, np.nan) if log else values
         traces.append(line(name, look.html, shown, look.colour, marker={"symbol": look.marker, "size": 7}))
     for name, values in (chance or {}).items():
-        look, key = LOOKS[name], f"{name} at random"
+        look, key = looks[name], f"{name} at random"
         style = faded(look.colour, 0.9), 1.8, "dot"
         traces.append(line(key, f"{look.html} at random", values, *style, showlegend=False))
     up = _upright(title, [t["y"] for t in traces], log, chance is not None)

@@ -31,6 +31,11 @@ WORDS: Mapping[str, str] = {
     # On other samples.
     "in-sample": "Directions, noise and curvature from the same samples.",
     "crossed": "Directions from these samples, noise and curvature from as many others.",
+    # What predicts the noise.
+    "exact": "Where a predictor gives the noise itself, size and all.",
+    "absolute": "The predictor as it is, without a free constant.",
+    "scaled": "The predictor times the one number that brings it nearest.",
+    "E_loss_H": "E[ℓ] H/B – curvature times the mean loss, over B",
     # Layer by layer.
     "analysed": "Layers that are analysed at this epoch.",
     "missing": "No analysis of this layer at this epoch is kept.",

@@ -28,6 +28,7 @@ MENU: dict[str, tuple[Entry, ...]] = {
     ),
     "Explain": (
         Entry("dynamics", "pages/dynamics.py", "Dynamics", ":material/timeline:"),
+        Entry("predictors", "pages/predictors.py", "What predicts C", ":material/query_stats:"),
         Entry("suppression", "pages/suppression.py", "Suppression", ":material/filter_alt:"),
         Entry("noise", "pages/noise.py", "Shape of noise", ":material/grain:"),
     ),

@@ -96,6 +96,7 @@ class Selection:
     quantity: Annotated[str | None, NAME, "what is followed along training layer by layer"] = None
     matrix: Annotated[str | None, NAME, "name of a covariance"] = None
     matrices: Annotated[tuple[str, ...] | None, several(NAME), "names of covariances"] = None
+    predictor: Annotated[str | None, NAME, "what may predict the noise"] = None
     k: Annotated[int | None, whole(1, 10**5), "leading directions shown"] = None
     window: Annotated[tuple[int, int] | None, span, "first and last direction of the fit, from 1"] = None
     draw: Annotated[int | None, SEED, "seed of the random baseline"] = None

@@ -1,0 +1,1 @@
+"""Which matrix predicts the noise: each beside the measured C."""
