@@ -114,6 +114,7 @@ class Selection:
     seed: Annotated[int | None, SEED, "that draws them"] = None
     measured: Annotated[bool | None, yes_or_no, "whether the run is shown beside them"] = None
     proof: Annotated[int | None, whole(1, 5), "step of the proof, from 1"] = None
+    odds: Annotated[int | None, whole(1, 5), "step of the proof that no noise exceeds C_odds, from 1"] = None
     sample: Annotated[int | None, SAMPLE, "training sample looked at, from 0"] = None
     of_class: Annotated[int | None, CLASS, "class whose samples are offered, from 0"] = None
     order: Annotated[str | None, ORDER, "which of them come first"] = None

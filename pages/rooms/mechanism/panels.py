@@ -18,8 +18,7 @@ from pages.rooms.suppression import panels
 from pages.state import selection
 from pages.state.selection import bound
 from pages.text import confidence, definitions
-from pages.text.numbers import tex
-from pages.ui import heading, marker
+from pages.ui import heading, marker, steps
 
 CORRELATION = Head("sandbox.correlation", part="the slider over the correlation")
 PROOF = Head("sandbox.proof", part="the steps of the proof")
@@ -185,24 +184,13 @@ def the_proof(page: str, source: Source, whose: str) -> None:
     """Five steps, one at a time, with the numbers of one direction."""
     heading.over(WEDGE, level=2)
     st.markdown(f"$${proof.statement(source)}$$")
-    chosen = st.segmented_control(
-        "Step",
-        list(range(1, len(proof.TITLES) + 1)),
-        format_func=lambda n: f"{n}. {proof.TITLES[n - 1]}",
-        required=True,
-        label_visibility="collapsed",
-        **bound(page, "proof", selection.current().proof or 1),
-    )
+    chosen = steps.chosen(page, "proof", proof.TITLES)
     direction = _direction(page, source)
     step = proof.steps(source, direction)[chosen - 1]
     with st.grid(2, min_column_width=400, gap="large") as pair:
         explained, drawn = pair.cell(), pair.cell()
     with explained:
-        st.markdown(f"#### {chosen}. {step.title}")
-        st.markdown(step.text)
-        st.markdown(numbers(step))
-        if step.equality:
-            st.markdown(step.equality)
+        steps.explain(chosen, step)
     with drawn:
         Panel(
             WEDGE,
@@ -226,12 +214,6 @@ def _direction(page: str, source: Source) -> int:
     rows = source.directions + 1
     selected = selection.current().direction
     return int(selected) if selected is not None and selected in rows else int(rows[min(9, rows.size - 1)])
-
-
-def numbers(step: proof.Step) -> str:
-    """The numbers of a step as a table."""
-    rows = "\n".join(f"| ${symbol}$ | ${tex(value, 4)}$ |" for symbol, value in step.numbers)
-    return f"| | value |\n|:--|--:|\n{rows}"
 
 
 def how_it_is_made() -> None:

@@ -1,23 +1,11 @@
 """The theorem's bound and its proof in five steps, held as data: title, words, numbers."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from pages.rooms.mechanism.spectra import Source
+from pages.ui.steps import Step
 
 TITLES = ("Two averages", "Left bound", "Right bound", "Two slopes", "What sets γ")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step: what it says, and the numbers that it speaks of, each under its symbol in TeX. equality: when the
-    statement holds with an equals sign."""
-
-    title: str
-    text: str
-    numbers: tuple[tuple[str, float], ...]
-    equality: str = ""
 
 
 def statement(source: Source) -> str:

@@ -13,7 +13,7 @@ from pages.charts.marks import Trace
 from pages.charts.power_law import nothing, ring, spread
 from pages.rooms.predictors.measure import NO_SIZE, Numbers
 from pages.state import palette
-from pages.state.palette import LOOKS, Look, axis, faded, layout, log_axis
+from pages.state.palette import CURVATURE, LOOKS, Look, axis, faded, layout, log_axis
 
 PREDICTORS: Mapping[str, Look] = {
     **LOOKS,
@@ -23,7 +23,7 @@ PREDICTORS: Mapping[str, Look] = {
 
 
 def cloud(
-    name: str, x: ndarray, noise: ndarray, fitted: ndarray, fit: Fit | None, marked: int | None, height: int = 430
+    name: str, x: ndarray, noise: ndarray, fitted: ndarray, fit: Fit | None, marked: int | None, height: int = 370
 ) -> go.Figure:
     """C_ii against X_ii, the directions fitted strong, with the fit; dotted where X is C itself."""
     look, data = PREDICTORS[name], (x > 0) & (noise > 0)
@@ -55,12 +55,14 @@ def cloud(
     return go.Figure(traces, layout(height, xaxis=across, yaxis=up))
 
 
-def distances(numbers: Mapping[str, Numbers], chosen: str, height: int = 430) -> go.Figure:
-    """How far each predictor is: filled as it is, open at the best scale, nearest on top; 1 is as far as nothing."""
+def distances(numbers: Mapping[str, Numbers], chosen: str, height: int = 370) -> go.Figure:
+    """How far each predictor is: filled as it is, open at the best scale; the nearest as it is on top, below those that
+    claim no size. 1 is as far as nothing."""
     known = {name: one for name, one in numbers.items() if np.isfinite(one.scaled)}
     if not known:
         return nothing("No distances are kept of this analysis.", height)
-    order = sorted(known, key=lambda name: known[name].scaled, reverse=True)
+    order = [name for name in order_of(known, "scaled")[::-1] if not np.isfinite(known[name].absolute)]
+    order += order_of(known, "absolute")[::-1]
     names = [PREDICTORS[name].html for name in order]
     traces: list[Trace] = []
     for name, place in zip(order, names, strict=True):
@@ -88,6 +90,19 @@ def distances(numbers: Mapping[str, Numbers], chosen: str, height: int = 430) ->
     across |= {"ticktext": [f"{t:.0%}" if t < 10 else f"{t:g} ×" for t in ticks]}
     up = axis("", type="category", categoryorder="array", categoryarray=names, tickfont={"size": 13})
     wall = [palette.line_up(1, color=palette.QUIET, width=1.6, dash="dot")]
+    return go.Figure(traces, layout(height, xaxis=across, yaxis=up, shapes=wall))
+
+
+def share_of_bound(h: ndarray, share: ndarray, marked: int, height: int = 330) -> go.Figure:
+    """C_ii over its bound (C_odds)_ii, against H_ii; the bound is 1."""
+    keep = spread(np.where(share > 0, h, 0.0))
+    hover = "direction %{customdata}<br>C<sub>ii</sub> = %{y:.1%} of its bound"
+    more: Trace = {"customdata": keep + 1, "hover": hover, "showlegend": False, "key": "C"}
+    traces = [marks.points(h[keep], share[keep], "C", LOOKS["C"].colour, LOOKS["C"].marker, 6, 0.7, **more)]
+    traces += ring([np.where(share > 0, h, 0.0)], [share], marked)
+    across = log_axis(CURVATURE, float(np.log10(h[keep].max() / h[keep].min())))
+    up = axis("C<sub>ii</sub> / (C<sub>odds</sub>)<sub>ii</sub>", range=[0, 1.08], tickformat=".0%")
+    wall = [palette.line_across(1, color=PREDICTORS["C_odds"].colour, width=2)]
     return go.Figure(traces, layout(height, xaxis=across, yaxis=up, shapes=wall))
 
 

@@ -48,6 +48,7 @@ def compared(view: View, first: int, last: int) -> None:
     heading.heading("In numbers", text.SLOPE + text.SIZE + text.DISTANCE)
     st.markdown(text.table(numbers))
     panels.source(view, first, last)
+    panels.the_proof(PAGE, view, first, last)
     if len(view.epochs) > 1:
         heading.heading("Along training", text.DISTANCE + text.SLOPE + text.SIZE)
         with st.grid(2, min_column_width=400, gap="medium") as grid:

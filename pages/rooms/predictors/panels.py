@@ -16,15 +16,16 @@ from pages.data.results import View
 from pages.jobs import commands, elsewhere
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
-from pages.rooms.predictors import figures, measure, text
+from pages.rooms.predictors import figures, measure, proof, text
 from pages.rooms.predictors.figures import PREDICTORS
 from pages.rooms.predictors.measure import Numbers
 from pages.state import selection
 from pages.state.selection import bound
 from pages.text import run_names
-from pages.ui import controls, marker
+from pages.ui import controls, heading, marker, steps
 
 CLOUD = Head("predictor", "Measured against predicted", "the cloud", text.CLOUD)
+BOUND = Head("predictors_bound", "Why no noise exceeds C_odds", "the proof", text.PREDICTED)
 DISTANCES = Head("predictors_distance", "How far off is each?", "the distances", text.DISTANCE)
 # Lines along training, and what is drawn there.
 FOLLOWED = ("C_odds", "C_loss", "E_h2", "H", "E_loss_H", "C_awd")
@@ -114,6 +115,37 @@ def along(view: View, first: int, last: int) -> list[Panel]:
             )
         )
     return panels
+
+
+def the_proof(page: str, view: View, first: int, last: int) -> None:
+    """Why no noise exceeds C_odds, one step at a time, with the numbers of one direction."""
+    result = view.analysis
+    heading.over(BOUND, level=2)
+    if "C_odds" not in result.names:
+        st.markdown(result.provenance.absent.get("C_odds", "An older version made this analysis, without it."))
+        return
+    st.markdown(f"$${proof.STATEMENT}$$")
+    chosen = steps.chosen(page, "odds", proof.TITLES)
+    shown = np.flatnonzero(measure.fitted(result, "C_odds", first, last))
+    if not shown.size:
+        return
+    i = (marker.pointed(view) or 0) - 1
+    i = i if i in shown else int(shown[min(9, shown.size - 1)])
+    share = np.where(measure.fitted(result, "C_odds", 0, result.k), result.diagonal("C") / result.diagonal("C_odds"), 0)
+    with st.grid(2, min_column_width=400, gap="large") as pair:
+        with pair.cell():
+            steps.explain(chosen, proof.steps(result, i, shown)[chosen - 1])
+        with pair.cell():
+            Panel(
+                BOUND,
+                "predictors-bound",
+                figures.share_of_bound(result.eigenvalues, share, i + 1),
+                "The share of the bound that the measured noise fills, direction by direction; it never exceeds 1.",
+                arrays=lambda: {"H": result.eigenvalues, "share": share},
+                code=lambda: reproduce.one(view, 'share = result.diagonal("C") / result.diagonal("C_odds")'),
+                on_click=marker.at,
+            ).show()
+            st.caption(f"Numbers of direction {i + 1}. Click a point for those of another.")
 
 
 def absent(page: str, view: View) -> None:

@@ -7,13 +7,15 @@ import pytest
 
 from engine.results import power_law
 from engine.runs import library
+from pages.rooms.predictors import proof
 from pages.rooms.predictors.figures import PREDICTORS
 from pages.rooms.predictors.text import percent
+from pages.text.numbers import tex
 from tests.pages.conftest import button, by_meta, chart, charts, decode, fine, opened, press, result, texts, url
 from tests.planted import fill
 
 PAGE = "pages/predictors.py"
-COURSES = ["predictors_absolute", "predictors_scaled", "predictors_slope", "predictors_size"]
+COURSES = ["predictors_bound", "predictors_absolute", "predictors_scaled", "predictors_slope", "predictors_size"]
 
 
 def rows(at):
@@ -117,6 +119,7 @@ def test_where_a_predictor_does_not_apply_a_sentence_says_why(store, monkeypatch
     fill(store)
     at = opened(PAGE)
     assert [c.value for c in at.caption].count(why) == 1
+    assert [m.value for m in at.markdown].count(why) == 1, "in place of the proof"
     assert r"$C_\mathrm{odds}$" not in rows(at)
 
 
@@ -126,3 +129,34 @@ def test_it_follows_the_epoch(run, epoch):
     assert any(f"epoch\u00a0{epoch} ·" in c.value for c in at.caption)
     at = press(at, "slider", "Directions fitted", (1, 50))
     assert any("directions 1 … 50 above" in c.value for c in at.caption)
+
+
+# -- the proof --------------------------------------------------------------------------------------------
+
+
+def test_the_proof_goes_step_by_step_with_the_runs_numbers(store, run):
+    at, a = opened(PAGE, odds="4", direction="3"), result(store, run, 100)
+    (numbers,) = [m.value for m in at.markdown if m.value.startswith("| | value")]
+    ratio = (a.diagonal("C") / a.diagonal("C_odds"))[2]
+    for value in (a.diagonal("C")[2], a.diagonal("C_odds")[2], ratio, a.traces["C"] / a.traces["C_odds"]):
+        assert f"${tex(float(value), 4)}$" in numbers
+    drawn = by_meta(at, "predictors_bound")["C"]
+    keep = decode(drawn["customdata"]) - 1
+    np.testing.assert_allclose(decode(drawn["y"]), (a.diagonal("C") / a.diagonal("C_odds"))[keep])
+    titles = [
+        next(m.value for m in opened(PAGE, odds=str(n)).markdown if m.value.startswith(f"#### {n}. ")) for n in (1, 5)
+    ]
+    assert len(set(titles)) == 2
+
+
+@pytest.mark.parametrize("loss", ["ce", "nll", "bce", "linear_mse", "ce(weight=[1.0, 2.0])"])
+def test_the_weight_is_told_as_the_loss_has_it(store, run, loss):
+    a = result(store, run, 100)
+    a = replace(a, provenance=replace(a.provenance, loss=loss))
+    third = proof.steps(a, 2, np.arange(5))[2]
+    word = {"bce": "mean of the odds", "linear_mse": "2\\ell"}.get(
+        loss, "odds of being wrong" if "(" not in loss else "chi"
+    )
+    assert word in third.text
+    for step in proof.steps(a, 2, np.arange(5)):
+        assert not any("|" in symbol for symbol, _ in step.numbers)
