@@ -15,8 +15,6 @@ from engine.results.suppression import Spectra
 
 LEAST_SQUARES = 1e-6  # share of the change of outputs that a dual weight change may miss and still be called exact
 
-MOST = 0.5  # share of a trace from which a single sample is told of
-
 
 @dataclass(frozen=True)
 class Provenance:
@@ -76,9 +74,6 @@ class Provenance:
                 f"nearest in least squares, which misses {self.fit[0]:.0%} of the change of the outputs (median over "
                 f"samples; the condition of the inputs is {self.fit[1]:.2g}, ‖ΔW‖/‖W‖ {self.fit[2]:.2g})."
             )
-        for name, share in self.largest.items():
-            if share > MOST:
-                notes.append(f"One sample alone makes {share:.0%} of tr {name}: a confident mistake weighs that much.")
         return tuple(notes)
 
     @property

@@ -33,7 +33,8 @@ def show() -> None:
 def compared(view: View, first: int, last: int) -> None:
     """All that the choice of a predictor moves."""
     numbers = measure.numbers(view, first, last)
-    st.markdown(f"#### {text.verdict(numbers)}")
+    mistakes = text.mistakes(view.analysis.provenance.largest)
+    st.markdown(f"#### {text.verdict(numbers)}{mistakes}")
     nearest = (*figures.order_of(numbers, "absolute"), *numbers)[0]
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         chosen = panels.choice(PAGE, tuple(numbers), nearest)

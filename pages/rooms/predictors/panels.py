@@ -25,7 +25,7 @@ from pages.text import run_names
 from pages.ui import controls, heading, marker, steps
 
 CLOUD = Head("predictor", "Measured against predicted", "the cloud", text.CLOUD)
-BOUND = Head("predictors_bound", "Why no noise exceeds C_odds", "the proof", text.PREDICTED)
+BOUND = Head("predictors_bound", r"Why no noise exceeds $C_\mathrm{odds}$", "the proof", text.PREDICTED)
 DISTANCES = Head("predictors_distance", "How far off is each?", "the distances", text.DISTANCE)
 # Lines along training, and what is drawn there.
 FOLLOWED = ("C_odds", "C_loss", "E_h2", "H", "E_loss_H", "C_awd")

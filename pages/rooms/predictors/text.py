@@ -7,6 +7,8 @@ import numpy as np
 from pages.rooms.predictors.figures import PREDICTORS, order_of
 from pages.rooms.predictors.measure import Numbers
 
+MOST = 0.5  # of a trace, from which a single sample is told of beside the verdict
+
 CLOUD = r"""
 **Measured against predicted**, direction by direction. On the dotted line a predictor is right, size and all. A slope
 of 1 beside it: right but for a constant.
@@ -57,6 +59,12 @@ def verdict(numbers: Mapping[str, Numbers]) -> str:
     else:
         start = f"{own} is nearest: **{percent(off)} off** without any free constant"
     return f"{start}; at the best scale {other if best != first else 'it'} is {percent(numbers[best].scaled)} off."
+
+
+def mistakes(largest: Mapping[str, float]) -> str:
+    """Where a single sample makes most of C_odds, that it does."""
+    most = largest.get("C_odds", 0.0)
+    return f" One confident mistake alone makes {most:.0%} of $C_\\mathrm{{odds}}$." if most > MOST else ""
 
 
 def share(largest: Mapping[str, float]) -> str:

@@ -9,7 +9,7 @@ from engine.results import power_law
 from engine.runs import library
 from pages.rooms.predictors import proof
 from pages.rooms.predictors.figures import PREDICTORS
-from pages.rooms.predictors.text import percent
+from pages.rooms.predictors.text import mistakes, percent
 from pages.text.numbers import tex
 from tests.pages.conftest import button, by_meta, chart, charts, decode, fine, opened, press, result, texts, url
 from tests.planted import fill
@@ -160,3 +160,8 @@ def test_the_weight_is_told_as_the_loss_has_it(store, run, loss):
     assert word in third.text
     for step in proof.steps(a, 2, np.arange(5)):
         assert not any("|" in symbol for symbol, _ in step.numbers)
+
+
+def test_a_confident_mistake_that_makes_most_of_it_is_told():
+    assert mistakes({"C_odds": 0.4}) == mistakes({}) == ""
+    assert mistakes({"C_odds": 0.96}) == r" One confident mistake alone makes 96% of $C_\mathrm{odds}$."
