@@ -19,9 +19,9 @@ $$C = \tfrac1B\left(\mathrm{E}_p[g_p g_p^{\mathsf T}] - \bar g\,\bar g^{\mathsf 
 
 with $g_p = \nabla_w\,\ell_p$ the gradient of one sample and $\bar g$ their mean.
 $C_{ii} = v_i^{\mathsf T} C\, v_i$ is the variance of the noise along direction $i$. This is a batch drawn with
-replacement. Training draws without: that is $(N-B)/(N-1)$ times as much, here $⟦finite⟧$ times; the shape is the same.
+replacement. Training draws without, and has $(N-B)/(N-1)$ times as much; the shape is the same.
 
-Here $B = ⟦batch⟧$, $C_{11} = ⟦C_1⟧$, $\mathrm{tr}\,C = ⟦trace_C⟧$.
+Here $(N-B)/(N-1) = ⟦finite⟧$, $B = ⟦batch⟧$, $C_{11} = ⟦C_1⟧$, $\mathrm{tr}\,C = ⟦trace_C⟧$.
 """
 
 C_AWD = r"""

@@ -62,7 +62,7 @@ $v_i$.
 ALIGNED = r"""
 **Alignment** $\alpha_{mi} = (u_m\cdot v_i)^2$, the share of $u_m$ that lies along $v_i$. Over all directions it sums
 to 1; by chance every direction would have $1/D$ (dashed). Where sharp samples point along sharp directions, noise
-grows faster than curvature: $\gamma > 1$.
+grows faster than curvature: $\gamma > 1$. So it does where a direction is made by a sample or two.
 """
 
 PLACES = r"""
