@@ -66,7 +66,7 @@ def knobs(page: str) -> Setting:
             )
         with grid.cell():
             distribution = st.selectbox(
-                "Curvatures κ of the samples",
+                "Curvatures κ",
                 list(DISTRIBUTIONS),
                 format_func=DISTRIBUTIONS.__getitem__,
                 help="How κ is spread over the samples. Power-law tail: a few samples far above all others. "

@@ -195,7 +195,7 @@ def wedge(source: Source, step: int, direction: int, height: int = 420) -> go.Fi
     ends = {"color": palette.MARK, "symbol": ["line-ew-open", "circle-open", "line-ew-open"], "size": 14}
     pointed: Trace = {"key": "marked", "marker": ends, "hover": "%{y:.3e}"}
     traces = [
-        marks.band(x, lower, upper, palette.SHADE, "between", "every point lies in here, a slope need not"),
+        marks.band(x, lower, upper, palette.SHADE, "between", "every point lies here"),
         line("upper", upper, f"{right}, slope 1", SLOPES[1]),
         line("lower", lower, "H<sub>ii</sub>², slope 2", SLOPES[2]),
         marks.points(x, noise, "E[h²]<sub>ii</sub>", *own, key="noise", **more),
