@@ -6,6 +6,7 @@ from pages.rooms.duality import text as duality
 from pages.rooms.fisher import text as fisher
 from pages.rooms.live import screen
 from pages.rooms.mechanism import text as mechanism
+from pages.rooms.predictors import text as predictors
 from pages.rooms.sample import text as sample
 from pages.text import definitions
 
@@ -103,6 +104,14 @@ TERMS = (
     Term("Mean gradient", r"\bar g", fisher.THIRD, ("fisher",), "BC minimum"),
     Term("Slopes of the argument", r"\gamma", fisher.SLOPES, ("fisher",), "power law"),
     Term("Sizes of the argument", "", fisher.SIZES, ("fisher",), "sum"),
+    Term(
+        "Predictors of the noise",
+        r"C_\mathrm{odds},\ C_\mathrm{loss}",
+        predictors.PREDICTED,
+        ("predictors",),
+        "C_odds C_loss odds bound H/B",
+    ),
+    Term("Distance of a predictor", "", predictors.DISTANCE, ("predictors",), "absolute scale Frobenius"),
     Term("Frame of a film", "", screen.WHAT, ("film",), "live training"),
     Term("Stiff samples", "", definitions.STIFF, ("suppression",), "stiff ratio kappa"),
     Term("Suppression", "", definitions.SUPPRESSION, ("suppression",), "tail factor damping homogenise keep"),

@@ -223,6 +223,9 @@ def test_an_analysis_comes_back_from_the_cache_as_it_was(store: Store, trained: 
     again = Watch()
     second = watched(store, again).analyze(request)
     assert again.heard == []
+    anew = watched(store, again).analyze(request, again=True)
+    assert again.heard, "wanted again, it is made again"
+    assert anew.distance("C", "H") == first.distance("C", "H")
     (made,) = library.analyses(store, trained)
     assert made.request == request
     assert made.has_spectra
