@@ -168,7 +168,7 @@ $\operatorname{tr} C_\mathrm{AWD} = ⟦size⟧ \operatorname{tr} C$. Compare slo
 OFF_DIAGONAL = r"""
 **Off the diagonal.** How strong are the correlations $|R_{ij}|$, $i \ne j$, between different eigen-directions of $H$?
 Turned at random they would look like those of $R_\mathrm{rand}$; but that destroys also what $C$ and $H$ share by
-construction, the layer's inputs, so anything structured beats it: see the permuted gradients. The smaller they are, the
+construction, the layer's inputs, so anything structured beats it: see the structural null. The smaller they are, the
 more nearly the two matrices share their eigenvectors. Summed up as a root mean square,
 $\sqrt{\langle R_{ij}^2\rangle_{i\neq j}}$.
 

@@ -3,8 +3,8 @@
 from engine.results.null import Against, StructuralNull
 
 STRUCTURAL = r"""
-**Permuted gradients.** A random rotation destroys all that $C$ and $H$ share, even what they share by construction: the
-same activities $a_p$ lie in both. Here one thing alone is undone. The gradient is $g_p = \delta_p \otimes a_p$, and
+**The structural null.** A random rotation destroys all that $C$ and $H$ share, even what they share by construction:
+the same activities $a_p$ lie in both. Here one thing alone is undone. The gradient is $g_p = \delta_p \otimes a_p$, and
 $\delta_p$, with all places of its sample, goes to another sample of its class:
 
 $$g'_p = \delta_{\pi(p)} \otimes a_p,\qquad C' = \tfrac1B\,\mathrm{Cov}(g'),\qquad H \text{ stays}.$$

@@ -8,7 +8,7 @@ from pages.rooms.live import screen
 from pages.rooms.mechanism import text as mechanism
 from pages.rooms.predictors import text as predictors
 from pages.rooms.sample import text as sample
-from pages.text import definitions
+from pages.text import definitions, structural
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,13 @@ TERMS = (
     ),
     Term(
         "Off the diagonal", r"\langle R_{ij}^2\rangle", definitions.OFF_DIAGONAL, ("commutativity",), "p value random"
+    ),
+    Term(
+        "Structural null",
+        r"\delta_{\pi(p)} \otimes a_p",
+        structural.STRUCTURAL,
+        ("commutativity", "held_out"),
+        "permuted",
     ),
     Term("Commutator error", r"\lVert HC - CH\rVert", definitions.COMMUTATOR, ("commutativity", "dynamics"), "commute"),
     Term("Eigen alignment", "", definitions.ALIGNMENT, ("commutativity", "dynamics"), "diagonal share"),

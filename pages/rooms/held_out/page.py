@@ -6,7 +6,7 @@ from engine.results.cross_fit import HeldOut
 from pages.data import held_out
 from pages.data.results import View
 from pages.jobs import banner
-from pages.rooms.held_out import missing, panels
+from pages.rooms.held_out import missing, nulls, panels
 from pages.text import held_out as text
 from pages.ui import cards, controls, heading, marker
 from pages.ui.guard import guarded
@@ -15,7 +15,8 @@ PAGE = "held_out"
 
 
 def show() -> None:
-    """The knobs, the verdict, both clouds beside γ(N), three columns, and who carries a direction."""
+    """The knobs, the verdict, both clouds beside γ(N), three columns, who carries a direction, and both
+    nulls."""
     view = banner.opening("Would it hold on other samples?")
     if view is None:
         return
@@ -34,6 +35,9 @@ def show() -> None:
     compared(view, there, name, first, last)
     if name in there.effective:
         carried(view, there, name)
+    null = nulls.panel(view)
+    if null is not None:
+        heading.titled(null)
 
 
 def compared(view: View, there: HeldOut, name: str, first: int, last: int) -> None:

@@ -143,3 +143,9 @@ def test_without_it_the_card_only_leads_there(run):
     at = opened()
     assert "On other samples: " not in texts(at)
     assert "held_out" in [link.proto.page for link in at.get("page_link")]
+
+
+def test_c_stands_beside_both_nulls(there):
+    at = opened(PAGE)
+    assert [t["meta"] for t in chart(at, "structural")["data"]] == ["permuted", "by chance", "measured"]
+    assert "20 permutations within classes commutes as well: the tie is real" in texts(at)
