@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from cache.progress import Reporter, Stopped
 from cache.store import Store
 from engine import units
-from engine.cli.console import Ticker, checked, ends, expected, grid, layers, table, trials
+from engine.cli.console import Ticker, checked, ends, expected, grid, layers, score, table, trials
 from engine.config import commands
 from engine.config.command_line import line
 from engine.config.manual import DASHBOARD, PROGRAM
 from engine.config.requests import DATASETS, AnalysisRequest, RunRequest
 from engine.errors import require
+from engine.losses import SQUARES
 from engine.models import files, inspection
 from engine.runs import depth, library, noise, preview
 from engine.runs.library import Run
@@ -88,10 +89,8 @@ def _train(command: commands.TrainCommand, session: Session) -> str:
     key = pipeline.train(_located(command.request))
     run = library.find(pipeline.store, key)
     history = run.history
-    test = history.test_accuracy[-1]
     sentence = (
-        f"Run {key}: {history.epoch[-1]} epochs, train loss {history.train_loss[-1]:.3g}, accuracy "
-        f"{history.train_accuracy[-1]:.2%} ({'no test samples' if test != test else f'test {test:.2%}'}). {run.end}"
+        f"Run {key}: {history.epoch[-1]} epochs, train loss {history.train_loss[-1]:.3g}, {score(run)}. {run.end}"
     )
     session.finished = sentence
     if not (command.analyze or command.every_sample):
@@ -248,9 +247,10 @@ def _calibrate(command: commands.CalibrateCommand, session: Session) -> str:
 @work.register
 def _preview(command: commands.PreviewCommand, session: Session) -> str:
     overview = preview.make(Store(), command.data, session.progress_or_stop, command.download)
+    kind = f"in {len(overview.class_names)} classes" if not overview.numbers else overview.targets
     return (
-        f"{command.data}: {sum(overview.train):,} samples to train with and {sum(overview.test):,} to test on, in "
-        f"{len(overview.class_names)} classes, each of shape {' × '.join(map(str, overview.shape))}."
+        f"{command.data}: {sum(overview.train):,} samples to train with and {sum(overview.test):,} to test on, {kind}, "
+        f"each of shape {' × '.join(map(str, overview.shape))}."
     )
 
 
@@ -278,7 +278,8 @@ def _load(command: commands.LoadCommand, session: Session) -> str:
     paths = [Path(name).expanduser().resolve() for name in command.files]
     contents = external.inspect(paths, command.request.model.activation, session.progress, command.part)
     epochs = command.epochs or files.epochs(command.files)
-    if contents.model is None and not contents.parts:
+    single = contents.model is not None and contents.model.widths[-1] == 1 and command.loss != SQUARES.name
+    if single or (contents.model is None and not contents.parts):
         session.ticker.close()
         print(inspection.lines(contents, command.files[0], command.request), flush=True)
     request, order = inspection.asked(_located(command.request), contents, epochs)
@@ -286,8 +287,7 @@ def _load(command: commands.LoadCommand, session: Session) -> str:
     run = library.find(pipeline.store, key)
     history = run.history
     sentence = (
-        f"Run {key}: {run.end} At epoch {run.last_epoch}: train loss {history.train_loss[-1]:.3g}, accuracy "
-        f"{history.train_accuracy[-1]:.2%}."
+        f"Run {key}: {run.end} At epoch {run.last_epoch}: train loss {history.train_loss[-1]:.3g}, {score(run, False)}."
     )
     session.finished = sentence
     if command.accuracy is not None and history.train_accuracy[-1] < command.accuracy - SHORT:
@@ -317,7 +317,7 @@ def _bring(command: commands.LoadCommand, session: Session) -> str:
         history = run.history
         sentence = (
             f"Run {run.key}: {units.counted(len(run.checkpoints), 'checkpoint')}. At epoch {run.last_epoch}: train "
-            f"loss {history.train_loss[-1]:.3g}, accuracy {history.train_accuracy[-1]:.2%}."
+            f"loss {history.train_loss[-1]:.3g}, {score(run, False)}."
         )
         session.finished = sentence
         if not command.analyze:
@@ -369,10 +369,10 @@ def _each(
 def _located(request: RunRequest) -> RunRequest:
     """A file's path made absolute: the run is found again from any folder. A file of the data folder keeps its
     bare name: the run is the same on any computer."""
-    from engine.data.sources import split  # loads NumPy
+    from engine.data.sources import joined, split  # loads NumPy
 
-    name, column = split(request.data.name)
+    name, *more = split(request.data.name)
     path = Path(name).expanduser()
     if name in DATASETS or (path.name == name and not path.exists()):
         return request
-    return replace(request, data=replace(request.data, name=f"{path.resolve()}{'#' * bool(column)}{column}"))
+    return replace(request, data=replace(request.data, name=joined(str(path.resolve()), *more)))

@@ -1,5 +1,6 @@
 """What the command line shows: progress in place, and the results as a table."""
 
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from cache.progress import Pace, Progress
+from engine.losses import SQUARES
 from engine.results.analysis import Analysis
 from engine.results.names import NAMES, USUAL_WINDOW
 from engine.results.noise import COMPARED, ENOUGH, LAST, Descents
@@ -120,10 +122,13 @@ def table(result: Analysis, window: int | None = None) -> str:
     window: the leading directions fitted, None for the usual ones."""
     origin, fitted = result.provenance, min(window or USUAL_WINDOW, result.k)
     sizes = " + ".join(f"{d_out} × {d_in}" for d_out, d_in in origin.sizes)
+    right = f"accuracy {percent(origin.accuracy)}"
+    if math.isnan(origin.accuracy) and origin.loss == SQUARES.name:
+        right = f"rms error {math.sqrt(origin.mean_loss):.4g}"
     head = (
         f"{'layers' if origin.shapes else 'layer'} {origin.layer} ({sizes}, D = {origin.dimension:,}), "
         f"{origin.samples:,} samples, B = {origin.batch_size}, loss {origin.mean_loss:.4g}, "
-        f"accuracy {origin.accuracy:.2%}, {origin.dtype} on {origin.device}, {duration(origin.seconds)}"
+        f"{right}, {origin.dtype} on {origin.device}, {duration(origin.seconds)}"
     )
     head = "; ".join([head, *result.nearness])
     titles = ("matrix", "gamma", "stderr", "R2", "n", "commutator", "random", "alignment", "random")
@@ -178,11 +183,30 @@ def _mean(rows: Sequence[Row], matrix: str) -> str:
 def trials(run: Run) -> str:
     """What else the weights of a loaded run might be, the best first, with the flags that take it."""
     rows = [("also tried", "accuracy", "loss", "flag")]
-    for trial in sorted(run.trials, key=lambda trial: (-trial.accuracy, trial.loss)):
+    for trial in run.ranked_trials():
         name, value = next(iter(trial.change.items()))
         text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
-        rows.append((trial.words, f"{trial.accuracy:.2%}", f"{trial.loss:.3g}", f"--{name} {text}"))
+        rows.append((trial.words, percent(trial.accuracy), f"{trial.loss:.3g}", f"--{name} {text}"))
     return "\n".join(_aligned(rows))
+
+
+def percent(share: float) -> str:
+    """A share, – where it has no meaning."""
+    return "–" if math.isnan(share) else f"{share:.2%}"
+
+
+def score(run: Run, tested: bool = True) -> str:
+    """How good a run's last epoch is: its accuracy, of numbers to predict what its errors are. tested: on the test
+    samples too."""
+    last = run.history
+    test = "no test samples"
+    if not math.isnan(run.variance):
+        error, test_loss = math.sqrt(last.train_loss[-1]), last.test_loss[-1]
+        test = test if math.isnan(test_loss) else f"test {math.sqrt(test_loss):.3g}"
+        return f"rms error {error:.3g}{f' ({test})' * tested}, R² {run.explained:.3f}"
+    if not math.isnan(last.test_accuracy[-1]):
+        test = f"test {last.test_accuracy[-1]:.2%}"
+    return f"accuracy {percent(last.train_accuracy[-1])}{f' ({test})' * tested}"
 
 
 def checked(checks: Sequence[Check]) -> str:

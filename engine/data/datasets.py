@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Shaped
 from torch import Tensor
 
 from engine.config import fields
 from engine.config.requests import DATASETS, NORMALISATIONS, DataRequest
 from engine.data import subset
 from engine.data.raw import check_counts
-from engine.data.sources import read
+from engine.data.sources import read, split
 from engine.errors import require
 from engine.progress import Progress, silent
 
@@ -30,20 +30,31 @@ class Dataset:
     """Inputs and targets to train with and to test on; the test part may have no rows.
 
     train_x, test_x: images (n, channels, h, w) or features (n, inputs), scaled.
-    train_y, test_y: class of each sample, 0 … len(class_names) − 1.
+    train_y, test_y: class of each sample, 0 … len(class_names) − 1; with no names of classes, the numbers to predict
+    (n, outputs), as they stand in the file.
     fingerprint: SHA-256 over shapes and bytes of the four tensors: it changes exactly when they do.
     """
 
     train_x: Float32[Tensor, "n *sample"]
-    train_y: Int64[Tensor, " n"]
+    train_y: Shaped[Tensor, "n *outputs"]
     test_x: Float32[Tensor, "m *sample"]
-    test_y: Int64[Tensor, " m"]
+    test_y: Shaped[Tensor, "m *outputs"]
     class_names: tuple[str, ...]
     name: str
     fingerprint: str
 
     def __post_init__(self) -> None:
         check_counts(len(self.train_x), len(self.train_y), len(self.test_x), len(self.test_y))
+
+    @property
+    def numbers(self) -> bool:
+        """Whether targets are numbers to predict, and no classes."""
+        return self.train_y.is_floating_point()
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that a network answers with."""
+        return self.train_y.shape[1] if self.numbers else len(self.class_names)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -91,7 +102,7 @@ def load(
         _inputs(raw.test_x, mean, deviation),
         torch.from_numpy(raw.test_y),
     )
-    name = request.name if request.name in DATASETS else Path(request.name).stem
+    name = request.name if request.name in DATASETS else Path(split(request.name)[0]).stem
     return Dataset(*tensors, raw.class_names, name, fingerprint(*tensors))
 
 

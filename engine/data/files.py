@@ -1,6 +1,6 @@
 """A user's own data as they occur: arrays in .npz and .npy, tables in .csv and .parquet, images in a folder for each
-class. Every reader answers with x_train, y_train and, where there are, x_test, y_test and classes; engine.data.raw
-judges them. Nothing is unpickled.
+class. Every reader answers with x_train, y_train and, where there are, x_test, y_test and classes, what these are
+called there and in which file; engine.data.raw judges them. Nothing is unpickled.
 """
 
 import re
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 Arrays = dict[str, np.ndarray]
+Read = tuple[Arrays, str, dict[str, str]]
 
 PARTS = ("x_train", "y_train", "x_test", "y_test")
 # What others call these four in an .npz, in the order of preference; case does not count.
@@ -40,7 +41,7 @@ CLASSES = ("classes", "class_names", "target_names", "label_names")
 # How the file of labels is called beside one of samples.
 BESIDE = (("x", "y"), ("images", "labels"), ("data", "labels"), ("data", "targets"), ("data", "target"),
           ("features", "labels"), ("inputs", "targets"))  # fmt: skip
-# Columns that hold the class where none is named.
+# Columns that hold the targets where none is named.
 TARGETS = ("label", "labels", "target", "class", "classes", "y", "species")
 TRAIN, TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
 TABLES = (".csv", ".csv.gz", ".parquet")
@@ -48,9 +49,9 @@ IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".p
 MOST_BYTES = 4 << 30
 
 
-def read(path: Path, target: str | None = None) -> RawData:
-    """The data in a file, or in a folder of images. target: the column of a table that holds the class. ValueError or
-    FileNotFoundError, one sentence, for whatever is wrong."""
+def read(path: Path, column: str | None = None, targets: str = "") -> RawData:
+    """The data in a file, or in a folder of images. column: of a table, that holds the targets; targets: "classes" or
+    "numbers" where that is told. ValueError or FileNotFoundError, one sentence, for whatever is wrong."""
     if path.is_dir():
         return raw_data(_folder(path), path.name)
     require_file(path)
@@ -58,7 +59,7 @@ def read(path: Path, target: str | None = None) -> RawData:
     if reader is None:
         raise ValueError(f"{path.name} is none of the files that can be read: {', '.join(READERS)}, or a folder with "
                          "a folder of images for each class.")  # fmt: skip
-    return reader(path, target)
+    return raw_data(*reader(path, column), targets)
 
 
 def require_file(path: Path) -> None:
@@ -70,9 +71,8 @@ def require_file(path: Path) -> None:
 # -- arrays ---------------------------------------------------------------------------------------------
 
 
-def npz(path: Path, target: str | None = None) -> RawData:
+def _npz(path: Path, column: str | None) -> Read:
     """Arrays by name."""
-    require_file(path)
     require(
         zipfile.is_zipfile(path),
         f"{path.name} is no .npz, or was cut off: save it with numpy.savez; {FORMAT}.",
@@ -94,7 +94,7 @@ def npz(path: Path, target: str | None = None) -> RawData:
     tests = [] if "x_test" in keys else [key for key in there if re.search("(?<![a-z])test", key, re.IGNORECASE)]
     require(not tests, f"{contents}: which {', '.join(tests)} are is not clear. Name all four parts alike, such as "
             "x_train, y_train, x_test and y_test, or delete the others.")  # fmt: skip
-    return raw_data(arrays, path.name, keys)
+    return arrays, path.name, keys
 
 
 def _keys(there: list[str]) -> dict[str, str]:
@@ -106,7 +106,7 @@ def _keys(there: list[str]) -> dict[str, str]:
     return keys if names is None else keys | {"classes": names}
 
 
-def _npy(path: Path, target: str | None) -> RawData:
+def _npy(path: Path, column: str | None) -> Read:
     """Samples in one file, labels in the one beside it, and the test part where both are there too."""
     files = {"x_train": path, "y_train": _labels_beside(path)}
     for train, test in (("train", "test"), (r"(?=\.npy$)", "_test"), ("^", "test_")):
@@ -120,7 +120,7 @@ def _npy(path: Path, target: str | None) -> RawData:
         except Exception as error:  # as above
             raise ValueError(f"{file.name} cannot be read ({error}): save a plain array with numpy.save.") from error
         require(isinstance(arrays[name], np.ndarray), f"{file.name} is an .npz by its content: name it so.")
-    return raw_data(arrays, f"{path.parent.name}/", {name: file.name for name, file in files.items()})
+    return arrays, f"{path.parent.name}/", {name: file.name for name, file in files.items()}
 
 
 def _labels_beside(path: Path) -> Path:
@@ -138,7 +138,7 @@ def _labels_beside(path: Path) -> Path:
 # -- tables ---------------------------------------------------------------------------------------------
 
 
-def _csv(path: Path, target: str | None) -> RawData:
+def _csv(path: Path, column: str | None) -> Read:
     import pandas  # slow to load: only for tables
 
     try:
@@ -149,7 +149,7 @@ def _csv(path: Path, target: str | None) -> RawData:
             table.columns = pandas.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
     except Exception as error:  # a damaged or compressed file fails in many ways
         raise ValueError(f"{path.name} cannot be read as a table ({str(error).strip()}).") from error
-    return _table(table, path.name, target)
+    return _table(table, path.name, column)
 
 
 def _is_sample(names: list[str]) -> bool:
@@ -160,18 +160,18 @@ def _is_sample(names: list[str]) -> bool:
     return len(numbers) >= max(len(names) - 1, 1) and not counted
 
 
-def _parquet(path: Path, target: str | None) -> RawData:
+def _parquet(path: Path, column: str | None) -> Read:
     import pandas  # slow to load: only for tables
 
     try:
         table = pandas.read_parquet(path)
     except Exception as error:  # as above
         raise ValueError(f"{path.name} cannot be read as Parquet ({str(error).strip()}).") from error
-    return _table(table, path.name, target)
+    return _table(table, path.name, column)
 
 
-def _table(table: "DataFrame", file: str, target: str | None) -> RawData:
-    """The target's column are the labels, all others the features; columns named as pixels are those of a square."""
+def _table(table: "DataFrame", file: str, target: str | None) -> Read:
+    """The target's column are the targets, all others the features; columns named as pixels are those of a square."""
     columns = [str(name) for name in table.columns]
     listed = ", ".join(columns[:8]) + (f", … ({len(columns)} columns)" if len(columns) > 8 else "")
     require(len(set(columns)) == len(columns), f"{file} has two columns of one name: {listed}.")
@@ -197,7 +197,7 @@ def _table(table: "DataFrame", file: str, target: str | None) -> RawData:
         x = x[:, sorted(range(len(places)), key=places.__getitem__)].reshape(-1, side, side)
     words = labels.dtype.kind not in "uifb"
     y = labels.astype(str).to_numpy(dtype=np.str_) if words else labels.to_numpy()
-    return raw_data({"x_train": x, "y_train": y}, file, {"y_train": f"column {column}"})
+    return {"x_train": x, "y_train": y}, file, {"y_train": f"column {column}"}
 
 
 # -- images ---------------------------------------------------------------------------------------------
@@ -265,8 +265,8 @@ def _images(files: list[Path]) -> np.ndarray:
     return np.stack(pictures)
 
 
-READERS: Mapping[str, Callable[[Path, str | None], RawData]] = {
-    ".npz": npz,
+READERS: Mapping[str, Callable[[Path, str | None], Read]] = {
+    ".npz": _npz,
     ".npy": _npy,
     ".csv": _csv,
     ".csv.gz": _csv,

@@ -1,4 +1,4 @@
-"""Samples and their classes as arrays, judged: whatever they were read from, they pass here. NumPy only."""
+"""Samples and their targets as arrays, judged: whatever they were read from, they pass here. NumPy only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,22 +9,29 @@ from engine.errors import require
 
 PIXELS = 255  # of the brightest
 MOST_CLASSES = 10_000
+MANY = 20  # values: whole floats with gaps among more are measured, and no classes
 WHOLE = 2**24  # above it float32 leaves out whole numbers
 FORMAT = (
     "an .npz holds x_train and y_train, optionally x_test, y_test and classes, with images as uint8 or float "
-    "(n, h, w) or (n, h, w, channels), features as (n, d), and labels as whole numbers 0, 1, …"
+    "(n, h, w) or (n, h, w, channels), features as (n, d), and labels as whole numbers 0, 1, … or numbers to predict"
 )
 
 
 @dataclass(frozen=True)
 class RawData:
-    """Samples as stored: x (n, d), (n, h, w) or (n, h, w, channels), uint8 or float; y (n,) int64 ≥ 0."""
+    """Samples as stored: x (n, d), (n, h, w) or (n, h, w, channels), uint8 or float; y (n,) int64 ≥ 0, or, with no
+    names of classes, (n, outputs) float32: numbers to predict."""
 
     train_x: np.ndarray
     train_y: np.ndarray
     test_x: np.ndarray
     test_y: np.ndarray
     class_names: tuple[str, ...]
+
+    @property
+    def numbers(self) -> bool:
+        """Whether targets are numbers to predict, and no classes."""
+        return self.train_y.dtype.kind == "f"
 
     def __post_init__(self) -> None:
         check_counts(len(self.train_x), len(self.train_y), len(self.test_x), len(self.test_y))
@@ -39,11 +46,14 @@ def check_counts(train_x: int, train_y: int, test_x: int, test_y: int) -> None:
         )
 
 
-def raw_data(arrays: Mapping[str, np.ndarray], file: str, keys: Mapping[str, str] | None = None) -> RawData:
+def raw_data(
+    arrays: Mapping[str, np.ndarray], file: str, keys: Mapping[str, str] | None = None, targets: str = ""
+) -> RawData:
     """x_train, y_train and, where there are, x_test, y_test and classes, in one convention. keys: what the file calls
     them. Channels that come first move last; whole numbers up to 255 are pixels, whatever type they were stored in.
-    Labels are whole numbers 0, 1, …, or 1 … K, ±1, words, or one-hot rows. ValueError names file, key, what there is
-    and what is possible."""
+    Labels are whole numbers 0, 1, …, or 1 … K, ±1, words, or one-hot rows; other floats are numbers to predict.
+    targets: "classes" or "numbers" where that is told. ValueError names file, key, what there is and what is
+    possible."""
     called = {name: f"{(keys or {}).get(name, name)} of {file}" for name in ("x_train", "y_train", "x_test", "y_test")}
     tested = "x_test" in arrays
     train_x = _samples(arrays["x_train"], called["x_train"])
@@ -59,11 +69,19 @@ def raw_data(arrays: Mapping[str, np.ndarray], file: str, keys: Mapping[str, str
         f"{called['x_test']} is {shape(test_x)} but x_train is {shape(train_x)}: a sample must look the same in both.",
     )
     parts = ("y_train", "y_test") if tested else ("y_train",)
-    labels = {part: _column(arrays[part], called[part]) for part in parts}
+    measured = targets == "numbers" or (not targets and _are_measured(arrays["y_train"]))
+    labels = {part: (_numbers if measured else _column)(arrays[part], called[part]) for part in parts}
     for part, x in zip(parts, (train_x, test_x), strict=False):
         count, name = len(labels[part]), called[part].removesuffix(f" of {file}")
         require(len(x) == count, f"{called['x' + part[1:]]} has {len(x):,} samples but {name} {count:,}: they must be "
                 "as many.")  # fmt: skip
+    if measured:
+        train_y, test_y = labels["y_train"], labels.get("y_test", labels["y_train"][:0])
+        require(
+            test_y.shape[1] == train_y.shape[1],
+            f"{called['y_test']} has {test_y.shape[1]:,} numbers a sample but y_train {train_y.shape[1]:,}.",
+        )
+        return RawData(train_x, train_y, test_x, test_y, ())
     hot = arrays["y_train"].ndim == 2 and arrays["y_train"].shape[1] > 1
     train_y, names = _classes(labels["y_train"], called["y_train"], hot)
     highest = int(train_y.max())
@@ -102,13 +120,13 @@ def _samples(x: np.ndarray, name: str) -> np.ndarray:
     return numbers
 
 
-def _check_rounding(x: np.ndarray, numbers: np.ndarray, name: str) -> None:
-    """ValueError for features, such as times in seconds, that differ by little more than their rounding to float32."""
+def _check_rounding(x: np.ndarray, numbers: np.ndarray, name: str, noun: str = "Feature") -> None:
+    """ValueError for numbers, such as times in seconds, that differ by little more than their rounding to float32."""
     for i in np.flatnonzero(np.abs(numbers).max(axis=0) > WHOLE) if x.ndim == 2 and numbers.dtype != np.uint8 else ():
         column = x[:, i].astype(np.float64)
         require(
             bool(np.abs(numbers[:, i] - column).max() <= np.ptp(column) / 1000),
-            f"Feature {i + 1} of {name} runs from {column.min():.0f} to {column.max():.0f}, which float32 does not "
+            f"{noun} {i + 1} of {name} runs from {column.min():.0f} to {column.max():.0f}, which float32 does not "
             "tell apart: subtract the least, or drop it.",
         )
 
@@ -128,13 +146,42 @@ def _are_pixels(*parts: np.ndarray) -> bool:
     return bool(least >= 0 and (1 if images else PIXELS // 2) < most <= PIXELS) and whole
 
 
+def _are_measured(y: np.ndarray) -> bool:
+    """Whether targets are numbers to predict: floats with a fraction, or whole ones with gaps among many, but no rows
+    of zeros and ones or of shares."""
+    if y.dtype.kind != "f" or not y.size or not np.isfinite(y).all():
+        return False
+    if y.ndim == 2 and y.shape[1] > 1:
+        return not (
+            bool(((y >= 0) & (y <= 1)).all()) and bool(np.isclose(y.sum(axis=1), 1).all() or np.isin(y, (0, 1)).all())
+        )
+    values = np.unique(y)
+    return y.ndim <= 2 and bool(
+        (values != np.floor(values)).any() or (len(values) > MANY and np.ptp(values) >= len(values))
+    )
+
+
+def _numbers(y: np.ndarray, name: str) -> np.ndarray:
+    """Numbers to predict, (n, outputs) float32."""
+    require(y.dtype.kind in "uifb" and y.ndim in (1, 2), f"{name} is {shape(y)}: numbers to predict are (n,), "
+            "or (n, outputs) for several a sample.")  # fmt: skip
+    rows = y.reshape(len(y), -1)
+    with np.errstate(over="ignore"):
+        numbers = rows.astype(np.float32)
+    bad = int(np.count_nonzero(~np.isfinite(numbers)))
+    require(bad == 0, f"{name} holds {bad:,} NaN or infinite values: drop those samples.")
+    _check_rounding(rows, numbers, name, "Number")
+    return numbers
+
+
 def _column(y: np.ndarray, name: str) -> np.ndarray:
     """One label a sample; of one-hot rows the place of the one."""
     if y.ndim == 2 and y.shape[1] > 1 and y.dtype.kind in "uifb":
         rows = np.asarray(y, dtype=np.float64)
         hot = bool(np.isin(rows, (0, 1)).all()) and bool((rows.sum(axis=1) == 1).all())
         require(hot, f"{name} has the shape {y.shape}: one label per sample is needed, or rows of zeros with a single "
-                "one; several labels, shares and measured numbers are no classes.")  # fmt: skip
+                "one; several labels and shares are no classes. To predict them as "
+                "numbers, put :numbers behind the file's name.")  # fmt: skip
         return rows.argmax(axis=1)
     require(y.ndim == 1 or (y.ndim == 2 and y.shape[1] == 1), f"{name} has the shape {y.shape}: one label per sample "
             "is needed.")  # fmt: skip
@@ -147,8 +194,8 @@ def _column(y: np.ndarray, name: str) -> np.ndarray:
     whole = y.astype(np.int64) if y.dtype.kind in "uib" or np.isfinite(y).all() else np.full(len(y), -1)
     require(
         bool((whole == y).all()),
-        f"{name} holds labels that are no whole numbers: use 0, 1, … A network that predicts measured numbers is "
-        "studied in Python: engine.analyze(…, loss='mse').",
+        f"{name} holds labels that are no whole numbers: use 0, 1, … Numbers to predict hold neither NaN nor infinity, "
+        "and no :classes stands behind the file's name.",
     )
     return whole
 
@@ -158,7 +205,8 @@ def _classes(y: np.ndarray, name: str, places: bool) -> tuple[np.ndarray, tuple[
     called. places: they are those of the ones in one-hot rows, and already counted from 0."""
     values = np.unique(y)
     least, highest = (0, 0) if y.dtype.kind == "U" else (int(y.min()), int(y.max()))
-    require(least >= 0 or values.tolist() == [-1, 1], f"{name} holds the negative label {least}: labels are 0, 1, …")
+    require(least >= 0 or values.tolist() == [-1, 1], f"{name} holds the negative label {least}: labels are "
+            "0, 1, … To predict these numbers, put :numbers behind the file's name.")  # fmt: skip
     require(
         max(highest, len(values)) < MOST_CLASSES,
         f"{name} holds the label {highest:,}: number the classes 0, 1, … without gaps."

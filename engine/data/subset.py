@@ -49,6 +49,18 @@ def chosen_classes(request: DataRequest, counts: Sequence[int]) -> tuple[int, ..
     return classes
 
 
+def check_numbers(request: DataRequest) -> None:
+    """ValueError where something is asked for that only classes have."""
+    fields.check(request)
+    asked = {"classes": request.classes, "samples per class": request.per_class, "label noise": request.label_noise}
+    chosen = [name for name, value in asked.items() if value]
+    require(
+        not chosen,
+        f"The targets of these data are numbers to predict, of which there are no {' and no '.join(chosen)}: leave "
+        "that out, or take them for classes by :classes behind the name of the data.",
+    )
+
+
 def samples(request: DataRequest, counts: Sequence[int]) -> int:
     """Training samples that are taken. ValueError: see `chosen_classes`."""
     classes = chosen_classes(request, counts)
@@ -59,6 +71,9 @@ def samples(request: DataRequest, counts: Sequence[int]) -> int:
 
 def choose(raw: RawData, request: DataRequest) -> RawData:
     """The classes, samples and labels asked for. ValueError: see `chosen_classes`."""
+    if raw.numbers:
+        check_numbers(request)
+        return raw
     counts = np.bincount(raw.train_y, minlength=len(raw.class_names))
     classes = chosen_classes(request, counts.tolist())
     number = np.full(max(len(counts), int(raw.test_y.max(initial=0)) + 1), -1)

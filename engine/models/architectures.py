@@ -38,6 +38,7 @@ CNN_HIDDEN = 20
 CNN_POOLED = (0, 1, 3)  # the convolutions with a pooling behind them
 CNN_SMALLEST = 8  # pixels: three poolings leave one
 LINEAR, CONVOLUTION = "linear", "convolution"
+MANY = 20  # classes: labels beyond may be numbers to predict
 IMAGE = (28, 28)  # height and width, where nothing else is told
 LENET_CHANNELS, LENET_HIDDEN = (6, 16), (120, 84)
 LENET_SIDE = 32  # pixels: smaller images are framed by zeros
@@ -110,7 +111,6 @@ def check(request: ModelRequest) -> None:
             f"A ResNet has at least one block, and its widths never fall, for example (1, 16, 32, 64, 10); {widths} "
             "was given.",
         )
-    require(widths[-1] >= 2, f"A classifier needs at least two outputs; the widths {widths} end in {widths[-1]}.")
 
 
 def fitting(request: ModelRequest, shape: tuple[int, ...], classes: int) -> ModelRequest:
@@ -119,10 +119,22 @@ def fitting(request: ModelRequest, shape: tuple[int, ...], classes: int) -> Mode
     return ModelRequest(request.kind, (first, *request.widths[1:-1], classes), request.activation, request.bias)
 
 
-def check_fit(request: ModelRequest, shape: tuple[int, ...], classes: int, data: str) -> None:
+def check_fit(
+    request: ModelRequest, shape: tuple[int, ...], outputs: int, data: str, numbers: bool = False, loaded: bool = False
+) -> None:
     """ValueError unless the net takes samples of this shape, (inputs,) or (channels, h, w), and answers with
-    these classes; `data` names them in the sentence."""
+    so many classes, or numbers; `data` names them in the sentence; loaded: from a file, so that it is what it is."""
     check(request)
+    require(
+        numbers or not loaded or request.widths[-1] >= 2,
+        "The network has one output, as for a number or a yes and no. Bring the numbers that it predicts, with "
+        ":numbers behind the name of the data where they could be classes, and the loss linear_mse; for a yes and no "
+        "it is measured by its own class, --model file.py:function, and the loss bce.",
+    )
+    require(
+        numbers or request.widths[-1] >= 2,
+        f"A classifier needs at least two outputs; the widths {request.widths} end in {request.widths[-1]}.",
+    )
     vectors, net = flat(request.kind), _title(request.kind)
     require(
         vectors or len(shape) == 3,
@@ -135,13 +147,30 @@ def check_fit(request: ModelRequest, shape: tuple[int, ...], classes: int, data:
         f"{net} needs images of at {f'least {least} × {least}' if most == math.inf else f'most {most} × {most}'} "
         f"pixels, and those of {data} have {' × '.join(map(str, shape[1:]))}. Choose a fully connected net.",
     )
-    right = fitting(request, shape, classes).widths
+    right = fitting(request, shape, outputs).widths
     prefix = "" if request.kind == "mlp" else f"{request.kind}:"
+    own = request.widths
+    remedy = f"Give the model {prefix}{'-'.join(map(str, right))}, or choose other data."
+    if loaded and own[0] != right[0]:
+        remedy = "It is what its file says: bring the data that it was trained on, in the shape in which it took them."
+    elif loaded and own[-1] < right[-1]:
+        remedy = (
+            "Keep as many classes as it was trained on, such as --classes 0,1,2, or bring the data of its training."
+        )
+    elif loaded:
+        remedy = (
+            "Of the other outputs there are no samples: bring data of all that it knows, or build it by --model "
+            "file.py:function in a terminal, where some may be without samples."
+        )
+    if not numbers and right[-1] > MANY:
+        remedy += (
+            f" Are these {right[-1]:,} no classes but numbers to predict? Put :numbers behind the name of the data."
+        )
     require(
-        (request.widths[0], request.widths[-1]) == (right[0], right[-1]),
-        f"The network takes {request.widths[0]} {'inputs' if vectors else 'channels'} and knows {request.widths[-1]} "
-        f"classes; {data} has {right[0]} and {right[-1]}. Give the model "
-        f"{prefix}{'-'.join(map(str, right))}, or choose other data.",
+        (own[0], own[-1]) == (right[0], right[-1]),
+        f"The network takes {own[0]} {'inputs' if vectors else 'channels'} and "
+        f"{f'gives {own[-1]} numbers' if numbers else f'knows {own[-1]} classes'}; {data} has {right[0]} and "
+        f"{right[-1]}. {remedy}",
     )
 
 

@@ -71,11 +71,6 @@ def _plain_readings(
         layouts = [_laid(text, tensors, activation) for text in resnets.texts(parts)]
         candidates = layouts or list(islice(_in_a_row(parts, tensors, activation, image), MOST))
         require(bool(candidates), "The shapes do not chain from layer to layer.")
-        require(
-            candidates[0].model.widths[-1] > 1,
-            "The network has one output, as for a number or a yes and no: it is measured by its own class and loss "
-            "(linear_mse, bce), not among classes.",
-        )
         architectures.check(candidates[0].model)
         return candidates
     except ValueError as error:

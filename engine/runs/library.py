@@ -113,7 +113,7 @@ class Run:
     name, in the order of their use; places: at how many places of a sample each is used, one where it is not told;
     kinds: linear or convolution, linear where it is not told; studied: the layer that is studied unless another one is
     named; recorded: of a run that a script of its user's trained, of others None; trials: what else a file's weights
-    might be."""
+    might be; variance: of the numbers to predict, NaN where targets are others."""
 
     key: str
     request: RunRequest
@@ -134,11 +134,24 @@ class Run:
     studied: str = ""
     recorded: Recorded | None = None
     trials: tuple[Trial, ...] = ()
+    variance: float = math.nan
 
     @property
     def last_epoch(self) -> int:
         """The newest checkpoint's epoch; −1 while there is none."""
         return self.checkpoints[-1] if self.checkpoints else -1
+
+    def ranked_trials(self) -> list[Trial]:
+        """What else its weights might be, the best first: by accuracy, of numbers to predict by loss."""
+        return sorted(self.trials, key=lambda trial: (-np.nan_to_num(trial.accuracy), trial.loss))
+
+    @property
+    def explained(self) -> float:
+        """R² = 1 − Σ(f − y)²/Σ(y − ȳ)² over the training samples at the last epoch on record, where targets are numbers
+        to predict; NaN elsewhere."""
+        return (
+            1 - float(self.history.train_loss[-1]) / self.variance if len(self.history) and self.variance else math.nan
+        )
 
     @property
     def by_hand(self) -> bool:
@@ -205,6 +218,7 @@ def run(store: Store, key: str) -> Run | None:
             kinds=meta.get("kinds", {}),
             studied=meta.get("studied") or usual_layer(order),
             recorded=Recorded(**meta["recorded"]) if "recorded" in meta else None,
+            variance=meta.get("variance", math.nan),
             trials=tuple(Trial(**trial) for trial in meta.get("trials", ())),
             **{name: meta[name] for name in _AS_WRITTEN},
         )

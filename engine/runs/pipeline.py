@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from cache.progress import Stopped
 from cache.store import Store
+from engine.config.manual import PROGRAM
 from engine.config.requests import SPLITS, AnalysisRequest, DataRequest, RunRequest, key, to_json
 from engine.curvature.analyze import analyze
 from engine.curvature.criteria import criterion
@@ -39,7 +40,7 @@ from engine.runs import eviction, library
 from engine.runs.brought import Brought, Samples, kept_samples
 from engine.runs.external import choose, steps
 from engine.runs.library import Run, checkpoint_name
-from engine.training.sgd import MOMENTUM, Step, steadily, train
+from engine.training.sgd import MOMENTUM, Step, check_targets, steadily, train
 
 # Directions of which the block is kept: of every matrix, and of those that are looked at most closely.
 BLOCK, WIDE = 300, 1000
@@ -71,7 +72,8 @@ class Pipeline:
     def fitting(self, request: RunRequest) -> Dataset:
         """The data of a run; ValueError where its network does not fit them."""
         data = self.data(request.data)
-        check_fit(request.model, data.shape, len(data.class_names), data.name)
+        check_targets(data, request.loss)
+        check_fit(request.model, data.shape, data.outputs, data.name, data.numbers, bool(request.weights))
         return data
 
     # -- training -------------------------------------------------------------------------------------
@@ -128,6 +130,7 @@ class Pipeline:
             "data_name": data.name,
             "class_names": list(data.class_names),
             "samples": len(data.train_x),
+            **({"variance": float(data.train_y.double().var(dim=0, correction=0).mean())} if data.numbers else {}),
             "layers": {part.name: part.shape for part in parts},
             "order": [part.name for part in parts],
             "places": {part.name: part.places for part in parts},
@@ -286,7 +289,11 @@ class Pipeline:
         run = trained_run.key
         analysed = library.analyses(self.store, run)
         made = [one for one in analysed if (one.request.epoch, one.request.layer) == (epoch, layer)]
-        require(bool(made), f"Epoch {epoch} of run {run}, layer {layer}, is not analysed. Analyse it first.")
+        asked = f"--run {run} --epoch {epoch} --layer {layer}{library.bringing(trained_run)}"
+        require(
+            bool(made),
+            f"Epoch {epoch} of run {run}, layer {layer}, is not analysed. Analyse it first: {PROGRAM} analyze {asked}",
+        )
         analysis = library.load_analysis(self.store, run, made[-1].key)
         if analysis is None:
             raise ValueError(f"The analysis of epoch {epoch} of run {run} was damaged. Analyse it again.")

@@ -11,9 +11,10 @@ from numpy import ndarray
 
 from cache.store import Store
 from engine.config.requests import DataRequest, key
-from engine.data import sources
+from engine.data import sources, subset
 from engine.data.raw import RawData
 from engine.progress import Progress, silent
+from engine.units import counted
 
 EACH = 8  # samples of a class
 LARGEST = 64  # pixels a side
@@ -22,7 +23,9 @@ LARGEST = 64  # pixels a side
 @dataclass(frozen=True)
 class Preview:
     """train, test: samples of each class; shape: of one sample, (channels, h, w) or (inputs,), as the networks
-    take it; images: EACH of every class, grey or RGB pixels, or None where samples are no images."""
+    take it; images: EACH of every class, grey or RGB pixels, or None where samples are no images; numbers: so many are
+    to be predicted of a sample, 0 where it has a class: then there are no names of classes, and train and test are one
+    number each; targets: they in words."""
 
     name: str
     class_names: tuple[str, ...]
@@ -30,6 +33,17 @@ class Preview:
     test: tuple[int, ...]
     shape: tuple[int, ...]
     images: UInt8[ndarray, "c m h w *rgb"] | None
+    targets: str = ""
+    numbers: int = 0
+
+    def chosen(self, request: DataRequest) -> tuple[int, int, int]:
+        """Samples to train with and to test on, and outputs of a network, for what is asked of these data. ValueError:
+        see engine.data.subset."""
+        if self.numbers:
+            subset.check_numbers(request)
+            return self.train[0], self.test[0], self.numbers
+        classes = subset.chosen_classes(request, self.train)
+        return subset.samples(request, self.train), sum(self.test[c] for c in classes), len(classes)
 
     @property
     def image(self) -> tuple[int, int]:
@@ -45,8 +59,9 @@ def read(store: Store, name: str) -> Preview | None:
         return None
     meta = entry.meta
     try:
+        targets = meta.get("targets", ""), meta.get("numbers", 0)
         lists = {k: tuple(meta[k]) for k in ("class_names", "train", "test", "shape")}
-        return Preview(meta["name"], images=arrays.get("images"), **lists)
+        return Preview(meta["name"], *lists.values(), arrays.get("images"), *targets)
     except (KeyError, TypeError):
         return None
 
@@ -57,17 +72,27 @@ def make(store: Store, name: str, progress: Progress = silent, download: bool = 
     raw = sources.read(name, progress, download)
     classes = len(raw.class_names)
     counts = {
-        part: np.bincount(y, minlength=classes)[:classes].tolist()
+        part: [len(y)] if raw.numbers else np.bincount(y, minlength=classes)[:classes].tolist()
         for part, y in (("train", raw.train_y), ("test", raw.test_y))
     }
+    more = {"targets": in_words(raw), "numbers": raw.train_y.shape[1]} if raw.numbers else {}
     x = raw.train_x
     shape = [x.shape[1]] if x.ndim == 2 else [x.shape[3] if x.ndim == 4 else 1, x.shape[1], x.shape[2]]
     images = _images(raw)
-    meta = {"name": name, "class_names": list(raw.class_names), "shape": shape, **counts}
+    meta = {"name": name, "class_names": list(raw.class_names), "shape": shape, **counts, **more}
     store.write(place(name), meta, {"main": {} if images is None else {"images": images}})
     preview = read(store, name)
     assert preview is not None
     return preview
+
+
+def in_words(raw: RawData) -> str:
+    """The numbers to predict: how many a sample, their range, mean and deviation."""
+    y = raw.train_y.astype(float)
+    return (
+        f"with {counted(y.shape[1], 'number')} to predict a sample, from {y.min():.4g} to {y.max():.4g} (mean "
+        f"{y.mean():.4g}, deviation {y.std(axis=0).mean():.4g})"
+    )
 
 
 def place(name: str) -> tuple[str, str]:
@@ -78,7 +103,7 @@ def place(name: str) -> tuple[str, str]:
 def _images(raw: RawData) -> UInt8[ndarray, "c m h w *rgb"] | None:
     """The first samples of every class as pixels, every other one left out where they are large."""
     x = raw.train_x
-    if x.ndim == 2 or (x.ndim == 4 and x.shape[3] not in (1, 3)):
+    if raw.numbers or x.ndim == 2 or (x.ndim == 4 and x.shape[3] not in (1, 3)):
         return None
     step = max(1, -(-max(x.shape[1:3]) // LARGEST))
     small = x[:, ::step, ::step]

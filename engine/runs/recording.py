@@ -78,7 +78,7 @@ class Frame:
 
     epoch: int
     train_loss: float
-    train_accuracy: float
+    train_accuracy: float | None
     test_loss: float | None
     test_accuracy: float | None
     learning_rate: float

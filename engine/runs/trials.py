@@ -21,7 +21,7 @@ from engine.progress import Progress
 from engine.runs.library import Trial
 
 SAMPLES, SECONDS = 1000, 60
-CHANCE = 0.05  # above guessing: less tells no network from another
+CHANCE = 0.05  # of accuracy above guessing, or of R² above 0: less tells no network from another
 NEAR = 0.01  # accuracies this near are told apart by the loss
 
 
@@ -60,7 +60,7 @@ class Trials:
             if len(plain) > 1 and (time.monotonic() < began + SECONDS or not scores):
                 score = self._score(reading, here)
                 scores |= {} if score is None else {i: score}
-        best = _best(plain, scores, 1 / len(here.class_names)) if index is None else index
+        best = (_nearest if here.numbers else _best)(plain, scores, _chance(here)) if index is None else index
         if not 0 <= best < len(every):
             raise ValueError(f"The shapes allow {len(every)} networks; there is no number {index}.")
         chosen = every[best]
@@ -69,10 +69,8 @@ class Trials:
             for i, score in scores.items()
             if i != best
         ]
-        guess = (
-            f"The network is a guess, the best by accuracy and loss of {len(scores)} that the shapes allow: "
-            f"{_words(chosen)}."
-        )
+        by = "loss" if here.numbers else "accuracy and loss"
+        guess = f"The network is a guess, the best by {by} of {len(scores)} that the shapes allow: {_words(chosen)}."
         others = self._others(chosen, every, here)
         return Chosen(best, chosen, (*trials, *others), guess if index is None and len(scores) > 1 else "")
 
@@ -96,7 +94,7 @@ class Trials:
                     others.append((f"pixels {scaling}", {"scaling": scaling}, chosen, other, 0))
         count = len(here.class_names)
         labels = data.classes or tuple(range(count))
-        for step in (1, -1) if count > 2 else (1,):
+        for step in () if here.numbers else (1, -1) if count > 2 else (1,):
             turned = tuple(labels[(i + step) % count] for i in range(count))
             words = "labels counted from 1" if step > 0 else "labels one lower"
             others.append((words, {"classes": list(turned)}, chosen, here, step))
@@ -108,17 +106,20 @@ class Trials:
         return tried
 
     def _samples(self, scaling: str) -> Dataset:
-        """Some of the training samples, as many of each class."""
+        """Some of the training samples, as many of each class; of numbers to predict all."""
         whole = self.data(self.request.data)
+        if whole.numbers:
+            return self.data(replace(self.request.data, scaling=scaling))
         fewest = int(torch.bincount(whole.train_y, minlength=len(whole.class_names)).min())
         some = max(1, min(fewest, SAMPLES // len(whole.class_names)))
         return self.data(replace(self.request.data, scaling=scaling, per_class=some))
 
     def _score(self, reading: Reading, data: Dataset, step: int = 0) -> tuple[float, float] | None:
-        """Accuracy and loss on some training samples; None where the network cannot take them. step: what to subtract
-        from the labels."""
-        device = resolve(self.device)
-        x, y = data.train_x.to(device), (data.train_y.to(device) - step) % len(data.class_names)
+        """Accuracy, NaN of numbers to predict, and loss on some training samples; None where the network cannot take
+        them. step: what to subtract from the labels."""
+        device, stride = resolve(self.device), (len(data.train_x) // SAMPLES or 1) if data.numbers else 1
+        x, y = data.train_x[::stride].to(device), data.train_y[::stride].to(device)
+        y = y if data.numbers else (y - step) % len(data.class_names)
         try:
             with torch.no_grad():
                 model = restore(reading).to(device)
@@ -126,8 +127,21 @@ class Trials:
             loss = float(lookup(self.request.loss).value(logits, y).mean())
         except (RuntimeError, IndexError, ValueError):
             return None
-        accuracy = float((logits.argmax(1) == y).double().mean())
+        accuracy = math.nan if data.numbers else float((logits.argmax(1) == y).double().mean())
         return accuracy, loss
+
+
+def _chance(data: Dataset) -> float:
+    """The accuracy of guessing a class; of numbers to predict the loss of always answering with their mean."""
+    return float(data.train_y.double().var(dim=0, correction=0).mean()) if data.numbers else 1 / len(data.class_names)
+
+
+def _nearest(plain: Sequence[Reading], scores: Mapping[int, tuple[float, float]], guessing: float) -> int:
+    """As `_best`, by the loss alone."""
+    losses = {i: loss for i, (_, loss) in scores.items() if math.isfinite(loss)}
+    if min(losses.values(), default=math.inf) > guessing * (1 - CHANCE):
+        losses = {i: loss for i, loss in losses.items() if plain[i].words == plain[0].words}
+    return min(losses, key=lambda i: (losses[i], i), default=0)
 
 
 def _best(plain: Sequence[Reading], scores: Mapping[int, tuple[float, float]], guessing: float) -> int:

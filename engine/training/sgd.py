@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from engine.config.kinds import flat
@@ -23,8 +23,9 @@ from engine.config.requests import TrainingRequest
 from engine.data.datasets import Dataset
 from engine.device import resolve, threads
 from engine.errors import require
-from engine.losses import lookup
+from engine.losses import LOSSES, lookup
 from engine.training.schedule import EVALUATED_AT_ONCE, check, learning_rate
+from engine.units import counted
 
 MOMENTUM = "momentum/"
 
@@ -33,14 +34,15 @@ MOMENTUM = "momentum/"
 class EpochRecord:
     """What is known at the end of an epoch; epoch 0 is the state before training.
 
-    Losses are means over samples, accuracies fractions, all evaluated with the epoch's final weights; those of
-    the test part are None without one. learning_rate: the rate the epoch was trained with (epoch 0: the rate
-    epoch 1 will have), None where it was trained elsewhere. seconds: wall time of the epoch, evaluation included.
+    Losses are means over samples, accuracies fractions, None of numbers to predict, all evaluated with the epoch's
+    final weights; those of the test part are None without one. learning_rate: the rate the epoch was trained with
+    (epoch 0: the rate epoch 1 will have), None where it was trained elsewhere. seconds: wall time of the epoch,
+    evaluation included.
     """
 
     epoch: int
     train_loss: float
-    train_accuracy: float
+    train_accuracy: float | None
     test_loss: float | None
     test_accuracy: float | None
     learning_rate: float | None
@@ -73,7 +75,7 @@ def train(
     that of the mean loss of the mini-batch, clipped to clip_norm as a whole; then, as in torch.optim.SGD, weight
     decay is added, momentum taken and the step made. The last mini-batch of an epoch may be smaller.
 
-    It ends after `epochs`, on convergence (every training sample right, mean loss below stop_loss), or when
+    It ends after `epochs`, on convergence (every class of a training sample right, mean loss below stop_loss), or when
     the loss is no longer finite: then the last step repeats the last finite epoch, whose weights the model
     keeps, and no checkpoint ever holds others.
 
@@ -100,6 +102,16 @@ def evaluate(model: nn.Module, data: Dataset, loss: str, epoch: int, device: str
     fit the data."""
     run = _Run(model, data, loss, TrainingRequest(), 0, resolve(device))
     return run.evaluate(epoch, None, time.perf_counter())
+
+
+def check_targets(data: Dataset, loss: str) -> None:
+    """ValueError unless the loss takes these targets."""
+    losses = [name for name, one in LOSSES.items() if "vectors" in one.takes]
+    require(
+        not data.numbers or loss in losses,
+        f"The targets of {data.name} are numbers to predict, and the loss {lookup(loss).name} takes classes. Choose "
+        f"the loss {' or '.join(losses)}, or take the targets for classes by :classes behind the name of the data.",
+    )
 
 
 def steadily(kind: str) -> AbstractContextManager[None]:
@@ -139,8 +151,9 @@ def _end(record: EpochRecord, request: TrainingRequest) -> str | None:
     """Why this epoch is the last, if it is."""
     if not math.isfinite(record.train_loss):
         return "The loss is not finite before any training: start from other weights."
-    if record.train_accuracy == 1 and request.stop_loss is not None and record.train_loss < request.stop_loss:
-        return f"Stopped at epoch {record.epoch}: converged (100 % train accuracy, loss below {request.stop_loss:g})."
+    if record.train_accuracy in (1, None) and request.stop_loss is not None and record.train_loss < request.stop_loss:
+        right = "" if record.train_accuracy is None else "100 % train accuracy, "
+        return f"Stopped at epoch {record.epoch}: converged ({right}loss below {request.stop_loss:g})."
     return f"All {request.epochs} epochs done." if record.epoch >= request.epochs else None
 
 
@@ -160,6 +173,7 @@ class _Run:
         self.test = data.test_x.to(device), data.test_y.to(device)
         self.parameters: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
         self.momentum = [torch.zeros_like(p) for p in self.parameters] if request.momentum else []
+        check_targets(data, loss)
         self._check_fit(data)
 
     def _check_fit(self, data: Dataset) -> None:
@@ -171,11 +185,12 @@ class _Run:
                 f"The model cannot take samples of shape {data.shape} ({data.inputs} numbers each): {_line(error)}. "
                 "Choose an architecture whose input fits the data."
             ) from error
-        expected = (min(2, len(data.train_y)), len(data.class_names))
+        expected = (min(2, len(data.train_y)), data.outputs)
+        asked = f"{counted(data.outputs, 'number')} to predict" if data.numbers else f"{data.outputs} classes"
         require(
             tuple(logits.shape) == expected,
             f"The model's output for two samples is {tuple(logits.shape)}, but these data have "
-            f"{len(data.class_names)} classes: its last layer must have as many outputs.",
+            f"{asked}: its last layer must have as many outputs.",
         )
 
     def state(self) -> dict[str, Tensor]:
@@ -236,13 +251,14 @@ class _Run:
         return EpochRecord(epoch, train_loss, train_accuracy, test_loss, test_accuracy, rate, seconds)
 
     @torch.no_grad()
-    def _mean(self, x: Float[Tensor, "n *sample"], y: Int[Tensor, " n"]) -> tuple[float, float]:
+    def _mean(self, x: Float[Tensor, "n *sample"], y: Shaped[Tensor, "n *outputs"]) -> tuple[float, float | None]:
         """Mean loss and accuracy, summed in float64."""
         self.model.eval()
         total = torch.zeros(2, dtype=torch.float64, device=self.device)
         for inputs, targets in zip(x.split(EVALUATED_AT_ONCE), y.split(EVALUATED_AT_ONCE), strict=True):
             logits = self.model(inputs)
             total[0] += self.loss.value(logits, targets).double().sum()
-            total[1] += (logits.argmax(dim=1) == targets).sum()
+            if not y.is_floating_point():
+                total[1] += (logits.argmax(dim=1) == targets).sum()
         loss, accuracy = (total / len(y)).tolist()
-        return loss, accuracy
+        return loss, None if y.is_floating_point() else accuracy

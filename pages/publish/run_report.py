@@ -145,7 +145,7 @@ def _cards(view: View) -> list[tuple[str, str, str, str]]:
         cards.append((LOOKS[name].colour, titles[name], number, note))
     others = [
         ("Alignment", f"{a.alignment('C'):.2f}", f"by chance {a.random_alignment('C'):.2f}"),
-        ("Accuracy", f"{a.provenance.accuracy:.1%}", "on the training samples"),
+        ("Accuracy", run_facts.share(a.provenance.accuracy), "on the training samples"),
     ]
     if "C" in a.wholes:
         others.insert(0, ("Commutator error", f"{a.commutator('C'):.2f}", f"by chance {a.random_commutator('C'):.2f}"))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from math import isnan
 from types import MappingProxyType
 
 import numpy as np
@@ -197,6 +198,6 @@ NUMBERS: Mapping[str, Callable[[View], float | str]] = {
     "share_hg": lambda v: f"{100 * v.analysis.traces['C_hg'] / v.analysis.traces['C_awd']:.1f}",
     "share_gg": lambda v: f"{100 * v.analysis.traces['C_gg'] / v.analysis.traces['C_awd']:.1f}",
     "sigma_w2": lambda v: v.analysis.provenance.sigma_w2,
-    "accuracy": lambda v: f"{100 * v.analysis.provenance.accuracy:.2f}",
+    "accuracy": lambda v: "–" if isnan(share := v.analysis.provenance.accuracy) else f"{100 * share:.2f}",
     "loss": lambda v: v.analysis.provenance.mean_loss,
 }

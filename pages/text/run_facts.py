@@ -93,6 +93,11 @@ def accuracy(run: Run) -> float:
     return float(run.history.train_accuracy[-1]) if len(run.history) else math.nan
 
 
+def share(value: float) -> str:
+    """A share, — where it has no meaning, as the accuracy where targets are no classes."""
+    return "—" if math.isnan(value) else f"{value:.1%}"
+
+
 def differences(runs: Sequence[Run]) -> Mapping[str, tuple[str, ...]]:
     """The settings in which the runs differ, with the value of each run."""
     by_run = [settings(run) for run in runs]

@@ -1,5 +1,6 @@
 """Pictures and numbers of one analysis as several pages show them, each with its words and its provenance."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +15,7 @@ from pages.data.results import View
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.state import palette, selection
-from pages.text import confidence, definitions, numbers
+from pages.text import confidence, definitions, numbers, run_facts
 from pages.text import held_out as text
 from pages.ui.controls import usual_matrices
 
@@ -63,7 +64,7 @@ def headline(view: View) -> None:
         card(COMMUTATOR, f"{a.commutator('C'):.2f}", unrelated)
         turned = f"Turned at random {a.random_alignment('C'):.2f}; directions shared with H would give 1."
         card(ALIGNMENT, f"{a.alignment('C'):.2f}", turned)
-        card(ACCURACY, f"{a.provenance.accuracy:.1%}", _unseen(view))
+        card(ACCURACY, run_facts.share(a.provenance.accuracy), _unseen(view))
 
 
 def _steepness(view: View, fit: Fit | None) -> str:
@@ -81,6 +82,9 @@ def _steepness(view: View, fit: Fit | None) -> str:
 
 def _unseen(view: View) -> str:
     history = view.run.history
+    if math.isnan(view.analysis.provenance.accuracy):
+        loss = palette.number(view.analysis.provenance.mean_loss)
+        return f"Targets that are no classes have none; the mean loss is {loss}."
     test = history.test_accuracy[history.epoch == view.epoch]
     if test.size == 0 or not np.isfinite(test[0]):
         return f"Right answers on the training samples at epoch {view.epoch}."

@@ -115,7 +115,9 @@ def milestone(view: View) -> str:
     accuracy = view.run.history.train_accuracy
     if not accuracy.size:
         return "The epoch of 100 % training accuracy is unknown: this run has no history."
-    best = int(np.argmax(accuracy))
+    if np.isnan(accuracy).all():
+        return "Its training accuracy is not known, as where targets are no classes."
+    best = int(np.nanargmax(accuracy))
     # Rounded down: 99.997 % is not 100 %.
     share = np.floor(1e4 * accuracy[best]) / 1e4
     return (

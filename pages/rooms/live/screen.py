@@ -178,9 +178,10 @@ def _confidence(shot: Film, frame: Frame, picture: Picture) -> None:
 
 def _numbers(frame: Frame) -> str:
     unseen = "" if frame.test_accuracy is None else f", unseen {frame.test_accuracy:.1%}"
+    right = f"loss {plain(frame.train_loss)}" if frame.train_accuracy is None else f"{frame.train_accuracy:.1%} right"
     return (
         f"**Epoch {frame.epoch}** · **γ = {plain(frame.gamma)}** (C_AWD {plain(frame.gamma_awd)}) · commutator error "
-        f"{plain(frame.commutator)} (chance {plain(frame.commutator_random)}) · {frame.train_accuracy:.1%} right"
+        f"{plain(frame.commutator)} (chance {plain(frame.commutator_random)}) · {right}"
         f"{unseen} · η {palette.number(frame.learning_rate)} · B {frame.batch_size}"
     )
 

@@ -21,7 +21,7 @@ from pages.plot.panel import Head, Panel
 from pages.rooms.load import contents
 from pages.rooms.load.form import bound, change, current
 from pages.rooms.train import summary
-from pages.text import definitions, run_names
+from pages.text import definitions, run_facts, run_names
 from pages.text.run_names import SCALINGS, escaped
 from pages.ui.heading import heading
 
@@ -44,9 +44,13 @@ def checked(inspected: Inspection) -> Run | None:
         summary.look(current().data)
         return None
     form = current()
-    counted = subset.chosen_classes(form.request.data, preview.train)
-    name = run_names.DATA.get(form.data, "your file")
-    architectures.check_fit(model, preview.shape, len(counted), name)
+    name, numbers = run_names.DATA.get(form.data, "your file"), bool(preview.numbers)
+    try:
+        architectures.check_fit(model, preview.shape, preview.chosen(form.request.data)[2], name, numbers, loaded=True)
+    except ValueError as error:
+        st.warning(escaped(str(error)), icon=":material/rule:")
+        contents.by_hand(inspected)
+        return None
     request, files = form.run_request(inspected)
     heading("Is it what you trained?", definitions.SANITY, "What is checked, and why")
     known()
@@ -57,8 +61,11 @@ def checked(inspected: Inspection) -> Run | None:
     if run is None or not run.finished:
         _check(request, files)
         return None
-    shares = np.array([preview.train[c] for c in counted], float)
-    _score(run, inspected, float(shares.max() / shares.sum()))
+    guessing = 0.0
+    if not numbers:
+        shares = np.array([preview.train[c] for c in subset.chosen_classes(form.request.data, preview.train)], float)
+        guessing = float(shares.max() / shares.sum())
+    _score(run, inspected, guessing)
     _tries(run)
     return run
 
@@ -138,16 +145,34 @@ def verdict(accuracy: float, guessing: float, known: float | None = None) -> tup
     )
 
 
+def verdict_of_numbers(explained: float) -> tuple[str, str]:
+    """The same of numbers to predict, by R²."""
+    if explained < NEAR_CHANCE:
+        return "warning", (
+            f"R² is {explained:.2f}: always answering with the mean of the targets gives 0. Unless the network is "
+            "untrained: are inputs or targets scaled in another way, or is the activation another one?"
+        )
+    if explained < 0.8:
+        return (
+            "info",
+            f"R² is {explained:.2f}, above that of always answering with the mean (0). If you remember more, "
+            "try another scaling or activation.",
+        )
+    return "success", f"R² is {explained:.2f}: the network predicts these targets."
+
+
 def _score(run: Run, inspected: Inspection, guessing: float) -> None:
     """The accuracy of the last checkpoint in words, and the series as a curve."""
     history = run.history
     epoch, accuracy = int(history.epoch[-1]), float(history.train_accuracy[-1])
     remembered = current().known
     kind, sentence = verdict(accuracy, guessing, None if remembered is None else remembered / 100)
+    if not np.isnan(run.variance):
+        kind, sentence = verdict_of_numbers(run.explained)
     with st.grid(4, min_column_width=150, gap="small") as grid:
         for label, value in (
-            ("Accuracy", f"{accuracy:.1%}"),
-            ("on unseen samples", _percent(float(history.test_accuracy[-1]))),
+            ("Accuracy", run_facts.share(accuracy)) if np.isnan(run.variance) else ("R²", f"{run.explained:.3f}"),
+            ("on unseen samples", run_facts.share(float(history.test_accuracy[-1]))),
             ("Loss", f"{history.train_loss[-1]:.3g}"),
             ("on unseen samples ", f"{history.test_loss[-1]:.3g}" if np.isfinite(history.test_loss[-1]) else "—"),
         ):
@@ -169,23 +194,23 @@ def _score(run: Run, inspected: Inspection, guessing: float) -> None:
         ).show()
 
 
-def _percent(value: float) -> str:
-    return f"{value:.1%}" if np.isfinite(value) else "—"
-
-
 def _remedies(run: Run, inspected: Inspection, accuracy: float, expanded: bool) -> None:
     """What else the weights might be, with its accuracy, the best first; a press takes it."""
-    trials = sorted(run.trials, key=lambda trial: (-trial.accuracy, trial.loss))
+    trials = run.ranked_trials()
     if not trials:
         return
-    better = sum(trial.accuracy > accuracy + SHORT for trial in trials)
+    loss = float(run.history.train_loss[-1])
+    of_numbers = not np.isnan(run.variance)
+    better = sum(
+        trial.loss < loss * (1 - SHORT) if of_numbers else trial.accuracy > accuracy + SHORT for trial in trials
+    )
     count = f"{better or 'none'} {'score' if better > 1 else 'scores'} more"
     label = f"What commonly differs, tried on these samples: {count}"
     with st.expander(label, icon=":material/replay:", expanded=expanded), st.container(gap="xxsmall"):
         for i, trial in enumerate(trials[:TRIALS]):
             words = _WORDS.get(trial.words, trial.words)
             st.button(
-                f"**{trial.accuracy:.1%}**, loss {trial.loss:.3g}: {escaped(words)}",
+                f"**{run_facts.share(trial.accuracy)}**, loss {trial.loss:.3g}: {escaped(words)}",
                 key=f"loading.try-{i}",
                 type="tertiary",
                 on_click=_try,
@@ -216,7 +241,7 @@ def _tries(run: Run) -> None:
         return
     rows = ["| also measured | accuracy |", "|:--|--:|"]
     for other in others:
-        rows.append(f"| {escaped(_settings(other))} | {other.history.train_accuracy[-1]:.1%} |")
+        rows.append(f"| {escaped(_settings(other))} | {run_facts.share(other.history.train_accuracy[-1])} |")
     st.markdown("\n".join(rows))
     bare = [other.key for other in others if not results.analysed(other)]
     if bare:

@@ -5,6 +5,7 @@ import streamlit as st
 
 from engine.config.kinds import KINDS, flat, has_activation, layout, title
 from engine.config.requests import DATASETS, ModelRequest
+from engine.data import sources
 from engine.models import inspection
 from engine.models.inspection import Inspection
 from engine.runs.library import Run
@@ -14,7 +15,7 @@ from pages.charts import network
 from pages.data import inputs
 from pages.plot.panel import Head, Panel
 from pages.rooms.load.form import bound, change, current, widget
-from pages.rooms.train.controls import OWN_DATA, choose_classes, column_with_classes
+from pages.rooms.train.controls import OWN_DATA, choose_classes, column_with_targets
 from pages.text import definitions, run_names
 from pages.text.run_names import escaped
 from pages.ui.heading import heading
@@ -44,9 +45,8 @@ def confirmed(inspected: Inspection, run: Run | None = None) -> ModelRequest | N
         _tensors(inspected)
         return None
     own = model.kind in KINDS
-    st.markdown(
-        f"{_what(model.kind)}, {_sizes(model)}, {model.widths[-1]} classes, {inspected.parameters:,} parameters."
-    )
+    classes = f"{model.widths[-1]} classes" if model.widths[-1] > 1 else "1 output"
+    st.markdown(f"{_what(model.kind)}, {_sizes(model)}, {classes}, {inspected.parameters:,} parameters.")
     if inspected.readings > 2 and run is None:
         st.caption(
             "Names and shapes allow other networks too, as with skip connections, another pooling or another order of "
@@ -124,7 +124,7 @@ def training(model: ModelRequest, preview: Preview | None) -> None:
     def changed() -> None:
         change(data=st.session_state["loading.data"], classes=None, reading=None, kind=None)
 
-    st.session_state["loading.data"] = form.data.partition("#")[0]
+    st.session_state["loading.data"] = sources.split(form.data)[0]
     first, second = st.columns(2, vertical_alignment="bottom")
     first.selectbox(
         "Data set", names, format_func=lambda n: run_names.DATA.get(n, own.get(n, "own file")), key="loading.data",
@@ -132,8 +132,8 @@ def training(model: ModelRequest, preview: Preview | None) -> None:
     )  # fmt: skip
     with second.popover("Your own", icon=":material/upload_file:", width="stretch"):
         _own_data()
-    column_with_classes(form.data, "loading.column", lambda data: change(data=data, classes=None))
-    if preview is not None:
+    column_with_targets(form.data, "loading", lambda data: change(data=data, classes=None))
+    if preview is not None and not preview.numbers:
         classes = form.request.data.classes
         choose_classes("Classes it knows", "loading.classes", preview, classes, lambda some: change(classes=some))
     st.selectbox(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -66,7 +67,7 @@ def _row(run: Run) -> dict[str, object]:
         "Loss": run_names.loss(run.request.loss),
         "Seed": None if run.recorded is not None else run.request.seed,
         "Accuracy": run_facts.accuracy(run),
-        "Course": course[:: -(-len(course) // POINTS) or 1].tolist(),
+        "Course": [] if np.isnan(course).all() else course[:: -(-len(course) // POINTS) or 1].tolist(),
         **_exponent(run, "C", "C"),
         **_exponent(run, "C_awd", "C_AWD"),
         "On disk": units.words(here.size("runs", run.key)),

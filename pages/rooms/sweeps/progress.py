@@ -10,7 +10,6 @@ from engine import units
 from engine.config.command_line import line
 from engine.config.commands import CalibrateCommand, SweepCommand
 from engine.config.requests import DATASETS, DataRequest
-from engine.data import subset
 from engine.runs import estimate
 from engine.runs.estimate import Calibration
 from engine.sweeps import status
@@ -93,8 +92,8 @@ def _shape(cell: Cell) -> tuple[int, int, tuple[int, int]] | None:
     data, known = cell.run.data, summary.known(cell.run.data.name)
     if known is not None:
         try:
-            classes = subset.chosen_classes(data, known.train)
-            return subset.samples(data, known.train), sum(known.test[c] for c in classes), known.image
+            count, unseen, _ = known.chosen(data)
+            return count, unseen, known.image
         except ValueError:
             return None
     if data.per_class is None:

@@ -11,6 +11,7 @@ from engine.config.fields import declared
 from engine.config.kinds import KINDS, RESNET_DEPTHS, by_depth
 from engine.config.presets import CLASSES, Preset, presets
 from engine.config.requests import DATASETS, TrainingRequest
+from engine.data import sources
 from engine.data.files import TABLES
 from engine.runs.preview import Preview
 from pages.data import inputs
@@ -22,7 +23,8 @@ from pages.text.run_names import escaped
 MORE_CLASSES = 20
 OWN_DATA = (
     "A NumPy file **.npz** with `x_train` and `y_train`, and if you like `x_test`, `y_test` and `classes`. Images "
-    "as (n, h, w) or (n, h, w, channels), features as (n, d), labels as whole numbers 0, 1, …, words or one-hot rows. "
+    "as (n, h, w) or (n, h, w, channels), features as (n, d), labels as whole numbers 0, 1, …, words or one-hot rows, "
+    "or numbers to predict. "
     "Or a table, **.csv** or **.parquet**, with a column `label` or `target` and numbers in all others."
 )
 _ANALYZE = {"none": "none", "last": "the last epoch", "all": "every checkpoint"}
@@ -98,7 +100,7 @@ def _data(preview: Preview | None) -> None:
     own = inputs.known()
     names = [*DATASETS, *own]
     form = current()
-    file = form.data.partition("#")[0]
+    file = sources.split(form.data)[0]
     if file not in names:
         names.append(file)
 
@@ -113,13 +115,11 @@ def _data(preview: Preview | None) -> None:
     )  # fmt: skip
     with right.popover("Use your own", icon=":material/upload_file:", width="stretch"):
         _upload()
-    column_with_classes(
-        form.data, "train.column", lambda data: _put_fitted(FORM.changed(current(), data=data, classes=None))
-    )
-    if preview is not None:
+    column_with_targets(form.data, "train", lambda data: _put_fitted(FORM.changed(current(), data=data, classes=None)))
+    if preview is not None and not preview.numbers:
         _classes(preview)
     first, second, third = _cells(3)
-    most = max(preview.train, default=1) if preview is not None else None
+    most = max(preview.train, default=1) if preview is not None and not preview.numbers else None
     first.number_input(
         **widget("per_class"),
         help="Drawn at random, the same for the same data seed. Empty: all"
@@ -138,18 +138,30 @@ def _data(preview: Preview | None) -> None:
     )
 
 
-def column_with_classes(data: str, key: str, change: Callable[[str], None]) -> None:
-    """Of a table, the name of the column that holds the class."""
-    file, _, column = data.partition("#")
-    if not file.lower().endswith(TABLES):
+def column_with_targets(data: str, page: str, change: Callable[[str], None]) -> None:
+    """What the targets of one's own data are taken for, and of a table the column that holds them."""
+    if data in DATASETS:
         return
+    file, column, targets = sources.split(data)
+    keys = f"{page}.column", f"{page}.targets"
 
     def named() -> None:
-        typed = st.session_state[key].strip()
-        change(f"{file}#{typed}" if typed else file)
+        typed, chosen = (st.session_state.get(key) or "" for key in keys)
+        change(sources.joined(file, typed.strip(), chosen))
 
-    st.session_state[key] = column
-    st.text_input("Column with the class", placeholder="label or target", key=key, on_change=named)
+    st.session_state.update(zip(keys, (column, targets), strict=True))
+    if file.lower().endswith(TABLES):
+        st.text_input("Column with the class", placeholder="label or target", key=keys[0], on_change=named)
+    st.segmented_control(
+        "Targets are",
+        ["", *sources.TARGETS],
+        format_func=lambda word: word or "as they look",
+        required=True,
+        key=keys[1],
+        on_change=named,
+        help="Whole numbers, words and one-hot rows look like classes; fractions, and whole numbers with gaps in a "
+        "column of decimals, like numbers to predict.",
+    )
 
 
 def _cells(columns: int, count: int | None = None) -> list[DeltaGenerator]:

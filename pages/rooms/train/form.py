@@ -7,8 +7,8 @@ from engine.config import fields
 from engine.config.kinds import KINDS, flat
 from engine.config.presets import CLASSES, Preset, presets
 from engine.config.requests import DATASETS, ModelRequest, RunRequest, default_model, usual_model
-from engine.data import subset
 from engine.errors import require
+from engine.losses import SQUARES
 from engine.models import architectures
 from engine.runs.preview import Preview
 from engine.training import schedule
@@ -48,14 +48,14 @@ class Form:
         """The run the form asks for, on data of which this is the preview. ValueError: the sentence that says what
         does not fit, the engine's own wherever it is the engine's matter."""
         data = self.request.data
-        classes = subset.chosen_classes(data, preview.train)
+        count, _, outputs = preview.chosen(data)
         free = KINDS[self.request.model.kind].hidden
-        widths = _widths(self.widths) if free else (preview.shape[0], len(classes))
+        widths = _widths(self.widths) if free else (preview.shape[0], outputs)
         model = replace(self.request.model, widths=widths)
         name = data.name if data.name in DATASETS else "the file"
-        architectures.check_fit(model, preview.shape, len(classes), name)
+        architectures.check_fit(model, preview.shape, outputs, name, bool(preview.numbers))
         training = replace(self.request.training, checkpoints=_epochs(self.checkpoints))
-        schedule.check(training, subset.samples(data, preview.train))
+        schedule.check(training, count)
         run = replace(self.request, model=model, training=training)
         fields.check(run)
         return run
@@ -74,8 +74,11 @@ class Form:
         except ValueError:
             model = usual_model(typed, data)
         classes = sum(map(bool, preview.train)) if data.classes is None else len(data.classes)
-        widths = architectures.fitting(model, preview.shape, classes).widths
-        return replace(self, widths="-".join(map(str, widths)))
+        widths = architectures.fitting(model, preview.shape, preview.numbers or classes).widths
+        fitted = replace(self, widths="-".join(map(str, widths)))
+        if preview.numbers:  # of which there are no classes
+            return FORM.changed(fitted, loss=SQUARES.name, classes=None, per_class=None, label_noise=0.0)
+        return fitted
 
     def of_kind(self, kind: str) -> "Form":
         """The form with the usual widths of a kind of network."""

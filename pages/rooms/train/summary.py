@@ -99,11 +99,17 @@ def _sentence(job: Job) -> str:
 def samples(data: Preview, form: Form) -> None:
     """Some images of every class that is kept, with its name and how many there are."""
     request = form.request.data
-    classes = subset.chosen_classes(request, data.train)
-    total, unseen = subset.samples(request, data.train), sum(data.test[c] for c in classes)
+    total, unseen, _ = data.chosen(request)
     noise = f", {request.label_noise:.0%} of the labels made wrong" if request.label_noise else ""
     tested = f"{unseen:,} unseen ones to test on" if unseen else "none to test on"
     st.caption(f"{total:,} samples to train with{noise}, {tested}; each {' × '.join(map(str, data.shape))} numbers.")
+    if data.numbers:
+        st.markdown(
+            f"Each {data.targets}, as they stand in the file: nothing is scaled. Where they are far from 1, divide "
+            "them there by their deviation."
+        )
+        return
+    classes = subset.chosen_classes(request, data.train)
     counted = [f"{escaped(data.class_names[c])} · {request.per_class or data.train[c]:,}" for c in classes]
     if data.images is None:
         st.markdown("  \n".join(counted[:SHOWN_CLASSES]))
@@ -174,8 +180,7 @@ def costs(request: RunRequest, data: Preview, analyses: int) -> None:
     """Parameters, D, memory and time, before anything is started."""
     heading("What it costs", definitions.COST, "How it is known", level=3)
     speeds = calibration()
-    classes = subset.chosen_classes(request.data, data.train)
-    count, unseen = subset.samples(request.data, data.train), sum(data.test[c] for c in classes)
+    count, unseen, _ = data.chosen(request.data)
     studied = architectures.studied_layer(request.model)
     subject = estimate.subject(request.model, studied, data.image)
     train = estimate.training(

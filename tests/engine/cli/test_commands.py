@@ -47,6 +47,26 @@ def train(tmp_path: Path) -> list[str]:
     return [*words, "--batch-size", "15", "--checkpoints", "0,2", "--stop-loss", "off"]
 
 
+def test_numbers_to_predict_are_trained_on_and_told_as_such(store: Store, tmp_path: Path, capsys) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(90, 3)).astype(np.float32)
+    np.savez(tmp_path / "own.npz", x_train=x[:60], y_train=x[:60] @ [[2.0], [1], [0]], x_test=x[60:], y_test=x[60:, :1])
+    data = ["--data", str(tmp_path / "own.npz"), "--device", "cpu"]
+    words = ["train", *data, "--loss", "linear_mse", "--epochs", "2", "--batch-size", "15", "--checkpoints", ""]
+    assert main([*words, "--model", "3-5-2"]) == 1
+    assert "gives 2 numbers; own has 3 and 1. Give the model 3-5-1" in capsys.readouterr().err
+    assert main([*words, "--model", "3-5-1", "--stop-loss", "1e3"]) == 0
+    run = library.find(store)
+    error, test = np.sqrt(run.history.train_loss[-1]), np.sqrt(run.history.test_loss[-1])
+    err = capsys.readouterr().err
+    assert f"rms error {error:.3g} (test {test:.3g}), R² {1 - error**2 / run.variance:.3f}" in err
+    assert "Stopped at epoch 0: converged (loss below 1000)" in err
+    assert main([*words, "--model", "3-5-1", "--classes", "0,1"]) == 1
+    assert "numbers to predict, of which there are no classes" in capsys.readouterr().err
+    assert main(["preview", "--data", data[1]]) == 0
+    assert "with 1 number to predict a sample, from" in capsys.readouterr().err
+
+
 def test_train_and_analyze_leave_their_results_in_the_cache(store: Store, train: list[str], capsys) -> None:
     assert main([*train, "--epochs", "3", "--analyze"]) == 0
     out, err = capsys.readouterr()

@@ -13,7 +13,7 @@ from PIL import Image
 from engine.config.requests import DataRequest
 from engine.data.datasets import load
 from engine.data.files import KEYS
-from engine.data.sources import read
+from engine.data.sources import joined, read, split
 from tests.small import pixels, saved
 
 # -- arrays ---------------------------------------------------------------------------------------------
@@ -223,7 +223,6 @@ BAD = {
     "words": (lambda t: t.assign(b="red"), r"Column b of t\.csv holds no numbers"),
     "no label": (lambda t: t.assign(label=[None] + ["x", "y"] * 5 + ["z"]), r"Column label of t\.csv has empty cells"),
     "alone": (lambda t: t[["label"]], r"t\.csv has no column beside label"),
-    "measured": (lambda t: t.assign(label=np.arange(12) / 7), r"column label of t\.csv holds labels that are no whole"),
 }
 
 
@@ -258,6 +257,67 @@ def test_columns_that_pandas_would_name_itself_are_refused(tmp_path, head, words
     (tmp_path / "t.csv").write_text(f"{head}\n" + "".join(f"{i},{i % 2},{i % 2}\n" for i in range(4)))
     with pytest.raises(ValueError, match=words):
         read(str(tmp_path / "t.csv#label"))
+
+
+# -- numbers to predict ---------------------------------------------------------------------------------
+
+
+MEASURED = np.linspace(-2, 5, 12)
+TAKEN = {
+    "fractions": (MEASURED, "", MEASURED[:, None]),
+    "several": (np.outer(MEASURED, [1, 2]), "", np.outer(MEASURED, [1, 2])),
+    "whole, with gaps among many": (7.0 * np.arange(30), "", 7.0 * np.arange(30)[:, None]),
+    "whole": (np.arange(12) % 3, "numbers", (np.arange(12) % 3)[:, None]),
+    "several answers": (np.ones((12, 3)), "numbers", np.ones((12, 3))),
+    "few whole floats": (np.arange(12) % 3 * 1.0, "", None),
+    "many whole floats without gaps": (np.arange(30.0), "", None),
+    "told to be classes": (7.0 * np.arange(30), "classes", None),
+}
+
+
+@pytest.mark.parametrize("case", TAKEN)
+def test_targets_are_numbers_by_what_they_are_or_as_told(tmp_path, case):
+    y, told, numbers = TAKEN[case]
+    raw = read(joined(saved(tmp_path, x_train=np.zeros((len(y), 2)), y_train=y), targets=told))
+    assert raw.numbers == (numbers is not None)
+    assert bool(raw.class_names) == (numbers is None)
+    if numbers is not None:
+        np.testing.assert_array_equal(raw.train_y, numbers.astype(np.float32))
+        data = load(DataRequest(joined(saved(tmp_path, x_train=np.zeros((len(y), 2)), y_train=y), targets=told)))
+        assert (data.outputs, data.numbers, data.name) == (numbers.shape[1], True, "own")
+
+
+def test_a_column_of_numbers_and_what_a_name_means(tmp_path):
+    table().assign(label=MEASURED).to_csv(tmp_path / "t.csv", index=False)
+    np.testing.assert_allclose(read(str(tmp_path / "t.csv")).train_y[:, 0], MEASURED, rtol=1e-6)
+    assert split("a/t.csv#b:numbers") == ("a/t.csv", "b", "numbers")
+    assert split("x.npz:classes") == ("x.npz", "", "classes")
+    assert all(joined(*split(name)) == name for name in ("t.csv#b", "x.npz:numbers", "mnist", "t.csv#b:classes"))
+
+
+NO_NUMBERS = {
+    "NaN": ({"y_train": np.full(12, np.nan)}, "", "y_train of .* no whole numbers"),
+    "NaN, told": ({"y_train": np.full(12, np.nan)}, "numbers", "y_train of .* holds 12 NaN or infinite values"),
+    "words": ({"y_train": np.array(["a"] * 12)}, "numbers", r"y_train of .* numbers to predict are \(n,\)"),
+    "classes": ({}, "classes", "no whole numbers"),
+    "another width": ({"x_test": np.zeros((3, 2)), "y_test": np.ones((3, 2))}, "", "y_test .* 2 numbers a sample but"),
+    "alike in float32": ({"y_train": 1.7e9 + MEASURED}, "", "Number 1 of y_train .* float32 does not tell apart"),
+}
+
+
+@pytest.mark.parametrize("case", NO_NUMBERS)
+def test_what_are_no_numbers_to_predict_is_told(tmp_path, case):
+    change, told, words = NO_NUMBERS[case]
+    name = saved(tmp_path, **{"x_train": np.zeros((12, 2)), "y_train": MEASURED} | change)
+    with pytest.raises(ValueError, match=words):
+        read(joined(name, targets=told))
+
+
+@pytest.mark.parametrize("change", [{"classes": (0, 1)}, {"per_class": 3}, {"label_noise": 0.1}])
+def test_of_numbers_there_are_no_classes_to_choose(tmp_path, change):
+    name = saved(tmp_path, x_train=np.zeros((12, 2)), y_train=MEASURED)
+    with pytest.raises(ValueError, match="numbers to predict, of which there are no"):
+        load(DataRequest(name, **change))
 
 
 # -- images ---------------------------------------------------------------------------------------------

@@ -42,10 +42,6 @@ WRONG = {
         lambda a: a.update(y_train=np.array(["a"] * 12)),
         "y_test .* int64 but the training labels are",
     ),
-    "fractions": (
-        lambda a: a.update(y_train=np.arange(12) / 2),
-        "y_train .*labels that are no whole numbers",
-    ),
     "NaN label": (
         lambda a: a.update(y_train=np.full(12, np.nan)),
         "y_train .*labels that are no whole numbers",

@@ -24,6 +24,7 @@ from engine.models.weight_files import parse as parse_weights
 from engine.runs import external, library
 from engine.runs.external import inspect
 from engine.runs.pipeline import Pipeline
+from engine.samples import collect
 from tests.engine.runs.test_pipeline import write_data
 from tests.reference import twins
 
@@ -97,16 +98,44 @@ def test_one_output_is_told_the_way_by_its_own_class(tmp_path: Path, capsys) -> 
     net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 1))
     torch.save({"epoch": 3, "model": {f"net.{n}": t for n, t in net.state_dict().items()}}, tmp_path / "price.pt")
     inspected = inspect([tmp_path / "price.pt"])
-    assert "one output, as for a number or a yes and no" in inspected.why
+    assert inspected.model == ModelRequest(widths=(4, 3, 1), bias=True)
     text = inspection.lines(inspected, "price.pt", RunRequest())
     assert "weights = torch.load('price.pt', map_location='cpu', weights_only=True)['model']\n" in text
     assert "name.removeprefix('net.')" in text
     assert "'price', model, data=(images, labels), loss='linear_mse',  # or bce" in text
     assert "layers=['0']" in text
-    assert main(["load", str(tmp_path / "price.pt")]) == 1
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "yes.npz", x_train=rng.normal(size=(20, 4)), y_train=np.arange(20) % 2)
+    assert main(["load", str(tmp_path / "price.pt"), "--data", str(tmp_path / "yes.npz"), "--device", "cpu"]) == 1
     out, err = capsys.readouterr()
     assert "from engine import Recorder" in out
-    assert "one output" in err
+    assert "one output, as for a number or a yes and no. Bring the numbers" in err
+
+
+def test_a_network_that_predicts_numbers_is_measured_on_them(tmp_path: Path, store: Store, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("GAMMASCOPE_CACHE", str(store.root))
+    net, x = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1)), np.random.default_rng(0).normal(size=(60, 4))
+    with torch.no_grad():
+        y = net(torch.from_numpy(x).float()).numpy() + np.random.default_rng(1).normal(scale=0.01, size=(60, 1))
+    torch.save(net.state_dict(), tmp_path / "price.pt")
+    np.savez(tmp_path / "prices.npz", X=x, y=y)
+    words = ["load", str(tmp_path / "price.pt"), "--data", str(tmp_path / "prices.npz"), "--device", "cpu"]
+    assert main(words) == 1
+    assert "numbers to predict, and the loss ce takes classes. Choose the loss linear_mse" in capsys.readouterr().err
+    assert main([*words, "--loss", "linear_mse", "--activation", "tanh", "--analyze", "last", "--spectra", "0"]) == 0
+    out, err = capsys.readouterr()
+    run = library.find(store)
+    error = float(np.sqrt(np.mean((net(torch.from_numpy(x).float()).detach().numpy() - y) ** 2)))
+    assert f"rms error {error:.3g}, R² {1 - error**2 / y.var():.3f}" in err
+    assert f"rms error {error:.4g}, float32" in out
+    assert "its partner is sought among all samples" in out
+    assert np.isnan(run.history.train_accuracy).all()
+    assert run.class_names == ()
+    assert run.ranked_trials()[0].change == {"activation": "gelu"}
+    assert all(np.isnan(trial.accuracy) for trial in run.trials)
+    assert len(Pipeline(store, "cpu").check(run.key, 0, run.studied))
+    with pytest.raises(ValueError, match="Single samples are looked at where each is one tensor with one label"):
+        collect.keep(Pipeline(store, "cpu"), run.key, 0)
 
 
 def test_files_of_different_networks_are_no_series(series: list[Path], tmp_path: Path) -> None:
