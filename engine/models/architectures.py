@@ -82,7 +82,10 @@ def check(request: ModelRequest) -> None:
     """ValueError unless `request` describes a net that can be built."""
     foreign = [kind for kinds in TORCHVISION.values() for kind in kinds]
     require(
-        request.kind in KINDS or request.kind in foreign or bool(layout(request.kind)) or "timm/" in request.kind,
+        request.kind in KINDS
+        or request.kind.partition("@")[0] in foreign
+        or bool(layout(request.kind))
+        or "timm/" in request.kind,
         f"There is no architecture {request.kind!r}; choose one of {', '.join(KINDS)}, or load weights of one of "
         f"torchvision's such as {', '.join(foreign[:3])}.",
     )

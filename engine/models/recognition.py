@@ -61,9 +61,8 @@ def _plain_readings(
 ) -> list[Reading]:
     for name, t in tensors.items():
         require(bool(t.isfinite().all()), f"{name} holds NaN or infinite values: its training has diverged.")
-    foreign = torchvision_nets.exact(tensors)
-    if foreign is not None:
-        return [Reading(foreign, tensors)]
+    if foreign := torchvision_nets.exact(tensors, image):
+        return [Reading(*one) for one in foreign]
     if own := _own(tensors, activation):
         return [own]
     try:

@@ -4,6 +4,8 @@ torchvision takes seconds to import, so nothing here does before it must.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,8 @@ from engine.models.architectures import TORCHVISION
 
 SIDE = 224  # pixels: every architecture takes such images
 _COUNTER = "num_batches_tracked"  # of BatchNorm: of no use after training, and absent from some files
+SMALL = 64  # pixels a side: of images up to it
+_POOLS = ("maxpool", "features.pool0")  # behind the first convolution
 _NEAR = 0.8  # share of tensors that agree with an architecture worth naming
 # The first convolution of each, by the name of the output layer.
 _STEMS = {
@@ -28,14 +32,29 @@ _STEMS = {
 
 
 def build(kind: str, channels: int, classes: int) -> nn.Module:
-    """The architecture with as many outputs as classes; its first convolution takes the image's channels."""
+    """The architecture with as many outputs as classes; its first convolution takes the image's channels. Behind an @
+    in the kind stand another kernel and stride of that convolution, 3x1: where the stride is 1, nothing is pooled
+    behind it."""
     if kind.startswith("timm/"):
         return _timm(kind.removeprefix("timm/"), channels, classes)
     from torchvision.models import get_model  # slow to load: only for such a network
 
-    model = get_model(kind, weights=None, num_classes=classes)
+    plain, _, stem = kind.partition("@")
+    model = get_model(plain, weights=None, num_classes=classes)
     name, first = _first_convolution(model)
-    if channels != first.in_channels:
+    if stem:
+        size, stride = map(int, stem.split("x"))
+        more: dict[str, Any] = {
+            "kernel_size": size,
+            "stride": stride,
+            "padding": size // 2,
+            "bias": first.bias is not None,
+        }
+        model.set_submodule(name, nn.Conv2d(channels, first.out_channels, **more))
+        pool = next((n for n, _ in model.named_modules() if n in _POOLS), "")
+        if pool and stride == 1:
+            model.set_submodule(pool, nn.Identity())
+    elif channels != first.in_channels:
         model.set_submodule(
             name,
             nn.Conv2d(
@@ -59,32 +78,68 @@ def _timm(name: str, channels: int, classes: int) -> nn.Module:
     return model
 
 
-def exact(state: Mapping[str, Tensor]) -> ModelRequest | None:
-    """The architecture that has exactly these names and shapes, if there is one."""
-    return _nearest(state)[0]
+def exact(
+    state: Mapping[str, Tensor], image: tuple[int, int] | None = None
+) -> list[tuple[ModelRequest, Mapping[str, Tensor], str]]:
+    """The architectures that have exactly these names and shapes, the likeliest first, each with the weights under its
+    names and words for its stem. image: height and width, where known: of small ones a stem of stride 1 is as likely,
+    and shapes do not tell it."""
+    for output in TORCHVISION:
+        weights = _with_head(state, output)
+        request, _ = _nearest(weights, output)
+        if request is not None:
+            return [(one, weights, words) for one, words in _stems(request, output, image)]
+    return []
+
+
+def _stems(request: ModelRequest, output: str, image: tuple[int, int] | None) -> list[tuple[ModelRequest, str]]:
+    """The same with the stems that its shapes allow."""
+    plain, _, stem = request.kind.partition("@")
+    _, first = _first_convolution(outline(replace(request, kind=plain)))
+    own = first.kernel_size[0]
+    if stem:
+        size = stem.partition("x")[0]
+        return [(replace(request, kind=f"{plain}@{size}x{stride}"), f"stem of stride {stride}") for stride in (1, 2)]
+    if image is None or max(image) > SMALL or output == "fc" or first.stride[0] != 2:
+        return [(request, "")]
+    return [(request, ""), (replace(request, kind=f"{plain}@{own}x1"), "stem of stride 1")]
+
+
+def _with_head(state: Mapping[str, Tensor], output: str) -> Mapping[str, Tensor]:
+    """The weights with their last linear layer under the architecture's name, where it stands alone in its place or
+    behind a dropout."""
+    if f"{output}.weight" in state:
+        return state
+    linear = [name.removesuffix(".weight") for name, t in state.items() if name.endswith(".weight") and t.ndim == 2]
+    heads = [name for name in linear if name.startswith(f"{output}.") or output.startswith(f"{name}.")]
+    if len(heads) != 1:
+        return state
+    moved = {f"{heads[0]}.{part}": f"{output}.{part}" for part in ("weight", "bias")}
+    return {moved.get(name, name): t for name, t in state.items()}
 
 
 def named(state: Mapping[str, Tensor], hints: Sequence[str] = ()) -> tuple[ModelRequest | None, str]:
     """timm's architecture of these names and shapes, where timm is installed and a hint names it; else None, and which
     of torchvision's comes closest in a sentence."""
-    return _of_timm(state, hints), _nearest(state)[1]
+    nearest = [words for output in TORCHVISION if (words := _nearest(state, output)[1])]
+    return _of_timm(state, hints), nearest[0] if nearest else ""
 
 
-def _nearest(state: Mapping[str, Tensor]) -> tuple[ModelRequest | None, str]:
-    """The architecture of exactly these names and shapes, or a sentence on the one that comes closest."""
+def _nearest(state: Mapping[str, Tensor], output: str) -> tuple[ModelRequest | None, str]:
+    """Among those of this output layer the architecture of exactly these names and shapes, or a sentence on the one
+    that comes closest."""
     nearest, best = "", 0.0
-    for output, kinds in TORCHVISION.items():
-        head = state.get(f"{output}.weight")
-        stems = (state.get(f"{name}.weight") for name in _STEMS[output])
-        if head is None or head.ndim != 2 or not any(stem is not None and stem.ndim == 4 for stem in stems):
-            continue
-        for kind in kinds:
-            request = _fitted(kind, state, head.shape[0])
-            share, difference = _agreement(request, state)
-            if not difference:
-                return request, ""
-            if share > best:
-                best, nearest = share, f"It comes closest to {kind}: {difference}."
+    head = state.get(f"{output}.weight")
+    stems = (state.get(f"{name}.weight") for name in _STEMS[output])
+    if head is None or head.ndim != 2 or not any(stem is not None and stem.ndim == 4 for stem in stems):
+        return None, ""
+    for kind in TORCHVISION[output]:
+        request = _fitted(kind, state, head.shape[0], output)
+        share, difference = _agreement(request, state)
+        if not difference:
+            return request, ""
+        if share > best:
+            best, nearest = share, f"It comes closest to {kind}: {difference}."
     return None, nearest if best > _NEAR else ""
 
 
@@ -116,12 +171,22 @@ def _first_convolution(model: nn.Module) -> tuple[str, nn.Conv2d]:
     return next((name, m) for name, m in model.named_modules() if isinstance(m, nn.Conv2d))
 
 
-def _fitted(kind: str, state: Mapping[str, Tensor], classes: int) -> ModelRequest:
-    """The architecture with the file's own number of channels."""
+def _fitted(kind: str, state: Mapping[str, Tensor], classes: int, output: str = "") -> ModelRequest:
+    """The architecture with the file's own number of channels, and kernel of its first convolution: of ResNets that is
+    engine.models.resnets' matter."""
     name, first = _first_convolution(outline(ModelRequest(kind, (3, classes))))
     entry = state.get(f"{name}.weight")
-    grouped = entry is not None and entry.ndim == 4 and entry.shape[1] > 0
-    return ModelRequest(kind, (entry.shape[1] if entry is not None and grouped else first.in_channels, classes))
+    if entry is None or entry.ndim != 4 or not entry.shape[1]:
+        return ModelRequest(kind, (first.in_channels, classes))
+    size = entry.shape[2]
+    if (
+        output not in ("", "fc")
+        and first.stride[0] == 2
+        and size == entry.shape[3] != first.kernel_size[0]
+        and size % 2
+    ):
+        kind = f"{kind}@{size}x1"
+    return ModelRequest(kind, (entry.shape[1], classes))
 
 
 def _agreement(request: ModelRequest, state: Mapping[str, Tensor]) -> tuple[float, str]:
