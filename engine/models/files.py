@@ -1,5 +1,6 @@
 """Files of weights on this machine: which may be opened, and which epochs they are. Opens none, imports no torch."""
 
+import json
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -24,6 +25,23 @@ _EPOCHS = tuple(
 def is_weights(name: str) -> bool:
     """Whether a file of this name may hold weights."""
     return name.lower().endswith(SUFFIXES)
+
+
+def shards(name: str, index: str = "") -> list[str]:
+    """The names of the files that together hold the weights of which this is one, or, given its text, the index.
+    ValueError where that lists none."""
+    if name.lower().endswith(".json"):
+        try:
+            names = sorted(set(json.loads(index)["weight_map"].values()))
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise ValueError("it is no index of shards: it has no weight_map.") from error
+        require(all(Path(str(one)).name == one for one in names), "its shards do not lie beside it.")
+        return names
+    number = SHARD.search(name)
+    if number is None:
+        return [name]
+    start, end = name[: number.start(1)], name[number.end(1) :]
+    return [f"{start}{i:0{len(number[1])}}{end}" for i in range(1, int(number[2]) + 1)]
 
 
 def check_size(name: str, size: int) -> None:

@@ -28,7 +28,7 @@ from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 
 from engine.errors import require
-from engine.models.files import LARGEST_BYTES, SHARD, SUFFIXES, check_size, is_weights
+from engine.models.files import LARGEST_BYTES, SUFFIXES, check_size, is_weights, shards
 from engine.models.state_dicts import SAVE, Contents, SeveralError, Stranger, unwrap
 
 SECONDS = 600  # for one file, on a machine that is at other work too
@@ -124,19 +124,10 @@ def _kind(path: Path) -> str | None:
 
 def _shards(path: Path) -> list[Path]:
     """The files that together hold the weights. ValueError where some are missing."""
-    if path.suffix.lower() == ".json":
-        try:
-            names = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise ValueError("it is no index of shards: it has no weight_map.") from error
-        require(all(Path(str(name)).name == name for name in names), "its shards do not lie beside it.")
-    elif number := SHARD.search(path.name):
-        count = int(number[2])
-        start, end = path.name[: number.start(1)], path.name[number.end(1) :]
-        names = [f"{start}{i:0{len(number[1])}}{end}" for i in range(1, count + 1)]
-    else:
-        return [path]
-    files = [path.parent / name for name in names]
+    index = path.read_text(encoding="utf-8", errors="replace") if path.suffix.lower() == ".json" else ""
+    files = [path.parent / name for name in shards(path.name, index)]
+    if files == [path]:
+        return files
     missing = [file.name for file in files if not file.is_file()]
     require(
         not missing,

@@ -48,12 +48,7 @@ def chosen() -> Run | None:
 def _upload() -> None:
     def taken() -> None:
         try:
-            choose(
-                [
-                    (inputs.keep_weights(f.getvalue(), f.name), Path(f.name).name)
-                    for f in st.session_state["loading.upload"]
-                ]
-            )
+            choose(inputs.keep_series([(f.getvalue(), f.name) for f in st.session_state["loading.upload"]]))
         except ValueError as error:
             st.session_state["loading.refused"] = str(error)
 

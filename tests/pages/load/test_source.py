@@ -1,7 +1,10 @@
 """Where weights come from: files, a folder, a run that is here; what is said of right and wrong ones."""
 
+import json
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from engine.config.commands import LoadCommand
@@ -177,6 +180,28 @@ def test_a_link_to_the_outside_is_refused(folder, started, tmp_path):
     (folder.parent / "door").symlink_to(tmp_path / "secret")
     at = typed("door")
     assert "outside the folders that may be opened" in at.warning[0].value
+
+
+def test_shards_are_uploaded_together_with_and_without_their_index(started, store, tmp_path):
+    """Kept under their hash and number, which the index is not needed to put together."""
+    weights = {name: t.clone() for name, t in digits_net().state_dict().items()}
+    names = {name: f"part_{'b' if name.startswith('1') else 'a'}.safetensors" for name in weights}
+    parts = {}
+    for file in sorted(set(names.values())):
+        save_file({name: weights[name] for name in weights if names[name] == file}, tmp_path / file)
+        parts[file] = (tmp_path / file).read_bytes()
+    kind = "application/octet-stream"
+    index = ("model.safetensors.index.json", json.dumps({"weight_map": names}).encode(), kind)
+    at = uploaded([*((file, content, kind) for file, content in parts.items()), index])
+    assert "784‑8‑6‑10, 10 classes, 6,404 parameters" in texts(at)
+    numbered = [(f"net-{i:05}-of-00002.safetensors", content, kind) for i, content in enumerate(parts.values(), 1)]
+    at = uploaded(numbered)
+    assert "784‑8‑6‑10, 10 classes, 6,404 parameters" in texts(at)
+    assert len(list((store.root / "uploads").glob("weights-*-of-00002.safetensors"))) == 2  # the same, however named
+    at = uploaded(numbered[:1])
+    assert "net-00002-of-00002.safetensors is not among them. Choose all of them at once" in at.warning[0].value
+    at = uploaded([("model.safetensors.index.json", b"{}", kind)])
+    assert "it is no index of shards" in at.warning[0].value
 
 
 def test_the_form_survives_a_change_of_page(started, store, tmp_path):
