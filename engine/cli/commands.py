@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from cache.progress import Reporter, Stopped
 from cache.store import Store
 from engine import units
-from engine.cli.console import Ticker, checked, ends, expected, grid, layers, score, table, trials
+from engine.cli.console import Ticker, chance, checked, ends, expected, grid, layers, score, table, trials
 from engine.config import commands
 from engine.config.command_line import line
 from engine.config.manual import DASHBOARD, PROGRAM
-from engine.config.requests import DATASETS, AnalysisRequest, RunRequest
+from engine.config.requests import DATASETS, AnalysisRequest, RunRequest, key
 from engine.errors import require
 from engine.losses import SQUARES
 from engine.models import files, inspection
@@ -86,15 +86,14 @@ def _train(command: commands.TrainCommand, session: Session) -> str:
             not word.isdecimal() or int(word) in {*plan.checkpoints, plan.epochs},
             f"Epoch {word} is to be analysed, but no checkpoint of it is planned. Add it to --checkpoints.",
         )
-    key = pipeline.train(_located(command.request))
-    run = library.find(pipeline.store, key)
+    run = library.find(pipeline.store, pipeline.train(_located(command.request)))
     history = run.history
     sentence = (
-        f"Run {key}: {history.epoch[-1]} epochs, train loss {history.train_loss[-1]:.3g}, {score(run)}. {run.end}"
+        f"Run {run.key}: {history.epoch[-1]} epochs, train loss {history.train_loss[-1]:.3g}, {score(run)}. {run.end}"
     )
     session.finished = sentence
     if not (command.analyze or command.every_sample):
-        return f"{sentence} Analyse it: {PROGRAM} analyze --run {key}"
+        return f"{sentence} Analyse it: {PROGRAM} analyze --run {run.key}"
     if command.analyze:
         session.ticker.say(sentence)
         epochs = library.chosen_epochs(command.analyze, run)
@@ -116,7 +115,12 @@ def _film(command: commands.FilmCommand, session: Session) -> str:
 @work.register
 def _analyze(command: commands.AnalyzeCommand, session: Session) -> str:
     pipeline = _pipeline(command, session)
-    requests = _requests(command, library.find(pipeline.store, command.run))
+    run = library.find(pipeline.store, command.run)
+    requests = _requests(command, run)
+    if run.recorded is not None and command.model is None:  # told once, not of every layer
+        known = {one.key for one in library.analyses(pipeline.store, run.key)}
+        there = any(key(request, run.fingerprint) in known for request in requests)
+        require(there, library.BY_HAND if run.by_hand else library.elsewhere(run))
     splits = command.splits if command.cross_fit else None
     return _each(pipeline, requests, session, splits, command.again, command.window)
 
@@ -283,23 +287,27 @@ def _load(command: commands.LoadCommand, session: Session) -> str:
         session.ticker.close()
         print(inspection.lines(contents, command.files[0], command.request), flush=True)
     request, order = inspection.asked(_located(command.request), contents, epochs)
-    key = pipeline.load(request, [paths[i] for i in order], command.part, command.reading)
-    run = library.find(pipeline.store, key)
+    run = library.find(pipeline.store, pipeline.load(request, [paths[i] for i in order], command.part, command.reading))
     history = run.history
     sentence = (
-        f"Run {key}: {run.end} At epoch {run.last_epoch}: train loss {history.train_loss[-1]:.3g}, {score(run, False)}."
+        f"Run {run.key}: {run.end} At epoch {run.last_epoch}: train loss {history.train_loss[-1]:.3g}, "
+        f"{score(run, False)}."
     )
     session.finished = sentence
     if command.accuracy is not None and history.train_accuracy[-1] < command.accuracy - SHORT:
         session.ticker.close()
         print(trials(run), flush=True)
         sentence += f" You know it to reach {command.accuracy:.2%}: what else was tried stands above."
+    elif barely := chance(run, pipeline.data(run.request.data)):
+        session.ticker.close()
+        print(trials(run), flush=True)
+        sentence += f" {barely}"
     if not command.analyze:
-        return f"{sentence} Analyse it: {PROGRAM} analyze --run {key}"
+        return f"{sentence} Analyse it: {PROGRAM} analyze --run {run.key}"
     session.ticker.say(sentence)
     usual = library.default_analysis(run, run.last_epoch)
     requests = [
-        replace(command.settings, run=key, epoch=e, layer=command.layer or usual.layer, batch_size=usual.batch_size)
+        replace(command.settings, run=run.key, epoch=e, layer=command.layer or usual.layer, batch_size=usual.batch_size)
         for e in library.chosen_epochs(command.analyze, run)
     ]
     return _each(pipeline, requests, session)

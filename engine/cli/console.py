@@ -5,7 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -24,6 +24,10 @@ from engine.units import duration, rounded, words
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 10.0
+NEAR_CHANCE = 0.05  # of accuracy above guessing, or of R²: less is nothing learned
+
+if TYPE_CHECKING:
+    from engine.data.datasets import Dataset
 
 
 @runtime_checkable
@@ -193,6 +197,21 @@ def trials(run: Run) -> str:
 def percent(share: float) -> str:
     """A share, – where it has no meaning."""
     return "–" if math.isnan(share) else f"{share:.2%}"
+
+
+def chance(run: Run, data: "Dataset") -> str:
+    """A warning where a loaded network is hardly better than one that has learned nothing; empty elsewhere."""
+    nothing = "always answering with the mean (R² 0)"
+    better = run.explained
+    if not data.numbers:
+        guessing = float(data.train_y.bincount().max()) / len(data.train_y)
+        nothing, better = f"guessing ({guessing:.1%})", float(run.history.train_accuracy[-1]) - guessing
+    if not better < NEAR_CHANCE:
+        return ""
+    return (
+        f"That barely beats {nothing}, if at all: unless it is untrained, the data, their scaling, the activation or "
+        "the order of the classes are others than in its training. What else was tried stands above."
+    )
 
 
 def score(run: Run, tested: bool = True) -> str:

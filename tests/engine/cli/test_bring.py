@@ -162,3 +162,18 @@ def test_commands_survive_the_way_through_words():
 def test_words_are_located(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert located("net.py:build") == f"{tmp_path}/net.py:build"
+
+
+def test_what_takes_the_network_is_told_once_and_not_of_every_layer(store, files, capsys):
+    assert main(["load", str(files / "net_epoch_1.pt"), *bring(files)]) == 0
+    (run,) = library.runs(store)
+    capsys.readouterr()
+    assert main(["analyze", "--layer", "all"]) == 1
+    out, err = capsys.readouterr()
+    assert (out + err).count("its network is there, and not in the cache") == 1
+    assert main(["check"]) == 1
+    remedy = f"Analyse it first: python -m engine analyze --run {run.key} --epoch 1 --layer 3 --model "
+    assert remedy in capsys.readouterr().err
+    assert main(["analyze", *bring(files), "--spectra", "0"]) == 0
+    capsys.readouterr()
+    assert main(["analyze", "--spectra", "0"]) == 0  # kept already

@@ -112,6 +112,37 @@ def test_one_output_is_told_the_way_by_its_own_class(tmp_path: Path, capsys) -> 
     assert "one output, as for a number or a yes and no. Bring the numbers" in err
 
 
+def test_a_load_that_barely_beats_chance_is_told_so(tmp_path: Path, store: Store, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("GAMMASCOPE_CACHE", str(store.root))
+    x = np.random.default_rng(0).normal(size=(60, 6))
+    net = plain_net()
+    torch.save(net.state_dict(), tmp_path / "net.pt")
+    right = net(torch.from_numpy(x).float()).argmax(1).numpy()
+    for name, y, told in (("own", np.arange(60) % 3, True), ("its", right, False)):
+        np.savez(tmp_path / f"{name}.npz", x_train=x, y_train=y, classes=np.array(["a", "b", "c"]))
+        words = ["load", str(tmp_path / "net.pt"), "--data", str(tmp_path / f"{name}.npz"), "--activation", "tanh"]
+        assert main([*words, "--device", "cpu"]) == 0
+        out, err = capsys.readouterr()
+        assert ("That barely beats guessing (33.3%)" in err) == told
+        assert ("also tried" in out) == told
+
+
+def test_fewer_classes_than_a_file_knows_are_no_matter_of_its_model(tmp_path: Path, store: Store, monkeypatch, capsys):
+    monkeypatch.setenv("GAMMASCOPE_CACHE", str(store.root))
+    torch.save(plain_net().state_dict(), tmp_path / "net.pt")
+    for count, told in (
+        (2, "Of the other outputs there are no samples: bring data of all that it knows"),
+        (4, "Keep as"),
+    ):
+        np.savez(
+            tmp_path / "own.npz", x_train=np.random.default_rng(0).normal(size=(20, 6)), y_train=np.arange(20) % count
+        )
+        assert main(["load", str(tmp_path / "net.pt"), "--data", str(tmp_path / "own.npz"), "--device", "cpu"]) == 1
+        err = capsys.readouterr().err
+        assert f"knows 3 classes; own has 6 and {count}. {told}" in err
+        assert "Give the model" not in err
+
+
 def test_a_network_that_predicts_numbers_is_measured_on_them(tmp_path: Path, store: Store, monkeypatch, capsys) -> None:
     monkeypatch.setenv("GAMMASCOPE_CACHE", str(store.root))
     net, x = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1)), np.random.default_rng(0).normal(size=(60, 4))
