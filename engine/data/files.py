@@ -237,6 +237,8 @@ def _folder(path: Path) -> Arrays:
 
 
 def _class_folders(path: Path) -> list[Path]:
+    lost = [one.name for one in sorted(path.iterdir()) if not one.exists()]
+    require(not lost, f"{path.name} holds {', '.join(lost[:3])}, a link that leads nowhere: mend or delete it.")
     return sorted(one for one in path.iterdir() if one.is_dir() and one.name[0] != ".")
 
 

@@ -354,6 +354,21 @@ def test_folders_to_train_with_and_to_test_on(tmp_path, test):
     assert len(found.train_x) == 6
 
 
+def test_links_to_other_folders_are_followed_and_those_that_lead_nowhere_refused(tmp_path):
+    folders(tmp_path / "outside")
+    (tmp_path / "own").mkdir()
+    for name in ("cats", "dogs"):
+        (tmp_path / "own" / name).symlink_to(tmp_path / "outside" / name)
+    assert read(str(tmp_path / "own")).class_names == ("cats", "dogs")
+    (tmp_path / "own" / "eels").symlink_to(tmp_path / "gone")
+    with pytest.raises(ValueError, match="own holds eels, a link that leads nowhere: mend or delete it"):
+        read(str(tmp_path / "own"))
+    (tmp_path / "own" / "eels").unlink()
+    (tmp_path / "own" / "loop").symlink_to(tmp_path / "own" / "loop")
+    with pytest.raises(ValueError, match="own holds loop, a link that leads nowhere"):
+        read(str(tmp_path / "own"))
+
+
 def test_parts_by_other_names_are_no_classes(tmp_path):
     folders(tmp_path, ("training_set", "test_set"))
     with pytest.raises(ValueError, match="test_set holds 2 folders of images, as a part to train or test with does"):
