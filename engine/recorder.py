@@ -108,6 +108,7 @@ class Recorder:
                 keep_samples(store, self.key, brought.samples)
                 del self._meta["recorded"]["bring"]["data"]
                 store.write(("runs", self.key), self._meta)
+        self._shapes = {n: w.shape for n, w in self.model.state_dict().items() if isinstance(w, torch.Tensor)}
         self._maker, self._since = Maker(store.root / "handed" / self.key), time.monotonic()
         # At the latest when the script ends; where it is killed, pages see that its process is gone.
         self._end = weakref.finalize(self, ended, store, self.key, os.getpid())
@@ -158,6 +159,7 @@ class Recorder:
         entry: dict[str, Any] = {n: None if x is None else float(x) for n, x in numbers.items()} | {"epoch": epoch}
         with untouched():
             state = {n: w for n, w in self.model.state_dict().items() if isinstance(w, torch.Tensor)}
+            self._compare({n: w.shape for n, w in state.items()})
             weights = {n: w.float() if w.dtype == torch.bfloat16 else w for n, w in state.items()}
             place = ("runs", self.key, "checkpoints", checkpoint_name(epoch))
             self.pipeline.keep_weights(place, {"epoch": epoch}, weights)
@@ -218,6 +220,17 @@ class Recorder:
             return descents.keep(self.pipeline, self.run, made, rate=rate)
 
     # -- inside --------------------------------------------------------------------------------------------
+
+    def _compare(self, shapes: dict[str, torch.Size]) -> None:
+        """Warn where the network is no longer the one that it was."""
+        changed = [n for n in {**self._shapes, **shapes} if self._shapes.get(n) != shapes.get(n)]
+        if changed:
+            warnings.warn(
+                f"The network has changed since its recorder began ({', '.join(changed[:3])}): pages list its layers "
+                "as they were, and epochs of before can no longer be analysed. Give the changed one its own recorder.",
+                stacklevel=3,
+            )
+        self._shapes = shapes
 
     def _chosen(self, layers: str | Sequence[str]) -> tuple[str, ...]:
         """The layers meant; ValueError or TypeError names those there are."""

@@ -298,6 +298,25 @@ def focal(f: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return -((1 - p) ** 2) * p.log()
 
 
+def test_a_network_that_changes_meanwhile_is_recorded_on_and_that_is_said(store, at_once):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 4), nn.ReLU(), nn.Linear(4, 3))
+    with Recorder("mine", model, samples(), batch_size=10, layers=["1"], **QUICK) as recorder:
+        recorder.record(1)
+        model.double()
+        recorder.record(2)  # the same numbers
+        model.append(nn.Linear(3, 3))
+        with pytest.warns(UserWarning, match=r"changed since its recorder began \(4\.weight, 4\.bias\): pages list"):
+            recorder.record(3)
+        recorder.record(4)
+    first, second, third = (recorder.analyze(epoch) for epoch in (1, 2, 3))
+    np.testing.assert_array_equal(first.diagonal("C"), second.diagonal("C"))
+    assert not np.allclose(third.eigenvalues, first.eigenvalues)
+    assert recorder.run.checkpoints == (1, 2, 3, 4)
+    with pytest.raises(ValueError, match=r"also has 4\.weight, 4\.bias"):
+        recorder.analyze(1, "3")
+
+
 @pytest.mark.parametrize(
     ("loss", "name", "needed"),
     [
