@@ -410,7 +410,10 @@ def add_preview(store: Store, name: str = "mnist5k", preview: Preview = DIGITS) 
     """What was looked at of data, with pictures of every class."""
     lists = {field: list(getattr(preview, field)) for field in ("class_names", "train", "test", "shape")}
     images = np.arange(len(preview.train) * 8 * 28 * 28).reshape(-1, 8, 28, 28).astype(np.uint8)
-    store.write(previews.place(name), {"name": name, **lists}, {"main": {"images": images}})
+    more = {"targets": preview.targets, "numbers": preview.numbers} if preview.numbers else {}
+    store.write(
+        previews.place(name), {"name": name, **lists, **more}, {"main": {} if preview.numbers else {"images": images}}
+    )
 
 
 # -- a film -----------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from engine.config.commands import LoadCommand
 from engine.config.kinds import has_activation, title
 from engine.config.requests import RunRequest
 from engine.data import subset
+from engine.losses import SQUARES
 from engine.models import architectures
 from engine.models.inspection import Inspection
 from engine.runs import library
@@ -51,6 +52,9 @@ def checked(inspected: Inspection) -> Run | None:
         st.warning(escaped(str(error)), icon=":material/rule:")
         contents.by_hand(inspected)
         return None
+    if numbers and form.request.loss != SQUARES.name:  # the one that takes them
+        change(loss=SQUARES.name)
+        st.rerun()
     request, files = form.run_request(inspected)
     heading("Is it what you trained?", definitions.SANITY, "What is checked, and why")
     known()

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -84,6 +85,28 @@ def test_own_data_are_taken_for_the_check(started, store, tmp_path):
     fine(button(at, "Measure its accuracy").click().run())
     run = library.find(store)
     assert (run.samples, run.class_names) == (120, ("0", "1", "2"))
+
+
+def test_numbers_to_predict_are_measured_by_r2(started, store, tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+    at = uploaded([saved(tmp_path / "net.pt", net)])
+    assert "The network has one output" in at.warning[0].value
+    assert any("from engine import Recorder" in code.value for code in at.code)
+    np.savez(tmp_path / "prices.npz", X=x, y=np.round(100 * net(torch.from_numpy(x)).detach().numpy()).astype(int))
+    content = (tmp_path / "prices.npz").read_bytes()
+    at.file_uploader(key="loading.own").set_value(("prices.npz", content, "application/zip")).run()
+    fine(at.segmented_control(key="loading.targets").set_value("numbers").run())
+    fine(at.run())
+    assert at.selectbox(key="loading.loss").value == "linear_mse"
+    fine(at.segmented_control(key="loading.activation").set_value("tanh").run())
+    fine(button(at, "Measure its accuracy").click().run())
+    run = library.find(store)
+    assert run.request.data.name.endswith(".npz:numbers")
+    assert metrics(at)["R²"] == f"{run.explained:.3f}"
+    assert "Accuracy" not in metrics(at)
+    assert "always answering with the mean of the targets gives 0" in texts(at)
+    assert "nan" not in texts(at)
 
 
 def test_the_wrong_number_of_epochs_is_a_sentence(started, store, tmp_path):
