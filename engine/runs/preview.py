@@ -59,9 +59,9 @@ def read(store: Store, name: str) -> Preview | None:
         return None
     meta = entry.meta
     try:
+        class_names, train, test, shape = (tuple(meta[k]) for k in ("class_names", "train", "test", "shape"))
         targets = meta.get("targets", ""), meta.get("numbers", 0)
-        lists = {k: tuple(meta[k]) for k in ("class_names", "train", "test", "shape")}
-        return Preview(meta["name"], *lists.values(), arrays.get("images"), *targets)
+        return Preview(meta["name"], class_names, train, test, shape, arrays.get("images"), *targets)
     except (KeyError, TypeError):
         return None
 

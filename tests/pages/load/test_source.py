@@ -222,7 +222,7 @@ def test_shards_are_uploaded_together_with_and_without_their_index(started, stor
     assert "784‑8‑6‑10, 10 classes, 6,404 parameters" in texts(at)
     assert len(list((store.root / "uploads").glob("weights-*-of-00002.safetensors"))) == 2  # the same, however named
     at = uploaded(numbered[:1])
-    assert "net-00002-of-00002.safetensors is not among them. Choose all of them at once" in at.warning[0].value
+    assert "net-00002-of-00002.safetensors is not among them" in at.warning[0].value.replace("\\", "")
     at = uploaded([("model.safetensors.index.json", b"{}", kind)])
     assert "it is no index of shards" in at.warning[0].value
 
