@@ -298,7 +298,7 @@ def _load(command: commands.LoadCommand, session: Session) -> str:
         session.ticker.close()
         print(trials(run), flush=True)
         sentence += f" You know it to reach {command.accuracy:.2%}: what else was tried stands above."
-    elif barely := chance(run, pipeline.data(run.request.data)):
+    elif command.accuracy is None and (barely := chance(run, pipeline.data(run.request.data))):
         session.ticker.close()
         print(trials(run), flush=True)
         sentence += f" {barely}"
