@@ -26,6 +26,7 @@ WORDS: Mapping[str, str] = {
     "fit": "The least-squares line through the directions fitted, on log axes.",
     "running-median": "The median of neighbouring residuals: zero where one power holds.",
     "kappa_eff": "Mean curvature of samples along a direction, weighted by curvature: E[h²] over H.",
+    "between": "Every point lies between the two bounds; the slope fitted to them need not.",
     "bound": "The effective curvature of a direction cannot be less than its curvature.",
     "marked": "The direction that is pointed at, in every figure.",
     # On other samples.

@@ -130,7 +130,7 @@ def _steepest() -> str:
 
 
 def _seeds() -> str:
-    spread = [average.deviation for _, average in _cells() if average.spread()]
+    spread = [average.deviation for _, average in _cells() if np.isfinite(average.deviation)]
     return f"{np.mean(spread):.3f}" if spread else numbers.tex(np.nan)
 
 

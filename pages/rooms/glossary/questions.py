@@ -77,8 +77,8 @@ QUESTIONS = (
     Question(
         "table",
         "How far apart are two trainings that differ in the seed alone?",
-        "A cell of three seeds or more tells their standard deviation after ±.",
-        r"On average over the cells with three seeds or more their standard deviation is $⟦table_seeds⟧$.",
+        "A cell of three seeds or more tells it after ±; of two it says little, unless many cells are averaged.",
+        r"On average over the cells with several seeds their standard deviation is $⟦table_seeds⟧$.",
     ),
     Question(
         "dynamics",
