@@ -139,6 +139,18 @@ def test_where_sharp_samples_are_rarer_perfect_alignment_gives_more_than_two(sha
         assert (bounds.noise <= bounds.upper * (1 + 1e-6))[seen].all()
 
 
+@pytest.mark.parametrize(("rarity", "gamma"), [(0.75, 5), (1.5, -1)])
+def test_a_fitted_slope_may_leave_what_binds_every_point(rarity, gamma):
+    """No curvature is negative, every point lies between slopes 1 and 2, and the slope fitted to them does not."""
+    kappa = synthetic.curvatures("log_normal", 0.3, 0, 50)
+    shares = kappa**-rarity / (kappa**-rarity).sum()
+    spectra = synthetic.spectra(kappa, np.diag(shares * kappa))
+    bounds = synthetic.bounds(spectra)
+    assert (bounds.lower <= bounds.noise * (1 + 1e-6)).all()
+    assert (bounds.noise <= bounds.upper * (1 + 1e-6)).all()
+    assert exponent(spectra).gamma == pytest.approx(gamma, abs=1e-6)
+
+
 def test_at_half_the_exponent_is_three_and_at_one_it_has_no_value():
     kappa = synthetic.curvatures("log_normal", 0.5, 0)
     assert exponent(synthetic.correlated(kappa, 1.0, 0.5)).gamma == pytest.approx(3, abs=1e-9)
