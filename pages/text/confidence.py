@@ -228,6 +228,6 @@ def _line(bend: Bend) -> str:
     ).replace("-", "−")
 
 
-def slopes(bend: Bend) -> str:
-    """γ in bins of H_ii, from the sharpest to the flattest, each with its standard error where there is one."""
-    return " → ".join(f"{b.gamma:.2f}" + ("" if b.stderr is None else f" ± {b.stderr:.2f}") for b in bend.local)
+def slopes(bend: Bend, sure: bool = True) -> str:
+    """γ in bins of H_ii, from the sharpest to the flattest; sure: each with its standard error where there is one."""
+    return " → ".join(f"{b.gamma:.2f}" + (f" ± {b.stderr:.2f}" if sure and b.stderr else "") for b in bend.local)

@@ -181,7 +181,7 @@ share of the variance in $\log_{10} C_{ii}$ that the line explains; **n** counts
 those of the window below the noise floor or with $C_{ii} \le 0$. The **95 % interval** is the
 uncertainty of this slope over samples, for these weights and these directions. **Decades alike**: γ again, with equal
 weight for every quarter of a decade of $H_{ii}$, since most directions are flat. **In bins of H**: γ in each of up to
-five bins from sharp to flat, ± its standard error over samples; on one power law all are the same.
+five bins from sharp to flat; on one power law all are the same.
 **Rank correlation** is Spearman's, between $C_{ii}$ and $H_{ii}$: 1 if the order is the same.
 """
 

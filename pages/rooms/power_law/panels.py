@@ -189,7 +189,9 @@ def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: i
                 st.warning(f"{LOOKS[name].tex}: {error}")
                 continue
             law = _law(view, name, last, first)
-            local, decades = ("—", "—") if law is None else (confidence.slopes(law.bend), f"{law.by_decade.gamma:.3f}")
+            local, decades = (
+                ("—", "—") if law is None else (confidence.slopes(law.bend, sure=False), f"{law.by_decade.gamma:.3f}")
+            )
             row = f"| {escaped(run)} " if len(there) > 1 else ""
             row += f"| ${LOOKS[name].tex}$ | **{fit.gamma:.3f}** ± {fit.stderr:.3f} | {confidence.between(fit)} "
             row += f"| {decades} | {local} "
