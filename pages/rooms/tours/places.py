@@ -18,6 +18,7 @@ from pages.rooms.live import panels as film
 from pages.rooms.mechanism import panels as mechanism
 from pages.rooms.noise import panels as noise
 from pages.rooms.power_law import panels as power_law
+from pages.rooms.predictors import panels as predictors
 from pages.rooms.sample import choice
 from pages.rooms.sample import panels as sample
 from pages.rooms.suppression import panels as suppression
@@ -49,6 +50,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
     "table": _of(table),
     "dynamics": _knobs("dynamics", "-epochs") | _of(dynamics, diagonals),
     "suppression": _knobs("suppression", "-epochs") | _of(suppression),
+    "predictors": _knobs("predictors", "-epochs", ".window") | _of(predictors),
     "noise": _knobs("noise", "-epochs") | _of(noise),
     "duality": _knobs("duality", "-epochs") | _of(pairs, duality, all_pairs),
     "sample": _knobs("sample", "-epochs") | _of(choice, sample),
