@@ -53,7 +53,7 @@ FISHER_LOOKS: Mapping[str, Look] = MappingProxyType(
 # Of descents: SGD itself, and noises of another shape than a matrix has. What is turned at random is dotted as ever.
 NOISE_LOOKS: Mapping[str, Look] = MappingProxyType(
     {
-        "sgd": Look("#2f55d4", "solid", "SGD", r"\mathrm{SGD}"),
+        "sgd": Look("#a23df0", "solid", "SGD", r"\mathrm{SGD}"),
         "turned": Look(LOOKS["C"].colour, "dot", "C turned", r"Q C Q^{\mathsf T}"),
         "isotropic": Look("#c0507a", "dash", "isotropic", r"I"),
         "none": Look(LOOKS["H"].colour, "dashdot", "no noise", r"0"),

@@ -25,7 +25,7 @@ SHARPNESS = r"""
 """
 
 WORDS = {"loss": "the loss", "hessian": "tr H", "sharpness": "λ₁", "accuracy": "the accuracy on unseen samples"}
-PLAIN = {"C": "C", "E_h2": "E[h²]", "H": "H", "C_odds": "C_odds", "turned": "C turned at random"}
+PLAIN = {"C": "C", "E_h2": "E[h²]", "H": "H", "C_odds": r"$C_\mathrm{odds}$", "turned": "C turned at random"}
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:
@@ -102,7 +102,7 @@ def _like_sgd(d: Descents) -> str:
     if not parts:
         return "None of them can be told from SGD itself."
     like = [names[n] for n in d.shapes if not d.differing(n, SGD)]
-    nothing = f" It cannot be told from {listed(like, 'or')}." if like else ""
+    nothing = f" From {listed(like, 'or')} the {d.seeds} seeds do not tell it." if like else ""
     sentence = "; ".join(parts)
     return f"{sentence[0].upper()}{sentence[1:]}.{nothing}"
 

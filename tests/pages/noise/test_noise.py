@@ -48,7 +48,7 @@ def test_those_like_sgd_are_named():
     d = descents(odds=False)
     d.values["loss"]["C"][:] = d.values["loss"][SGD][::-1]
     assert "can be told from E[h²]" in text.verdict(d)
-    assert text.verdict(d).endswith("It cannot be told from C.")
+    assert text.verdict(d).endswith("From C the 5 seeds do not tell it.")
 
 
 # -- the figures ------------------------------------------------------------------------------------------
