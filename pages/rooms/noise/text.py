@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from engine.results.noise import ENOUGH, ISOTROPIC, LAST, NONE, SEEDS, SGD, STEPS, Descents
 from engine.runs import noise
 from pages.data.results import View
+from pages.rooms.noise.figures import look
 from pages.state.palette import number
 
 LOSS = r"""
@@ -25,13 +26,19 @@ SHARPNESS = r"""
 """
 
 WORDS = {"loss": "the loss", "hessian": "tr H", "sharpness": "λ₁", "accuracy": "the accuracy on unseen samples"}
-PLAIN = {"C": "C", "E_h2": "E[h²]", "H": "H", "C_odds": r"$C_\mathrm{odds}$", "turned": "C turned at random"}
 
 
 def listed(words: Iterable[str], last: str = "and") -> str:
     """Words in a sentence."""
     *others, end = words
     return f"{', '.join(others)} {last} {end}" if others else end
+
+
+def named(name: str) -> str:
+    """A shape in a sentence."""
+    if name == ISOTROPIC:
+        return "noise equal in all directions"
+    return "$C$ turned at random" if name == "turned" else f"${look(name).tex}$"
 
 
 def what_will_be_done(view: View, seeds: int, time: str) -> str:
@@ -80,7 +87,7 @@ def _shapes(d: Descents) -> str:
         )
     parts = [
         f"{'it' if len(seen) == 1 else WORDS[m]} ends at {_range(d, m, apart[m])} under "
-        f"{listed(PLAIN[n] for n in apart[m])}, at {_value(d, m, ISOTROPIC)} under noise as large that is equal in all "
+        f"{listed(named(n) for n in apart[m])}, at {_value(d, m, ISOTROPIC)} under noise as large that is equal in all "
         "directions"
         for m in seen
     ]
@@ -91,17 +98,16 @@ def _shapes(d: Descents) -> str:
 
 def _like_sgd(d: Descents) -> str:
     """Which noise ends where SGD does."""
-    names = {n: "noise equal in all directions" if n == ISOTROPIC else PLAIN[n] for n in d.shapes}
-    other = {m: [names[n] for n in d.shapes if d.apart(m, n, SGD)] for m in d.measures}
+    other = {m: [named(n) for n in d.shapes if d.apart(m, n, SGD)] for m in d.measures}
     parts = [
         f"in {WORDS[m]} SGD itself, at {_value(d, m, SGD)}, can be told from "
-        f"{'every one of them' if len(told) == len(names) else listed(told, 'and from')}"
+        f"{'every one of them' if len(told) == len(d.shapes) else listed(told, 'and from')}"
         for m, told in other.items()
         if told
     ]
     if not parts:
         return "None of them can be told from SGD itself."
-    like = [names[n] for n in d.shapes if not d.differing(n, SGD)]
+    like = [named(n) for n in d.shapes if not d.differing(n, SGD)]
     nothing = f" From {listed(like, 'or')} the {d.seeds} seeds do not tell it." if like else ""
     sentence = "; ".join(parts)
     return f"{sentence[0].upper()}{sentence[1:]}.{nothing}"

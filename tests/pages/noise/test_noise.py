@@ -25,7 +25,7 @@ def made(store, run):
 def test_the_answer_follows_the_numbers():
     yes = text.verdict(descents(odds=False))
     assert yes.startswith("Yes, in the loss: it ends at 0.12")
-    assert "under C, E[h²] and H, at 0.10" in yes
+    assert r"under $C$, $\mathrm{E}[h^2]$ and $H$, at 0.10" in yes
     assert "In tr H, λ₁ and the accuracy on unseen samples no shape makes a difference beyond the chance of 5" in yes
     assert "In the loss SGD itself, at 0.11" in yes
     assert yes.endswith("can be told from every one of them.")
@@ -47,8 +47,8 @@ def test_what_cannot_be_answered_is_said():
 def test_those_like_sgd_are_named():
     d = descents(odds=False)
     d.values["loss"]["C"][:] = d.values["loss"][SGD][::-1]
-    assert "can be told from E[h²]" in text.verdict(d)
-    assert text.verdict(d).endswith("From C the 5 seeds do not tell it.")
+    assert r"can be told from $\mathrm{E}[h^2]$" in text.verdict(d)
+    assert text.verdict(d).endswith("From $C$ the 5 seeds do not tell it.")
 
 
 # -- the figures ------------------------------------------------------------------------------------------
