@@ -133,20 +133,22 @@ def carriers(page: str, view: View, there: HeldOut, name: str) -> None:
 
 
 def _strip(view: View, table: Table, index: np.ndarray, shares: np.ndarray) -> None:
-    words = [f"{share:.1%} of direction {LOOKS['H'].html}" for share in shares]
+    words = [f"{share:.1%} of this direction" for share in shares]
     Panel(
         Head("carriers"),
         f"carriers-{view.epoch}",
         thumbnails.strip(table, samples.pictures(view), index.tolist(), words=words, columns=6),
         "The samples with the largest shares in this direction: "
         + ", ".join(f"{p} with {share:.1%}" for p, share in zip(index, shares, strict=True)),
-        "From left to right: " + ", ".join(f"{share:.1%}" for share in shares) + ". A click opens a sample.",
+        "From left to right: "
+        + ", ".join(f"{share:.1%}" for share in shares)
+        + ". A click chooses a sample for the page One sample.",
         arrays=lambda: {"sample": index, "share": shares},
-        on_click=_open,
+        on_click=_choose,
     ).show()
 
 
-def _open(sample: int) -> None:
+def _choose(sample: int) -> None:
     selection.choose(sample=sample)
 
 

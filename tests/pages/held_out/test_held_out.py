@@ -13,7 +13,7 @@ from engine.results.power_law import Fit
 from engine.runs import library
 from pages.text import held_out as text
 from tests.pages.conftest import button, by_meta, chart, charts, decode, fine, metrics, opened, press, slope, texts, url
-from tests.planted import add_held_out, held_out
+from tests.planted import add_held_out, add_samples, held_out
 
 PAGE = "pages/held_out.py"
 
@@ -76,6 +76,16 @@ def test_a_direction_is_chosen_by_its_number(there):
     at = press(opened(PAGE), "number_input", "Direction", 7)
     assert url(at)["direction"] == "7"
     assert "carry direction 7" in texts(at)
+
+
+def test_the_samples_that_carry_a_direction_are_shown(store, there):
+    known = held_out().effective["C"]
+    at = opened(PAGE, direction="3")
+    assert f"- sample {known.carriers[2, 0]:,}: 10.0%" in texts(at), "numbers alone while there are no pictures"
+    assert button(at, "Look at every sample")
+    add_samples(store, there, 100)
+    at = opened(PAGE, direction="3")
+    np.testing.assert_array_equal(decode(by_meta(at, "carriers")["samples"]["customdata"]), known.carriers[2])
 
 
 def test_while_nobody_has_looked_one_button_starts_the_job(store, run, prepared, started):
