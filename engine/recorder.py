@@ -211,13 +211,13 @@ class Recorder:
             if pairs:
                 collect.keep_close_ups(self.pipeline, self.key, table, pairs)
 
-    def descend(self, epoch: int, layer: str | None = None, rate: float | None = None) -> Descents:
+    def descend(self, epoch: int, layer: str | None = None, **more: Any) -> Descents:
         """Descents in the layer under noise of different shapes from a recorded epoch, for the page that compares them;
-        rate: η, the one recorded there for None."""
+        more: steps, seeds, and rate, η, for other than the one recorded there."""
         with untouched():
             analysed = library.analyses(self.pipeline.store, self.key)
             made = noise.start(self.run, analysed, layer or self.run.studied, epoch)
-            return descents.keep(self.pipeline, self.run, made, rate=rate)
+            return descents.keep(self.pipeline, self.run, made, **more)
 
     # -- inside --------------------------------------------------------------------------------------------
 
