@@ -134,6 +134,7 @@ TERMS = (
     Term("Studied layer", "W", definitions.NETWORK, ("train",), "weights d_out d_in"),
     Term("What it costs", "", definitions.COST, ("train",), "seconds memory operations"),
     Term("Cell of a table", "", definitions.TABLE, ("table",), "sweep seeds deviation"),
+    Term("Beyond the paper's numbers", "", definitions.BEYOND, ("table",), "crossed decade N_eff distance C to X"),
     Term("Predicted against measured exponents", "", definitions.PREDICTED, ("table",), "agreement diagonal"),
     Term("Check by brute force", "", definitions.CHECK, ("start",), "float64 differentiate"),
 )
