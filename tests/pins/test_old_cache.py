@@ -39,7 +39,7 @@ SEEN = {
     "train": "Key dd1ecfa2",
     "load": "Key dd1ecfa2",
     "commutativity": "Root mean square 0.469, by chance 0.649",
-    "power_law": "| $C$ | **1.115** ± 0.036 | 1.033 … 1.197 | 1.24 → 1.00 |",
+    "power_law": "| $C$ | **1.115** ± 0.036 | 1.033 … 1.197 |",
     "layers": "At epoch 12 γ of $C$ is **1.12** in fc2, and no other layer has one to compare it with.",
     "table": "of C 1.128, C_AWD 1.018.",
     "dynamics": "From epoch 0 to 12: $C$ **0.93 → 1.12**; $C_\\mathrm{AWD}$ **0.55 → 0.81**.",
