@@ -1,4 +1,4 @@
-"""`python -m pages.publish SWEEP --to docs`: the results page of a sweep, its table and its figures."""
+"""`python -m pages.publish SWEEP`: the results page of a sweep, its table and its figures."""
 
 import argparse
 import logging
@@ -20,7 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # The figures come from a program that is usually a server; here there is none, and nothing is amiss.
     logging.getLogger("streamlit").setLevel(logging.ERROR)
     try:
-        for sentence in publish(words.sweep, Path(words.to).expanduser(), words.measure, words.figures):
+        usual = "docs" if words.sweep == "results" else f"docs/{Path(words.sweep).stem}"
+        for sentence in publish(words.sweep, Path(words.to or usual).expanduser(), words.measure, words.figures):
             print(sentence)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
@@ -72,7 +73,10 @@ def _rows(store: Store, sweep: Sweep, file: Path, measure: bool) -> tuple[tuple[
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m pages.publish", description=__doc__)
     parser.add_argument("sweep", help="a sweep's TOML file, or the name of one that comes with the project")
-    parser.add_argument("--to", default="docs", help="the folder of results.csv, results.md and results/")
+    parser.add_argument(
+        "--to",
+        help="the folder of results.csv, results.md and results/; left out: docs for results, docs/NAME for others",
+    )
     parser.add_argument("--measure", action="store_true", help="first write to results.csv what the cache knows")
     parser.add_argument("--no-figures", dest="figures", action="store_false", help="keep the figures there are")
     return parser

@@ -32,7 +32,7 @@ def overview(rows: Sequence[Row]) -> str:
             _mean(some, lambda row: row.laws["C"].gamma),
             _mean(some, lambda row: row.laws["C"].decade),
             _mean(some, lambda row: row.laws["C"].crossed),
-            _mean(some, lambda row: row.effective, digits=0),
+            _mean(some, lambda row: row.effective),
             *(_distance(some, name) for name in PREDICTORS),
         ]
         for some in cells(finals)
@@ -41,11 +41,12 @@ def overview(rows: Sequence[Row]) -> str:
     return table(head, body)
 
 
-def _mean(rows: Sequence[Row], of: Callable[[Row], float], digits: int = 2) -> str:
-    """With the standard deviation over seeds, from three on."""
+def _mean(rows: Sequence[Row], of: Callable[[Row], float]) -> str:
+    """With the standard deviation over seeds, from three on; large numbers without decimals."""
     values = finite(map(of, rows))
     if not values:
         return "–"
+    digits = 2 if np.mean(values) < 10 else 0
     spread = f" ± {number(float(np.std(values, ddof=1)), digits)}" if len(values) > 2 else ""
     return f"{number(float(np.mean(values)), digits)}{spread}"
 

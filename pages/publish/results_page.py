@@ -54,7 +54,7 @@ def page(
         *(("## Beside the paper", BESIDE, paper) if paper else ()),
         *((f"## {beyond.TITLE}", beyond.ABOUT, further) if further else ()),
         *(("## γ along training", ALONG, course) if course else ()),
-        *(part for board in boards(rows) for part in _board(board, drawn)),
+        *(part for board in boards(rows) if drawn for part in _board(board, drawn)),
         "## What qualifies every γ",
         QUALIFIED,
         _folded("All runs", tables.details(rows)),

@@ -1,4 +1,4 @@
-"""docs/results.md is what docs/results.csv gives, byte for byte."""
+"""The results pages in docs are what their tables give, byte for byte."""
 
 import shutil
 from pathlib import Path
@@ -18,6 +18,12 @@ def written(folder, capsys):
 def test_the_results_page_stays(tmp_path, capsys):
     shutil.copy(DOCS / "results.csv", tmp_path)
     assert written(tmp_path, capsys) == (DOCS / "results.md").read_bytes()
+
+
+def test_the_page_of_the_designed_sweep_stays(tmp_path, capsys):
+    shutil.copy(DOCS / "design" / "results.csv", tmp_path)
+    assert main(["design", "--to", str(tmp_path), "--no-figures"]) == 0, capsys.readouterr().err
+    assert (tmp_path / "results.md").read_bytes() == (DOCS / "design" / "results.md").read_bytes()
 
 
 def test_another_table_gives_another_page(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""Measured cells that come with the project, docs/results.csv: shown where this computer has not measured them."""
+"""Measured cells that come with the project, in docs: shown where this computer has not measured them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,8 @@ from engine.config.requests import AnalysisRequest
 from engine.sweeps.rows import Row, from_csv, identity, row_identity
 from engine.sweeps.status import State
 
-FILE = Path(__file__).parents[3] / "docs" / "results.csv"
+DOCS = Path(__file__).parents[3] / "docs"
+FILES = (DOCS / "results.csv", DOCS / "design" / "results.csv")
 
 
 def published_rows(states: Sequence[State]) -> dict[str, Row]:
@@ -29,8 +30,8 @@ def origin(rows: Iterable[Row]) -> str:
     there = list(rows)
     machines, versions = (", ".join(dict.fromkeys(getattr(row, name) for row in there)) for name in _WHENCE)
     return (
-        f":material/menu_book: Grey numbers are not of this computer: {len(there)} cells came with the program, from "
-        f"docs/results.csv, measured on {machines} with {versions}. What is measured here takes their place."
+        f":material/menu_book: Grey numbers are not of this computer: {len(there)} cells came with the program, "
+        f"measured on {machines} with {versions}. What is measured here takes their place."
     )
 
 
@@ -39,14 +40,14 @@ _WHENCE = ("machine", "version")
 
 def _known() -> Mapping[tuple[object, ...], Row]:
     try:
-        return _read(FILE.stat().st_mtime_ns)
+        return _read(FILES, tuple(file.stat().st_mtime_ns for file in FILES))
     except (OSError, ValueError):
         # A copy of the program without its documents, or with others: then there is nothing to show.
         return {}
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
-def _read(version: int) -> Mapping[tuple[object, ...], Row]:
-    rows = from_csv(FILE.read_text(encoding="utf-8"))
+def _read(files: Sequence[Path], versions: tuple[int, ...]) -> Mapping[tuple[object, ...], Row]:
+    rows = [row for file in files for row in from_csv(file.read_text(encoding="utf-8"))]
     # Of a run that was looked at along training, the last epoch is the cell's.
     return {row_identity(row): row for row in sorted(rows, key=lambda row: row.epoch)}

@@ -9,7 +9,7 @@ from tests.planted import row
 
 
 def test_cells_that_came_with_the_program_are_shown_as_such_until_they_are_measured_here(store):
-    rows = {(r.row, r.classes, r.seed): r for r in from_csv(published.FILE.read_text(encoding="utf-8"))}
+    rows = {(r.row, r.classes, r.seed): r for r in from_csv(published.FILES[0].read_text(encoding="utf-8"))}
     at = opened(PAGE, sweep="results")
     body = shown(at)
     cells = grid.open_sweep("results").cells
@@ -42,7 +42,7 @@ def test_a_cell_that_is_analysed_otherwise_is_not_the_published_one(store):
 
 
 def test_without_the_programs_documents_the_table_waits(store, monkeypatch, tmp_path):
-    monkeypatch.setattr(published, "FILE", tmp_path / "none.csv")
+    monkeypatch.setattr(published, "FILES", (tmp_path / "none.csv",))
     at = opened(PAGE, sweep="results")
     assert set(marks(shown(at))) == {"waiting"}
     assert "came with the program" not in texts(at)
