@@ -162,7 +162,35 @@ def _other_samples(result: Analysis, window: int) -> list[str]:
         three = (f"{gammas.gamma:.3f}" for gammas in (fit.whole, fit.half, fit.crossed))
         rows.append((NAMES[name][0], *three, spread, "–" if fit.test is None else f"{fit.test.gamma:.3f}"))
     count = f"{there.splits} random halvings" if there.splits > 1 else "one random halving"
-    return [f"directions of one half, H and C of it and of the other, mean of {count} both ways:", *_aligned(rows)]
+    head = f"directions of one half, H and C of it and of the other, mean of {count} both ways:"
+    return [head, *_aligned(rows), *_growing(result, window, there.seed), *_permuted(result, window)]
+
+
+def _growing(result: Analysis, window: int, seed: int) -> list[str]:
+    """γ of C over nested subsets of the samples, and on as many others."""
+    try:
+        growing = result.cross_fit("C", window, seed=seed).growing
+    except ValueError:
+        return []
+    rows: list[tuple[str, ...]] = [("samples", "gamma of C", "on as many others")]
+    rows += [
+        (f"{own.samples:,}", f"{own.gamma:.3f}", "–" if other is None else f"{other.gamma:.3f}")
+        for own, other in growing
+    ]
+    return _aligned(rows)
+
+
+def _permuted(result: Analysis, window: int) -> list[str]:
+    """C beside its permutations, as far as they are kept."""
+    try:
+        null = result.structural_null("C", window, seed=result.held_out.seed if result.held_out else 0)
+    except ValueError:
+        return []
+    rows: list[tuple[str, ...]] = [("gradients permuted in their class", "measured", "permuted", "p")]
+    for name, one in (("commutator", null.commutator), ("alignment", null.alignment), ("gamma of C", null.gamma)):
+        spread = f"{one.permuted.min():.3f} … {one.permuted.max():.3f}" if one.permuted.size else "–"
+        rows.append((name, f"{one.measured:.3f}", spread, f"{one.p_value:.2f}"))
+    return _aligned(rows)
 
 
 def grid(rows: Sequence[Row]) -> str:

@@ -111,6 +111,12 @@ def test_analyze_looks_at_other_samples(store: Store, train: list[str], capsys) 
     row = re.search(r"^gamma  .*\nC +(.*)$", out, re.MULTILINE)
     assert row is not None
     assert row.group(1).split() == [*(f"{number:.3f}" for number in numbers), "–"]
+    for own, other in fit.growing:
+        beside = "–" if other is None else f"{other.gamma:.3f}"
+        assert re.search(rf"^{own.samples} +{own.gamma:.3f} +{beside}$", out, re.MULTILINE)
+    null = result.structural_null("C").commutator
+    spread = f"{null.permuted.min():.3f} … {null.permuted.max():.3f}"
+    assert re.search(rf"^commutator +{null.measured:.3f} +{spread} +{null.p_value:.2f}$", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
