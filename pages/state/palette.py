@@ -38,7 +38,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "E_h2": Look("#0b7f7a", "hexagon", "E[h²]", r"\mathrm{E}[h^2]"),
         "C_odds": Look("#6c90d8", "bowtie", "C<sub>odds</sub>", r"C_\mathrm{odds}"),
         "C_loss": Look("#65651e", "hourglass", "C<sub>loss</sub>", r"C_\mathrm{loss}"),
-        "H": Look("#75808c", "circle", "H", r"H"),
+        "H": Look("#83939b", "circle", "H", r"H"),
     }
 )
 
