@@ -3,7 +3,7 @@
 The analysis is timed against the products and the eigen-decomposition that it cannot do without, in turn
 within one run, so that the ratios hold on a machine whose speed drifts:
 
-    reference = 8 products (n × t)ᵀ(n × t), t = d(d+1)/2, + one float64 eigh of D = d² + 6 quadratic forms of D³
+    reference = 10 products (n × t)ᵀ(n × t), t = d(d+1)/2, + one float64 eigh of D = d² + 8 quadratic forms of D³
 
 and against what else there is, timed on a few samples or columns and extrapolated: per-sample Hessians and per-sample
 gradients by torch.func; C as one product of gradients that are known already; H by columns of Hessian-vector products.
@@ -55,9 +55,9 @@ def reference(samples: int, width: int, device: str) -> float:
     triangle, d = width * (width + 1) // 2, width * width
     tall, square = torch.rand(samples, triangle, device=device), torch.rand(d, d, device=device)
     symmetric = (square + square.T).double()
-    product = seconds(lambda: [tall.T @ tall for _ in range(8)], device)
+    product = seconds(lambda: [tall.T @ tall for _ in range(10)], device)
     eigh = seconds(lambda: eigensolver.eigenpairs(symmetric), device)
-    return product + eigh + seconds(lambda: [((square @ square) * square).sum(dim=0) for _ in range(6)], device)
+    return product + eigh + seconds(lambda: [((square @ square) * square).sum(dim=0) for _ in range(8)], device)
 
 
 def others(model: nn.Module, inputs: Tensor, targets: Tensor) -> dict[str, float]:
