@@ -17,8 +17,10 @@ of 1 beside it: right but for a constant.
 DISTANCE = r"""
 **Distance** of whole matrices, over all directions kept:
 
-$$\frac{\lVert C - X\rVert_F}{\lVert C\rVert_F}\;\text{(filled)},\qquad
-\min_s \frac{\lVert C - s\,X\rVert_F}{\lVert C\rVert_F}\;\text{(open)}.$$
+$$
+\frac{\lVert C - X\rVert_F}{\lVert C\rVert_F}\;\text{(filled)},\qquad
+\min_s \frac{\lVert C - s\,X\rVert_F}{\lVert C\rVert_F}\;\text{(open)}.
+$$
 
 0 is perfect. 100 % (dotted) is what $X = 0$ would give. $\mathrm{E}[h^2]$ has other units than $C$, so it is told at
 its best scale alone.
