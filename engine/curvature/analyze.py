@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from engine.curvature import covariances
 from engine.curvature.covariances import SINGLE
 from engine.curvature.criteria import criterion
-from engine.curvature.cross_fit import Samples, held_out
+from engine.curvature.cross_fit import Divisible, held_out
 from engine.curvature.factors import LayerFactors, Survey, Tail
 from engine.curvature.inputs import Output, read
 from engine.curvature.joint import JointSurvey, JointTail
@@ -281,7 +281,7 @@ def gradients(about: Surveyed) -> Gradients:
     return Gradients.of(about.tail, about.survey, about.origin["batch_size"])
 
 
-def apart(about: Surveyed) -> Samples:
+def apart(about: Surveyed) -> Divisible:
     """The samples of one layer, to be cut in halves, with the matrices that need no partners."""
     tail, survey = about.tail, about.survey
     assert isinstance(survey, Survey), "of several layers jointly it is refused"
@@ -291,7 +291,7 @@ def apart(about: Surveyed) -> Samples:
         for name, matrix in covariances.combinations(about.origin["batch_size"], survey).items()
         if name in SINGLE
     }
-    return Samples(
+    return Divisible(
         about.origin["samples"], lambda index: covariances.moments(tail, survey, named, index),
         _some(tail, survey), named, about.work, about.k, about.dtype, survey.paired.device,
     )  # fmt: skip

@@ -31,7 +31,7 @@ LEAST = 16  # samples that can be cut in halves and quarters
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
+class Divisible:
     """Samples that can be taken apart. moments: of those of an index; factors: the same; combinations: the matrices
     read; work, k, dtype: as for the analysis of all."""
 
@@ -66,7 +66,7 @@ class Part:
     """Some of the samples: the directions that they give, and what they are along their own and other ones. effective:
     as in Reading."""
 
-    of: Samples
+    of: Divisible
     moments: Moments
     effective: Mapping[str, float]
     progress: Progress = silent
@@ -118,7 +118,7 @@ class Part:
         return replicates(self.moments, of.combinations, basis.to(of.dtype), counts, of.work.along, self.progress)
 
 
-def held_out(samples: Samples, splits: int, seed: int, progress: Progress = silent) -> HeldOut:
+def held_out(samples: Divisible, splits: int, seed: int, progress: Progress = silent) -> HeldOut:
     """So many splits in halves, both ways, and nested subsets. Directions of one split after the other are drawn from
     the seed: fewer splits are the first of more."""
     n = samples.count
@@ -145,7 +145,7 @@ def held_out(samples: Samples, splits: int, seed: int, progress: Progress = sile
 
 
 def _part(
-    samples: Samples, index: Int[Tensor, " m"], traces: Mapping[str, Float[Tensor, " n"]], step: Progress
+    samples: Divisible, index: Int[Tensor, " m"], traces: Mapping[str, Float[Tensor, " n"]], step: Progress
 ) -> Part:
     return Part(samples, samples.moments(index), {name: _effective(x[index]) for name, x in traces.items()}, step)
 

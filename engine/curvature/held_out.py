@@ -8,7 +8,7 @@ from torch import nn
 from engine.config.requests import SPLITS
 from engine.curvature import cross_fit, resampling
 from engine.curvature.analyze import Surveyed, apart, gradients, surveyed
-from engine.curvature.cross_fit import Part, Samples
+from engine.curvature.cross_fit import Divisible, Part
 from engine.curvature.null import permuted
 from engine.device import exact
 from engine.errors import require
@@ -61,5 +61,5 @@ def _alone(model: nn.Module, inputs: Any, targets: Any, progress: Progress, sett
     return about
 
 
-def _every(samples: Samples) -> Part:
+def _every(samples: Divisible) -> Part:
     return samples.part(torch.arange(samples.count, device=samples.device), samples.traces())

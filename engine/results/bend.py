@@ -126,7 +126,7 @@ def bins(u: Float[ndarray, " n"]) -> Int[ndarray, " n"]:
 def local_slopes(u: Float[ndarray, " n"], v: Float[ndarray, " n"], without: Without | None = None) -> tuple[Local, ...]:
     """γ in bins of u. The bins are those of all samples also where a group of samples is left out."""
     place = bins(u)
-    found = []
+    local = []
     for number in range(int(place.max()) + 1):
         use = place == number
         if np.ptp(u[use]) == 0:
@@ -135,8 +135,8 @@ def local_slopes(u: Float[ndarray, " n"], v: Float[ndarray, " n"], without: With
         if without is not None and np.count_nonzero(left := use[without.keep]) >= 3:
             stderr = without.stderr(slopes(without.u[:, left], without.v[:, left]))
         low, high = 10 ** u[use].min(), 10 ** u[use].max()
-        found.append(Local(float(low), float(high), float(slopes(u[use], v[use])), stderr, int(use.sum())))
-    return tuple(found)
+        local.append(Local(float(low), float(high), float(slopes(u[use], v[use])), stderr, int(use.sum())))
+    return tuple(local)
 
 
 def bend(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0, without: Without | None = None) -> Bend:

@@ -15,7 +15,7 @@ from cache.jobs import Jobs
 from engine.config.command_line import parse
 from engine.config.commands import to_json
 from engine.runs import estimate, library
-from tests.planted import CALIBRATION, add_film, add_preview, add_samples, add_spectra, add_sweep
+from tests.planted import CALIBRATION, add_film, add_noise, add_preview, add_samples, add_spectra, add_sweep
 
 ROOT = Path(__file__).parents[2]
 
@@ -152,6 +152,7 @@ def whole(store, run, prepared):
     """The key of a planted run beside everything that pages may ask for: spectra, samples, a film, a table."""
     add_spectra(store, run, 100)
     add_samples(store, run, 0, 10, 100)
+    add_noise(store, run)
     add_film(store)
     add_sweep(store)
     return run

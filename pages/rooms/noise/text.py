@@ -101,9 +101,9 @@ def _like_sgd(d: Descents) -> str:
     other = {m: [named(n) for n in d.shapes if d.apart(m, n, SGD)] for m in d.measures}
     parts = [
         f"in {WORDS[m]} SGD itself, at {_value(d, m, SGD)}, can be told from "
-        f"{'every one of them' if len(told) == len(d.shapes) else listed(told, 'and from')}"
-        for m, told in other.items()
-        if told
+        f"{'every one of them' if len(apart) == len(d.shapes) else listed(apart, 'and from')}"
+        for m, apart in other.items()
+        if apart
     ]
     if not parts:
         return "None of them can be told from SGD itself."

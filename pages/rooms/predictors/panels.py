@@ -74,12 +74,12 @@ def cloud(view: View, name: str, first: int, last: int) -> Panel:
 def distances(view: View, numbers: Mapping[str, Numbers], chosen: str) -> Panel:
     """Every predictor's distance, as it is and at the best scale."""
     order = figures.order_of(numbers, "scaled")
-    said = ", ".join(f"{PREDICTORS[name].html} {text.percent(numbers[name].scaled)}" for name in order)
+    distances = ", ".join(f"{PREDICTORS[name].html} {text.percent(numbers[name].scaled)}" for name in order)
     return Panel(
         DISTANCES,
         "predictors-distance",
         figures.distances(numbers, chosen),
-        f"Distances at the best scale: {said}.",
+        f"Distances at the best scale: {distances}.",
         arrays=lambda: {
             field: np.array([getattr(numbers[name], field) for name in order]) for field in ("absolute", "scaled")
         },

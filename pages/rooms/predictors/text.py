@@ -71,10 +71,10 @@ def mistakes(largest: Mapping[str, float]) -> str:
 
 def share(largest: Mapping[str, float]) -> str:
     """How much single samples weigh."""
-    told = [f"{value:.1%} of $\\operatorname{{tr}}\\,{PREDICTORS[name].tex}$" for name, value in largest.items()]
-    if not told:
+    shares = [f"{value:.1%} of $\\operatorname{{tr}}\\,{PREDICTORS[name].tex}$" for name, value in largest.items()]
+    if not shares:
         return ""
-    return f"One sample alone makes {' and '.join(told)}: where it is much, a few confident mistakes dominate."
+    return f"One sample alone makes {' and '.join(shares)}: where it is much, a few confident mistakes dominate."
 
 
 def table(numbers: Mapping[str, Numbers]) -> str:
