@@ -34,7 +34,9 @@ def verdict(null: StructuralNull) -> str:
         return "Where the permuted gradients vanish, nothing can be told."
     as_small = round(one.p_value * (1 + n)) - 1
     if as_small == 0:
-        head = f"None of {n} permutations {among} commutes as well: the tie is real (p = {one.p_value:.2g})."
+        head = (
+            f"None of {n} permutations {among} commutes as well: more than the class explains (p = {one.p_value:.2g})."
+        )
     elif one.p_value <= 0.1:
         head = f"{as_small} of {n} permutations {among} commute as well (p = {one.p_value:.2g}): hardly told apart."
     else:

@@ -217,7 +217,9 @@ def test_c_stands_beside_permuted_gradients_and_a_rotation(store, run):
     assert len(faint["x"]) == 4 * 20
     np.testing.assert_allclose(decode(faint["x"])[:20], null.commutator.permuted)
     np.testing.assert_allclose(decode(tick["x"])[:2], [a.random_commutator("C"), a.random_alignment("C")])
-    assert shows(at, "**None of 20 permutations within classes commutes as well: the tie is real (p = 0.048).**")
+    assert shows(
+        at, "**None of 20 permutations within classes commutes as well: more than the class explains (p = 0.048).**"
+    )
     assert shows(at, f"measured {null.commutator.measured:.2f}")
 
 
@@ -234,7 +236,7 @@ def test_a_verdict_says_how_many_permutations_commute_as_well():
         return structural.verdict(StructuralNull(commutator, commutator, commutator, commutator, classes))
 
     assert of(0.2).endswith("their tie to curvature: 0.30 … 0.49, measured 0.20.")
-    assert "the tie is real (p = 0.048)" in of(0.2)
+    assert "more than the class explains (p = 0.048)" in of(0.2)
     assert "1 of 20 permutations within classes commute as well (p = 0.095): hardly" in of(0.3)
     assert "11 of 20 permutations within classes commute at least as well (p = 0.57): no tie" in of(0.4)
     assert "None of 20 permutations among all samples" in of(0.2, classes=1)

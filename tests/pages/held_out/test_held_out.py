@@ -158,4 +158,4 @@ def test_without_it_the_card_only_leads_there(run):
 def test_c_stands_beside_both_nulls(there):
     at = opened(PAGE)
     assert [t["meta"] for t in chart(at, "structural")["data"]] == ["permuted", "by chance", "measured"]
-    assert "20 permutations within classes commutes as well: the tie is real" in texts(at)
+    assert "20 permutations within classes commutes as well: more than the class explains" in texts(at)
