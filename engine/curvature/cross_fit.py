@@ -44,6 +44,7 @@ class Divisible:
     dtype: torch.dtype
     device: torch.device
 
+    @cached_property
     def traces(self) -> dict[str, Float[Tensor, " n"]]:
         """tr h_p and tr h_p² of every sample."""
         pieces: list[Tensor] = []
@@ -54,11 +55,10 @@ class Divisible:
         first, second = torch.cat(pieces, dim=1)
         return {"H": first, "E_h2": second}
 
-    def part(
-        self, index: Int[Tensor, " m"], traces: Mapping[str, Float[Tensor, " n"]], progress: Progress = silent
-    ) -> "Part":
+    def part(self, index: Int[Tensor, " m"], progress: Progress = silent) -> "Part":
         """The samples of an index."""
-        return Part(self, self.moments(index), {name: _effective(x[index]) for name, x in traces.items()}, progress)
+        effective = {name: _effective(x[index]) for name, x in self.traces.items()}
+        return Part(self, self.moments(index), effective, progress)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +125,6 @@ def held_out(samples: Divisible, splits: int, seed: int, progress: Progress = si
     require(n >= LEAST, f"Halves of {n} samples tell nothing of other samples. Analyse at least {LEAST}.")
     generator = torch.Generator().manual_seed(seed)
     orders = [torch.randperm(n, generator=generator).to(samples.device) for _ in range(splits)]
-    traces = samples.traces()
     work = (*((order, n // 2) for order in orders), *((orders[0], n // share) for share in SHARES))
     pairs: list[list[Split]] = []
     for done, (order, size) in enumerate(work):
@@ -134,7 +133,7 @@ def held_out(samples: Divisible, splits: int, seed: int, progress: Progress = si
             progress("other samples", done, len(work))
 
         step()
-        one, other = (samples.part(rows, traces, step) for rows in order[: 2 * size].split(size))
+        one, other = (samples.part(rows, step) for rows in order[: 2 * size].split(size))
         # What the jackknife tells of the first split holds for all: they are the same samples, cut otherwise.
         drawn = None if done else seed
         pairs.append([Split(one.reading(one, drawn), other.reading(one, drawn))])
@@ -142,12 +141,6 @@ def held_out(samples: Divisible, splits: int, seed: int, progress: Progress = si
             pairs[-1].append(Split(other.reading(other, drawn), one.reading(other, drawn)))
     halves, growing = pairs[:splits], pairs[: splits - 1 : -1]
     return HeldOut(tuple(split for pair in halves for split in pair), tuple(pair[0] for pair in growing), seed=seed)
-
-
-def _part(
-    samples: Divisible, index: Int[Tensor, " m"], traces: Mapping[str, Float[Tensor, " n"]], step: Progress
-) -> Part:
-    return Part(samples, samples.moments(index), {name: _effective(x[index]) for name, x in traces.items()}, step)
 
 
 def _effective(x: Float[Tensor, " n"]) -> float:

@@ -62,4 +62,4 @@ def _alone(model: nn.Module, inputs: Any, targets: Any, progress: Progress, sett
 
 
 def _every(samples: Divisible) -> Part:
-    return samples.part(torch.arange(samples.count, device=samples.device), samples.traces())
+    return samples.part(torch.arange(samples.count, device=samples.device))
