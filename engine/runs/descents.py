@@ -39,10 +39,7 @@ def keep(
         model, request.layer, inputs, targets, pipeline.loss(run), device=device, output=output,
         curvature=request.curvature, bias=request.bias,
     )  # fmt: skip
-    unseen = None
-    if run.recorded is None:
-        data = pipeline.data(run.request.data)
-        unseen = (data.test_x, data.test_y) if len(data.test_y) else None
+    unseen = pipeline.unseen(run)
     experiment = Experiment.of(
         layer, request.batch_size, rate, epoch=request.epoch, unseen=unseen, progress=pipeline.tell
     )
