@@ -15,16 +15,14 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from engine.curvature import accumulate, eigensolver, projection
+from engine.curvature import accumulate, eigensolver, projection, resampling
 from engine.curvature.covariances import SOME, Combination
 from engine.curvature.factors import LayerFactors
 from engine.curvature.memory import Plan
 from engine.curvature.moments import Moments
-from engine.curvature.resampling import left_out, replicates
 from engine.errors import require
 from engine.progress import Progress, silent
 from engine.results.cross_fit import HeldOut, Reading, Split
-from engine.results.jackknife import GROUPS, Jackknife, places, stretches
 
 SHARES = (4, 8)  # N/4 and N/8 samples; N/2 are a half
 LEAST = 16  # samples that can be cut in halves and quarters
@@ -86,36 +84,31 @@ class Part:
         values, basis = eigensolver.eigenpairs(self.matrices["h"])
         return values[: of.k], basis[:, : of.k]
 
-    def reading(self, given: "Part", jackknife: int | None = None) -> Reading:
-        """H and the matrices of these samples along the directions of others, or their own; jackknife: its seed, None
-        without one."""
-        own, basis = given.directions
+    def reading(self, given: "Part", seed: int | None = None) -> Reading:
+        """H and the matrices of these samples along the directions of others, or their own; seed: of the jackknife,
+        None without one."""
+        of, (own, basis) = self.of, given.directions
         diagonals = self._along(basis)
         if given is self:
             diagonals["H"] = own.float().cpu().numpy()
-        floor = torch.finfo(self.of.dtype).eps * float(abs(diagonals["H"]).max())
-        drawn = None if jackknife is None else self._jackknife(basis, jackknife)
-        return Reading(self.moments.samples, diagonals, floor, self.effective, drawn)
+        floor = torch.finfo(of.dtype).eps * float(abs(diagonals["H"]).max())
+        jackknife = None
+        if seed is not None:
+            how = basis.to(of.dtype), seed, of.work.along, self.progress
+            jackknife = resampling.jackknife(self.moments, of.combinations, *how)
+        return Reading(self.moments.samples, diagonals, floor, self.effective, jackknife)
 
     def _along(self, basis: Float[Tensor, "d k"]) -> dict[str, Float[ndarray, " k"]]:
+        of = self.of
         if self.matrices is None:
-            once = torch.ones(1, self.moments.samples)
-            return {name: rows[0] for name, rows in self._replicates(basis, once).items()}
+            how = basis.to(of.dtype), torch.ones(1, self.moments.samples), of.work.along, self.progress
+            return {name: row[0] for name, row in resampling.replicates(self.moments, of.combinations, *how).items()}
         means = {name: (basis.T @ mean.to(basis)).double() for name, mean in self.moments.means().items()}
         moments = {name: projection.quadratic_forms(m, basis.to(m)) for name, m in self.matrices.items()}
         return {
             name: c.evaluate(moments.__getitem__, lambda x, y: means[x] * means[y]).float().cpu().numpy()
-            for name, c in self.of.combinations.items()
+            for name, c in of.combinations.items()
         }
-
-    def _jackknife(self, basis: Float[Tensor, "d k"], seed: int) -> Jackknife:
-        edges = stretches(basis.shape[1])
-        counts = left_out(self.moments.samples, GROUPS, seed)
-        return Jackknife(edges, self._replicates(basis[:, torch.from_numpy(places(edges))], counts))
-
-    def _replicates(self, basis: Float[Tensor, "d k"], counts: Float[Tensor, "s n"]) -> dict[str, ndarray]:
-        of = self.of
-        return replicates(self.moments, of.combinations, basis.to(of.dtype), counts, of.work.along, self.progress)
 
 
 def held_out(samples: Divisible, splits: int, seed: int, progress: Progress = silent) -> HeldOut:

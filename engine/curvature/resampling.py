@@ -14,6 +14,7 @@ from engine.curvature.factors import LayerFactors
 from engine.curvature.moments import Moments
 from engine.progress import Progress
 from engine.results.effective_samples import CARRIERS, LEADING, EffectiveSamples
+from engine.results.jackknife import GROUPS, Jackknife, places, stretches
 from engine.results.suppression import Spectra
 
 
@@ -79,6 +80,20 @@ def replicates(
         name: c.evaluate(sums.__getitem__, lambda x, y: sums[x] * sums[y]).float().cpu().numpy()
         for name, c in combinations.items()
     }
+
+
+def jackknife(
+    moments: Moments,
+    combinations: Mapping[str, Combination],
+    directions: Float[Tensor, "d k"],
+    seed: int,
+    chunk: int,
+    progress: Progress,
+) -> Jackknife:
+    """Those in the middle of each stretch of directions, with groups of samples left out."""
+    edges = stretches(directions.shape[1])
+    middle, counts = directions[:, torch.from_numpy(places(edges))], left_out(moments.samples, GROUPS, seed)
+    return Jackknife(edges, replicates(moments, combinations, middle, counts, chunk, progress))
 
 
 def effective_samples(

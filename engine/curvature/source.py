@@ -18,7 +18,7 @@ from engine.device import exact
 from engine.progress import Progress
 from engine.results.cross_fit import HeldOut
 from engine.results.effective_samples import EffectiveSamples
-from engine.results.jackknife import GROUPS, Jackknife, places, stretches
+from engine.results.jackknife import Jackknife
 from engine.results.null import Permuted
 from engine.results.suppression import Spectra
 
@@ -106,10 +106,10 @@ class Fresh:
 
     @cached_property
     def _jackknife(self) -> Jackknife:
-        basis = self.evaluator.basis
-        edges = stretches(basis.shape[1])
-        counts = resampling.left_out(self.subject.moments.samples, GROUPS, self.seed)
-        return Jackknife(edges, self.replicates(basis[:, torch.from_numpy(places(edges))], counts))
+        with exact():
+            return resampling.jackknife(
+                self.subject.moments, self.subject.combinations, self._basis, self.seed, self.chunk, self.progress
+            )
 
     @cached_property
     def _effective_samples(self) -> Mapping[str, EffectiveSamples]:
