@@ -29,8 +29,8 @@ class Loss:
     value(f, y): ℓ (*n), in the precision of f; differentiable, and torch.func maps and differentiates it.
     derivatives(f, y): ∂ℓ/∂f (*n, K) and ∂²ℓ/∂f² (*n, K, K), float64.
     odds(f, y): rᵀA⁺r (*n), float64, of r = ∂ℓ/∂f in the range of A = ∂²ℓ/∂f² ⪰ 0, so that r rᵀ ⪯ rᵀA⁺r A; None where A
-        may be indefinite, or nothing is known of it. log_odds: ℓ by those of a
-        label, log(1 + odds), float64; None where ℓ is something else.
+        may be indefinite, or nothing is known of it.
+    log_odds(f, y): ℓ by the odds of a label, log(1 + odds), float64; None where ℓ is something else.
     hessian_of: what ∂²ℓ/∂f² depends on, of "outputs" and "targets".
     likelihood(f, J): with ℓ read as −log p(y | f) + const, the rows r_m (*n, m, d) and weights w_m (*n, m) of
         E_{y ~ p(·|f)}[∇log p ∇log pᵀ] = Σ_m w_m r_m r_mᵀ, float64; ∇ is in whatever J = ∂f/∂· (*n, K, d) is taken in.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from engine.curvature import covariances
 from engine.curvature.covariances import SINGLE
 from engine.curvature.criteria import criterion
-from engine.curvature.cross_fit import Divisible, held_out
+from engine.curvature.cross_fit import Divisible, compare_halves
 from engine.curvature.factors import LayerFactors, Survey, Tail
 from engine.curvature.inputs import Output, read
 from engine.curvature.joint import JointSurvey, JointTail
@@ -248,7 +248,7 @@ def matrices(about: Surveyed, progress: Progress = silent) -> Analysis:
         )
         source = Fresh(
             subject, evaluator, working, work.along, about.spectra, seed, progress,
-            lambda splits, seed: held_out(apart(about), splits, seed, progress),
+            lambda splits, seed: compare_halves(apart(about), splits, seed, progress),
             lambda permutations, seed: permuted(
                 gradients(about), evaluator.eigenvalues, evaluator.basis, work, permutations, seed, progress
             ),

@@ -111,7 +111,7 @@ class Part:
         }
 
 
-def held_out(samples: Divisible, splits: int, seed: int, progress: Progress = silent) -> HeldOut:
+def compare_halves(samples: Divisible, splits: int, seed: int, progress: Progress = silent) -> HeldOut:
     """So many splits in halves, both ways, and nested subsets. Directions of one split after the other are drawn from
     the seed: fewer splits are the first of more."""
     n = samples.count

@@ -352,4 +352,4 @@ def _matrices(layer: Layer, batch_size: int, progress: Progress) -> dict[str, Fl
         product = torch.outer(means[x], means[y])
         return (product + product.mT) / 2
 
-    return {name: each.evaluate(lambda m: dense[m].double(), mean).clone() for name, each in named.items()}
+    return {name: each.evaluate(lambda m: dense[m].double(), mean) for name, each in named.items()}

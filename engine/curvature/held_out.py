@@ -6,17 +6,15 @@ import torch
 from torch import nn
 
 from engine.config.requests import SPLITS
-from engine.curvature import cross_fit, resampling
+from engine.curvature import resampling
 from engine.curvature.analyze import Surveyed, apart, gradients, surveyed
-from engine.curvature.cross_fit import Divisible, Part
+from engine.curvature.cross_fit import Divisible, Part, compare_halves
 from engine.curvature.null import permuted
 from engine.device import exact
 from engine.errors import require
 from engine.progress import Progress, silent
-from engine.results.cross_fit import HeldOut
+from engine.results.cross_fit import JOINTLY, HeldOut
 from engine.results.null import PERMUTATIONS
-
-JOINTLY = "Halves of the samples are compared layer by layer, not of several layers jointly. Analyse one layer."
 
 
 def held_out(
@@ -35,7 +33,7 @@ def held_out(
     about = _alone(model, inputs, targets, progress, settings)
     with exact():
         samples = apart(about)
-        there = cross_fit.held_out(samples, splits, settings["seed"], progress)
+        there = compare_halves(samples, splits, settings["seed"], progress)
         progress("all samples", 0, 1)
         every = _every(samples)
         test = None

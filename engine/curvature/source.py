@@ -35,9 +35,9 @@ class Subject:
 @dataclass(frozen=True, eq=False)
 class Fresh:
     """The source of an analysis (engine.results.record.Source): all is computed when it is first asked for. chunk:
-    samples laid along the directions at a time; keep: samples whose spectra are kept;
-    compare_halves: of so many splits, from a seed, how it holds on other samples; permute: C of so many permutations,
-    from a seed; halves, nulls: what these gave."""
+    samples laid along the directions at a time; keep: samples whose spectra are kept; compare_halves: of so many
+    splits, from a seed, how it holds on other samples; permute: C of so many permutations, from a seed; halves, nulls:
+    what these gave."""
 
     subject: Subject
     evaluator: Evaluator

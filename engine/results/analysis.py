@@ -24,7 +24,7 @@ from engine.errors import require
 from engine.losses import Loss
 from engine.results import commutation, null, power_law, summary
 from engine.results.commutation import Distance
-from engine.results.cross_fit import CrossFit, Gammas, HeldOut
+from engine.results.cross_fit import JOINTLY, CrossFit, Gammas, HeldOut
 from engine.results.effective_samples import EffectiveSamples
 from engine.results.exponent import Exponent, exponent
 from engine.results.jackknife import Jackknife, Without
@@ -308,10 +308,7 @@ class Analysis:
 
     def _on_other_samples(self, splits: int | None, seed: int) -> HeldOut:
         require(splits is None or splits >= 1, f"splits is a number of random halvings from 1, not {splits}.")
-        require(
-            not self.provenance.shapes,
-            "Halves of the samples are compared layer by layer, not of several layers jointly. Analyse one layer.",
-        )
+        require(not self.provenance.shapes, JOINTLY)
         kept = self.held_out
         if kept is not None and kept.seed == seed and kept.splits >= (splits or 1):
             return kept

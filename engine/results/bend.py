@@ -152,7 +152,7 @@ def bend(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0, w
     )
     u, v = np.log10(x[keep]), np.log10(y[keep])
     du, dv = u - u.mean(), v - v.mean()
-    q, skew, spread = (z.squeeze() if z.size == 1 else z for z in added(u))
+    q, (skew,), (spread,) = added(u)
     weight = float(q @ q)
     require(
         weight > 1e-20 * du.size * float(np.abs(du).max()) ** 4,

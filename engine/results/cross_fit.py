@@ -24,6 +24,8 @@ from engine.results.names import NAMES, ON_REQUEST
 from engine.results.null import Permuted
 from engine.results.power_law import Fit
 
+JOINTLY = "Halves of the samples are compared layer by layer, not of several layers jointly. Analyse one layer."
+
 
 @dataclass(frozen=True)
 class Reading:

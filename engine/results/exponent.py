@@ -19,10 +19,10 @@ class Exponent:
     """One γ with everything that qualifies it.
 
     fit: the slope with its interval; by_decade: that in which every decade of H_ii counts alike; bend: the test of the
-    straight line, with γ in bins of H_ii. windows: (𝒩, γ) over directions first …
-    𝒩 − 1 for a quarter, a half, all and twice the leading directions asked for, as far as there are directions above
-    the noise floor. noise_floor: H_ii below it is rounding. window: directions asked for; of these below_floor are
-    left out for the noise floor, not_positive because their C_ii is not positive.
+    straight line, with γ in bins of H_ii. windows: (𝒩, γ) over directions first … 𝒩 − 1 for a quarter, a half, all and
+    twice the leading directions asked for, as far as there are directions above the noise floor. noise_floor: H_ii
+    below it is rounding. window: directions asked for; of these below_floor are left out for the noise floor,
+    not_positive because their C_ii is not positive.
     """
 
     fit: Fit

@@ -25,8 +25,8 @@ class Fit:
 
     gamma, stderr: slope and its standard error under independent residuals; r2: explained share of
     the variance; n: directions fitted; discarded: directions of the window left out because H_ii is
-    below the noise floor or C_ii is not positive; interval: the central 95 % of gamma over bootstrap
-    resamples of the training samples, None without a bootstrap.
+    below the noise floor or C_ii is not positive; interval: 95 % of gamma over samples, by the bootstrap or
+    the jackknife, None without either.
     """
 
     gamma: float

@@ -23,7 +23,7 @@ from engine.config.manual import PROGRAM
 from engine.config.requests import SPLITS, AnalysisRequest, DataRequest, RunRequest, key, to_json
 from engine.curvature.analyze import analyze
 from engine.curvature.criteria import criterion
-from engine.curvature.held_out import JOINTLY, held_out
+from engine.curvature.held_out import held_out
 from engine.curvature.inputs import Inputs
 from engine.curvature.verify import verify
 from engine.data.datasets import Dataset, load
@@ -34,7 +34,7 @@ from engine.models.architectures import check_fit
 from engine.models.networks import build, layers, studied_layer
 from engine.progress import Progress, silent
 from engine.results.analysis import Analysis
-from engine.results.cross_fit import HeldOut
+from engine.results.cross_fit import JOINTLY, HeldOut
 from engine.results.record import Check
 from engine.runs import eviction, library
 from engine.runs.brought import Brought, Samples, kept_samples

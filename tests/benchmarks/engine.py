@@ -7,9 +7,8 @@ within one run, so that the ratios hold on a machine whose speed drifts:
 
 and against what else there is, timed on a few samples or columns and extrapolated: per-sample Hessians and per-sample
 gradients by torch.func; C as one product of gradients that are known already; H by columns of Hessian-vector products.
-H and C alone are timed too, and other samples: a split in halves, read both ways, and
-nested subsets. Peak memory is that of a fresh process that does nothing but the analysis. Where there is a
-GPU it is timed as well.
+H and C alone are timed too, and other samples: a split in halves, read both ways, and nested subsets. Peak memory is
+that of a fresh process that does nothing but the analysis. Where there is a GPU it is timed as well.
 """
 
 import argparse
