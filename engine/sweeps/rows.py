@@ -149,7 +149,8 @@ def _beyond(result: Analysis, name: str, window: int, held: HeldOut | None) -> d
             numbers |= vars(result.distance("C", name))
     if held is not None and name in held.names:
         with contextlib.suppress(ValueError):  # too few directions on a half
-            numbers["crossed"] = replace(result, held_out=held).cross_fit(name, window, splits=1).crossed.gamma
+            fit = replace(result, held_out=held).cross_fit(name, window, splits=1, seed=held.seed)
+            numbers["crossed"] = fit.crossed.gamma
     if held is not None and name in held.effective:
         numbers["effective"] = held.effective[name].whole
     return numbers

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.sweeps.rows import FOLLOWED, Law, Row, from_csv, groups, latex, law, mean, to_csv
-from tests.planted import analysis
+from tests.planted import analysis, held_out
 
 TEXT = {"row", "layer", "run", "departures", "machine", "version", "command", "reading"}
 COUNTS = {"classes", "seed", "samples", "batch_size", "epoch", "window"}
@@ -58,6 +58,12 @@ def test_a_table_comes_back_from_its_file(rows: list[Row]) -> None:
         for name in FOLLOWED:
             for f in dataclasses.fields(Law):
                 assert close(getattr(one.laws[name], f.name), getattr(other.laws[name], f.name)), f.name
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_other_samples_are_read_whatever_their_seed(seed: int) -> None:
+    there = replace(held_out(crossed=0.9), seed=seed)
+    assert law(analysis(), "C", 400, there).crossed == pytest.approx(0.905, abs=0.02)
 
 
 def test_a_damaged_file_is_told() -> None:
