@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from engine.results import power_law
 from engine.results.analysis import Analysis
+from engine.results.names import PREDICTORS
 from engine.results.power_law import Fit
 from pages.data import results
 from pages.data.results import Key, View
@@ -39,7 +40,7 @@ class Numbers:
 
 def diagonal(result: Analysis, name: str) -> ndarray:
     """X_ii."""
-    return result.factor(name) * result.diagonal("H" if name == "E_loss_H" else name)
+    return result.factor(name) * result.diagonal("H" if name in PREDICTORS else name)
 
 
 def fitted(result: Analysis, name: str, first: int, last: int) -> ndarray:
@@ -62,22 +63,21 @@ def law(result: Analysis, name: str, first: int, last: int) -> Fit | None:
 
 @st.cache_resource(max_entries=ENTRIES, show_spinner=False)
 def _numbers(key: Key, last: int, first: int, _result: Analysis | None) -> Mapping[str, Numbers]:
-    return {} if _result is None else {name: _of(_result, name, first, last) for name in there(_result)}
+    return {} if _result is None else {name: _of(key, _result, name, first, last) for name in there(_result)}
 
 
-def _of(result: Analysis, name: str, first: int, last: int) -> Numbers:
-    matrix = "H" if name == "E_loss_H" else name
-    own, line = law(result, name, first, last), None
+def _of(key: Key, result: Analysis, name: str, first: int, last: int) -> Numbers:
+    own, noise = law(result, name, first, last), result.traces["C"]
+    matrix = "H" if name in PREDICTORS else name
+    line = None if matrix == "H" else results.fit(key, matrix, last, first)
     try:
-        line = result.fit(matrix, last, first).gamma if matrix != "H" else 1.0
         far = result.distance("C", name)
     except ValueError:
         far = None
-    noise, size = result.traces["C"], result.factor(name) * result.traces[matrix]
     return Numbers(
         slope=math.nan if own is None else own.gamma,
-        gamma=math.nan if line is None else line,
-        size=math.nan if name in NO_SIZE or not noise else size / noise,
+        gamma=1.0 if matrix == "H" else math.nan if line is None else line.gamma,
+        size=math.nan if name in NO_SIZE or not noise else result.factor(name) * result.traces[matrix] / noise,
         absolute=math.nan if far is None or name in NO_SIZE else far.absolute,
         scaled=math.nan if far is None else far.scaled,
         scale=math.nan if far is None else far.scale,

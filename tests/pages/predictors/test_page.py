@@ -55,6 +55,14 @@ def test_every_number_is_that_of_the_engine(store, run):
     assert table[r"$\mathrm{E}[h^2]$"][2:4] == ["–", "–"], "it has other units"
 
 
+def test_a_window_too_small_for_a_slope_leaves_the_distances(store, run):
+    at, a = opened(PAGE, window="1,2"), result(store, run, 100)
+    own = rows(at)[r"$C_\mathrm{AWD}$"]
+    assert own[:2] == ["–", "–"]
+    assert own[4] == percent(a.distance("C", "C_awd").scaled)
+    assert "is nearest: **" in texts(at)
+
+
 def test_a_predictor_is_chosen_and_shared(run):
     at = opened(PAGE)
     fine(at.get("button_group")[0].set_value("C_awd").run())
