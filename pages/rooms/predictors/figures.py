@@ -56,8 +56,8 @@ def cloud(
 
 
 def distances(numbers: Mapping[str, Numbers], chosen: str, height: int = 370) -> go.Figure:
-    """How far each predictor is: filled as it is, open at the best scale; the nearest as it is on top, below those that
-    claim no size. 1 is as far as nothing."""
+    """How far each predictor is: filled as it is, open at the best scale. The nearest as it is on top, those without a
+    size of their own at the bottom; 1 is as far as no noise at all."""
     known = {name: one for name, one in numbers.items() if np.isfinite(one.scaled)}
     if not known:
         return nothing("No distances are kept of this analysis.", height)

@@ -81,7 +81,8 @@ def distances(view: View, numbers: Mapping[str, Numbers], chosen: str) -> Panel:
         figures.distances(numbers, chosen),
         f"Distances at the best scale: {distances}.",
         arrays=lambda: {
-            field: np.array([getattr(numbers[name], field) for name in order]) for field in ("absolute", "scaled")
+            "predictor": np.array(order),
+            **{field: np.array([getattr(numbers[name], field) for name in order]) for field in ("absolute", "scaled")},
         },
         code=lambda: reproduce.one(
             view, "for name in result.predictors:", '    print(name, result.distance("C", name))'

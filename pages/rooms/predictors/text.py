@@ -64,9 +64,9 @@ def verdict(numbers: Mapping[str, Numbers]) -> str:
 
 
 def mistakes(largest: Mapping[str, float]) -> str:
-    """Where a single sample makes most of C_odds, that it does."""
+    """That a single sample makes most of C_odds, where it does."""
     most = largest.get("C_odds", 0.0)
-    return f" One confident mistake alone makes {most:.0%} of $C_\\mathrm{{odds}}$." if most > MOST else ""
+    return f" One sample alone makes {most:.0%} of $C_\\mathrm{{odds}}$." if most > MOST else ""
 
 
 def share(largest: Mapping[str, float]) -> str:

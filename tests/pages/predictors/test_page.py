@@ -170,6 +170,6 @@ def test_the_weight_is_told_as_the_loss_has_it(store, run, loss):
         assert not any("|" in symbol for symbol, _ in step.numbers)
 
 
-def test_a_confident_mistake_that_makes_most_of_it_is_told():
+def test_a_sample_that_makes_most_of_it_is_told():
     assert mistakes({"C_odds": 0.4}) == mistakes({}) == ""
-    assert mistakes({"C_odds": 0.96}) == r" One confident mistake alone makes 96% of $C_\mathrm{odds}$."
+    assert mistakes({"C_odds": 0.96}) == r" One sample alone makes 96% of $C_\mathrm{odds}$."
