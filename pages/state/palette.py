@@ -5,7 +5,7 @@ object in both themes; markers and dashes say the same again for those who see c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,15 @@ FISHER_LOOKS: Mapping[str, Look] = MappingProxyType(
     {
         "fisher": Look("#8a5a44", "pentagon", "F", r"F"),
         "empirical": Look("#6b8e23", "circle-open", "E[g gᵀ]", r"\mathrm{E}[g g^{\mathsf T}]"),
+    }
+)
+
+# Of what may predict the noise: H over B, as it is and times the mean loss.
+PREDICTOR_LOOKS: Mapping[str, Look] = MappingProxyType(
+    {
+        **LOOKS,
+        "H": replace(LOOKS["H"], html="H/B", tex="H/B"),
+        "E_loss_H": Look("#b235b2", "square-open", "E[ℓ] H/B", r"\mathrm{E}[\ell]\,H/B"),
     }
 )
 

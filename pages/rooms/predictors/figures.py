@@ -1,7 +1,6 @@
 """Arrays in, go.Figure out: the noise against what may predict it, and how far each predictor is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,20 +12,14 @@ from pages.charts.marks import Trace
 from pages.charts.power_law import nothing, ring, spread
 from pages.rooms.predictors.measure import NO_SIZE, Numbers
 from pages.state import palette
-from pages.state.palette import CURVATURE, LOOKS, Look, axis, faded, layout, log_axis
-
-PREDICTORS: Mapping[str, Look] = {
-    **LOOKS,
-    "H": replace(LOOKS["H"], html="H/B", tex="H/B"),
-    "E_loss_H": Look("#b235b2", "square-open", "E[ℓ] H/B", r"\mathrm{E}[\ell]\,H/B"),
-}
+from pages.state.palette import CURVATURE, LOOKS, PREDICTOR_LOOKS, axis, faded, layout, log_axis
 
 
 def cloud(
     name: str, x: ndarray, noise: ndarray, fitted: ndarray, fit: Fit | None, marked: int | None, height: int = 370
 ) -> go.Figure:
     """C_ii against X_ii, the directions fitted strong, with the fit; dotted where X is C itself."""
-    look, data = PREDICTORS[name], (x > 0) & (noise > 0)
+    look, data = PREDICTOR_LOOKS[name], (x > 0) & (noise > 0)
     if not fitted.any():
         return nothing("No direction lies above the noise floor.", height)
     traces: list[Trace] = []
@@ -63,10 +56,10 @@ def distances(numbers: Mapping[str, Numbers], chosen: str, height: int = 370) ->
         return nothing("No distances are kept of this analysis.", height)
     order = [name for name in order_of(known, "scaled")[::-1] if not np.isfinite(known[name].absolute)]
     order += order_of(known, "absolute")[::-1]
-    names = [PREDICTORS[name].html for name in order]
+    names = [PREDICTOR_LOOKS[name].html for name in order]
     traces: list[Trace] = []
     for name, place in zip(order, names, strict=True):
-        look, one = PREDICTORS[name], known[name]
+        look, one = PREDICTOR_LOOKS[name], known[name]
         if np.isfinite(one.absolute):
             width = 4 if name == chosen else 2
             traces.append(
@@ -76,7 +69,7 @@ def distances(numbers: Mapping[str, Numbers], chosen: str, height: int = 370) ->
             )
     for field, symbol, label in (("absolute", "circle", "as it is"), ("scaled", "circle-open", "at its best scale")):
         x = np.array([getattr(known[name], field) for name in order])
-        colours = [PREDICTORS[name].colour for name in order]
+        colours = [PREDICTOR_LOOKS[name].colour for name in order]
         hover = f"<b>%{{y}}</b> {label}: %{{x:.3g}}"
         more: Trace = {"hover": hover, "showlegend": False, "key": field}
         more |= {"marker": {"color": colours, "symbol": symbol, "size": 11, "line": {"width": 2.4, "color": colours}}}
@@ -102,7 +95,7 @@ def share_of_bound(h: ndarray, share: ndarray, marked: int, height: int = 330) -
     traces += ring([np.where(share > 0, h, 0.0)], [share], marked)
     across = log_axis(CURVATURE, float(np.log10(h[keep].max() / h[keep].min())))
     up = axis("C<sub>ii</sub> / (C<sub>odds</sub>)<sub>ii</sub>", range=[0, 1.08], tickformat=".0%")
-    wall = [palette.line_across(1, color=PREDICTORS["C_odds"].colour, width=2)]
+    wall = [palette.line_across(1, color=PREDICTOR_LOOKS["C_odds"].colour, width=2)]
     return go.Figure(traces, layout(height, xaxis=across, yaxis=up, shapes=wall))
 
 

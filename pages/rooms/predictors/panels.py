@@ -8,8 +8,7 @@ import numpy as np
 import streamlit as st
 
 from engine.config.commands import AnalyzeCommand
-from engine.results.names import NAMES
-from engine.results.names import PREDICTORS as SCALED
+from engine.results.names import NAMES, PREDICTORS
 from pages.charts import over_epochs
 from pages.charts.over_epochs import Times
 from pages.data.results import View
@@ -17,9 +16,9 @@ from pages.jobs import commands, elsewhere
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.rooms.predictors import figures, measure, proof, text
-from pages.rooms.predictors.figures import PREDICTORS
 from pages.rooms.predictors.measure import Numbers
 from pages.state import selection
+from pages.state.palette import PREDICTOR_LOOKS
 from pages.state.selection import bound
 from pages.text import run_names
 from pages.ui import controls, heading, marker, steps
@@ -44,8 +43,8 @@ def choice(page: str, names: tuple[str, ...], nearest: str) -> str:
         "Predictor X",
         names,
         required=True,
-        format_func=lambda name: f"${PREDICTORS[name].tex}$",
-        help="  \n".join(f"${PREDICTORS[n].tex}$ – {(SCALED.get(n) or NAMES[n])[1]}" for n in names),
+        format_func=lambda name: f"${PREDICTOR_LOOKS[name].tex}$",
+        help="  \n".join(f"${PREDICTOR_LOOKS[n].tex}$ – {(PREDICTORS.get(n) or NAMES[n])[1]}" for n in names),
         **bound(page, "predictor", selected if selected in names else nearest),
     )
     return str(pressed)
@@ -74,7 +73,7 @@ def cloud(view: View, name: str, first: int, last: int) -> Panel:
 def distances(view: View, numbers: Mapping[str, Numbers], chosen: str) -> Panel:
     """Every predictor's distance, as it is and at the best scale."""
     order = figures.order_of(numbers, "scaled")
-    distances = ", ".join(f"{PREDICTORS[name].html} {text.percent(numbers[name].scaled)}" for name in order)
+    distances = ", ".join(f"{PREDICTOR_LOOKS[name].html} {text.percent(numbers[name].scaled)}" for name in order)
     return Panel(
         DISTANCES,
         "predictors-distance",
@@ -105,8 +104,8 @@ def along(view: View, first: int, last: int) -> list[Panel]:
             Panel(
                 head,
                 head.key.replace("_", "-"),
-                over_epochs.lines(times, drawn, title, log=log, looks=PREDICTORS),
-                f"{head.title} of {', '.join(PREDICTORS[name].html for name in drawn) or 'no predictor'} over epochs.",
+                over_epochs.lines(times, drawn, title, log=log, looks=PREDICTOR_LOOKS),
+                f"{head.title} of {', '.join(PREDICTOR_LOOKS[n].html for n in drawn) or 'no predictor'} over epochs.",
                 arrays=partial(dict, {"epoch": epochs} | drawn),
                 code=lambda: reproduce.along(
                     view,

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pages.rooms.predictors.figures import PREDICTORS, order_of
+from pages.rooms.predictors.figures import order_of
 from pages.rooms.predictors.measure import Numbers
+from pages.state.palette import PREDICTOR_LOOKS
 
 MOST = 0.5  # of a trace, from which a single sample is told of beside the verdict
 
@@ -54,7 +55,7 @@ def verdict(numbers: Mapping[str, Numbers]) -> str:
     if not plain:
         return "How far the predictors are from $C$ is not kept of this analysis."
     first, best = plain[0], scaled[0]
-    own, other = f"${PREDICTORS[first].tex}$", f"${PREDICTORS[best].tex}$"
+    own, other = f"${PREDICTOR_LOOKS[first].tex}$", f"${PREDICTOR_LOOKS[best].tex}$"
     off = numbers[first].absolute
     if off >= 1:
         start = f"Without a free constant none comes near: the nearest, {own}, is **{percent(off)}** off"
@@ -71,7 +72,7 @@ def mistakes(largest: Mapping[str, float]) -> str:
 
 def share(largest: Mapping[str, float]) -> str:
     """How much single samples weigh."""
-    shares = [f"{value:.1%} of $\\operatorname{{tr}}\\,{PREDICTORS[name].tex}$" for name, value in largest.items()]
+    shares = [f"{value:.1%} of $\\operatorname{{tr}}\\,{PREDICTOR_LOOKS[name].tex}$" for name, value in largest.items()]
     if not shares:
         return ""
     return f"One sample alone makes {' and '.join(shares)}: where it is much, a few confident mistakes dominate."
@@ -84,7 +85,7 @@ def table(numbers: Mapping[str, Numbers]) -> str:
     for name, n in numbers.items():
         cells = (_number(n.slope), _number(n.gamma), _number(n.size, "{:.3g}"), _share(n.absolute), _share(n.scaled),
                  _number(n.scale, "{:.3g}"))  # fmt: skip
-        lines.append(f"| ${PREDICTORS[name].tex}$ | {' | '.join(cells)} |")
+        lines.append(f"| ${PREDICTOR_LOOKS[name].tex}$ | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

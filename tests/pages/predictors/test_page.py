@@ -8,8 +8,8 @@ import pytest
 from engine.results import power_law
 from engine.runs import library
 from pages.rooms.predictors import proof
-from pages.rooms.predictors.figures import PREDICTORS
 from pages.rooms.predictors.text import mistakes, percent
+from pages.state.palette import PREDICTOR_LOOKS
 from pages.text.numbers import tex
 from tests.pages.conftest import button, by_meta, chart, charts, decode, fine, opened, press, result, texts, url
 from tests.planted import fill
@@ -32,7 +32,8 @@ def test_the_nearest_is_told_first_and_drawn(store, run):
     far = {name: a.distance("C", name) for name in a.predictors}
     sizes = {n: d.absolute for n, d in far.items() if n not in ("E_h2", "C_hg", "C_gg")}
     nearest = min(sizes, key=sizes.get)
-    assert f"${PREDICTORS[nearest].tex}$ is nearest: **{percent(sizes[nearest])} off** without any free" in texts(at)
+    symbol = PREDICTOR_LOOKS[nearest].tex
+    assert f"${symbol}$ is nearest: **{percent(sizes[nearest])} off** without any free" in texts(at)
     points = [t for t in chart(at, "predictor")["data"] if t.get("meta") == nearest][-1]
     keep = decode(points["customdata"]) - 1
     np.testing.assert_allclose(decode(points["x"]), a.factor(nearest) * a.diagonal(nearest)[keep])

@@ -48,7 +48,7 @@ def test_every_matrix_has_a_look_of_its_own_that_is_legible_in_both_themes():
     looks = palette.LOOKS.values()
     assert len({look.marker for look in looks if look is not palette.LOOKS["H"]}) == len(NAMES)
     theme = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())["theme"]
-    every = [*looks, *palette.FISHER_LOOKS.values()]
+    every = [*looks, *palette.FISHER_LOOKS.values(), palette.PREDICTOR_LOOKS["E_loss_H"]]
     assert len({look.colour for look in every}) == len(every)
     for mode in ("light", "dark"):
         assert all(_contrast(look.colour, theme[mode]["backgroundColor"]) > 3 for look in every)
