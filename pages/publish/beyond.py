@@ -5,12 +5,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from engine.sweeps.rows import FOLLOWED, cells
+from engine.sweeps.rows import cells
 from pages.publish.rows import CLOSE, Claim, Row, Say, finite, last, number, share, signed_span, span, symbol, table
+from pages.rooms.sweeps.beyond import PREDICTORS, SIZED
 
-PREDICTORS = FOLLOWED[1:]
-# Those that predict the noise's size too: of the others the distance at the best scale alone can be asked.
-SIZED = ("C_awd", "C_odds", "C_loss")
 TITLE = "Beyond the paper: other samples, and the noise itself"
 ABOUT = (
     "New here, not the paper's. γ of $C$ as everywhere else, with equal weight for every decade of $H_{ii}$, and "

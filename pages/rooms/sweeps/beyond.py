@@ -10,12 +10,14 @@ from engine.results.names import NAMES
 from engine.sweeps.rows import FOLLOWED, Row, cells
 from engine.sweeps.status import State, measured
 from pages.plot.panel import Head
+from pages.rooms.predictors.measure import NO_SIZE
 from pages.text import definitions
 from pages.ui import heading
 
 BEYOND = Head("beyond", "On other samples, and in size", "the cells on other samples", definitions.BEYOND)
-# Those that predict the noise's size too.
-SIZED = ("C_awd", "C_odds", "C_loss")
+PREDICTORS = FOLLOWED[1:]
+# Those that predict the noise's size too: of the others the distance at the best scale alone can be asked.
+SIZED = tuple(name for name in PREDICTORS if name not in NO_SIZE)
 
 
 def columns(rows: Sequence[Row]) -> dict[str, list[float]]:
@@ -25,7 +27,7 @@ def columns(rows: Sequence[Row]) -> dict[str, list[float]]:
         "γ by decade": lambda row: row.laws["C"].decade,
         "γ crossed": lambda row: row.laws["C"].crossed,
         "N_eff": lambda row: row.effective,
-        **{f"C to {NAMES[name][0]}": partial(_distance, name) for name in FOLLOWED[1:]},
+        **{f"C to {NAMES[name][0]}": partial(_distance, name) for name in PREDICTORS},
     }
     return {head: [_mean([of(row) for row in some]) for some in cells(rows)] for head, of in numbers.items()}
 
