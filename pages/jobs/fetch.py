@@ -1,6 +1,7 @@
 """The one button that fetches the samples which are not kept yet."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -12,8 +13,9 @@ from engine.samples.table import Table
 from pages.data.results import View
 from pages.data.samples import closely, stored
 from pages.jobs import commands, elsewhere, watch
-from pages.jobs.describe import sentence
 from pages.ui.heading import what_will_be_seen
+
+SEARCH = ":material/search:"
 
 
 def of(page: str, view: View, epochs: Sequence[int] = (), about: Sequence[str] = ()) -> tuple[Table, ...]:
@@ -49,25 +51,15 @@ def close_up(page: str, view: View, pair: tuple[int, int], others: Sequence[tupl
     if elsewhere.explain(view.run, _command(view, (view.epoch,), asked), call):
         return None
     job = next((job for job in _looks(view, (view.epoch,)) if _words(*pair) in _pairs(job)), None)
-    if job is not None and job.running:
-        st.info(f"Looking closely at {units.counted(len(_pairs(job)), 'sample')} …", icon=":material/search:")
-        watch.expect((job.id,))
-        return None
-    if job is not None and job.state in ("failed", "cancelled"):
-        st.warning(sentence(job), icon=":material/info:")
-    else:
-        st.info(
-            "Before this layer a sample is taken in hand by the network itself: this one, and the others shown here. "
-            "That takes seconds, and is kept.",
-            icon=":material/search:",
-        )
-    st.button(
+    watch.ask(
+        job,
+        "" if job is None else f"Looking closely at {units.counted(len(_pairs(job)), 'sample')} …",
+        "Before this layer a sample is taken in hand by the network itself: this one, and the others shown here. That "
+        "takes seconds, and is kept.",
         "Look closely",
-        key=f"{page}.closely",
-        icon=":material/search:",
-        type="primary",
-        on_click=_closely,
-        args=(view, asked),
+        f"{page}.closely",
+        SEARCH,
+        partial(_closely, view, asked),
     )
     return None
 
@@ -91,26 +83,15 @@ def _fetch(page: str, view: View, missing: tuple[int, ...]) -> None:
     layer, named = view.chosen.request.layer, _listed(missing)
     if elsewhere.explain(view.run, _command(view, missing), f'look({missing[0]}, "{layer}")'):
         return
-    job = _job(view, missing)
-    if job is not None and job.running:
-        st.info(f"Looking at every training sample at {named}, before layer {layer} …", icon=":material/search:")
-        watch.expect((job.id,))
-        return
-    if job is not None and job.state in ("failed", "cancelled"):
-        st.warning(sentence(job), icon=":material/info:")
-    else:
-        st.info(
-            f"The training samples have not been looked at one by one yet at {named}, before layer {layer}. That takes "
-            "seconds for a small layer, a minute or so for a large one, and is kept.",
-            icon=":material/search:",
-        )
-    st.button(
-        "Look at every sample" if job is None or job.state == "done" else "Try again",
-        key=f"{page}.samples",
-        icon=":material/search:",
-        type="primary",
-        on_click=_start,
-        args=(view, missing),
+    watch.ask(
+        next(_looks(view, missing), None),
+        f"Looking at every training sample at {named}, before layer {layer} …",
+        f"The training samples have not been looked at one by one yet at {named}, before layer {layer}. That takes "
+        "seconds for a small layer, a minute or so for a large one, and is kept.",
+        "Look at every sample",
+        f"{page}.samples",
+        SEARCH,
+        partial(_start, view, missing),
     )
 
 
@@ -123,13 +104,8 @@ def _start(view: View, epochs: tuple[int, ...]) -> None:
     commands.start(_command(view, epochs), title, view.run.key, queue=False)
 
 
-def _job(view: View, epochs: tuple[int, ...]) -> Job | None:
-    """The newest job that looks at these checkpoints, maybe at others too."""
-    return next(_looks(view, epochs), None)
-
-
 def _looks(view: View, epochs: tuple[int, ...]) -> Iterator[Job]:
-    """All of them, the newest first."""
+    """The jobs that look at these checkpoints, maybe at others too, the newest first."""
     for job in commands.jobs().jobs():
         command = commands.command_of(job)
         if (

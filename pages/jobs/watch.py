@@ -1,5 +1,6 @@
 """Jobs on the pages: watched, stopped, gone on with. They run in processes of their own and outlive this one."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,21 @@ def expect(ids: tuple[str, ...]) -> None:
                 stop(job)
             else:
                 st.caption(f":material/hourglass_top: {job.title}")
+
+
+def ask(job: Job | None, at_work: str, what: str, label: str, key: str, icon: str, start: Callable[[], None]) -> None:
+    """Short help that a page needs: what it is at while the job is at work, or else the button that starts it, below
+    what it will do or why it ended early."""
+    if job is not None and job.running:
+        st.info(at_work, icon=icon)
+        expect((job.id,))
+        return
+    ended = job is not None and job.state in ("failed", "cancelled")
+    if job is not None and ended:
+        st.warning(escaped(sentence(job)), icon=":material/info:")
+    else:
+        st.info(what, icon=icon)
+    st.button("Try again" if ended else label, key=key, icon=icon, type="primary", on_click=start)
 
 
 # -- the start page ---------------------------------------------------------------------------------------

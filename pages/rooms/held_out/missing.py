@@ -1,23 +1,20 @@
 """What stands in place of the page while nobody has looked: what is done, how long it takes, and one button."""
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
-from cache.jobs import Job
 from engine.config.commands import AnalyzeCommand
 from engine.runs import depth, estimate
 from engine.units import duration, rounded
 from pages.data import results
 from pages.data.results import View
 from pages.jobs import commands, elsewhere, watch
-from pages.jobs.describe import sentence
 from pages.text import run_names
-from pages.text.run_names import escaped
 
 # What it takes, in units of the analysis with all that is kept of it, as measured on MNIST at D = 2,500.
 TIMES = 4.0
-
 
 HALVES = (
     "The samples are cut in halves, the weights fixed: directions from one half, noise and curvature from the other."
@@ -37,30 +34,17 @@ def offer(page: str, view: View, what: str = HALVES) -> None:
         return
     if elsewhere.explain(view.run, command(view), f'cross_fit({view.epoch}, "{view.chosen.request.layer}")'):
         return
-    job = _job(view)
-    if job is not None and job.running:
-        st.info(
-            f"Halving the samples again and again, at epoch {view.epoch}, layer {view.chosen.request.layer} …",
-            icon=":material/call_split:",
-        )
-        watch.expect((job.id,))
-        return
-    if job is not None and job.state in ("failed", "cancelled"):
-        st.warning(escaped(sentence(job)), icon=":material/info:")
-    else:
-        seconds = _seconds(view)
-        time = "" if seconds is None else f" That takes about {duration(rounded(seconds))}, and is kept."
-        st.info(
-            f"Nobody has looked yet at epoch {view.epoch}, layer {view.chosen.request.layer}. {what}{time}",
-            icon=":material/call_split:",
-        )
-    st.button(
-        "Look at other samples" if job is None or job.state == "done" else "Try again",
-        key=f"{page}.look",
-        icon=":material/call_split:",
-        type="primary",
-        on_click=_start,
-        args=(view,),
+    seconds = _seconds(view)
+    time = "" if seconds is None else f" That takes about {duration(rounded(seconds))}, and is kept."
+    where = f"at epoch {view.epoch}, layer {view.chosen.request.layer}"
+    watch.ask(
+        commands.newest(command(view)),
+        f"Halving the samples again and again, {where} …",
+        f"Nobody has looked yet {where}. {what}{time}",
+        "Look at other samples",
+        f"{page}.look",
+        ":material/call_split:",
+        partial(_start, view),
     )
 
 
@@ -72,12 +56,6 @@ def command(view: View) -> AnalyzeCommand:
 def _start(view: View) -> None:
     title = f"Other samples of {run_names.describe(view.run)}, epoch {view.epoch}"
     commands.start(command(view), title, view.run.key, queue=False)
-
-
-def _job(view: View) -> Job | None:
-    """The newest job that looks at other samples for this analysis."""
-    asked = command(view)
-    return next((job for job in commands.jobs().jobs() if commands.command_of(job) == asked), None)
 
 
 def _seconds(view: View) -> float | None:

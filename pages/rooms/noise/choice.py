@@ -22,7 +22,7 @@ def make(page: str, view: View, descents: Descents | None) -> None:
         return
     if elsewhere.explain(view.run, _command(view), f'descend({view.epoch}, "{view.chosen.request.layer}")'):
         return
-    job = next((job for job in commands.jobs().jobs() if commands.command_of(job) == _command(view)), None)
+    job = commands.newest(_command(view))
     if job is not None and job.running:
         _at_work(view, job.id, seeds)
         return
