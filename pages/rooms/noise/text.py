@@ -62,6 +62,8 @@ def where(view: View) -> str:
         return "Started where you chose" + (f", {share:.1%} of the training samples right." if share == share else ".")
     if share >= noise.LEARNED:
         return "Every analysed checkpoint has learned nearly all, and little noise is left: this is the last one."
+    if share != share:  # NaN
+        return "Started from the last analysed checkpoint: how much it has learned is not known."
     return f"Started from the last analysed checkpoint below {noise.LEARNED:.0%}: at the end the noise vanishes."
 
 
@@ -156,5 +158,5 @@ def fairness(view: View, d: Descents) -> str:
         "- Mini-batches of an epoch are drawn without replacement: their noise is (N − B)/(N − 1) = "
         f"{ratio:.2f} times as large, and cancels in part over an epoch of "
         f"{-(-d.samples // d.batch_size):,} steps.\n"
-        f"- {STEPS} steps are short: what takes longer is not seen.{without}{notes}"
+        f"- {d.steps:,} steps are short: what takes longer is not seen.{without}{notes}"
     )

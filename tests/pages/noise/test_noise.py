@@ -1,10 +1,15 @@
 """The page on the shape of the noise: what it says follows the numbers, and one button makes them."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from engine.config.commands import NoiseCommand
-from engine.results.noise import NONE, SEEDS, SGD, STEPS
+from engine.results.noise import EVERY, NONE, SEEDS, SGD, STEPS
+from engine.runs import library
+from pages.data import results
 from pages.rooms.noise import figures, text
 from tests.pages.conftest import button, by_meta, charts, decode, fine, opened, press, url, write_job
 from tests.planted import add_noise, descents, recorded
@@ -49,6 +54,20 @@ def test_those_like_sgd_are_named():
     d.values["loss"]["C"][:] = d.values["loss"][SGD][::-1]
     assert r"can be told from $\mathrm{E}[h^2]$" in text.verdict(d)
     assert text.verdict(d).endswith("From $C$ the 5 seeds do not tell it.")
+
+
+def test_why_it_starts_there_follows_the_accuracy(store, run, monkeypatch):
+    view = results.view_of(library.run(store, run))
+    for share, word in ((0.5, "below 99%"), (0.995, "has learned nearly all"), (math.nan, "is not known")):
+        monkeypatch.setattr(text.noise, "accuracy", lambda *_, share=share: share)
+        assert word in text.where(view), share
+
+
+def test_the_number_of_steps_is_that_of_the_descents(store, run):
+    whole = descents(seeds=3)
+    cut = {m: {n: rows[:, : 100 // EVERY[m] + 1] for n, rows in by.items()} for m, by in whole.values.items()}
+    view = results.view_of(library.run(store, run))
+    assert "- 100 steps are short" in text.fairness(view, replace(whole, steps=100, values=cut))
 
 
 # -- the figures ------------------------------------------------------------------------------------------
