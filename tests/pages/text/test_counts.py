@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.sweeps.rows import from_csv
+from pages.rooms.tours import library
 from pages.text import definitions
 
 ROWS = from_csv((Path(__file__).parents[3] / "docs" / "results.csv").read_text(encoding="utf-8"))
@@ -25,4 +26,6 @@ def test_how_often_the_prediction_is_off_is_counted():
 
 def test_squared_error_with_three_classes_does_not_stay_near_one():
     gammas = [row.laws["C"].gamma for row in ENDS if row.classes == 3 and "MLP, MSE" in row.row]
-    assert f"our own rows have {min(gammas):.2f} … {max(gammas):.2f}" in words(definitions.LEARNED)
+    span = f"{min(gammas):.2f} … {max(gammas):.2f}"
+    assert f"our own rows have {span}" in words(definitions.LEARNED)
+    assert f"our own runs reach {span}" in words(" ".join(stop.text for stop in library.shipped()["paper"].stops))
