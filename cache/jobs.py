@@ -28,7 +28,7 @@ from typing import Any
 import psutil
 
 from cache.progress import Progress, Stopped, read_progress
-from cache.store import replace_file
+from cache.store import discard, replace_file
 
 # A process that began at another time than recorded is another one with the same id; the clock may be adjusted.
 START_SLACK_SECONDS = 2.0
@@ -164,7 +164,8 @@ class Jobs:
         """Forget a job that has ended; ValueError while it runs."""
         if (current := self.job(job.id)) is not None and current.running:
             raise ValueError(f"Job {job.title!r} is still running: stop it first.")
-        shutil.rmtree(job.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):  # a cache that can only be read
+            discard(job.folder, self.root)
 
     # -- looking --------------------------------------------------------------------------------------
 
@@ -301,7 +302,7 @@ def process(pid: int, started: float) -> psutil.Process | None:
 def _reap(process: subprocess.Popen, folder: Path) -> None:
     try:
         code = process.wait()
-        if folder.is_dir():
+        with contextlib.suppress(FileNotFoundError):  # forgotten meanwhile
             replace_file(folder / "exit.json", json.dumps(code).encode())
     finally:
         _UNREAPED.discard(folder)

@@ -69,6 +69,19 @@ def replace_file(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def discard(folder: Path, root: Path) -> bool:
+    """Remove a folder below `root` with all in it; whether there was one. Of several that ask one hears yes.
+
+    Renamed first: a reader sees it whole or not at all, and who still writes into it cannot keep it alive."""
+    try:
+        os.replace(folder, root / f".trash-{secrets.token_hex(8)}")
+    except FileNotFoundError:
+        return False
+    for path in root.glob(".trash-*"):
+        shutil.rmtree(path, ignore_errors=True)
+    return True
+
+
 def _canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
@@ -157,16 +170,7 @@ class Store:
 
     def delete(self, *parts: str) -> bool:
         """Remove an entry and all below it; whether there was one. Of several that delete it one hears yes."""
-        folder = self._folder(parts)
-        # Renamed first: a reader sees the entry or none, never half of it.
-        trash = self.root / f".trash-{secrets.token_hex(8)}"
-        try:
-            os.replace(folder, trash)
-        except FileNotFoundError:
-            return False
-        for path in self.root.glob(".trash-*"):
-            shutil.rmtree(path, ignore_errors=True)
-        return True
+        return discard(self._folder(parts), self.root)
 
     def sweep(self, *parts: str) -> None:
         """Remove files of older versions of an entry that no reader can still hold; the next write would too."""

@@ -1,5 +1,6 @@
 """Jobs: what the record says is what the process does, however either of them ends."""
 
+import contextlib
 import json
 import os
 import signal
@@ -300,6 +301,25 @@ def test_ended_jobs_can_be_forgotten_and_running_ones_not(jobs: Jobs) -> None:
     jobs.cancel(job)
     jobs.delete(ended(jobs, job))
     assert jobs.job(job.id) is None
+
+
+def test_a_job_is_forgotten_while_others_still_write_into_its_folder(jobs: Jobs) -> None:
+    for i in range(10):
+        folder, over = write_record(jobs, f"busy-{i}", 0, 0.0), threading.Event()
+        writer = threading.Thread(target=keep_writing, args=(folder, over))
+        writer.start()
+        try:
+            jobs.delete(now_id(jobs, folder.name))
+            assert jobs.job(folder.name) is None
+        finally:
+            over.set()
+            writer.join()
+
+
+def keep_writing(folder: Path, over: threading.Event) -> None:
+    while not over.is_set():
+        with contextlib.suppress(FileNotFoundError):
+            replace_file(folder / "exit.json", b"0")
 
 
 def test_only_the_newest_jobs_are_remembered(jobs: Jobs) -> None:
