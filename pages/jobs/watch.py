@@ -110,7 +110,7 @@ def expect(ids: tuple[str, ...]) -> None:
         assert job is not None
         with st.container(horizontal=True, vertical_alignment="center"):
             if job.progress.total > 1:
-                st.progress(job.progress.fraction, text=f"{job.title} {left(job)}")
+                st.progress(job.progress.fraction, text=f"{job.title}: {left(job)}")
                 stop(job)
             else:
                 st.caption(f":material/hourglass_top: {job.title}")
