@@ -21,14 +21,14 @@ def show() -> None:
     if view is None:
         return
     there = held_out.stored(view)
-    left, middle, right = st.columns([2, 3, 3], gap="large", vertical_alignment="bottom")
-    with middle:
+    left, middle, right = st.columns([4, 5, 4], gap="large", vertical_alignment="bottom")
+    with left:
         controls.epoch(PAGE, view)
     if there is None:
         missing.offer(PAGE, view)
         heading.what_will_be_seen((text.CROSSED, text.GROWING, text.EFFECTIVE), view)
         return
-    with left:
+    with middle:
         name = controls.matrix(PAGE, view, names=there.names)
     with right:
         first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
