@@ -115,7 +115,7 @@ def lines(
 
 
 def _upright(title: str, values: Sequence[Any], log: bool, whole: bool) -> dict[str, Any]:
-    seen = np.concatenate([np.array(v, dtype=float) for v in values])
+    seen = np.concatenate([np.zeros(0), *(np.array(v, dtype=float) for v in values)])
     seen = seen[np.isfinite(seen)]
     if log:
         ends = np.log10(seen) if seen.size else np.zeros(1)

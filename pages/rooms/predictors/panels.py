@@ -100,6 +100,8 @@ def along(view: View, first: int, last: int) -> list[Panel]:
             for name, values in series[field].items()
             if name in FOLLOWED and np.isfinite(values).any()
         }  # fmt: skip
+        if not drawn:  # an older version kept no distances
+            continue
         panels.append(
             Panel(
                 head,

@@ -72,6 +72,11 @@ def test_rounding_does_not_take_the_height_of_the_diagonals():
     assert decode(trace["x"]).size <= over_epochs.POINTS
 
 
+def test_nothing_to_follow_is_an_empty_figure_not_an_error():
+    assert not over_epochs.lines(TIMES, {}, "distance", log=True).data
+    assert not over_epochs.lines(TIMES, {}, "slope").data
+
+
 def test_nothing_above_the_floor_is_an_empty_figure_not_an_error():
     assert over_epochs.by_index({"C_hh": np.zeros(5)}, 0).data[0].x.size == 0
 

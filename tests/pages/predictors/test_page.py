@@ -105,6 +105,9 @@ def test_an_older_analysis_shows_what_it_has_and_can_be_made_again(store, run, s
     table = rows(at)
     assert r"$C_\mathrm{odds}$" not in table
     assert table["$H/B$"][3:] == ["–"] * 3
+    assert not at.warning
+    assert not {"predictors_absolute", "predictors_scaled"} & {*charts(at)}
+    assert "predictors_slope" in charts(at)
     button(at, "Analyse again").click().run()
     (((*command,), queued),) = started
     assert command[:3] == ["analyze", "--run", run]
