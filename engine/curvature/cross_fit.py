@@ -70,7 +70,7 @@ class Part:
     progress: Progress = silent
 
     @cached_property
-    def matrices(self) -> dict[str, Float[Tensor, "d d"]] | None:
+    def matrices(self) -> Mapping[str, Float[Tensor, "d d"]] | None:
         """D × D, where the whole analysis has them."""
         return self.moments.dense(self.of.work.expand, self.progress) if self.of.work.dense else None
 

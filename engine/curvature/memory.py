@@ -59,10 +59,11 @@ def memory(
     factors, inputs = n * (vectors + 4 * rank) * item, n * (fed or d_in) * item
     k = d if top_k is None else min(top_k, d)
     triangles = 8 * d_out * (d_out + 1) // 2 + 3 * d_in * (d_in + 1) // 2 + 3 * d_out**2
+    moments, sums = (4, 2) if places == 1 else (9, 9)  # of nine, as triangles a quarter, and two laid out
     return Memory(
         factors=factors,
-        # Nine moments, their sums in float64, and eight float64 matrices while H is diagonalised.
-        dense=inputs + d * d * (9 * item + (2 if places == 1 else 9) * 8 + 8 * 8),
+        # Moments, their sums in float64, and eight float64 matrices while H is diagonalised.
+        dense=inputs + d * d * (moments * item + sums * 8 + 8 * 8),
         projected=inputs + _projected(d, k, item),
         made=(classes * (outputs + 3 * d * (places > 1)) + 3 * places * d_in) * 8 + 8 * 8 * outputs**2 * full,
         triangles=(triangles if places == 1 else 3 * (rank + 3) * d) * item,

@@ -34,7 +34,7 @@ class Moments(ABC):
     counted: Mapping[str, Bool[Tensor, " n"]]
 
     @abstractmethod
-    def dense(self, chunk: int, progress: Progress = silent) -> dict[str, Float[Tensor, "d d"]]:
+    def dense(self, chunk: int, progress: Progress = silent) -> Mapping[str, Float[Tensor, "d d"]]:
         """Every moment as a D × D matrix in the factors' precision, `chunk` samples at a time."""
 
     @abstractmethod
@@ -139,5 +139,5 @@ class LayerMoments(Moments):
         h = self.h(rows)
         return h.x.back(h.weighted(h.x.along(h.x.pushed(v))))
 
-    def dense(self, chunk: int, progress: Progress = silent) -> dict[str, Float[Tensor, "d d"]]:
+    def dense(self, chunk: int, progress: Progress = silent) -> Mapping[str, Float[Tensor, "d d"]]:
         return triangles.dense(lambda rows: self.terms(rows).quadratic, self.count, self.samples, chunk, progress)

@@ -5,7 +5,6 @@ What is not asked for (say, the commutator of every approximation) is not paid f
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -40,8 +39,10 @@ class Evaluator:
 
     def _combine(self, name: str, matrices: Mapping[str, Tensor], means: Mapping[str, Tensor]) -> Float[Tensor, "s s"]:
         """The named matrix in the representation of the given moments and means, added up in place."""
-        combination, total = self.combinations[name], torch.zeros_like(next(iter(matrices.values())))
-        for scale, moment in combination.moments:
+        combination = self.combinations[name]
+        (scale, first), *others = combination.moments
+        total = matrices[first] * scale
+        for scale, moment in others:
             total.add_(matrices[moment], alpha=scale)
         for scale, x, y in combination.means:
             left, right = means[x].to(total.dtype), means[y].to(total.dtype)
@@ -85,19 +86,17 @@ class Evaluator:
 class Dense(Evaluator):
     """Moments as D × D matrices in the original coordinates; the basis is complete."""
 
-    @cached_property
-    def _directions(self) -> Float[Tensor, "d k"]:
-        return self.basis.to(self.matrices["h"].dtype)
-
     def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
-        return quadratic_forms(self.matrices[name], self._directions)
+        matrix = self.matrices[name]
+        return quadratic_forms(matrix, self.basis.to(matrix))
 
     def _named(self, name: str) -> Float[Tensor, "d d"]:
         return self._combine(name, self.matrices, self.means)
 
     def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
-        v = self._directions[:, :k]
-        return (v.T @ (self._named(name) @ v)).double().cpu().numpy()
+        matrix = self._named(name)
+        v = self.basis[:, :k].to(matrix)
+        return (v.T @ (matrix @ v)).double().cpu().numpy()
 
 
 class Projected(Evaluator):

@@ -10,6 +10,7 @@ Source: theory.md sections 2 and 6.
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -24,16 +25,36 @@ from engine.progress import Progress, silent
 _Stack = dict[str, Moment]
 
 
+@dataclass(frozen=True, eq=False)
+class Folded(Mapping[str, Tensor]):
+    """D × D matrices, each laid out whenever it is asked for, as its triangles are a quarter as large. parts: by sign,
+    0 of one that is whole; shapes: (d_out, d_in) of the others."""
+
+    parts: Mapping[str, Mapping[int, Tensor]]
+    shapes: Mapping[str, tuple[int, int]]
+
+    def __getitem__(self, name: str) -> Float[Tensor, "d d"]:
+        if name not in self.shapes:
+            return self.parts[name][0]
+        first, *more = (unfold(t, *self.shapes[name], sign) for sign, t in self.parts[name].items())
+        return first.add_(more[0]) if more else first
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.parts)
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+
 def dense(
     moments: Callable[[slice], Mapping[str, Moment]],
     count: Callable[[str], int],
     samples: int,
     chunk: int,
     progress: Progress = silent,
-) -> dict[str, Float[Tensor, "d d"]]:
+) -> Mapping[str, Float[Tensor, "d d"]]:
     """Every moment, in the precision of its vectors, `chunk` samples at a time. moments: those of some samples;
-    count: of how many samples
-    each is the mean."""
+    count: of how many samples each is the mean."""
     shapes: dict[str, tuple[int, int]] = {}  # (d_out, d_in) of those whose triangles are summed
     buffers = _Buffers()
 
@@ -46,15 +67,14 @@ def dense(
             else:
                 yield from (((name, 0), _lower(moment, buffers)) for name, moment in stack.items())
 
-    result: dict[str, Tensor] = {}
+    parts: dict[str, dict[int, Tensor]] = {}
     totals = accumulate.sums(products, samples, chunk, progress, "moments")
     dtype = buffers.pop("product").dtype
     buffers.clear()
     for name, sign in list(totals):
         mean = totals.pop((name, sign)).div_(count(name)).to(dtype)
-        mean = unfold(mean, *shapes[name], sign) if sign else mean.tril_().add_(mean.tril(-1).mT)
-        result[name] = result[name].add_(mean) if name in result else mean
-    return result
+        parts.setdefault(name, {})[sign] = mean if sign else mean.tril_().add_(mean.tril(-1).mT)
+    return Folded(parts, shapes)
 
 
 def _stacks(moments: Mapping[str, Moment]) -> list[_Stack]:

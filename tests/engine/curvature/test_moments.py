@@ -112,6 +112,14 @@ def test_dense_moments_equal_explicit_sums_for_every_chunk(n, r, g, t, d_out, d_
         twins.compare(matrix, explicit(described[name]) / (n - (name == "fewer")), 1e-10, name)
 
 
+def test_at_one_place_only_triangles_stay_in_memory():
+    described = some_moments(5, 2, 1, 1, 8, 8, 0)
+    folded = layer_moments(described, 5).dense(5)
+    assert {t.numel() for name in ("plain", "cross_many") for t in folded.parts[name].values()} == {36**2}
+    folded["cross_many"].zero_()  # what was laid out is the reader's own
+    twins.compare(folded["cross_many"], explicit(described["cross_many"]) / 5, 1e-10, "read again")
+
+
 @given(k=st.integers(1, 6), **sizes)
 @settings(max_examples=40)
 def test_projected_moments_equal_the_dense_ones(n, r, g, t, d_out, d_in, seed, chunk, k):
