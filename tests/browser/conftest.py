@@ -148,7 +148,8 @@ def planted(tmp_path_factory):
 def looked(tmp_path_factory):
     """A dashboard over a planted run whose samples are looked at, and a film."""
     from cache.store import Store
-    from tests.planted import add_film, add_held_out, add_noise, add_samples, fill
+    from tests.planted import add_film, add_held_out, add_noise, fill
+    from tests.planted_samples import add_samples
 
     store = Store(tmp_path_factory.mktemp("looked"))
     run = fill(store)

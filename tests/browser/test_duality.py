@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests import planted
+from tests import planted_samples
 from tests.browser.conftest import settle
 
 pytestmark = pytest.mark.browser
@@ -25,7 +25,7 @@ def test_keys_walk_from_a_sample_to_its_partner_and_a_click_takes_another(looked
     page.wait_for_function(
         "Math.abs(document.querySelector('.st-key-losses .gammascope-plot').data.at(-1).x[0] - 0.95) < 1e-9"
     )
-    samples = planted.samples(100)
+    samples = planted_samples.samples(100)
     second = int(samples.neighbours(3, 3, 2)[1])
     tiles = page.locator(".st-key-partner .nsewdrag").bounding_box()
     page.mouse.click(tiles["x"] + tiles["width"] * 1.5 / 7, tiles["y"] + tiles["height"] / 2)

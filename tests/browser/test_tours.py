@@ -10,7 +10,7 @@ from pages.rooms.tours import library
 from pages.rooms.tours.bar import css_class
 from pages.state.menu import entry
 from tests.browser.conftest import settle
-from tests.planted import add_samples
+from tests.planted_samples import add_samples
 
 pytestmark = pytest.mark.browser
 

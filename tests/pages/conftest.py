@@ -15,7 +15,8 @@ from cache.jobs import Jobs
 from engine.config.command_line import parse
 from engine.config.commands import to_json
 from engine.runs import estimate, library
-from tests.planted import CALIBRATION, add_film, add_noise, add_preview, add_samples, add_spectra, add_sweep
+from tests.planted import CALIBRATION, add_film, add_noise, add_preview, add_spectra, add_sweep
+from tests.planted_samples import add_samples
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,7 +16,8 @@ from pages.rooms.suppression import panels as suppression
 from pages.state.menu import MENU
 from pages.text import confidence, run_facts, run_names
 from tests.pages.conftest import button, charts, opened, press, texts
-from tests.planted import add_samples, fill, recorded
+from tests.planted import fill, recorded
+from tests.planted_samples import add_samples
 
 DOORS = [entry.file for entries in MENU.values() for entry in entries]
 GONE = {"process": 1, "began": 1.0}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.samples import hessian
-from tests.planted import samples
+from tests.planted_samples import samples
 from tests.reference.twins import compare
 
 

@@ -13,7 +13,8 @@ from pages.data.snapshot import PageJobs, snapshot
 from pages.state.menu import MENU
 from pages.ui.guard import guarded
 from tests.pages.conftest import opened
-from tests.planted import add_samples, fill
+from tests.planted import fill
+from tests.planted_samples import add_samples
 
 FILES = [entry.file for group in MENU.values() for entry in group]
 

@@ -11,9 +11,10 @@ from engine.samples.downstream import Chain
 from engine.samples.pair import pair
 from pages.plot import plot
 from pages.rooms.duality import choice, figures, text
-from tests import planted
+from tests import planted_samples
 from tests.pages.conftest import chart, charts, decode, fine, opened, sent, texts, url
-from tests.planted import add_samples, fill
+from tests.planted import fill
+from tests.planted_samples import add_samples
 
 PAGE = "pages/duality.py"
 FIGURES = {"sample", "partner", "losses", "activities", "weights", "gradients", "near_far", "early_late"}
@@ -34,7 +35,7 @@ def line(at, key, name, axis="y"):
 
 
 def own(epoch=100, sample=3, partner=13):
-    return pair(planted.samples(epoch), sample, partner)
+    return pair(planted_samples.samples(epoch), sample, partner)
 
 
 def tiles(at, key):
@@ -68,7 +69,7 @@ def test_both_curves_and_every_number_are_the_engines(run):
 
 
 def test_the_usual_pair_is_a_hard_sample_that_is_right_and_its_nearest(run):
-    at, looked = opened(PAGE), planted.samples(100)
+    at, looked = opened(PAGE), planted_samples.samples(100)
     p = int(at.number_input(key="duality.sample").value)
     assert looked.correct[p]
     assert looked.loss[p] == looked.loss[looked.correct].max()
@@ -94,7 +95,7 @@ def test_a_step_moves_the_marks_and_the_weights_and_stays_in_the_link(run):
 
 
 def test_number_and_class_of_the_sample_choose_it_with_its_nearest(run):
-    at, looked = opened(PAGE, sample="3", partner="33"), planted.samples(100)
+    at, looked = opened(PAGE, sample="3", partner="33"), planted_samples.samples(100)
     fine(at.number_input(key="duality.sample").set_value(17).run())
     assert url(at)["sample"] == "17"
     assert "partner" not in url(at)
@@ -109,7 +110,7 @@ def test_number_and_class_of_the_sample_choose_it_with_its_nearest(run):
 
 
 def test_number_and_class_of_the_partner_choose_it(run):
-    at, looked = opened(PAGE, sample="3"), planted.samples(100)
+    at, looked = opened(PAGE, sample="3"), planted_samples.samples(100)
     near = tiles(at, "partner")
     assert near[:4] == looked.neighbours(3, 3, 4).tolist()
     assert near[-1] == looked.neighbours(3, 3, 100)[-1]
@@ -142,7 +143,7 @@ def test_a_link_to_what_is_not_there_shows_the_usual(run, params):
 
 
 def test_a_sample_that_does_not_reach_the_layer_is_explained(run, monkeypatch):
-    looked = planted.samples(100)
+    looked = planted_samples.samples(100)
     quiet = looked.activity.copy()
     quiet[3] = 0
     monkeypatch.setattr("pages.jobs.fetch.stored", lambda *_: dataclasses.replace(looked, activity=quiet))
@@ -155,7 +156,7 @@ def test_a_sample_that_does_not_reach_the_layer_is_explained(run, monkeypatch):
 
 
 def test_the_error_of_first_order_is_that_of_each_pair_and_epoch(run):
-    at, looked = opened(PAGE, sample="3", partner="43"), planted.samples(100)
+    at, looked = opened(PAGE, sample="3", partner="43"), planted_samples.samples(100)
     ranked = looked.neighbours(3, 3, len(looked))
     marks = {"nearest": ranked[0], "median": ranked[(ranked.size - 1) // 2], "farthest": ranked[-1]}
     for name, partner in marks.items():
@@ -180,7 +181,7 @@ def test_the_matching_sets_every_size_and_diagonal(run, matching):
     at = opened(PAGE)
     (knob,) = [g for g in at.get("button_group") if g.proto.id.endswith("duality.matching")]
     fine(knob.set_value(matching).run())
-    made = differences(planted.samples(100), matching)
+    made = differences(planted_samples.samples(100), matching)
     bars = chart(at, "ladder")["data"][0]
     s = made.sizes
     expected = (s.noise, s.same_class, s.actual, s.one_sided, s.straightened, s.first_order, s.with_mean)
@@ -201,7 +202,7 @@ def test_the_epoch_moves_pair_and_covariance(run):
     at = opened(PAGE, sample="3", partner="13")
     fine(at.select_slider[0].set_value(10).run())
     np.testing.assert_allclose(line(at, "losses", "ℓ(a; W"), own(10).walk().by_weight)
-    expected = differences(planted.samples(10), "anchors").sizes.with_mean
+    expected = differences(planted_samples.samples(10), "anchors").sizes.with_mean
     assert np.isclose(decode(chart(at, "ladder")["data"][0]["customdata"])[-1], expected)
 
 
@@ -209,7 +210,7 @@ def test_the_epoch_moves_pair_and_covariance(run):
 
 
 def test_what_is_offered_is_of_the_class_and_without_repetition():
-    looked = planted.samples(100)
+    looked = planted_samples.samples(100)
     for label in range(10):
         shown = choice.offered(looked, label)
         assert (looked.targets[shown] == label).all()
@@ -224,7 +225,7 @@ def test_what_is_offered_is_of_the_class_and_without_repetition():
 
 
 def test_which_bend_is_missed_is_told_by_the_sizes():
-    looked = planted.samples(100)
+    looked = planted_samples.samples(100)
     made = differences(looked, "nearest")
 
     def why(one_sided, straightened, first_order, chain=looked.chain):
@@ -240,7 +241,7 @@ def test_which_bend_is_missed_is_told_by_the_sizes():
 
 
 def test_the_pairs_are_blamed_only_for_what_they_do():
-    looked = planted.samples(100)
+    looked = planted_samples.samples(100)
     made = differences(looked, "random")
 
     def told_of(actual, first_order):
@@ -253,7 +254,7 @@ def test_the_pairs_are_blamed_only_for_what_they_do():
 
 def test_wide_layers_are_drawn_as_means_over_blocks():
     one = own()
-    wide = pair(planted.samples(100), 3, 13)
+    wide = pair(planted_samples.samples(100), 3, 13)
     tall = np.tile(one.weight, (1, 40))
 
     wide = dataclasses.replace(wide, weight=tall, start=np.tile(one.start, 40), change=np.tile(one.change, 40))

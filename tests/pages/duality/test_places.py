@@ -5,7 +5,7 @@ import pytest
 
 from pages.rooms.duality import places_text
 from tests.pages.conftest import button, chart, charts, decode, fine, opened, texts, url
-from tests.planted import PLACED, add_places, close_up_of, placed
+from tests.planted_samples import PLACED, add_places, close_up_of, placed
 
 PAGE = "pages/duality.py"
 FIGURES = {"sample", "partner", "losses", "push", "missed", "weight_change", "gradients", "exact", "size"}

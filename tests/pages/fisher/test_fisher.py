@@ -8,7 +8,7 @@ from engine.results.power_law import power_law
 from engine.samples import fisher
 from pages.rooms.fisher import figures, text
 from tests.pages.conftest import button, by_meta, charts, decode, fine, opened, url
-from tests.planted import add_samples, samples
+from tests.planted_samples import add_samples, samples
 
 PAGE = "pages/fisher.py"
 EPOCHS = (0, 10, 100)

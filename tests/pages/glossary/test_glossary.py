@@ -22,7 +22,8 @@ from pages.state.menu import entry
 from pages.text import definitions, numbers
 from pages.ui import controls, heading
 from tests.pages.conftest import chart, charts, fine, opened, sent, texts
-from tests.planted import add_film, add_samples, add_spectra, add_sweep, analysis, planted_spectra, samples
+from tests.planted import add_film, add_spectra, add_sweep, analysis, planted_spectra
+from tests.planted_samples import add_samples, samples
 
 PAGE = "pages/glossary.py"
 # Texts among them that are no definitions.

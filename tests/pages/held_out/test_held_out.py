@@ -13,7 +13,8 @@ from engine.results.power_law import Fit
 from engine.runs import library
 from pages.text import held_out as text
 from tests.pages.conftest import button, by_meta, chart, charts, decode, fine, metrics, opened, press, slope, texts, url
-from tests.planted import add_held_out, add_samples, held_out
+from tests.planted import add_held_out, held_out
+from tests.planted_samples import add_samples
 
 PAGE = "pages/held_out.py"
 

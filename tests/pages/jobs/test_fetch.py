@@ -10,9 +10,10 @@ from cache.jobs import Jobs
 from engine.config.command_line import words
 from engine.config.commands import SamplesCommand, to_json
 from pages.data import samples
-from tests import planted
+from tests import planted_samples
 from tests.pages.conftest import button, fine
-from tests.planted import LOOKED, add_analysis, add_samples, pictures
+from tests.planted import LOOKED, add_analysis
+from tests.planted_samples import add_samples, pictures
 
 
 def page(*epochs):
@@ -60,7 +61,7 @@ def test_what_arrives_later_is_seen_and_what_was_read_is_kept(store, run, monkey
     add_samples(store, run, 100)
     looked = samples.stored(view)
     assert len(looked) == LOOKED
-    np.testing.assert_array_equal(looked.kappa, planted.samples(100).kappa)
+    np.testing.assert_array_equal(looked.kappa, planted_samples.samples(100).kappa)
     assert samples.stored(view) is looked, "read once"
     assert samples.stored(view, 10) is None
     np.testing.assert_array_equal(samples.pictures(view), pictures())

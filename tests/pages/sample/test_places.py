@@ -12,7 +12,7 @@ from pages.charts import places
 from pages.rooms.sample import text
 from pages.state import palette
 from tests.pages.conftest import button, by_meta, chart, charts, decode, opened, texts
-from tests.planted import PLACED, add_places, close_up_of, placed
+from tests.planted_samples import PLACED, add_places, close_up_of, placed
 
 PAGE = "pages/sample.py"
 FIGURES = {

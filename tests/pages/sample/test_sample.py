@@ -11,7 +11,8 @@ from pages.charts import thumbnails
 from pages.rooms.sample import choice, figures, text
 from pages.state import palette
 from tests.pages.conftest import button, by_meta, chart, charts, decode, fine, opened, url
-from tests.planted import LOOKED, add_samples, pictures, samples
+from tests.planted import LOOKED
+from tests.planted_samples import add_samples, pictures, samples
 
 PAGE = "pages/sample.py"
 FIGURES = {"strip", "stiffness", "probabilities", "M", "aa", "h", "kappa", "u", "alignment", "v"}
