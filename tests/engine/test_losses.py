@@ -20,7 +20,7 @@ from engine.samples.collect import chain_after, look
 from engine.sweeps import grid
 from engine.training import sgd
 from pages.text import run_names
-from tests.reference import twins
+from tests.reference import losses, twins
 from tests.reference.cases import case
 from tests.small import BRIEF, dataset, run
 
@@ -41,7 +41,7 @@ def test_values_derivatives_and_likelihoods_equal_their_twins(name, kind, seed, 
     for p in range(4):
 
         def twin(f, y=targets[p]):
-            return twins.sample_loss(f, y, name)
+            return losses.sample_loss(f, y, name)
 
         def outputs(w, p=p):
             return logits[p] + torch.from_numpy(jacobian[p]) @ w
@@ -50,7 +50,7 @@ def test_values_derivatives_and_likelihoods_equal_their_twins(name, kind, seed, 
         twins.compare(gradient[p], torch.func.grad(twin)(logits[p]), 1e-8, "gradient")
         twins.compare(hessian[p], torch.func.hessian(twin)(logits[p]), 1e-8, "Hessian")
         fisher = np.einsum("m,mi,mj->ij", np.asarray(weights[p]), np.asarray(rows[p]), np.asarray(rows[p]))
-        brute = twins.sample_fisher(outputs, torch.zeros(3, dtype=torch.float64), name)
+        brute = losses.sample_fisher(outputs, torch.zeros(3, dtype=torch.float64), name)
         twins.compare(fisher, brute, 1e-8, "Fisher matrix")
 
 

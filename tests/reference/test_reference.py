@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from engine.results.names import NAMES
-from tests.reference import diagnostics, twins
+from tests.reference import diagnostics, losses, twins
 from tests.reference.cases import CASES, LOSSES, case, lonely, silent
 
 
@@ -43,7 +43,7 @@ def test_losses_are_those_of_torch(loss):
         "mse": torch.nn.functional.mse_loss(logits.softmax(1), onehot),
         "linear_mse": torch.nn.functional.mse_loss(logits, onehot),
     }[loss]
-    ours = torch.stack([twins.sample_loss(f, y, loss) for f, y in zip(logits, targets, strict=True)]).mean()
+    ours = torch.stack([losses.sample_loss(f, y, loss) for f, y in zip(logits, targets, strict=True)]).mean()
     twins.compare(ours, expected, 1e-14, loss)
 
 

@@ -9,7 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from engine import analyze
 from engine.curvature.attention import opened, projections
 from engine.curvature.verify import verify
-from tests.reference import twins
+from tests.reference import losses, twins
 
 B, E = 3, 4
 
@@ -105,11 +105,11 @@ def test_every_projection_has_the_matrices_of_its_twin(name, projection):
     def value(w, sample, label):
         parameters = parameters_of(model.attn, projection, w)
         with sdpa_kernel(SDPBackend.MATH):
-            return twins.sample_loss(functional_call(model, parameters, (sample[None],))[0], label, "ce")
+            return losses.sample_loss(functional_call(model, parameters, (sample[None],))[0], label, "ce")
 
     w = weight_of(model.attn, projection).flatten()
     g = torch.stack([grad(value)(w, a, b) for a, b in zip(x, y, strict=True)]).detach()
-    h = torch.stack([twins.hessian(value)(w, a, b) for a, b in zip(x, y, strict=True)]).detach()
+    h = torch.stack([losses.hessian(value)(w, a, b) for a, b in zip(x, y, strict=True)]).detach()
     expected = twins.hessian_and_noise(g, h, B)
     result = analyze(
         model, x, y, f"attn.{projection}", device="cpu", dtype="float64", batch_size=B, anchors_per_class=None

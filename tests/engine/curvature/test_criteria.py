@@ -18,7 +18,7 @@ from engine.curvature.inputs import Inputs
 from engine.curvature.verify import verify
 from engine.losses import LOSSES, OTHERS, cross_entropy, logistic, lookup
 from engine.results.record import Provenance
-from tests.reference import twins
+from tests.reference import losses, twins
 from tests.reference.given import GIVEN
 from tests.reference.given import given as given_case
 
@@ -60,13 +60,13 @@ def test_values_and_derivatives_equal_their_twins(name, kind, array, seed, scale
         logits, target = torch.from_numpy(f[p]), torch.as_tensor(y[p])
 
         def twin(f, y=target):
-            return twins.sample_loss(f, y, name.split()[0], **chosen)
+            return losses.sample_loss(f, y, name.split()[0], **chosen)
 
         twins.compare(1 + value[p], 1 + twin(logits), 1e-12, "value")
         twins.compare(slope[p], torch.func.grad(twin)(logits), 1e-8, "gradient")
         twins.compare(curvature[p], torch.func.hessian(twin)(logits), 1e-8, "Hessian")
         if loss.odds is not None and scale < 2:  # beyond, the inverse of A has no digits left
-            odds = twins.sample_odds(logits, target, name.split()[0], **chosen)
+            odds = losses.sample_odds(logits, target, name.split()[0], **chosen)
             twins.compare(loss.odds(array(f), array(y))[p], odds, 1e-4, "odds")
 
 

@@ -13,7 +13,7 @@ from engine.curvature.covariances import Combination
 from engine.curvature.factors import Tail
 from engine.curvature.inputs import read
 from engine.curvature.layers import check_layer
-from tests.reference import twins
+from tests.reference import losses, twins
 from tests.reference.cases import CASES, LOSSES, case, mlp
 
 
@@ -248,7 +248,7 @@ def test_the_true_fisher_matrix_equals_its_twin(name, loss):
             parameters = twins.layer_parameters(c.model, c.layer, v)
             return functional_call(c.model, {f"{c.layer}.{name}": p for name, p in parameters.items()}, (x[None],))[0]
 
-        total = total + twins.sample_fisher(outputs, w, loss)
+        total = total + losses.sample_fisher(outputs, w, loss)
     twins.compare(matrices["fisher"], total / 5, 1e-9, "F")
     if c.piecewise and loss != "mse":
         twins.compare(matrices["fisher"], matrices["h"], 1e-9, "F = H")

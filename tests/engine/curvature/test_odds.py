@@ -16,7 +16,7 @@ from engine.curvature.criteria import over_places
 from engine.curvature.factors import Tail
 from engine.losses import cross_entropy, lookup
 from engine.results.analysis import Analysis
-from tests.reference import twins
+from tests.reference import losses, twins
 from tests.reference.cases import case, mlp
 
 B = 3
@@ -63,7 +63,7 @@ def test_the_whole_hessian_of_a_smooth_tail_bounds_nothing():
     c = case("tanh", gain=4)
     g, h = twins.per_sample(c.model, c.layer, c.inputs, c.targets, "ce")
     f = [c.model(x[None])[0].detach() for x in c.inputs]
-    odds = [twins.sample_odds(x, y, "ce") * one for x, y, one in zip(f, c.targets, h, strict=True)]
+    odds = [losses.sample_odds(x, y, "ce") * one for x, y, one in zip(f, c.targets, h, strict=True)]
     bound = twins.mean(odds)
     assert np.linalg.eigvalsh(bound - g.T @ g / len(g))[0] < -1e-2 * bound.abs().max()
     assert run(c).provenance.curvature == "full"
@@ -204,7 +204,7 @@ def test_the_largest_share_is_that_of_the_most_confident_mistake():
     result = analyze(model, inputs, targets, "fc2", dtype="float64", batch_size=1)
     curvature = twins.gauss_newton(model, "fc2", inputs, targets, "ce")
     odds = torch.stack(
-        [twins.sample_odds(model(x[None])[0].detach(), y, "ce") for x, y in zip(inputs, targets, strict=True)]
+        [losses.sample_odds(model(x[None])[0].detach(), y, "ce") for x, y in zip(inputs, targets, strict=True)]
     )
     shares = odds * curvature.diagonal(dim1=1, dim2=2).sum(1)
     twins.compare(result.provenance.largest["C_odds"], shares.max() / shares.sum(), 1e-9, "the largest share")

@@ -7,7 +7,7 @@ from torch import nn
 
 from engine.losses import LOSSES
 from engine.samples.collect import chain_after
-from tests.reference import twins
+from tests.reference import losses, twins
 from tests.reference.cases import mlp
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
@@ -25,7 +25,7 @@ def test_loss_gradient_and_curvature_equal_torch_func(activation, name, layer):
     linear = model.get_submodule(layer)
     z, y = (a @ linear.weight.T + linear.bias).detach().numpy(), targets.numpy()
     delta, curvature = twins.per_preactivation(model, layer, inputs, targets, name)
-    expected = [twins.sample_loss(f, t, name).item() for f, t in zip(model(inputs), targets, strict=True)]
+    expected = [losses.sample_loss(f, t, name).item() for f, t in zip(model(inputs), targets, strict=True)]
     twins.compare(chain.value(z, y), np.array(expected), 1e-12, "loss")
     twins.compare(chain.gradient(z, y), delta, 1e-10, "gradient")
     twins.compare(chain.hessian(z, y), curvature, 1e-9, "curvature")

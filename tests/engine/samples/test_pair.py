@@ -14,7 +14,7 @@ from engine.samples.collect import look
 from engine.samples.downstream import Chain
 from engine.samples.pair import pair
 from tests.engine.samples.test_table import network
-from tests.reference import twins
+from tests.reference import losses, twins
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
 CASES = [("relu", "ce"), ("tanh", "mse"), ("gelu", "linear_mse"), ("tanh", "ce")]
@@ -35,7 +35,7 @@ def looked(activation="relu", loss="ce", layer="fc2", seed=0):
 def by_hand(tail, layer, loss, a, weight, target):
     """Loss and gradient in the layer's weight of one sample, by torch."""
     w = torch.as_tensor(weight)
-    value = lambda w: twins.sample_loss(functional_call(tail, {f"{layer}.weight": w}, (a[None],))[0], target, loss)  # noqa: E731
+    value = lambda w: losses.sample_loss(functional_call(tail, {f"{layer}.weight": w}, (a[None],))[0], target, loss)  # noqa: E731
     return float(value(w).detach()), grad(value)(w).detach().numpy()
 
 
@@ -99,7 +99,7 @@ def test_the_label_of_another_class_is_no_matter_of_weights():
     samples, tail, a = looked()
     one = pair(samples, 0, 1)
     assert one.target != one.other
-    expected = float(twins.sample_loss(tail(a[[1]])[0].detach(), torch.tensor(one.other), "ce"))
+    expected = float(losses.sample_loss(tail(a[[1]])[0].detach(), torch.tensor(one.other), "ce"))
     assert np.isclose(one.loss_by_activity(np.ones(1), one.other)[0], expected)
     assert not np.isclose(one.loss_by_weight(np.ones(1))[0], expected, rtol=0.01)
 
@@ -154,7 +154,7 @@ def test_first_order_and_a_straight_tail_are_torchs(activation, loss):
     for p in range(6):
         start, label = torch.from_numpy(z[p]), torch.tensor(y[p])
         slope, logits = jacrev(after)(start), after(start)
-        bent = lambda dz: twins.sample_loss(logits + slope @ dz, label, loss)  # noqa: B023, E731
+        bent = lambda dz: losses.sample_loss(logits + slope @ dz, label, loss)  # noqa: B023, E731
         expected = grad(bent)(torch.from_numpy(change[p])).detach().numpy()
         twins.compare(samples.chain.straightened(z, y, change)[p], expected, 1e-9, "straightened")
 
