@@ -53,3 +53,12 @@ def pixels(n: int = 12, shape: tuple[int, ...] = (4, 4), classes: int = 3, seed:
 def saved(folder: Path, **arrays: np.ndarray) -> str:
     np.savez(folder / "own.npz", **arrays)
     return str(folder / "own.npz")
+
+
+def write_data(path: Path, seed: int = 0) -> str:
+    """120 samples of 3 classes that overlap a little; 30 more to test on."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(150) % 3
+    x = (rng.normal(size=(150, 6)) + 1.5 * np.eye(6)[y]).astype(np.float32)
+    np.savez(path, x_train=x[:120], y_train=y[:120], x_test=x[120:], y_test=y[120:])
+    return str(path)

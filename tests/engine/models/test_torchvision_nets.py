@@ -14,7 +14,7 @@ from engine.models import torchvision_nets
 from engine.models.networks import build, infer, layers, rebuild, restore, studied_layer
 from engine.models.recognition import readings
 from engine.runs.pipeline import Pipeline
-from tests.engine.runs.test_external import loaded
+from tests.engine.runs.conftest import loaded
 from tests.reference import diagnostics, twins
 
 

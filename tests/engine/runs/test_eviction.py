@@ -11,8 +11,8 @@ from engine.config.requests import DataRequest, ModelRequest, RunRequest, Traini
 from engine.runs import eviction, library
 from engine.runs.library import default_analysis
 from engine.runs.pipeline import Pipeline
-from tests.engine.runs.test_pipeline import write_data
 from tests.planted import fill
+from tests.small import write_data
 
 
 def keep_analysis(store, run, key, created, size):

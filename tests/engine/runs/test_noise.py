@@ -10,12 +10,12 @@ from engine.results.noise import EVERY, NONE, SGD
 from engine.runs import descents, library, noise
 from engine.runs.library import Analysed
 from engine.runs.pipeline import Pipeline
-from tests.engine.runs.test_pipeline import Watch, request_, store, watched  # noqa: F401
+from tests.engine.runs.conftest import Watch, watched
 from tests.planted import fill, recorded
 
 
 @pytest.fixture
-def analysed(store, request_):  # noqa: F811
+def analysed(store, request_):
     pipe = Pipeline(store, "cpu")
     run = library.find(store, pipe.train(request_))
     for epoch in (2, 6):
@@ -31,7 +31,7 @@ def assert_same(one, other):
 
 
 def test_a_stopped_experiment_keeps_its_seeds_and_goes_on_to_the_same(analysed):
-    store, run, (made, _) = analysed  # noqa: F811
+    store, run, (made, _) = analysed
     where = noise.place(run.key, made.key)
     watch = Watch("descending", 60 * len(noise.NOISES))
     with pytest.raises(Stopped):
@@ -49,7 +49,7 @@ def test_a_stopped_experiment_keeps_its_seeds_and_goes_on_to_the_same(analysed):
 
 
 def test_what_is_kept_costs_nothing_and_another_rate_is_another_experiment(analysed, monkeypatch):
-    store, run, (made, _) = analysed  # noqa: F811
+    store, run, (made, _) = analysed
     kept = descents.keep(Pipeline(store, "cpu"), run, made, 50, 1)
     assert kept.values["loss"][NONE].shape == (1, 6)
     assert kept.values["accuracy"][SGD][0, 0] == pytest.approx(run.history.test_accuracy[run.history.epoch == 2][0])
@@ -61,13 +61,13 @@ def test_what_is_kept_costs_nothing_and_another_rate_is_another_experiment(analy
 
 
 def test_a_damaged_entry_is_made_anew(analysed):
-    store, run, (made, _) = analysed  # noqa: F811
+    store, run, (made, _) = analysed
     store.write(noise.place(run.key, made.key), {"steps": 50}, {"main": {"loss/sgd": np.zeros(1)}})
     assert noise.read(store, noise.place(run.key, made.key)) is None
     assert descents.keep(Pipeline(store, "cpu"), run, made, 50, 1).seeds == 1
 
 
-def test_it_starts_where_there_is_still_something_to_learn(store):  # noqa: F811
+def test_it_starts_where_there_is_still_something_to_learn(store):
     run = library.find(store, fill(store))
     made = library.analyses(store, run.key)
     assert noise.accuracy(run, 10) < noise.LEARNED < noise.accuracy(run, 100)
@@ -78,7 +78,7 @@ def test_it_starts_where_there_is_still_something_to_learn(store):  # noqa: F811
     assert np.isnan(noise.accuracy(run, 1000))
 
 
-def test_the_rate_is_the_run_s_own_at_that_checkpoint(store):  # noqa: F811
+def test_the_rate_is_the_run_s_own_at_that_checkpoint(store):
     run = library.find(store, fill(store))
     assert noise.rate(run, 0) == 0.1
     assert 0.09 < noise.rate(run, 100) < 0.0999
@@ -90,7 +90,7 @@ def test_the_rate_is_the_run_s_own_at_that_checkpoint(store):  # noqa: F811
 
 
 def test_what_cannot_be_done_is_refused_before_any_work(analysed, monkeypatch):
-    store, run, (made, _) = analysed  # noqa: F811
+    store, run, (made, _) = analysed
     monkeypatch.setattr(Pipeline, "restore", lambda *_: pytest.fail("it is refused"))
     with pytest.raises(ValueError, match="A descent has 50 steps or a multiple of it"):
         descents.keep(Pipeline(store, "cpu"), run, made, 70, 1)
@@ -102,7 +102,7 @@ def test_what_cannot_be_done_is_refused_before_any_work(analysed, monkeypatch):
         descents.keep(Pipeline(store, "cpu"), wide, made, 50, 1)
 
 
-def test_more_samples_steps_or_seeds_cost_more(store):  # noqa: F811
+def test_more_samples_steps_or_seeds_cost_more(store):
     run = library.find(store, fill(store))
     usual = noise.seconds(run, "fc2", 4500, None)
     assert 10 < usual < 1800

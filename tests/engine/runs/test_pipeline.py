@@ -10,55 +10,14 @@ import torch
 from cache.progress import Stopped
 from cache.store import MANIFEST, Store
 from engine import analyze
-from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest, TrainingRequest
+from engine.config.requests import AnalysisRequest, DataRequest, ModelRequest, RunRequest
 from engine.data.datasets import load
 from engine.models.networks import build
 from engine.runs import library, pipeline
 from engine.runs.library import chosen_epochs, default_analysis
 from engine.runs.pipeline import Pipeline
-
-TRAINING = TrainingRequest(epochs=6, batch_size=16, momentum=0.5, checkpoints=(0, 2, 4))
-
-
-def write_data(path: Path, seed: int = 0) -> str:
-    """120 samples of 3 classes that overlap a little; 30 more to test on."""
-    rng = np.random.default_rng(seed)
-    y = np.arange(150) % 3
-    x = (rng.normal(size=(150, 6)) + 1.5 * np.eye(6)[y]).astype(np.float32)
-    np.savez(path, x_train=x[:120], y_train=y[:120], x_test=x[120:], y_test=y[120:])
-    return str(path)
-
-
-@pytest.fixture
-def request_(tmp_path: Path) -> RunRequest:
-    name = write_data(tmp_path / "three.npz")
-    return RunRequest(DataRequest(name), ModelRequest(widths=(6, 5, 4, 3)), training=TRAINING)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "contents")
-
-
-class Watch:
-    """Hears progress; asks to stop once a stage has come so far."""
-
-    def __init__(self, stage: str = "", done: int = 0) -> None:
-        self.heard: list[tuple[str, int, int]] = []
-        self.stage, self.done = stage, done
-
-    def progress(self, stage: str, done: int, total: int) -> None:
-        self.heard.append((stage, done, total))
-
-    def should_stop(self) -> bool:
-        return any(self.stage in stage and done >= self.done for stage, done, _ in self.heard if self.stage)
-
-    def trained(self) -> list[int]:
-        return [done for stage, done, _ in self.heard if stage == "training"]
-
-
-def watched(store: Store, watch: Watch) -> Pipeline:
-    return Pipeline(store, "cpu", watch.progress, watch.should_stop)
+from tests.engine.runs.conftest import TRAINING, Watch, watched
+from tests.small import write_data
 
 
 def weights(store: Store, run: str, epoch: int) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from engine.samples import at_places, close_up, collect, table
 from engine.samples.close_up import half
 from engine.samples.table import AtPlaces, Samples
 from tests.engine.runs.test_kinds import NETS, PLAN
-from tests.reference import cases, diagnostics, twins
+from tests.reference import cases, diagnostics, losses, twins
 from tests.small import pixels, saved
 
 CASES = (
@@ -134,7 +134,7 @@ def test_the_way_to_a_partner_is_what_the_network_says(name):
         t = dual.walk.t[i]
         assert np.isclose(dual.walk.by_activity[i], value(t * flat, x, y).item(), rtol=1e-9)
         changed = {f"{case.layer}.weight": (w + t * dual.weight_change).view(module.weight.shape).detach()}
-        by_weight = twins.sample_loss(functional_call(case.model, changed, (x[None],))[0], y, "ce")
+        by_weight = losses.sample_loss(functional_call(case.model, changed, (x[None],))[0], y, "ce")
         assert np.isclose(dual.walk.by_weight[i], by_weight.item(), rtol=1e-6)
         twins.compare(dual.walk.first_order[i], t * (terms.v[p] + terms.u[p]).norm(), 1e-7, "‖t(v + u)‖")
         twins.compare(dual.walk.curvature[i], t * terms.v[p].norm(), 1e-7, "‖tv‖")
@@ -182,7 +182,7 @@ def test_the_numbers_of_every_sample_are_their_definitions(name):
     assert samples.predicted.tolist() == logits.argmax(1).tolist()
     twins.compare(samples.confidence, logits.softmax(1)[torch.arange(12), case.targets], 1e-4, "confidence")
     twins.compare(
-        samples.loss, [twins.sample_loss(f, y, "ce") for f, y in zip(logits, case.targets, strict=True)], 1e-4, "loss"
+        samples.loss, [losses.sample_loss(f, y, "ce") for f, y in zip(logits, case.targets, strict=True)], 1e-4, "loss"
     )
     distance = ((a[:, None] - a[None]) ** 2).sum(2)
     for p, near in enumerate(samples.near):

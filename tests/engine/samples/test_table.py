@@ -17,9 +17,10 @@ from engine.losses import LOSSES
 from engine.runs import library
 from engine.runs.pipeline import Pipeline
 from engine.samples import collect, table
-from tests.engine.runs.test_pipeline import TRAINING, write_data
-from tests.reference import diagnostics, twins
+from tests.engine.runs.conftest import TRAINING
+from tests.reference import diagnostics, losses, twins
 from tests.reference.cases import mlp
+from tests.small import write_data
 
 SIZES = (4, 6, 5, 3)
 
@@ -39,7 +40,7 @@ def brute_fisher(model, inputs, loss):
     """E_p E_{y ~ p(y | x_p)}[∇ log p ∇ log pᵀ] from its definition."""
     weight = model.get_submodule("fc2").weight.detach()
     samples = [
-        twins.sample_fisher(
+        losses.sample_fisher(
             lambda w, x=x: functional_call(model, {"fc2.weight": w.view(weight.shape)}, (x[None],))[0],
             weight.flatten(),
             loss,
@@ -63,7 +64,7 @@ def test_the_numbers_of_every_sample_equal_their_definitions(activation, loss):
     assert samples.predicted.tolist() == logits.argmax(1).tolist()
     twins.compare(samples.confidence, logits.softmax(1)[torch.arange(40), targets], 1e-4, "confidence")
     twins.compare(
-        samples.loss, [twins.sample_loss(f, y, loss) for f, y in zip(logits, targets, strict=True)], 1e-4, "loss"
+        samples.loss, [losses.sample_loss(f, y, loss) for f, y in zip(logits, targets, strict=True)], 1e-4, "loss"
     )
 
     hessian = h.mean(0).numpy()

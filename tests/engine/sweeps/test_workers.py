@@ -23,7 +23,8 @@ from engine.runs.pipeline import Pipeline
 from engine.sweeps import status, workers
 from engine.sweeps.grid import Sweep, read
 from engine.sweeps.rows import Law, groups, identity, mean, row_identity
-from tests.engine.runs.test_pipeline import assert_same_run, write_data
+from tests.engine.runs.test_pipeline import assert_same_run
+from tests.small import write_data
 
 ROOT = Path(__file__).resolve().parents[3]
 GRID = """

@@ -10,9 +10,9 @@ from torch import nn
 
 from engine.config.commands import LoadCommand
 from engine.runs import external, library
-from tests.engine.runs.test_pipeline import write_data
 from tests.pages.conftest import button, charts, fine, metrics, opened, texts
 from tests.pages.load.conftest import PAGE, asked, digits_net, saved, uploaded
+from tests.small import write_data
 
 # -- files ------------------------------------------------------------------------------------------------
 
