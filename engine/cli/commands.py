@@ -21,7 +21,7 @@ from engine.config.requests import DATASETS, AnalysisRequest, RunRequest, key
 from engine.errors import require
 from engine.losses import SQUARES
 from engine.models import files, inspection
-from engine.runs import depth, library, noise, preview
+from engine.runs import depth, library, noise, plane, preview
 from engine.runs.library import Run
 from engine.sweeps import rows, status
 from engine.sweeps.grid import open_sweep
@@ -97,7 +97,8 @@ def _train(command: commands.TrainCommand, session: Session) -> str:
     if command.analyze:
         session.ticker.say(sentence)
         epochs = library.chosen_epochs(command.analyze, run)
-        sentence = _each(pipeline, [library.default_analysis(run, epoch) for epoch in epochs], session)
+        requests = [library.default_analysis(run, epoch) for epoch in epochs]
+        sentence = _each(pipeline, requests, session, planes=command.planes)
     if command.every_sample:
         session.ticker.say(sentence)
         sentence = _look(pipeline, run, command.every_sample, None, session)
@@ -238,6 +239,19 @@ def _noise(command: commands.NoiseCommand, session: Session) -> str:
 
 
 @work.register
+def _plane(command: commands.PlaneCommand, session: Session) -> str:
+    pipeline = _pipeline(command, session)
+    run = library.find(pipeline.store, command.run)
+    layer, analysed = command.layer or run.studied, library.analyses(pipeline.store, run.key)
+    pairs = [(int(i), int(j)) for i, j in (pair.split("-") for pair in command.pairs)] or None
+    count = 0
+    for epoch in library.chosen_epochs(command.epochs, run):
+        count += plane.keep(pipeline, run, noise.start(run, analysed, layer, epoch), pairs)
+        session.finished = f"{units.counted(count, 'plane')} of run {run.key} are there."
+    return f"Done: {units.counted(count, 'plane')} of run {run.key}. See them in the dashboard: {DASHBOARD}"
+
+
+@work.register
 def _calibrate(command: commands.CalibrateCommand, session: Session) -> str:
     from engine.runs.benchmark import calibrate  # loads torch
 
@@ -342,8 +356,10 @@ def _each(
     splits: int | None = None,
     again: bool = False,
     window: int | None = None,
+    planes: bool = False,
 ) -> str:
-    """Analyse one after the other, and with splits look whether each holds on other samples. Of several layers one that
+    """Analyse one after the other, with splits look whether each holds on other samples, and measure the loss over the
+    usual planes of each where that is wanted. Of several layers one that
     is refused does not keep the others from being analysed; ValueError at the end says which, and why."""
     several = len({request.layer for request in requests}) > 1
     refusals: dict[str, list[int]] = {}
@@ -356,6 +372,13 @@ def _each(
             if splits is not None:
                 there = pipeline.cross_fit(request, splits)
                 result = replace(result, held_out=there)
+            if planes:
+                run = library.find(pipeline.store, request.run)
+                plane.keep(
+                    pipeline,
+                    run,
+                    noise.start(run, library.analyses(pipeline.store, run.key), request.layer, request.epoch),
+                )
         except (ValueError, MemoryError, RuntimeError) as error:
             sentence = expected(error)
             if not several or sentence is None:

@@ -67,6 +67,9 @@ class TrainCommand(Command):
         _EPOCHS,
         help="look at every sample afterwards, as the command samples does: last, all or numbers such as last,0",
     )] = ()  # fmt: skip
+    planes: Annotated[bool, Setting(
+        "Planes", "measure the loss over pairs of directions of every analysis, as the command plane does",
+    )] = False  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,17 @@ class NoiseCommand(CheckpointCommand):
     learning_rate: Annotated[float | None, Setting(
         "Learning rate", "of the descents; left out: the run's own at that checkpoint", above=0, flag="--learning-rate",
     )] = None  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PlaneCommand(CheckpointCommand):
+    """Measure the loss of an analysed checkpoint over pairs of eigen-directions of H, and over pairs turned away from
+    them at random, with the gradients of mini-batches in the same planes: the picture on the start page."""
+
+    pairs: Annotated[tuple[str, ...], Setting(
+        "Pairs", "of directions, from 1, the sharper first, such as 1-10; left out: 1-2, 1-10 and 1-100",
+        metavar="PAIRS", pattern=r"\d+-\d+", refusal="{!r} is no pair of directions: give numbers such as 1-10",
+    )] = ()  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,6 +314,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     "check": CheckCommand,
     "samples": SamplesCommand,
     "noise": NoiseCommand,
+    "plane": PlaneCommand,
     "film": FilmCommand,
     "calibrate": CalibrateCommand,
     "preview": PreviewCommand,
@@ -311,8 +326,8 @@ def to_json(command: Command) -> dict[str, Any]:
     """The command as plain JSON values: its name and its fields."""
     values = {"command": NAMES[type(command)], **requests.to_json(command)}
     # Records of jobs stay what they were before a network could be brought, or a window chosen.
-    later = ("model", "data", "loss", "window")
-    return {name: value for name, value in values.items() if value is not None or name not in later}
+    later = ("model", "data", "loss", "window", "planes")
+    return {name: value for name, value in values.items() if value or name not in later}
 
 
 def from_json(record: Mapping[str, Any]) -> Command:

@@ -94,8 +94,8 @@ def following(model: nn.Module, layer: str) -> list[nn.Module] | None:
 class Layer:
     """The loss as a function of the weights w of one layer of a network, all else frozen, in evaluation mode.
 
-    Takes what engine.curvature.factors.Tail takes, with the same refusals; ValueError besides for more than LIMIT
-    weights, for weights that are computed from others, and where the bias is studied as well.
+    Takes what engine.curvature.factors.Tail takes, with the same refusals; ValueError besides for weights that are
+    computed from others, and where the bias is studied as well.
     """
 
     def __init__(
@@ -115,12 +115,6 @@ class Layer:
         how: dict[str, Any] = {"curvature": curvature, "output": output}
         self.settings: dict[str, Any] = how | {"layer": layer, "loss": loss}
         self.tail = Tail(self.studied, layer, self.fed(given), targets, loss, device=device, dtype=dtype, **how)
-        d = self.tail.weight.numel()
-        require(
-            d <= LIMIT,
-            f"Layer {self.name!r} has {d:,} weights. Noise of every shape needs the root of a matrix of that many rows "
-            f"and columns, and is drawn for up to {LIMIT:,}. Choose a smaller layer.",
-        )
         require(
             not computed(self.tail.sites[0].module),
             f"The weights of layer {self.name!r} are computed from others, which training moves instead. Choose "
@@ -190,7 +184,7 @@ class Layer:
         tail.watched = False  # that was told when it was cut
         parts, traces, lengths, mean = [], 0.0, 0.0, torch.zeros(d, dtype=torch.float64, device=self.device)
         for rows in over(n, tail.chunk):
-            x, core, g = _factors(tail, rows)
+            x, core, g = factors(tail, rows)
             traces += float((core * _gram(x)).sum())
             lengths += float(_gram(g).sum())
             mean += g.sum() / n
@@ -203,7 +197,7 @@ class Layer:
         return traces / n, float(leading.values[0]), lengths / n - float(mean @ mean)
 
 
-def _factors(tail: Tail, rows: slice) -> tuple[Vectors, Float[Tensor, "n r r"], Vectors]:
+def factors(tail: Tail, rows: slice) -> tuple[Vectors, Float[Tensor, "n r r"], Vectors]:
     """Vectors x and numbers A of some samples with h_p = Σ_kl A_kl x_k x_lᵀ, and their g_p."""
     if tail.kind == "full":
         factors = tail.factors(rows, dual=False)
@@ -247,8 +241,15 @@ class Experiment:
         cls, layer: Layer, batch_size: int, rate: float, *, epoch: int = 0, unseen: tuple[Any, Tensor] | None = None,
         progress: Progress = silent,
     ) -> "Experiment":  # fmt: skip
-        """With every X of engine.results.noise.SHAPES at the layer's weights that there is."""
-        named, d = _matrices(layer, batch_size, progress), layer.weight.numel()
+        """With every X of engine.results.noise.SHAPES at the layer's weights that there is. ValueError for more than
+        LIMIT weights."""
+        d = layer.weight.numel()
+        require(
+            d <= LIMIT,
+            f"Layer {layer.name!r} has {d:,} weights. Noise of every shape needs the root of a matrix of that many "
+            f"rows and columns, and is drawn for up to {LIMIT:,}. Choose a smaller layer.",
+        )
+        named = _matrices(layer, batch_size, progress)
         trace = float(named["C"].diagonal().sum())
         require(
             trace > 0,

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 FORMAT = "gammascope-analysis"  # where a saved file has what is no array
 # Directions kept to be checked, and how far above the noise floor: below, the check would compare roundings.
 PROBES, PROBE_FLOOR = 8, 100
+# Leading eigenvectors that are kept, and numbers in them: one of a larger layer than that is not.
+LEADING, NUMBERS = 100, 2**22
 # What is kept as arrays; the rest as JSON.
 ARRAYS = (
     "eigenvalues",
@@ -60,13 +62,13 @@ EDGES = "jackknife/edges"
 class Analysis:
     """H against C and its AWD approximations for one layer at one point of training.
 
-    eigenvalues: H_ii, descending (k); diagonals[name] = diag(Vᵀ M V) (k); squares[name] = ‖VᵀMV‖_F²,
-    traces[name] = tr VᵀMV and overlaps[name] = ⟨C, M⟩_F over the directions kept; noise_floor: H_ii below it are
-    rounding, not data; replicates[name]: diagonals of bootstrap resamples (s), of the leading j directions. jackknife:
-    of the samples without a group of them, for intervals where there is no bootstrap. residuals: ‖H v_i − H_ii v_i‖ /
-    H_11 of leading eigenpairs; None of a whole basis, and of analyses that are older. held_out: how it holds on other
-    samples, as far as that is kept. loss: with its settings; None once it was kept in a file, of which provenance.loss
-    tells the name.
+    eigenvalues: H_ii, descending (k); diagonals[name] = diag(Vᵀ M V) (k); squares[name] = ‖VᵀMV‖_F², traces[name] =
+    tr VᵀMV and overlaps[name] = ⟨C, M⟩_F over the directions kept; noise_floor: H_ii below it are rounding, not data;
+    replicates[name]: diagonals of bootstrap resamples (s), of the leading j directions. basis: v_i as columns, of
+    what the cache has kept the leading ones. jackknife: of the samples without a group of them, for intervals where
+    there is no bootstrap. residuals: ‖H v_i − H_ii v_i‖ / H_11 of leading eigenpairs; None of a whole basis, and of
+    analyses that are older. held_out: how it holds on other samples, as far as that is kept. loss: with its settings;
+    None once it was kept in a file, of which provenance.loss tells the name.
     Methods take a matrix's name (see `names`) and answer with NumPy float64.
     """
 
@@ -77,7 +79,7 @@ class Analysis:
     noise_floor: float
     provenance: Provenance
     residuals: Float[ndarray, " k"] | None = None
-    basis: Float[ndarray, "d k"] | None = None
+    basis: Float[ndarray, "d v"] | None = None
     blocks: Mapping[str, Float[ndarray, "b b"]] = field(default_factory=dict)
     wholes: Mapping[str, MatrixSummary] = field(default_factory=dict)
     spectra: Spectra | None = None
@@ -427,20 +429,27 @@ class Analysis:
 
     def kept(self, names: Iterable[str], block: int = 300) -> "Analysis":
         """The part worth a place in the cache: blocks of every matrix up to `block` directions,
-        whole-matrix numbers of `names`, a few eigenvectors to check, nothing that needs the source."""
+        whole-matrix numbers of `names`, the leading eigenvectors, a few to check, nothing that needs the source."""
         size = min(block, self.k)
         return dataclasses.replace(
             self,
             blocks={name: self.projected(name, size).astype(np.float32) for name in self.names},
             wholes={name: self.whole(name) for name in names},
             probes=self._probes(),
-            basis=None,
+            basis=self._leading(),
             source=None,
         )
 
+    def _leading(self) -> Float[ndarray, "d v"] | None:
+        """The leading eigenvectors in single precision, as many as are looked at and few enough to be kept."""
+        if self.basis is None:
+            return None
+        d, k = self.basis.shape
+        return self.basis[:, : min(k, LEADING, NUMBERS // d)].astype(np.float32)
+
     def _probes(self) -> Probes | None:
         """Eigenvectors at places drawn evenly in the logarithm, the first among them, above the noise floor."""
-        if self.basis is None:
+        if self.basis is None or self.probes is not None:
             return self.probes
         data = int((self.eigenvalues > PROBE_FLOOR * self.noise_floor).sum())
         drawn = np.random.default_rng(self.provenance.seed).uniform(0, np.log(max(data, 1)), PROBES - 1)

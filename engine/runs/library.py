@@ -27,7 +27,7 @@ from engine.results.cross_fit import HeldOut
 from engine.results.record import Check
 
 # Arrays of an analysis that are files of their own: most readers need only some.
-BLOCKS, SPECTRA = LARGE = ("blocks", "spectra")
+BLOCKS, SPECTRA, BASIS = LARGE = ("blocks", "spectra", "basis")
 # The entries below an analysis: of its check, and of how it holds on other samples.
 CHECK, HELD_OUT = "check", "held-out"
 # What a run takes from its record as it stands there.
@@ -371,15 +371,17 @@ def analyses(store: Store, run: str) -> tuple[Analysed, ...]:
     return tuple(sorted((a for a in analysed if a), key=lambda a: (a.request.epoch, a.request.layer, a.created)))
 
 
-def load_analysis(store: Store, run: str, key: str, spectra: bool = False, blocks: bool = True) -> Analysis | None:
-    """One analysis, with its per-sample spectra on demand (large; only suppression needs them), and without its
-    blocks where only curves are looked at. None if there is none, or it was damaged: it is then set aside, and
-    analysing again makes it anew."""
+def load_analysis(
+    store: Store, run: str, key: str, spectra: bool = False, blocks: bool = True, basis: bool = False
+) -> Analysis | None:
+    """One analysis, with its per-sample spectra (large; only suppression needs them) and leading directions on demand,
+    and without its blocks where only curves are looked at. None if there is none, or it was damaged: it is then set
+    aside, and analysing again makes it anew."""
     entry = store.read("runs", run, "analyses", key)
     if entry is None:
         return None
     arrays: dict[str, ndarray] = {}
-    for name in ("main", *(BLOCKS,) * blocks, *(SPECTRA,) * spectra):
+    for name in ("main", *(BLOCKS,) * blocks, *(SPECTRA,) * spectra, *(BASIS,) * basis):
         if name == "main" or entry.has(name):
             more = entry.arrays(name)
             if more is None:

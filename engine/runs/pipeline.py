@@ -269,10 +269,11 @@ class Pipeline:
         return (data.test_x, data.test_y) if len(data.test_y) else None
 
     def measure(
-        self, model: nn.Module, inputs: Any, targets: Tensor, loss: LossLike, request: AnalysisRequest, tell: Progress
-    ) -> Analysis:
-        """The analysis of a network as it is in memory, with the request's settings; nothing is kept."""
-        more = settings(request) | {"device": self.device, "output": self.brought.output}
+        self, model: nn.Module, inputs: Any, targets: Tensor, loss: LossLike, request: AnalysisRequest, tell: Progress,
+        **more: Any,
+    ) -> Analysis:  # fmt: skip
+        """The analysis of a network as it is in memory, with the request's settings and more; nothing is kept."""
+        more |= settings(request) | {"device": self.device, "output": self.brought.output}
         return analyze(model, inputs, targets, loss=loss, progress=tell, **more)
 
     @staticmethod

@@ -49,6 +49,7 @@ STAGES = {
     "other samples": ("halving the samples, again and again", 0.25, 0.8),
     "all samples": ("the directions of all samples", 0.8, 0.85),
     "test samples": ("reading test samples", 0.85, 0.9),
+    "planes": ("moving the weights along two directions", 0.0, 1.0),
     "effective samples": ("how many samples carry a direction", 0.9, 1.0),
 }
 _ANALYSING = re.compile(r"analysing epoch (\d+)(?:, layer (\S+))?(?: \((\d+) of (\d+)\))?: (.*)")

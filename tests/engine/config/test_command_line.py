@@ -22,6 +22,7 @@ from engine.config.commands import (
     InspectCommand,
     LoadCommand,
     NoiseCommand,
+    PlaneCommand,
     PreviewCommand,
     SamplesCommand,
     SweepCommand,
@@ -138,6 +139,7 @@ def test_an_analysis_request_survives_the_way_through_words(request: AnalysisReq
         (SamplesCommand(layer="conv", pairs=("17", "3:40")), "samples --layer conv --pairs 17,3:40"),
         (NoiseCommand("3f2a", ("10",), steps=1000), "noise --run 3f2a --epoch 10 --steps 1000"),
         (NoiseCommand(seeds=3, learning_rate=0.05), "noise --seeds 3 --learning-rate 0.05"),
+        (PlaneCommand("3f2a", ("0", "10"), pairs=("1-2", "3-17")), "plane --run 3f2a --epoch 0,10 --pairs 1-2,3-17"),
         (SweepCommand("tiny"), "sweep tiny"),
         (
             SweepCommand("own.toml", 2, "tcp://h:1", False, "a.csv", "a.tex", device="cpu"),
@@ -243,7 +245,8 @@ def test_a_network_is_typed_by_its_kind(word, kind, widths):
     [
         (
             "",
-            "train | layers | analyze | sweep | load | inspect | check | samples | noise | film | calibrate | preview",
+            "train | layers | analyze | sweep | load | inspect | check | samples | noise | plane | film | calibrate | "
+            "preview",
         ),
         ("paint", "invalid choice: 'paint'"),
         ("train --loss hinge", "invalid choice: 'hinge'"),

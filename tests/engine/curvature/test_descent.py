@@ -212,7 +212,7 @@ def test_what_cannot_be_moved_alone_is_refused():
     data = dataset(sample=(60,))
     wide = nn.Sequential(nn.Linear(60, 50), nn.ReLU(), nn.Linear(50, 3))
     with pytest.raises(ValueError, match=r"Layer '0' has 3,000 weights\. .*up to 2,500\. Choose a smaller layer\."):
-        Layer(wide, "0", data.train_x, data.train_y, "ce", device=CPU)
+        Experiment.of(Layer(wide, "0", data.train_x, data.train_y, "ce", device=CPU), 8, 0.1)
     with pytest.raises(ValueError, match="no bias"):
         layer_of(build(SMALL, 1), bias=True)
     normed = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(6, 3)), nn.Linear(3, 3))

@@ -43,7 +43,8 @@ def test_an_analysis_survives_the_cache(kept, bootstrapped):
         back = Analysis.from_arrays(dict(stored), json.loads(json.dumps(meta)))
     assert_same(back, result)
     assert (back.names, back.source) == (result.names, None)
-    assert (back.basis is None) == kept
+    assert back.basis is not None
+    assert back.basis.dtype == (np.float32 if kept else np.float64)
     assert set(back.wholes) == ({"C", "C_awd"} if kept else set())
     assert back.fit("C") == result.fit("C")
     assert back.fit("C").interval is not None
@@ -65,7 +66,8 @@ def test_what_is_kept_answers_as_before():
     whole = analysis()
     kept = whole.kept(["C"], block=6)
     assert kept.source is None
-    assert kept.basis is None
+    assert kept.basis is not None
+    np.testing.assert_allclose(kept.basis, whole.basis, atol=1e-7)
     assert {b.shape for b in kept.blocks.values()} == {(6, 6)}
     for name in whole.names:
         compare(kept.projected(name, 6), whole.projected(name, 6), 1e-6, f"K of {name}")
@@ -118,3 +120,16 @@ def test_whole_matrix_numbers_are_only_computed_when_asked_for():
 def test_what_was_not_kept_is_said(ask, sentence):
     with pytest.raises(ValueError, match=sentence):
         ask(analysis().kept(["C", "C_awd"], block=6))
+
+
+def test_leading_directions_are_kept_as_far_as_they_are_few_numbers(monkeypatch):
+    monkeypatch.setattr("engine.results.analysis.LEADING", 5)
+    kept = analysis().kept([], block=6)
+    assert kept.basis is not None
+    assert kept.basis.shape == (D, 5)
+    probes = kept.portable().probes
+    assert kept.kept([], block=6).probes is probes, "not those of the leading directions alone"
+    monkeypatch.setattr("engine.results.analysis.NUMBERS", 2 * D + 1)
+    few = analysis().kept([], block=6)
+    assert few.basis is not None
+    assert few.basis.shape == (D, 2)
