@@ -8,6 +8,8 @@ from pages.rooms.live import screen
 from pages.rooms.mechanism import text as mechanism
 from pages.rooms.predictors import text as predictors
 from pages.rooms.sample import text as sample
+from pages.rooms.sweeps import text as sweeps
+from pages.rooms.train import text as train
 from pages.text import definitions, structural
 
 
@@ -130,11 +132,11 @@ TERMS = (
     Term("Approximations", r"C_{hh}^{sd+wd+li}", definitions.APPROXIMATIONS, ("dynamics",), "sd wd li sigma_w"),
     Term("Accuracy", "", definitions.ACCURACY, ("start", "dynamics"), "loss right"),
     Term("Learnt", "", definitions.LEARNED, ("dynamics",), "dash-dotted 100 %"),
-    Term("Training data", "", definitions.DATA, ("train",), "samples label noise"),
-    Term("Studied layer", "W", definitions.NETWORK, ("train",), "weights d_out d_in"),
-    Term("What it costs", "", definitions.COST, ("train",), "seconds memory operations"),
-    Term("Cell of a table", "", definitions.TABLE, ("table",), "sweep seeds deviation"),
-    Term("Beyond the paper's numbers", "", definitions.BEYOND, ("table",), "crossed decade N_eff distance C to X"),
-    Term("Predicted against measured exponents", "", definitions.PREDICTED, ("table",), "agreement diagonal"),
+    Term("Training data", "", train.DATA, ("train",), "samples label noise"),
+    Term("Studied layer", "W", train.NETWORK, ("train",), "weights d_out d_in"),
+    Term("What it costs", "", train.COST, ("train",), "seconds memory operations"),
+    Term("Cell of a table", "", sweeps.TABLE, ("table",), "sweep seeds deviation"),
+    Term("Beyond the paper's numbers", "", sweeps.BEYOND, ("table",), "crossed decade N_eff distance C to X"),
+    Term("Predicted against measured exponents", "", sweeps.PREDICTED, ("table",), "agreement diagonal"),
     Term("Check by brute force", "", definitions.CHECK, ("start",), "float64 differentiate"),
 )

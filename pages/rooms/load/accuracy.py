@@ -19,10 +19,10 @@ from pages.charts import curves
 from pages.data import results
 from pages.jobs import commands, watch
 from pages.plot.panel import Head, Panel
-from pages.rooms.load import contents
+from pages.rooms.load import contents, text
 from pages.rooms.load.form import bound, change, current
 from pages.rooms.train import summary
-from pages.text import definitions, run_facts, run_names
+from pages.text import run_facts, run_names
 from pages.text.run_names import SCALINGS, escaped
 from pages.ui.heading import heading
 
@@ -56,7 +56,7 @@ def checked(inspected: Inspection) -> Run | None:
         change(loss=SQUARES.name)
         st.rerun()
     request, files = form.run_request(inspected)
-    heading("Is it what you trained?", definitions.SANITY, "What is checked, and why")
+    heading("Is it what you trained?", text.SANITY, "What is checked, and why")
     known()
     run = library.loaded(results.runs(), request, form.kind)
     if st.session_state.pop("loading.go", False) and run is None:

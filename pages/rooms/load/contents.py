@@ -14,9 +14,10 @@ from engine.units import counted
 from pages.charts import network
 from pages.data import inputs
 from pages.plot.panel import Head, Panel
+from pages.rooms.load import text
 from pages.rooms.load.form import bound, change, current, widget
 from pages.rooms.train.controls import OWN_DATA, choose_classes, column_with_targets
-from pages.text import definitions, run_names
+from pages.text import run_names
 from pages.text.run_names import escaped
 from pages.ui.heading import heading
 
@@ -28,7 +29,7 @@ LONG, SCROLLED = 14, 400  # rows of a table from which on it scrolls, and its he
 def confirmed(inspected: Inspection, run: Run | None = None) -> ModelRequest | None:
     """The likeliest architecture with its layers, for confirmation; of the run that it was measured in, the one
     taken."""
-    heading("The network", definitions.LOADED, "How it was recognised", level=3)
+    heading("The network", text.LOADED, "How it was recognised", level=3)
     form = current()
     if inspected.parts:
         st.segmented_control(
@@ -117,7 +118,7 @@ def _tensors(inspected: Inspection) -> None:
 
 def training(model: ModelRequest, preview: Preview | None) -> None:
     """What the weights do not tell: data, scaling, activation, loss, epochs."""
-    heading("How it was trained", definitions.LOADED_DATA, "Why this is asked", level=3)
+    heading("How it was trained", text.LOADED_DATA, "Why this is asked", level=3)
     own, form = inputs.known(), current()
     names = [*DATASETS, *own]
 

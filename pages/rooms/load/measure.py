@@ -13,9 +13,10 @@ from engine.runs.library import Run
 from engine.units import counted, duration, rounded
 from pages.data import results
 from pages.jobs import commands, elsewhere, queue
+from pages.rooms.load import text
 from pages.rooms.load.form import bound, change, current, widget
 from pages.rooms.train import summary
-from pages.text import definitions, run_names
+from pages.text import run_names
 from pages.ui.heading import heading
 
 # Beyond so many weights the whole eigenbasis takes minutes to hours.
@@ -25,7 +26,7 @@ _WHICH = {"last": "the last checkpoint", "all": "every checkpoint"}
 
 def measure(run: Run) -> None:
     """The settings of the analysis with their cost, the start, and the way to the figures."""
-    heading("Measure curvature and noise", definitions.MEASURE, "What is computed")
+    heading("Measure curvature and noise", text.MEASURE, "What is computed")
     if current().layer not in run.layers:
         change(layer=run.studied)
     left, right = st.columns([11, 9], gap="large")

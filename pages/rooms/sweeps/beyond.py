@@ -1,6 +1,6 @@
 """What is asked beyond the paper of every cell: its γ on other samples, and what predicts its noise."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -11,22 +11,26 @@ from engine.sweeps.rows import FOLLOWED, Row, cells
 from engine.sweeps.status import State, measured
 from pages.plot.panel import Head
 from pages.rooms.predictors.measure import NO_SIZE
-from pages.text import definitions
+from pages.rooms.sweeps import text
 from pages.ui import heading
 
-BEYOND = Head("beyond", "On other samples, and in size", "the cells on other samples", definitions.BEYOND)
+BEYOND = Head("beyond", "On other samples, and in size", "the cells on other samples", text.BEYOND)
 PREDICTORS = FOLLOWED[1:]
 # Those that predict the noise's size too: of the others the distance at the best scale alone can be asked.
 SIZED = tuple(name for name in PREDICTORS if name not in NO_SIZE)
+
+OF_C: Mapping[str, Callable[[Row], float]] = {
+    "γ": lambda row: row.laws["C"].gamma,
+    "γ by decade": lambda row: row.laws["C"].decade,
+    "γ crossed": lambda row: row.laws["C"].crossed,
+    "N_eff": lambda row: row.effective,
+}
 
 
 def columns(rows: Sequence[Row]) -> dict[str, list[float]]:
     """Means over the seeds of each cell, by the heading of their column; NaN where nothing is measured."""
     numbers: dict[str, Callable[[Row], float]] = {
-        "γ": lambda row: row.laws["C"].gamma,
-        "γ by decade": lambda row: row.laws["C"].decade,
-        "γ crossed": lambda row: row.laws["C"].crossed,
-        "N_eff": lambda row: row.effective,
+        **OF_C,
         **{f"C to {NAMES[name][0]}": partial(_distance, name) for name in PREDICTORS},
     }
     return {head: [_mean([of(row) for row in some]) for some in cells(rows)] for head, of in numbers.items()}

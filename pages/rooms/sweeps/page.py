@@ -2,19 +2,18 @@
 
 import streamlit as st
 
-from pages.rooms.sweeps import beyond, choice, progress, table
-from pages.text import definitions
+from pages.rooms.sweeps import beyond, choice, progress, table, text
 from pages.ui import heading
 
 
 def show() -> None:
     """Which sweep, its work, its table as it fills, and what may be taken away."""
     st.title("Table 1")
-    st.markdown(definitions.TABLE_LEAD)
+    st.markdown(text.TABLE_LEAD)
     chosen = choice.chosen()
     with st.expander("Its settings, as a text to make your own of", icon=":material/edit_note:"):
         choice.editor(chosen)
-    heading.heading("The exponents γ", definitions.TABLE, "What a cell is")
+    heading.heading("The exponents γ", text.TABLE, "What a cell is")
     states = progress.states(chosen.sweep)
     progress.show(chosen, states)
     progress.failures(states)

@@ -19,11 +19,10 @@ from engine.sweeps.status import State, measured
 from engine.units import counted
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
-from pages.rooms.sweeps import figures
+from pages.rooms.sweeps import figures, text
 from pages.rooms.sweeps.published import origin, published_rows
 from pages.state import palette, selection
 from pages.state.selection import Selection
-from pages.text import definitions
 from pages.ui import heading
 
 if TYPE_CHECKING:
@@ -35,10 +34,7 @@ SHOWN, SHADE = ("C", "C_awd"), 0.45
 TARGET = "power_law"
 TABLE = Head("table1", part="the table")
 AGREEMENT = Head(
-    "agreement",
-    "Does duality predict the exponent?",
-    "predicted against measured exponents",
-    definitions.PREDICTED,
+    "agreement", "Does duality predict the exponent?", "predicted against measured exponents", text.PREDICTED
 )
 
 

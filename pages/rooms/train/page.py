@@ -10,9 +10,8 @@ from engine.runs.preview import Preview
 from pages.data import results
 from pages.jobs import queue
 from pages.jobs.commands import jobs
-from pages.rooms.train import controls, summary
+from pages.rooms.train import controls, summary, text
 from pages.rooms.train.form import ANALYZE, Form, current, put
-from pages.text import definitions
 from pages.text.run_names import escaped
 from pages.ui import heading
 
@@ -28,7 +27,7 @@ def show() -> None:
     with left:
         controls.sections(preview)
     with right, st.container(key="train-side"):
-        heading.heading("The data", definitions.DATA, "What is trained on", level=3)
+        heading.heading("The data", text.DATA, "What is trained on", level=3)
         if preview is None:
             summary.look(form.data, summary.use_digits)
             request = None
@@ -36,7 +35,7 @@ def show() -> None:
             request = checked(form, preview)
             if request is not None:
                 summary.samples(preview, form)
-                heading.heading("The network", definitions.NETWORK, "What is studied", level=3)
+                heading.heading("The network", text.NETWORK, "What is studied", level=3)
                 summary.drawn(request, preview)
                 summary.costs(request, preview, analyses(form, request))
         start(form, request)

@@ -22,8 +22,9 @@ from pages.charts import network
 from pages.data import results
 from pages.jobs import commands, watch
 from pages.plot.panel import Head, Panel
+from pages.rooms.train import text
 from pages.rooms.train.form import FORM, Form, current, put
-from pages.text import definitions, run_names
+from pages.text import run_names
 from pages.text.run_names import escaped
 from pages.ui.heading import heading
 
@@ -178,7 +179,7 @@ def _measure_again() -> None:
 
 def costs(request: RunRequest, data: Preview, analyses: int) -> None:
     """Parameters, D, memory and time, before anything is started."""
-    heading("What it costs", definitions.COST, "How it is known", level=3)
+    heading("What it costs", text.COST, "How it is known", level=3)
     speeds = calibration()
     count, unseen, _ = data.chosen(request.data)
     studied = architectures.studied_layer(request.model)

@@ -4,12 +4,15 @@ from pages.rooms.duality import text as duality
 from pages.rooms.fisher import text as fisher
 from pages.rooms.glossary.questions import QUESTIONS
 from pages.rooms.live import screen
+from pages.rooms.load import text as load
 from pages.rooms.mechanism import text as mechanism
 from pages.rooms.sample import text as sample
+from pages.rooms.sweeps import text as sweeps
 from pages.rooms.tours import library
+from pages.rooms.train import text as train
 from pages.text import definitions
 
-WORDS = (definitions, duality, screen, fisher, sample, mechanism)
+WORDS = (definitions, duality, screen, fisher, sample, mechanism, load, sweeps, train)
 
 
 def test_every_formula_of_the_explanations_is_whole():
