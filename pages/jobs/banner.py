@@ -34,6 +34,18 @@ def notes(view: View) -> None:
         )
 
 
+def several(view: View, what: str) -> bool:
+    """Whether several layers are studied jointly; the page then says what is done before a single one alone."""
+    layers = view.chosen.request.layers
+    if len(layers) > 1:
+        st.info(
+            f"{what} before one layer, and this is an analysis of {len(layers)} jointly. Choose a single layer in the "
+            "menu, or analyse one on the Train page.",
+            icon=":material/layers:",
+        )
+    return len(layers) > 1
+
+
 def nothing_yet() -> None:
     """What a page says while there is nothing to look at."""
     run = results.chosen_run()

@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-import streamlit as st
-
 from cache.jobs import Job
 from engine import units
 from engine.config.commands import SamplesCommand
@@ -12,7 +10,7 @@ from engine.samples.close_up import CloseUp
 from engine.samples.table import Table
 from pages.data.results import View
 from pages.data.samples import closely, stored
-from pages.jobs import commands, elsewhere, watch
+from pages.jobs import banner, commands, elsewhere, watch
 from pages.ui.heading import what_will_be_seen
 
 SEARCH = ":material/search:"
@@ -22,13 +20,7 @@ def of(page: str, view: View, epochs: Sequence[int] = (), about: Sequence[str] =
     """The samples of these checkpoints, of the one in view for (). While any is missing nothing is returned: the page
     then says what is missing and offers to fetch it, shows how far that is, or why it failed; and about: the
     definitions of what it will show."""
-    layers = view.chosen.request.layers
-    if len(layers) > 1:
-        st.info(
-            f"Single samples are looked at before one layer, and this is an analysis of {len(layers)} jointly. Choose "
-            "a single layer in the menu, or analyse one on the Train page.",
-            icon=":material/layers:",
-        )
+    if banner.several(view, "Single samples are looked at"):
         return ()
     checkpoints = tuple(epochs) or (view.epoch,)
     by_epoch = {epoch: stored(view, epoch) for epoch in checkpoints}

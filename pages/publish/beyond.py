@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.sweeps.rows import cells
 from pages.publish.rows import CLOSE, Claim, Row, Say, finite, last, number, share, signed_span, span, symbol, table
-from pages.rooms.sweeps.beyond import PREDICTORS, SIZED
+from pages.rooms.sweeps.beyond import OF_C, PREDICTORS, SIZED
 
 TITLE = "Beyond the paper: other samples, and the noise itself"
 ABOUT = (
@@ -27,10 +27,7 @@ def overview(rows: Sequence[Row]) -> str:
     body = [
         [
             f"{some[0].row}, {some[0].classes} classes",
-            _mean(some, lambda row: row.laws["C"].gamma),
-            _mean(some, lambda row: row.laws["C"].decade),
-            _mean(some, lambda row: row.laws["C"].crossed),
-            _mean(some, lambda row: row.effective),
+            *(_mean(some, of) for of in OF_C.values()),
             *(_distance(some, name) for name in PREDICTORS),
         ]
         for some in cells(finals)

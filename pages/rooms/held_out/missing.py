@@ -3,14 +3,12 @@
 from dataclasses import replace
 from functools import partial
 
-import streamlit as st
-
 from engine.config.commands import AnalyzeCommand
 from engine.runs import depth, estimate
 from engine.units import duration, rounded
 from pages.data import results
 from pages.data.results import View
-from pages.jobs import commands, elsewhere, watch
+from pages.jobs import banner, commands, elsewhere, watch
 from pages.text import run_names
 
 # What it takes, in units of the analysis with all that is kept of it, as measured on MNIST at D = 2,500.
@@ -24,13 +22,7 @@ HALVES = (
 def offer(page: str, view: View, what: str = HALVES) -> None:
     """The job while it is at work, or the button that starts it; of layers studied jointly why there is none. what: it
     does, in a sentence."""
-    layers = view.chosen.request.layers
-    if len(layers) > 1:
-        st.info(
-            f"Halves of the samples are compared before one layer, and this is an analysis of {len(layers)} jointly. "
-            "Choose a single layer in the menu, or analyse one on the Train page.",
-            icon=":material/layers:",
-        )
+    if banner.several(view, "Halves of the samples are compared"):
         return
     if elsewhere.explain(view.run, command(view), f'cross_fit({view.epoch}, "{view.chosen.request.layer}")'):
         return
