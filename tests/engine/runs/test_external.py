@@ -98,6 +98,7 @@ def test_fewer_classes_than_a_file_knows_are_no_matter_of_its_model(tmp_path: Pa
 
 
 def test_a_network_that_predicts_numbers_is_measured_on_them(tmp_path: Path, store: Store, capsys) -> None:
+    torch.manual_seed(1)
     net, x = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1)), np.random.default_rng(0).normal(size=(60, 4))
     with torch.no_grad():
         y = net(torch.from_numpy(x).float()).numpy() + np.random.default_rng(1).normal(scale=0.01, size=(60, 1))
