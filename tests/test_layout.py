@@ -55,6 +55,8 @@ ADDRESSES = (
     *("noise", "power_law", "predictors", "runs", "sample", "sandbox", "suppression", "table", "tours", "train"),
 )
 DOORS = {entry.file for entries in MENU.values() for entry in entries}
+# Lines of a file: what is longer is split by subject, or shortened.
+LONGEST = {"engine": 550, "pages": 400, "cache": 400, "tests": 400}
 
 
 def modules() -> dict[str, Path]:
@@ -117,6 +119,16 @@ def upward(graph: dict[str, dict[str, int]]) -> list[str]:
         for module, targets in graph.items()
         for target, line in targets.items()
         if module not in PUBLIC and target not in PUBLIC and HEIGHT[room(target)] > HEIGHT[room(module)]
+    ]
+
+
+def too_long(root: Path) -> list[str]:
+    """Files below it that are longer than their folder allows."""
+    return [
+        str(file.relative_to(root))
+        for folder, most in LONGEST.items()
+        for file in (root / folder).rglob("*.py")
+        if len(file.read_text(encoding="utf-8").splitlines()) > most
     ]
 
 
@@ -183,6 +195,17 @@ def test_no_page_parses_a_command_line():
 )
 def test_an_import_upwards_is_seen_wherever_it_stands(module, line):
     assert upward({module: imports(line)})
+
+
+def test_no_file_is_too_long():
+    assert too_long(ROOT) == []
+
+
+def test_a_file_that_is_too_long_is_seen(tmp_path):
+    (tmp_path / "tests" / "pages").mkdir(parents=True)
+    for lines in (400, 401):
+        (tmp_path / "tests" / "pages" / f"test_{lines}.py").write_text("pass\n" * lines)
+    assert too_long(tmp_path) == [str(Path("tests/pages/test_401.py"))]
 
 
 def test_a_circle_is_seen():
