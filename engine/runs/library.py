@@ -249,6 +249,20 @@ def rename(store: Store, run: str, name: str) -> None:
         store.delete("runs", run, "label")
 
 
+def pinned(store: Store) -> str | None:
+    """The key of the run that opens first; None without one."""
+    entry = store.read("pinned")
+    return None if entry is None else str(entry.meta.get("run"))
+
+
+def pin(store: Store, run: str | None) -> None:
+    """Have this run open first, in place of any other; none for None."""
+    if run is None:
+        store.delete("pinned")
+    else:
+        store.write(("pinned",), {"run": run})
+
+
 def find(store: Store, beginning: str | None = None) -> Run:
     """The run whose key begins so; the newest one for None. ValueError if there is none, or several."""
     if beginning is None:

@@ -13,20 +13,44 @@ from engine.sweeps.grid import Cell, Sweep
 from engine.sweeps.rows import FOLLOWED, Law, Row
 
 
+def begin(store: Store, cell: Cell, run: str, sweep: str) -> None:
+    """Keep that the run of a cell is a sweep's; one that was there before is its user's."""
+    mine = store.read("runs", run) is None or run in trained(store)
+    store.write(("cells", cell.key), _meta(store, cell) | {"run": run if mine else "", "sweep": sweep})
+
+
 def keep(store: Store, cell: Cell, row: Row) -> None:
     """Keep what was measured of a cell."""
-    store.write(("cells", cell.key), {"row": dataclasses.asdict(row)})
+    _keep(store, cell, {"row": dataclasses.asdict(row)})
 
 
 def keep_failure(store: Store, cell: Cell, sentence: str) -> None:
     """Keep why a cell could not be measured; it is tried again the next time."""
-    store.write(("cells", cell.key), {"failure": sentence})
+    _keep(store, cell, {"failure": sentence})
 
 
 def forget_failure(store: Store, cell: Cell) -> None:
     """Take back what keep_failure kept: the cell is being tried again."""
     if state(store, cell).failure:
-        store.delete("cells", cell.key)
+        _keep(store, cell, {})
+
+
+def _keep(store: Store, cell: Cell, what: Mapping[str, Any]) -> None:
+    begun = {name: value for name, value in _meta(store, cell).items() if name in ("run", "sweep")}
+    store.write(("cells", cell.key), {**begun, **what})
+
+
+def _meta(store: Store, cell: Cell) -> dict[str, Any]:
+    entry = store.read("cells", cell.key)
+    return {} if entry is None else dict(entry.meta)
+
+
+def trained(store: Store) -> dict[str, str]:
+    """The name of the sweep that trained a run, by the run's key; empty where an earlier version kept no name."""
+    entries = (store.read("cells", key) for key in store.list("cells"))
+    metas = [entry.meta for entry in entries if entry is not None]
+    runs = {str(meta.get("run", meta.get("row", {}).get("run", ""))): str(meta.get("sweep", "")) for meta in metas}
+    return {run: sweep for run, sweep in runs.items() if run}
 
 
 @dataclass(frozen=True)

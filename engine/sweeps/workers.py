@@ -74,7 +74,7 @@ def fill(
     with _token(store) as token:
         while waiting:
             before = len(waiting)
-            with contextlib.closing(_Handed(pool(), store, waiting, device, download, token)) as handed:
+            with contextlib.closing(_Handed(pool(), store, sweep.name, waiting, device, download, token)) as handed:
                 for some in handed.ended(should_stop):
                     waiting.remove(some)
                     done += len(some)
@@ -182,12 +182,19 @@ class _Handed:
     """Work given to one executor."""
 
     def __init__(
-        self, executor: Executor, store: Store, work: Sequence[list[Cell]], device: str, download: bool, token: Path
+        self,
+        executor: Executor,
+        store: Store,
+        sweep: str,
+        work: Sequence[list[Cell]],
+        device: str,
+        download: bool,
+        token: Path,
     ) -> None:
         self.executor, self.store, self.token = executor, store, token
         given = (tuple(some) for some in work)
         self.futures: dict[Future[None], list[Cell]] = {
-            executor.submit(_work, cells_, str(store.root), device, download, str(token)): list(cells_)
+            executor.submit(_work, cells_, sweep, str(store.root), device, download, str(token)): list(cells_)
             for cells_ in given
         }
 
@@ -219,20 +226,21 @@ def _fail(store: Store, some: Sequence[Cell], sentence: str) -> None:
             status.keep_failure(store, cell, " ".join(sentence.split()))
 
 
-def _work(some: Sequence[Cell], root: str, device: str, download: bool, token: str) -> None:
+def _work(some: Sequence[Cell], sweep: str, root: str, device: str, download: bool, token: str) -> None:
     """In a worker: train the run of these cells, analyse it as each asks, measure."""
     store = Store(Path(root))
     pipeline = Pipeline(store, device, should_stop=lambda: not Path(token).exists(), download=download)
     for cell in some:
         try:
-            _measure(pipeline, cell)
+            _measure(pipeline, cell, sweep)
         except Stopped:
             return
         except (ValueError, TypeError, OSError, MemoryError) as error:
             status.keep_failure(store, cell, str(error) or type(error).__name__)
 
 
-def _measure(pipeline: Pipeline, cell: Cell) -> None:
+def _measure(pipeline: Pipeline, cell: Cell, sweep: str) -> None:
+    status.begin(pipeline.store, cell, key(cell.run, pipeline.fitting(cell.run).fingerprint), sweep)
     run = library.find(pipeline.store, pipeline.train(cell.run))
     request = replace(cell.analysis, run=run.key, epoch=run.last_epoch)
     last = pipeline.analyze(request)

@@ -5,7 +5,7 @@ themselves are asked for once a rerun.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import streamlit as st
 from numpy import ndarray
 
 from cache.store import Store
-from engine.config.requests import joined
+from engine.config.requests import RunRequest, joined
 from engine.results.analysis import Analysis
 from engine.results.names import USUAL_WINDOW
 from engine.results.power_law import Fit
@@ -25,6 +25,7 @@ from engine.results.suppression import Spectra, Suppressed, suppress
 from engine.runs import estimate, library
 from engine.runs.estimate import Earlier
 from engine.runs.library import Analysed, Run
+from engine.sweeps import status
 from pages.data.snapshot import PageStore, once
 from pages.state import selection
 
@@ -126,14 +127,52 @@ def analysis(run: str, made: Analysed) -> Analysis | None:
     return _analysis(key_of(run, made))
 
 
+def pinned() -> str | None:
+    """The key of the run that opens first."""
+    return once(library.pinned, store())
+
+
+def sweeps() -> Mapping[str, str]:
+    """The name of the sweep that trained a run, by the run's key; runs that no sweep trained are not among them."""
+    return once(_sweeps, store())
+
+
+def _sweeps(here: Store) -> Mapping[str, str]:
+    return _trained(here.root, here.version("cells"))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _trained(root: Path, version: str) -> Mapping[str, str]:
+    return {run: name or "a sweep" for run, name in status.trained(Store(root)).items()}
+
+
 def chosen_run() -> Run | None:
-    """The selected run, else the newest one that has results, else the newest."""
-    available = runs()
-    selected = selection.current().run
-    by_key = {run.key: run for run in available}
-    if selected in by_key:
-        return by_key[selected]
-    return next((run for run in available if analysed(run)), available[0] if available else None)
+    """The selected run, else the one that is pinned, else the demo, else the newest that has results, else the newest;
+    a sweep's only where it is selected or pinned."""
+    by_key = {run.key: run for run in runs()}
+    named = next((key for key in (selection.current().run, pinned()) if key in by_key), None)
+    if named is not None:
+        return by_key[named]
+    mine = [run for key, run in by_key.items() if key not in sweeps()]
+    demo_first = sorted(mine, key=lambda run: run.request != RunRequest())
+    return next((run for run in demo_first if analysed(run)), next(iter(mine), None))
+
+
+def beginning(with_: str) -> tuple[str, ...]:
+    """The keys of runs that begin so."""
+    return tuple(key for key in store().list("runs") if key.startswith(with_))
+
+
+def name_whole() -> None:
+    """Select by their whole keys the runs that a link names by the beginning of one, where that is of one run alone."""
+
+    def whole(key: str) -> str:
+        those = beginning(key)
+        return those[0] if len(those) == 1 else key
+
+    here = selection.current()
+    chosen = {"run": here.run and whole(here.run), "runs": here.runs and tuple(map(whole, here.runs))}
+    selection.choose(**chosen)
 
 
 def layers(run: Run) -> tuple[str, ...]:
@@ -155,6 +194,13 @@ def missing(selected: selection.Selection) -> tuple[str, ...]:
         return ()
     sentences = []
     lost = [key for key in (selected.run, *(selected.runs or ())) if key is not None and key not in here]
+    for several in [key for key in lost if beginning(key)]:
+        lost.remove(several)
+        those = beginning(several)
+        sentences.append(
+            f"{len(those)} runs begin with {several}: {', '.join(key[:8] for key in those[:5])}. Write more letters of "
+            "the one that is meant; another is shown until then."
+        )
     if lost:
         named = " and ".join(key[:8] for key in lost)
         sentences.append(

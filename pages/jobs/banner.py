@@ -57,7 +57,8 @@ def nothing_yet() -> None:
         return
     st.info(
         "Nothing is analysed yet. Open the start page: the demo trains a small network on real digits and "
-        "brings its first results in about twenty seconds.",
+        "brings its first results in about twenty seconds."
+        + (" The cells of a sweep are chosen in the menu, or on its table." if results.sweeps() else ""),
         icon=":material/hourglass_empty:",
     )
     selection.page_link("start", label="Go to the start page", icon=":material/play_circle:")

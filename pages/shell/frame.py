@@ -34,6 +34,7 @@ def page(name: str) -> Iterator[None]:
         _menu()
         here = st.container()
     with snapshot(), sentences():
+        _name_whole()
         _guide(name)
         selection.publish()
         _missing()
@@ -56,6 +57,15 @@ def _menu() -> None:
         st.caption(title)
         for one in entries:
             selection.page_link(one.name, width="stretch")
+
+
+def _name_whole() -> None:
+    """A link may name runs by the beginnings of their keys."""
+    here = selection.current()
+    if any(len(key) < selection.WHOLE for key in (*filter(None, (here.run,)), *(here.runs or ()))):
+        from pages.data import results  # slow to load: after the menu
+
+        results.name_whole()
 
 
 def _guide(name: str) -> None:

@@ -1,12 +1,18 @@
 """The sidebar below the menu: what is at work, what every page shows, and how large."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import streamlit as st
 
+from engine.runs.library import Run
+from engine.units import counted
 from pages.data import results
 from pages.jobs import watch
 from pages.shell import verify_dialog
 from pages.state import selection
 from pages.text.run_names import describe, escaped, makeup, names, settings
+from pages.ui import pin
 
 _NAMES = "names of runs"
 
@@ -30,19 +36,16 @@ def _selected(name: str) -> None:
     """The run that every page shows, and a choice where there are several."""
     runs = results.runs()
     run = results.chosen_run()
-    if run is None:
+    if not runs:
         return
     st.divider()
-    if len(runs) > 1:
-        labels = names(runs)
-        if st.session_state.get(_NAMES) != labels:
-            # A choice made in other words would go on being shown in them.
-            st.session_state[_NAMES] = labels
-            st.session_state.pop(f"{name}.run", None)
-        st.selectbox("Run", list(labels), format_func=labels.__getitem__, **selection.bound(name, "run", run.key))
+    if len(runs) > 1 or run is None:
+        _choice(name, runs, run)
     else:
         st.caption("Run")
         st.markdown(f"**{escaped(describe(run))}**")
+    if run is None:
+        return
     layers = results.layers(run)
     if len(layers) > 1:
         st.selectbox(
@@ -55,6 +58,46 @@ def _selected(name: str) -> None:
         )
     what = f"{makeup(run)}. " if run.label or len(runs) > 1 else ""
     st.caption(escaped(what + settings(run)))
+
+
+def _choice(name: str, runs: Sequence[Run], run: Run | None) -> None:
+    """One's own runs, and behind them the sweeps, whose cells are chosen among themselves."""
+    swept = results.sweeps()
+    mine = [one for one in runs if one.key not in swept]
+    cells = [one for one in reversed(runs) if run is not None and swept.get(one.key, "") == swept.get(run.key)]
+    count = Counter(swept[one.key] for one in runs if one.key in swept)
+    own = names(mine)
+    groups = {f"sweep {title}": f"{title}, {counted(number, 'cell')}" for title, number in count.items()}
+    labels, among = own | groups, names(cells)
+    if st.session_state.get(_NAMES) != (labels, among):
+        # A choice made in other words would go on being shown in them.
+        st.session_state[_NAMES] = labels, among
+        for key in ("run", "group"):
+            st.session_state.pop(f"{name}.{key}", None)
+    shown = None if run is None else f"sweep {swept[run.key]}" if run.key in swept else run.key
+    key = f"{name}.group"
+    if st.session_state.get(key) != shown:
+        st.session_state[key] = shown
+
+    def changed() -> None:
+        chosen = st.session_state[key]
+        first = next((one.key for one in reversed(runs) if f"sweep {swept.get(one.key)}" == chosen), chosen)
+        selection.choose(run=first)
+
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xxsmall", wrap=False):
+        st.selectbox(
+            "Run",
+            list(labels),
+            index=None,
+            format_func=labels.__getitem__,
+            placeholder="a sweep’s cells",
+            key=key,
+            on_change=changed,
+        )
+        if run is not None:
+            pin.button(run, "here")
+    if cells and run is not None:
+        st.selectbox("Cell", list(among), format_func=among.__getitem__, **selection.bound(name, "run", run.key))
 
 
 def _projector(name: str) -> None:

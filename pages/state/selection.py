@@ -72,7 +72,9 @@ def yes_or_no(text: str) -> bool:
     return bool(("no", "yes").index(text))
 
 
-KEY, NAME, ORDER = word(r"[0-9a-f]{16}"), word(r"[A-Za-z0-9_]{1,40}"), word(r"[a-z]{1,20}")
+WHOLE = 16  # letters of a key; a run may be named by the first of them
+KEY, FILM = word(rf"[0-9a-f]{{1,{WHOLE}}}"), word(rf"[0-9a-f]{{{WHOLE}}}")
+NAME, ORDER = word(r"[A-Za-z0-9_]{1,40}"), word(r"[a-z]{1,20}")
 LAYER, SWEEP, TOUR = word(r"[A-Za-z0-9_.+]{1,200}"), word(r"[a-z0-9_-]{1,40}"), word(r"[a-z0-9-]{1,40}")
 EPOCH = SEED = whole(0, 10**6)
 DIRECTION, SAMPLE, CLASS, SHARE = whole(1, 10**6), whole(0, 10**7), whole(0, 10**4), real(0, 1)
@@ -87,7 +89,7 @@ class Selection:
     curvatures of the sandbox, see engine.results.synthetic.
     """
 
-    run: Annotated[str | None, KEY, "the run, by its key"] = None
+    run: Annotated[str | None, KEY, "the run, by its key or the beginning of it"] = None
     runs: Annotated[tuple[str, ...] | None, several(KEY), "other runs compared with it"] = None
     direction: Annotated[int | None, DIRECTION, "the one pointed at, from 1"] = None
     epoch: Annotated[int | None, EPOCH, "of the checkpoint"] = None
@@ -128,7 +130,7 @@ class Selection:
     beside: Annotated[tuple[str, ...] | None, several(NAME), "matrices drawn beside H"] = None
     relative: Annotated[bool | None, yes_or_no, "whether diagonals are divided by H's"] = None
     sweep: Annotated[str | None, SWEEP, "the one whose table is shown, by name"] = None
-    film: Annotated[str | None, KEY, "the one that is watched, by its key"] = None
+    film: Annotated[str | None, FILM, "the one that is watched, by its key"] = None
     large: Annotated[bool | None, yes_or_no, "type for a projector"] = None
     present: Annotated[bool | None, yes_or_no, "figures alone, in large type"] = None
     tour: Annotated[str | None, TOUR, "the guided tour that is on"] = None

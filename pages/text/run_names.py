@@ -17,11 +17,18 @@ def describe(run: Run) -> str:
 
 
 def names(runs: Sequence[Run]) -> dict[str, str]:
-    """What to call each of several runs, by key: as described, and where two are called the same also by what
-    tells them apart: the seed, then when they were made, then the key."""
-    labels = {run.key: describe(run) for run in runs}
+    """What to call each of several runs, by key: by the name its user gave it, else by what differs among them, first
+    loss, classes and seed, then in a few words; where two are called the same also by when they were made, then by the
+    key."""
+    facts = [_facts(run) for run in runs]
+    differing = [place for place, those in enumerate(zip(*facts, strict=True)) if len({fact for fact, _ in those}) > 1]
+    labels = {
+        run.key: run.label
+        or ", ".join(dict.fromkeys(filter(None, (*(own[place][1] for place in differing), *_makeup(run)))))
+        for run, own in zip(runs, facts, strict=True)
+    }
     for more in (
-        lambda run: "" if run.recorded is not None else f"seed {run.request.seed}",
+        lambda run: f"seed {run.request.seed}" if run.label and _trained_here(run) else "",
         lambda run: time.strftime("%d %b %H:%M", time.localtime(run.created)),
         lambda run: run.key[:8],
     ):
@@ -31,6 +38,29 @@ def names(runs: Sequence[Run]) -> dict[str, str]:
     return labels
 
 
+def _trained_here(run: Run) -> bool:
+    return run.recorded is None and not run.request.weights
+
+
+def _facts(run: Run) -> tuple[tuple[object, str], ...]:
+    """What may tell runs apart, the most telling first, each with its words."""
+    request = run.request
+    data, model, training = request.data, request.model, request.training
+    kept = (
+        (request.loss, loss(request.loss)),
+        (len(run.class_names), f"{len(run.class_names)} classes"),
+    )
+    here = (
+        (request.seed, f"seed {request.seed}"),
+        (data.label_noise, f"{data.label_noise:.0%} wrong labels"),
+        (data.per_class, f"N = {run.samples:,}"),
+        (training.batch_size, f"B = {training.batch_size}"),
+        (training.learning_rate, f"η = {training.learning_rate:g}"),
+    )
+    made = here if _trained_here(run) else ((None, ""),) * len(here)
+    return (*kept, made[0], ((model.kind, model.widths[:-1]), network(model)), *made[1:])
+
+
 def escaped(text: str) -> str:
     """Text of a user's as Markdown that shows it letter by letter."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
@@ -38,7 +68,11 @@ def escaped(text: str) -> str:
 
 def makeup(run: Run) -> str:
     """A run in a few words: data, network, loss."""
-    return ", ".join((DATA.get(run.data_name, run.data_name), network(run.request.model), loss(run.request.loss)))
+    return ", ".join(_makeup(run))
+
+
+def _makeup(run: Run) -> tuple[str, ...]:
+    return DATA.get(run.data_name, run.data_name), network(run.request.model), loss(run.request.loss)
 
 
 def network(model: ModelRequest) -> str:

@@ -22,6 +22,7 @@ from pages.rooms.runs import archive
 from pages.state import selection
 from pages.text import run_facts
 from pages.text.run_names import describe, escaped, makeup, names, settings
+from pages.ui import pin
 from pages.ui.guard import guarded
 
 
@@ -49,6 +50,7 @@ def card(run: Run, runs: Sequence[Run]) -> None:
                 st.rerun()
         with st.container(horizontal=True, gap="small"):
             _opens(run, runs)
+            pin.button(run, run.key)
             st.download_button(
                 "Export",
                 data=partial(_zip, run),
