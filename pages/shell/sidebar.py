@@ -88,7 +88,7 @@ def _choice(name: str, runs: Sequence[Run], run: Run | None) -> None:
         st.selectbox(
             "Run",
             list(labels),
-            index=None,
+            index=0 if run is not None else None,  # else it could be cleared
             format_func=labels.__getitem__,
             placeholder="a sweep’s cells",
             key=key,

@@ -65,7 +65,7 @@ def _row(run: Run) -> dict[str, object]:
         "Data": DATA.get(run.data_name, run.data_name),
         "Network": network(run.request.model),
         "Loss": run_names.loss(run.request.loss),
-        **({"Sweep": results.sweeps().get(run.key)} if results.sweeps() else {}),
+        **({"Sweep": results.sweeps().get(run.key, "")} if results.sweeps() else {}),
         "Seed": None if run.recorded is not None else run.request.seed,
         "Accuracy": run_facts.accuracy(run),
         "Course": [] if np.isnan(course).all() else course[:: -(-len(course) // POINTS) or 1].tolist(),

@@ -1,5 +1,7 @@
 """The runs page over planted runs: what is pressed, renamed, deleted and limited is so in the cache."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -115,7 +117,12 @@ def test_equal_descriptions_are_told_apart_by_what_differs(store, run):
     fill(store, seed=1)
     runs = library.runs(store)
     labels = run_names.names(runs)
-    assert [labels[r.key].rsplit(", ", 1)[1] for r in runs] == ["seed 1", "seed 0"]
+    assert [labels[r.key].split(", ")[0] for r in runs] == ["seed 1", "seed 0"]
+    mse = replace(runs[0], key="1" * 16, request=replace(runs[0].request, loss="mse"), class_names=("0", "1"))
+    assert list(run_names.names([*runs, mse]).values())[::2] == [
+        "cross‑entropy, 10 classes, seed 1, MNIST (5,000 digits), 784‑50‑50‑10",
+        "softmax MSE, 2 classes, seed 1, MNIST (5,000 digits), 784‑50‑50‑10",
+    ]
     for r in runs:
         library.rename(store, r.key, "twin")
     named = library.runs(store)
