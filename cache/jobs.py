@@ -207,8 +207,8 @@ class Jobs:
 
     def _of(self, folders: Iterable[Path]) -> tuple[Job, ...]:
         """The jobs in these folders, newest first."""
-        there = (self.job(folder.name) for folder in folders)
-        return tuple(sorted((job for job in there if job is not None), key=_PLACE, reverse=True))
+        jobs = (self.job(folder.name) for folder in folders)
+        return tuple(sorted((job for job in jobs if job is not None), key=_PLACE, reverse=True))
 
     def _forget(self) -> None:
         """Make room for one more."""

@@ -1,4 +1,4 @@
-"""How an analysis holds on other samples, as far as that is kept: read once, seen as soon as it is there."""
+"""How an analysis holds on other samples, as far as that is kept: read once, seen as soon as it is result."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,18 +23,18 @@ def stored(view: View) -> HeldOut | None:
 def cross_fit(view: View, name: str, last: int, first: int = 0) -> CrossFit | None:
     """γ over directions first … last − 1 on the samples that gave them, and on others; None while nobody has looked,
     or where one of them has no slope."""
-    there = stored(view)
-    return None if there is None else _cross_fit(view.key, _version(view), name, last, first, view, there)
+    result = stored(view)
+    return None if result is None else _cross_fit(view.key, _version(view), name, last, first, view, result)
 
 
 def structural(view: View, last: int) -> StructuralNull | None:
     """C beside its permutations over the leading directions; None while nobody has permuted, or where the analysis
     kept too little to compare."""
-    there = stored(view)
+    result = stored(view)
     return (
         None
-        if there is None or "C" not in there.structural
-        else _structural(view.key, _version(view), last, view, there)
+        if result is None or "C" not in result.structural
+        else _structural(view.key, _version(view), last, view, result)
     )
 
 

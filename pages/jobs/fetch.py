@@ -24,12 +24,12 @@ def of(page: str, view: View, epochs: Sequence[int] = (), about: Sequence[str] =
         return ()
     checkpoints = tuple(epochs) or (view.epoch,)
     by_epoch = {epoch: stored(view, epoch) for epoch in checkpoints}
-    missing = tuple(epoch for epoch, there in by_epoch.items() if there is None)
+    missing = tuple(epoch for epoch, table in by_epoch.items() if table is None)
     if missing:
         _fetch(page, view, missing)
         if about:
             what_will_be_seen(about, view)
-    return tuple(there for there in by_epoch.values() if there is not None) if not missing else ()
+    return tuple(table for table in by_epoch.values() if table is not None) if not missing else ()
 
 
 def close_up(page: str, view: View, pair: tuple[int, int], others: Sequence[tuple[int, int]]) -> CloseUp | None:

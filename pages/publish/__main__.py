@@ -47,8 +47,8 @@ def publish(name: str, folder: Path, measure: bool, figures: bool) -> list[str]:
             drawn |= {pictures / name: export.on_paper(figure, board.width) for name, figure in panels.items()}
         export.write(drawn)
         sentences.append(f"{len(drawn)} figures are drawn.")
-    there = {path.name for path in pictures.glob("*.*")}
-    text = results_page.page(sweep.name, name, rows, there, missing, sweep.about)
+    drawings = {path.name for path in pictures.glob("*.*")}
+    text = results_page.page(sweep.name, name, rows, drawings, missing, sweep.about)
     (folder / "results.md").write_text(text, encoding="utf-8")
     sentences.append(f"{folder / 'results.md'} is written from {len(rows)} rows.")
     if missing:

@@ -67,14 +67,16 @@ def _off_diagonal(frame: Frame, name: str) -> Panel:
 def power_law(frame: Frame) -> Iterator[Panel]:
     """The law of what is measured and predicted, of the parts and steps; its window; its cause."""
     view, first, last = frame.view, frame.first, frame.last
-    there = {"": view}
-    clouds = power_law_panels.clouds(there, usual_matrices(view), first, last)
-    yield power_law_panels.law(there, clouds)
+    by_run = {"": view}
+    clouds = power_law_panels.clouds(by_run, usual_matrices(view), first, last)
+    yield power_law_panels.law(by_run, clouds)
     if "C_awd" in view.analysis.names:
-        steps = power_law_panels.clouds(there, ("C_hh", *APPROXIMATIONS, "E_h2"), first, last)
-        yield power_law_panels.law(there, steps).called("power-approximations", "The prediction's steps to the theorem")
-    yield power_law_panels.residuals(there, clouds)
-    yield power_law_panels.gamma_by_window(there, clouds, first, last)
+        steps = power_law_panels.clouds(by_run, ("C_hh", *APPROXIMATIONS, "E_h2"), first, last)
+        yield power_law_panels.law(by_run, steps).called(
+            "power-approximations", "The prediction's steps to the theorem"
+        )
+    yield power_law_panels.residuals(by_run, clouds)
+    yield power_law_panels.gamma_by_window(by_run, clouds, first, last)
     if "E_h2" in view.analysis.names:
         yield power_law_panels.effective_curvature(view)
 

@@ -174,12 +174,12 @@ def drawn(store: Store, board: Board) -> tuple[dict[str, go.Figure], list[str]]:
     missing = []
     for group in board.groups:
         frames = {row.row: frame(store, row) for row in group}
-        there = {name: one for name, one in frames.items() if one is not None}
+        analysed = {name: one for name, one in frames.items() if one is not None}
         lost = [cell(row) for row in group if frames[row.row] is None]
         if lost:
             missing.append(f"{board.title} is left as it was: the cache has no analysis of {' and '.join(lost)}.")
             continue
-        figures = {panel.head.key: panel.figure for panel in board.draw(there)}
+        figures = {panel.head.key: panel.figure for panel in board.draw(analysed)}
         keys = [key for key, _ in board.panels]
         by_file |= {board.file(group, key): figures[key] for key in keys if key in figures}
         if absent := [key for key in keys if key not in figures]:

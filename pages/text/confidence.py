@@ -40,8 +40,8 @@ IN_SHORT = {
 
 def button(view: View, names: Sequence[str], last: int, first: int = 0) -> None:
     """The way to everything that qualifies γ of these covariances over directions first … last − 1."""
-    there = {name: of_view(view, name, last, first) for name in names if name in view.analysis.names}
-    popover(f"Epoch {view.epoch}, directions {first + 1} … {last:,}.", there, "held_out")
+    paragraphs = {name: of_view(view, name, last, first) for name in names if name in view.analysis.names}
+    popover(f"Epoch {view.epoch}, directions {first + 1} … {last:,}.", paragraphs, "held_out")
 
 
 def popover(where: str, paragraphs: Mapping[str, str], link: str = "") -> None:

@@ -35,13 +35,13 @@ another one.
 def verdict(fit: CrossFit, name: str) -> str:
     """What other samples say of γ, in one sentence for each case that can be told apart."""
     whole, other = fit.whole.gamma, fit.crossed
-    there = f"On other samples the exponent of ${LOOKS[name].tex}$ is **{other.gamma:.2f}**"
+    crossed = f"On other samples the exponent of ${LOOKS[name].tex}$ is **{other.gamma:.2f}**"
     test = "" if fit.test is None else f" Test samples give {fit.test.gamma:.2f}."
     if other.interval is None or fit.whole.interval is None:
-        return f"{there}, on all of these {whole:.2f}; no interval is kept that would tell a difference.{test}"
-    there += " ({:.2f} … {:.2f})".format(*other.interval)
+        return f"{crossed}, on all of these {whole:.2f}; no interval is kept that would tell a difference.{test}"
+    crossed += " ({:.2f} … {:.2f})".format(*other.interval)
     if overlap(fit.whole, other):
-        return f"{there}; on all of these it is {whole:.2f}. The intervals overlap: no difference can be told.{test}"
+        return f"{crossed}; on all of these it is {whole:.2f}. The intervals overlap: no difference can be told.{test}"
     one = other.interval[0] <= 1 <= other.interval[1] or abs(other.gamma - 1) < NEAR
     if other.gamma > whole:
         rest = "it is steeper there, so these samples did not lift it"
@@ -51,7 +51,7 @@ def verdict(fit: CrossFit, name: str) -> str:
         rest = f"{(whole - other.gamma) / (whole - 1):.0%} of what lifts it above 1 belongs to these samples"
     else:
         rest = "the slope hangs on which samples are measured"
-    return f"{there}, not {whole:.2f}: {rest}.{test}"
+    return f"{crossed}, not {whole:.2f}: {rest}.{test}"
 
 
 def overlap(one: Gammas, other: Gammas) -> bool:

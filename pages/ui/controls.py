@@ -48,16 +48,16 @@ def stepped(page: str, epochs: Sequence[int], shown: int) -> int:
             ("Previous epoch", ":material/chevron_left:", "P", place - 1),
             ("Next epoch", ":material/chevron_right:", "N", place + 1),
         ):
-            there = 0 <= to < len(epochs)
+            possible = 0 <= to < len(epochs)
             st.button(
                 name,
                 icon=icon,
                 key=f"{page}.{key}",
                 shortcut=key,
                 type="tertiary",
-                disabled=not there,
+                disabled=not possible,
                 on_click=_step,
-                args=(epochs[to] if there else shown,),
+                args=(epochs[to] if possible else shown,),
             )
     return int(chosen)
 

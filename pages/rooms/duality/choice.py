@@ -174,7 +174,7 @@ def _knobs(page: str, field: str, label: str, chosen: Chosen, now: int) -> None:
     def numbered() -> None:
         (choose_sample if field == "sample" else choose_partner)(st.session_state[number])
 
-    there = [int(c) for c in np.unique(samples.targets) if field == "sample" or _other_than(samples, c, chosen.sample)]
+    labels = [int(c) for c in np.unique(samples.targets) if field == "sample" or _other_than(samples, c, chosen.sample)]
     st.session_state[classes], st.session_state[number] = int(samples.targets[now]), now
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", wrap=False):
         st.number_input(
@@ -182,7 +182,7 @@ def _knobs(page: str, field: str, label: str, chosen: Chosen, now: int) -> None:
         )
         st.selectbox(
             "Class" if field == "sample" else "from class",
-            there,
+            labels,
             format_func=lambda c: escaped(samples.class_names[c]),
             key=classes,
             on_change=of_class,

@@ -26,10 +26,10 @@ def show() -> None:
         if single
         else (places_text.LEAST, places_text.GRADIENT_AT_PLACES)
     )
-    there = fetch.of(PAGE, view, about=about)
-    if not there:
+    tables = fetch.of(PAGE, view, about=about)
+    if not tables:
         return
-    (stored,) = there
+    (stored,) = tables
     if isinstance(stored, AtPlaces):
         at_places(view, stored)
     elif isinstance(stored, Samples):

@@ -224,9 +224,9 @@ def why(d: Differences, samples: Samples) -> str:
 
 def scatter(d: Differences) -> str:
     """Medians and the weight of the few largest."""
-    there = d.actual > 0
-    ratio = np.median(d.first_order[there] / d.actual[there])
-    missed = np.median(d.error[there] / d.actual[there])
+    positive = d.actual > 0
+    ratio = np.median(d.first_order[positive] / d.actual[positive])
+    missed = np.median(d.error[positive] / d.actual[positive])
     squares = np.sort(d.first_order**2)
     top = squares[-max(1, squares.size // 100) :].sum() / squares.sum() if squares.sum() > 0 else 0.0
     return (
@@ -239,8 +239,8 @@ def scatter(d: Differences) -> str:
 def shape(d: Differences) -> str:
     """Slopes over the leading directions, and how constant the factor between prediction and truth is."""
     measured, exact, first = (slope(d, y) for y in (d.measured, d.actual_along, d.first_order_along))
-    there = (d.actual_along > 0) & (d.first_order_along > 0)
-    ratio = d.first_order_along[there] / d.actual_along[there]
+    positive = (d.actual_along > 0) & (d.first_order_along > 0)
+    ratio = d.first_order_along[positive] / d.actual_along[positive]
     if not ratio.size:
         return ""
     low, high = np.quantile(ratio, [0.1, 0.9])

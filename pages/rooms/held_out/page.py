@@ -20,27 +20,27 @@ def show() -> None:
     view = banner.opening("Would it hold on other samples?")
     if view is None:
         return
-    there = held_out.stored(view)
+    result = held_out.stored(view)
     left, middle, right = st.columns([4, 5, 4], gap="large", vertical_alignment="bottom")
     with left:
         controls.epoch(PAGE, view)
-    if there is None:
+    if result is None:
         missing.offer(PAGE, view)
         heading.what_will_be_seen((text.CROSSED, text.GROWING, text.EFFECTIVE), view)
         return
     with middle:
-        name = controls.matrix(PAGE, view, names=there.names)
+        name = controls.matrix(PAGE, view, names=result.names)
     with right:
         first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
-    compared(view, there, name, first, last)
-    if name in there.effective:
-        carried(view, there, name)
+    compared(view, result, name, first, last)
+    if name in result.effective:
+        carried(view, result, name)
     null = nulls.panel(view)
     if null is not None:
         heading.titled(null)
 
 
-def compared(view: View, there: HeldOut, name: str, first: int, last: int) -> None:
+def compared(view: View, result: HeldOut, name: str, first: int, last: int) -> None:
     """The verdict and what it is read from."""
     fit = held_out.cross_fit(view, name, last, first)
     if fit is None:
@@ -52,18 +52,18 @@ def compared(view: View, there: HeldOut, name: str, first: int, last: int) -> No
     st.markdown(f"#### {text.verdict(fit, name)}")
     with st.grid(2, min_column_width=420, gap="medium") as pair:
         with pair.cell():
-            heading.titled(panels.crossed(view, there, name, first, last, marker.pointed(view)))
+            heading.titled(panels.crossed(view, result, name, first, last, marker.pointed(view)))
         with pair.cell():
-            heading.titled(panels.growing(view, there, fit, name, first, last))
+            heading.titled(panels.growing(view, result, fit, name, first, last))
     panels.columns(fit)
 
 
 @st.fragment
 @guarded
-def carried(view: View, there: HeldOut, name: str) -> None:
+def carried(view: View, result: HeldOut, name: str) -> None:
     """How many samples carry a direction, and which."""
     left, right = st.columns([3, 2], gap="large")
     with left:
-        heading.titled(panels.effective(view, there, name, marker.pointed(view)))
+        heading.titled(panels.effective(view, result, name, marker.pointed(view)))
     with right:
-        panels.carriers(PAGE, view, there, name)
+        panels.carriers(PAGE, view, result, name)

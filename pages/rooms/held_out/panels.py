@@ -34,15 +34,15 @@ IN_SAMPLE, ELSEWHERE = "its own half", "the other half"
 HEIGHT = 345  # both figures above the fold of 720 pixels
 
 
-def crossed(view: View, there: HeldOut, name: str, first: int, last: int, marked: int | None) -> Panel:
+def crossed(view: View, result: HeldOut, name: str, first: int, last: int, marked: int | None) -> Panel:
     """Both halves along the directions of one of them."""
-    split = there.halves[0]
+    split = result.halves[0]
     clouds = [
         _cloud(reading, name, first, last, place, label)
         for place, (reading, label) in enumerate(((split.own, IN_SAMPLE), (split.crossed, ELSEWHERE)))
         if reading is not None
     ]
-    drawn = "" if there.splits == 1 else f" Drawn: one of {2 * there.splits} readings."
+    drawn = "" if result.splits == 1 else f" Drawn: one of {2 * result.splits} readings."
     spoken = "; ".join(f"{c.look.html}: exponent {c.fit.gamma:.2f}" for c in clouds if c.fit is not None)
     return Panel(
         CROSSED,
@@ -52,7 +52,7 @@ def crossed(view: View, there: HeldOut, name: str, first: int, last: int, marked
         f"Along the same directions: filled, the half that gave them; open, the other half; {split.own.samples:,} "
         f"samples each.{drawn} {provenance(view)}",
         arrays=lambda: {f"{key}_{c.run}": z for c in clouds for key, z in (("H", c.x), (name, c.y))},
-        code=lambda: _code(view, there, name, first, last),
+        code=lambda: _code(view, result, name, first, last),
         on_click=marker.at,
     )
 
@@ -67,7 +67,7 @@ def _cloud(reading: Reading, name: str, first: int, last: int, place: int, label
     return Cloud(name, x, y, fit, first, min(last, x.size), reading.noise_floor, place, style=look)
 
 
-def growing(view: View, there: HeldOut, fit: CrossFit, name: str, first: int, last: int) -> Panel:
+def growing(view: View, result: HeldOut, fit: CrossFit, name: str, first: int, last: int) -> Panel:
     """γ over nested subsets."""
     known = {"samples": [own.samples for own, _ in fit.growing], "gamma": [own.gamma for own, _ in fit.growing]}
     known["gamma_crossed"] = [np.nan if other is None else other.gamma for _, other in fit.growing]
@@ -78,7 +78,7 @@ def growing(view: View, there: HeldOut, fit: CrossFit, name: str, first: int, la
         "The exponent over nested subsets of the samples, in-sample and on as many others.",
         f"The same weights throughout; nothing is extrapolated. {provenance(view)}",
         arrays=lambda: {key: np.array(values) for key, values in known.items()},
-        code=lambda: _code(view, there, name, first, last),
+        code=lambda: _code(view, result, name, first, last),
     )
 
 
@@ -93,10 +93,10 @@ def _two(gammas: Gammas | None) -> str:
     return "—" if gammas is None else f"{gammas.gamma:.2f}"
 
 
-def effective(view: View, there: HeldOut, name: str, marked: int | None) -> Panel:
+def effective(view: View, result: HeldOut, name: str, marked: int | None) -> Panel:
     """N_eff by direction of H and the matrix chosen."""
-    sizes = {key: there.effective[key].by_direction for key in ("H", name) if key in there.effective}
-    listed = ", ".join(f"{there.effective[key].whole:,.0f} carry $\\mathrm{{tr}}\\,{LOOKS[key].tex}$" for key in sizes)
+    sizes = {key: result.effective[key].by_direction for key in ("H", name) if key in result.effective}
+    listed = ", ".join(f"{result.effective[key].whole:,.0f} carry $\\mathrm{{tr}}\\,{LOOKS[key].tex}$" for key in sizes)
     return Panel(
         EFFECTIVE,
         f"effective-samples-{name}-{view.epoch}",
@@ -109,9 +109,9 @@ def effective(view: View, there: HeldOut, name: str, marked: int | None) -> Pane
     )
 
 
-def carriers(page: str, view: View, there: HeldOut, name: str) -> None:
+def carriers(page: str, view: View, result: HeldOut, name: str) -> None:
     """The samples that carry one direction, in pictures where there are any."""
-    known = there.effective[name]
+    known = result.effective[name]
     most = len(known.carriers)
     direction = st.number_input(
         "Direction", 1, most, help="Of the leading ones. A click on a point chooses it, too.",
@@ -152,12 +152,12 @@ def _choose(sample: int) -> None:
     selection.choose(sample=sample)
 
 
-def _code(view: View, there: HeldOut, name: str, first: int, last: int) -> str:
-    seed = f", seed={there.seed}" if there.seed else ""
+def _code(view: View, result: HeldOut, name: str, first: int, last: int) -> str:
+    seed = f", seed={result.seed}" if result.seed else ""
     more = f", first={first}" if first else ""
     return reproduce.one(
         view,
-        f'there = result.cross_fit("{name}", {last}, splits={there.splits}{seed}{more})',
+        f'there = result.cross_fit("{name}", {last}, splits={result.splits}{seed}{more})',
         "print(there.whole.gamma, there.half.gamma, there.crossed.gamma, there.crossed.interval)",
         "print([(own.samples, own.gamma, crossed and crossed.gamma) for own, crossed in there.growing])",
     )

@@ -24,11 +24,11 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross
 
 @dataclass(frozen=True)
 class Depth:
-    """The layers along an axis. studied: each of them; there: which are analysed; methods: how each took the Hessians
-    of samples, empty where nobody knows."""
+    """The layers along an axis. studied: each of them; analysed: which of them are; methods: how each took the
+    Hessians of samples, empty where nobody knows."""
 
     studied: Sequence[StudiedLayer]
-    there: Sequence[bool]
+    analysed: Sequence[bool]
     methods: Sequence[str]
 
     def names(self) -> list[str]:
@@ -57,7 +57,7 @@ def network(depth: Depth, chosen: Sequence[bool]) -> go.Figure:
     heights = _sizes([one.d_out for one in depth.studied])
     traces, notes, shapes = [], [], []
     for word, key, state in (("analysed", "analysed", True), ("not analysed", "missing", False)):
-        mine = [i for i, there in enumerate(depth.there) if there == state]
+        mine = [i for i, analysed in enumerate(depth.analysed) if analysed == state]
         if not mine:
             continue
         line = [LOOKS["C"].colour if state else palette.QUIET] * len(mine)
@@ -162,7 +162,7 @@ def along_depth(
         dotted = {"symbol": "circle-open-dot", "color": palette.QUIET, "size": 11, "line": {"width": 2}}
         traces.append(marks.points([None], [None], "Gauss–Newton", "", key="gauss-newton", marker=dotted))
     low, high = up.get("range") or _ends(lines)
-    missing = [i for i, there in enumerate(depth.there) if not there]
+    missing = [i for i, analysed in enumerate(depth.analysed) if not analysed]
     if missing:
         # Below all numbers: none is read off a hollow mark.
         foot, low = [low - 0.06 * (high - low)] * len(missing), low - 0.12 * (high - low)

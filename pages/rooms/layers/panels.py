@@ -121,10 +121,10 @@ def drawn(run: Run, studied: Sequence[StudiedLayer], made: Sequence[Analysed | N
 def network(layers: Layers, every: Depth, on_click: Callable[[int], None]) -> Panel:
     """All layers as blocks, those that are looked at stronger."""
     chosen = [one.name in layers.names for one in every.studied]
-    count = sum(every.there)
+    count = sum(every.analysed)
     listed = "; ".join(
-        f"{one.name}, {one.kind}, {one.d_out} × {one.d_in}, T = {one.places}, {'' if there else 'not '}analysed"
-        for one, there in zip(every.studied, every.there, strict=True)
+        f"{one.name}, {one.kind}, {one.d_out} × {one.d_in}, T = {one.places}, {'' if analysed else 'not '}analysed"
+        for one, analysed in zip(every.studied, every.analysed, strict=True)
     )
     numbers = ("d_out", "d_in", "places")
     return Panel(

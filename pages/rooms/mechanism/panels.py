@@ -90,10 +90,10 @@ def pictures_of(setting: Setting, made: Source, run: Source | None, view: View |
 
 
 def _pictures(setting: Setting, made: Source, run: Source | None, view: View | None) -> Iterator[Panel]:
-    there = {SANDBOX: made} | ({} if run is None else {RUN: run})
+    sources = {SANDBOX: made} | ({} if run is None else {RUN: run})
 
     def arrays(of: Callable[[Source], Mapping[str, ndarray]]) -> Callable[[], Mapping[str, ndarray]]:
-        return lambda: {f"{name}_{key}": array for name, one in there.items() for key, array in of(one).items()}
+        return lambda: {f"{name}_{key}": array for name, one in sources.items() for key, array in of(one).items()}
 
     def code(*lines: str) -> Callable[[], str]:
         return lambda: _code(setting, run, view, *lines)
@@ -101,9 +101,9 @@ def _pictures(setting: Setting, made: Source, run: Source | None, view: View | N
     yield Panel(
         LAW,
         "sandbox-law",
-        figures.law(there),
+        figures.law(sources),
         "Log-log plot of noise against curvature: "
-        + ", ".join(f"exponent {s.place.gamma:.2f} in the {name}" for name, s in there.items())
+        + ", ".join(f"exponent {s.place.gamma:.2f} in the {name}" for name, s in sources.items())
         + ".",
         arrays=arrays(lambda s: {"H": s.bounds.hessian, "E_h2": s.bounds.noise}),
         code=code("H, E_h2 = (found.first.sum(axis=0), found.second.sum(axis=0))"),
@@ -129,7 +129,7 @@ def _pictures(setting: Setting, made: Source, run: Source | None, view: View | N
     yield Panel(
         SEEN,
         "sandbox-seen",
-        figures.seen(there),
+        figures.seen(sources),
         "The curvatures that each direction's mean curvature is made of, against that mean.",
         arrays=arrays(lambda s: {"H": s.bounds.hessian[s.shown], "kappa": s.seen.T}),
         code=code(f"kappa_seen = sandbox.seen(found, {spectra.LEVELS}, np.arange(found.alignment.shape[1]))"),
@@ -137,7 +137,7 @@ def _pictures(setting: Setting, made: Source, run: Source | None, view: View | N
     yield Panel(
         SPECTRA,
         "sandbox-spectra",
-        figures.spectra(there),
+        figures.spectra(sources),
         "Curvatures of the samples, of the directions, and their mean squares, sorted, on a logarithmic scale.",
         arrays=arrays(lambda s: {"kappa": s.kappa, "H": s.bounds.hessian, "E_h2": s.bounds.noise}),
         code=code("kappa = found.kappa[:, 0]"),

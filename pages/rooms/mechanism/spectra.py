@@ -137,8 +137,8 @@ def along(view: View) -> dict[int, Place]:
     for place, made in enumerate(analyses):
         analysis = results.analysis(view.run.key, made) if place in few or made == view.chosen else None
         if analysis is not None:
-            there = replace(view, chosen=made, analysis=analysis)
-            on_map = _place(there.key, *window(there), there)
+            at_epoch = replace(view, chosen=made, analysis=analysis)
+            on_map = _place(at_epoch.key, *window(at_epoch), at_epoch)
             if on_map is not None:
                 places[made.request.epoch] = on_map
     return places

@@ -133,12 +133,12 @@ def fairness(view: View, d: Descents) -> str:
     ratio = (d.samples - d.batch_size) / max(d.samples - 1, 1)
     plain = [
         word
-        for word, there in (
+        for word, setting in (
             ("momentum", training.momentum),
             ("weight decay", training.weight_decay),
             ("clipping", training.clip_norm),
         )
-        if there
+        if setting
     ]
     without = f" Training had {listed(plain)}; these steps have none." if plain else ""
     floor = float(d.end("loss", NONE).mean())

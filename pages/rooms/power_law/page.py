@@ -24,16 +24,16 @@ def show() -> None:
     with left:
         controls.epoch(PAGE, view)
     with right:
-        there = panels.views(PAGE, view)
+        by_run = panels.views(PAGE, view)
     if names:
-        fitted(view, there, names)
+        fitted(view, by_run, names)
     else:
         st.info("Press at least one covariance above to see its power law.", icon=":material/touch_app:")
 
 
 @st.fragment
 @guarded
-def fitted(view: View, there: Mapping[str, View], names: tuple[str, ...]) -> None:
+def fitted(view: View, by_run: Mapping[str, View], names: tuple[str, ...]) -> None:
     """All that hangs on the window of directions: its knob moves nothing else."""
     left, right = st.columns(2, gap="large")
     with left:
@@ -41,22 +41,22 @@ def fitted(view: View, there: Mapping[str, View], names: tuple[str, ...]) -> Non
     with right, st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         centred = controls.centred(PAGE)
         bend = controls.bend(PAGE)
-    drawn, marked = panels.clouds(there, names, first, last, bend), marker.pointed(view)
+    drawn, marked = panels.clouds(by_run, names, first, last, bend), marker.pointed(view)
     heading.titled(
-        panels.law(there, drawn, centred, boxes=True, marked=marked),
+        panels.law(by_run, drawn, centred, boxes=True, marked=marked),
         "What the axes, lines and shades are",
         level=2,
     )
     marker.line(view, names)
     heading.over(panels.FITS)
-    panels.fits(PAGE, there, names, first, last)
+    panels.fits(PAGE, by_run, names, first, last)
     st.markdown(numbers.fill(definitions.SIZE, view))
 
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
-            heading.titled(panels.residuals(there, drawn, marked))
+            heading.titled(panels.residuals(by_run, drawn, marked))
         with pair.cell():
-            heading.titled(panels.gamma_by_window(there, drawn, first, last, marked))
+            heading.titled(panels.gamma_by_window(by_run, drawn, first, last, marked))
         with pair.cell():
             heading.titled(panels.effective_curvature(view, marked))
         with pair.cell():

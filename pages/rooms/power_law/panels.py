@@ -70,7 +70,7 @@ def apart(names: Sequence[str]) -> list[str]:
 
 
 def clouds(
-    there: Mapping[str, View], matrices: Sequence[str], first: int, last: int, bend: bool = False
+    by_run: Mapping[str, View], matrices: Sequence[str], first: int, last: int, bend: bool = False
 ) -> list[Cloud]:
     """Diagonals and fits of some matrices of one or more runs, ready to be drawn; second-order fits on demand."""
     return [
@@ -83,10 +83,10 @@ def clouds(
             last,
             view.analysis.noise_floor,
             place,
-            run if len(there) > 1 else "",
+            run if len(by_run) > 1 else "",
             bend=_bend(view, name, last, first) if bend else None,
         )
-        for place, (run, view) in enumerate(there.items())
+        for place, (run, view) in enumerate(by_run.items())
         for name in matrices
         if name in view.analysis.names
     ]
@@ -113,11 +113,11 @@ def _arrays(drawn: Sequence[Cloud]) -> dict[str, ndarray]:
     return arrays
 
 
-def _code(there: Mapping[str, View], drawn: Sequence[Cloud], *lines: str) -> str:
+def _code(by_run: Mapping[str, View], drawn: Sequence[Cloud], *lines: str) -> str:
     """The same questions to each run: {name} stands for a matrix, {end} for the run's number, {window} for the
     arguments of a fit."""
     texts = []
-    for place, view in enumerate(there.values()):
+    for place, view in enumerate(by_run.values()):
         end = _end(place)
         commands = [f"H{end} = result.eigenvalues"]
         for cloud in (c for c in drawn if c.run == place):
@@ -140,14 +140,14 @@ def _boxed(view: View, scale: float, low: float, high: float) -> None:
 
 
 def law(
-    there: Mapping[str, View],
+    by_run: Mapping[str, View],
     drawn: Sequence[Cloud],
     centred: bool = False,
     boxes: bool = False,
     marked: int | None = None,
 ) -> Panel:
     """Log-log C_ii on H_ii with fits and slopes; a box drawn in it becomes the window if `boxes`."""
-    view = next(iter(there.values()))
+    view = next(iter(by_run.values()))
     spoken = "; ".join(
         f"{c.name}{f' of {c.label}' if c.label else ''} has exponent {c.fit.gamma:.2f}"
         for c in drawn
@@ -167,18 +167,18 @@ def law(
         f"At most {power_law.LIMIT} points of each are drawn; fits use all. {provenance(view)}",
         arrays=lambda: _arrays(drawn),
         code=lambda: _code(
-            there, drawn, '{name}{end} = result.diagonal("{name}")', "fit_{name}{end} = result.fit({window})"
+            by_run, drawn, '{name}{end} = result.diagonal("{name}")', "fit_{name}{end} = result.fit({window})"
         ),
         on_click=marker.at,
         on_box=partial(_boxed, view, scale) if boxes else None,
     )
 
 
-def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: int, last: int) -> None:
+def fits(page: str, by_run: Mapping[str, View], matrices: Sequence[str], first: int, last: int) -> None:
     """The numbers of each fit."""
     robust = st.session_state.get(f"{page}.robust", False)
     rows = []
-    for run, view in there.items():
+    for run, view in by_run.items():
         a = view.analysis
         for name in matrices:
             if name not in a.names:
@@ -192,7 +192,7 @@ def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: i
             local, decades = (
                 ("—", "—") if law is None else (confidence.slopes(law.bend, sure=False), f"{law.by_decade.gamma:.3f}")
             )
-            row = f"| {escaped(run)} " if len(there) > 1 else ""
+            row = f"| {escaped(run)} " if len(by_run) > 1 else ""
             row += f"| ${LOOKS[name].tex}$ | **{fit.gamma:.3f}** ± {fit.stderr:.3f} | {confidence.between(fit)} "
             row += f"| {decades} | {local} "
             if robust:
@@ -202,9 +202,9 @@ def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: i
     if not rows:
         return
     columns = ["covariance", "γ ± standard error", "95 % interval", "γ, decades alike", "γ in bins of H"]
-    columns = ["run"] * (len(there) > 1) + columns + ["γ by Theil–Sen"] * robust
+    columns = ["run"] * (len(by_run) > 1) + columns + ["γ by Theil–Sen"] * robust
     columns += ["R²", "directions, n", "left out", "rank correlation"]
-    left = 1 + (len(there) > 1)
+    left = 1 + (len(by_run) > 1)
     rule = "|:--" * left + "|--:" * (len(columns) - left) + "|"
     st.markdown("\n".join([f"| {' | '.join(columns)} |", rule, *rows]))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
@@ -214,12 +214,12 @@ def fits(page: str, there: Mapping[str, View], matrices: Sequence[str], first: i
             help="The median of the slopes of all pairs of directions and its 95 % interval over samples: γ without "
             "trust in outliers.",
         )
-        confidence.button(next(iter(there.values())), matrices, last, first)
+        confidence.button(next(iter(by_run.values())), matrices, last, first)
 
 
-def residuals(there: Mapping[str, View], drawn: Sequence[Cloud], marked: int | None = None) -> Panel:
+def residuals(by_run: Mapping[str, View], drawn: Sequence[Cloud], marked: int | None = None) -> Panel:
     """Distances from the fitted lines, and their running median."""
-    view = next(iter(there.values()))
+    view = next(iter(by_run.values()))
     return Panel(
         RESIDUALS,
         f"residuals-{view.epoch}",
@@ -228,7 +228,7 @@ def residuals(there: Mapping[str, View], drawn: Sequence[Cloud], marked: int | N
         f"Flat along zero: one power holds over the whole window. {provenance(view)}",
         arrays=lambda: _arrays(drawn) | {f"residual_{c.name}{_end(c.run)}": residuals_of(c) for c in drawn},
         code=lambda: _code(
-            there,
+            by_run,
             drawn,
             "import numpy as np",
             '{name}{end} = result.diagonal("{name}")',
@@ -240,7 +240,7 @@ def residuals(there: Mapping[str, View], drawn: Sequence[Cloud], marked: int | N
 
 
 def gamma_by_window(
-    there: Mapping[str, View], drawn: Sequence[Cloud], first: int, last: int, marked: int | None = None
+    by_run: Mapping[str, View], drawn: Sequence[Cloud], first: int, last: int, marked: int | None = None
 ) -> Panel:
     """γ over the first 𝒩 directions, for every 𝒩."""
     return Panel(
@@ -248,9 +248,9 @@ def gamma_by_window(
         "gamma-by-window",
         residual_charts.gamma_by_window(drawn, first, last, marked),
         "The exponent as a function of the number of leading directions fitted.",
-        f"Shaded: the present window. {provenance(next(iter(there.values())))}",
+        f"Shaded: the present window. {provenance(next(iter(by_run.values())))}",
         arrays=lambda: {f"gamma_{c.name}{_end(c.run)}": residual_charts.by_window(c.x, c.y, c.floor) for c in drawn},
-        code=lambda: _code(there, drawn, 'gamma_{name}{end} = result.gamma_by_window("{name}")'),
+        code=lambda: _code(by_run, drawn, 'gamma_{name}{end} = result.gamma_by_window("{name}")'),
         on_click=marker.at,
     )
 

@@ -63,7 +63,7 @@ def law(result: Analysis, name: str, first: int, last: int) -> Fit | None:
 
 @st.cache_resource(max_entries=ENTRIES, show_spinner=False)
 def _numbers(key: Key, last: int, first: int, _result: Analysis | None) -> Mapping[str, Numbers]:
-    return {} if _result is None else {name: _of(key, _result, name, first, last) for name in there(_result)}
+    return {} if _result is None else {name: _of(key, _result, name, first, last) for name in available(_result)}
 
 
 def _of(key: Key, result: Analysis, name: str, first: int, last: int) -> Numbers:
@@ -84,7 +84,7 @@ def _of(key: Key, result: Analysis, name: str, first: int, last: int) -> Numbers
     )
 
 
-def there(result: Analysis) -> tuple[str, ...]:
+def available(result: Analysis) -> tuple[str, ...]:
     """The predictors that an analysis has."""
     return tuple(name for name in ORDER if name in result.predictors)
 
@@ -103,7 +103,7 @@ def along(view: View, first: int, last: int) -> Mapping[str, Mapping[str, ndarra
     return {
         field.name: {
             name: np.array([getattr(one.get(name, Numbers()), field.name) for one in every])
-            for name in there(view.analysis)
+            for name in available(view.analysis)
         }
         for field in fields(Numbers)
     }

@@ -101,13 +101,13 @@ def stepper(page: str, samples: Table, sample: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"#### Sample {sample:,}, a “{name}”", width="content")
         for label, icon, to in (("Stiffer", ":material/chevron_left:", -1), ("Softer", ":material/chevron_right:", 1)):
-            there = 0 <= place + to < order.size
+            possible = 0 <= place + to < order.size
             st.button(
                 label,
                 key=f"{page}.{label}",
                 icon=icon,
                 type="tertiary",
-                disabled=not there,
+                disabled=not possible,
                 on_click=choose,
-                args=(int(order[place + to]) if there else sample,),
+                args=(int(order[place + to]) if possible else sample,),
             )

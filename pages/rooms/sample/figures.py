@@ -44,8 +44,8 @@ def logit(p: ndarray) -> ndarray:
 def scale(loss: Loss, confidence: ndarray, size: ndarray) -> float:
     """The median of |κ_1| over the curve of two classes, where that is not nearly zero; NaN where it is everywhere."""
     shape = np.abs(loss.two_classes(confidence))
-    there = (shape > 1e-6) & (size > 0)
-    return float(np.median(size[there] / shape[there])) if there.any() else float("nan")
+    positive = (shape > 1e-6) & (size > 0)
+    return float(np.median(size[positive] / shape[positive])) if positive.any() else float("nan")
 
 
 def stiffness(

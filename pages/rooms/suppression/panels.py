@@ -99,11 +99,11 @@ def missing(view: View) -> None:
         st.info(f"{BY_HAND} Suppression takes spectra of single samples.", icon=":material/terminal:")
         return
     others = [a.request.epoch for a in view.analysed if a.has_spectra]
-    there = f" Epochs that have them: {', '.join(map(str, sorted(others)))}." if others else ""
+    with_spectra = f" Epochs that have them: {', '.join(map(str, sorted(others)))}." if others else ""
     soon = " An analysis that is still at work brings them with its last step." if request.spectra else ""
     st.info(
         f"The analysis of epoch {view.epoch} holds no spectra of single samples, and suppression edits those."
-        f"{there}{soon} To make them, type",
+        f"{with_spectra}{soon} To make them, type",
         icon=":material/hourglass_empty:",
     )
     st.code(command(view), language="bash")

@@ -27,10 +27,10 @@ def _usual(request: AnalysisRequest) -> bool:
 
 def origin(rows: Iterable[Row]) -> str:
     """Where they come from, in a line."""
-    there = list(rows)
-    machines, versions = (", ".join(dict.fromkeys(getattr(row, name) for row in there)) for name in _WHENCE)
+    cells = list(rows)
+    machines, versions = (", ".join(dict.fromkeys(getattr(row, name) for row in cells)) for name in _WHENCE)
     return (
-        f":material/menu_book: Grey numbers are not of this computer: {len(there)} cells came with the program, "
+        f":material/menu_book: Grey numbers are not of this computer: {len(cells)} cells came with the program, "
         f"measured on {machines} with {versions}. What is measured here takes their place."
     )
 

@@ -188,28 +188,28 @@ def _upload() -> None:
 
 def _classes(preview: Preview) -> None:
     """How many classes, and which."""
-    classes, there = current().request.data.classes, [label for label, count in enumerate(preview.train) if count]
-    counts = [k for k in CLASSES if k < len(there)]
-    picked = tuple(there) if classes is None else classes
+    classes, labels = current().request.data.classes, [label for label, count in enumerate(preview.train) if count]
+    counts = [k for k in CLASSES if k < len(labels)]
+    picked = tuple(labels) if classes is None else classes
 
     def first() -> None:
         k = st.session_state["train.first"]
         if k is None:
             return
         matched = current().matching()
-        if matched is not None and k in CLASSES and len(there) == max(CLASSES):
+        if matched is not None and k in CLASSES and len(labels) == max(CLASSES):
             theirs = Form.of(matched[0].run(k), matched[0].analyze)
             put(FORM.changed(theirs, analyze=current().analyze, seed=current().request.seed))
         else:
-            _put_fitted(FORM.changed(current(), classes=None if k == len(there) else tuple(there[:k])))
+            _put_fitted(FORM.changed(current(), classes=None if k == len(labels) else tuple(labels[:k])))
 
     if counts:
-        k = len(picked) if list(picked) == there[: len(picked)] and len(picked) in (*counts, len(there)) else None
+        k = len(picked) if list(picked) == labels[: len(picked)] and len(picked) in (*counts, len(labels)) else None
         st.session_state["train.first"] = k
         st.segmented_control(
             "Classes",
-            [*counts, len(there)],
-            format_func=lambda k: f"all {k}" if k == len(there) else f"first {k}",
+            [*counts, len(labels)],
+            format_func=lambda k: f"all {k}" if k == len(labels) else f"first {k}",
             help="The paper compares 3, 6 and 10 classes.",
             key="train.first",
             on_change=first,
@@ -233,18 +233,18 @@ def choose_classes(
     label_visibility: Literal["visible", "collapsed"] = "visible",
 ) -> None:
     """The classes there are, unless there are many, those chosen pressed; None are all of them."""
-    there = [c for c, count in enumerate(preview.train) if count]
-    if len(there) > MORE_CLASSES:
+    labels = [c for c, count in enumerate(preview.train) if count]
+    if len(labels) > MORE_CLASSES:
         return
 
     def changed() -> None:
         chosen = tuple(sorted(st.session_state[key]))
-        take(None if list(chosen) == there else chosen)
+        take(None if list(chosen) == labels else chosen)
 
-    st.session_state[key] = [c for c in (there if classes is None else classes) if c in there]
+    st.session_state[key] = [c for c in (labels if classes is None else classes) if c in labels]
     st.pills(
         label,
-        there,
+        labels,
         selection_mode="multi",
         format_func=lambda c: escaped(preview.class_names[c]),
         key=key,
