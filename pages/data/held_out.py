@@ -1,4 +1,4 @@
-"""How an analysis holds on other samples, as far as that is kept: read once, seen as soon as it is result."""
+"""How an analysis holds on other samples, as far as that is kept: read once, seen as soon as it is there."""
 
 from dataclasses import replace
 from pathlib import Path
