@@ -15,6 +15,7 @@ from engine.curvature import covariances
 from engine.curvature.covariances import SINGLE
 from engine.curvature.criteria import criterion
 from engine.curvature.cross_fit import Divisible, compare_halves
+from engine.curvature.eigensolver import noise_floor
 from engine.curvature.factors import LayerFactors, Survey, Tail
 from engine.curvature.inputs import Output, read
 from engine.curvature.joint import JointSurvey, JointTail
@@ -327,15 +328,3 @@ def _several_layers(about: Surveyed, survey: JointSurvey) -> Subject:
 def relative(residuals: Float[ndarray, " k"], eigenvalues: Float[ndarray, " k"]) -> Float[ndarray, " k"]:
     """‖H v − λ v‖ / max |H_ii|."""
     return residuals / (np.abs(eigenvalues).max() or 1.0)
-
-
-def noise_floor(dtype: torch.dtype, eigenvalues: Float[ndarray, " k"]) -> float:
-    """ε · max |H_ii|: below it an eigenvalue is rounding of the working precision, not data.
-
-    theory.md section 4 gives ε·D·H_11, the bound for one long sum. Sums here are accumulated in float64, so
-    that what remains is the rounding of entries, a matrix of norm about ε·H_11 whose parts along the v_i
-    average out: eigenvalues above it agree with float64 to 10 % at worst
-    (tests/engine/curvature/test_precision.py), and the larger floor would discard most of the directions that
-    the paper fits.
-    """
-    return torch.finfo(dtype).eps * float(np.abs(eigenvalues).max())

@@ -91,7 +91,7 @@ class Part:
         diagonals = self._along(basis)
         if given is self:
             diagonals["H"] = own.float().cpu().numpy()
-        floor = torch.finfo(of.dtype).eps * float(abs(diagonals["H"]).max())
+        floor = eigensolver.noise_floor(of.dtype, diagonals["H"])
         jackknife = None
         if seed is not None:
             how = basis.to(of.dtype), seed, of.work.along, self.progress

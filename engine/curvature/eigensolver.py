@@ -9,6 +9,7 @@ import numpy as np
 import scipy.linalg
 import torch
 from jaxtyping import Float
+from numpy import ndarray
 from torch import Tensor
 
 from engine.curvature import accumulate
@@ -21,6 +22,21 @@ Apply = Callable[[Float[Tensor, "d b"]], Float[Tensor, "d b"]]
 
 # Terms of a long sum that are added up in the working precision.
 ROWS = 2**14
+# Roundings in an eigenvalue: those of a singular matrix come out up to one, the bound grows with the size.
+DECOMPOSED = 64
+
+
+def noise_floor(dtype: torch.dtype, eigenvalues: Float[ndarray, " k"]) -> float:
+    """ε · max |H_ii|: below it an eigenvalue is rounding of the working precision, not data.
+
+    theory.md section 4 gives ε·D·H_11, the bound for one long sum. Sums here are accumulated in float64, so
+    that what remains is the rounding of entries, a matrix of norm about ε·H_11 whose parts along the v_i
+    average out: eigenvalues above it agree with float64 to 10 % at worst
+    (tests/engine/curvature/test_precision.py), and the larger floor would discard most of the directions that
+    the paper fits. In float64 the eigen-decomposition rounds as well, and DECOMPOSED times as much.
+    """
+    epsilon = max(torch.finfo(dtype).eps, DECOMPOSED * torch.finfo(torch.float64).eps)
+    return epsilon * float(np.abs(eigenvalues).max())
 
 
 def eigenpairs(matrix: Float[Tensor, "d d"]) -> tuple[Float[Tensor, " d"], Float[Tensor, "d d"]]:

@@ -128,8 +128,8 @@ Here $⟦accuracy⟧\,\%$ of the training samples are right; their mean loss is 
 """
 
 FLOOR = r"""
-**Noise floor.** Eigenvalues below $\varepsilon\, H_{11}$, the rounding of the working precision at the largest of them,
-are not data. They are shaded, and left out of every fit.
+**Noise floor.** Eigenvalues below $\varepsilon\, H_{11}$, the rounding of the working precision at the largest of them
+(of the eigen-decomposition in float64), are not data. They are shaded, and left out of every fit.
 
 Here it is $⟦floor⟧$.
 """

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from engine import analyze
+from engine.curvature.eigensolver import eigenpairs, noise_floor
 from engine.results import commutation
 from tests.reference import twins
 from tests.reference.cases import mlp
@@ -41,6 +42,18 @@ def test_the_noise_floor_separates_data_from_rounding():
     between = above & (h < epsilon * h.size * h[0])
     assert between.sum() > 10, "the two floors must differ on this network to be told apart"
     assert np.median(error[between] / h[between]) < 0.01
+
+
+def test_zeros_of_a_singular_matrix_lie_below_the_noise_floor_of_float64_too():
+    """ε is not enough there: a single zero among the directions fitted moves γ by a tenth."""
+    zeros = []
+    for seed in range(30):
+        rows = torch.randn(30, 150, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        values = eigenpairs(rows.T @ rows)[0].numpy()
+        assert np.abs(values[30:]).max() < noise_floor(torch.float64, values) / 8
+        zeros.append(values[30] / values[0])
+    assert max(zeros) > np.finfo(np.float64).eps
+    assert noise_floor(torch.float32, values) == np.finfo(np.float32).eps * values[0]
 
 
 def test_float32_diagonals_agree_with_float64():
