@@ -306,7 +306,8 @@ class Analysis:
         there = self._on_other_samples(splits, seed)
         every = there.effective["H"].whole if "H" in there.effective else None
         whole = Gammas((fit,), self.provenance.samples, (self.noise_floor,), every)
-        return there.cross_fit(name, whole, top_k, first, there.splits if splits is None else splits)
+        rank = int((self.eigenvalues > self.noise_floor).sum())
+        return there.cross_fit(name, whole, top_k, first, splits or there.splits, rank)
 
     def _on_other_samples(self, splits: int | None, seed: int) -> HeldOut:
         require(splits is None or splits >= 1, f"splits is a number of random halvings from 1, not {splits}.")

@@ -55,6 +55,16 @@ class Reading:
         without = self.jackknife.without(name, x, y, power_law.fittable(x, y, self.noise_floor), first)
         return dataclasses.replace(fit, interval=power_law.interval(fit.gamma, without))
 
+    @property
+    def rank(self) -> int:
+        """Leading directions above the noise floor, of samples along their own: behind them H is rounding, and its
+        eigenvectors are any."""
+        return int((self.diagonals["H"] > self.noise_floor).sum())
+
+    def leading(self, count: int) -> "Reading":
+        """The same along the leading directions alone."""
+        return dataclasses.replace(self, diagonals={name: x[:count] for name, x in self.diagonals.items()})
+
     @classmethod
     def of(cls, tree: Mapping[str, Any]) -> "Reading":
         """From a tree of arrays."""
@@ -75,6 +85,11 @@ class Split:
 
     own: Reading
     crossed: Reading | None
+
+    @property
+    def elsewhere(self) -> Reading | None:
+        """crossed, along the directions alone that the H of its giver has."""
+        return self.crossed and self.crossed.leading(self.own.rank)
 
     @classmethod
     def of(cls, tree: Mapping[str, Any]) -> "Split":
@@ -108,22 +123,26 @@ class HeldOut:
         """The matrices that were read."""
         return tuple(name for name in (*NAMES, *ON_REQUEST) if name in self.halves[0].own.diagonals)
 
-    def cross_fit(self, name: str, whole: "Gammas", top_k: int | None, first: int, splits: int) -> "CrossFit":
-        """γ of a matrix over directions first … top_k − 1 beside that of all samples; of so many splits."""
+    def cross_fit(
+        self, name: str, whole: "Gammas", top_k: int | None, first: int, splits: int, rank: int
+    ) -> "CrossFit":
+        """γ of a matrix over directions first … top_k − 1 beside that of all samples, whose H has this rank; of so many
+        splits."""
 
         def gammas(readings: Iterable[Reading | None]) -> Gammas | None:
             there = [reading for reading in readings if reading is not None]
             return Gammas.of(there, name, top_k, first) if there else None
 
         halves = self.halves[: 2 * splits]
-        half, crossed = gammas(split.own for split in halves), gammas(split.crossed for split in halves)
+        half, crossed = gammas(split.own for split in halves), gammas(split.elsewhere for split in halves)
+        test = gammas([self.test and self.test.leading(rank)])
         assert half is not None, "there are halves"
         assert crossed is not None, "each has another"
         growing = []
         for part in (*self.growing, self.halves[0]):
             with contextlib.suppress(ValueError):  # few samples have few directions
-                growing.append((Gammas.of([part.own], name, top_k, first), gammas([part.crossed])))
-        return CrossFit(whole, half, crossed, gammas([self.test]), (*growing, (whole, None)))
+                growing.append((Gammas.of([part.own], name, top_k, first), gammas([part.elsewhere])))
+        return CrossFit(whole, half, crossed, test, (*growing, (whole, None)))
 
     def to_arrays(self) -> dict[str, ndarray]:
         """Arrays by path-like name."""

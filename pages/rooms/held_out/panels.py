@@ -39,7 +39,7 @@ def crossed(view: View, result: HeldOut, name: str, first: int, last: int, marke
     split = result.halves[0]
     clouds = [
         _cloud(reading, name, first, last, place, label)
-        for place, (reading, label) in enumerate(((split.own, IN_SAMPLE), (split.crossed, ELSEWHERE)))
+        for place, (reading, label) in enumerate(((split.own, IN_SAMPLE), (split.elsewhere, ELSEWHERE)))
         if reading is not None
     ]
     drawn = "" if result.splits == 1 else f" Drawn: one of {2 * result.splits} readings."

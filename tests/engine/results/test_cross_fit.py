@@ -73,6 +73,22 @@ def test_gamma_is_read_three_ways_over_the_window_of_the_fit():
     assert one.crossed.spread is None, "two are no distribution"
 
 
+def test_directions_that_a_half_has_not_found_are_not_read_on_the_other():
+    """Eigenvectors of H where it is zero are any; on other samples H along them is not zero."""
+    h = falling(D, 4, 0)
+    short = np.where(np.arange(D) < D - 3, h, 1e-18)
+    turned = np.where(np.arange(D) < D - 3, h, 10 * h.max())
+    own, other = (Reading(25, {"H": z, "C": h**1.2}, 1e-9) for z in (short, turned))
+    there = dataclasses.replace(held_out(), halves=(Split(own, other),) * 2, growing=(Split(own, other),))
+    fit = dataclasses.replace(analysis(), held_out=there).cross_fit("C", seed=3)
+    assert fit.crossed.n == (D - 3,) * 2
+    assert fit.crossed.gamma == pytest.approx(1.2)
+    (_, growing), *_ = fit.growing
+    assert growing.gamma == pytest.approx(1.2)
+    flat = dataclasses.replace(analysis(), held_out=held_out(), noise_floor=float(analysis().eigenvalues[8]))
+    assert flat.cross_fit("C", seed=3).test.n == (8,)
+
+
 def test_the_variances_of_different_samples_add():
     fits = tuple(Fit(g, 0.1, 1.0, 0.0, 9, interval=(g - w, g + w)) for g, w in ((1.0, 0.3), (1.2, 0.4)))
     low, high = Gammas(fits, 10, (0.0, 0.0)).interval
