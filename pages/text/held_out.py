@@ -1,5 +1,7 @@
 """What other samples say of γ: the verdict in one sentence, the numbers beside it, and the words that explain them."""
 
+import math
+
 from engine.results.cross_fit import CrossFit, Gammas
 from pages.state.palette import LOOKS
 
@@ -40,25 +42,32 @@ def verdict(fit: CrossFit, name: str) -> str:
     if other.interval is None or fit.whole.interval is None:
         return f"{crossed}, on all of these {whole:.2f}; no interval is kept that would tell a difference.{test}"
     crossed += " ({:.2f} … {:.2f})".format(*other.interval)
-    if overlap(fit.whole, other):
-        return f"{crossed}; on all of these it is {whole:.2f}. The intervals overlap: no difference can be told.{test}"
-    one = other.interval[0] <= 1 <= other.interval[1] or abs(other.gamma - 1) < NEAR
+    if not apart(fit.whole, other):
+        return (
+            f"{crossed}; on all of these it is {whole:.2f}. Both intervals together leave that open: no difference "
+            f"can be told.{test}"
+        )
+    low, high = other.interval
+    one = abs(other.gamma - 1) < NEAR or other.gamma < 1 <= high
     if other.gamma > whole:
         rest = "it is steeper there, so these samples did not lift it"
     elif whole > 1 and one:
         rest = "what lifts it above 1 belongs to these samples"
     elif other.gamma > 1:
         rest = f"{(whole - other.gamma) / (whole - 1):.0%} of what lifts it above 1 belongs to these samples"
+        rest += ", and the interval leaves open whether all of it does" if low <= 1 else ""
     else:
         rest = "the slope hangs on which samples are measured"
     return f"{crossed}, not {whole:.2f}: {rest}.{test}"
 
 
-def overlap(one: Gammas, other: Gammas) -> bool:
-    """Whether two 95 % intervals have something in common."""
+def apart(one: Gammas, other: Gammas) -> bool:
+    """Whether two γ differ by more than the 95 % intervals of both leave open; of the same samples, by less would do.
+    Intervals that overlap do not say that there is no difference."""
     assert one.interval is not None, "there are two"
     assert other.interval is not None, "there are two"
-    return one.interval[0] <= other.interval[1] and other.interval[0] <= one.interval[1]
+    widths = ((high - low) / 2 for low, high in (one.interval, other.interval))
+    return abs(one.gamma - other.gamma) > math.hypot(*widths)
 
 
 def range_of(gammas: Gammas) -> str:

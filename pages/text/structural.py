@@ -35,7 +35,8 @@ def verdict(null: StructuralNull) -> str:
     as_small = round(one.p_value * (1 + n)) - 1
     if as_small == 0:
         head = (
-            f"None of {n} permutations {among} commutes as well: more than the class explains (p = {one.p_value:.2g})."
+            f"None of {n} permutations {among} commutes as well: more than "
+            f"{'what they share' if null.classes == 1 else 'the class'} explains (p = {one.p_value:.2g})."
         )
     elif one.p_value <= 0.1:
         head = f"{as_small} of {n} permutations {among} commute as well (p = {one.p_value:.2g}): hardly told apart."

@@ -9,9 +9,11 @@ from engine.config.command_line import parse
 from engine.config.commands import AnalyzeCommand
 from engine.config.requests import AnalysisRequest, key
 from engine.results.cross_fit import CrossFit, Gammas
+from engine.results.null import Against, StructuralNull
 from engine.results.power_law import Fit
 from engine.runs import library
 from pages.text import held_out as text
+from pages.text import structural
 from tests.pages.conftest import button, by_meta, chart, charts, decode, fine, metrics, opened, press, slope, texts, url
 from tests.planted import add_held_out, held_out
 from tests.planted_samples import add_samples
@@ -126,7 +128,10 @@ def gammas(gamma, half, count=1):
         (1.5, 0.98, 0.03, "not 1.50: what lifts it above 1 belongs to these samples."),
         (1.5, 1.25, 0.03, "not 1.50: 50% of what lifts it above 1 belongs to these samples."),
         (1.5, 1.8, 0.03, "not 1.50: it is steeper there, so these samples did not lift it."),
-        (1.1, 1.08, 0.03, "The intervals overlap: no difference can be told."),
+        (2.0, 1.4, 0.45, "60% of what lifts it above 1 belongs to these samples, and the interval leaves open whether"),
+        (1.5, 0.93, 0.08, "not 1.50: what lifts it above 1 belongs to these samples."),
+        (1.3, 1.24, 0.05, "not 1.30: 20% of what lifts it above 1 belongs to these samples."),
+        (1.1, 1.08, 0.03, "Both intervals together leave that open: no difference can be told."),
         (0.95, 0.8, 0.03, "not 0.95: the slope hangs on which samples are measured."),
         (1.5, 0.98, None, "no interval is kept"),
     ],
@@ -156,6 +161,12 @@ def test_without_it_the_card_only_leads_there(run):
     at = opened()
     assert "On other samples: " not in texts(at)
     assert "held_out" in [link.proto.page for link in at.get("page_link")]
+
+
+def test_without_classes_none_is_said_to_explain():
+    one = Against(0.1, np.array([0.2, 0.3]), 1 / 3)
+    assert "more than what they share explains" in structural.verdict(StructuralNull(one, one, one, one, classes=1))
+    assert "more than the class explains" in structural.verdict(StructuralNull(one, one, one, one, classes=3))
 
 
 def test_c_stands_beside_both_nulls(there):
