@@ -1,5 +1,6 @@
 """What the page on the shape of the noise says."""
 
+import math
 from collections.abc import Iterable
 
 from engine.results.noise import ENOUGH, ISOTROPIC, LAST, NONE, SEEDS, SGD, STEPS, Descents
@@ -130,7 +131,7 @@ def fairness(view: View, d: Descents) -> str:
     """What is equal for all noises, and what is not that of training."""
     training = view.run.request.training
     left = float(d.end("noise", SGD).mean()) / d.trace
-    ratio = (d.samples - d.batch_size) / max(d.samples - 1, 1)
+    ratio = max(d.samples - d.batch_size, 0) / max(d.samples - 1, 1)
     plain = [
         word
         for word, setting in (
@@ -142,6 +143,8 @@ def fairness(view: View, d: Descents) -> str:
     ]
     without = f" Training had {listed(plain)}; these steps have none." if plain else ""
     floor = float(d.end("loss", NONE).mean())
+    rest = f"ends at {number(floor)}" if math.isfinite(floor) else "diverges"
+    size = f", and is {left:.0%} as large at the end" if math.isfinite(left) else ""
     notes = "".join(f"\n- {note}" for note in d.notes)
     late = noise.accuracy(view.run, view.epoch) >= noise.LEARNED
     end = " Here nearly all is learned, and little noise is left: an earlier epoch tells more." if late else ""
@@ -149,10 +152,9 @@ def fairness(view: View, d: Descents) -> str:
         f"**Equal for all:** the checkpoint, the layer, η = {number(d.rate)}, the number of steps, and the size of the "
         f"noise, $\\mathrm{{tr}}\\,X = \\mathrm{{tr}}\\,C = {number(d.trace)}$. Only the shape of $X$ differs. An "
         f"end is the mean over the last {LAST:.0%} of the steps; two ends differ where Welch's t over the seeds says "
-        f"so at 5 %, shared out over all comparisons. Without noise the loss ends at {number(floor)}.\n\n"
+        f"so at 5 %, shared out over all comparisons. Without noise the loss {rest}.\n\n"
         "**Not as in training:**\n"
-        f"- $X$ stays as it was at epoch {view.epoch}; SGD's own noise moves with the weights, and is {left:.0%} as "
-        f"large at the end.{end}\n"
+        f"- $X$ stays as it was at epoch {view.epoch}; SGD's own noise moves with the weights{size}.{end}\n"
         "- One layer moves, all others rest: what noise does by moving them together is not seen.\n"
         "- The noise is Gaussian; that of a mini-batch has heavier tails.\n"
         "- Mini-batches of an epoch are drawn without replacement: their noise is (N − B)/(N − 1) = "

@@ -49,6 +49,17 @@ def test_what_cannot_be_answered_is_said():
     assert text.verdict(diverged).startswith("At this learning rate a descent diverges")
 
 
+def test_where_descents_diverge_or_batches_are_all_samples_no_number_is_made_up(store, run):
+    view, diverged = results.view_of(library.run(store, run)), descents()
+    assert "% as large at the end" in text.fairness(view, diverged)
+    for noises in diverged.values.values():
+        noises[SGD][0, -1] = noises[NONE][0, -1] = np.nan
+    told = text.fairness(view, replace(diverged, batch_size=diverged.samples + 9))
+    assert "nan" not in told
+    assert "Without noise the loss diverges." in told
+    assert "(N − B)/(N − 1) = 0.00 times" in told
+
+
 def test_those_like_sgd_are_named():
     d = descents(odds=False)
     d.values["loss"]["C"][:] = d.values["loss"][SGD][::-1]
