@@ -40,7 +40,7 @@ from engine.results.analysis import Analysis
 from engine.results.cross_fit import HeldOut
 from engine.results.noise import Descents
 from engine.results.record import Check
-from engine.runs import depth, descents, library, noise
+from engine.runs import depth, descents, library, noise, plane
 from engine.runs.brought import Brought, keep_samples, samples, unwrapped
 from engine.runs.library import Run, checkpoint_name
 from engine.runs.matrices import Maker
@@ -218,6 +218,15 @@ class Recorder:
             analysed = library.analyses(self.pipeline.store, self.key)
             made = noise.start(self.run, analysed, layer or self.run.studied, epoch)
             return descents.keep(self.pipeline, self.run, made, **more)
+
+    def plane(self, epoch: int, layer: str | None = None, pairs: Sequence[tuple[int, int]] | None = None) -> None:
+        """Measure the loss over pairs of eigen-directions of a recorded epoch, the usual ones for None, for the picture
+        on the start page."""
+        with untouched():
+            analysed = library.analyses(self.pipeline.store, self.key)
+            plane.keep(
+                self.pipeline, self.run, noise.start(self.run, analysed, layer or self.run.studied, epoch), pairs
+            )
 
     # -- inside --------------------------------------------------------------------------------------------
 

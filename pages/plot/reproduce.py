@@ -126,6 +126,18 @@ def descents(view: View, *lines: str) -> str:
     )
 
 
+def plane(view: View, pair: tuple[int, int]) -> str:
+    """Read the loss over two directions from the cache, and what is asked of it."""
+    i, j = pair
+    return _script(
+        "from cache.store import Store",
+        "from engine.runs import plane",
+        "",
+        f'one = plane.read(Store(), plane.place("{view.run.key}", "{view.chosen.key}", {i}, {j}))',
+        "loss, hessian, noise, batches = one.loss, one.hessian, one.noise, one.batches",
+    )
+
+
 def history(view: View) -> str:
     """Read what was recorded while a run was trained."""
     return _script(

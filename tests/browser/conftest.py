@@ -149,6 +149,7 @@ def looked(tmp_path_factory):
     """A dashboard over a planted run whose samples are looked at, and a film."""
     from cache.store import Store
     from tests.planted import add_film, add_held_out, add_noise, fill
+    from tests.planted_plane import add_planes
     from tests.planted_samples import add_samples
 
     store = Store(tmp_path_factory.mktemp("looked"))
@@ -156,6 +157,7 @@ def looked(tmp_path_factory):
     add_samples(store, run, 0, 10, 100)
     add_held_out(store, run, 100)
     add_noise(store, run)
+    add_planes(store, run, 0, 10, 100)
     add_film(store)
     dashboard = Dashboard(store.root).start()
     yield dashboard

@@ -16,6 +16,7 @@ from engine.config.command_line import parse
 from engine.config.commands import to_json
 from engine.runs import estimate, library
 from tests.planted import CALIBRATION, add_film, add_noise, add_preview, add_spectra, add_sweep
+from tests.planted_plane import add_planes
 from tests.planted_samples import add_samples
 
 ROOT = Path(__file__).parents[2]
@@ -154,6 +155,7 @@ def whole(store, run, prepared):
     add_spectra(store, run, 100)
     add_samples(store, run, 0, 10, 100)
     add_noise(store, run)
+    add_planes(store, run, 0, 10, 100)
     add_film(store)
     add_sweep(store)
     return run

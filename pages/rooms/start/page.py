@@ -7,7 +7,7 @@ from pages.data.results import View
 from pages.jobs import banner, watch
 from pages.rooms.commutativity.panels import three_heatmaps
 from pages.rooms.power_law.panels import clouds, law
-from pages.rooms.start import next_steps
+from pages.rooms.start import idea, next_steps
 from pages.state import selection
 from pages.text import confidence, definitions, numbers
 from pages.ui import cards, controls, heading, marker
@@ -23,7 +23,7 @@ def show() -> None:
         return
     watch.progress_of(view.run.key)
     banner.notes(view)
-    controls.epoch("start", view)
+    idea.show(view)
     cards.headline(view)
 
     about = definitions.H + definitions.C + definitions.K + definitions.R

@@ -7,7 +7,7 @@ from engine.config.commands import to_json
 from pages.jobs import demo
 from tests.pages.conftest import fine, opened
 
-DEMO = ("train", "--analyze", "last,all", "--every-sample", "last,0,20")
+DEMO = ("train", "--analyze", "last,all", "--every-sample", "last,0,20", "--planes")
 
 
 def test_an_empty_cache_starts_the_demo_once_as_the_command_a_person_can_type(tmp_path, monkeypatch):
