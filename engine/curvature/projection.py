@@ -5,6 +5,7 @@ What is not asked for (say, the commutator of every approximation) is not paid f
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float
@@ -86,17 +87,19 @@ class Evaluator:
 class Dense(Evaluator):
     """Moments as D × D matrices in the original coordinates; the basis is complete."""
 
+    @cached_property
+    def _directions(self) -> Float[Tensor, "d k"]:
+        return self.basis.to(self.matrices["h"].dtype)
+
     def _moment_diagonal(self, name: str) -> Float[Tensor, " k"]:
-        matrix = self.matrices[name]
-        return quadratic_forms(matrix, self.basis.to(matrix))
+        return quadratic_forms(self.matrices[name], self._directions)
 
     def _named(self, name: str) -> Float[Tensor, "d d"]:
         return self._combine(name, self.matrices, self.means)
 
     def block(self, name: str, k: int) -> Float[ndarray, "k k"]:
-        matrix = self._named(name)
-        v = self.basis[:, :k].to(matrix)
-        return (v.T @ (matrix @ v)).double().cpu().numpy()
+        v = self._directions[:, :k]
+        return (v.T @ (self._named(name) @ v)).double().cpu().numpy()
 
 
 class Projected(Evaluator):
@@ -176,8 +179,8 @@ def quadratic_forms(matrix: Float[Tensor, "s s"], vectors: Float[Tensor, "s k"])
     aᵀAa + 2 cᵀBa + cᵀCc: each cut saves a quarter of what is left of the work."""
     size = matrix.shape[0]
     if size <= LEAF:
-        return ((matrix @ vectors) * vectors).sum(dim=0, dtype=torch.float64)
+        return (matrix @ vectors).mul_(vectors).sum(dim=0, dtype=torch.float64)
     half = size // 2
     upper, lower = vectors[:half], vectors[half:]
-    cross = ((matrix[half:, :half] @ upper) * lower).sum(dim=0, dtype=torch.float64)
+    cross = (matrix[half:, :half] @ upper).mul_(lower).sum(dim=0, dtype=torch.float64)
     return quadratic_forms(matrix[:half, :half], upper) + 2 * cross + quadratic_forms(matrix[half:, half:], lower)

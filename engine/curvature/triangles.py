@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from engine.curvature import accumulate
@@ -101,8 +101,8 @@ class _Factor(NamedTuple):
     b: Float[Tensor, "n r d"]
     weight: Float[Tensor, "n r"] | None = None
 
-    def triangles(self, sign: int, out: Float[Tensor, "n t"]) -> None:
-        """Writes upper triangles into `out`, t = d(d+1)/2 columns, those of the symmetric (sign 1) or of the
+    def triangles(self, sign: int, out: Float[Tensor, "t n"]) -> None:
+        """Writes upper triangles into `out`, t = d(d+1)/2 rows, those of the symmetric (sign 1) or of the
         antisymmetric part (−1)."""
         a, b = self.a, self.b
         d, symmetric = a.shape[2], sign > 0 and a is b
@@ -110,16 +110,16 @@ class _Factor(NamedTuple):
             full = (a if self.weight is None else a * self.weight[:, :, None]).mT @ b
             if not symmetric:
                 full = (full + sign * full.mT) / 2
-            out.copy_(upper(full))
+            torch.index_select(full.flatten(1).mT, 0, _above(full), out=out)
             return
-        a, b = a[:, 0], b[:, 0]
-        weighted = a if self.weight is None else a * self.weight
+        a, b = (x[:, 0].mT.contiguous() for x in (a, b))
+        weighted = a if self.weight is None else a * self.weight.mT
         end = 0
         for i in range(d):  # row i of the triangle; far quicker than gathering all index pairs at once
-            row = out[:, end : end + d - i]
-            torch.mul(weighted[:, i : i + 1], b[:, i:], out=row)
+            row = out[end : end + d - i]
+            torch.mul(weighted[i], b[i:], out=row)
             if not symmetric:
-                row.addcmul_(b[:, i : i + 1], weighted[:, i:], value=sign).div_(2)
+                row.addcmul_(b[i], weighted[i:], value=sign).div_(2)
             end += d - i
 
 
@@ -134,12 +134,12 @@ def _triangles(stack: _Stack, buffers: _Buffers) -> Iterator[tuple[tuple[str, in
         across = _Factor(*_same(x.right[:, 0], y.right[:, 0], x.right is y.right))
     n, (d_out, d_in) = len(across.a), (factor.a.shape[2] for factor in (lefts[0], across))
     t_out, t_in = d_out * (d_out + 1) // 2, d_in * (d_in + 1) // 2
-    left, right = buffers.like("left", across.a, n, len(stack) * t_out), buffers.like("right", across.a, n, t_in)
+    left, right = buffers.like("left", across.a, len(stack) * t_out, n), buffers.like("right", across.a, t_in, n)
     for sign in (1,) if across.a is across.b else (1, -1):
-        for factor, columns in zip(lefts, left.split(t_out, dim=1), strict=True):
-            factor.triangles(sign, columns)
+        for factor, rows in zip(lefts, left.split(t_out), strict=True):
+            factor.triangles(sign, rows)
         across.triangles(sign, right)
-        product = torch.mm(left.mT, right, out=buffers.like("product", left, len(stack) * t_out, t_in))
+        product = torch.mm(left, right.mT, out=buffers.like("product", left, len(stack) * t_out, t_in))
         for (name, moment), share in zip(stack.items(), product.split(t_out), strict=True):
             yield (name, sign), share if moment.y is None else share.mul_(2)
 
@@ -165,8 +165,13 @@ def _lower(moment: Moment, buffers: _Buffers) -> Float[Tensor, "d d"]:
 
 def upper(x: Float[Tensor, "n d d"]) -> Float[Tensor, "n t"]:
     """The upper triangles, row by row."""
+    return x.flatten(1).index_select(1, _above(x))
+
+
+def _above(x: Float[Tensor, "n d d"]) -> Int[Tensor, " t"]:
+    """Where they lie in a flattened matrix."""
     i, j = torch.triu_indices(x.shape[1], x.shape[2], device=x.device)
-    return x.flatten(1).index_select(1, i * x.shape[2] + j)
+    return i * x.shape[2] + j
 
 
 def unfold(t: Float[Tensor, "t_out t_in"], d_out: int, d_in: int, sign: int) -> Float[Tensor, "d d"]:
