@@ -24,6 +24,8 @@ from engine.progress import Progress, silent
 # Moments with the same right sides.
 _Stack = dict[str, Moment]
 
+ROWS = 10  # of a triangle formed at a time: what lies below them is left out
+
 
 @dataclass(frozen=True, eq=False)
 class Folded(Mapping[str, Tensor]):
@@ -106,15 +108,19 @@ class _Factor(NamedTuple):
         antisymmetric part (−1)."""
         a, b = self.a, self.b
         d, symmetric = a.shape[2], sign > 0 and a is b
+        end = 0
         if a.shape[1] > 1:
-            full = (a if self.weight is None else a * self.weight[:, :, None]).mT @ b
-            if not symmetric:
-                full = (full + sign * full.mT) / 2
-            torch.index_select(full.flatten(1).mT, 0, _above(full), out=out)
+            weighted = a if self.weight is None else a * self.weight[:, :, None]
+            for i in range(0, d, ROWS):
+                part = weighted[:, :, i : i + ROWS].mT @ b[:, :, i:]
+                if not symmetric:
+                    part = (part + sign * b[:, :, i : i + ROWS].mT @ weighted[:, :, i:]) / 2
+                above = _above(part)
+                torch.index_select(part.flatten(1).mT, 0, above, out=out[end : end + len(above)])
+                end += len(above)
             return
         a, b = (x[:, 0].mT.contiguous() for x in (a, b))
         weighted = a if self.weight is None else a * self.weight.mT
-        end = 0
         for i in range(d):  # row i of the triangle; far quicker than gathering all index pairs at once
             row = out[end : end + d - i]
             torch.mul(weighted[i], b[i:], out=row)
