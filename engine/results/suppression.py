@@ -71,8 +71,10 @@ def suppress(
     n = leading.size
     first, second = (m[1:].astype(np.float64) for m in (spectra.first, spectra.second))
     factor = np.where(np.arange(1, rank) < keep, 1.0, tail)
+    # One product: the alignment, the largest array here, is read once.
+    leading_h, leading_noise = np.stack([edited, edited**2]) @ spectra.alignment / n
     return Suppressed(
-        hessian_diagonal=edited @ spectra.alignment / n + factor @ first,
-        noise_diagonal=edited**2 @ spectra.alignment / n + factor**2 @ second,
+        hessian_diagonal=leading_h + factor @ first,
+        noise_diagonal=leading_noise + factor**2 @ second,
         stiff=float(stiff.mean()) if n else 0.0,
     )

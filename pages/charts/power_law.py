@@ -3,6 +3,7 @@
 At most LIMIT points of a series are drawn, spread evenly in log space; fits are made elsewhere, on all points.
 """
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -119,20 +120,17 @@ def power_law(
     if not clouds:
         return nothing("No direction has both H<sub>ii</sub> above the noise floor and C<sub>ii</sub> > 0.", height)
 
-    def scaled(cloud: Cloud) -> ndarray:
-        return (cloud.centre if centred else np.ones(2)) * np.array([1.0, 10 ** (apart * cloud.run)])
-
     traces, seen = [], []
     for cloud in clouds:
-        scale = scaled(cloud)
-        traces += _points(cloud, ~cloud.fitted, scale, "not fitted", 0.2)
-        traces += _points(cloud, cloud.fitted, scale, cloud.look.html, 0.75)
+        scale = _scale(cloud, centred, apart)
+        traces += _points(cloud, ~cloud.fitted, scale, "not fitted", 0.2, uid=f"out {cloud.group}")
+        traces += _points(cloud, cloud.fitted, scale, cloud.look.html, 0.75, uid=f"in {cloud.group}")
         traces += _fit(cloud, scale)
         seen.append(np.stack([cloud.x[cloud.data], cloud.y[cloud.data]]) / scale[:, None])
     both = np.concatenate(seen, axis=1)
     low, high = both.min(axis=1), both.max(axis=1)
     traces += _slopes(np.ones(2) if centred else clouds[0].centre, low, high)
-    own = [(c, scaled(c)) for c in clouds if c.run == 0]
+    own = [(c, _scale(c, centred, apart)) for c in clouds if c.run == 0]
     traces += ring([c.x / scale[0] for c, scale in own], [c.y / scale[1] for c, scale in own], marked)
     pad = 0.05 * np.log10(high / low) + 0.1
     bottom, top = np.log10(low) - pad, np.log10(high) + pad
@@ -143,7 +141,7 @@ def power_law(
         rounding = below_floor(floor)
     over = " ÷ its mean" if centred else ""
     wide, tall = top - bottom
-    return go.Figure(
+    return palette.figure(
         traces,
         layout(
             **_room(clouds, height),
@@ -152,6 +150,25 @@ def power_law(
             **rounding,
         ),
     )
+
+
+def _scale(cloud: Cloud, centred: bool, apart: float) -> ndarray:
+    """What H_ii and C_ii are divided by."""
+    return (cloud.centre if centred else np.ones(2)) * np.array([1.0, 10 ** (apart * cloud.run)])
+
+
+def movable(clouds: Sequence[Cloud], centred: bool = False) -> list[dict[str, Any]]:
+    """What the browser fits while the window moves: log10 of H_ii and C_ii in full, NaN where there are no data."""
+
+    def logs(values: ndarray, cloud: Cloud) -> str:
+        known = cloud.data & np.isfinite(cloud.x) & np.isfinite(cloud.y)
+        return b64encode(np.log10(values, where=known, out=np.full(known.shape, np.nan)).tobytes()).decode()
+
+    return [
+        {"group": c.group, "u": logs(c.x, c), "v": logs(c.y, c), "scale": _scale(c, centred, 0).tolist()}
+        for c in clouds
+        if c.fitted.any()
+    ]
 
 
 def _room(clouds: Sequence[Cloud], height: int) -> dict[str, Any]:
@@ -179,7 +196,7 @@ def ring(xs: Sequence[ndarray], ys: Sequence[ndarray], marked: int | None) -> li
     return [marks.points(across, up, f"direction {marked}", palette.MARK, **more)]
 
 
-def _points(cloud: Cloud, shown: ndarray, scale: ndarray, label: str, opacity: float) -> list[Trace]:
+def _points(cloud: Cloud, shown: ndarray, scale: ndarray, label: str, opacity: float, uid: str) -> list[Trace]:
     subset = np.flatnonzero(shown & (cloud.y > 0) & (cloud.x > 0))
     keep = subset[spread(cloud.x[subset])]
     if keep.size == 0:
@@ -190,7 +207,7 @@ def _points(cloud: Cloud, shown: ndarray, scale: ndarray, label: str, opacity: f
         f"%{{customdata[1]:.3e}}<br>C<sub>ii</sub> = %{{customdata[2]:.3e}}{suffix}"
     )
     more: Trace = {"key": cloud.name, "hover": hover, "legendgroup": cloud.group, "showlegend": False}
-    more |= {"customdata": np.stack([keep + 1, cloud.x[keep], cloud.y[keep]], axis=1)}
+    more |= {"customdata": np.stack([keep + 1, cloud.x[keep], cloud.y[keep]], axis=1), "uid": uid}
     x, y = cloud.x[keep] / scale[0], cloud.y[keep] / scale[1]
     return [marks.points(x, y, label, cloud.look.colour, cloud.marker, 6, opacity, **more)]
 
@@ -203,13 +220,15 @@ def _fit(cloud: Cloud, scale: ndarray) -> list[Trace]:
     if cloud.fit is not None:
         ends = np.array([inside.max(), inside.min()])
         x, y = ends / scale[0], cloud.fit.line(ends) / scale[1]
-        lines.append(marks.line(x, y, f"fit of {look.html}", *cloud.line, key=cloud.name, **quiet))
+        more: Trace = quiet | {"key": cloud.name, "uid": f"fit {cloud.group}"}
+        lines.append(marks.line(x, y, f"fit of {look.html}", *cloud.line, **more))
     if cloud.bend is not None:
         across = np.geomspace(inside.max(), inside.min(), STEPS)
         x, y, key = across / scale[0], cloud.bend.curve(across) / scale[1], f"{cloud.name} bend"
-        lines.append(marks.line(x, y, f"second-order fit of {look.html}", look.colour, 1.3, key=key, **quiet))
+        more = quiet | {"key": key, "uid": f"bend {cloud.group}"}
+        lines.append(marks.line(x, y, f"second-order fit of {look.html}", look.colour, 1.3, **more))
     marker = {"symbol": cloud.marker, "size": 9}
-    more: Trace = {"key": cloud.name, "legendgroup": cloud.group, "marker": marker}
+    more = {"key": cloud.name, "legendgroup": cloud.group, "marker": marker, "uid": f"legend {cloud.group}"}
     return [*lines, marks.line([None], [None], cloud.legend, *cloud.line, **more)]
 
 
@@ -221,7 +240,7 @@ def _slopes(centre: ndarray, low: ndarray, high: ndarray) -> list[Trace]:
         reach = [np.log10(edge / centre) for edge in (low, high)]
         steps = (max(reach[0][0], reach[0][1] / slope), min(reach[1][0], reach[1][1] / slope))
         x, y = [centre[0] * 10**s for s in steps], [centre[1] * 10 ** (slope * s) for s in steps]
-        lines.append(marks.line(x, y, f"slope {slope}", palette.QUIET, 1.6, dash))
+        lines.append(marks.line(x, y, f"slope {slope}", palette.QUIET, 1.6, dash, uid=f"slope {slope}"))
     return lines
 
 

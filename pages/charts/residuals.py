@@ -18,6 +18,8 @@ from pages.state.palette import CURVATURE, LOOKS, SLOPES, axis, layout, line_up,
 FEWEST = 20
 # A running median has so many stretches, and at least so many points in each.
 GROUPS, FEW = 30, 4
+# The place of the window's shade among the shapes of γ by window.
+BAND = len(SLOPES)
 
 
 def residuals_of(cloud: Cloud) -> ndarray:
@@ -77,7 +79,7 @@ def residuals(clouds: Sequence[Cloud], marked: int | None = None, height: int = 
     traces += ring([c.x for c in own], [residuals_of(c) for c in own], marked)
     edge = 1.1 * max(reach)
     every = np.concatenate([c.x[c.fitted] for c in clouds])
-    return go.Figure(
+    return palette.figure(
         traces,
         layout(
             height,
@@ -104,10 +106,10 @@ def gamma_by_window(
         more: Trace = {"key": cloud.name, "showlegend": cloud.run == 0, "customdata": count[keep], "hover": hover}
         dash = RUNS[cloud.run][1]
         traces.append(marks.line(count[keep], gamma[keep], look.html, look.colour, dash=dash, **more))
-    shapes = [*palette.bounds(), palette.shade(max(first, 1), max(last, 2))]
+    shapes = [*palette.bounds(), palette.shade(max(first, 1), max(last, 2))]  # the last: BAND
     if marked is not None:
         shapes.append(line_up(marked, color=palette.MARK, width=1.5))
-    return go.Figure(
+    return palette.figure(
         traces,
         layout(
             height,
@@ -136,4 +138,4 @@ def effective_curvature(
     # Fewer labels than on a taller figure.
     up = log_axis("effective curvature κ<sub>eff</sub>", 2 * float(np.log10(values.max() / values.min())))
     traces = [points, bound, *ring([eigenvalues], [curvature], marked)]
-    return go.Figure(traces, layout(height, xaxis=across, yaxis=up))
+    return palette.figure(traces, layout(height, xaxis=across, yaxis=up))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.plot.plot import Leading, draw
+from pages.plot.plot import Follows, draw
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -41,7 +41,7 @@ class Panel:
     code: Callable[[], str] | None = None
     on_click: Callable[[int], None] | None = None
     on_box: Callable[[float, float], None] | None = None
-    follows: Leading | None = None
+    follows: Follows | None = None
 
     def show(self, suffix: str = "") -> None:
         """On the page, under its key; suffix: tells several of one kind on a page apart."""

@@ -1,5 +1,5 @@
 // A Plotly figure that is redrawn in place: zoom and hidden series stay, only what changed is painted.
-// data: UTF-8 JSON {figure: {data, layout, frames}, filename, alt, scale, box, legend, library}.
+// data: UTF-8 JSON {figure: {data, layout, frames}, filename, alt, scale, box, legend, library, follows}.
 
 const ICONS = {
   save: { width: 24, height: 24, path: "M12 15.6 6.9 10.5l1.5-1.5 2.5 2.5V3h2.2v8.5l2.5-2.5 1.5 1.5zM5 21q-.8 0-1.4-.6T3 19v-4h2v4h14v-4h2v4q0 .8-.6 1.4T19 21z" },
@@ -103,41 +103,32 @@ function config(element) {
   };
 }
 
-// Axes of the leading k rows and columns of a square figure, ticked as the server does it (pages/charts/heatmaps.py).
-function leading(element, k) {
-  const names = element.gammascope.figure.data[0].x;
-  const step = [1, 2, 5, 10, 20, 25, 50, 100].find((size) => k / size <= 5);
-  const ticks = [1, ...Array.from({ length: Math.floor(k / step) }, (_, i) => (i + 1) * step).filter((t) => t > 1)];
-  const found = {};
-  for (const axis of ["xaxis", "yaxis"]) {
-    found[axis] = {
-      range: axis === "xaxis" ? [-0.5, k - 0.5] : [k - 0.5, -0.5],
-      tickvals: ticks.map((tick) => names[tick - 1]),
-      ticktext: ticks.map(String),
-    };
-  }
-  return found;
-}
-
-// Where the slider stands now, if this figure follows one and holds so many cells.
+// Where the slider stands now, if this figure follows one and can be shown there.
 function wanted(element) {
   const follows = element.gammascope.follows;
-  const knob = follows && document.querySelector(`.st-key-${follows.slider} input`);
-  const k = Number(knob?.value);
-  return k >= 2 && k <= follows?.cells ? k : null;
+  if (!follows) return null;
+  const knobs = document.querySelectorAll(`.st-key-${follows.slider} input`);
+  return FOLLOWING[follows.by].at(Array.from(knobs, (knob) => Number(knob.value)), follows);
 }
 
 async function follow(element) {
-  const k = element.heard && !element.busy && !Object.keys(element.zoomed).length ? wanted(element) : null;
-  if (k === null || k === element.k) return;
-  element.k = k;
-  const change = {};
-  for (const [axis, values] of Object.entries(leading(element, k)))
-    for (const [name, value] of Object.entries(values)) change[`${axis}.${name}`] = value;
-  element.whole = true;
-  await window.Plotly.relayout(element, change);
-  element.whole = false;
-  painted(element);
+  const at = element.heard && !element.busy ? wanted(element) : null;
+  if (at === null || String(at) === String(element.at)) return;
+  const { figure, follows } = element.gammascope;
+  // Axes that one has zoomed into stay.
+  if (follows.by === "leading" && Object.keys(element.zoomed).length) return;
+  element.busy = true;
+  try {
+    element.at = at;
+    FOLLOWING[follows.by].move(element.gammascope, at);
+    element.whole = true;
+    await FOLLOWING[follows.by].redraw(element, figure);
+    painted(element);
+  } finally {
+    element.busy = element.whole = false;
+  }
+  // What came in meanwhile, and how far the slider went.
+  paint(element);
 }
 
 // What a line of the legend stands for, under the pointer.
@@ -188,9 +179,8 @@ async function paint(element) {
       layout.template = template(element);
       layout.uirevision ??= "kept";
       // A slider that has moved on meanwhile is not called back.
-      element.k = wanted(element) ?? spec.follows?.k;
-      if (spec.follows && element.k !== spec.follows.k)
-        for (const [axis, values] of Object.entries(leading(element, element.k))) Object.assign(layout[axis], values);
+      element.at = wanted(element) ?? spec.follows?.at;
+      if (String(element.at) !== String(spec.follows?.at)) FOLLOWING[spec.follows.by].move(spec, element.at);
       element.ranges = {};
       for (const axis of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
         element.ranges[axis] = layout[axis].range;

@@ -4,10 +4,10 @@
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -19,17 +19,41 @@ if TYPE_CHECKING:
     from numpy import ndarray
     from streamlit.components.v2.types import ComponentRenderer
 
-SCRIPT = Path(__file__).with_suffix(".js")
+# The second begins with what the first holds.
+SCRIPTS = tuple(Path(__file__).with_name(name) for name in ("moving.js", "plot.js"))
 
 
 @dataclass(frozen=True)
-class Leading:
-    """A square figure of the leading k directions that holds `cells` of them: the browser moves its axes with the
-    slider of this key at once, and the server's figure, with its own colours and words, comes after."""
+class Follows:
+    """A figure that the browser moves with the slider of this key at once; the server's figure, with its own colours
+    and words, comes after. at: where the slider stands in it."""
 
     slider: str
-    k: int
+    at: tuple[int, ...]
+
+    def spelled(self) -> dict[str, Any]:
+        """For moving.js, which knows the same kinds."""
+        return vars(self) | {"slider": self.slider.replace(".", "-"), "by": type(self).__name__.lower()}
+
+
+@dataclass(frozen=True)
+class Leading(Follows):
+    """A square figure of the leading k directions that holds `cells` of them: its axes move."""
+
     cells: int
+
+
+@dataclass(frozen=True)
+class Window(Follows):
+    """A figure of fits over directions from … to: their lines move, and γ in the legend.
+
+    clouds: see charts.power_law.movable; through: whether slopes 1 and 2 go through the first cloud's centre; band: the
+    place among the shapes of one that shades these directions.
+    """
+
+    clouds: Sequence[Mapping[str, Any]] = ()
+    through: bool = True
+    band: int | None = None
 
 
 def draw(
@@ -42,14 +66,14 @@ def draw(
     code: Callable[[], str] | None = None,
     on_click: Callable[[int], None] | None = None,
     on_box: Callable[[float, float], None] | None = None,
-    follows: Leading | None = None,
+    follows: Follows | None = None,
 ) -> None:
     """Put a figure on the page: stretched, saved as SVG or PNG, and told in words to those who cannot see it.
 
     arrays: the numbers behind it by name, all of them, for its download; code: the engine calls that reproduce
     it; on_click: hears the direction (from 1) of a clicked point, its first customdata, or of a heatmap's row;
     on_box: the ends of a horizontal range that was drawn as a box, in the axis's own numbers; follows: the slider
-    that moves the axes.
+    that moves it.
     """
     filename = f"gammascope-{filename}"
     options = {
@@ -58,11 +82,11 @@ def draw(
         "scale": selection.scale(),
         "box": on_box is not None,
         "more": arrays is not None or code is not None,
-        "follows": follows and {"slider": follows.slider.replace(".", "-"), "k": follows.k, "cells": follows.cells},
+        "follows": follows and follows.spelled(),
         "legend": legends.entries(figure.data),
         "library": _library(),
     }
-    spec = f'{{"figure":{figure.to_json()},{json.dumps(options)[1:]}'
+    spec = f'{{"figure":{figure.to_json(remove_uids=False)},{json.dumps(options)[1:]}'
 
     def clicked() -> None:
         if on_click is not None and isinstance(direction := st.session_state[key].get("click"), int):
@@ -88,11 +112,12 @@ def draw(
 
 @st.cache_resource(show_spinner=False)
 def _script(version: int) -> str:
-    return SCRIPT.read_text(encoding="utf-8")
+    return "\n".join(script.read_text(encoding="utf-8") for script in SCRIPTS)
 
 
 def _component() -> "ComponentRenderer":
-    return st.components.v2.component("gammascope_plot", js=_script(SCRIPT.stat().st_mtime_ns), isolate_styles=False)
+    version = max(script.stat().st_mtime_ns for script in SCRIPTS)
+    return st.components.v2.component("gammascope_plot", js=_script(version), isolate_styles=False)
 
 
 @st.cache_resource(show_spinner=False)

@@ -72,15 +72,17 @@ def _window(view: View) -> tuple[int, int]:
     return first - 1, min(last, view.analysis.k)
 
 
-def _fit(view: View) -> Fit:
+def _fit(view: View, name: str = "C", share: float = 1.0, skip: int = 0) -> Fit:
+    """Over the window, of which a share is kept, and from which the first directions are left out."""
     first, last = _window(view)
-    return view.analysis.fit("C", last, first)
+    law = results.fit(view.key, name, first + round(share * (last - first)), first + skip)
+    if law is None:
+        raise ValueError("no fit here")
+    return law
 
 
 def _gamma(view: View, name: str = "C", share: float = 1.0, skip: int = 0) -> float:
-    """γ over the window, of which a share is kept, and from which the first directions are left out."""
-    first, last = _window(view)
-    return view.analysis.fit(name, first + round(share * (last - first)), first + skip).gamma
+    return _fit(view, name, share, skip).gamma
 
 
 def _along(view: View, name: str = "C") -> list[float]:

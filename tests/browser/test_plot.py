@@ -9,10 +9,14 @@ import pytest
 from playwright.sync_api import expect
 
 from cache.store import Store
+from engine.results.power_law import power_law
 from engine.runs import library
+from pages.charts.power_law import Cloud, movable
+from pages.plot.plot import SCRIPTS
 from tests.browser.conftest import settle
 
 pytestmark = pytest.mark.browser
+MOVING = SCRIPTS[0]
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -130,19 +134,87 @@ def test_large_type_enlarges_letters_and_figures(planted, window):
     assert wider <= 0
 
 
+def held(page, key, share):
+    """Drag a slider's last knob to this share of its track and hold it there; where it stands."""
+    knob = page.locator(f".st-key-{key}").get_by_role("slider").last
+    box = knob.locator("xpath=ancestor::div[2]").bounding_box()
+    track = page.locator(f".st-key-{key}").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(track["x"] + share * track["width"], box["y"] + box["height"] / 2, steps=8)
+    page.wait_for_timeout(500)
+    return int(knob.input_value())
+
+
+def test_the_browser_fits_200_windows_as_the_engine_does(chromium):
+    rng = np.random.default_rng(5)
+    k, floor = 600, 3e-7
+    h = 10 ** np.linspace(0.3, -7, k) * 10 ** rng.normal(0, 0.02, k)
+    c = h**1.3 * 10 ** rng.normal(0, 0.4, k)
+    # Values ≤ 0 in both, some below the floor, and a stretch that is one number.
+    c[rng.choice(k, 40)] *= -1
+    c[7], h[rng.choice(k, 9)] = 0, -1e-9
+    h[300:310] = h[300]
+    narrow = [(f, f + int(rng.integers(1, 6))) for f in rng.integers(1, k - 6, 60).tolist()]
+    windows = [*(sorted(pair) for pair in rng.integers(1, k + 1, (138, 2)).tolist()), *narrow, (301, 310), (560, 600)]
+    (cloud,) = movable([Cloud("C", h, c, floor=floor)])
+    page = chromium.new_page()
+    page.add_script_tag(path=MOVING)
+    by_browser = page.evaluate(
+        "([u, v, windows]) => windows.map(([first, last]) => fit(float64(u), float64(v), first, last))",
+        [cloud["u"], cloud["v"], windows],
+    )
+    page.close()
+    refused = 0
+    for (first, last), fit in zip(windows, by_browser, strict=True):
+        try:
+            expected = power_law(h[first - 1 : last], c[first - 1 : last], floor)
+        except ValueError:
+            refused += 1
+            assert fit is None
+            continue
+        assert fit["gamma"] == pytest.approx(expected.gamma, rel=1e-9, abs=1e-9)
+        assert fit["v0"] - fit["gamma"] * fit["u0"] == pytest.approx(expected.intercept, rel=1e-9, abs=1e-9)
+    assert 3 <= refused <= 60
+
+
+def test_fits_follow_the_window_while_it_is_held(planted, window):
+    page = window(f"{planted.url}/power_law?window=1,400&matrices=C_awd")
+    settle(page)
+    last = held(page, "power_law-window", 0.3)
+    assert last < 200
+    # Not released: the server knows nothing yet.
+    assert "window=1,400" in page.url
+    moved = plot(page, "power").evaluate(
+        "e => Object.fromEntries(e.data.filter((t) => t.uid).map((t) => [t.uid, [t.name, t.x, t.y]]))"
+    )
+    store = Store(planted.cache)
+    (run,) = store.list("runs")
+    (made,) = [a for a in library.analyses(store, run) if a.request.epoch == 100]
+    analysis = library.load_analysis(store, run, made.key)
+    fit = analysis.fit("C_awd", last)
+    _, x, y = moved["fit C_awd 0"]
+    np.testing.assert_allclose(x, analysis.eigenvalues[[0, last - 1]])
+    np.testing.assert_allclose(y, fit.line(analysis.eigenvalues[[0, last - 1]]))
+    assert moved["legend C_awd 0"][0].endswith(f"γ = {fit.gamma:.2f}")
+    inside = plot(page, "power").evaluate("e => e.data.find((t) => t.uid === 'in C_awd 0').marker.opacity")
+    assert inside[0] == 0.75
+    assert inside[-1] == 0.2
+    shade = plot(page, "gamma_by_window").evaluate("e => e.layout.shapes.map((shape) => [shape.type, shape.x1])")
+    assert ["rect", last] in shade
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(rf"window=1(,|%2C){last}\b"))
+    settle(page)
+    after = plot(page, "power").evaluate("e => e.data.find((t) => t.uid === 'in C_awd 0').marker.opacity")
+    assert after == 0.75
+
+
 def test_heatmaps_follow_the_slider_while_it_is_held(planted, window):
     page = window(f"{planted.url}/commutativity?k=90")
     settle(page)
-    knob = page.locator(".st-key-commutativity-k").get_by_role("slider")
-    box = knob.bounding_box()
-    track = page.locator(".st-key-commutativity-k").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(track["x"] + 0.12 * track["width"], box["y"] + box["height"] / 2, steps=8)
-    page.wait_for_timeout(500)
+    k = held(page, "commutativity-k", 0.12)
     # Not released: the server knows nothing yet.
     assert "k=90" in page.url
-    k = int(knob.input_value())
     assert k < 60
     for key in ("K", "R_real", "R_rand"):
         assert shown(page, key) == [-0.5, k - 0.5, k - 0.5, -0.5]

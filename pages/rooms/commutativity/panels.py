@@ -60,7 +60,7 @@ def heatmaps_of(
     follows = None
     if slider and k <= heatmaps.AHEAD:
         shown = heatmaps.ahead(k, a.blocks[name].shape[0] if name in a.blocks else k)
-        follows = Leading(slider, k, max(k, shown.stop))
+        follows = Leading(slider, (k,), max(k, shown.stop))
     n = max(k, shown.stop)
 
     def picture(head: Head, matrix: ndarray, call: str, alt: str, caption: str) -> Panel:

@@ -43,7 +43,7 @@ def fitted(view: View, by_run: Mapping[str, View], names: tuple[str, ...]) -> No
         bend = controls.bend(PAGE)
     drawn, marked = panels.clouds(by_run, names, first, last, bend), marker.pointed(view)
     heading.titled(
-        panels.law(by_run, drawn, centred, boxes=True, marked=marked),
+        panels.law(by_run, drawn, centred, boxes=True, marked=marked, slider=f"{PAGE}.window"),
         "What the axes, lines and shades are",
         level=2,
     )
@@ -56,7 +56,7 @@ def fitted(view: View, by_run: Mapping[str, View], names: tuple[str, ...]) -> No
         with pair.cell():
             heading.titled(panels.residuals(by_run, drawn, marked))
         with pair.cell():
-            heading.titled(panels.gamma_by_window(by_run, drawn, first, last, marked))
+            heading.titled(panels.gamma_by_window(by_run, drawn, first, last, marked, f"{PAGE}.window"))
         with pair.cell():
             heading.titled(panels.effective_curvature(view, marked))
         with pair.cell():

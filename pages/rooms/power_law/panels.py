@@ -17,6 +17,7 @@ from pages.data import results
 from pages.data.results import View
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
+from pages.plot.plot import Window
 from pages.state import selection
 from pages.state.palette import LOOKS
 from pages.text import confidence, definitions
@@ -145,8 +146,10 @@ def law(
     centred: bool = False,
     boxes: bool = False,
     marked: int | None = None,
+    slider: str = "",
 ) -> Panel:
-    """Log-log C_ii on H_ii with fits and slopes; a box drawn in it becomes the window if `boxes`."""
+    """Log-log C_ii on H_ii with fits and slopes; a box drawn in it becomes the window if `boxes`; its fits follow the
+    window's slider while it moves."""
     view = next(iter(by_run.values()))
     spoken = "; ".join(
         f"{c.name}{f' of {c.label}' if c.label else ''} has exponent {c.fit.gamma:.2f}"
@@ -171,6 +174,7 @@ def law(
         ),
         on_click=marker.at,
         on_box=partial(_boxed, view, scale) if boxes else None,
+        follows=Window(slider, (first + 1, last), power_law.movable(drawn, centred), not centred) if slider else None,
     )
 
 
@@ -240,9 +244,14 @@ def residuals(by_run: Mapping[str, View], drawn: Sequence[Cloud], marked: int | 
 
 
 def gamma_by_window(
-    by_run: Mapping[str, View], drawn: Sequence[Cloud], first: int, last: int, marked: int | None = None
+    by_run: Mapping[str, View],
+    drawn: Sequence[Cloud],
+    first: int,
+    last: int,
+    marked: int | None = None,
+    slider: str = "",
 ) -> Panel:
-    """γ over the first 𝒩 directions, for every 𝒩."""
+    """γ over the first 𝒩 directions, for every 𝒩; the shade follows the window's slider while it moves."""
     return Panel(
         BY_WINDOW,
         "gamma-by-window",
@@ -252,6 +261,7 @@ def gamma_by_window(
         arrays=lambda: {f"gamma_{c.name}{_end(c.run)}": residual_charts.by_window(c.x, c.y, c.floor) for c in drawn},
         code=lambda: _code(by_run, drawn, 'gamma_{name}{end} = result.gamma_by_window("{name}")'),
         on_click=marker.at,
+        follows=Window(slider, (first + 1, last), band=residual_charts.BAND) if slider else None,
     )
 
 

@@ -57,7 +57,9 @@ def new_on_old(
         traces.append(marks.line(ends, fit.line(ends), name, EDITED.colour, 2.5, key="fit"))
     traces += power_law.ring([old], [np.where(new > 0, new, np.nan)], marked)
     wide, tall = (float(np.log10(z.max() / z.min())) for z in (ends, np.concatenate([ends, new[inside]])))
-    return go.Figure(traces, layout(height, xaxis=log_axis(f"old {NOISE}", wide), yaxis=log_axis(f"new {NOISE}", tall)))
+    return palette.figure(
+        traces, layout(height, xaxis=log_axis(f"old {NOISE}", wide), yaxis=log_axis(f"new {NOISE}", tall))
+    )
 
 
 def samples(kappa: ndarray, keep: int, factor: str, threshold: float, stiff: str, height: int = 340) -> go.Figure:
@@ -86,7 +88,7 @@ def samples(kappa: ndarray, keep: int, factor: str, threshold: float, stiff: str
         traces.append(marks.line([0.6, 1.4], [threshold, threshold], stiff, palette.QUIET, 4, key="threshold"))
     low = max(float(levels[0].min()), top * 10.0**-DECADES)
     up = [np.log10(low) - 0.2, np.log10(top) + 0.3]
-    return go.Figure(
+    return palette.figure(
         traces,
         layout(
             height,
@@ -121,7 +123,7 @@ def cumulative(second: ndarray, keep: int, factor: str, marked: int | None = Non
         more = {"key": "marked", "hover": hover, "marker": {"size": 7}}
         traces.append(marks.line(m, y, f"{name} alone", palette.MARK, 2, **more))
     shapes, notes = _beyond(keep, m.size, factor)
-    return go.Figure(
+    return palette.figure(
         traces,
         layout(
             height,

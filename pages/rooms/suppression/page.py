@@ -2,12 +2,15 @@
 
 import streamlit as st
 
+from engine.results.suppression import Spectra
 from pages.data import results, suppression
+from pages.data.results import View
 from pages.jobs import banner
 from pages.rooms.suppression import panels
 from pages.state import edit
 from pages.text import confidence, definitions
 from pages.ui import cards, controls, heading, marker
+from pages.ui.guard import guarded
 
 PAGE = "suppression"
 
@@ -17,15 +20,25 @@ def show() -> None:
     view = banner.opening("Which curvatures make the exponent?")
     if view is None:
         return
-    left, right = st.columns(2, gap="large")
+    spectra = results.spectra(view)
+    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
     with left:
         controls.epoch(PAGE, view)
-    with right:
-        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
-    spectra = results.spectra(view)
     if spectra is None:
         panels.missing(view)
         return
+    with right:
+        st.caption(panels.source(view, spectra))
+    edited(view, spectra)
+
+
+@st.fragment
+@guarded
+def edited(view: View, spectra: Spectra) -> None:
+    """All that hangs on the window and the edit: their knobs move nothing else."""
+    left, _ = st.columns(2, gap="large")
+    with left:
+        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
     rank = spectra.kappa.shape[1]
     heading.heading("The edit", definitions.SPECTRA + definitions.SUPPRESSION, "What is edited, and how")
     edit.preset_buttons(PAGE, rank)
@@ -36,14 +49,13 @@ def show() -> None:
         return
     st.markdown(f"#### {panels.sentence(outcome)}")
     panels.cards(outcome, spectra)
-    st.caption(panels.source(view, spectra))
     confidence.button(view, ("E_h2",), last, first)
     marker.line(view, ())
     marked = marker.pointed(view)
     with st.grid(2, min_column_width=400, gap="medium") as grid:
         for panel in (
             panels.new_on_old(view, outcome, spectra, marked),
-            panels.both(view, outcome, spectra, marked),
+            panels.both(view, outcome, spectra, marked, f"{PAGE}.window"),
             panels.single_samples(view, outcome, spectra),
             panels.cumulative(view, outcome, spectra, marked),
         ):

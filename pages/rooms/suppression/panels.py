@@ -6,11 +6,13 @@ import streamlit as st
 from engine.results.power_law import Fit
 from engine.results.suppression import Spectra
 from engine.runs.library import BY_HAND, bringing
+from pages.charts import power_law
 from pages.charts.power_law import Cloud
 from pages.data.results import View
 from pages.data.suppression import Outcome
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
+from pages.plot.plot import Window
 from pages.rooms.suppression import figures
 from pages.rooms.suppression.figures import EDITED, MEASURED, percent
 from pages.state.edit import Edit, factor_label
@@ -173,8 +175,8 @@ def new_on_old(view: View, o: Outcome, spectra: Spectra, marked: int | None = No
     )
 
 
-def both(view: View, o: Outcome, spectra: Spectra, marked: int | None = None) -> Panel:
-    """C_ii on H_ii, before and after."""
+def both(view: View, o: Outcome, spectra: Spectra, marked: int | None = None, slider: str = "") -> Panel:
+    """C_ii on H_ii, before and after; both fits follow the window's slider while it moves."""
     old, new = (
         Cloud(name, o.of_data(s.hessian_diagonal), s.noise_diagonal, fit, o.first, o.last, style=style)
         for name, s, fit, style in (("before", o.old, o.before, MEASURED), ("after", o.new, o.after, EDITED))
@@ -195,6 +197,7 @@ def both(view: View, o: Outcome, spectra: Spectra, marked: int | None = None) ->
         },
         code=lambda: _code(view, o.edit),
         on_click=marker.at,
+        follows=Window(slider, (o.first + 1, o.last), power_law.movable((old, new))) if slider else None,
     )
 
 

@@ -4,9 +4,10 @@ import dataclasses
 import json
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
-from pages.charts import power_law
+from pages.charts import power_law, residuals
 from pages.charts.power_law import Cloud
 from pages.state import palette
 from tests.pages.charts.conftest import RESULT, clouds, ringed
@@ -120,3 +121,20 @@ def test_runs_keep_the_colour_of_the_covariance_and_have_a_marker_a_dash_and_a_n
     assert not {t["line"]["dash"] for t in fits} & set(palette.SLOPES.values())
     names = [t["name"] for t in traces(figure, mode="lines+markers")]
     assert names == [f"C  γ = 1.20  ·  run &lt;{n}&gt;" for n in range(4)]
+
+
+def test_figures_drawn_while_a_knob_moves_hold_nothing_that_plotly_refuses():
+    drawn = clouds(first=2, last=200)
+    for figure in (
+        power_law.power_law(drawn, marked=3),
+        power_law.power_law(drawn, centred=True),
+        residuals.residuals(drawn),
+        residuals.gamma_by_window(drawn, 2, 200),
+        residuals.effective_curvature(RESULT.eigenvalues, RESULT.effective_curvature()),
+    ):
+        go.Figure(figure.to_dict())
+
+
+def test_the_band_that_the_browser_moves_is_the_windows():
+    shape = residuals.gamma_by_window(clouds(), 4, 200).layout.shapes[residuals.BAND]
+    assert (shape.x0, shape.x1) == (4, 200)

@@ -161,7 +161,7 @@ def test_a_picture_holds_more_than_it_shows_for_a_slider_that_moves(store, run):
     at_end = result(store, run, 100)
     for name in ("K", "R_real", "R_rand"):
         picture = sent(at, name)
-        assert picture["follows"] == {"slider": "commutativity-k", "k": 40, "cells": 100}
+        assert picture["follows"] == {"slider": "commutativity-k", "at": [40], "cells": 100, "by": "leading"}
         assert picture["figure"]["layout"]["xaxis"]["range"] == [-0.5, 39.5]
         assert decode(picture["figure"]["data"][0]["z"]).shape == (100, 100)
     # Colours are those of what is shown, not of what is held.

@@ -8,7 +8,7 @@ from engine.results.suppression import suppress
 from pages.rooms.suppression import figures
 from pages.state import selection
 from pages.state.selection import Selection
-from tests.pages.conftest import chart, charts, decode, fine, metrics, opened, press, slope, traces, url, widget
+from tests.pages.conftest import chart, charts, decode, fine, metrics, opened, press, sent, slope, traces, url, widget
 from tests.planted import RANK, SAMPLES, add_spectra, analysis, fill, planted_spectra
 
 PAGE = "pages/suppression.py"
@@ -205,3 +205,9 @@ def test_the_share_is_the_running_sum_over_all_directions():
     np.testing.assert_array_equal(figures.share(np.zeros((3, 2))), np.zeros(3))
     assert figures.percent(0.99999) == "> 99.9%"
     assert figures.percent(1.0) == "100%"
+
+
+def test_the_fits_follow_the_window_of_this_page(run):
+    follows = sent(opened(PAGE, window="2,90"), "both")["follows"]
+    assert (follows["by"], follows["slider"], follows["at"]) == ("window", "suppression-window", [2, 90])
+    assert [cloud["group"] for cloud in follows["clouds"]] == ["before 0", "after 0"]
