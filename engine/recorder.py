@@ -42,10 +42,11 @@ from engine.results.noise import Descents
 from engine.results.record import Check
 from engine.runs import depth, descents, library, noise, plane
 from engine.runs.brought import Brought, keep_samples, samples, unwrapped
-from engine.runs.library import Run, checkpoint_name
+from engine.runs.library import checkpoint_name
 from engine.runs.matrices import Maker
 from engine.runs.pipeline import Pipeline, drawn, settings
 from engine.runs.recorded import Optimizer, begun, by_hand, ended, untouched
+from engine.runs.run import Run
 from engine.samples import collect
 from engine.units import counted, words
 

@@ -102,7 +102,7 @@ def close_up_of(sample: int, partner: int) -> CloseUp:
     """All about one of them and its partner."""
     import torch
 
-    from engine.curvature.factors import Tail
+    from engine.curvature.tail import Tail
     from engine.samples.at_places import close_up
 
     model, inputs, targets = _convolution()

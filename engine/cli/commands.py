@@ -22,8 +22,8 @@ from engine.errors import require
 from engine.losses import SQUARES
 from engine.models import files, inspection
 from engine.runs import depth, library, noise, plane, preview
-from engine.runs.library import Run
-from engine.sweeps import rows, status
+from engine.runs.run import Run
+from engine.sweeps import means, rows, status
 from engine.sweeps.grid import open_sweep
 
 SHORT = 0.01  # of an accuracy that is known: less is rounding, or other samples
@@ -163,7 +163,7 @@ def _sweep(command: commands.SweepCommand, session: Session) -> str:
     for state in states:
         if state.failure:
             print(f"{state.cell.row}, {state.cell.classes} classes, seed {state.cell.run.seed}: {state.failure}")
-    for file, text in ((command.csv, rows.to_csv), (command.latex, partial(rows.latex, sweep.name))):
+    for file, text in ((command.csv, rows.to_csv), (command.latex, partial(means.latex, sweep.name))):
         if file is not None and measured:
             Path(file).expanduser().write_text(text(measured), encoding="utf-8")
     sentence = f"{len(measured)} of {len(states)} cells of “{sweep.name}” are measured."

@@ -18,8 +18,9 @@ from engine.results.power_law import Fit
 from engine.results.record import Check
 from engine.runs.depth import StudiedLayer
 from engine.runs.estimate import Cost
-from engine.runs.library import Run
-from engine.sweeps.rows import Row, groups, mean
+from engine.runs.run import Run
+from engine.sweeps.means import groups, mean
+from engine.sweeps.rows import Row
 from engine.units import duration, rounded, words
 
 REDRAW_SECONDS = 0.1

@@ -16,7 +16,7 @@ from engine.curvature.covariances import SINGLE
 from engine.curvature.criteria import criterion
 from engine.curvature.cross_fit import Divisible, compare_halves
 from engine.curvature.eigensolver import noise_floor
-from engine.curvature.factors import LayerFactors, Survey, Tail
+from engine.curvature.factors import LayerFactors, Survey
 from engine.curvature.inputs import Output, read
 from engine.curvature.joint import JointSurvey, JointTail
 from engine.curvature.joint_moments import JointMoments
@@ -26,6 +26,7 @@ from engine.curvature.null import Gradients, permuted
 from engine.curvature.projection import in_eigenbasis
 from engine.curvature.resampling import times_drawn
 from engine.curvature.source import Fresh, Subject
+from engine.curvature.tail import Tail
 from engine.device import device_name, exact, free_memory, precision, resolve
 from engine.errors import require
 from engine.losses import LossLike
@@ -88,7 +89,7 @@ def analyze(
     device: "auto", "cpu" or "cuda". dtype: "float32" (float64 where sums are accumulated and in the
     eigen-decomposition) or "float64". seed: of anchors, spectra's samples and bootstrap. progress(stage,
     done, total) is called along the way and may raise to stop. bias: include the layer's bias.
-    curvature: "auto", "gauss-newton" or "full", see engine.curvature.factors. spectra: samples whose spectra are kept
+    curvature: "auto", "gauss-newton" or "full", see engine.curvature.tail. spectra: samples whose spectra are kept
     for suppression, 0 for none. bootstrap: resamples of the samples behind γ's intervals, 0 for none. names: the
     matrices chosen beside H, of engine.results.names.NAMES; None for all that the loss has. C, E[h²], C_odds and C_loss
     need no partners. The true Fisher matrix, "fisher", is made where it is among them.

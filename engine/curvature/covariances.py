@@ -12,9 +12,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from engine.curvature import accumulate
-from engine.curvature.factors import LayerFactors, Survey, Tail
+from engine.curvature.factors import LayerFactors, Survey
 from engine.curvature.kronecker import Moment
 from engine.curvature.moments import LayerMoments, Terms
+from engine.curvature.tail import Tail
 from engine.errors import require
 
 # Moments that the paired samples alone have.

@@ -20,10 +20,10 @@ from engine.curvature.accumulate import over
 from engine.curvature.analyze import surveyed
 from engine.curvature.autodiff import copied
 from engine.curvature.eigensolver import eigenpairs, leading_eigenpairs
-from engine.curvature.factors import Tail
 from engine.curvature.inputs import Inputs, Output, picked
 from engine.curvature.kronecker import Kronecker, Vectors
 from engine.curvature.layers import computed
+from engine.curvature.tail import Tail
 from engine.errors import require
 from engine.losses import LossLike
 from engine.progress import Progress, silent
@@ -94,7 +94,7 @@ def following(model: nn.Module, layer: str) -> list[nn.Module] | None:
 class Layer:
     """The loss as a function of the weights w of one layer of a network, all else frozen, in evaluation mode.
 
-    Takes what engine.curvature.factors.Tail takes, with the same refusals; ValueError besides for weights that are
+    Takes what engine.curvature.tail.Tail takes, with the same refusals; ValueError besides for weights that are
     computed from others, and where the bias is studied as well.
     """
 

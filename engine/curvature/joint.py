@@ -107,7 +107,7 @@ class JointSurvey:
 class JointTail(ShiftedNetwork):
     """The network cut open at several layers, in the order of their use.
 
-    curvature: as for engine.curvature.factors.Tail; `survey` decides it for "auto" on all samples.
+    curvature: as for engine.curvature.tail.Tail; `survey` decides it for "auto" on all samples.
     """
 
     def __init__(self, *args: Any, **how: Any):

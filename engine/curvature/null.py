@@ -15,10 +15,11 @@ from torch import Tensor
 
 from engine.curvature import accumulate
 from engine.curvature.accumulate import over
-from engine.curvature.factors import Survey, Tail
+from engine.curvature.factors import Survey
 from engine.curvature.kronecker import Kronecker, Moment
 from engine.curvature.memory import Plan
 from engine.curvature.moments import LayerMoments, Terms
+from engine.curvature.tail import Tail
 from engine.device import free_memory
 from engine.errors import require
 from engine.progress import Progress, silent

@@ -31,7 +31,8 @@ from engine.device import resolve
 from engine.errors import require
 from engine.losses import LossLike
 from engine.models.architectures import CONVOLUTION, LINEAR, Layer
-from engine.runs.library import Run, elsewhere
+from engine.runs.library import elsewhere
+from engine.runs.run import Run
 
 # Samples that are read twice, to see whether they are the same.
 COMPARED = 256

@@ -16,7 +16,8 @@ from engine.models.architectures import LINEAR
 from engine.results.record import Provenance
 from engine.runs import estimate, library
 from engine.runs.estimate import Calibration, Cost, Earlier
-from engine.runs.library import LEADING, Run
+from engine.runs.library import LEADING
+from engine.runs.run import Run
 
 EXACT, FULL, GAUSS_NEWTON = "exact", "full second derivative", "Gauss–Newton"
 

@@ -5,8 +5,9 @@ from engine.device import resolve
 from engine.errors import require
 from engine.results.noise import EVERY, NONE, SEEDS, SGD, STEPS, Descents
 from engine.runs import eviction, noise
-from engine.runs.library import Analysed, Run
+from engine.runs.library import Analysed
 from engine.runs.pipeline import Pipeline
+from engine.runs.run import Run
 
 
 def keep(

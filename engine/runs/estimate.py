@@ -33,7 +33,8 @@ from engine.curvature.memory import CHUNK_BYTES, DENSE_LIMIT, FULL_LIMIT, Shapes
 from engine.errors import require
 from engine.models.architectures import IMAGE, layers
 from engine.results.names import NAMES
-from engine.runs.library import Analysed, Run
+from engine.runs.library import Analysed
+from engine.runs.run import Run
 from engine.training.schedule import EVALUATED_AT_ONCE
 
 PROCESS_BYTES = 400 * 2**20  # Python and torch, before any work
@@ -100,7 +101,7 @@ class Subject:
 
     @property
     def written(self) -> bool:
-        """Whether vectors are written out, see engine.curvature.factors.Tail."""
+        """Whether vectors are written out, see engine.curvature.tail.Tail."""
         vectors = self.rank + 2
         kept = self.places * (vectors * self.d_out + 2 * self.d_in)
         return self.places > 1 and vectors * self.dimension < kept

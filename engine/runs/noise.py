@@ -13,7 +13,8 @@ from engine.errors import require
 from engine.models.architectures import layers
 from engine.results.noise import EVERY, LIMIT, NOISES, SEEDS, STEPS, Descents
 from engine.runs.estimate import TYPICAL, Calibration, image_of
-from engine.runs.library import Analysed, Run
+from engine.runs.library import Analysed
+from engine.runs.run import Run
 from engine.training.schedule import learning_rate
 
 ENTRY = "noise"

@@ -39,7 +39,8 @@ from engine.results.record import Check
 from engine.runs import eviction, library
 from engine.runs.brought import Brought, Samples, kept_samples
 from engine.runs.external import choose, steps
-from engine.runs.library import Run, checkpoint_name
+from engine.runs.library import checkpoint_name
+from engine.runs.run import Run
 from engine.training.sgd import MOMENTUM, Step, check_targets, steadily, train
 
 # Directions of which the block is kept: of every matrix, and of those that are looked at most closely.

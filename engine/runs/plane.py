@@ -12,7 +12,8 @@ from cache.store import Store
 from engine.errors import require
 from engine.results.plane import Plane
 from engine.runs import eviction, library, noise
-from engine.runs.library import Analysed, Run
+from engine.runs.library import Analysed
+from engine.runs.run import Run
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

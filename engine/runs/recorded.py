@@ -22,7 +22,7 @@ from engine.losses import LOSSES, OTHERS
 from engine.models.architectures import usual_layer
 from engine.results.record import Provenance
 from engine.runs.brought import Brought, Samples, parts
-from engine.runs.library import BROUGHT
+from engine.runs.run import BROUGHT
 
 Optimizer = torch.optim.Optimizer | str | None
 

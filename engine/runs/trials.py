@@ -18,7 +18,7 @@ from engine.losses import lookup
 from engine.models.networks import restore
 from engine.models.recognition import SOFTMAX, Reading, readings
 from engine.progress import Progress
-from engine.runs.library import Trial
+from engine.runs.run import Trial
 
 SAMPLES, SECONDS = 1000, 60
 CHANCE = 0.05  # of accuracy above guessing, or of R² above 0: less tells no network from another

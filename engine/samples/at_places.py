@@ -12,9 +12,9 @@ from torch import Tensor
 from engine.curvature.accumulate import over
 from engine.curvature.around import Around
 from engine.curvature.duality import least_change
-from engine.curvature.factors import Tail
 from engine.curvature.inputs import picked
 from engine.curvature.kronecker import Kronecker
+from engine.curvature.tail import Tail
 from engine.progress import Progress, silent
 from engine.samples.close_up import KEPT, CloseUp, Dual
 from engine.samples.pair import Walk

@@ -14,11 +14,12 @@ from engine.curvature import covariances
 from engine.curvature.accumulate import over
 from engine.curvature.covariances import Combination
 from engine.curvature.duality import partners
-from engine.curvature.factors import Survey, Tail
+from engine.curvature.factors import Survey
 from engine.curvature.inputs import read
 from engine.curvature.kronecker import Kronecker
 from engine.curvature.memory import plan
 from engine.curvature.projection import in_eigenbasis
+from engine.curvature.tail import Tail
 from engine.device import free_memory, resolve
 from engine.errors import require
 from engine.losses import LOSSES, lookup
@@ -118,7 +119,7 @@ def look(
 ) -> Table:
     """What engine.samples.table.Samples holds, for these samples, where the layer is linear, fed one vector and
     followed by activations and linear layers alone; else what AtPlaces does. ValueError as
-    engine.curvature.factors.Tail."""
+    engine.curvature.tail.Tail."""
     where = resolve(device)
     read(inputs, targets)
     with torch.inference_mode(False):

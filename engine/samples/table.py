@@ -16,7 +16,7 @@ from numpy import ndarray
 from cache.store import Store
 from engine.config.requests import SamplesRequest, key
 from engine.losses import Loss, lookup
-from engine.runs.library import Run
+from engine.runs.run import Run
 from engine.samples.downstream import Chain, Step
 
 # Leading eigen-directions of H whose v_i are kept.

@@ -8,7 +8,7 @@ from typing import Any
 
 from cache.store import Store
 from engine.runs import library
-from engine.runs.library import Run
+from engine.runs.run import Run
 from engine.sweeps.grid import Cell, Sweep
 from engine.sweeps.rows import FOLLOWED, Law, Row
 

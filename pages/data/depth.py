@@ -11,7 +11,8 @@ from numpy import ndarray
 from engine.results.analysis import Analysis
 from engine.results.names import USUAL_WINDOW
 from engine.results.record import Provenance
-from engine.runs.library import Analysed, Run
+from engine.runs.library import Analysed
+from engine.runs.run import Run
 from pages.data import results
 from pages.data.results import Key
 

@@ -24,7 +24,8 @@ from engine.results.power_law import Fit
 from engine.results.suppression import Spectra, Suppressed, suppress
 from engine.runs import estimate, library
 from engine.runs.estimate import Earlier
-from engine.runs.library import Analysed, Run
+from engine.runs.library import Analysed
+from engine.runs.run import Run
 from engine.sweeps import status
 from pages.data.snapshot import PageStore, once
 from pages.state import selection

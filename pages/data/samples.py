@@ -7,7 +7,7 @@ from numpy import ndarray
 
 from cache.store import Store
 from engine.config.requests import SamplesRequest
-from engine.runs.library import Run
+from engine.runs.run import Run
 from engine.samples import close_up, table
 from engine.samples.close_up import CloseUp
 from engine.samples.table import Table

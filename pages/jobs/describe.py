@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from cache.jobs import Job
 from engine.config.commands import AnalyzeCommand, TrainCommand
 from engine.config.requests import RunRequest
-from engine.runs.library import Run
+from engine.runs.run import Run
 from engine.units import duration
 from pages.jobs.commands import command_of
 

@@ -6,7 +6,8 @@ import streamlit as st
 
 from engine.config.command_line import line
 from engine.config.commands import BringingCommand
-from engine.runs.library import BY_HAND, PLACES, Run
+from engine.runs.library import BY_HAND
+from engine.runs.run import PLACES, Run
 
 
 def command(run: Run, asked: BringingCommand) -> str:

@@ -10,7 +10,7 @@ from cache.jobs import Job
 from engine.config.commands import TrainCommand
 from engine.config.kinds import KINDS
 from engine.config.requests import RunRequest
-from engine.runs.library import Run
+from engine.runs.run import Run
 from pages.data import results
 from pages.jobs import commands
 from pages.jobs.commands import command_of, jobs

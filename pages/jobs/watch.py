@@ -10,7 +10,7 @@ from cache.jobs import Job
 from engine.config.commands import NAMES, SweepCommand
 from engine.config.requests import RunRequest
 from engine.runs import library
-from engine.runs.library import Run
+from engine.runs.run import History, Run
 from engine.units import duration
 from pages.charts import curves
 from pages.data import results
@@ -68,7 +68,7 @@ def stop(job: Job, key: str = "stop", label: str = "Stop", icon: str = ":materia
 
 def live(run: Run | None, request: RunRequest) -> None:
     """Loss and accuracy as far as they are known."""
-    history = run.history if run is not None else library.History.of([])
+    history = run.history if run is not None else History.of([])
     few = len(history) < STRIDE or (run is not None and run.finished)
     shown = len(history) if few else len(history) - len(history) % STRIDE
     columns = {name: getattr(history, name)[:shown] for name in curves.RECORDS}

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from engine.config.requests import AnalysisRequest
-from engine.runs.library import BROUGHT
 from engine.runs.recording import Film, Frame
+from engine.runs.run import BROUGHT
 from pages.data.results import View
 
 _LIBRARY = ("from cache.store import Store", "from engine.runs import library", "")

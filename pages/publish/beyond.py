@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from engine.sweeps.rows import cells
+from engine.sweeps.means import cells
 from pages.publish.rows import CLOSE, Claim, Row, Say, finite, last, number, share, signed_span, span, symbol, table
 from pages.rooms.sweeps.beyond import OF_C, PREDICTORS, SIZED
 

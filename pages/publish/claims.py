@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 
 from engine.losses import LOSSES
-from engine.sweeps.rows import Law, cells, mean
+from engine.sweeps.means import cells, mean
+from engine.sweeps.rows import Law
 from pages.publish import beyond
 from pages.publish.rows import (
     CLOSE,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
-from engine.sweeps.rows import SEVERAL, cells
+from engine.sweeps.means import SEVERAL, cells
 from engine.units import counted
 from pages.publish import beyond, claims, tables
 from pages.publish.paper_figures import Board, boards

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.sweeps.rows import FOLLOWED, groups, mean
+from engine.sweeps.means import groups, mean
+from engine.sweeps.rows import FOLLOWED
 from pages.publish.rows import CLOSE, Kind, Row, courses, finite, last, number, span, symbol, table
 
 LAWS = ("C", "C_awd", "E_h2")  # of which the paper tells the exponent

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from engine.runs.library import Run
+from engine.runs.run import Run
 from engine.units import counted
 from pages.data import results
 from pages.jobs import watch

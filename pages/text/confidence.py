@@ -11,8 +11,8 @@ from engine.results.bend import Bend
 from engine.results.exponent import Exponent
 from engine.results.power_law import Fit
 from engine.runs import library
-from engine.runs.library import Run
-from engine.sweeps.rows import SEVERAL
+from engine.runs.run import Run
+from engine.sweeps.means import SEVERAL
 from engine.units import counted
 from pages.data import held_out, results
 from pages.data.results import View

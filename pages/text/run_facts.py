@@ -7,7 +7,7 @@ from typing import Any
 from engine.config import fields
 from engine.config.kinds import KINDS, has_activation
 from engine.config.requests import TrainingRequest
-from engine.runs.library import Run
+from engine.runs.run import Run
 from pages.data import results
 from pages.text import confidence, run_names
 from pages.text.run_names import DATA, network, reached

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from engine.config.kinds import depth, title
 from engine.config.requests import NORMALISATIONS, ModelRequest
 from engine.losses import LOSSES, OTHERS
-from engine.runs.library import Run
+from engine.runs.run import Run
 
 
 def describe(run: Run) -> str:

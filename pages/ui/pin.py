@@ -3,7 +3,7 @@
 import streamlit as st
 
 from engine.runs import library
-from engine.runs.library import Run
+from engine.runs.run import Run
 from pages.data import results
 
 

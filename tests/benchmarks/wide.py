@@ -40,9 +40,9 @@ from torch.nn.functional import cross_entropy
 from engine import analyze
 from engine.config.requests import DataRequest
 from engine.curvature import covariances
-from engine.curvature.factors import Tail
 from engine.curvature.memory import plan
 from engine.curvature.moments import LayerMoments
+from engine.curvature.tail import Tail
 from engine.data.datasets import load
 from engine.device import free_memory
 

@@ -11,7 +11,7 @@ from engine.runs import recording
 from engine.samples import fisher
 from engine.samples.pair import Pair
 from engine.samples.table import Samples, Table
-from engine.sweeps.rows import Mean, cells, mean
+from engine.sweeps.means import Mean, cells, mean
 from engine.sweeps.status import measured
 from pages.data import results, samples, suppression
 from pages.data.results import View

@@ -9,7 +9,8 @@ from engine.config.commands import AnalyzeCommand
 from engine.results.names import USUAL_WINDOW
 from engine.runs import depth, estimate, library
 from engine.runs.depth import StudiedLayer
-from engine.runs.library import Analysed, Run
+from engine.runs.library import Analysed
+from engine.runs.run import Run
 from engine.units import counted, duration, rounded
 from pages.data import depth as kept
 from pages.data import results

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from engine.runs import depth
-from engine.runs.library import Run
+from engine.runs.run import Run
 from pages.data import depth as kept
 from pages.data import results
 from pages.jobs import banner, watch

@@ -9,7 +9,8 @@ from numpy import ndarray
 from engine.results.record import Provenance
 from engine.runs import depth as engine_depth
 from engine.runs.depth import GAUSS_NEWTON, StudiedLayer
-from engine.runs.library import Analysed, Run
+from engine.runs.library import Analysed
+from engine.runs.run import Run
 from pages.charts.over_epochs import Times
 from pages.data import depth as kept
 from pages.data.depth import Columns

@@ -14,7 +14,7 @@ from engine.losses import SQUARES
 from engine.models import architectures
 from engine.models.inspection import Inspection
 from engine.runs import library
-from engine.runs.library import Run
+from engine.runs.run import Run
 from pages.charts import curves
 from pages.data import results
 from pages.jobs import commands, watch

@@ -8,8 +8,8 @@ from engine.config.requests import DATASETS, ModelRequest
 from engine.data import sources
 from engine.models import inspection
 from engine.models.inspection import Inspection
-from engine.runs.library import Run
 from engine.runs.preview import Preview
+from engine.runs.run import Run
 from engine.units import counted
 from pages.charts import network
 from pages.data import inputs

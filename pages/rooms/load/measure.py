@@ -9,7 +9,7 @@ from engine.config.command_line import line
 from engine.config.commands import AnalyzeCommand
 from engine.config.requests import AnalysisRequest, joined
 from engine.runs import estimate
-from engine.runs.library import Run
+from engine.runs.run import Run
 from engine.units import counted, duration, rounded
 from pages.data import results
 from pages.jobs import commands, elsewhere, queue

@@ -10,7 +10,7 @@ import streamlit as st
 from engine.errors import require
 from engine.models import files, inspection
 from engine.models.inspection import Inspection
-from engine.runs.library import Run
+from engine.runs.run import Run
 from pages.data import inputs, results
 from pages.rooms.load.form import WAYS, bound, change, choose, current
 from pages.text import run_names

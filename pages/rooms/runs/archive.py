@@ -14,7 +14,7 @@ from cache.store import Store
 from engine.config.requests import to_json
 from engine.results.analysis import Analysis
 from engine.runs import library
-from engine.runs.library import History, Run
+from engine.runs.run import History, Run
 from pages.plot.download import csv, npz
 
 README = """{name}

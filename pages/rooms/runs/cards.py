@@ -12,7 +12,7 @@ from cache.jobs import Job
 from engine.errors import require
 from engine.runs import eviction, library
 from engine.runs.eviction import Removable
-from engine.runs.library import Run
+from engine.runs.run import Run
 from engine.units import counted, words
 from pages.data import results
 from pages.data.results import View

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine import units
-from engine.runs.library import Run
+from engine.runs.run import Run
 from pages.data import results
 from pages.state import selection
 from pages.text import run_facts, run_names

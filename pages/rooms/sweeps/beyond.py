@@ -7,7 +7,8 @@ import numpy as np
 import streamlit as st
 
 from engine.results.names import NAMES
-from engine.sweeps.rows import FOLLOWED, Row, cells
+from engine.sweeps.means import cells
+from engine.sweeps.rows import FOLLOWED, Row
 from engine.sweeps.status import State, measured
 from pages.plot.panel import Head
 from pages.rooms.predictors.measure import NO_SIZE

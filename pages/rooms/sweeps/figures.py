@@ -6,7 +6,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from engine.losses import LOSSES
-from engine.sweeps.rows import Row, cells, mean
+from engine.sweeps.means import cells, mean
+from engine.sweeps.rows import Row
 from engine.sweeps.status import State, measured
 from pages.state import palette
 from pages.state.palette import LOOKS, QUIET, SLOPES, axis, layout

@@ -14,7 +14,8 @@ import streamlit as st
 from engine.losses import LOSSES
 from engine.results.names import NAMES
 from engine.sweeps.grid import Sweep
-from engine.sweeps.rows import Mean, Row, cells, latex, mean, to_csv
+from engine.sweeps.means import Mean, cells, latex, mean
+from engine.sweeps.rows import Row, to_csv
 from engine.sweeps.status import State, measured
 from engine.units import counted
 from pages.plot import reproduce

@@ -9,6 +9,7 @@ from engine.__main__ import main
 from engine.config.requests import RunRequest
 from engine.runs import depth, library
 from engine.runs.pipeline import Pipeline
+from engine.runs.run import History, Run
 
 
 def test_layers_lists_every_layer_that_can_be_studied(store: Store, train: list[str], capsys) -> None:
@@ -86,8 +87,8 @@ def test_a_fault_in_one_of_several_layers_is_none_of_a_refusal(store: Store, tra
 @pytest.mark.parametrize(("width", "top_k"), [(60, None), (800, library.LEADING)])
 def test_a_wide_layer_is_studied_in_its_leading_directions(width: int, top_k: int | None) -> None:
     shapes = {"fc1": (width, 6), "fc2": (4, width), "fc3": (3, 4)}
-    run = library.Run(
-        *("0" * 16, RunRequest(), "", "", (), 90, "cpu", 0.0, True, "", library.History.of([]), (0, 2)),
+    run = Run(
+        *("0" * 16, RunRequest(), "", "", (), 90, "cpu", 0.0, True, "", History.of([]), (0, 2)),
         layers=shapes,
         studied="fc2",
     )

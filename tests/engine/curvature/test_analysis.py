@@ -109,7 +109,7 @@ def test_what_has_to_be_known_of_the_numbers_is_told():
 def test_a_smooth_tail_of_many_outputs_is_gauss_newton_by_name(monkeypatch):
     c = case("tokens_smooth")
     exact = run(c, "ce")
-    monkeypatch.setattr("engine.curvature.factors.FULL_LIMIT", 5)
+    monkeypatch.setattr("engine.curvature.tail.FULL_LIMIT", 5)
     named, forced = run(c, "ce"), run(c, "ce", curvature="gauss-newton")
     assert (exact.provenance.curvature, exact.provenance.exact) == ("full", True)
     assert (named.provenance.curvature, named.provenance.exact) == ("gauss-newton", False)

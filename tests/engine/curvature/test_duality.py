@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.curvature.duality import REDRAW, least_change, minimal_weight_change, partners
-from engine.curvature.factors import Tail
+from engine.curvature.tail import Tail
 from tests.reference import twins
 from tests.reference.cases import CASES, LOSSES, case, lonely, silent
 

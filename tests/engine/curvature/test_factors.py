@@ -10,9 +10,9 @@ from torch.func import functional_call
 from engine import analyze
 from engine.curvature import covariances
 from engine.curvature.covariances import Combination
-from engine.curvature.factors import Tail
 from engine.curvature.inputs import read
 from engine.curvature.layers import check_layer
+from engine.curvature.tail import Tail
 from tests.reference import losses, twins
 from tests.reference.cases import CASES, LOSSES, case, mlp
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from engine import analyze
 from engine.curvature.criteria import over_places
-from engine.curvature.factors import Tail
+from engine.curvature.tail import Tail
 from engine.losses import cross_entropy, lookup
 from engine.results.analysis import Analysis
 from tests.reference import losses, twins

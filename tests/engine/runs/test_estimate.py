@@ -18,8 +18,9 @@ from engine.models.networks import build
 from engine.runs import estimate, library
 from engine.runs.benchmark import measure
 from engine.runs.estimate import Calibration, Earlier
-from engine.runs.library import Analysed, History, Run
+from engine.runs.library import Analysed
 from engine.runs.pipeline import Pipeline
+from engine.runs.run import History, Run
 from tests.planted import CALIBRATION
 from tests.small import pixels, saved
 

@@ -12,10 +12,11 @@ from cache.store import Store
 from engine.__main__ import main
 from engine.results.plane import BATCHES, POINTS
 from engine.runs import library, plane
+from engine.runs.run import Run
 
 
 @pytest.fixture
-def trained(store: Store, tmp_path: Path) -> library.Run:
+def trained(store: Store, tmp_path: Path) -> Run:
     y = np.arange(90) % 3
     x = np.random.default_rng(0).normal(size=(90, 6)) + 1.5 * np.eye(6)[y]
     np.savez(tmp_path / "three.npz", x_train=x.astype(np.float32), y_train=y)
@@ -24,7 +25,7 @@ def trained(store: Store, tmp_path: Path) -> library.Run:
     return library.find(store)
 
 
-def made(store: Store, run: library.Run, epoch: int) -> library.Analysed:
+def made(store: Store, run: Run, epoch: int) -> library.Analysed:
     return next(a for a in library.analyses(store, run.key) if a.request.epoch == epoch)
 
 

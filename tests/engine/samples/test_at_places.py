@@ -11,7 +11,7 @@ from torch.func import functional_call, grad, hessian
 from cache.store import Store
 from engine.__main__ import main
 from engine.config.requests import DataRequest, RunRequest, SamplesRequest
-from engine.curvature.factors import Tail
+from engine.curvature.tail import Tail
 from engine.runs import library
 from engine.runs.pipeline import Pipeline
 from engine.samples import at_places, close_up, collect, table

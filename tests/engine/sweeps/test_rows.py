@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.sweeps.rows import FOLLOWED, Law, Row, from_csv, groups, latex, law, mean, to_csv
+from engine.sweeps.means import groups, latex, mean
+from engine.sweeps.rows import FOLLOWED, Law, Row, from_csv, law, to_csv
 from tests.planted import analysis, held_out
 
 TEXT = {"row", "layer", "run", "departures", "machine", "version", "command", "reading"}

@@ -22,7 +22,8 @@ from engine.runs import library
 from engine.runs.pipeline import Pipeline
 from engine.sweeps import status, workers
 from engine.sweeps.grid import Sweep, read
-from engine.sweeps.rows import Law, groups, identity, mean, row_identity
+from engine.sweeps.means import groups, mean
+from engine.sweeps.rows import Law, identity, row_identity
 from tests.engine.runs.test_pipeline import assert_same_run
 from tests.small import write_data
 

@@ -1,7 +1,8 @@
 """Cells that came with the program."""
 
 from engine.sweeps import grid, status
-from engine.sweeps.rows import from_csv, mean
+from engine.sweeps.means import mean
+from engine.sweeps.rows import from_csv
 from pages.rooms.sweeps import published
 from tests.pages.conftest import opened, texts
 from tests.pages.sweeps.conftest import PAGE, marks, shown

@@ -8,7 +8,8 @@ import pytest
 from engine.config.requests import to_json
 from engine.losses import LOSSES
 from engine.sweeps import grid, status
-from engine.sweeps.rows import FOLLOWED, Law, groups, latex, mean, to_csv
+from engine.sweeps.means import groups, latex, mean
+from engine.sweeps.rows import FOLLOWED, Law, to_csv
 from pages.rooms.sweeps import figures, table
 from pages.state import selection
 from tests.pages.conftest import button, chart, charts, metrics, opened, texts
