@@ -11,8 +11,9 @@ from typing import NoReturn
 
 from cache.jobs import wait_for_turn
 from cache.progress import Reporter, Stopped
-from engine.cli.commands import Session, work
+from engine.cli.commands import work
 from engine.cli.console import Ticker, expected
+from engine.cli.session import Session
 from engine.config.command_line import parse
 from engine.config.manual import PROGRAM
 

@@ -4,16 +4,16 @@ Numerics are imported where they are needed, so that --help and a mistyped flag 
 """
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial, singledispatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cache.progress import Reporter, Stopped
 from cache.store import Store
 from engine import units
-from engine.cli.console import Ticker, chance, checked, ends, expected, grid, layers, score, table, trials
+from engine.cli.checkpoints import analyse, look
+from engine.cli.console import chance, checked, ends, grid, layers, score, trials
+from engine.cli.session import Session
 from engine.config import commands
 from engine.config.command_line import line
 from engine.config.manual import DASHBOARD, PROGRAM
@@ -28,38 +28,6 @@ from engine.sweeps.grid import open_sweep
 
 SHORT = 0.01  # of an accuracy that is known: less is rounding, or other samples
 
-if TYPE_CHECKING:
-    from engine.runs.pipeline import Pipeline
-
-
-@dataclass
-class Session:
-    """One command at work: where it tells how far it is, and what it has finished."""
-
-    ticker: Ticker
-    reporter: Reporter | None
-    stage: str = ""
-    finished: str = ""
-
-    def progress(self, stage: str, done: int, total: int) -> None:
-        stage = self.stage + stage
-        self.ticker.progress(stage, done, total)
-        if self.reporter is not None:
-            self.reporter.progress(stage, done, total)
-
-    def should_stop(self) -> bool:
-        return self.reporter is not None and self.reporter.cancelled()
-
-    def progress_or_stop(self, stage: str, done: int, total: int) -> None:
-        self.progress(stage, done, total)
-        if self.should_stop():
-            raise Stopped
-
-    def end(self, state: str, sentence: str) -> None:
-        self.ticker.say(sentence)
-        if self.reporter is not None:
-            self.reporter.finish(state, sentence)
-
 
 @singledispatch
 def work(command: commands.Command, session: Session) -> str:
@@ -67,19 +35,9 @@ def work(command: commands.Command, session: Session) -> str:
     raise TypeError(f"{command} is no command.")
 
 
-def _pipeline(command: commands.Command, session: Session) -> "Pipeline":
-    from engine.runs.brought import Brought  # loads torch
-    from engine.runs.pipeline import Pipeline
-
-    brought = Brought()
-    if isinstance(command, commands.BringingCommand):
-        brought = Brought.of(command.model, command.data, command.loss)
-    return Pipeline(Store(), command.device, session.progress, session.should_stop, command.download, brought)
-
-
 @work.register
 def _train(command: commands.TrainCommand, session: Session) -> str:
-    pipeline = _pipeline(command, session)
+    pipeline = session.pipeline(command)
     plan = command.request.training
     for word in command.analyze:
         require(
@@ -98,10 +56,10 @@ def _train(command: commands.TrainCommand, session: Session) -> str:
         session.ticker.say(sentence)
         epochs = library.chosen_epochs(command.analyze, run)
         requests = [library.default_analysis(run, epoch) for epoch in epochs]
-        sentence = _each(pipeline, requests, session, planes=command.planes)
+        sentence = analyse(pipeline, requests, session, planes=command.planes)
     if command.every_sample:
         session.ticker.say(sentence)
-        sentence = _look(pipeline, run, command.every_sample, None, session)
+        sentence = look(pipeline, run, command.every_sample, None, session)
     return sentence
 
 
@@ -110,12 +68,12 @@ def _film(command: commands.FilmCommand, session: Session) -> str:
     from engine.runs.camera import Camera  # loads torch
 
     session.finished = "Every frame is kept."
-    return Camera(_pipeline(command, session), _located(command.request)).shoot()
+    return Camera(session.pipeline(command), _located(command.request)).shoot()
 
 
 @work.register
 def _analyze(command: commands.AnalyzeCommand, session: Session) -> str:
-    pipeline = _pipeline(command, session)
+    pipeline = session.pipeline(command)
     run = library.find(pipeline.store, command.run)
     requests = _requests(command, run)
     if run.recorded is not None and command.model is None:  # told once, not of every layer
@@ -123,7 +81,7 @@ def _analyze(command: commands.AnalyzeCommand, session: Session) -> str:
         there = any(key(request, run.fingerprint) in known for request in requests)
         require(there, library.BY_HAND if run.by_hand else library.elsewhere(run))
     splits = command.splits if command.cross_fit else None
-    return _each(pipeline, requests, session, splits, command.again, command.window)
+    return analyse(pipeline, requests, session, splits, command.again, command.window)
 
 
 def _requests(command: commands.AnalyzeCommand, run: Run) -> list[AnalysisRequest]:
@@ -141,8 +99,8 @@ def _layers(command: commands.LayersCommand, session: Session) -> str:
     session.ticker.close()
     print(layers(costs), flush=True)
     count = units.counted(len(costs), "layer")
-    analyse = f"{PROGRAM} analyze --run {run.key} --layer all{library.bringing(run)}"
-    return f"{count} of run {run.key} can be studied. Analyse all: {analyse}"
+    every = f"{PROGRAM} analyze --run {run.key} --layer all{library.bringing(run)}"
+    return f"{count} of run {run.key} can be studied. Analyse all: {every}"
 
 
 @work.register
@@ -174,7 +132,7 @@ def _sweep(command: commands.SweepCommand, session: Session) -> str:
 
 @work.register
 def _check(command: commands.CheckCommand, session: Session) -> str:
-    pipeline = _pipeline(command, session)
+    pipeline = session.pipeline(command)
     run = library.find(pipeline.store, command.run)
     layer = command.layer or library.default_analysis(run, run.last_epoch).layer
     worst = 0.0
@@ -188,40 +146,16 @@ def _check(command: commands.CheckCommand, session: Session) -> str:
 
 @work.register
 def _samples(command: commands.SamplesCommand, session: Session) -> str:
-    pipeline = _pipeline(command, session)
+    pipeline = session.pipeline(command)
     pairs = [(int(p), int(q or -1)) for p, _, q in (words.partition(":") for words in command.pairs)]
-    return _look(pipeline, library.find(pipeline.store, command.run), command.epochs, command.layer, session, pairs)
-
-
-def _look(
-    pipeline: "Pipeline",
-    run: Run,
-    epochs: tuple[str, ...],
-    layer: str | None,
-    session: Session,
-    pairs: Sequence[tuple[int, int]] = (),
-) -> str:
-    """Look at every sample of these checkpoints, and closely at some."""
-    from engine.samples import collect  # loads torch
-
-    chosen = library.chosen_epochs(epochs, run)
-    for i, epoch in enumerate(chosen):
-        count = f" ({i + 1} of {len(chosen)})" if len(chosen) > 1 else ""
-        session.stage = f"every sample of epoch {epoch}{count}: "
-        samples = collect.keep(pipeline, run.key, epoch, layer)
-        if pairs:
-            collect.keep_close_ups(pipeline, run.key, samples, pairs)
-        session.finished = f"{i + 1} of {len(chosen)} checkpoints of run {run.key} are looked at sample by sample."
-    session.stage = ""
-    scope = f"{len(samples):,} samples of epoch{'s' * (len(chosen) > 1)} {', '.join(map(str, chosen))} of run {run.key}"
-    return f"Done: {scope}, layer {samples.layer}. See them in the dashboard: {DASHBOARD}"
+    return look(pipeline, library.find(pipeline.store, command.run), command.epochs, command.layer, session, pairs)
 
 
 @work.register
 def _noise(command: commands.NoiseCommand, session: Session) -> str:
     from engine.runs import descents  # loads torch
 
-    pipeline = _pipeline(command, session)
+    pipeline = session.pipeline(command)
     run = library.find(pipeline.store, command.run)
     layer, sentence = command.layer or run.studied, ""
     analysed = library.analyses(pipeline.store, run.key)
@@ -240,7 +174,7 @@ def _noise(command: commands.NoiseCommand, session: Session) -> str:
 
 @work.register
 def _plane(command: commands.PlaneCommand, session: Session) -> str:
-    pipeline = _pipeline(command, session)
+    pipeline = session.pipeline(command)
     run = library.find(pipeline.store, command.run)
     layer, analysed = command.layer or run.studied, library.analyses(pipeline.store, run.key)
     pairs = [(int(i), int(j)) for i, j in (pair.split("-") for pair in command.pairs)] or None
@@ -292,7 +226,7 @@ def _load(command: commands.LoadCommand, session: Session) -> str:
         commands.IN_FILE not in command.data.name,
         f"{command.data.name} is executed only with --model file.py:function.",
     )
-    pipeline = _pipeline(command, session)
+    pipeline = session.pipeline(command)
     paths = [Path(name).expanduser().resolve() for name in command.files]
     contents = external.inspect(paths, command.request.model.activation, session.progress, command.part)
     epochs = command.epochs or files.epochs(command.files)
@@ -324,7 +258,7 @@ def _load(command: commands.LoadCommand, session: Session) -> str:
         replace(command.settings, run=run.key, epoch=e, layer=command.layer or usual.layer, batch_size=usual.batch_size)
         for e in library.chosen_epochs(command.analyze, run)
     ]
-    return _each(pipeline, requests, session)
+    return analyse(pipeline, requests, session)
 
 
 def _bring(command: commands.LoadCommand, session: Session) -> str:
@@ -346,55 +280,7 @@ def _bring(command: commands.LoadCommand, session: Session) -> str:
             return f"{sentence} Analyse it: {line(replace(analyze, epochs=('last',)))}"
         session.ticker.say(sentence)
         pipeline = replace(pipeline, progress=session.progress, should_stop=session.should_stop)
-        return _each(pipeline, _requests(analyze, run), session)
-
-
-def _each(
-    pipeline: "Pipeline",
-    requests: list[AnalysisRequest],
-    session: Session,
-    splits: int | None = None,
-    again: bool = False,
-    window: int | None = None,
-    planes: bool = False,
-) -> str:
-    """Analyse one after the other, with splits look whether each holds on other samples, and measure the loss over the
-    usual planes of each where that is wanted. Of several layers one that
-    is refused does not keep the others from being analysed; ValueError at the end says which, and why."""
-    several = len({request.layer for request in requests}) > 1
-    refusals: dict[str, list[int]] = {}
-    for i, request in enumerate(requests):
-        count = f" ({i + 1} of {len(requests)})" if len(requests) > 1 else ""
-        layer = f", layer {request.layer}" * several
-        session.stage = f"analysing epoch {request.epoch}{layer}{count}: "
-        try:
-            result = pipeline.analyze(request, again)
-            if splits is not None:
-                there = pipeline.cross_fit(request, splits)
-                result = replace(result, held_out=there)
-            if planes:
-                run = library.find(pipeline.store, request.run)
-                plane.keep(
-                    pipeline,
-                    run,
-                    noise.start(run, library.analyses(pipeline.store, run.key), request.layer, request.epoch),
-                )
-        except (ValueError, MemoryError, RuntimeError) as error:
-            sentence = expected(error)
-            if not several or sentence is None:
-                raise
-            refusals.setdefault(f"Layer {request.layer} is refused: {sentence}", []).append(request.epoch)
-            session.ticker.say(f"Epoch {request.epoch}{layer}: {sentence}")
-            continue
-        session.ticker.close()
-        print(f"\nrun {request.run}, epoch {request.epoch}, {table(result, window)}", flush=True)
-        finished = i + 1 - sum(map(len, refusals.values()))
-        session.finished = f"{finished} of {len(requests)} analyses of run {request.run} are finished."
-    session.stage = ""
-    sentences = (f"{sentence} (epochs {', '.join(map(str, epochs))})" for sentence, epochs in refusals.items())
-    require(not refusals, " ".join([session.finished or f"No layer of run {requests[0].run} is analysed.", *sentences]))
-    what = "1 analysis" if len(requests) == 1 else f"{len(requests)} analyses"
-    return f"Done: {what} of run {requests[0].run}. See them in the dashboard: {DASHBOARD}"
+        return analyse(pipeline, _requests(analyze, run), session)
 
 
 def _located(request: RunRequest) -> RunRequest:
