@@ -12,6 +12,7 @@ from pages.charts.curves import RECORDS
 from pages.charts.over_epochs import Times
 from pages.data import results
 from pages.data.results import Course, View
+from pages.jobs import analyse
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.state.palette import LOOKS
@@ -83,20 +84,11 @@ def several(view: View) -> bool:
     """Whether there is a course to draw; if not, say how to get one."""
     if len(view.epochs) > 1:
         return True
-    if len(view.run.checkpoints) > 1:
-        remedy = (
-            f"Type `python -m engine analyze --run {view.run.key[:8]} --epoch all` in a terminal to analyse every "
-            "checkpoint of this run; the curves appear here."
-        )
-    else:
-        remedy = (
-            "This run kept only one checkpoint: train again with, for instance, "
-            "`python -m engine train --checkpoints 0,1,10,30,100 --analyze all`."
-        )
-    st.info(
-        f"Of run {view.run.key[:8]} only epoch {view.epoch} is analysed, and one point makes no curve. {remedy} "
-        "Loss, accuracy and the diagonals are shown already.",
-        icon=":material/timeline:",
+    analyse.ask_for_every_epoch(
+        f"dynamics.all-{view.run.key}",
+        view,
+        f"Of run {view.run.key[:8]} only epoch {view.epoch} is analysed, and one point makes no curve. Loss, accuracy "
+        "and the diagonals are shown already.",
     )
     return False
 

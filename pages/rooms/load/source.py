@@ -126,9 +126,8 @@ def _run() -> Run | None:
     runs = [run for run in results.runs() if run.checkpoints]
     if not runs:
         st.info(
-            "There is no run yet. In a terminal, `python -m engine train` trains one without a browser, and "
-            "`python -m engine load` takes your own checkpoints.",
-            icon=":material/terminal:",
+            "There is no run yet. Train a network on the page Train, or give your own checkpoints here as files.",
+            icon=":material/info:",
         )
         return None
     labels = run_names.names(runs)

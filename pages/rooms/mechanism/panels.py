@@ -9,6 +9,7 @@ from numpy import ndarray
 from engine.results.synthetic import SAMPLES
 from pages.data import results
 from pages.data.results import View
+from pages.jobs import analyse
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.rooms.mechanism import figures, proof, spectra, text
@@ -56,9 +57,11 @@ def _missing(view: View) -> None:
     if len(view.chosen.request.layers) > 1:
         st.caption("Curvatures of single samples are defined layer by layer: choose a single layer in the menu.")
         return
-    st.caption(
+    analyse.ask_for_spectra(
+        "sandbox.spectra",
+        view,
         f"The analysis of epoch {view.epoch} keeps no curvatures of single samples, so this run cannot be put beside "
-        f"the sandbox. To make them, type `{panels.command(view)}`"
+        "the sandbox.",
     )
 
 

@@ -5,11 +5,11 @@ import streamlit as st
 
 from engine.results.power_law import Fit
 from engine.results.suppression import Spectra
-from engine.runs.library import BY_HAND, bringing
 from pages.charts import power_law
 from pages.charts.power_law import Cloud
 from pages.data.results import View
 from pages.data.suppression import Outcome
+from pages.jobs import analyse
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.plot.plot import Window
@@ -97,25 +97,15 @@ def missing(view: View) -> None:
             icon=":material/layers:",
         )
         return
-    if view.run.by_hand:
-        st.info(f"{BY_HAND} Suppression takes spectra of single samples.", icon=":material/terminal:")
-        return
     others = [a.request.epoch for a in view.analysed if a.has_spectra]
     with_spectra = f" Epochs that have them: {', '.join(map(str, sorted(others)))}." if others else ""
     soon = " An analysis that is still at work brings them with its last step." if request.spectra else ""
-    st.info(
+    analyse.ask_for_spectra(
+        "suppression.spectra",
+        view,
         f"The analysis of epoch {view.epoch} holds no spectra of single samples, and suppression edits those."
-        f"{with_spectra}{soon} To make them, type",
-        icon=":material/hourglass_empty:",
+        f"{with_spectra}{soon}",
     )
-    st.code(command(view), language="bash")
-
-
-def command(view: View) -> str:
-    """What makes the spectra of the analysis in view."""
-    request = view.chosen.request
-    asked = f"--epoch {view.epoch} --layer {request.layer} --spectra {request.spectra or 2000}"
-    return f"python -m engine analyze --run {view.run.key[:8]} {asked}{bringing(view.run)}"
 
 
 # -- numbers and figures ----------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import pytest
 from engine.runs import library
 from engine.runs.library import checkpoint_name
 from pages.state.palette import TRAIN
-from tests.pages.conftest import chart, charts, decode, fine, opened, press, result, url, widget
+from tests.pages.conftest import button, chart, charts, decode, fine, opened, press, result, url, widget
 from tests.pages.dynamics.conftest import LEARNED, PAGE, by_name, planted
 from tests.planted import fill
 
@@ -57,22 +57,30 @@ def test_one_epoch_of_several_says_how_to_get_more_and_shows_the_rest(store):
     run = planted(store, epochs=(100,))
     store.write(("runs", run, "checkpoints", checkpoint_name(10)), {"epoch": 10})
     at = opened(PAGE)
-    assert f"python -m engine analyze --run {run[:8]} --epoch all" in at.info[0].value
+    assert button(at, "Analyse all epochs")
     drawn = set(charts(at))
     assert drawn == {"training", "parts", "approximations"}
 
 
-def test_a_run_of_one_checkpoint_says_how_to_train_one_of_several(store):
+def test_one_press_trains_a_run_of_one_checkpoint_again_with_several(store, started):
     planted(store, epochs=(100,))
     at = opened(PAGE)
-    assert "python -m engine train --checkpoints 0,1,10,30,100 --analyze all" in at.info[0].value
+    assert "kept only one checkpoint" in at.info[0].value
+    fine(button(at, "Train again, keeping epochs 0, 1, 10, 30, 100").click().run())
+    (words, queued), *_ = started
+    assert words[0] == "train"
+    assert " ".join(words).endswith("--checkpoints 0,1,10,30,100 --analyze all")
+    assert queued
 
 
-def test_the_commands_it_names_are_ones_the_engine_takes():
-    from engine.config.command_line import parse
-
-    assert parse(["analyze", "--run", "dedd30c3", "--epoch", "all"])
-    assert parse(["train", "--checkpoints", "0,1,10,30,100", "--analyze", "all"])
+def test_one_press_analyses_all_epochs(store, started):
+    run = planted(store, epochs=(100,))
+    for epoch in (0, 10):
+        store.write(("runs", run, "checkpoints", checkpoint_name(epoch)), {"epoch": epoch})
+    at = opened(PAGE)
+    fine(button(at, "Analyse all epochs").click().run())
+    assert started[0] == (("analyze", "--run", run, "--epoch", "all", "--batch-size", "50", "--layer", "fc2"), True)
+    assert "Analysing …" in at.info[0].value
 
 
 # -- two runs ---------------------------------------------------------------------------------------------

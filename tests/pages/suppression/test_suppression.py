@@ -8,7 +8,21 @@ from engine.results.suppression import suppress
 from pages.rooms.suppression import figures
 from pages.state import selection
 from pages.state.selection import Selection
-from tests.pages.conftest import chart, charts, decode, fine, metrics, opened, press, sent, slope, traces, url, widget
+from tests.pages.conftest import (
+    button,
+    chart,
+    charts,
+    decode,
+    fine,
+    metrics,
+    opened,
+    press,
+    sent,
+    slope,
+    traces,
+    url,
+    widget,
+)
 from tests.planted import RANK, SAMPLES, add_spectra, analysis, fill, planted_spectra
 
 PAGE = "pages/suppression.py"
@@ -132,11 +146,14 @@ def test_the_presets_are_the_settings_of_the_figure(run):
     assert url(at)["homogenise"] == "no"
 
 
-def test_an_analysis_without_spectra_says_so_and_what_to_type(store):
+def test_one_press_makes_the_spectra_that_an_analysis_lacks(store, started):
     run = fill(store)
     at = opened(PAGE)
     assert "holds no spectra of single samples" in at.info[0].value
-    assert at.code[0].value == f"python -m engine analyze --run {run[:8]} --epoch 100 --layer fc2 --spectra 2000"
+    fine(button(at, "Analyse with spectra").click().run())
+    words = " ".join(started[0][0])
+    assert words.startswith(f"analyze --run {run} --epoch 100")
+    assert "--spectra 2000" in words
     assert not charts(at)
 
 
