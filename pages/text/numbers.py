@@ -1,4 +1,7 @@
-"""The present numbers inside the definitions: ⟦name⟧ in a definition becomes what it is in this view."""
+"""The present numbers inside the definitions: ⟦name⟧ in a definition becomes what it is in this view.
+
+A paragraph may claim something of them: ⟦when gamma_first + 0.02 < gamma_last⟧ at its head keeps it only where that is
+so, and a paragraph behind it with ⟦else⟧ at its head stands in its place where it is not."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,25 +11,43 @@ from types import MappingProxyType
 import numpy as np
 
 from engine.results.power_law import Fit
-from pages.data import results, suppression
+from pages.data import held_out, results, suppression
 from pages.data.results import View
 from pages.data.suppression import Outcome
 from pages.state import palette, selection
 from pages.state.edit import Edit
 
 _PLACE = re.compile(r"⟦(\w+)⟧")
+_WHEN = re.compile(r"\s*⟦when (\w+)(?: \+ ([\d.]+))? ([<>]) ([\w.]+)⟧\s*")
+_ELSE = re.compile(r"\s*⟦else⟧\s*")
 
 
 def places(text: str) -> list[str]:
     """The names of the numbers that a text asks for."""
-    return _PLACE.findall(text)
+    compared = [name for match in _WHEN.finditer(text) for name in (match[1], match[4])]
+    claims = [name for name in compared if not _is_number(name)]
+    return [*claims, *(name for name in _PLACE.findall(text) if name != "else")]
+
+
+def _is_number(word: str) -> bool:
+    return word.replace(".", "", 1).isdigit()
 
 
 def fill(text: str, view: View | None, more: Mapping[str, Callable[[], float | str]] = MappingProxyType({})) -> str:
     """The text with its numbers; a paragraph whose numbers do not exist here is left out. more: numbers that are
     not of the view."""
     paragraphs: list[str] = []
+    claim: bool | None = None  # what the last claim came to; None where it cannot be told
     for paragraph in text.split("\n\n"):
+        if when := _WHEN.match(paragraph):
+            claim = _holds(when, view, more)
+            if not claim:
+                continue
+            paragraph = paragraph[when.end() :]
+        elif otherwise := _ELSE.match(paragraph):
+            if claim is not False:
+                continue
+            paragraph = paragraph[otherwise.end() :]
         try:
             paragraphs.append(_PLACE.sub(lambda match: _number(match[1], view, more), paragraph))
         except (ValueError, LookupError):
@@ -36,14 +57,26 @@ def fill(text: str, view: View | None, more: Mapping[str, Callable[[], float | s
     return "\n\n".join(paragraphs)
 
 
+def _holds(when: re.Match[str], view: View | None, more: Mapping[str, Callable[[], float | str]]) -> bool | None:
+    try:
+        left, right = (float(word if _is_number(word) else _value(word, view, more)) for word in (when[1], when[4]))
+    except (ValueError, LookupError):
+        return None
+    left += float(when[2] or 0)
+    return left < right if when[3] == "<" else left > right
+
+
 def _number(name: str, view: View | None, more: Mapping[str, Callable[[], float | str]]) -> str:
-    if name in more:
-        value = more[name]()
-    elif view is None:
-        raise LookupError(name)
-    else:
-        value = NUMBERS[name](view)
+    value = _value(name, view, more)
     return value if isinstance(value, str) else tex(value)
+
+
+def _value(name: str, view: View | None, more: Mapping[str, Callable[[], float | str]]) -> float | str:
+    if name in more:
+        return more[name]()
+    if view is None:
+        raise LookupError(name)
+    return NUMBERS[name](view)
 
 
 def tex(value: float, digits: int = 3) -> str:
@@ -91,11 +124,32 @@ def _along(view: View, name: str = "C") -> list[float]:
     return results.gammas(view, name, last, first)
 
 
+def _ends(view: View) -> tuple[float, float]:
+    """γ at the first and the last analysed epoch, where there are two."""
+    along = _along(view)
+    if len(along) < 2:
+        raise LookupError("one epoch is no course")
+    return along[0], along[-1]
+
+
 def _slopes(view: View) -> tuple[float, float]:
     """γ in the sharpest and in the flattest bin of H_ii."""
     first, last = _window(view)
     local = view.analysis.exponent("C", last, first).bend.local
     return local[0].gamma, local[-1].gamma
+
+
+def _size(view: View) -> float:
+    return view.analysis.traces["C_awd"] / view.analysis.traces["C"]
+
+
+def _elsewhere(view: View) -> float:
+    """γ of C on the half of the samples that did not give the directions."""
+    first, last = _window(view)
+    fit = held_out.cross_fit(view, "C", last, first)
+    if fit is None:
+        raise LookupError("nobody has looked")
+    return fit.crossed.gamma
 
 
 def _finite(view: View) -> float:
@@ -157,7 +211,7 @@ NUMBERS: Mapping[str, Callable[[View], float | str]] = {
     "finite": lambda v: f"{_finite(v):.3f}",
     "partner": _partner,
     "trace_C_awd": lambda v: v.analysis.traces["C_awd"],
-    "size": lambda v: v.analysis.traces["C_awd"] / v.analysis.traces["C"],
+    "size": lambda v: _size(v),
     "paired": lambda v: v.analysis.provenance.samples - v.analysis.provenance.unpaired,
     "K_11": lambda v: _block(v, 0, 0),
     "K_12": lambda v: _block(v, 0, 1),
@@ -176,6 +230,14 @@ NUMBERS: Mapping[str, Callable[[View], float | str]] = {
     "gamma_same": lambda v: _slope(_edited(v, True).after),
     "gamma_on_measured": lambda v: _slope(_edited(v, True).on_measured),
     "kept_slope": lambda v: _slope(_edited(v, False).new_on_old),
+    "gamma_gap": lambda v: abs(_gamma(v) - _gamma(v, "C_awd")),
+    "window_shift": lambda v: abs(_gamma(v, share=0.5) - _gamma(v)),
+    "bend": lambda v: abs(_slopes(v)[0] - _slopes(v)[1]),
+    "course_shift": lambda v: abs(_ends(v)[1] - _ends(v)[0]),
+    "epoch_shift": lambda v: abs(_gamma(v) - _along(v)[-1]),
+    "size_off": lambda v: max(_size(v), 1 / _size(v)),
+    "gamma_elsewhere": lambda v: _exponent(_elsewhere(v)),
+    "elsewhere_gap": lambda v: abs(_elsewhere(v) - _gamma(v)),
     "slope_top": lambda v: f"{_slopes(v)[0]:.2f}",
     "slope_end": lambda v: f"{_slopes(v)[1]:.2f}",
     "hundredfold": lambda v: 100 ** _gamma(v),

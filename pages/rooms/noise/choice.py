@@ -1,5 +1,7 @@
 """The one button that makes descents, and how far they are."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from engine.config.commands import NoiseCommand
@@ -12,6 +14,7 @@ from pages.data.results import View
 from pages.jobs import commands, elsewhere, watch
 from pages.jobs.describe import left, sentence
 from pages.rooms.noise import text
+from pages.state import selection
 from pages.ui.guard import guarded
 
 
@@ -20,9 +23,9 @@ def make(page: str, view: View, descents: Descents | None) -> None:
     seeds = 0 if descents is None else descents.seeds
     if seeds >= SEEDS:
         return
-    if elsewhere.explain(view.run, _command(view), f'descend({view.epoch}, "{view.chosen.request.layer}")'):
+    if elsewhere.explain(view.run, command(view), f'descend({view.epoch}, "{view.chosen.request.layer}")'):
         return
-    job = commands.newest(_command(view))
+    job = commands.newest(command(view))
     if job is not None and job.running:
         _at_work(view, job.id, seeds)
         return
@@ -43,13 +46,14 @@ def make(page: str, view: View, descents: Descents | None) -> None:
     )
 
 
-def _command(view: View) -> NoiseCommand:
+def command(view: View) -> NoiseCommand:
+    """What makes the descents from the checkpoint in view."""
     return NoiseCommand(view.run.key, (str(view.epoch),), view.chosen.request.layer)
 
 
 def _start(view: View) -> None:
     title = f"Noise of every shape from epoch {view.epoch}, layer {view.chosen.request.layer}"
-    commands.start(_command(view), title, view.run.key, queue=False)
+    commands.start(command(view), title, view.run.key, queue=False)
 
 
 @st.fragment(run_every=watch.WATCH_SECONDS)
@@ -64,3 +68,12 @@ def _at_work(view: View, job_id: str, seeds: int) -> None:
         with st.container(width="stretch"):
             st.progress(job.progress.fraction, text=f"{job.title}: {seeds} of {SEEDS} seeds. {left(job).capitalize()}")
         watch.stop(job)
+
+
+def from_start(view: View) -> View:
+    """The view of where the descents start: the epoch that was chosen, or else where there is still noise."""
+    if selection.current().epoch is not None:
+        return view
+    usual = noise.start(view.run, view.analysed, view.chosen.request.layer)
+    analysis = results.analysis(view.run.key, usual)
+    return view if analysis is None else replace(view, chosen=usual, analysis=analysis)

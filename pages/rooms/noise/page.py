@@ -1,16 +1,11 @@
 """Whether the shape of the noise matters: descents in one layer under noise of every shape, beside SGD."""
 
-from dataclasses import replace
-
 import streamlit as st
 
 from engine.runs import noise
 from pages.data import noise as kept
-from pages.data import results
-from pages.data.results import View
 from pages.jobs import banner
 from pages.rooms.noise import choice, panels, text
-from pages.state import selection
 from pages.ui import controls, heading
 
 PAGE = "noise"
@@ -21,7 +16,7 @@ def show() -> None:
     view = banner.opening("Does the shape of the noise matter?")
     if view is None:
         return
-    view = _from_start(view)
+    view = choice.from_start(view)
     left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
     with left:
         controls.stepped(PAGE, view.epochs, view.epoch)
@@ -39,12 +34,3 @@ def show() -> None:
     with st.expander("What is a fair comparison here, and what is not", icon=":material/balance:"):
         st.markdown(text.fairness(view, descents))
     st.caption(f"{text.where(view)} {controls.provenance(view)}")
-
-
-def _from_start(view: View) -> View:
-    """The view of where the descents start: the epoch that was chosen, or else where there is still noise."""
-    if selection.current().epoch is not None:
-        return view
-    usual = noise.start(view.run, view.analysed, view.chosen.request.layer)
-    analysis = results.analysis(view.run.key, usual)
-    return view if analysis is None else replace(view, chosen=usual, analysis=analysis)

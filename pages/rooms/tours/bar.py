@@ -1,14 +1,16 @@
 """The bar of the tour that is on: what to see at this stop, the way on, and the part of the page it is about."""
 
 import re
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import streamlit as st
 
+from engine.runs.library import Run
 from pages.data import results
-from pages.rooms.tours import library
-from pages.rooms.tours.format import FIRST, LAST, MIDDLE, Tour
+from pages.rooms.tours import library, needs
+from pages.rooms.tours.format import FIRST, LAST, MIDDLE, Stop, Tour
 from pages.state import selection
 from pages.state.menu import entry
 from pages.state.selection import Selection
@@ -23,6 +25,8 @@ SCRIPT, STYLE, PRESENTER = (Path(__file__).with_name(name) for name in ("bar.js"
 KEPT = ("run", "layer", "large", "present")
 # How often this session has come to a stop: the browser moves to its highlight once each time.
 _VISITS = "tour visits"
+# Page and selection before the tour.
+_BEFORE = "before the tour"
 
 
 def show(page: str) -> None:
@@ -40,11 +44,12 @@ def show(page: str) -> None:
             icon=":material/link_off:",
         )
     if here.present:
-        st.html(PRESENTER)
+        st.html(f"<style>{_presenter(tour, page)}</style>")
         if tour is None:
             with st.container(key="tour-presenting"):
                 _end()
-    highlight = tour.stops[_number(tour) - 1].highlight if tour is not None and _here(tour, page) else ""
+    stop = _stop(tour, page)
+    highlight = "" if stop is None else stop.highlight
     _component()(
         key="tour-eye",
         data={
@@ -55,18 +60,43 @@ def show(page: str) -> None:
     )
 
 
+def begin(tour: Tour, number: int, page: str) -> None:
+    """Open a tour at a stop (from 1) from a page, to which its end leads back with everything as it was."""
+    st.session_state[_BEFORE] = page, selection.current()
+    go(tour, number)
+
+
 def go(tour: Tour, number: int) -> None:
-    """Set the whole selection as a stop (from 1) wants it, and open its page."""
+    """Set the whole selection as a place (from 1) wants it, and open its page."""
     _visit()
-    selection.open_page(tour.stops[number - 1].page, **vars(at_stop(tour, number)))
+    selection.open_page(tour.page(number), **vars(at_stop(tour, number)))
+
+
+def closing() -> Tour | None:
+    """The tour whose closing slide is on the screen."""
+    here = selection.current()
+    tour = None if here.tour is None else library.tour(here.tour)
+    return tour if tour is not None and tour.learned and _number(tour) == tour.last else None
+
+
+def slide(tour: Tour) -> None:
+    """What was learned, one card a sentence."""
+    view = results.view()
+    st.title("What we have seen")
+    with st.grid(min(3, len(tour.learned)), min_column_width=260, gap="medium", key="tour-learned"):
+        for number, text in enumerate(tour.learned, 1):
+            with st.container(border=True, height="stretch"):
+                st.markdown(f"## {number}")
+                st.markdown(f"##### {numbers.fill(text, view)}")
 
 
 def at_stop(tour: Tour, number: int) -> Selection:
-    """The selection of a stop (from 1)."""
-    here, stop = selection.current(), tour.stops[number - 1]
-    chosen = vars(selection.from_url(stop.select))
+    """The selection of a place (from 1)."""
+    here = selection.current()
+    select = tour.stops[number - 1].select if number <= len(tour.stops) else {}
+    chosen = vars(selection.from_url(select))
     as_it_was = {name: getattr(here, name) for name in KEPT if chosen[name] is None}
-    epoch = _epoch(stop.select.get("epoch"), chosen["run"] or here.run)
+    epoch = _epoch(select.get("epoch"), chosen["run"] or here.run)
     return Selection(**{**chosen, **as_it_was, "epoch": epoch, "tour": tour.id, "stop": number})
 
 
@@ -89,7 +119,7 @@ def _arrive(tour: Tour, page: str) -> None:
     _visit()
     selection.choose(**{**vars(at_stop(tour, number)), **linked, "stop": number})
     if not _here(tour, page):
-        selection.open_page(tour.stops[number - 1].page)
+        selection.open_page(tour.page(number))
 
 
 def _visit() -> None:
@@ -98,19 +128,34 @@ def _visit() -> None:
 
 def _number(tour: Tour) -> int:
     """The stop, from 1."""
-    return min(selection.current().stop or 1, len(tour.stops))
+    return min(selection.current().stop or 1, tour.last)
 
 
 def _here(tour: Tour, page: str) -> bool:
-    return tour.stops[_number(tour) - 1].page == page
+    return tour.page(_number(tour)) == page
+
+
+def _stop(tour: Tour | None, page: str) -> Stop | None:
+    """The stop that is on this page; None on the closing slide, and where the tour was left."""
+    at_one = tour is not None and _here(tour, page) and _number(tour) <= len(tour.stops)
+    return tour.stops[_number(tour) - 1] if tour is not None and at_one else None
+
+
+def _presenter(tour: Tour | None, page: str) -> str:
+    """What presenting hides; what a stop is about, and the controls it asks for, stay."""
+    stop = _stop(tour, page)
+    kept = () if stop is None else tuple(f".{css_class(key)}" for key in (*stop.controls, stop.highlight) if key)
+    also = "".join(f", {name}, {name} *" for name in kept)
+    return PRESENTER.read_text(encoding="utf-8").replace("[class*=st-key-tour] *", f"[class*=st-key-tour] *{also}")
 
 
 def _bar(tour: Tour, page: str) -> None:
-    number, count = _number(tour), len(tour.stops)
-    stop, view = tour.stops[number - 1], results.view()
+    number, count = _number(tour), tour.last
+    title = "In short" if number > len(tour.stops) else tour.stops[number - 1].title
+    view = results.view()
     with st.container(key="tour", border=True, gap="xsmall"):
         with st.container(key="tour-head", horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f"**{plain(stop.title)}**", width="stretch")
+            st.markdown(f"**{plain(title)}**", width="stretch")
             st.caption(f"{plain(tour.title)} · {number} of {count}", width="content")
             back = _button("back", "Back", ":material/arrow_back:", disabled=number == 1)
             again = _button(
@@ -131,32 +176,42 @@ def _bar(tour: Tour, page: str) -> None:
                     on_click=_present,
                     args=(True,),
                 )
-            st.button(
+            end = _button(
+                "leave",
                 "Leave",
-                key="tour.leave",
-                icon=":material/close:",
-                type="tertiary",
-                help="Ends the tour; what is on the page stays.",
-                on_click=_leave,
+                ":material/close:",
+                help="Ends the tour; run, epoch and page are then as they were before it.",
             )
             if number < count:
                 on = _button("next", "Next", ":material/arrow_forward:", type="primary")
             else:
                 on = False
-                st.button("Done", key="tour.next", icon=":material/check:", type="primary", on_click=_leave)
-        if _here(tour, page):
+                end |= _button("next", "Done", ":material/check:", type="primary")
+        stop = _stop(tour, page)
+        if stop is not None:
             st.markdown(numbers.fill(stop.text, view))
-            if view is None and numbers.places(stop.text):
+            if number == 1 or st.session_state[_VISITS] == 1:
+                needs.other_run(tour.run, partial(_switch, tour, number))
+            if view is not None:
+                needs.measure(stop.needs if number > 1 else [n for one in tour.stops for n in one.needs], view)
+            elif numbers.places(stop.text):
                 st.caption(
                     ":material/hourglass_empty: Its numbers come with the first results. The start page makes some in "
                     "about twenty seconds; then press “Show again”."
                 )
-        else:
-            st.caption(f"You have left the tour’s way. “Show again” leads back to {entry(stop.page).label}.")
+        elif not _here(tour, page):
+            st.caption(f"You have left the tour’s way. “Show again” leads back to {entry(tour.page(number)).label}.")
     if back or on:
         go(tour, number + (1 if on else -1))
     if again:
         go(tour, number)
+    if end:
+        _leave()
+
+
+def _switch(tour: Tour, number: int, run: Run) -> None:
+    selection.choose(run=run.key, layer=None)
+    go(tour, number)
 
 
 def _end() -> None:
@@ -181,8 +236,14 @@ def plain(text: str) -> str:
     return escaped(" ".join(text.split()))
 
 
-def _leave() -> None:
-    selection.choose(tour=None, stop=None)
+def _leave() -> NoReturn:
+    """Everything as it was before the tour; after a link, which began with it, as it is."""
+    page, before = st.session_state.pop(_BEFORE, (None, selection.current()))
+    after = vars(before) | {"tour": None, "stop": None, "large": selection.current().large}
+    if page is not None:
+        selection.open_page(page, **after)
+    selection.choose(**after)
+    st.rerun()
 
 
 def _present(presenting: bool | None) -> None:

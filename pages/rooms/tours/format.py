@@ -3,15 +3,20 @@
     id = "first-look"            # names it in links
     title = "A first look"
     about = "What the three pictures show."
+    run = "demo"                 # the run it speaks of, or the beginning of a key; left out: any
+    learned = ["One sentence.", "Two.", "Three."]        # the closing slide, with numbers as in a text
 
     [[stop]]
     title = "The noise, seen in the curvature's axes"
     page = "commutativity"
     select = { matrix = "C", k = 40, epoch = "last" }   # all else is as on a page opened afresh
     highlight = "K"
+    needs = ["epochs"]           # what must have been measured: a button measures what is not
+    controls = ["commutativity-epochs"]                  # stay in sight while presenting, by their keys
     text = "Markdown with $formulas$ and present numbers: $K_{11} = ⟦K_11⟧$."
 
-Nothing in a tour is executed or loaded: its text is Markdown without HTML and without pictures.
+A paragraph that claims something says when it holds: see pages.text.numbers. Nothing in a tour is executed or loaded:
+its text is Markdown without HTML and without pictures.
 """
 
 import re
@@ -21,42 +26,62 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import require
+from pages.rooms.tours.needs import DEMO, NEEDS
 from pages.rooms.tours.places import PLACES
 from pages.state import palette, selection
 from pages.state.menu import MENU
 from pages.text import numbers
 
 FIRST, MIDDLE, LAST = "first", "middle", "last"
+# The page of the closing slide.
+CLOSING = "tours"
 LONGEST, LONGEST_TEXT, MOST_STOPS = 100_000, 2_000, 40
 # Of the viewer, not of the tour.
 _VIEWERS = ("large", "present", "tour", "stop")
 SELECTABLE = tuple(name for name in vars(selection.Selection()) if name not in _VIEWERS)
 _MARKUP = re.compile(r"<[/!?]?[A-Za-z][^<>]*>|<!--")
 _FORMULA = re.compile(r"\$\$.+?\$\$|\$.+?\$", re.S)
-_TOUR, _STOP = ("id", "title", "about", "stop"), ("title", "page", "select", "highlight", "text")
+_TOUR = ("id", "title", "about", "run", "learned", "stop")
+_STOP = ("title", "page", "select", "highlight", "needs", "controls", "text")
+MOST_LEARNED = 5
 
 
 @dataclass(frozen=True)
 class Stop:
     """One stop. page: its name in an address, "start" for the first; select: fields of the selection as the URL
-    spells them, an epoch also as first, middle or last; highlight: a key of places.PLACES, or none."""
+    spells them, an epoch also as first, middle or last; highlight: a key of places.PLACES, or none; needs: keys of
+    needs.NEEDS; controls: keys of what stays in sight while presenting."""
 
     title: str
     text: str
     page: str
     select: Mapping[str, str]
     highlight: str = ""
+    needs: tuple[str, ...] = ()
+    controls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Tour:
-    """Stops in their order; source: the file itself."""
+    """Stops in their order; run: the one it speaks of, by the beginning of its key or as demo; learned: the sentences
+    of the closing slide; source: the file itself."""
 
     id: str
     title: str
     about: str
     stops: tuple[Stop, ...]
     source: str = ""
+    run: str = ""
+    learned: tuple[str, ...] = ()
+
+    @property
+    def last(self) -> int:
+        """The last place, from 1: the closing slide, where there is one."""
+        return len(self.stops) + bool(self.learned)
+
+    def page(self, number: int) -> str:
+        """The page of a place."""
+        return self.stops[number - 1].page if number <= len(self.stops) else CLOSING
 
 
 def read(source: str, file: str = "The tour") -> Tour:
@@ -84,7 +109,24 @@ def read(source: str, file: str = "The tour") -> Tour:
         _text(body, "about", file),
         tuple(_stop(stop, f"{file}, stop {number}") for number, stop in enumerate(stops, 1)),
         source,
+        _run(body.get("run", ""), file),
+        tuple(_markdown(text, f"{file}, learned") for text in _texts(body, "learned", file, MOST_LEARNED)),
     )
+
+
+def _run(run: Any, where: str) -> str:
+    require(
+        isinstance(run, str) and (run in ("", DEMO) or bool(re.fullmatch(r"[0-9a-f]{4,16}", run))),
+        f"{where}: run is {DEMO!r} or the beginning of a run's key, not {run!r}.",
+    )
+    return str(run)
+
+
+def _texts(body: Mapping[str, Any], name: str, where: str, most: int) -> tuple[str, ...]:
+    texts = body.get(name, [])
+    written = isinstance(texts, list) and all(isinstance(text, str) and text.strip() for text in texts)
+    require(written and len(texts) <= most, f"{where}: {name} is a list of at most {most} texts, not {texts!r}.")
+    return tuple(text.strip() for text in texts)
 
 
 def _stop(body: Mapping[str, Any], where: str) -> Stop:
@@ -107,7 +149,21 @@ def _stop(body: Mapping[str, Any], where: str) -> Stop:
         page,
         {name: _choice(name, value, where) for name, value in select.items()},
         highlight,
+        _known_needs(_texts(body, "needs", where, len(NEEDS)), where),
+        _keys(_texts(body, "controls", where, 10), where),
     )
+
+
+def _known_needs(names: tuple[str, ...], where: str) -> tuple[str, ...]:
+    unknown = [name for name in names if name not in NEEDS]
+    require(not unknown, f"{where}: nothing called {', '.join(unknown)} can be needed; there are {', '.join(NEEDS)}.")
+    return names
+
+
+def _keys(keys: tuple[str, ...], where: str) -> tuple[str, ...]:
+    strange = [key for key in keys if not re.fullmatch(r"[A-Za-z0-9_.-]{1,60}", key)]
+    require(not strange, f"{where}: {', '.join(strange)} is no key of a control.")
+    return keys
 
 
 def _choice(name: str, value: Any, where: str) -> str:

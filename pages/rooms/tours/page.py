@@ -42,6 +42,10 @@ And now? The commutator error is $⟦commutator⟧$.
 
 def show() -> None:
     """Every tour with a way in, one's own among them, and the format with an example to change."""
+    closing = bar.closing()
+    if closing is not None:
+        bar.slide(closing)
+        return
     st.title("Guided tours")
     st.markdown(
         "A tour leads from page to page, sets everything on them, and says at each stop what there is to see. Its "
@@ -76,7 +80,7 @@ def _card(tour: Tour, own: bool = False) -> None:
         st.markdown(bar.plain(tour.about))
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             if st.button("Begin", key=f"tours.begin-{tour.id}", type="primary", icon=":material/play_arrow:"):
-                bar.go(tour, 1)
+                bar.begin(tour, 1, "tours")
             with st.popover(f"{len(tour.stops)} stops", icon=":material/list:", type="tertiary"):
                 for number, stop in enumerate(tour.stops, 1):
                     label = f"{number}. {bar.plain(stop.title)}"
@@ -86,7 +90,7 @@ def _card(tour: Tour, own: bool = False) -> None:
                         type="tertiary",
                         help=f"On the page {entry(stop.page).label}",
                     ):
-                        bar.go(tour, number)
+                        bar.begin(tour, number, "tours")
             with st.popover("Link", icon=":material/link:", type="tertiary"):
                 st.markdown("Opens it at its first stop. Change the number for another one.")
                 st.code(link(tour), language=None)

@@ -12,6 +12,8 @@ from pages.rooms.duality import panels as duality
 from pages.rooms.dynamics import diagonals
 from pages.rooms.dynamics import panels as dynamics
 from pages.rooms.fisher import panels as fisher
+from pages.rooms.held_out import nulls
+from pages.rooms.held_out import panels as held_out
 from pages.rooms.layers import panels as layers
 from pages.rooms.live import controls as live
 from pages.rooms.live import panels as film
@@ -46,6 +48,7 @@ PLACES: Mapping[str, Mapping[str, str]] = {
     "train": {"train-side": "the data, the network and what it costs"},
     "commutativity": _knobs("commutativity", "-epochs", ".matrix", ".k") | _of(commutativity, chance),
     "power_law": _knobs("power_law", "-epochs", ".matrices", ".window") | _of(power_law) | _parts(cards.GAMMAS),
+    "held_out": _knobs("held_out", "-epochs", ".matrix", ".window") | _of(held_out, nulls),
     "layers": _knobs("layers", "-epochs", ".window") | _of(layers),
     "table": _of(table),
     "dynamics": _knobs("dynamics", "-epochs") | _of(dynamics, diagonals),

@@ -66,3 +66,14 @@ def test_a_popover_on_a_page_shows_the_numbers_of_what_is_selected(tmp_path, mon
     texts = [m.value for m in opened("pages/power_law.py", epoch="10").markdown]
     gamma = planted.analysis(gamma=1 + 0.1 * np.log10(11), seed=10).fit("C").gamma
     assert any(f"{gamma:.3f}" in text and "Table 1" in text for text in texts)
+
+
+def test_a_claim_stands_only_where_its_numbers_fit():
+    text = "Always.\n\n⟦when one + 0.1 < two⟧ It grew.\n\n⟦else⟧ It did not.\n\n⟦when two > 1⟧ It is ⟦two⟧."
+    more = {"one": lambda: "0.661", "two": lambda: 0.661}
+    assert numbers.fill(text, None, more) == "Always.\n\nIt did not."
+    more["two"] = lambda: 1.2
+    assert numbers.fill(text, None, more) == "Always.\n\nIt grew.\n\nIt is 1.2."
+    # Where it cannot be told, neither is said.
+    assert numbers.fill(text, None) == "Always."
+    assert numbers.places(text) == ["one", "two", "two", "two"]

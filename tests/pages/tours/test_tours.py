@@ -18,7 +18,7 @@ from pages.state import selection
 from pages.state.menu import MENU, entry
 from pages.text import numbers
 from tests.pages.conftest import button, fine, opened, sent, texts, url
-from tests.planted import analysis, fill
+from tests.planted import add_held_out, analysis, fill
 
 PAGE = "pages/tours.py"
 TOURS = shipped()
@@ -75,18 +75,31 @@ def test_three_tours_come_along_and_each_is_named_after_its_file():
 
 
 @pytest.mark.parametrize("page", list(PLACES))
-def test_every_part_that_a_stop_may_point_at_is_on_its_page(whole, page):
+def test_every_part_that_a_stop_may_point_at_is_on_its_page(whole, store, page):
+    add_held_out(store, whole, 100)
     missing = set(PLACES[page]) - keys(opened(entry(page).file))
     assert not missing
 
 
 @pytest.mark.parametrize("id", list(TOURS))
 def test_no_paragraph_of_a_tour_is_lost_where_all_is_measured(whole, store, id):
+    add_held_out(store, whole, 100)
     view = results.view_of(library.find(store, whole))
-    for stop in TOURS[id].stops:
-        text = numbers.fill(stop.text, view)
-        assert text.count("\n\n") == stop.text.count("\n\n"), stop.title
-        assert "⟦" not in text
+    for text in (*(stop.text for stop in TOURS[id].stops), *TOURS[id].learned):
+        shown = numbers.fill(text, view)
+        sure = [part for part in text.split("\n\n") if not part.startswith("⟦")]
+        assert shown.count("\n\n") + 1 >= len(sure), text
+        assert any("⟦when" in part for part in text.split("\n\n")) == (shown.count("\n\n") + 1 > len(sure)), text
+        assert "⟦" not in shown
+
+
+def test_every_control_that_a_stop_asks_for_is_on_its_page(whole, store):
+    add_held_out(store, whole, 100)
+    asked = {(stop.page, key) for tour in TOURS.values() for stop in tour.stops for key in stop.controls}
+    assert asked
+    for page in {page for page, _ in asked}:
+        there = keys(opened(entry(page).file))
+        assert {key for one, key in asked if one == page} <= there, page
 
 
 @pytest.mark.parametrize(
@@ -108,6 +121,14 @@ def test_no_paragraph_of_a_tour_is_lost_where_all_is_measured(whole, store, id):
         (('title = "Second"', "title = 2"), "stop 2 needs a title"),
         (('title = "Second"', 'titel = "Second"'), "stop 2 has no setting titel; it has title"),
         (('"first", m', "first, m"), "is no valid TOML"),
+        (
+            ('about = "Two', 'run = "newest"\nabout = "Two'),
+            "run is 'demo' or the beginning of a run's key, not 'newest'",
+        ),
+        (('about = "Two', 'learned = [1]\nabout = "Two'), "learned is a list of at most 5 texts, not [1]"),
+        (('page = "commut', 'needs = ["all"]\npage = "commut'), "stop 2: nothing called all can be needed; there are"),
+        (('page = "commut', 'controls = ["*"]\npage = "commut'), "stop 2: * is no key of a control"),
+        (("Nothing but", "⟦when gama > 1⟧ Nothing but"), "stop 2: there is no number ⟦gama⟧"),
         (
             ('{ epoch = "first", matrices = ["C", "E_h2"], window = [3, 90] }', '"epoch"'),
             "stop 1: select is written as",
@@ -189,7 +210,9 @@ def test_next_back_again_and_done(mine, run):
     button(at, "Next").click().run()
     on(at, "pages/commutativity.py")
     fine(button(at, "Done").click().run())
-    assert url(at) == {}
+    assert at.title[0].value == "Guided tours"
+    on(at, PAGE)
+    assert url(at) == {"k": "33"}
     assert "tour" not in keys(at)
 
 
@@ -235,6 +258,48 @@ def test_a_tour_chooses_its_run_and_keeps_the_viewers_layer(store):
     assert url(at)["run"] == first
     button(at, "Next").click().run()
     assert url(at)["run"] == first
+
+
+def test_a_tour_of_the_demo_offers_it_where_another_run_is_shown(store):
+    demo, other = fill(store), fill(store, seed=1)
+    write_tour(store, text=ONE.replace("about =", 'run = "demo"\nabout ='))
+    at = opened("pages/power_law.py", tour="mine", stop="1", run=demo)
+    assert "This tour is of the demo" not in texts(at)
+    at = opened("pages/power_law.py", tour="mine", stop="1", run=other)
+    assert "This tour is of the demo" in texts(at)
+    fine(button(at, "Show the demo").click().run())
+    assert url(at)["run"] == demo
+    assert url(at)["window"] == "3,90"
+
+
+def test_one_button_measures_what_a_stop_needs(store, run, started):
+    write_tour(
+        store, text=ONE.replace('page = "power', 'needs = ["other-samples", "epochs", "samples"]\npage = "power')
+    )
+    at = opened("pages/power_law.py", tour="mine", stop="1")
+    assert "Not measured yet of this run: halves of the samples, every sample." in texts(at)
+    fine(button(at, "Measure").click().run())
+    assert [words[0] for words, _ in started] == ["analyze", "samples"]
+    assert "--cross-fit" in started[0][0]
+    assert all(queued for _, queued in started)
+    assert "Measure" not in [b.label for b in at.button]
+
+
+def test_the_closing_slide_says_what_was_learned_and_the_end_leads_back(store, run):
+    learned = 'learned = ["γ is ⟦gamma⟧.", "Two.", "Three."]\nabout ='
+    write_tour(store, text=ONE.replace("about =", learned))
+    at = opened(PAGE, epoch="10")
+    fine(at.button(key="tours.stop-mine-2").click().run())
+    on(at, "pages/commutativity.py")
+    assert "Mine · 2 of 3" in texts(at)
+    fine(button(at, "Next").click().run())
+    on(at, PAGE)
+    assert at.title[0].value == "What we have seen"
+    assert f"##### γ is {analysis(gamma=1.2, seed=0).fit('C').gamma:.3f}." in texts(at) or "##### γ is 1." in texts(at)
+    fine(button(at, "Done").click().run())
+    on(at, PAGE)
+    assert at.title[0].value == "Guided tours"
+    assert url(at) == {"epoch": "10"}
 
 
 # -- presenting -------------------------------------------------------------------------------------------
