@@ -26,8 +26,8 @@ def offer(page: str, view: View, what: str = HALVES) -> None:
         return
     if elsewhere.explain(view.run, command(view), f'cross_fit({view.epoch}, "{view.chosen.request.layer}")'):
         return
-    seconds = _seconds(view)
-    time = "" if seconds is None else f" That takes about {duration(rounded(seconds))}, and is kept."
+    needed = seconds(view)
+    time = "" if needed is None else f" That takes about {duration(rounded(needed))}, and is kept."
     where = f"at epoch {view.epoch}, layer {view.chosen.request.layer}"
     watch.ask(
         commands.newest(command(view)),
@@ -50,7 +50,7 @@ def _start(view: View) -> None:
     commands.start(command(view), title, view.run.key, queue=False)
 
 
-def _seconds(view: View) -> float | None:
+def seconds(view: View) -> float | None:
     """What it will take, from what the analysis took; None where nobody knows."""
     own = view.chosen.seconds
     if own is None:

@@ -32,10 +32,8 @@ def make(page: str, view: View, descents: Descents | None) -> None:
     if job is not None and job.state in ("failed", "cancelled"):
         st.warning(sentence(job), icon=":material/info:")
     noise.rate(view.run, view.epoch)  # refused now, and not after the press
-    samples = view.chosen.request.samples or view.run.samples
-    speeds = estimate.calibration(results.store())
-    seconds = noise.seconds(view.run, view.chosen.request.layer, samples, speeds, seeds=SEEDS - seeds)
-    st.info(text.what_will_be_done(view, seeds, duration(rounded(max(seconds, 60.0)))), icon=":material/grain:")
+    needed = duration(rounded(max(seconds(view, seeds), 60.0)))
+    st.info(text.what_will_be_done(view, seeds, needed), icon=":material/grain:")
     st.button(
         "Start the descents" if not seeds else "Go on",
         key=f"{page}.start",
@@ -44,6 +42,13 @@ def make(page: str, view: View, descents: Descents | None) -> None:
         on_click=_start,
         args=(view,),
     )
+
+
+def seconds(view: View, seeds: int = 0) -> float:
+    """What the descents of the seeds that are missing will take, where some are there."""
+    samples = view.chosen.request.samples or view.run.samples
+    speeds = estimate.calibration(results.store())
+    return noise.seconds(view.run, view.chosen.request.layer, samples, speeds, seeds=SEEDS - seeds)
 
 
 def command(view: View) -> NoiseCommand:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 SCRIPT, STYLE, PRESENTER = (Path(__file__).with_name(name) for name in ("bar.js", "bar.css", "presenter.css"))
+# Of a control that a stop asks for, while presenting: how far apart, in letters, and where.
+CONTROL = 24
+UNDER = (
+    "position: fixed !important; top: calc(var(--gammascope-bar, 0px) + 1rem); z-index: 91; min-width: 23rem; max-width: 36rem; "
+    "padding: 0.2rem 0.9rem; border-radius: 0.4rem; background: var(--gammascope-paper);"
+)
 # What a stop leaves as it is, unless it says otherwise.
 KEPT = ("run", "layer", "large", "present")
 # How often this session has come to a stop: the browser moves to its highlight once each time.
@@ -87,7 +93,7 @@ def slide(tour: Tour) -> None:
         for number, text in enumerate(tour.learned, 1):
             with st.container(border=True, height="stretch"):
                 st.markdown(f"## {number}")
-                st.markdown(f"##### {numbers.fill(text, view)}")
+                st.markdown(numbers.fill(text, view))
 
 
 def at_stop(tour: Tour, number: int) -> Selection:
@@ -143,10 +149,18 @@ def _stop(tour: Tour | None, page: str) -> Stop | None:
 
 def _presenter(tour: Tour | None, page: str) -> str:
     """What presenting hides; what a stop is about, and the controls it asks for, stay."""
-    stop = _stop(tour, page)
-    kept = () if stop is None else tuple(f".{css_class(key)}" for key in (*stop.controls, stop.highlight) if key)
-    also = "".join(f", {name}, {name} *" for name in kept)
-    return PRESENTER.read_text(encoding="utf-8").replace("[class*=st-key-tour] *", f"[class*=st-key-tour] *{also}")
+    stop, style = _stop(tour, page), PRESENTER.read_text(encoding="utf-8")
+    if stop is None:
+        return style
+    controls = [f".{css_class(key)}" for key in stop.controls]
+    shown = [*controls, f".{css_class(stop.highlight)}"] if stop.highlight else controls
+    also = "".join(f", {name}, {name} *" for name in shown)
+    style = style.replace("[class*=st-key-tour] *", f"[class*=st-key-tour] *{also}")
+    if controls:
+        # They stay under the bar, side by side, wherever on the page they stand.
+        places = (f"{name} {{ {UNDER} left: {2.5 + CONTROL * n}rem; }}" for n, name in enumerate(controls))
+        style += "".join((":root { --gammascope-controls: 3.2rem; }", *places))
+    return style
 
 
 def _bar(tour: Tour, page: str) -> None:
@@ -192,9 +206,10 @@ def _bar(tour: Tour, page: str) -> None:
             st.markdown(numbers.fill(stop.text, view))
             if number == 1 or st.session_state[_VISITS] == 1:
                 needs.other_run(tour.run, partial(_switch, tour, number))
-            if view is not None:
-                needs.measure(stop.needs if number > 1 else [n for one in tour.stops for n in one.needs], view)
-            elif numbers.places(stop.text):
+            # The pages further on offer what they need themselves.
+            if view is not None and number == 1:
+                needs.measure([name for one in tour.stops for name in one.needs], view)
+            elif view is None and numbers.places(stop.text):
                 st.caption(
                     ":material/hourglass_empty: Its numbers come with the first results. The start page makes some in "
                     "about twenty seconds; then press “Show again”."

@@ -1,13 +1,14 @@
 """What a tour may need: the run it speaks of, and what must have been measured of it; each with what makes it."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from engine.config.commands import AnalyzeCommand, Command, SamplesCommand
 from engine.config.requests import RunRequest
 from engine.runs.library import Run
+from engine.units import duration, rounded
 from pages.data import held_out, noise, results, samples
 from pages.data.results import View
 from pages.jobs import analyse, commands, demo, watch
@@ -20,11 +21,13 @@ DEMO = "demo"
 
 @dataclass(frozen=True)
 class Need:
-    """What must have been measured: in words, whether it is there, and the command that makes it."""
+    """What must have been measured: in words, whether it is there, the command that makes it, and what that takes, as
+    far as it is known."""
 
     words: str
     there: Callable[[View], bool]
     command: Callable[[View], Command]
+    seconds: Callable[[View], float | None] = lambda _: None
 
 
 def _looked(view: View) -> list[int]:
@@ -39,7 +42,7 @@ def _samples(view: View) -> SamplesCommand:
 
 
 def _again(view: View) -> AnalyzeCommand:
-    return AnalyzeCommand.of(view.chosen.request)
+    return replace(AnalyzeCommand.of(view.chosen.request), again=True)
 
 
 NEEDS: Mapping[str, Need] = {
@@ -50,11 +53,15 @@ NEEDS: Mapping[str, Need] = {
     "samples": Need(
         "every sample", lambda view: all(samples.stored(view, epoch) is not None for epoch in _looked(view)), _samples
     ),
-    "other-samples": Need("halves of the samples", lambda view: held_out.stored(view) is not None, missing.command),
+    "distances": Need("distances of the predictors", lambda view: bool(view.analysis.overlaps), _again),
+    "other-samples": Need(
+        "halves of the samples", lambda view: held_out.stored(view) is not None, missing.command, missing.seconds
+    ),
     "descents": Need(
         "descents under each noise",
         lambda view: noise.stored(choice.from_start(view)) is not None,
         lambda view: choice.command(choice.from_start(view)),
+        lambda view: choice.seconds(choice.from_start(view)),
     ),
 }
 
@@ -101,7 +108,7 @@ def measure(names: Iterable[str], view: View) -> None:
     lacking = unmet(names, view)
     if not lacking:
         return
-    made = {need.words: need.command(view) for need in lacking}
+    made = {f"{need.words}{_time(need.seconds(view))}": need.command(view) for need in lacking}
     at_work = [job for command in made.values() if (job := commands.newest(command)) is not None and job.running]
     if at_work:
         watch.expect(tuple(job.id for job in at_work))
@@ -109,6 +116,10 @@ def measure(names: Iterable[str], view: View) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="tour-needs"):
         st.caption(f":material/hourglass_empty: Not measured yet of this run: {', '.join(made)}.")
         st.button("Measure", key="tour.measure", type="primary", on_click=_start, args=(made, view))
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else f" (about {duration(rounded(max(seconds, 10.0)))})"
 
 
 def _start(made: Mapping[str, Command], view: View) -> None:

@@ -277,7 +277,7 @@ def test_one_button_measures_what_a_stop_needs(store, run, started):
         store, text=ONE.replace('page = "power', 'needs = ["other-samples", "epochs", "samples"]\npage = "power')
     )
     at = opened("pages/power_law.py", tour="mine", stop="1")
-    assert "Not measured yet of this run: halves of the samples, every sample." in texts(at)
+    assert "Not measured yet of this run: halves of the samples (about " in texts(at)
     fine(button(at, "Measure").click().run())
     assert [words[0] for words, _ in started] == ["analyze", "samples"]
     assert "--cross-fit" in started[0][0]
@@ -295,7 +295,7 @@ def test_the_closing_slide_says_what_was_learned_and_the_end_leads_back(store, r
     fine(button(at, "Next").click().run())
     on(at, PAGE)
     assert at.title[0].value == "What we have seen"
-    assert f"##### γ is {analysis(gamma=1.2, seed=0).fit('C').gamma:.3f}." in texts(at) or "##### γ is 1." in texts(at)
+    assert "γ is 1." in texts(at)
     fine(button(at, "Done").click().run())
     on(at, PAGE)
     assert at.title[0].value == "Guided tours"
