@@ -10,6 +10,7 @@ from pages.rooms.tours import library
 from pages.rooms.tours.bar import css_class
 from pages.state.menu import entry
 from tests.browser.conftest import settle
+from tests.planted import add_held_out, add_noise
 from tests.planted_samples import add_samples
 
 pytestmark = pytest.mark.browser
@@ -19,22 +20,27 @@ TOURS = library.shipped()
 
 @pytest.fixture(scope="module")
 def looked(planted):
-    """The planted dashboard, its samples looked at one by one."""
+    """The planted dashboard, all measured that a tour needs."""
     store = Store(planted.cache)
     (run,) = store.list("runs")
     add_samples(store, run, 0, 50, 100)
+    add_held_out(store, run, 100)
+    add_noise(store, run)
     return planted
 
 
 def stands(page, tour, number):
     """The stop is there, on its page, with its highlight outlined."""
-    stop = tour.stops[number - 1]
+    closing = number > len(tour.stops)
+    stop = tour.stops[min(number, len(tour.stops)) - 1]
     bar = page.locator(".st-key-tour")
-    expect(bar).to_contain_text(f"{number} of {len(tour.stops)}")
-    expect(bar.locator("strong").first).to_have_text(stop.title)
-    file = entry(stop.page).file.removeprefix("pages/").removesuffix(".py")
+    expect(bar).to_contain_text(f"{number} of {tour.last}")
+    expect(bar.locator("strong").first).to_have_text("In short" if closing else stop.title)
+    file = entry(tour.page(number)).file.removeprefix("pages/").removesuffix(".py")
     assert page.url.split("?")[0].rstrip("/").endswith("" if file == "app" else f"/{file}")
-    if stop.highlight:
+    if closing:
+        expect(page.locator(".st-key-tour-learned").get_by_role("heading")).to_have_count(len(tour.learned))
+    elif stop.highlight:
         part = page.locator(f".{css_class(stop.highlight)}").first
         expect(part).to_be_attached()
         expect(part).to_have_css("outline-style", "solid")
@@ -44,9 +50,9 @@ def stands(page, tour, number):
 def test_a_tour_leads_to_its_end(looked, window, id):
     tour = TOURS[id]
     page = window(f"{looked.url}/?tour={id}&stop=1", width=1280, height=720)
-    for number in range(1, len(tour.stops) + 1):
+    for number in range(1, tour.last + 1):
         stands(page, tour, number)
-        last = number == len(tour.stops)
+        last = number == tour.last
         page.locator(".st-key-tour").get_by_role("button", name="Done" if last else "Next").click()
     expect(page.locator(".st-key-tour")).to_have_count(0)
     expect(page).not_to_have_url(re.compile("tour="))
@@ -92,3 +98,18 @@ def test_presenting_keeps_the_table_and_the_button_that_fills_it(looked, window)
     expect(page.get_by_role("spinbutton", name="Workers")).to_be_hidden()
     page.get_by_role("button", name="Stop presenting").click()
     expect(page.get_by_role("spinbutton", name="Workers")).to_be_visible()
+
+
+def test_a_control_that_a_stop_asks_for_stays_and_the_end_leads_back(looked, window):
+    page = window(f"{looked.url}/tours?epoch=50", width=1280, height=720)
+    page.locator(".st-key-tours-begin-five-minutes").get_by_role("button").click()
+    stands(page, TOURS["five-minutes"], 1)
+    page.locator(".st-key-tour").get_by_role("button", name="Leave").click()
+    expect(page.get_by_role("heading", name="Guided tours")).to_be_visible()
+    expect(page).to_have_url(re.compile("tours.epoch=50$"))
+    page.goto(f"{looked.url}/dynamics?tour=five-minutes&stop=5&present=yes")
+    settle(page)
+    expect(page.locator(".st-key-dynamics-epochs")).to_be_in_viewport()
+    expect(page.get_by_text("Covariances", exact=True)).to_be_hidden()
+    page.keyboard.press("n")
+    expect(page).to_have_url(re.compile("epoch=10&"))

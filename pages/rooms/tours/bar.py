@@ -24,7 +24,8 @@ SCRIPT, STYLE, PRESENTER = (Path(__file__).with_name(name) for name in ("bar.js"
 # Of a control that a stop asks for, while presenting: how far apart, in letters, and where.
 CONTROL = 24
 UNDER = (
-    "position: fixed !important; top: calc(var(--gammascope-bar, 0px) + 1rem); z-index: 91; min-width: 23rem; max-width: 36rem; "
+    "position: fixed !important; top: calc(var(--gammascope-bar, 0px) + 1rem); z-index: 91; "
+    "min-width: 23rem; max-width: 36rem; "
     "padding: 0.2rem 0.9rem; border-radius: 0.4rem; background: var(--gammascope-paper);"
 )
 # What a stop leaves as it is, unless it says otherwise.

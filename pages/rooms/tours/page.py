@@ -7,6 +7,7 @@ import streamlit as st
 from engine.units import counted
 from pages.rooms.tours import bar, library
 from pages.rooms.tours.format import SELECTABLE, Tour
+from pages.rooms.tours.needs import NEEDS
 from pages.rooms.tours.places import PLACES
 from pages.state.menu import MENU, entry
 from pages.text import numbers
@@ -135,7 +136,11 @@ def _format() -> None:
         "A tour is a text file in TOML, like the example below. **page** opens a page; **select** sets what is chosen "
         "there, and leaves all else as on a page opened afresh; **highlight** outlines one part of it; **text** is "
         "Markdown with formulas. ⟦name⟧ becomes a present number, and a paragraph whose number does not exist in a "
-        "run is left out. In place of a number, **epoch** may be *first*, *middle* or *last*."
+        "run is left out. In place of a number, **epoch** may be *first*, *middle* or *last*.\n\n"
+        "**run** names the run a tour is of, **needs** what must have been measured, **controls** what stays in sight "
+        f"while presenting, **learned** the closing slide. A stop may need {', '.join(f'*{name}*' for name in NEEDS)}. "
+        "A paragraph that begins with ⟦when gamma\\_first + 0.05 < gamma\\_last⟧ is shown only where that is so, and "
+        "one behind it that begins with ⟦else⟧ where it is not."
     )
     left, middle, right = st.columns(3, gap="small")
     with left.popover("Pages and their parts", icon=":material/web:", width="stretch"):
