@@ -104,6 +104,11 @@ class Analysis:
         return self.eigenvalues.size
 
     @property
+    def rank(self) -> int:
+        """Leading directions above the noise floor."""
+        return int((self.eigenvalues > self.noise_floor).sum())
+
+    @property
     def nearness(self) -> tuple[str, ...]:
         """How near the leading directions are to eigenvectors, as words where that is known of them."""
         if self.residuals is None:
@@ -306,8 +311,7 @@ class Analysis:
         there = self._on_other_samples(splits, seed)
         every = there.effective["H"].whole if "H" in there.effective else None
         whole = Gammas((fit,), self.provenance.samples, (self.noise_floor,), every)
-        rank = int((self.eigenvalues > self.noise_floor).sum())
-        return there.cross_fit(name, whole, top_k, first, splits or there.splits, rank)
+        return there.cross_fit(name, whole, top_k, first, splits or there.splits, self.rank)
 
     def _on_other_samples(self, splits: int | None, seed: int) -> HeldOut:
         require(splits is None or splits >= 1, f"splits is a number of random halvings from 1, not {splits}.")

@@ -39,7 +39,7 @@ def approximations(last: int, view: View) -> Panel | str:
     a = view.analysis
     if "C_awd" not in a.names:
         return ALONE
-    data = slice(0, max(min(last, _data(view)), 1))
+    data = slice(0, max(min(last, view.analysis.rank), 1))
 
     def size(name: str) -> str:
         return number(float(np.median(a.diagonal(name)[data] / a.diagonal("C_awd")[data])), 2)
@@ -59,7 +59,7 @@ def _each(view: View, names: Sequence[str], number_of: Callable[[str], str]) -> 
 
 def _panel(head: Head, view: View, names: Sequence[str], alt: str, text: str) -> Panel:
     """C_awd and some matrices held against it."""
-    a, data = view.analysis, _data(view)
+    a, data = view.analysis, view.analysis.rank
     shown = {name: a.diagonal(name) for name in ("C_awd", *names) if name in a.names}
     shaded = f"Shaded: {a.k - data:,} directions below the noise floor. " if data < a.k else ""
     return Panel(
@@ -73,16 +73,11 @@ def _panel(head: Head, view: View, names: Sequence[str], alt: str, text: str) ->
     )
 
 
-def _data(view: View) -> int:
-    """Leading directions above the noise floor."""
-    return int((view.analysis.eigenvalues > view.analysis.noise_floor).sum())
-
-
 def _signs(view: View) -> str:
     a = view.analysis
     if "C_hg" not in a.names:
         return ""
-    cross = a.diagonal("C_hg")[: _data(view)]
+    cross = a.diagonal("C_hg")[: a.rank]
     negative = int((cross < 0).sum())
     if not negative:
         return f"$C_{{hg}}$ is positive in all {cross.size:,} directions above the noise floor."

@@ -94,8 +94,9 @@ def _two(gammas: Gammas | None) -> str:
 
 
 def effective(view: View, result: HeldOut, name: str, marked: int | None) -> Panel:
-    """N_eff by direction of H and the matrix chosen."""
-    sizes = {key: result.effective[key].by_direction for key in ("H", name) if key in result.effective}
+    """N_eff by direction of H and the matrix chosen, above the noise floor: below it shares are of rounding."""
+    data = slice(0, view.analysis.rank)
+    sizes = {key: result.effective[key].by_direction[data] for key in ("H", name) if key in result.effective}
     listed = ", ".join(f"{result.effective[key].whole:,.0f} carry $\\mathrm{{tr}}\\,{LOOKS[key].tex}$" for key in sizes)
     return Panel(
         EFFECTIVE,
@@ -112,7 +113,7 @@ def effective(view: View, result: HeldOut, name: str, marked: int | None) -> Pan
 def carriers(page: str, view: View, result: HeldOut, name: str) -> None:
     """The samples that carry one direction, in pictures where there are any."""
     known = result.effective[name]
-    most = len(known.carriers)
+    most = max(min(len(known.carriers), view.analysis.rank), 1)
     direction = st.number_input(
         "Direction", 1, most, help="Of the leading ones. A click on a point chooses it, too.",
         **bound(page, "direction", min(marker.pointed(view) or 1, most)),

@@ -12,6 +12,8 @@ from engine.results.cross_fit import CrossFit, Gammas
 from engine.results.null import Against, StructuralNull
 from engine.results.power_law import Fit
 from engine.runs import library
+from pages.data import results
+from pages.rooms.held_out import panels
 from pages.text import held_out as text
 from pages.text import structural
 from tests.pages.conftest import button, by_meta, chart, charts, decode, fine, metrics, opened, press, slope, texts, url
@@ -81,6 +83,13 @@ def test_a_direction_is_chosen_by_its_number(there):
     at = press(opened(PAGE), "number_input", "Direction", 7)
     assert url(at)["direction"] == "7"
     assert "carry direction 7" in texts(at)
+
+
+def test_who_carries_rounding_is_not_told(store, there):
+    view = results.view_of(library.run(store, there))
+    data = replace(view.analysis, noise_floor=float(view.analysis.eigenvalues[30]))
+    figure = panels.effective(replace(view, analysis=data), held_out(), "C", None).figure
+    assert {max(trace.customdata) for trace in figure.data} == {30}
 
 
 def test_the_samples_that_carry_a_direction_are_shown(store, there):
