@@ -21,8 +21,9 @@ class Exponent:
     fit: the slope with its interval; by_decade: that in which every decade of H_ii counts alike; bend: the test of the
     straight line, with γ in bins of H_ii. windows: (𝒩, γ) over directions first … 𝒩 − 1 for a quarter, a half, all and
     twice the leading directions asked for, as far as there are directions above the noise floor. noise_floor: H_ii
-    below it is rounding. window: directions asked for; of these below_floor are left out for the noise floor,
-    not_positive because their C_ii is not positive.
+    below it is rounding. effective: how many groups of the jackknife carry the slope, None without one. window:
+    directions asked for; of these below_floor are left out for the noise floor, not_positive because their C_ii is not
+    positive.
     """
 
     fit: Fit
@@ -30,6 +31,7 @@ class Exponent:
     bend: Bend
     windows: tuple[tuple[int, float], ...]
     noise_floor: float
+    effective: float | None
     window: int
     below_floor: int
     not_positive: int
@@ -75,6 +77,7 @@ def exponent(
         bend=bend(h, c, floor, without),
         windows=windows(x, y, floor, first, min(last, x.size)),
         noise_floor=floor,
+        effective=None if without is None else without.effective,
         window=h.size,
         below_floor=int((~data).sum()),
         not_positive=int((data & ~fittable(h, c, floor)).sum()),

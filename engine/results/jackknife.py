@@ -72,6 +72,16 @@ class Without:
     v: Float[ndarray, "s n"]
     keep: Bool[ndarray, " k"]
 
+    @property
+    def effective(self) -> float:
+        """How many groups carry v: N_eff of their shares, s at most, as a slope on u weighs directions.
+        With few of them intervals hold less than they should: tests.benchmarks.coverage."""
+        s, u = len(self.v), self.u.mean(axis=0)
+        left = 10 ** (self.v - self.v.max(axis=0))
+        shares = 1 - (1 - 1 / s) * left / left.mean(axis=0)
+        weights = (u - u.mean()) ** 2
+        return float(weights.sum() / (weights * (shares**2).sum(axis=0)).sum())
+
     def stderr(self, estimates: Float[ndarray, " s"]) -> float:
         """Standard error over samples of an estimate that is this without each group; NaN where it is not defined
         without every one."""

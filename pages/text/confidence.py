@@ -22,6 +22,8 @@ from pages.text import definitions
 from pages.text import held_out as words
 
 ENTRIES = 128
+# Groups of samples that carry a slope, below which its interval held γ in 9 of 10 draws: tests.benchmarks.coverage.
+FEW = 25
 
 VERDICTS = {
     "straight": "**One power describes the window.**",
@@ -163,10 +165,16 @@ def _samples(law: Exponent, samples: int, bootstrapped: bool = False) -> str:
             f"The standard error of the line, {law.fit.stderr:.3f}, takes neighbouring directions for independent."
         )
     how = "from bootstrap resamples" if bootstrapped else "by leaving out a hundredth of them at a time"
+    few = ""
+    if law.effective is not None and law.effective < FEW:
+        few = (
+            " Few samples carry this slope: of made-up ones as few, the interval held γ in 90 of 100 draws in place of "
+            "95, and 12 of 100 straight lines were called bent in place of 5."
+        )
     return (
         f"**Other training samples.** **{between(law.fit)}** is the uncertainty of this slope, for these weights "
         f"and these directions $v_i$ ({how}, of {samples:,}). That the $v_i$ were found on the same samples lifts γ, "
-        "and is not in it: other samples can lie far outside."
+        f"and is not in it: other samples can lie far outside.{few}"
     )
 
 

@@ -48,6 +48,10 @@ COVERED = (
     "γ ± 2 standard errors of the line",
 )
 REJECTED = ("bend, leaving samples out", "bend, by blocks of directions")
+COUNTED = {
+    "effective": "effective samples in $C_{ii}$, median over directions",
+    "carried": f"of {GROUPS} groups, those that carry the slope",
+}
 
 
 def samples(world: World, seed: int) -> tuple[ndarray, ndarray]:
@@ -68,7 +72,7 @@ def samples(world: World, seed: int) -> tuple[ndarray, ndarray]:
 
 def draw(world: World, seed: int) -> dict[str, float]:
     """Of one draw: whether each interval holds GAMMA (a share of the bins), whether a bend is found, and the median
-    over directions of the effective number of samples in C_ii."""
+    over directions of the effective number of samples in C_ii, and how many groups carry the slope."""
     h, c = (z.astype(np.float64) for z in samples(world, seed))
     x, y = h.mean(axis=0), c.mean(axis=0)
     edges, keep = stretches(world.directions), np.ones(world.directions, bool)
@@ -91,7 +95,7 @@ def draw(world: World, seed: int) -> dict[str, float]:
     return (
         dict(zip(COVERED, covered, strict=True))
         | dict(zip(REJECTED, (float(law.p <= LEVEL), float(blind.p <= LEVEL)), strict=True))
-        | {"effective": float(np.median(c.sum(axis=0) ** 2 / (c**2).sum(axis=0)))}
+        | {"effective": float(np.median(c.sum(axis=0) ** 2 / (c**2).sum(axis=0))), "carried": without.effective}
     )
 
 
@@ -114,8 +118,8 @@ def table(found: dict[str, dict[str, float]]) -> str:
         lines += [
             f"| {n} | {wanted} | {' | '.join(f'{100 * some[n]:.0f}' for some in found.values())} |" for n in names
         ]
-    effective = " | ".join(f"{some['effective']:.0f}" for some in found.values())
-    return "\n".join([*lines, f"| effective samples in $C_{{ii}}$, median over directions | | {effective} |"])
+    lines += [f"| {n} | | {' | '.join(f'{some[key]:.0f}' for some in found.values())} |" for key, n in COUNTED.items()]
+    return "\n".join(lines)
 
 
 def main() -> None:

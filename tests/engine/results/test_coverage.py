@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from engine.results.power_law import power_law
-from tests.benchmarks.coverage import COVERED, GAMMA, REJECTED, WORLDS, World, rates, samples, table
+from tests.benchmarks.coverage import COUNTED, COVERED, GAMMA, REJECTED, WORLDS, World, rates, samples, table
 from tests.reference.twins import compare
 
 PAGE = (Path(__file__).parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ def rows(text: str) -> dict[str, tuple[float, ...]]:
 
 
 def test_the_page_has_the_rows_that_the_command_prints():
-    names = dict.fromkeys((*COVERED, *REJECTED), 0.5) | {"effective": 50.0}
+    names = dict.fromkeys((*COVERED, *REJECTED), 0.5) | dict.fromkeys(COUNTED, 50.0)
     printed = table({world.name: names for world in WORLDS})
     assert re.sub(r"\d+ \|", "n |", printed) in re.sub(r"\d+ \|", "n |", PAGE)
     assert list(rows(printed)) == list(rows(PAGE))

@@ -9,7 +9,7 @@ from scipy import stats
 
 from engine import analyze
 from engine.curvature.resampling import left_out
-from engine.results.jackknife import ALONE, SHARE, Jackknife, places, stretches
+from engine.results.jackknife import ALONE, SHARE, Jackknife, Without, places, stretches
 from engine.results.power_law import fittable
 from engine.results.power_law import slopes as slopes_of
 from tests.engine.curvature.test_analysis import expected, redrawn, run
@@ -41,6 +41,19 @@ def test_the_groups_are_dealt_evenly_and_each_sample_is_left_out_once():
     assert sorted((1 - counts).sum(dim=1).tolist()) == [4, 4, 5, 5, 5]
     assert not torch.equal(counts, left_out(23, 5, seed=4))
     assert left_out(3, 100, seed=0).shape == (3, 3), "never more groups than samples"
+
+
+def test_the_groups_that_carry_a_slope_are_counted_where_it_has_its_lever():
+    """Equal shares of 20 groups; then one has half of the noise along the sharpest direction, or in the middle."""
+    u, equal = np.tile(np.arange(5.0), (20, 1)), np.zeros((20, 5))
+    assert Without(u, equal, np.ones(5, bool)).effective == pytest.approx(20)
+    shares = np.full(20, 0.5 / 19)
+    shares[3] = 0.5
+    carried = 1 / (shares**2).sum()
+    for direction, lever in ((0, 0.4), (2, 0.0)):  # 4, 1, 0, 1, 4 of 10
+        left = equal.copy()
+        left[:, direction] = np.log10(1 - shares)
+        assert Without(u, left, np.ones(5, bool)).effective == pytest.approx(1 / (lever / carried + (1 - lever) / 20))
 
 
 # -- the diagonals ----------------------------------------------------------------------------------------

@@ -38,6 +38,14 @@ def keep(store, run, epoch, change):
     store.write(path, dict(store.read(*path).meta) | {"result": meta}, {"main": arrays})
 
 
+def test_a_slope_that_few_samples_carry_is_said_to_be_less_sure(store, run):
+    view = results.view_of(library.run(store, run))
+    for few, law in ((False, 80.0), (True, 20.0), (False, None)):
+        told = dataclasses.replace(confidence.exponent(view, "C", 100), effective=law)
+        told = dataclasses.replace(told, fit=dataclasses.replace(told.fit, interval=(1.0, 1.2)))
+        assert ("held γ in 90 of 100 draws" in confidence.of_frame("C", told, 5000, 0)) is few
+
+
 # -- siblings ---------------------------------------------------------------------------------------------
 
 
