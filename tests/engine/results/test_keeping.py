@@ -123,13 +123,13 @@ def test_what_was_not_kept_is_said(ask, sentence):
 
 
 def test_leading_directions_are_kept_as_far_as_they_are_few_numbers(monkeypatch):
-    monkeypatch.setattr("engine.results.analysis.LEADING", 5)
+    monkeypatch.setattr("engine.results.matrices.LEADING", 5)
     kept = analysis().kept([], block=6)
     assert kept.basis is not None
     assert kept.basis.shape == (D, 5)
     probes = kept.portable().probes
     assert kept.kept([], block=6).probes is probes, "not those of the leading directions alone"
-    monkeypatch.setattr("engine.results.analysis.NUMBERS", 2 * D + 1)
+    monkeypatch.setattr("engine.results.matrices.NUMBERS", 2 * D + 1)
     few = analysis().kept([], block=6)
     assert few.basis is not None
     assert few.basis.shape == (D, 2)
