@@ -19,7 +19,8 @@ from engine.curvature import covariances
 from engine.curvature.accumulate import over
 from engine.curvature.analyze import surveyed
 from engine.curvature.autodiff import copied
-from engine.curvature.eigensolver import eigenpairs, leading_eigenpairs
+from engine.curvature.eigensolver import leading_eigenpairs
+from engine.curvature.gaussian import drawn, haar, root
 from engine.curvature.inputs import Inputs, Output, picked
 from engine.curvature.kronecker import Kronecker, Vectors
 from engine.curvature.layers import computed
@@ -30,49 +31,8 @@ from engine.progress import Progress, silent
 from engine.results.noise import EVERY, LIMIT, NONE, SGD, SHAPES, Descents
 from engine.training.sgd import order
 
-# An eigenvalue below −ROUNDING times the largest is no rounding: there is no such noise.
-ROUNDING = 1e-4
-# Samples that go through the network at a time, and steps for which noise is drawn at a time.
-CHUNK, DRAWN = 2048, 50
+CHUNK = 2048  # samples that go through the network at a time
 TOLERANCE = 1e-4  # of ‖H v − λ_1 v‖, relative to λ_1, which then errs by its square
-
-
-# -- noise ---------------------------------------------------------------------------------------------------
-
-
-def root(matrix: Float[Tensor, "d d"], trace: float, name: str) -> Float[Tensor, "d d"]:
-    """V √Λ of a symmetric matrix V Λ Vᵀ scaled to this trace, float64: times a standard normal vector it is N(0, X).
-    What rounding left below zero is left out. ValueError where more than rounding is below zero, or all is zero."""
-    values, vectors = eigenpairs((matrix + matrix.mT).double() / 2)
-    top, bottom = float(values[0]), float(values[-1])
-    require(top > 0, f"{name} is zero here, and so no noise has its shape. Choose an earlier checkpoint.")
-    require(
-        bottom >= -ROUNDING * top,
-        f"{name} curves downwards along some directions (its least eigenvalue is {bottom / top:.2g} of its largest), "
-        "so it is no covariance, and no noise has its shape.",
-    )
-    values = values.clamp_min(0)
-    return vectors * (values * (trace / values.sum())).sqrt()
-
-
-def haar(d: int, seed: int) -> Float[Tensor, "d d"]:
-    """An orthogonal matrix drawn evenly from all."""
-    q, r = torch.linalg.qr(torch.randn(d, d, generator=_generator(seed, "haar"), dtype=torch.float64))
-    return q * r.diagonal().sign()
-
-
-def drawn(root: Float[Tensor, "d d"], seed: int, name: str) -> Iterator[Float[Tensor, " d"]]:
-    """Independent ξ ~ N(0, root rootᵀ) without end."""
-    numbers = _generator(seed, name)
-    while True:
-        normal = torch.randn(root.shape[1], DRAWN, generator=numbers, dtype=root.dtype)
-        yield from (root @ normal.to(root.device)).mT
-
-
-def _generator(seed: int, name: str) -> torch.Generator:
-    """Of its own for each seed and noise; drawn on the CPU, so that every device sees the same."""
-    word = np.random.SeedSequence((seed, *name.encode())).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(word) >> 1)
 
 
 # -- the layer -----------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from torch import nn
 from engine.config.requests import TrainingRequest
 from engine.curvature import descent
 from engine.curvature.analyze import analyze
-from engine.curvature.descent import Experiment, Layer, drawn, haar, root
+from engine.curvature.descent import Experiment, Layer
+from engine.curvature.gaussian import drawn, haar, root
 from engine.losses import lookup
 from engine.models.networks import build
 from engine.results.noise import EVERY, NONE, SGD, SHAPES
