@@ -142,6 +142,20 @@ def test_a_true_proportionality_of_few_samples_looks_superlinear_in_sample_alone
     assert many.crossed.gamma == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("spread", "low", "high"), [(0.3, 0.8, 1.0), (1.5, 0.2, 0.75)])
+def test_the_interval_of_the_crossed_slope_holds_the_true_one(spread, low, high):
+    """Of 40 draws whose C is proportional to H, with hundreds of effective samples in a half and with a hundred; the
+    in-sample interval, which knows nothing of the winner's curse, fails where few samples carry H."""
+    draws = [proportional(2000, spread, seed, d=20).cross_fit("C", splits=3) for seed in range(40)]
+    crossed, whole = (
+        np.mean([below <= 1 <= above for below, above in (part(fit).interval for fit in draws)])
+        for part in (lambda fit: fit.crossed, lambda fit: fit.whole)
+    )
+    assert crossed >= 0.85
+    assert low <= whole <= high
+
+
 def test_at_initialisation_there_is_no_winners_curse():
     """Every sample has its share: on other samples the slope is the same."""
     torch.manual_seed(0)
