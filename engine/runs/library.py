@@ -7,8 +7,9 @@ give to them are written here.
 import dataclasses
 import math
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from numpy import ndarray
 
@@ -33,6 +34,8 @@ PAPERS = ("mlp", "cnn")
 LEADING = 100  # directions of a larger layer that are analysed unasked
 # Characters of a name: what a menu shows in one line.
 LABEL_LENGTH = 60
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -243,6 +246,21 @@ def refuse(store: Store, request: AnalysisRequest, sentence: str) -> None:
     store.write(("runs", request.run, "refusals", key(request)), {"sentence": f"{where}: {sentence}"})
 
 
+def load(
+    store: Store, where: tuple[str, ...], make: Callable[[dict[str, ndarray], Mapping[str, Any]], Made]
+) -> Made | None:
+    """What an entry's arrays and record make; None while there is nothing, or it was damaged, or another version of
+    this program wrote it."""
+    entry = store.read(*where)
+    arrays = None if entry is None else entry.arrays()
+    if entry is None or arrays is None:
+        return None
+    try:
+        return make(arrays, entry.meta)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def analyses(store: Store, run: str) -> tuple[Analysed, ...]:
     """The analyses of a run, by epoch, then by layer, newest last."""
     entries = ((key, store.read("runs", run, "analyses", key)) for key in store.list("runs", run, "analyses"))
@@ -275,12 +293,7 @@ def load_analysis(
 
 def held_out(store: Store, run: str, analysis: str) -> HeldOut | None:
     """How an analysis holds on other samples; None where that is not kept."""
-    entry = store.read("runs", run, "analyses", analysis, HELD_OUT)
-    arrays = None if entry is None else entry.arrays()
-    try:
-        return None if arrays is None else HeldOut.from_arrays(arrays)
-    except (KeyError, TypeError, ValueError):
-        return None
+    return load(store, ("runs", run, "analyses", analysis, HELD_OUT), lambda arrays, _: HeldOut.from_arrays(arrays))
 
 
 def keep_held_out(store: Store, run: str, analysis: str, there: HeldOut) -> None:

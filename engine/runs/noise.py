@@ -12,6 +12,7 @@ from engine.config.kinds import KINDS
 from engine.errors import require
 from engine.models.architectures import layers
 from engine.results.noise import EVERY, LIMIT, NOISES, SEEDS, STEPS, Descents
+from engine.runs import library
 from engine.runs.estimate import TYPICAL, Calibration, image_of
 from engine.runs.library import Analysed
 from engine.runs.run import Run
@@ -37,14 +38,7 @@ def write(store: Store, where: tuple[str, ...], descents: Descents) -> None:
 
 def read(store: Store, where: tuple[str, ...]) -> Descents | None:
     """What is kept; None while there is nothing, or it was damaged."""
-    entry = store.read(*where)
-    arrays = None if entry is None else entry.arrays()
-    if entry is None or arrays is None:
-        return None
-    try:
-        return Descents.from_arrays(arrays, entry.meta)
-    except (KeyError, TypeError, ValueError):
-        return None
+    return library.load(store, where, Descents.from_arrays)
 
 
 def accuracy(run: Run, epoch: int) -> float:

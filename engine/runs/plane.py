@@ -45,14 +45,7 @@ def kept(store: Store, run: str, analysis: str) -> tuple[tuple[int, int], ...]:
 
 def read(store: Store, where: tuple[str, ...]) -> Plane | None:
     """What is kept; None while there is nothing, or it was damaged."""
-    entry = store.read(*where)
-    arrays = None if entry is None else entry.arrays()
-    if entry is None or arrays is None:
-        return None
-    try:
-        return Plane.from_arrays(arrays, entry.meta)
-    except (KeyError, TypeError, ValueError):
-        return None
+    return library.load(store, where, Plane.from_arrays)
 
 
 def check(run: Run, made: Analysed, pairs: Iterable[tuple[int, int]] = ()) -> None:

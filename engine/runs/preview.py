@@ -3,7 +3,9 @@
 Made by a worker (`python -m engine preview`), since reading some data sets needs torch; read by pages, without.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -14,6 +16,7 @@ from engine.config.requests import DataRequest, key
 from engine.data import sources, subset
 from engine.data.raw import RawData
 from engine.progress import Progress, silent
+from engine.runs import library
 from engine.units import counted
 
 EACH = 8  # samples of a class
@@ -53,17 +56,13 @@ class Preview:
 
 def read(store: Store, name: str) -> Preview | None:
     """The preview of a data set, by name or path; None while there is none."""
-    entry = store.read(*place(name))
-    arrays = None if entry is None else entry.arrays()
-    if entry is None or arrays is None:
-        return None
-    meta = entry.meta
-    try:
+
+    def made(arrays: dict[str, ndarray], meta: Mapping[str, Any]) -> Preview:
         class_names, train, test, shape = (tuple(meta[k]) for k in ("class_names", "train", "test", "shape"))
         targets = meta.get("targets", ""), meta.get("numbers", 0)
         return Preview(meta["name"], class_names, train, test, shape, arrays.get("images"), *targets)
-    except (KeyError, TypeError):
-        return None
+
+    return library.load(store, place(name), made)
 
 
 def make(store: Store, name: str, progress: Progress = silent, download: bool = False) -> Preview:

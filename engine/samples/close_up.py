@@ -10,7 +10,9 @@ G being the gradient as a matrix: each term is the share of place t, signed, and
 is the one nearest to ΔW* a_t = W Δa_t in least squares. Source: theory.md section 6.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -18,6 +20,7 @@ from numpy import ndarray
 
 from cache.store import Store
 from engine.config.requests import SamplesRequest
+from engine.runs import library
 from engine.samples import table
 from engine.samples.hessian import ROUNDING
 from engine.samples.pair import Walk
@@ -108,16 +111,13 @@ def write(store: Store, where: tuple[str, ...], one: CloseUp) -> None:
 
 def read(store: Store, where: tuple[str, ...]) -> CloseUp | None:
     """What is kept; None while there is nothing, or it was damaged."""
-    entry = store.read(*where)
-    arrays = None if entry is None else entry.arrays()
-    if entry is None or arrays is None:
-        return None
-    try:
+
+    def made(arrays: dict[str, ndarray], meta: Mapping[str, Any]) -> CloseUp:
         dual = None
         if "push" in arrays:
             walk = Walk(**{f.name: arrays[f"walk/{f.name}"] for f in fields(Walk)})
             dual = Dual(walk, arrays["weight_change"], arrays["push"], arrays["missed"])
         own = {f.name: arrays[f.name] for f in fields(CloseUp) if f.name not in ("trace", "dual")}
-        return CloseUp(**own, trace=float(entry.meta["trace"]), dual=dual)
-    except (KeyError, TypeError, ValueError):
-        return None
+        return CloseUp(**own, trace=float(meta["trace"]), dual=dual)
+
+    return library.load(store, where, made)

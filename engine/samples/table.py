@@ -16,6 +16,7 @@ from numpy import ndarray
 from cache.store import Store
 from engine.config.requests import SamplesRequest, key
 from engine.losses import Loss, lookup
+from engine.runs import library
 from engine.runs.run import Run
 from engine.samples.downstream import Chain, Step
 
@@ -198,13 +199,10 @@ def write(store: Store, request: SamplesRequest, fingerprint: str, samples: Tabl
 
 def read(store: Store, run: Run, epoch: int, layer: str) -> Table | None:
     """What is kept of a checkpoint's samples; None while there is nothing, or it was damaged."""
-    entry = store.read(*place(SamplesRequest(run.key, epoch, layer), run.fingerprint))
-    arrays = None if entry is None else entry.arrays()
-    if entry is None or arrays is None:
-        return None
-    meta: dict[str, Any] = dict(entry.meta)
-    parts: dict[str, Any] = dict(arrays)
-    try:
+
+    def made(arrays: dict[str, ndarray], record: Mapping[str, Any]) -> Table:
+        meta: dict[str, Any] = dict(record)
+        parts: dict[str, Any] = dict(arrays)
         parts["diagonals"] = {name: parts.pop(f"diagonal/{name}") for name in FISHERS}
         meta["class_names"] = tuple(meta["class_names"])
         if "activations" not in meta:
@@ -214,8 +212,8 @@ def read(store: Store, run: Run, epoch: int, layer: str) -> Table | None:
             Step(name, parts.pop(f"step/{i}/weight"), parts.pop(f"step/{i}/bias")) for i, name in enumerate(activations)
         )
         return Samples(chain=Chain(steps, lookup(loss)), **meta, **parts)
-    except (KeyError, TypeError, ValueError):
-        return None
+
+    return library.load(store, place(SamplesRequest(run.key, epoch, layer), run.fingerprint), made)
 
 
 def keep_pictures(store: Store, run: Run, pictures: UInt8[ndarray, "n h w *rgb"] | None) -> None:
