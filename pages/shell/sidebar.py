@@ -27,7 +27,7 @@ def show(name: str) -> None:
 
 def _at_work(name: str) -> None:
     """What is being trained or analysed, in a line; the Train page tells it at length."""
-    # Some pages tell it at length: Train, the start page until it has results, and Table 1 its own sweeps.
+    # Some pages tell it at length: Train, the start page until it has results, the page across networks its sweeps.
     detailed = name == "train" or (name == "start" and results.present() is None)
     watch.in_short(queue=not detailed, sweeps=name != "table")
 

@@ -105,7 +105,7 @@ def test_a_control_that_a_stop_asks_for_stays_and_the_end_leads_back(looked, win
     page.locator(".st-key-tours-begin-five-minutes").get_by_role("button").click()
     stands(page, TOURS["five-minutes"], 1)
     page.locator(".st-key-tour").get_by_role("button", name="Leave").click()
-    expect(page.get_by_role("heading", name="Guided tours")).to_be_visible()
+    expect(page.get_by_role("heading", name="Who leads the way?")).to_be_visible()
     expect(page).to_have_url(re.compile("tours.epoch=50$"))
     page.goto(f"{looked.url}/dynamics?tour=five-minutes&stop=5&present=yes")
     settle(page)

@@ -16,7 +16,7 @@ PAGE = "duality"
 
 def show() -> None:
     """The checkpoint, one pair of its samples, and all pairs."""
-    view = banner.opening("A change of input is a change of weights")
+    view = banner.opening("Is a change of input a change of weights?")
     if view is None:
         return
     controls.epoch(PAGE, view)

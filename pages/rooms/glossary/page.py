@@ -11,7 +11,7 @@ from pages.ui.controls import provenance
 
 def show() -> None:
     """A search, and the terms that it finds."""
-    st.title("Glossary")
+    st.title("What does each word mean?")
     view = results.view()
     search = st.text_input(
         "Search",

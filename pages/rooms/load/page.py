@@ -8,7 +8,7 @@ from pages.rooms.load import accuracy, form, measure, source
 
 def show() -> None:
     """From files, or a run made without a browser, to numbers to trust."""
-    st.title("Load a trained network")
+    st.title("Does the law hold for your own network?")
     run = source.chosen()
     if run is None and form.current().files:
         inspected = source.inspected(form.current().files, form.current().part)

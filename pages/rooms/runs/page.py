@@ -9,7 +9,7 @@ from pages.rooms.runs import cards, disk_space, table
 
 def show() -> None:
     """The table, what the chosen runs have and do not have in common, each of them, and the room they take."""
-    st.title("What is kept")
+    st.title("What is kept?")
     runs = tuple(sorted(results.runs(), key=lambda run: run.key in results.sweeps()))
     if not runs:
         banner.nothing_yet()

@@ -39,7 +39,7 @@ def show(view: View) -> None:
             _missing(view, pair)
     with right:
         if there is not None:
-            st.markdown(f"#### {text.QUESTION}")
+            st.markdown(f"#### {text.headline(there)}")
             st.markdown(text.answer(there))
             st.markdown(text.legend(there))
             st.caption(text.provenance(there, magnification(there)))

@@ -12,7 +12,18 @@ WAITING = (
 # Directions whose curvatures differ by less are told apart by chance.
 APART = 2.0
 
-QUESTION = "Is the noise strongest where the loss bends most?"
+
+def headline(there: Plane) -> str:
+    """The point of the picture."""
+    i, j = there.pair
+    h, c = there.hessian.diagonal(), there.noise.diagonal()
+    if min(*h[:2], *c[:2]) <= 0:
+        return f"Along directions {i} and {j} there is nothing to compare"
+    return f"{_times(h[0] / h[1])} times as sharp, {_times(c[0] / c[1])} times as noisy"
+
+
+def _times(ratio: float) -> str:
+    return number(float(ratio), 2 if ratio < 100 else 3)
 
 
 def answer(there: Plane) -> str:
@@ -26,16 +37,16 @@ def answer(there: Plane) -> str:
     bend, noise = float(h[0] / h[1]), float(c[0] / c[1])
     if bend < APART:
         return (
-            f"Directions {i} and {j} bend nearly alike ({number(bend, 2)} : 1), and so is the noise along them "
-            f"({number(noise, 2)} : 1). Choose a flatter second direction to see a difference."
+            f"Directions {i} and {j} bend nearly alike ({_times(bend)} : 1), and so is the noise along them "
+            f"({_times(noise)} : 1). Choose a flatter second direction to see a difference."
             if noise < APART
-            else f"Directions {i} and {j} bend nearly alike ({number(bend, 2)} : 1), but the noise differs "
-            f"({number(noise, 2)} : 1): one pair is not the law."
+            else f"Directions {i} and {j} bend nearly alike ({_times(bend)} : 1), but the noise differs "
+            f"({_times(noise)} : 1): one pair is not the law."
         )
     yes = "Yes" if noise > 1 else "Not for this pair"
     return (
-        f"{yes}: direction {i} bends **{number(bend, 2)} times** as sharply as direction {j}, and the noise along it "
-        f"has **{number(noise, 2)} times** the variance: {number(bend, 2)} to the power **{there.exponent():.2f}**. "
+        f"{yes}: direction {i} bends **{_times(bend)} times** as sharply as direction {j}, and the noise along it "
+        f"has **{_times(noise)} times** the variance: {_times(bend)} to the power **{there.exponent():.2f}**. "
         "Over all directions that power is γ."
     )
 

@@ -4,10 +4,9 @@ import streamlit as st
 
 
 def show() -> None:
-    """In two sentences."""
-    st.title("How SGD’s noise follows the curvature of the loss")
+    """The question, and the law in one sentence."""
+    st.title("Does SGD’s noise follow the curvature?")
     st.markdown(
-        "Training by stochastic gradient descent is noisy, and the noise is not the same in every direction: where the "
-        "loss bends sharply, the noise is strong. Gammascope trains a small network on real handwritten digits, "
-        "measures both, and shows the law between them: $C_{ii} \\propto H_{ii}^{\\,\\gamma}$."
+        "Where the loss bends sharply, the noise of stochastic gradient descent is strong: "
+        "$C_{ii} \\propto H_{ii}^{\\,\\gamma}$. Both are measured here."
     )

@@ -8,7 +8,7 @@ from pages.ui import heading
 
 def show() -> None:
     """Which sweep, its work, its table as it fills, and what may be taken away."""
-    st.title("Table 1")
+    st.title("Does the law hold across networks?")
     st.markdown(text.TABLE_LEAD)
     chosen = choice.chosen()
     with st.expander("Its settings, as a text to make your own of", icon=":material/edit_note:"):

@@ -47,7 +47,7 @@ def show() -> None:
     if closing is not None:
         bar.slide(closing)
         return
-    st.title("Guided tours")
+    st.title("Who leads the way?")
     st.markdown(
         "A tour leads from page to page, sets everything on them, and says at each stop what there is to see. Its "
         "numbers are those of the run on the screen. *Present* hides the controls; then the arrow keys, the space bar "

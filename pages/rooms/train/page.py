@@ -18,7 +18,7 @@ from pages.ui import heading
 
 def show() -> None:
     """The form on the left, what it means on the right, what is at work above and what has ended below."""
-    st.title("Train a network")
+    st.title("Which network shall be trained?")
     queue.queue()
     controls.preset()
     form = current()

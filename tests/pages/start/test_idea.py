@@ -6,7 +6,6 @@ import pytest
 from engine.results.plane import ANGLES
 from engine.runs import library, plane
 from pages.rooms.start import idea_text
-from pages.state.palette import number
 from tests.pages.conftest import button, chart, charts, decode, fine, opened, texts, url, write_job
 from tests.planted import fill
 from tests.planted_plane import add_planes, bowl
@@ -33,8 +32,8 @@ def test_the_answer_is_the_ratio_of_curvatures_and_of_variances(store, drawn):
     (made,) = [a for a in library.analyses(store, drawn) if a.request.epoch == 100]
     analysis = library.load_analysis(store, drawn, made.key)
     h, c = (analysis.diagonal(name)[[0, 99]] for name in ("H", "C"))
-    assert f"bends **{number(h[0] / h[1], 2)} times** as sharply" in texts(at)
-    assert f"has **{number(c[0] / c[1], 2)} times** the variance" in texts(at)
+    assert f"bends **{idea_text._times(h[0] / h[1])} times** as sharply" in texts(at)
+    assert f"has **{idea_text._times(c[0] / c[1])} times** the variance" in texts(at)
     assert f"to the power **{np.log(c[0] / c[1]) / np.log(h[0] / h[1]):.2f}**" in texts(at)
 
 
@@ -92,6 +91,8 @@ def test_sentences_follow_from_their_numbers():
     assert "nearly alike (1.1 : 1), and so is the noise" in idea_text.answer(bowl((2.2, 2.0), (1.0, 1.0)))
     assert "the noise differs (5 : 1)" in idea_text.answer(bowl((2.2, 2.0), (5.0, 1.0)))
     assert "does not bend upwards" in idea_text.answer(bowl((2.2, -2.0), (5.0, 1.0)))
+    assert idea_text.headline(bowl((1000.0, 2.0), (16.0, 1.0))) == "500 times as sharp, 16 times as noisy"
+    assert idea_text.headline(bowl((2.0, -2.0), (16.0, 1.0))).endswith("nothing to compare")
     assert "$R = 0.30$" in idea_text.legend(bowl((8.0, 2.0), (16.0, 1.0), tilt=0.3))
     assert "Steps η(∇L_B − ∇L)" in idea_text.provenance(bowl((8.0, 2.0), (1.0, 1.0)), 20.0)
     assert "20 times as large" in idea_text.provenance(bowl((8.0, 2.0), (1.0, 1.0)), 20.0)

@@ -1,4 +1,4 @@
-"""The page of Table 1 over planted cells: what is shown, where it leads, what is taken away."""
+"""The page across networks over planted cells: what is shown, where it leads, what is taken away."""
 
 from dataclasses import replace
 from urllib.parse import parse_qsl

@@ -43,5 +43,5 @@ def test_the_closing_slide_says_what_was_learned_and_the_end_leads_back(store, r
     assert "γ is 1." in texts(at)
     fine(button(at, "Done").click().run())
     on(at, PAGE)
-    assert at.title[0].value == "Guided tours"
+    assert at.title[0].value == "Who leads the way?"
     assert url(at) == {"epoch": "10"}

@@ -105,7 +105,7 @@ def test_every_control_that_a_stop_asks_for_is_on_its_page(whole, store):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (('page = "power_law"', 'page = "powerlaw"'), "stop 1: there is no page 'powerlaw'; there are start, train"),
+        (('page = "power_law"', 'page = "powerlaw"'), "stop 1: there is no page 'powerlaw'; there are start, tours"),
         (("epoch =", "epcoh ="), "stop 1: a selection has no 'epcoh'; it has run, runs"),
         (('"first"', '"frist"'), "stop 1: epoch cannot be 'frist'. It is a whole number, or first, middle or last."),
         (("[3, 90]", "[90, 3]"), "stop 1: window cannot be [90, 3]."),
@@ -210,7 +210,7 @@ def test_next_back_again_and_done(mine, run):
     button(at, "Next").click().run()
     on(at, "pages/commutativity.py")
     fine(button(at, "Done").click().run())
-    assert at.title[0].value == "Guided tours"
+    assert at.title[0].value == "Who leads the way?"
     on(at, PAGE)
     assert url(at) == {"k": "33"}
     assert "tour" not in keys(at)
