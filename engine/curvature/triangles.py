@@ -174,8 +174,8 @@ def upper(x: Float[Tensor, "n d d"]) -> Float[Tensor, "n t"]:
     return x.flatten(1).index_select(1, _above(x))
 
 
-def _above(x: Float[Tensor, "n d e"]) -> Int[Tensor, " t"]:
-    """Where they lie in a flattened matrix."""
+def _above(x: Float[Tensor, "n e d"]) -> Int[Tensor, " t"]:
+    """Where they lie in a flattened matrix, or in the first rows of one."""
     i, j = torch.triu_indices(x.shape[1], x.shape[2], device=x.device)
     return i * x.shape[2] + j
 
