@@ -361,6 +361,7 @@ def row(cell: Cell, gamma: float = 1.2, run: str = "0" * 16, **more: Any) -> Row
     empty = {"str": "", "int": 0, "float": 0.0, str: "", int: 0, float: 0.0}
     plain = {field.name: empty[field.type] for field in fields(Row) if field.name != "laws"}
     known = {"row": cell.row, "classes": cell.classes, "seed": cell.run.seed, "layer": "fc2", "run": run, "epoch": 100}
+    known |= {"samples": 1000, "train_accuracy": 1.0}
     return Row(**(plain | known | {"window": cell.window} | more), laws=laws)
 
 

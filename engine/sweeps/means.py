@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.errors import require
-from engine.sweeps.rows import Row, SomeRow
+from engine.sweeps.rows import Row, SomeRow, learned
 
 # Seeds from which on their standard deviation is told.
 SEVERAL = 3
@@ -30,9 +30,10 @@ class Mean:
         return f" {sign} {self.deviation:.3f}" if self.seeds >= SEVERAL else ""
 
 
-def mean(rows: Sequence[Row], name: str) -> Mean | None:
-    """γ of a matrix over rows that differ in the seed alone; None where none was measured."""
-    laws = [row.laws[name] for row in rows if math.isfinite(row.laws[name].gamma)]
+def mean(rows: Sequence[Row], name: str, unlearned: bool = False) -> Mean | None:
+    """γ of a matrix over rows that differ in the seed alone; None where none was measured. unlearned: count networks
+    that have not learned, too."""
+    laws = [row.laws[name] for row in rows if math.isfinite(row.laws[name].gamma) and (unlearned or learned(row))]
     if not laws:
         return None
     gammas = np.array([one.gamma for one in laws])

@@ -101,6 +101,16 @@ class Row:
 
 
 SomeRow = TypeVar("SomeRow", bound=Row)
+# A network has learned whose training accuracy is above guessing by more than this share and three standard errors.
+MARGIN = 0.1
+
+
+def learned(row: Row) -> bool:
+    """Whether the training accuracy is above 1 / classes, that of guessing where all classes are as many, by more than
+    MARGIN and three standard errors of guessing. True where nothing is known of it, as of numbers to predict."""
+    chance = 1 / max(row.classes, 1)
+    error = math.sqrt(chance * (1 - chance) / max(row.samples, 1))
+    return not row.train_accuracy <= chance + MARGIN + 3 * error
 
 
 def law(result: Analysis, name: str, window: int, held: HeldOut | None = None) -> Law:

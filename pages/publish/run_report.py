@@ -141,7 +141,8 @@ def _cards(view: View) -> list[tuple[str, str, str, str]]:
     titles = {"C": "Noise exponent γ", "C_awd": "Predicted exponent γ", "E_h2": "Exponent γ of E[h²]"}
     for name in usual_matrices(view):
         fit = fit_or_none(a, name, usual_window(a))
-        number, note = ("—", "") if fit is None else (f"{fit.gamma:.2f}", confidence.brief(fit))
+        over = f"Directions 1 … {usual_window(a):,}."
+        number, note = ("—", "") if fit is None else (f"{fit.gamma:.2f}", f"{confidence.brief(fit)} {over}")
         cards.append((LOOKS[name].colour, titles[name], number, note))
     others = [
         ("Alignment", f"{a.alignment('C'):.2f}", f"by chance {a.random_alignment('C'):.2f}"),

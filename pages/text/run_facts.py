@@ -7,6 +7,7 @@ from typing import Any
 from engine.config import fields
 from engine.config.kinds import KINDS, has_activation
 from engine.config.requests import TrainingRequest
+from engine.results.names import USUAL_WINDOW
 from engine.runs.run import Run
 from pages.data import results
 from pages.text import confidence, run_names
@@ -109,6 +110,7 @@ def gammas(runs: Sequence[Run]) -> Mapping[str, tuple[str, ...]]:
     """γ of the noise and of its prediction, with its 95 % interval, at the last analysed epoch of each run."""
     rows = {"Last analysed epoch": tuple("none" if (e := results.last_fit(r, "C")[0]) < 0 else str(e) for r in runs)}
     for name, title in (("C", "γ of $C$"), ("C_awd", r"γ of $C_\mathrm{AWD}$")):
+        title += f", directions 1 … {USUAL_WINDOW:,}"
         fits = [results.last_fit(run, name)[1] for run in runs]
         rows[title] = tuple("—" if f is None else f"**{f.gamma:.3f}** ({confidence.between(f)})" for f in fits)
     return rows

@@ -74,7 +74,7 @@ def _steepness(view: View, fit: Fit | None) -> str:
     elsewhere = held_out.cross_fit(view, "C", last)
     sentences = (
         _sure(fit) + f"A direction that is 10 times sharper is {palette.number(10**fit.gamma, 2)} times noisier.",
-        f"{fit.n:,} directions: {confidence.bent(view, 'C', last)}.",
+        f"{fit.n:,} of directions 1 … {last:,}: {confidence.bent(view, 'C', last)}.",
         "" if elsewhere is None else text.beside(elsewhere),
     )
     return " ".join(filter(None, sentences))
@@ -105,7 +105,7 @@ def _agreement(fits: dict[str, Fit | None]) -> str:
         return "No fit at this epoch."
     source = "Proposed by activity–weight duality" if "C_awd" in fits else "C should be proportional to it"
     gap = abs(round(measured.gamma, 2) - round(predicted.gamma, 2))  # of the two numbers that are shown
-    return _sure(predicted) + f"{source}; {gap:.2f} from the measured one."
+    return _sure(predicted) + f"{source}; {gap:.2f} from the measured one, over the same directions."
 
 
 def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -> Panel:
@@ -116,6 +116,7 @@ def gamma_over_epochs(view: View, names: Sequence[str], first: int, last: int) -
         "gamma-over-epochs",
         curves.over_epochs(view.epochs, series, view.epoch),
         "The exponent at each analysed epoch, with lines at 1 and 2.",
+        f"Fitted at every epoch: directions {first + 1} … {last:,} above the noise floor.",
         arrays=lambda: {"epoch": np.array(view.epochs)} | series,
         code=lambda: reproduce.along(
             view,

@@ -182,7 +182,7 @@ def _frames(view: View, name: str, k: int) -> list[animation.Frame]:
         if a is None:
             continue
         fit = cards.fit_or_none(a, name, cards.usual_window(a))
-        numbers = [] if fit is None else [f"γ = {fit.gamma:.2f}"]
+        numbers = [] if fit is None else [f"γ = {fit.gamma:.2f}, directions 1 … {cards.usual_window(a):,}"]
         if name in a.wholes:
             numbers.append(f"commutator error {a.commutator(name):.2f}, by chance {a.random_commutator(name):.2f}")
         frames.append(animation.Frame(epoch, a.projected(name, k), a.correlation(name, k), " · ".join(numbers)))

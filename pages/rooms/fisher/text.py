@@ -83,7 +83,8 @@ def verdict(stages: Sequence[Argument], first: int, last: int) -> str:
         slope = "" if fit is None else f", γ = {fit.gamma:.2f}"
         amounts.insert(0, f"at epoch {start.epoch} B·C is in sum {share_of(start.size('BC'))} H{slope}")
     broken = "" if all(held) else f" What breaks most is {LINKS[weakest(end if not held[1] else start)]}."
-    return f"{verdicts.get(held, 'It is not')}: {'; '.join(amounts)}.{broken}"
+    over = f" γ over directions {first + 1} … {last:,}."
+    return f"{verdicts.get(held, 'It is not')}: {'; '.join(amounts)}.{over}{broken}"
 
 
 LINKS = (

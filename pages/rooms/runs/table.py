@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine import units
+from engine.results.names import USUAL_WINDOW
 from engine.runs.run import Run
 from pages.data import results
 from pages.state import selection
@@ -15,6 +16,7 @@ from pages.text import run_facts, run_names
 from pages.text.run_names import DATA, escaped, names, network
 
 KEY = "runs.table"
+WINDOW = f"over directions 1 … {USUAL_WINDOW:,}, or all there are; a sweep’s table has its own 𝒩"
 # Points of a course in one cell of the table.
 POINTS = 50
 
@@ -46,14 +48,16 @@ def table(runs: Sequence[Run]) -> tuple[Run, ...]:
                 column: st.column_config.NumberColumn(format=form, help=text)
                 for name in ("C", "C_AWD")
                 for column, form, text in (
-                    (f"γ, {name}", "%.2f", "At the last analysed epoch."),
+                    (f"γ, {name}", "%.2f", f"At the last analysed epoch, {WINDOW}."),
                     (f"±, {name}", "± %.2f", "Half the 95 % interval of that γ over training samples."),
                 )
             },
             "Made": st.column_config.DatetimeColumn(format="D MMM YY, HH:mm"),
         },
     )
-    st.caption("Press the boxes at the left: the chosen runs are shown below, and compared on the other pages.")
+    st.caption(
+        f"γ: {WINDOW}. Press the boxes at the left: the chosen runs are shown below, and compared on the other pages."
+    )
     return tuple(runs[row] for row in rows)
 
 

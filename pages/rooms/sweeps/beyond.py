@@ -8,7 +8,7 @@ import streamlit as st
 
 from engine.results.names import NAMES
 from engine.sweeps.means import cells
-from engine.sweeps.rows import FOLLOWED, Row
+from engine.sweeps.rows import FOLLOWED, Row, learned
 from engine.sweeps.status import State, measured
 from pages.plot.panel import Head
 from pages.rooms.predictors.measure import NO_SIZE
@@ -48,7 +48,7 @@ def _mean(values: Sequence[float]) -> float:
 
 def show(states: Sequence[State]) -> None:
     """The table, once a cell has any of it."""
-    rows = measured(states)
+    rows = [row for row in measured(states) if learned(row)]
     table = columns(rows)
     if not np.isfinite([value for head, values in table.items() if head != "γ" for value in values]).any():
         return

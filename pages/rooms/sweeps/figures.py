@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from engine.losses import LOSSES
 from engine.sweeps.means import cells, mean
-from engine.sweeps.rows import Row
+from engine.sweeps.rows import Row, learned
 from engine.sweeps.status import State, measured
 from pages.state import palette
 from pages.state.palette import LOOKS, QUIET, SLOPES, axis, layout
@@ -72,7 +72,8 @@ def agreement(states: Sequence[State], height: int = 440) -> go.Figure:
 
 
 def _rows(states: Sequence[State], loss: str) -> list[Row]:
-    return measured(state for state in states if state.cell.run.loss == loss)
+    """Those of one loss whose network has learned."""
+    return [row for row in measured(state for state in states if state.cell.run.loss == loss) if learned(row)]
 
 
 def _means(rows: Sequence[Row]) -> list[tuple[str, float, float]]:

@@ -15,6 +15,7 @@ def show() -> None:
         choice.editor(chosen)
     heading.heading("The exponents γ", text.TABLE, "What a cell is")
     states = progress.states(chosen.sweep)
+    table.unlearned(states)
     progress.show(chosen, states)
     progress.failures(states)
     table.downloads(chosen.sweep.name, states)

@@ -66,6 +66,7 @@ function row(found, root) {
   const name = make("th", "gs-name", found.name);
   name.scope = "row";
   if (found.notes.length) name.append(notes(found.notes));
+  name.append(make("div", "gs-window", found.window));
   line.append(name, ...found.cells.map((one) => cell(one, root)));
   return line;
 }

@@ -1,7 +1,7 @@
 """The table of a sweep as on paper: rows, numbers of classes, both exponents, and a mark for every seed."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from engine.losses import LOSSES
 from engine.results.names import NAMES
 from engine.sweeps.grid import Sweep
 from engine.sweeps.means import Mean, cells, latex, mean
-from engine.sweeps.rows import Row, to_csv
+from engine.sweeps.rows import MARGIN, Row, learned, to_csv
 from engine.sweeps.status import State, measured
 from engine.units import counted
 from pages.plot import reproduce
@@ -34,6 +34,14 @@ SCRIPT = Path(__file__).with_suffix(".js")
 SHOWN, SHADE = ("C", "C_awd"), 0.45
 TARGET = "power_law"
 TABLE = Head("table1", part="the table")
+COUNTED = "table.unlearned"
+_GUESSING = f"training accuracy not {MARGIN:.0%} and three standard errors above guessing"
+# What stands below the table where some networks have not learned, by whether they count.
+UNLEARNED = {
+    False: f"A network that has not learned ({_GUESSING}, a hollow mark) is left out of the mean.",
+    True: f"A network that has not learned ({_GUESSING}, a hollow mark) is counted in the mean.",
+}
+Noted = Callable[[Sequence[str]], list[str]]
 AGREEMENT = Head(
     "agreement", "Does duality predict the exponent?", "predicted against measured exponents", text.PREDICTED
 )
@@ -86,9 +94,10 @@ def laid_out(
         body.append(
             {
                 "name": name,
+                "window": "𝒩 = " + " … ".join(_ends(s.cell.window for some in by_classes.values() for s in some)),
                 "notes": noted(common),
                 "cells": [
-                    _cell(some, at_work, published, noted([p for p in _departures(some) if p not in common]))
+                    _cell(some, at_work, published, noted([p for p in _departures(some) if p not in common]), noted)
                     if (some := by_classes.get(count))
                     else None
                     for count in classes
@@ -103,6 +112,17 @@ def laid_out(
     }
 
 
+def _ends(windows: Iterable[int]) -> list[str]:
+    """The smallest and the largest, once where they are one."""
+    known = sorted(set(windows))
+    return [f"{window:,}" for window in dict.fromkeys((known[0], known[-1]))]
+
+
+def counts_unlearned() -> bool:
+    """Whether networks that have not learned count in the means: asked by a switch of the page."""
+    return bool(st.session_state.get(COUNTED, False))
+
+
 def _departures(some: Sequence[State]) -> list[str]:
     return list(dict.fromkeys(phrase for state in some for phrase in state.cell.departures))
 
@@ -112,13 +132,18 @@ def _letter(place: int) -> str:
     return (_letter(place // 26 - 1) if place >= 26 else "") + chr(ord("a") + place % 26)
 
 
-def _cell(some: Sequence[State], at_work: bool, published: Mapping[str, Row], notes: list[str]) -> dict[str, Any]:
+def _cell(
+    some: Sequence[State], at_work: bool, published: Mapping[str, Row], notes: list[str], noted: Noted
+) -> dict[str, Any]:
     rows = measured(some)
     elsewhere = [] if rows else [published[state.cell.key] for state in some if state.cell.key in published]
     shown = rows or elsewhere
     count = counted(len(shown), "seed")
+    if not all(map(learned, shown)):
+        notes = [*notes, *noted([UNLEARNED[counts_unlearned()]])]
+    windows = " or ".join(dict.fromkeys(f"{state.cell.window:,}" for state in some))
     return {
-        "numbers": [_number(mean(shown, name), name) for name in SHOWN],
+        "numbers": [_number(mean(shown, name, counts_unlearned()), name, windows) for name in SHOWN],
         "href": address(look(rows)) if rows else "",
         "notes": notes,
         "seeds": [_seed(state, at_work, published.get(state.cell.key)) for state in some],
@@ -127,12 +152,12 @@ def _cell(some: Sequence[State], at_work: bool, published: Mapping[str, Row], no
     }
 
 
-def _number(average: Mean | None, name: str) -> dict[str, Any]:
+def _number(average: Mean | None, name: str, windows: str) -> dict[str, Any]:
     """An exponent in letters, what qualifies it, and how strong its shade is: none at 1, the strongest at 2."""
     if average is None:
         return {"text": "", "told": "", "shade": ""}
     spread = average.spread()
-    sentence = f"γ = {average.mean:.3f}{spread}, {counted(average.seeds, 'seed')}."
+    sentence = f"γ = {average.mean:.3f}{spread}, {counted(average.seeds, 'seed')}, directions 1 … {windows}."
     if average.low == average.low:  # not NaN
         sentence += f" 95 % over samples: {average.low:.3f} … {average.high:.3f}."
     if not 1 <= average.mean <= 2:
@@ -151,7 +176,11 @@ def _seed(state: State, at_work: bool, published: Row | None = None) -> dict[str
     """The mark of one seed: how it stands, in a word and a sentence."""
     seed, mark = f"Seed {state.cell.run.seed}", {"href": "", "share": 0.0}
     if state.row is not None:
-        return mark | {"is": "done", "href": address(look([state.row])), "told": f"{seed}: {_gammas(state.row)}."}
+        done = mark | {"is": "done", "href": address(look([state.row])), "told": f"{seed}: {_gammas(state.row)}."}
+        if learned(state.row):
+            return done
+        right = f"{state.row.train_accuracy:.1%} of its training samples right"
+        return done | {"is": "unlearned", "told": f"{done['told']} It has not learned: {right}."}
     if state.failure:
         return mark | {"is": "failed", "told": f"{seed} failed: {state.failure}"}
     if state.trained:
@@ -209,6 +238,16 @@ def _script(version: int) -> tuple[str, str]:
 def _component() -> "ComponentRenderer":
     js, css = _script(SCRIPT.stat().st_mtime_ns)
     return st.components.v2.component("gammascope_table", js=js, css=css, isolate_styles=False)
+
+
+def unlearned(states: Sequence[State]) -> None:
+    """The switch that counts networks that have not learned, where there are any."""
+    if not all(map(learned, measured(states))):
+        st.toggle(
+            "Count networks that have not learned",
+            key=COUNTED,
+            help=f"Their exponent is that of a network near its start. Not learned: {_GUESSING}.",
+        )
 
 
 def downloads(name: str, states: Sequence[State]) -> None:

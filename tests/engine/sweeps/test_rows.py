@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.sweeps.means import groups, latex, mean
-from engine.sweeps.rows import FOLLOWED, Law, Row, from_csv, law, to_csv
+from engine.sweeps.rows import FOLLOWED, Law, Row, from_csv, law, learned, to_csv
 from tests.planted import analysis, held_out
 
 TEXT = {"row", "layer", "run", "departures", "machine", "version", "command", "reading"}
@@ -177,3 +177,17 @@ def test_every_column_is_there_once() -> None:
     assert (
         len(head) == len(set(head)) == len(dataclasses.fields(Row)) - 1 + len(FOLLOWED) * len(dataclasses.fields(Law))
     )
+
+
+def test_a_network_near_guessing_has_not_learned_and_is_left_out_of_means() -> None:
+    told = {share: learned(row("a", samples=1000, train_accuracy=share)) for share in (0.1, 0.158, 0.228, 0.23)}
+    assert told == {0.1: False, 0.158: False, 0.228: False, 0.23: True}
+    # Of few samples more is asked; of numbers to predict nothing is known.
+    assert not learned(row("a", samples=100, train_accuracy=0.28))
+    assert learned(row("a", train_accuracy=math.nan))
+    rows = [row("a", gamma=1.0), row("a", gamma=3.0, train_accuracy=0.1)]
+    average, both = mean(rows, "C"), mean(rows, "C", unlearned=True)
+    assert average is not None
+    assert both is not None
+    assert (average.mean, both.mean) == (1.0, 2.0)
+    assert mean(rows[1:], "C") is None

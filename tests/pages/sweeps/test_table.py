@@ -12,7 +12,7 @@ from engine.sweeps.means import groups, latex, mean
 from engine.sweeps.rows import FOLLOWED, Law, to_csv
 from pages.rooms.sweeps import figures, table
 from pages.state import selection
-from tests.pages.conftest import button, chart, charts, metrics, opened, texts
+from tests.pages.conftest import button, chart, charts, metrics, opened, press, texts
 from tests.pages.sweeps.conftest import PAGE, marks, shown
 from tests.planted import add_sweep, fill, row
 
@@ -46,6 +46,30 @@ def test_numbers_are_those_of_the_table_over_seeds(store):
     assert marks(body) == ["done"] * 8
     assert "All 8 cells are measured" in texts(at)
     assert "table.start" not in [b.key for b in at.button]
+
+
+def test_networks_that_have_not_learned_are_marked_and_left_out_unless_asked(store):
+    rows = add_sweep(store)
+    cells = grid.open_sweep("tiny").cells
+    status.keep(store, cells[0], row(cells[0], 3.0, rows[0].run, train_accuracy=0.34))
+    at = opened(PAGE, sweep="tiny")
+    cell = shown(at)["rows"][0]["cells"][0]
+    assert cell["numbers"][0]["text"] == f"{rows[1].laws['C'].gamma:.3f}"
+    assert "1 seed, directions 1 … 100." in cell["numbers"][0]["told"]
+    assert marks(shown(at)) == ["unlearned"] + ["done"] * 7
+    assert "It has not learned: 34.0% of its training samples right." in cell["seeds"][0]["told"]
+    (note,) = [phrase for letter, phrase in shown(at)["notes"] if letter in cell["notes"]]
+    assert "is left out of the mean" in note
+    at = press(at, "toggle", "Count networks that have not learned", True)
+    cell = shown(at)["rows"][0]["cells"][0]
+    assert cell["numbers"][0]["text"] == f"{(3.0 + rows[1].laws['C'].gamma) / 2:.3f}"
+
+
+def test_every_row_names_its_window(store):
+    add_sweep(store)
+    at = opened(PAGE, sweep="tiny")
+    assert [line["window"] for line in shown(at)["rows"]] == ["𝒩 = 100"] * 2
+    assert "Count networks that have not learned" not in [t.label for t in at.toggle]
 
 
 def test_a_part_of_the_grid_says_how_much_of_it_is_there(store):
