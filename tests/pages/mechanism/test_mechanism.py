@@ -11,7 +11,7 @@ from pages.rooms.mechanism import proof, spectra
 from pages.rooms.mechanism.controls import Setting
 from pages.rooms.mechanism.figures import wedge
 from pages.text import numbers
-from tests.pages.conftest import ROOT, chart, charts, decode, fine, opened, press, slope, traces, url
+from tests.pages.conftest import ROOT, button, chart, charts, decode, fine, opened, press, slope, traces, url
 from tests.pages.test_joint_layers import JOINT, add_joint
 from tests.planted import SAMPLES, add_spectra, analysis, fill, planted_spectra
 
@@ -176,11 +176,13 @@ def test_a_narrower_window_moves_the_runs_point(run):
     np.testing.assert_allclose(series(at, "map", "run")[1], [place.gamma])
 
 
-def test_a_run_without_spectra_says_what_to_type(store):
+def test_a_run_without_spectra_offers_to_make_them(store, started):
     bare = fill(store)
     at = opened(PAGE)
     answers(at)
-    assert any(f"python -m engine analyze --run {bare[:8]} --epoch 100" in c.value for c in at.caption)
+    assert "keeps no curvatures of single samples" in at.info[0].value
+    fine(button(at, "Analyse with spectra").click().run())
+    assert started[0][0][:5] == ("analyze", "--run", bare, "--epoch", "100")
     assert "Show the present run" not in [t.label for t in at.toggle]
 
 
