@@ -246,9 +246,7 @@ def cross(shown: Raster, marked: int | None, count: int) -> list[dict[str, Any]]
 def _square(traces: list[dict[str, Any]], shown: Raster, marked: int | None) -> go.Figure:
     labels = traces[0]["x"]
     across, down = axes(shown, labels)
-    # Beside the cells, not on them.
-    buttons = palette.BUTTONS | {"orientation": "v"}
-    look = {"margin": {"l": 8, "r": 8, "t": 4, "b": 40}, "modebar": buttons, "showlegend": False}
+    look = {"margin": {"l": 8, "r": 8, "t": 4, "b": 40}, "showlegend": False}
     # One stays zoomed in while the same directions are shown.
     overlay = {"uirevision": f"{shown.start} {shown.step}", "shapes": cross(shown, marked, shown.count)}
     return palette.figure(traces, layout(HEIGHT, xaxis=across, yaxis=down, **look, **overlay))

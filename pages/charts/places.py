@@ -28,10 +28,10 @@ BARE = {
 
 
 def titled(text: str) -> dict[str, Any]:
-    """A layout with a title close above the figure, and its buttons at the side."""
+    """A layout with a title close above the figure."""
     above = {"xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
-    look = {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}, "modebar": palette.BUTTONS | {"orientation": "v"}}
-    return look | {"annotations": [palette.note(text, 0.5, 1.0, size=14, **above)]}
+    note = palette.note(text, 0.5, 1.0, size=14, **above)
+    return {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}, "annotations": [note]}
 
 
 def where(

@@ -83,6 +83,11 @@ class Cloud:
         return f"{self.name} {self.run}"
 
     @property
+    def place(self) -> str:
+        """Of its traces' names, which plotly.js makes CSS classes of."""
+        return f"{self.name}-{self.run}"
+
+    @property
     def legend(self) -> str:
         exponent = "" if self.fit is None else f"  γ = {self.fit.gamma:.2f}"
         return self.look.html + exponent + (f"  ·  {escape(self.label)}" if self.label else "")
@@ -123,8 +128,8 @@ def power_law(
     traces, seen = [], []
     for cloud in clouds:
         scale = _scale(cloud, centred, apart)
-        traces += _points(cloud, ~cloud.fitted, scale, "not fitted", 0.2, uid=f"out {cloud.group}")
-        traces += _points(cloud, cloud.fitted, scale, cloud.look.html, 0.75, uid=f"in {cloud.group}")
+        traces += _points(cloud, ~cloud.fitted, scale, "not fitted", 0.2, uid=f"out-{cloud.place}")
+        traces += _points(cloud, cloud.fitted, scale, cloud.look.html, 0.75, uid=f"in-{cloud.place}")
         traces += _fit(cloud, scale)
         seen.append(np.stack([cloud.x[cloud.data], cloud.y[cloud.data]]) / scale[:, None])
     both = np.concatenate(seen, axis=1)
@@ -165,7 +170,7 @@ def movable(clouds: Sequence[Cloud], centred: bool = False) -> list[dict[str, An
         return b64encode(np.log10(values, where=known, out=np.full(known.shape, np.nan)).tobytes()).decode()
 
     return [
-        {"group": c.group, "u": logs(c.x, c), "v": logs(c.y, c), "scale": _scale(c, centred, 0).tolist()}
+        {"place": c.place, "u": logs(c.x, c), "v": logs(c.y, c), "scale": _scale(c, centred, 0).tolist()}
         for c in clouds
         if c.fitted.any()
     ]
@@ -220,15 +225,15 @@ def _fit(cloud: Cloud, scale: ndarray) -> list[Trace]:
     if cloud.fit is not None:
         ends = np.array([inside.max(), inside.min()])
         x, y = ends / scale[0], cloud.fit.line(ends) / scale[1]
-        more: Trace = quiet | {"key": cloud.name, "uid": f"fit {cloud.group}"}
+        more: Trace = quiet | {"key": cloud.name, "uid": f"fit-{cloud.place}"}
         lines.append(marks.line(x, y, f"fit of {look.html}", *cloud.line, **more))
     if cloud.bend is not None:
         across = np.geomspace(inside.max(), inside.min(), STEPS)
         x, y, key = across / scale[0], cloud.bend.curve(across) / scale[1], f"{cloud.name} bend"
-        more = quiet | {"key": key, "uid": f"bend {cloud.group}"}
+        more = quiet | {"key": key, "uid": f"bend-{cloud.place}"}
         lines.append(marks.line(x, y, f"second-order fit of {look.html}", look.colour, 1.3, **more))
     marker = {"symbol": cloud.marker, "size": 9}
-    more = {"key": cloud.name, "legendgroup": cloud.group, "marker": marker, "uid": f"legend {cloud.group}"}
+    more = {"key": cloud.name, "legendgroup": cloud.group, "marker": marker, "uid": f"legend-{cloud.place}"}
     return [*lines, marks.line([None], [None], cloud.legend, *cloud.line, **more)]
 
 
@@ -240,7 +245,7 @@ def _slopes(centre: ndarray, low: ndarray, high: ndarray) -> list[Trace]:
         reach = [np.log10(edge / centre) for edge in (low, high)]
         steps = (max(reach[0][0], reach[0][1] / slope), min(reach[1][0], reach[1][1] / slope))
         x, y = [centre[0] * 10**s for s in steps], [centre[1] * 10 ** (slope * s) for s in steps]
-        lines.append(marks.line(x, y, f"slope {slope}", palette.QUIET, 1.6, dash, uid=f"slope {slope}"))
+        lines.append(marks.line(x, y, f"slope {slope}", palette.QUIET, 1.6, dash, uid=f"slope-{slope}"))
     return lines
 
 

@@ -48,29 +48,29 @@ const FOLLOWING = {
     move({ figure: { data, layout }, follows: { clouds, through, band }, legend }, [first, last]) {
       const trace = (uid) => data.find((one) => one.uid === uid) ?? {};
       if (band !== null) Object.assign(layout.shapes[band], { x0: Math.max(first - 1, 1), x1: Math.max(last, 2) });
-      for (const [place, cloud] of clouds.entries()) {
+      for (const [number, cloud] of clouds.entries()) {
         const [u, v] = (cloud.read ??= [float64(cloud.u), float64(cloud.v)]);
         const law = fit(u, v, first, last);
         const ends = law ? [law.high, law.low] : [];
-        Object.assign(trace(`fit ${cloud.group}`), {
+        Object.assign(trace(`fit-${cloud.place}`), {
           x: ends.map((end) => 10 ** end / cloud.scale[0]),
           y: ends.map((end) => 10 ** (law.v0 + law.gamma * (end - law.u0)) / cloud.scale[1]),
         });
         // The server bends it.
-        trace(`bend ${cloud.group}`).visible = false;
-        const entry = trace(`legend ${cloud.group}`);
+        trace(`bend-${cloud.place}`).visible = false;
+        const entry = trace(`legend-${cloud.place}`);
         const name = entry.name?.replace(/γ = (-?[\d.]+|—)/, `γ = ${law ? law.gamma.toFixed(2) : "—"}`);
         if (legend[entry.name]) legend[name] = legend[entry.name];
         entry.name = name;
-        for (const points of [trace(`in ${cloud.group}`), trace(`out ${cloud.group}`)]) {
+        for (const points of [trace(`in-${cloud.place}`), trace(`out-${cloud.place}`)]) {
           if (!points.marker) continue;
           const drawn = float64(points.customdata.bdata).filter((_, i) => i % 3 === 0);
           const inside = (i) => i >= first && i <= last && !Number.isNaN(u[i - 1] + v[i - 1]);
           points.marker = { ...points.marker, opacity: Array.from(drawn, (i) => (inside(i) ? 0.75 : 0.2)) };
         }
-        if (place || !through || !law) continue;
+        if (number || !through || !law) continue;
         for (const slope of [1, 2]) {
-          const line = trace(`slope ${slope}`);
+          const line = trace(`slope-${slope}`);
           line.y = line.x.map((x) => 10 ** (law.v0 + slope * (Math.log10(x) - law.u0)));
         }
       }

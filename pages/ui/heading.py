@@ -29,9 +29,8 @@ def heading(title: str, definition: str, label: str = "What this is", level: int
         key=key, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", wrap=False
     ):
         st.markdown(f"{'#' * level} {title}", width="stretch")
-        explanation = numbers.fill(definition, results.present())
-        with st.popover(label, icon=":material/help:", type="tertiary", wrap=False, help=brief(explanation)):
-            st.markdown(explanation)
+        with st.popover(label, icon=":material/help:", type="tertiary", wrap=False):
+            st.markdown(numbers.fill(definition, results.present()))
 
 
 def over(head: Head, label: str = "What this is", level: int = 3) -> None:
@@ -43,14 +42,3 @@ def titled(panel: Panel, label: str = "What this is", level: int = 3) -> None:
     """A figure under its heading."""
     over(panel.head, label, level)
     panel.show()
-
-
-def brief(definition: str) -> str | None:
-    """Of each definition in a text its first paragraph, and a formula that follows it."""
-    parts = definition.strip().split("\n\n")
-    paragraphs = [
-        part
-        for place, part in enumerate(parts)
-        if part.lstrip().startswith("**") or (part.startswith("$$") and parts[place - 1].lstrip().startswith("**"))
-    ]
-    return "\n\n".join(paragraphs) or None

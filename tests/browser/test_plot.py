@@ -66,6 +66,41 @@ def test_zoom_stays_when_the_data_change(planted, window):
     assert shown(page, "power") == at_100
 
 
+# How far the buttons reach into the plots, the legend, or what is written in the figure: none where negative.
+REACH = """e => e.querySelector(".modebar").getBoundingClientRect().bottom - Math.min(
+  ...[...e.querySelectorAll(".nsewdrag, .legend .traces, .annotation, .ytick, .colorbar")]
+    .map((part) => part.getBoundingClientRect().top))"""
+
+
+@pytest.mark.parametrize("width", [1280, 1000])
+def test_a_figures_buttons_cover_nothing_of_it_and_its_definition_opens_once(planted, window, width):
+    page = window(f"{planted.url}/commutativity", width=width)
+    settle(page)
+    for key in ("K", "R_real", "commutator", "alignment"):
+        plot(page, key).hover()
+        expect(page.locator(f".st-key-{key} .modebar")).to_have_css("opacity", "1")
+        assert plot(page, key).evaluate(REACH) <= 0.5
+    page.locator(".st-key-heading-do-they-commute- button").click()
+    expect(page.get_by_test_id("stPopoverBody")).to_be_visible()
+    page.wait_for_timeout(600)
+    assert page.get_by_test_id("stTooltipContent").count() == 0
+
+
+def test_headings_side_by_side_share_a_line_though_one_is_broken(planted, window):
+    page = window(f"{planted.url}/power_law", width=1280)
+    settle(page)
+    ends = page.evaluate("""() => ["is-it-one-power-", "how-many-directions-"].map((key, place) => {
+      const title = document.querySelector(`.st-key-heading-${key} h3`);
+      if (!place) title.textContent = "Is it one power over all of this window, from its first direction to its last?";
+      const mark = document.createElement("span");
+      mark.style.display = "inline-block";
+      title.prepend(mark);
+      return [mark.getBoundingClientRect().bottom, title.clientHeight];
+    })""")
+    assert ends[0][0] == pytest.approx(ends[1][0], abs=0.5)
+    assert ends[0][1] > 1.5 * ends[1][1]
+
+
 def test_keys_step_through_the_epochs(planted, window):
     page = window(f"{planted.url}/commutativity?epoch=10")
     settle(page)
@@ -193,11 +228,11 @@ def test_fits_follow_the_window_while_it_is_held(planted, window):
     (made,) = [a for a in library.analyses(store, run) if a.request.epoch == 100]
     analysis = library.load_analysis(store, run, made.key)
     fit = analysis.fit("C_awd", last)
-    _, x, y = moved["fit C_awd 0"]
+    _, x, y = moved["fit-C_awd-0"]
     np.testing.assert_allclose(x, analysis.eigenvalues[[0, last - 1]])
     np.testing.assert_allclose(y, fit.line(analysis.eigenvalues[[0, last - 1]]))
-    assert moved["legend C_awd 0"][0].endswith(f"γ = {fit.gamma:.2f}")
-    inside = plot(page, "power").evaluate("e => e.data.find((t) => t.uid === 'in C_awd 0').marker.opacity")
+    assert moved["legend-C_awd-0"][0].endswith(f"γ = {fit.gamma:.2f}")
+    inside = plot(page, "power").evaluate("e => e.data.find((t) => t.uid === 'in-C_awd-0').marker.opacity")
     assert inside[0] == 0.75
     assert inside[-1] == 0.2
     shade = plot(page, "gamma_by_window").evaluate("e => e.layout.shapes.map((shape) => [shape.type, shape.x1])")
@@ -205,7 +240,7 @@ def test_fits_follow_the_window_while_it_is_held(planted, window):
     page.mouse.up()
     expect(page).to_have_url(re.compile(rf"window=1(,|%2C){last}\b"))
     settle(page)
-    after = plot(page, "power").evaluate("e => e.data.find((t) => t.uid === 'in C_awd 0').marker.opacity")
+    after = plot(page, "power").evaluate("e => e.data.find((t) => t.uid === 'in-C_awd-0').marker.opacity")
     assert after == 0.75
 
 

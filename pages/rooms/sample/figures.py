@@ -176,8 +176,7 @@ def _image(
     cells = marks.cells(z.astype(np.float32), limit, f"{hover}<br><b>%{{z:.3e}}</b>", x=columns, y=rows)
     above = {"xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom"}
     name = palette.note(title, 0.5, 1.0, size=14, **above)
-    buttons = palette.BUTTONS | {"orientation": "v"}
-    look = {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}, "modebar": buttons, "annotations": [name]}
+    look = {"margin": {"l": 8, "r": 8, "t": 30, "b": 8}, "annotations": [name]}
     return go.Figure([cells], layout(height, **look, **more))
 
 

@@ -20,7 +20,7 @@ from pages.shell import questions
 from pages.state import palette
 from pages.state.menu import entry
 from pages.text import definitions, numbers
-from pages.ui import controls, heading
+from pages.ui import controls
 from tests.pages.conftest import chart, charts, fine, opened, sent, texts
 from tests.planted import add_film, add_spectra, add_sweep, analysis, planted_spectra
 from tests.planted_samples import add_samples, samples
@@ -74,15 +74,6 @@ def test_without_results_terms_stand_without_numbers(store):
 
 
 # -- under the pointer ------------------------------------------------------------------------------------
-
-
-def test_a_short_help_is_the_beginning_of_each_definition():
-    short = heading.brief(definitions.H + definitions.C)
-    assert short.startswith("**H, curvature.**")
-    assert "**C, noise.**" in short
-    assert short.count("$$") == 4
-    assert "Its eigenvectors" not in short
-    assert heading.brief(definitions.SIZE) is None
 
 
 @pytest.mark.parametrize("page", [*LOOKING, *TOUCHING])

@@ -225,4 +225,4 @@ def test_the_share_is_the_running_sum_over_all_directions():
 def test_the_fits_follow_the_window_of_this_page(run):
     follows = sent(opened(PAGE, window="2,90"), "both")["follows"]
     assert (follows["by"], follows["slider"], follows["at"]) == ("window", "suppression-window", [2, 90])
-    assert [cloud["group"] for cloud in follows["clouds"]] == ["before 0", "after 0"]
+    assert [cloud["place"] for cloud in follows["clouds"]] == ["before-0", "after-0"]
