@@ -12,6 +12,7 @@ the samples cancel each other, and the share of one of them may exceed 1. Source
 
 from dataclasses import dataclass
 
+import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
@@ -28,3 +29,22 @@ class EffectiveSamples:
     whole: float
     carriers: Int[ndarray, "j m"]
     shares: Float[ndarray, "j m"]
+
+    def of(self, place: int) -> "Carriers":
+        """Of a leading direction (from 0)."""
+        return Carriers(float(self.by_direction[place]), self.carriers[place], self.shares[place])
+
+
+@dataclass(frozen=True)
+class Carriers:
+    """Who carries a direction. effective: N_eff; index, shares: the samples with the largest |x_p|, and x_p/Σx."""
+
+    effective: float
+    index: Int[ndarray, " m"]
+    shares: Float[ndarray, " m"]
+
+    @classmethod
+    def of(cls, terms: Float[ndarray, " n"], count: int = CARRIERS) -> "Carriers":
+        """Of the terms x_p of all samples."""
+        index = np.argsort(-np.abs(terms), kind="stable")[:count]
+        return cls(float(terms.sum() ** 2 / np.square(terms).sum()), index, terms[index] / terms.sum())

@@ -92,3 +92,14 @@ def of(samples: Samples, p: int) -> One:
     values, vectors = np.linalg.eigh(curvature)
     order = np.argsort(-np.abs(values), kind="stable")[: samples.kappa.shape[1]]
     return One(curvature, activity, values[order], vectors[:, order], softmax(samples.chain.logits(z)))
+
+
+def terms(samples: Samples, v: Float[ndarray, "d_out d_in"]) -> dict[str, Float[ndarray, " n"]]:
+    """Of each sample what makes H and B·C along a direction v of length 1: vᵀ h_p v = (Va)ᵀ M Va, and (g_p·v − ḡ·v)²
+    with g_p·v = δ·Va. A last column of v is that of the bias, where it has one more than W."""
+    activity = samples.activity.astype(float)
+    z, wide = samples.preactivation(activity), activity.shape[1]
+    push = activity @ v[:, :wide].T + v[:, wide:].sum(axis=1)
+    slope = (samples.chain.gradient(z, samples.targets) * push).sum(axis=1)
+    bent = (samples.chain.first_order(z, samples.targets, push) * push).sum(axis=1)
+    return {"H": bent, "C": (slope - slope.mean()) ** 2}

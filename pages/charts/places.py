@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Filters that are drawn side by side: outputs across, inputs down.
 ACROSS, DOWN = 16, 8
+# Outputs whose images are drawn, and rows or columns of a matrix.
+MOST, CELLS = 60, 300
 BARE = {
     "constrain": "domain",
     "showgrid": False,
@@ -25,6 +27,8 @@ BARE = {
     "showline": True,
     "linecolor": palette.GRID,
 }
+
+WHOLE = {"x0": 1, "y0": 1}
 
 
 def titled(text: str) -> dict[str, Any]:
@@ -92,6 +96,30 @@ def filters(w: ndarray, kernel: Sequence[int], title: str, wide: int = 440) -> "
     return figure([cells], layout(height, xaxis=x | {"constrain": "domain"}, yaxis=y, shapes=frames, **titled(title)))
 
 
+def images(w: ndarray, shape: Sequence[int], title: str, wide: int = 560, tall: int = 330) -> "go.Figure":
+    """Weights (d_out, d_in) of a layer that is fed images: those of each output as an image, the channels of one beside
+    each other; those that weigh most, where they are many. shape: channels, height and width; wide, tall: pixels that
+    the figure is about to have."""
+    channels, height, width = shape
+    outputs = heaviest(w, (1,), MOST)
+    each = np.full((len(outputs), height + 1, channels * width + 1), np.nan, np.float32)
+    each[:, :-1, :-1] = w[outputs].reshape(-1, *shape).transpose(0, 2, 1, 3).reshape(len(outputs), height, -1)
+    across = min(len(outputs), max(1, round((len(outputs) * wide * each.shape[1] / (tall * each.shape[2])) ** 0.5)))
+    down = -(-len(outputs) // across)
+    whole, names = np.full((down * across, *each.shape[1:]), np.nan, np.float32), np.zeros(down * across, np.int16)
+    whole[: len(outputs)], names[: len(outputs)] = each, outputs + 1
+    mosaic = whole.reshape(down, across, *each.shape[1:]).transpose(0, 2, 1, 3).reshape(down * each.shape[1], -1)
+    named = np.repeat(np.repeat(names.reshape(down, across), each.shape[1], axis=0), each.shape[2], axis=1)
+    limit, says = float(np.abs(w).max(initial=0.0)) or 1.0, "output %{customdata}<br><b>%{z:.3e}</b>"
+    cells = marks.cells(mosaic, limit, says, meta="filters", customdata=named, hoverongaps=False)
+    frame = {"type": "rect", "line": {"color": palette.GRID, "width": 1}}
+    corners = [(n % across * each.shape[2] - 0.5, n // across * each.shape[1] - 0.5) for n in range(len(outputs))]
+    frames = [frame | {"x0": x, "x1": x + each.shape[2] - 1, "y0": y, "y1": y + each.shape[1] - 1} for x, y in corners]
+    bare = BARE | {"showline": False}
+    x, y = axis("", **bare), axis("", autorange="reversed", scaleanchor="x", **bare)
+    return figure([cells], layout(tall, xaxis=x, yaxis=y, shapes=frames, **titled(title)))
+
+
 def heaviest(each: ndarray, axes: tuple[int, ...], most: int) -> ndarray:
     """The slices along the axis that is left, in their own order, at most so many."""
     size = (each.astype(float) ** 2).sum(axis=axes)
@@ -99,8 +127,12 @@ def heaviest(each: ndarray, axes: tuple[int, ...], most: int) -> ndarray:
 
 
 def matrix(w: ndarray, title: str, height: int = 330) -> "go.Figure":
-    """Weights (d_out, d_in) of a linear layer as they are."""
+    """Weights (d_out, d_in) of a linear layer as they are; the rows and columns that weigh most, where they are
+    many."""
     limit, says = float(np.abs(w).max(initial=0.0)) or 1.0, "output %{y}, input %{x}<br><b>%{z:.3e}</b>"
-    cells = marks.cells(w.astype(np.float32), limit, says, meta="filters", x0=1, y0=1)
-    x, y = axis("input i", showgrid=False), axis("output o", autorange="reversed", showgrid=False)
+    rows, columns = heaviest(w, (1,), CELLS), heaviest(w, (0,), CELLS)
+    names = {"x": [str(n + 1) for n in columns], "y": [str(n + 1) for n in rows]} if max(w.shape) > CELLS else {}
+    cells = marks.cells(w[rows][:, columns].astype(np.float32), limit, says, meta="filters", **names or WHOLE)
+    more: dict[str, Any] = {"showgrid": False} | ({"type": "category", "nticks": 9} if names else {})
+    x, y = axis("input i", **more), axis("output o", autorange="reversed", **more)
     return figure([cells], layout(height, xaxis=x, yaxis=y, **titled(title)))

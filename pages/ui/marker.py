@@ -1,7 +1,5 @@
 """The one direction that is pointed at: clicked in any figure, marked in all of them."""
 
-import streamlit as st
-
 from pages.data.results import View
 from pages.state import palette, selection
 from pages.state.palette import LOOKS
@@ -23,13 +21,8 @@ def pointed(view: View) -> int | None:
     return direction if direction is not None and direction <= view.analysis.k else None
 
 
-def line(view: View, names: tuple[str, ...], shown: int | None = None) -> None:
-    """What is known of the direction pointed at, and a way to let it go; how to point at one where none is.
-    shown: leading directions that the page's pictures have."""
-    direction = pointed(view)
-    if direction is None:
-        st.caption("Click a point or a cell: its direction is then marked in every figure, on this page and the next.")
-        return
+def sentence(view: View, names: tuple[str, ...], direction: int, shown: int | None = None) -> str:
+    """What is known of a direction. shown: leading directions that the page's pictures have."""
     a = view.analysis
     i = direction - 1
     values = ", ".join(f"${_symbol(name)}_{{ii}}$ = {palette.number(a.diagonal(name)[i])}" for name in ("H", *names))
@@ -37,11 +30,7 @@ def line(view: View, names: tuple[str, ...], shown: int | None = None) -> None:
     place = f"the {ordinal(direction)} sharpest{louder} of {a.k:,} directions."
     below = " Its curvature is below the noise floor." if a.eigenvalues[i] <= a.noise_floor else ""
     beyond = f" It is beyond the {shown:,} shown." if shown is not None and direction > shown else ""
-    with st.container(horizontal=True, vertical_alignment="center", key="pointed"):
-        st.markdown(
-            f":material/my_location: **Direction {direction:,}**: {values}; {place}{below}{beyond}", width="content"
-        )
-        st.button("Clear", key="pointed.clear", icon=":material/close:", type="tertiary", on_click=away)
+    return f"**Direction {direction:,}**: {values}; {place}{below}{beyond}"
 
 
 def _symbol(name: str) -> str:

@@ -5,9 +5,10 @@ import streamlit as st
 from engine.results.null import PERMUTATIONS
 from pages.charts import heatmaps
 from pages.data.results import View
-from pages.jobs import banner
+from pages.jobs import banner, other_samples
 from pages.rooms.commutativity import chance, panels
-from pages.rooms.held_out import missing, nulls
+from pages.rooms.direction.line import line
+from pages.rooms.held_out import nulls
 from pages.state import selection
 from pages.text import definitions
 from pages.ui import controls, heading, marker
@@ -40,7 +41,7 @@ def structural(view: View) -> None:
     panel = nulls.panel(view)
     heading.over(nulls.STRUCTURAL)
     if panel is None:
-        missing.offer(PAGE, view, PERMUTED)
+        other_samples.offer(PAGE, view, PERMUTED)
     else:
         panel.show()
 
@@ -71,7 +72,7 @@ def leading(view: View, name: str) -> None:
     else:
         shown = heatmaps.raster(k)
         panels.three_heatmaps(PAGE, view, name, k, draw, panels.resolution(PAGE, k) if shown.step > 1 else shown)
-    marker.line(view, (name,), k)
+    line(PAGE, view, (name,), k)
 
     def turn_again() -> None:
         selection.choose(draw=draw + 1)

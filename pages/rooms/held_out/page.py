@@ -5,8 +5,8 @@ import streamlit as st
 from engine.results.cross_fit import HeldOut
 from pages.data import held_out
 from pages.data.results import View
-from pages.jobs import banner
-from pages.rooms.held_out import missing, nulls, panels
+from pages.jobs import banner, other_samples
+from pages.rooms.held_out import nulls, panels
 from pages.text import held_out as text
 from pages.ui import cards, controls, heading, marker
 from pages.ui.guard import guarded
@@ -25,7 +25,7 @@ def show() -> None:
     with left:
         controls.epoch(PAGE, view)
     if result is None:
-        missing.offer(PAGE, view)
+        other_samples.offer(PAGE, view)
         heading.what_will_be_seen((text.CROSSED, text.GROWING, text.EFFECTIVE), view)
         return
     with middle:
@@ -66,4 +66,4 @@ def carried(view: View, result: HeldOut, name: str) -> None:
     with left:
         heading.titled(panels.effective(view, result, name, marker.pointed(view)))
     with right:
-        panels.carriers(PAGE, view, result, name)
+        panels.carried(PAGE, view, result, name)

@@ -6,16 +6,15 @@ import numpy as np
 import streamlit as st
 
 from engine.results.cross_fit import CrossFit, Gammas, HeldOut, Reading
-from engine.samples.table import Table
-from pages.charts import power_law, thumbnails
+from pages.charts import power_law
 from pages.charts.power_law import Cloud
 from pages.data import samples
 from pages.data.results import View
 from pages.jobs import fetch
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
+from pages.rooms.direction import carriers
 from pages.rooms.held_out import figures
-from pages.state import selection
 from pages.state.palette import LOOKS
 from pages.state.selection import bound
 from pages.text import held_out as text
@@ -110,7 +109,7 @@ def effective(view: View, result: HeldOut, name: str, marked: int | None) -> Pan
     )
 
 
-def carriers(page: str, view: View, result: HeldOut, name: str) -> None:
+def carried(page: str, view: View, result: HeldOut, name: str) -> None:
     """The samples that carry one direction, in pictures where there are any."""
     known = result.effective[name]
     most = max(min(len(known.carriers), view.analysis.rank), 1)
@@ -119,38 +118,9 @@ def carriers(page: str, view: View, result: HeldOut, name: str) -> None:
         **bound(page, "direction", min(marker.pointed(view) or 1, most)),
     )  # fmt: skip
     i = int(direction) - 1
-    index, shares = known.carriers[i], known.shares[i]
-    st.markdown(
-        f"**{known.by_direction[i]:,.1f}** effective samples carry direction {i + 1} of ${LOOKS[name].tex}$; the "
-        f"{len(index)} with the largest shares have {shares.sum():.0%} of it."
-    )
-    table = samples.stored(view) if view.chosen.request.samples is None else None
-    if table is not None:
-        _strip(view, table, index, shares)
-        return
-    st.markdown("\n".join(f"- sample {sample:,}: {share:.1%}" for sample, share in zip(index, shares, strict=True)))
-    if view.chosen.request.samples is None and len(view.chosen.request.layers) == 1:
+    carriers.show(view, name, i + 1, known.of(i))
+    if view.chosen.request.samples is None and samples.stored(view) is None and len(view.chosen.request.layers) == 1:
         fetch.of(page, view)
-
-
-def _strip(view: View, table: Table, index: np.ndarray, shares: np.ndarray) -> None:
-    words = [f"{share:.1%} of this direction" for share in shares]
-    Panel(
-        Head("carriers"),
-        f"carriers-{view.epoch}",
-        thumbnails.strip(table, samples.pictures(view), index.tolist(), words=words, columns=6),
-        "The samples with the largest shares in this direction: "
-        + ", ".join(f"{p} with {share:.1%}" for p, share in zip(index, shares, strict=True)),
-        "From left to right: "
-        + ", ".join(f"{share:.1%}" for share in shares)
-        + ". A click chooses a sample for the page One sample.",
-        arrays=lambda: {"sample": index, "share": shares},
-        on_click=_choose,
-    ).show()
-
-
-def _choose(sample: int) -> None:
-    selection.choose(sample=sample)
 
 
 def _code(view: View, result: HeldOut, name: str, first: int, last: int) -> str:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.data.results import View
 from pages.jobs import banner
+from pages.rooms.direction.line import line
 from pages.rooms.power_law import panels
 from pages.text import definitions, numbers
 from pages.ui import cards, controls, heading, marker
@@ -47,7 +48,7 @@ def fitted(view: View, by_run: Mapping[str, View], names: tuple[str, ...]) -> No
         "What the axes, lines and shades are",
         level=2,
     )
-    marker.line(view, names)
+    line(PAGE, view, names)
     heading.over(panels.FITS)
     panels.fits(PAGE, by_run, names, first, last)
     st.markdown(numbers.fill(definitions.SIZE, view))

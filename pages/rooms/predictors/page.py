@@ -4,8 +4,9 @@ import streamlit as st
 
 from pages.data.results import View
 from pages.jobs import banner
+from pages.rooms.direction.line import line
 from pages.rooms.predictors import figures, measure, panels, text
-from pages.ui import cards, controls, heading, marker
+from pages.ui import cards, controls, heading
 from pages.ui.guard import guarded
 
 PAGE = "predictors"
@@ -45,7 +46,7 @@ def compared(view: View, first: int, last: int) -> None:
             heading.titled(panels.cloud(view, chosen, first, last))
         with pair.cell():
             heading.titled(panels.distances(view, numbers, chosen))
-    marker.line(view, ("C",))
+    line(PAGE, view, ("C",))
     heading.heading("In numbers", text.SLOPE + text.SIZE + text.DISTANCE)
     st.markdown(text.table(numbers))
     panels.source(view, first, last)

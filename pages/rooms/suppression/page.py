@@ -6,6 +6,7 @@ from engine.results.suppression import Spectra
 from pages.data import results, suppression
 from pages.data.results import View
 from pages.jobs import banner
+from pages.rooms.direction.line import line
 from pages.rooms.suppression import panels
 from pages.state import edit
 from pages.text import confidence, definitions
@@ -50,7 +51,7 @@ def edited(view: View, spectra: Spectra) -> None:
     st.markdown(f"#### {panels.sentence(outcome)}")
     panels.cards(outcome, spectra)
     confidence.button(view, ("E_h2",), last, first)
-    marker.line(view, ())
+    line(PAGE, view, ())
     marked = marker.pointed(view)
     with st.grid(2, min_column_width=400, gap="medium") as grid:
         for panel in (

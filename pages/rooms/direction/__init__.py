@@ -1,0 +1,1 @@
+"""What one direction of weight space is: its numbers, its weights, and who carries it."""
