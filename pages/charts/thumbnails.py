@@ -42,11 +42,12 @@ def strip(
     marked: Sequence[int] = (),
     words: Sequence[str] = (),
     columns: int = 12,
+    notes: Sequence[str] = (),
 ) -> go.Figure:
     """These samples, row after row, each with its class below it; what the network takes for another is told in red.
 
-    pictures: of all samples; None: plain tiles. marked: framed; words: what a tile says under the pointer. A click
-    tells the sample.
+    pictures: of all samples; None: plain tiles. marked: framed; words: what a tile says under the pointer; notes: below
+    its class. A click tells the sample.
     """
     place = np.arange(len(shown))
     x, y = place % columns, -(place // columns)
@@ -70,14 +71,15 @@ def strip(
     ]
     # Names that are words stand below each other.
     long = max(map(len, samples.class_names)) > SHORT
-    under = 14 if long else 0
+    under = 14 * (long + bool(notes))
+    lines = [(name.replace(" → ", "<br>→ ") if long else name, *notes[n : n + 1]) for n, name in enumerate(names)]
     below = [
-        {"x": float(i), "y": j - 0.36, "text": name.replace(" → ", "<br>→ ") if long else name}
+        {"x": float(i), "y": j - 0.36, "text": "<br>".join(text)}
         | {"font": {"size": 11 if long else 13} | ({} if fine else {"color": palette.POSITIVE})}
         | {"showarrow": False, "yanchor": "top", "yshift": 2}
         # Large type leaves them as they are: a place is no wider then.
         | ({"name": "small"} if long else {})
-        for i, j, name, fine in zip(x, y, names, right, strict=True)
+        for i, j, text, fine in zip(x, y, lines, right, strict=True)
     ]
     hidden = {"visible": False, "fixedrange": True}
     return go.Figure(

@@ -23,15 +23,13 @@ def show(view: View, name: str, direction: int, of: Carriers, suffix: str = "") 
     if table is None:
         st.markdown("\n".join(f"- sample {sample:,}: {share:.1%}" for sample, share in shares))
         return
-    words = [f"{share:.1%} of this direction" for _, share in shares]
+    notes = [f"{share:.1%}" for _, share in shares]
+    words = [f"{note} of this direction" for note in notes]
     Panel(
         Head("carriers"),
         f"carriers-{view.epoch}",
-        thumbnails.strip(table, samples.pictures(view), of.index.tolist(), words=words, columns=6),
+        thumbnails.strip(table, samples.pictures(view), of.index.tolist(), words=words, columns=6, notes=notes),
         "The samples with the largest shares in this direction: " + ", ".join(f"{p} with {x:.1%}" for p, x in shares),
-        "From left to right: "
-        + ", ".join(f"{share:.1%}" for _, share in shares)
-        + ". A click chooses a sample for the page One sample.",
         arrays=lambda: {"sample": of.index, "share": of.shares},
         on_click=_choose,
     ).show(suffix)

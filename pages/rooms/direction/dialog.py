@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _OPEN = "direction dialog"
-SIGN = (
-    "Red and blue are opposite signs, nothing is zero. $v_i$ and $-v_i$ are one direction: all colours may be swapped."
-)
+SIGN = "The sign is arbitrary: $v_i$ and $-v_i$ are one direction, so red and blue may all be swapped."
 OLDER = "An older version made this analysis and kept no directions: their numbers are known, their weights are not."
 TALL = 400  # pixels: all above the fold of 720
 

@@ -5,9 +5,10 @@ import streamlit as st
 from engine.samples import fisher
 from pages.data.results import View
 from pages.jobs import banner, fetch
+from pages.rooms.direction.line import line
 from pages.rooms.fisher import panels, text
 from pages.text import confidence
-from pages.ui import cards, controls, heading, marker
+from pages.ui import cards, controls, heading
 from pages.ui.guard import guarded
 
 PAGE = "fisher"
@@ -41,7 +42,7 @@ def compared(view: View) -> None:
         with st.popover("The argument, and what is drawn", icon=":material/help:", type="tertiary"):
             st.markdown(text.ARGUMENT + text.FIGURES)
     panels.side_by_side(view, stages, names, first, last, divided)
-    marker.line(view, ())
+    line(PAGE, view, ())
     panels.slopes_and_sizes(view, stages, first, last)
     heading.heading("Three links, and where they break", text.ARGUMENT, "The argument")
     panels.links(stages, first, last)

@@ -6,6 +6,7 @@ from engine.results.cross_fit import HeldOut
 from pages.data import held_out
 from pages.data.results import View
 from pages.jobs import banner, other_samples
+from pages.rooms.direction.line import line
 from pages.rooms.held_out import nulls, panels
 from pages.text import held_out as text
 from pages.ui import cards, controls, heading, marker
@@ -55,6 +56,7 @@ def compared(view: View, result: HeldOut, name: str, first: int, last: int) -> N
             heading.titled(panels.crossed(view, result, name, first, last, marker.pointed(view)))
         with pair.cell():
             heading.titled(panels.growing(view, result, fit, name, first, last))
+    line(PAGE, view, (name,))
     panels.columns(fit)
 
 

@@ -9,6 +9,7 @@ from engine.samples.table import AtPlaces, Samples
 from pages.data import samples
 from pages.data.results import View
 from pages.jobs import banner, fetch
+from pages.rooms.direction.line import line
 from pages.rooms.sample import choice, panels, text
 from pages.ui import controls, heading
 from pages.ui.guard import guarded
@@ -84,6 +85,7 @@ def looked_at(view: View, order: str, of_class: int | None) -> None:
         panels.own_direction(view, stored, sample, one, mode, direction)
     with right:
         panels.global_direction(view, stored, direction)
+    line(PAGE, view, ())
     if isinstance(stored, AtPlaces) and isinstance(one, CloseUp):
         what = "filter" if stored.kernel else "output"
         heading.heading(f"The Hessian of one {what}", text.FILTER, "What is drawn")

@@ -6,6 +6,7 @@ from pages.data import results
 from pages.data.results import View
 from pages.jobs import banner, watch
 from pages.rooms.commutativity.panels import three_heatmaps
+from pages.rooms.direction.line import line
 from pages.rooms.power_law.panels import clouds, law
 from pages.rooms.start import idea, next_steps
 from pages.state import selection
@@ -37,6 +38,7 @@ def show() -> None:
     with st.grid(2, min_column_width=420, gap="medium") as pair:
         with pair.cell():
             law({"": view}, clouds({"": view}, names, 0, window), marked=marker.pointed(view)).show()
+            line("start.law", view, names)
             confidence.button(view, names, window)
         with pair.cell():
             heading.titled(cards.gamma_over_epochs(view, names, 0, window))
@@ -53,6 +55,7 @@ def pictures(view: View) -> None:
     with st.container(width=420):
         k = controls.top_k("start", view)
     three_heatmaps("start", view, "C", k, seed=selection.current().draw or 0)
+    line("start", view, ("C",))
     st.caption(controls.provenance(view))
 
 

@@ -55,3 +55,26 @@ def test_a_block_never_has_more_rows_than_asked_for(shape, side):
     assert 1 <= outputs.size * inputs.size <= max(side, 1)
     if shape[0] * shape[1] <= side:
         assert (outputs.size, inputs.size) == shape
+
+
+@pytest.mark.parametrize(("activation", "loss"), [("relu", "ce"), ("tanh", "mse")])
+def test_the_terms_along_a_direction_are_those_of_single_samples_and_make_the_analysis(activation, loss):
+    looked = samples(10, activation, loss)
+    v = looked.directions[1].astype(float)
+    terms = hessian.terms(looked, v)
+    z = looked.preactivation(looked.activity)
+    for p in (0, 7):
+        one = hessian.of(looked, p)
+        whole = np.kron(one.curvature, np.outer(one.activity, one.activity))
+        compare(terms["H"][p], v.ravel() @ whole @ v.ravel(), 1e-9, "vᵀ h_p v")
+    slopes = [
+        np.outer(looked.chain.gradient(z[p], int(looked.targets[p])), looked.activity[p]).ravel() @ v.ravel()
+        for p in range(len(looked))
+    ]
+    compare(terms["C"], (slopes - np.mean(slopes)) ** 2, 1e-9, "(g·v − ḡ·v)²")
+    compare(terms["H"].mean(), looked.eigenvalues[1], 1e-4, "H_ii")
+    compare(terms["C"].mean(), looked.batch_size * looked.diagonals["C"][1], 1e-4, "B·C_ii")
+    with_bias = np.concatenate([v, np.ones((len(v), 1))], axis=1)
+    push = looked.activity[3].astype(float) @ v.T + 1
+    own = hessian.of(looked, 3).curvature
+    compare(hessian.terms(looked, with_bias)["H"][3], push @ own @ push, 1e-9, "with the bias")
