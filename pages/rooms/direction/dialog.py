@@ -9,19 +9,18 @@ import streamlit as st
 from numpy import ndarray
 
 from engine.config.commands import AnalyzeCommand
-from engine.results.analysis import NUMBERS
 from engine.results.effective_samples import LEADING
+from engine.results.matrices import NUMBERS
 from engine.samples.table import AtPlaces
 from pages.charts import places
 from pages.data import directions, samples
 from pages.data.results import View
-from pages.jobs import commands, elsewhere, fetch, other_samples, watch
+from pages.jobs import analyse, fetch, other_samples
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.rooms.direction import carriers
 from pages.state.palette import LOOKS
 from pages.state.selection import bound
-from pages.text import run_names
 from pages.ui import marker
 from pages.ui.controls import provenance
 from pages.ui.guard import guarded
@@ -123,22 +122,8 @@ def _missing(key: str, view: View, direction: int) -> None:
         )
         return
     command = replace(AnalyzeCommand.of(view.chosen.request), again=True)
-    if elsewhere.explain(view.run, command, f'analyze({view.epoch}, "{view.chosen.request.layer}")'):
-        return
-    watch.ask(
-        commands.newest(command),
-        "Analysing this epoch once more …",
-        OLDER,
-        "Analyse again",
-        f"{key}.again",
-        ":material/refresh:",
-        partial(_again, view, command),
-    )
-
-
-def _again(view: View, command: AnalyzeCommand) -> None:
-    title = f"Analysing {run_names.describe(view.run)} again, epoch {view.epoch}"
-    commands.start(command, title, view.run.key, queue=False)
+    call = f'analyze({view.epoch}, "{view.chosen.request.layer}")'
+    analyse.ask(f"{key}.again", view, command, OLDER, "Analyse again", call)
 
 
 def _carriers(key: str, view: View, direction: int) -> None:

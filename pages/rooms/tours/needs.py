@@ -11,8 +11,7 @@ from engine.runs.library import Run
 from engine.units import duration, rounded
 from pages.data import held_out, noise, results, samples
 from pages.data.results import View
-from pages.jobs import analyse, commands, demo, watch
-from pages.rooms.held_out import missing
+from pages.jobs import analyse, commands, demo, other_samples, watch
 from pages.rooms.noise import choice
 from pages.text.run_names import describe, escaped
 
@@ -55,7 +54,10 @@ NEEDS: Mapping[str, Need] = {
     ),
     "distances": Need("distances of the predictors", lambda view: bool(view.analysis.overlaps), _again),
     "other-samples": Need(
-        "halves of the samples", lambda view: held_out.stored(view) is not None, missing.command, missing.seconds
+        "halves of the samples",
+        lambda view: held_out.stored(view) is not None,
+        other_samples.command,
+        other_samples.seconds,
     ),
     "descents": Need(
         "descents under each noise",
