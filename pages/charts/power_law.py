@@ -157,6 +157,14 @@ def power_law(
     )
 
 
+def over(figure: go.Figure, first: int, last: int) -> go.Figure:
+    """The figure with the window of its exponents named in it."""
+    place = {"xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "bottom", "name": "window"}
+    return figure.add_annotation(
+        palette.note(f"γ: directions {first + 1:,} … {last:,}", 1, 0, palette.QUIET, 12, **place)
+    )
+
+
 def _scale(cloud: Cloud, centred: bool, apart: float) -> ndarray:
     """What H_ii and C_ii are divided by."""
     return (cloud.centre if centred else np.ones(2)) * np.array([1.0, 10 ** (apart * cloud.run)])

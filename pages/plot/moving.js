@@ -47,6 +47,9 @@ const FOLLOWING = {
     at: (ends) => (ends.length === 2 ? ends : null),
     move({ figure: { data, layout }, follows: { clouds, through, band }, legend }, [first, last]) {
       const trace = (uid) => data.find((one) => one.uid === uid) ?? {};
+      const named = layout.annotations?.find((one) => one.name === "window");
+      const whole = (n) => n.toLocaleString("en");
+      if (named) named.text = `γ: directions ${whole(first)} … ${whole(last)}`;
       if (band !== null) Object.assign(layout.shapes[band], { x0: Math.max(first - 1, 1), x1: Math.max(last, 2) });
       for (const [number, cloud] of clouds.entries()) {
         const [u, v] = (cloud.read ??= [float64(cloud.u), float64(cloud.v)]);

@@ -232,6 +232,8 @@ def test_fits_follow_the_window_while_it_is_held(planted, window):
     np.testing.assert_allclose(x, analysis.eigenvalues[[0, last - 1]])
     np.testing.assert_allclose(y, fit.line(analysis.eigenvalues[[0, last - 1]]))
     assert moved["legend-C_awd-0"][0].endswith(f"γ = {fit.gamma:.2f}")
+    named = plot(page, "power").evaluate("e => e.layout.annotations.map((note) => note.text)")
+    assert f"γ: directions 1 … {last}" in named
     inside = plot(page, "power").evaluate("e => e.data.find((t) => t.uid === 'in-C_awd-0').marker.opacity")
     assert inside[0] == 0.75
     assert inside[-1] == 0.2

@@ -29,7 +29,7 @@ def law(shot: Film, picture: Picture) -> go.Figure:
         Cloud(name, h, values, picture.fit(name), 0, USUAL_WINDOW, picture.noise_floor)
         for name, values in picture.diagonals.items()
     ]
-    figure = power_law.power_law(clouds, height=HEIGHT)
+    figure = power_law.over(power_law.power_law(clouds, height=HEIGHT), 0, picture.window)
     if shot.extent:
         left, right, bottom, top = np.log10(shot.extent)
         for name, title, low, high in (

@@ -160,11 +160,12 @@ def law(
     scale = float(shown.centre[0]) if centred and shown is not None else 1.0
     counts = " and ".join(f"{c.fit.n:,} of ${c.look.tex}$" for c in drawn if c.fit is not None and c.run == 0)
     first, last = (drawn[0].first, drawn[0].last or drawn[0].x.size) if drawn else (0, 0)
+    figure = power_law.power_law(drawn, centred, marked=marked)
     box = " Draw a box in the figure to fit what is in it." if boxes else ""
     return Panel(
         LAW,
         f"power-law-{view.epoch}",
-        power_law.power_law(drawn, centred, marked=marked),
+        figure if shown is None else power_law.over(figure, first, last),
         f"Log-log plot of the noise variance against curvature. {spoken}. Lines of slope 1 and 2 for comparison.",
         f"Fitted: {counts or 'none'} among directions {first + 1} … {last:,}, above the noise floor.{box} "
         f"At most {power_law.LIMIT} points of each are drawn; fits use all. {provenance(view)}",

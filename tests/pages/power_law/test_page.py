@@ -141,3 +141,11 @@ def test_shifting_together_moves_the_clouds_onto_one_centre(run):
     for trace in chart(at, "power")["data"]:
         if trace.get("mode") == "markers" and trace["name"] != "not fitted":
             assert abs(np.log10(decode(trace["y"])).mean()) < 0.2
+
+
+def test_the_window_of_its_exponents_is_named_in_the_figure(store, run):
+    def named(at):
+        return [note["text"] for note in chart(at, "power")["layout"]["annotations"] if note.get("name") == "window"]
+
+    assert named(opened(PAGE, window="11,200")) == ["γ: directions 11 … 200"]
+    assert named(opened("app.py")) == ["γ: directions 1 … 400"]
