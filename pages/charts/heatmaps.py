@@ -253,12 +253,17 @@ def _square(traces: list[dict[str, Any]], shown: Raster, marked: int | None) -> 
 
 
 def covariance(
-    block: ndarray, eigenvalues: ndarray, shown: Raster | None = None, marked: int | None = None
+    block: ndarray,
+    eigenvalues: ndarray,
+    shown: Raster | None = None,
+    marked: int | None = None,
+    colours: Scale | None = None,
 ) -> go.Figure:
-    """K on a symmetric-log colour scale whose ticks are values of K; marked: a direction, from 1."""
+    """K on a symmetric-log colour scale whose ticks are values of K; marked: a direction, from 1; colours: its own
+    unless told otherwise."""
     shown = shown or raster(block.shape[0])
     cells = shown.cells(block)
-    colours = scale(cells[: shown.count, : shown.count])
+    colours = colours or scale(cells[: shown.count, : shown.count])
     return _square(covariance_traces(cells, colours, shown.common(shown.labels(eigenvalues))), shown, marked)
 
 

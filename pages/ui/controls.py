@@ -1,5 +1,6 @@
 """The knobs that several pages have, and the way a figure is put on a page."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from pages.state.palette import matrix_label, plain_label
 from pages.state.selection import bound
 
 MEASURED = ("C", "C_awd")
+# Seconds an epoch stays while all of them are played, and where the session keeps which page's are.
+HOLD = 1.2
+_PLAYING = "playing"
 SMALLEST_K, USUAL_K, LARGEST_K = 2, 100, 300
 # What a tour calls these knobs, by what their keys add to the page's name.
 PARTS: Mapping[str, str] = {
@@ -59,7 +63,43 @@ def stepped(page: str, epochs: Sequence[int], shown: int) -> int:
                 on_click=_step,
                 args=(epochs[to] if possible else shown,),
             )
+        _player(page, epochs, place)
     return int(chosen)
+
+
+def playing(page: str) -> bool:
+    """Whether the epochs of this page are played."""
+    return bool(st.session_state.get(_PLAYING) == page)
+
+
+def _player(page: str, epochs: Sequence[int], place: int) -> None:
+    """Play through the epochs where they stand: slider and figures are the page's own, one epoch after the other."""
+    last = place == len(epochs) - 1
+    if last and playing(page):
+        del st.session_state[_PLAYING]
+    on = playing(page)
+
+    def turn() -> None:
+        if on:
+            del st.session_state[_PLAYING]
+            return
+        st.session_state[_PLAYING] = page
+        if last:
+            selection.choose(epoch=epochs[0])
+
+    label, icon = ("Pause", "pause") if on else ("Play through the epochs", "play_arrow")
+    more: dict[str, Any] = {"key": f"{page}.play", "type": "tertiary", "help": label, "on_click": turn}
+    st.button(label, icon=f":material/{icon}:", **more)
+    if on:
+        _next(page, epochs[place + 1], time.monotonic())
+
+
+@st.fragment(run_every=HOLD)
+def _next(page: str, epoch: int, since: float) -> None:
+    """Go on to an epoch, unless the one before was drawn but now."""
+    if time.monotonic() - since >= HOLD / 2 and playing(page):
+        selection.choose(epoch=epoch)
+        st.rerun()
 
 
 def _step(epoch: int) -> None:

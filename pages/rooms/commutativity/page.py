@@ -11,7 +11,7 @@ from pages.rooms.direction.line import line
 from pages.rooms.held_out import nulls
 from pages.state import selection
 from pages.text import definitions
-from pages.ui import controls, heading, marker
+from pages.ui import controls, heading
 from pages.ui.guard import guarded
 
 PAGE = "commutativity"
@@ -57,21 +57,13 @@ def leading(view: View, name: str) -> None:
     )
     left, right = st.columns(2, gap="large", vertical_alignment="center")
     with right, st.container(horizontal=True, gap="medium"):
-        moving = len(view.epochs) > 1 and st.toggle(
-            "Play through the epochs",
-            key=f"{PAGE}.play",
-            help="All analysed epochs inside one figure, with a slider and a play button of its own.",
-        )
         block = view.analysis.blocks.get(name)
         most = controls.reach(PAGE, controls.LARGEST_K if block is None else block.shape[0])
     with left:
         k = controls.top_k(PAGE, view, most)
     draw = selection.current().draw or 0
-    if moving:
-        panels.play(view, name, k, draw, marker.pointed(view)).show()
-    else:
-        shown = heatmaps.raster(k)
-        panels.three_heatmaps(PAGE, view, name, k, draw, panels.resolution(PAGE, k) if shown.step > 1 else shown)
+    shown = heatmaps.raster(k)
+    panels.three_heatmaps(PAGE, view, name, k, draw, panels.resolution(PAGE, k) if shown.step > 1 else shown)
     line(PAGE, view, (name,), k)
 
     def turn_again() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import streamlit as st
 from numpy import ndarray
 
-from pages.charts import animation, curves, heatmaps
-from pages.charts.heatmaps import Raster
+from pages.charts import curves, heatmaps
+from pages.charts.heatmaps import Raster, Scale
 from pages.data import random_draws, results
 from pages.data.results import View
 from pages.plot import reproduce
@@ -15,7 +15,7 @@ from pages.plot.panel import Head, Panel
 from pages.plot.plot import Leading
 from pages.state.palette import LOOKS
 from pages.text import definitions
-from pages.ui import cards, marker
+from pages.ui import controls, marker
 from pages.ui.controls import provenance
 
 CELL = 195
@@ -23,7 +23,6 @@ CELL = 195
 K = Head("K", "$K$ – the noise", "the heatmap of K", definitions.K)
 R_REAL = Head("R_real", "$R_\\mathrm{real}$ – measured", "the heatmap of R_real", definitions.R)
 R_RAND = Head("R_rand", "$R_\\mathrm{rand}$ – by chance", "the heatmap of R_rand", definitions.R)
-PLAY = Head("play", "Play through the epochs")
 COMMUTATOR = Head("commutator", "Do they commute?", "the commutator errors", definitions.COMMUTATOR)
 ALIGNMENT = Head(
     "alignment",
@@ -51,10 +50,18 @@ def no_twin(view: View, name: str) -> None:
 
 
 def heatmaps_of(
-    view: View, name: str, k: int, seed: int, shown: Raster | None = None, marked: int | None = None, slider: str = ""
+    view: View,
+    name: str,
+    k: int,
+    seed: int,
+    shown: Raster | None = None,
+    marked: int | None = None,
+    slider: str = "",
+    colours: Scale | None = None,
 ) -> list[Panel]:
     """K, R_real and, where the spectrum was kept, R_rand. shown: the cells, the leading k directions unless told
-    otherwise; slider: up to heatmaps.AHEAD directions the pictures follow it while it moves."""
+    otherwise; slider: up to heatmaps.AHEAD directions the pictures follow it while it moves; colours: of K, its own
+    unless told otherwise."""
     a, tex = view.analysis, LOOKS[name].tex
     shown = shown or heatmaps.raster(k)
     follows = None
@@ -68,7 +75,7 @@ def heatmaps_of(
         return Panel(
             head,
             f"{key.replace('_', '-')}-{name}-{view.epoch}",
-            heatmaps.covariance(matrix, a.eigenvalues, shown, marked)
+            heatmaps.covariance(matrix, a.eigenvalues, shown, marked, colours)
             if head is K
             else heatmaps.correlation(matrix, a.eigenvalues, f"R<sub>{key[2:]}</sub>", shown, marked),
             alt,
@@ -112,7 +119,8 @@ def heatmaps_of(
 def three_heatmaps(page: str, view: View, name: str, k: int, seed: int, shown: Raster | None = None) -> None:
     """K, R_real and R_rand side by side; shown: the cells, the leading k directions unless told otherwise."""
     shown = shown or heatmaps.raster(k)
-    pictures = heatmaps_of(view, name, k, seed, shown, marker.pointed(view), f"{page}.k")
+    colours = _of_all_epochs(view, name, k, shown) if controls.playing(page) else None
+    pictures = heatmaps_of(view, name, k, seed, shown, marker.pointed(view), f"{page}.k", colours)
     grid = st.grid(3, min_column_width=CELL, gap="small")
     for head, picture in zip_longest((K, R_REAL, R_RAND), pictures):
         with grid.cell():
@@ -126,6 +134,12 @@ def three_heatmaps(page: str, view: View, name: str, k: int, seed: int, shown: R
             f":material/grid_view: {k:,} × {k:,} entries are shown as means over {shown.step} × {shown.step} of them. "
             "“Cell by cell” above shows a part of them as they are."
         )
+
+
+def _of_all_epochs(view: View, name: str, k: int, shown: Raster) -> Scale:
+    """One scale for K at every analysed epoch: while they are played, a colour is a number."""
+    there = (results.analysis(view.run.key, made) for made in view.analysed)
+    return heatmaps.scale(*(shown.cells(a.projected(name, k)) for a in there if a is not None and name in a.names))
 
 
 def resolution(page: str, k: int) -> Raster:
@@ -142,51 +156,6 @@ def resolution(page: str, k: int) -> Raster:
     with right:
         start = st.slider("First direction of the window", 1, k - heatmaps.EXACT + 1, key=f"{page}.from")
     return heatmaps.raster(k, start - 1)
-
-
-def play(view: View, name: str, count: int, seed: int, marked: int | None = None) -> Panel:
-    """K and R_real at every analysed epoch, one after the other inside one figure, beside R_rand."""
-    k = min(count, animation.MOST)
-    frames = _frames(view, name, k)
-    random = random_twin(view, name, k, seed)
-    few = f" Of {len(view.epochs)} epochs {len(frames)} are shown." if len(frames) < len(view.epochs) else ""
-    fewer = f" At most {animation.MOST} directions are shown here." if count > k else ""
-    return Panel(
-        PLAY,
-        f"epochs-{name}",
-        animation.play(frames, view.epoch, random, marked),
-        f"K and R of {name} for the leading {k} directions at epochs {', '.join(str(f.epoch) for f in frames)}, "
-        "one after the other.",
-        "Each epoch in its own eigenbasis of H; one colour scale for all of them. "
-        f"$R_\\mathrm{{rand}}$ is of epoch {view.epoch}.{few}{fewer} {provenance(view)}",
-        arrays=lambda: {
-            "epoch": np.array([f.epoch for f in frames]),
-            "K": np.stack([f.block for f in frames]),
-            "R_real": np.stack([f.correlation for f in frames]),
-            **({} if random is None else {"R_rand": random}),
-        },
-        code=lambda: reproduce.along(
-            view,
-            f'K, R_real = result.projected("{name}", {k}), result.correlation("{name}", {k})',
-            f'print(made.request.epoch, result.fit("{name}").gamma, result.commutator("{name}"))',
-        ),
-        on_click=marker.at,
-    )
-
-
-def _frames(view: View, name: str, k: int) -> list[animation.Frame]:
-    frames = []
-    by_epoch = {made.request.epoch: made for made in view.analysed}
-    for epoch in animation.fewer(view.epochs):
-        a = results.analysis(view.run.key, by_epoch[epoch])
-        if a is None:
-            continue
-        fit = cards.fit_or_none(a, name, cards.usual_window(a))
-        numbers = [] if fit is None else [f"γ = {fit.gamma:.2f}, directions 1 … {cards.usual_window(a):,}"]
-        if name in a.wholes:
-            numbers.append(f"commutator error {a.commutator(name):.2f}, by chance {a.random_commutator(name):.2f}")
-        frames.append(animation.Frame(epoch, a.projected(name, k), a.correlation(name, k), " · ".join(numbers)))
-    return frames
 
 
 def commutator(view: View, name: str, k: int) -> Panel | None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from pages.charts.animation import Frame
 from pages.charts.power_law import Cloud
 from tests.pages.conftest import decode, traces
 from tests.planted import analysis
@@ -23,11 +22,3 @@ def clouds(**window):
 def ringed(figure):
     (trace,) = traces(figure, meta="marked")
     return list(zip(decode(trace["x"]).tolist(), decode(trace["y"]).tolist(), strict=True))
-
-
-def frames(epochs=(0, 10, 100), k=12):
-    analyses = [analysis(gamma=1 + 0.1 * np.log10(1 + e), seed=e) for e in epochs]
-    return [
-        Frame(e, a.projected("C", k), a.correlation("C", k), f"γ = {a.fit('C').gamma:.2f}")
-        for e, a in zip(epochs, analyses, strict=True)
-    ]

@@ -13,6 +13,7 @@ from pages.charts import nulls
 from pages.data import random_draws, results
 from pages.rooms.commutativity import chance
 from pages.text import structural
+from pages.ui import controls
 from tests.pages.conftest import (
     button,
     chart,
@@ -93,25 +94,29 @@ def test_a_verdict_tells_its_p_value():
     assert "p = 1" in chance.verdict(2.0, draws)
 
 
-def test_playing_replaces_the_pictures_by_frames_of_every_epoch(store, run):
-    at = opened(PAGE, k="30", epoch="10")
-    press(at, "toggle", "Play through the epochs", True)
-    assert "play" in charts(at)
-    assert not {"K", "R_real", "R_rand"} & set(charts(at))
-    figure = chart(at, "play")
-    assert [f["name"] for f in figure["frames"]] == ["0", "10", "100"]
-    for frame in figure["frames"]:
-        a = result(store, run, int(frame["name"]))
-        np.testing.assert_allclose(decode(frame["data"][0]["z"]), a.projected("C", 30), rtol=1e-6)
-        np.testing.assert_array_equal(decode(frame["data"][1]["z"]), np.rint(100 * a.correlation("C", 30)))
-        title = frame["layout"]["title"]["text"]
-        assert f"γ = {a.fit('C').gamma:.2f}" in title
-        assert f"commutator error {a.commutator('C'):.2f}" in title
-    assert figure["layout"]["title"]["text"].startswith("<b>Epoch 10</b>")
-    press(at, "slider", "Leading directions", 200)
-    assert decode(chart(at, "play")["frames"][0]["data"][0]["z"]).shape == (100, 100)
-    press(at, "toggle", "Play through the epochs", False)
+def test_playing_goes_through_the_epochs_where_they_stand(store, run, monkeypatch):
+    at = opened(PAGE, k="200", epoch="10")
+    button(at, "Play through the epochs").click().run()
+    assert url(at)["epoch"] == "10"
+    assert button(at, "Pause")
+    # All k, on one scale for every epoch.
     assert heat(at, "K").shape == (200, 200)
+    largest = max(np.abs(result(store, run, epoch).projected("C", 200)).max() for epoch in (0, 10, 100))
+    assert chart(at, "K")["data"][0]["zmax"] == pytest.approx(largest)
+    # As if the time of an epoch had passed in every run.
+    monkeypatch.setattr(controls, "HOLD", 0)
+    at.run()
+    assert url(at)["epoch"] == "100"
+    assert button(at, "Play through the epochs")
+    own = np.abs(result(store, run, 100).projected("C", 200)).max()
+    assert chart(at, "K")["data"][0]["zmax"] == pytest.approx(own)
+    # From the last epoch it begins with the first.
+    monkeypatch.setattr(controls, "HOLD", 60)
+    button(at, "Play through the epochs").click().run()
+    assert url(at)["epoch"] == "0"
+    button(at, "Pause").click().run()
+    at.run()
+    assert url(at)["epoch"] == "0"
 
 
 def test_beyond_300_directions_on_demand_in_percent_then_as_means_then_cell_by_cell(store, wide):

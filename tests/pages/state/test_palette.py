@@ -9,20 +9,20 @@ import plotly.graph_objects as go
 import pytest
 
 from engine.results.names import NAMES
-from pages.charts import animation, curves, heatmaps
+from pages.charts import curves, heatmaps, power_law
 from pages.state import palette
-from tests.pages.charts.conftest import RESULT, frames
+from tests.pages.charts.conftest import RESULT, clouds
 from tests.pages.conftest import ROOT
 
 # -- heatmaps ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("made", ["K", "R", "play", "sizes", "meter"])
+@pytest.mark.parametrize("made", ["K", "R", "law", "sizes", "meter"])
 def test_what_is_drawn_unchecked_while_a_knob_moves_is_what_plotly_takes(made):
     figure = {
         "K": lambda: heatmaps.covariance(RESULT.projected("C", 20), RESULT.eigenvalues, marked=3),
         "R": lambda: heatmaps.correlation(RESULT.correlation("C", 20), RESULT.eigenvalues, marked=3),
-        "play": lambda: animation.play(frames(), 10, RESULT.random_correlation("C", 12), marked=3),
+        "law": lambda: power_law.power_law(clouds(), marked=3),
         "sizes": lambda: curves.off_diagonal(np.arange(200), np.ones((9, 200), int), "#d9730d"),
         "meter": lambda: curves.meter({"all": 0.2}, 1.4, "chance", "error", "#d9730d", 1.6),
     }[made]()
