@@ -132,6 +132,13 @@ def _ends(view: View) -> tuple[float, float]:
     return along[0], along[-1]
 
 
+def _shift(view: View) -> float:
+    """How far γ is from that of the last analysed epoch, where another one is in view."""
+    if view.epoch == view.epochs[-1]:
+        raise LookupError("it is the last epoch")
+    return abs(_gamma(view) - _along(view)[-1])
+
+
 def _slopes(view: View) -> tuple[float, float]:
     """γ in the sharpest and in the flattest bin of H_ii."""
     first, last = _window(view)
@@ -234,7 +241,7 @@ NUMBERS: Mapping[str, Callable[[View], float | str]] = {
     "window_shift": lambda v: abs(_gamma(v, share=0.5) - _gamma(v)),
     "bend": lambda v: abs(_slopes(v)[0] - _slopes(v)[1]),
     "course_shift": lambda v: abs(_ends(v)[1] - _ends(v)[0]),
-    "epoch_shift": lambda v: abs(_gamma(v) - _along(v)[-1]),
+    "epoch_shift": lambda v: _shift(v),
     "size_off": lambda v: max(_size(v), 1 / _size(v)),
     "gamma_elsewhere": lambda v: _exponent(_elsewhere(v)),
     "elsewhere_gap": lambda v: abs(_elsewhere(v) - _gamma(v)),
