@@ -96,48 +96,76 @@ def symlog(values: ndarray, threshold: float) -> ndarray:
     return np.sign(values) * np.log10(1 + np.abs(values) / threshold)
 
 
+def root(values: ndarray) -> ndarray:
+    """sign(x) · √|x|: of a variance, the standard deviation."""
+    return np.sign(values) * np.sqrt(np.abs(values))
+
+
 @dataclass(frozen=True)
 class Scale:
-    """Symmetric-log colours from −largest to largest, linear below 10^low."""
+    """Colours from −largest to largest: symmetric-log, linear below 10^low; or by the square root, low being None.
+
+    By the root a cell off the diagonal is √|R_ij| as strong as the cells of its row and column on the diagonal, which
+    itself is seen over four decades: where noise and curvature share their directions, the diagonal is what one sees.
+    The logarithm shows six decades alike, and what correlates by a hundredth as a haze.
+    """
 
     largest: float
-    low: int
+    low: int | None = None
+
+    def height(self, values: ndarray) -> ndarray:
+        """Where values stand on the colour bar."""
+        return root(values) if self.low is None else symlog(values, 10.0**self.low)
 
     @property
     def limit(self) -> float:
-        return float(symlog(np.array(self.largest), 10.0**self.low))
+        return float(self.height(np.array(self.largest)))
+
+    def opacity(self, strength: float) -> float:
+        """Of a share of the colour bar."""
+        return strength if self.low is None else strength**0.8
 
     def stops(self) -> list[tuple[float, str]]:
         """Colours by value, so that the cells carry their values and nothing else."""
         strength = np.linspace(1, 0, STOPS + 1)
-        value = 10 ** (strength * self.limit) - 1
+        return self._colours(strength**2 if self.low is None else 10 ** (strength * self.limit) - 1, strength)
+
+    def ruler(self) -> list[tuple[float, str]]:
+        """The same colours by height."""
+        strength = np.linspace(1, 0, STOPS + 1)
+        return self._colours(strength, strength)
+
+    def _colours(self, value: ndarray, strength: ndarray) -> list[tuple[float, str]]:
         # plotly.js takes a scale that reaches from 0 to 1 exactly, or none.
-        pairs = list(zip((value / value[0]).tolist(), strength.tolist(), strict=True))
+        pairs = list(zip((value / value[0]).tolist(), map(self.opacity, strength.tolist()), strict=True))
         return [
-            *((0.5 - 0.5 * x, palette.faded(palette.NEGATIVE, s**0.8)) for x, s in pairs),
-            *((0.5 + 0.5 * x, palette.faded(palette.POSITIVE, s**0.8)) for x, s in reversed(pairs)),
+            *((0.5 - 0.5 * x, palette.faded(palette.NEGATIVE, s)) for x, s in pairs),
+            *((0.5 + 0.5 * x, palette.faded(palette.POSITIVE, s)) for x, s in reversed(pairs)),
         ]
 
     def bar(self) -> dict[str, Any]:
         """Ticks at values of K, as far apart as their labels need."""
         exponents: list[int] = []
         places = [1 + TICK_GAP]
-        for exponent in range(int(np.floor(np.log10(self.largest))), self.low, -1):
-            place = float(symlog(np.array(10.0**exponent), 10.0**self.low)) / self.limit
+        top = int(np.floor(np.log10(self.largest)))
+        for exponent in range(top, top - 4 if self.low is None else self.low, -1):
+            place = float(self.height(np.array(10.0**exponent))) / self.limit
             if TICK_GAP <= place <= places[-1] - TICK_GAP:
                 exponents.append(exponent)
                 places.append(place)
         ticks = [0.0, *(sign * 10.0**e for e in exponents for sign in (1, -1))]
         text = ["0", *(f"{sign}{log_tick(e)}" for e in exponents for sign in ("", "−"))]
-        return {"tickvals": symlog(np.array(ticks), 10.0**self.low), "ticktext": text}
+        return {"tickvals": self.height(np.array(ticks)), "ticktext": text}
 
 
-def scale(*blocks: ndarray) -> Scale:
-    """One scale for all of these blocks: linear below the smallest variance shown, which is at most seven decades
-    below the largest entry."""
+def scale(*blocks: ndarray, roots: bool = False) -> Scale:
+    """One scale for all of these blocks: by the root, or linear below the smallest variance shown, which is at most
+    seven decades below the largest entry."""
     largest = max(float(np.abs(block).max(initial=0.0)) for block in blocks)
     if largest == 0:
-        return Scale(1.0, -1)
+        return Scale(1.0, None if roots else -1)
+    if roots:
+        return Scale(largest)
     variances = np.concatenate([np.diag(block) for block in blocks])
     smallest = float(variances[variances > 0].min(initial=np.inf))
     return Scale(largest, int(np.floor(np.log10(np.clip(smallest, largest * 1e-7, largest / 10)))))
@@ -159,7 +187,7 @@ CORRELATIONS = {-1.0: "−1", -0.5: "−0.5", 0.0: "0", 0.5: "0.5", 1.0: "1"}
 
 
 def covariance_traces(cells: ndarray, colours: Scale, common: dict[str, Any], **bar: Any) -> list[dict[str, Any]]:
-    """The cells of K with their values, and the colour bar: its ticks are values, its length their symlog."""
+    """The cells of K with their values, and the colour bar: its ticks are values, its length their height."""
     values = {
         "type": "heatmap",
         "z": cells.astype(np.float32),
@@ -173,7 +201,7 @@ def covariance_traces(cells: ndarray, colours: Scale, common: dict[str, Any], **
         "color": [0],
         "cmin": -colours.limit,
         "cmax": colours.limit,
-        "colorscale": palette.DIVERGING,
+        "colorscale": colours.ruler(),
         "showscale": True,
         "colorbar": BAR | colours.bar() | bar,
     }
@@ -259,8 +287,8 @@ def covariance(
     marked: int | None = None,
     colours: Scale | None = None,
 ) -> go.Figure:
-    """K on a symmetric-log colour scale whose ticks are values of K; marked: a direction, from 1; colours: its own
-    unless told otherwise."""
+    """K on a colour scale whose ticks are values of K; marked: a direction, from 1; colours: symmetric-log unless told
+    otherwise."""
     shown = shown or raster(block.shape[0])
     cells = shown.cells(block)
     colours = colours or scale(cells[: shown.count, : shown.count])

@@ -54,7 +54,8 @@ K = r"""
 $$K = V^{\mathsf T} C\, V,\qquad V = [\,v_1\; v_2\; \dots\,].$$
 
 Row and column $i$ belong to eigen-direction $i$ of $H$. If $C$ and $H$ shared all eigenvectors, $K$ would be
-diagonal. Colours are symmetric-logarithmic (the colour bar's ticks are values of $K$), since $K$ spans many decades.
+diagonal. Colours go with $\sqrt{|K_{ij}|}$, on the diagonal the standard deviation of the noise (the colour bar's ticks
+are values of $K$); on a symmetric-logarithmic scale all decades of $K$ are seen, and all that is left off its diagonal.
 
 Here, for $⟦symbol⟧$: $K_{11} = ⟦K_11⟧$, $K_{12} = ⟦K_12⟧$. Fig. 1 a of the paper, version 1.
 """

@@ -57,13 +57,19 @@ def leading(view: View, name: str) -> None:
     )
     left, right = st.columns(2, gap="large", vertical_alignment="center")
     with right, st.container(horizontal=True, gap="medium"):
+        logarithmic = st.toggle(
+            "K on a logarithmic scale",
+            key=f"{PAGE}.log",
+            help="Symmetric-log colours: all decades of K alike, and with them whatever is left off its diagonal.",
+        )
         block = view.analysis.blocks.get(name)
         most = controls.reach(PAGE, controls.LARGEST_K if block is None else block.shape[0])
     with left:
         k = controls.top_k(PAGE, view, most)
     draw = selection.current().draw or 0
     shown = heatmaps.raster(k)
-    panels.three_heatmaps(PAGE, view, name, k, draw, panels.resolution(PAGE, k) if shown.step > 1 else shown)
+    shown = panels.resolution(PAGE, k) if shown.step > 1 else shown
+    panels.three_heatmaps(PAGE, view, name, k, draw, shown, not logarithmic)
     line(PAGE, view, (name,), k)
 
     def turn_again() -> None:

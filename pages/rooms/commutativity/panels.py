@@ -60,8 +60,8 @@ def heatmaps_of(
     colours: Scale | None = None,
 ) -> list[Panel]:
     """K, R_real and, where the spectrum was kept, R_rand. shown: the cells, the leading k directions unless told
-    otherwise; slider: up to heatmaps.AHEAD directions the pictures follow it while it moves; colours: of K, its own
-    unless told otherwise."""
+    otherwise; slider: up to heatmaps.AHEAD directions the pictures follow it while it moves; colours: of K,
+    symmetric-log unless told otherwise."""
     a, tex = view.analysis, LOOKS[name].tex
     shown = shown or heatmaps.raster(k)
     follows = None
@@ -91,7 +91,8 @@ def heatmaps_of(
             K,
             a.projected(name, n),
             f'projected("{name}", {k})',
-            f"Heatmap of the leading {k} by {k} block of {name} in the eigenbasis of H, symmetric-log colours.",
+            f"Heatmap of the leading {k} by {k} block of {name} in the eigenbasis of H, "
+            f"{'colours by its square root' if colours and colours.low is None else 'symmetric-log colours'}.",
             f"${tex}$ in the axes of curvature, strongest first.",
         ),
         picture(
@@ -116,10 +117,14 @@ def heatmaps_of(
     return pictures
 
 
-def three_heatmaps(page: str, view: View, name: str, k: int, seed: int, shown: Raster | None = None) -> None:
-    """K, R_real and R_rand side by side; shown: the cells, the leading k directions unless told otherwise."""
+def three_heatmaps(
+    page: str, view: View, name: str, k: int, seed: int, shown: Raster | None = None, roots: bool = True
+) -> None:
+    """K, R_real and R_rand side by side; shown: the cells, the leading k directions unless told otherwise; roots:
+    whether K is coloured by its square root, which shows its diagonal, or by its symmetric logarithm."""
     shown = shown or heatmaps.raster(k)
-    colours = _of_all_epochs(view, name, k, shown) if controls.playing(page) else None
+    playing = controls.playing(page)
+    colours = heatmaps.scale(*_blocks(view, name, k, shown, every=playing), roots=roots)
     pictures = heatmaps_of(view, name, k, seed, shown, marker.pointed(view), f"{page}.k", colours)
     grid = st.grid(3, min_column_width=CELL, gap="small")
     for head, picture in zip_longest((K, R_REAL, R_RAND), pictures):
@@ -134,12 +139,14 @@ def three_heatmaps(page: str, view: View, name: str, k: int, seed: int, shown: R
             f":material/grid_view: {k:,} × {k:,} entries are shown as means over {shown.step} × {shown.step} of them. "
             "“Cell by cell” above shows a part of them as they are."
         )
+    if playing:
+        st.caption("One colour scale of K for every epoch that is played: K fades as the noise does, R does not.")
 
 
-def _of_all_epochs(view: View, name: str, k: int, shown: Raster) -> Scale:
-    """One scale for K at every analysed epoch: while they are played, a colour is a number."""
-    there = (results.analysis(view.run.key, made) for made in view.analysed)
-    return heatmaps.scale(*(shown.cells(a.projected(name, k)) for a in there if a is not None and name in a.names))
+def _blocks(view: View, name: str, k: int, shown: Raster, every: bool) -> list[ndarray]:
+    """What of K is seen, at the epoch in view or at every analysed one."""
+    there = [results.analysis(view.run.key, made) for made in view.analysed] if every else [view.analysis]
+    return [shown.cells(a.projected(name, k)) for a in there if a is not None and name in a.names]
 
 
 def resolution(page: str, k: int) -> Raster:

@@ -34,9 +34,21 @@ def test_k_carries_its_values_and_is_coloured_by_their_symmetric_log():
     np.testing.assert_allclose(strength(trace, block), expected, atol=0.02)
 
 
-def test_the_ticks_of_k_stand_where_their_value_has_its_colour():
+def test_by_the_root_the_diagonal_of_k_is_what_one_sees():
+    block = RESULT.projected("C", 100)
+    colours = heatmaps.scale(block, roots=True)
+    (trace,) = traces(heatmaps.covariance(block, RESULT.eigenvalues, colours=colours), type="heatmap")
+    np.testing.assert_allclose(strength(trace, block), np.sqrt(np.abs(block) / np.abs(block).max()), atol=0.02)
+    # Off the diagonal a cell is as strong as its correlation lets it be beside its row and column on the diagonal.
+    r, d = np.sqrt(np.abs(RESULT.correlation("C", 100))), np.sqrt(np.diag(block) / np.abs(block).max())
+    off = ~np.eye(100, dtype=bool)
+    np.testing.assert_allclose(strength(trace, block)[off], (r * np.sqrt(np.outer(d, d)))[off], atol=0.02)
+
+
+@pytest.mark.parametrize("roots", [True, False])
+def test_the_ticks_of_k_stand_where_their_value_has_its_colour(roots):
     block = RESULT.projected("C", 50)
-    figure = heatmaps.covariance(block, RESULT.eigenvalues)
+    figure = heatmaps.covariance(block, RESULT.eigenvalues, colours=heatmaps.scale(block, roots=roots))
     (trace,) = traces(figure, type="heatmap")
     marker = traces(figure, type="scatter")[0]["marker"]
     bar = marker["colorbar"]
