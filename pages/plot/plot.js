@@ -224,7 +224,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!element) {
     element = document.createElement("div");
     element.className = "gammascope-plot";
-    element.setAttribute("role", "img");
+    element.setAttribute("role", "group");
     element.zoomed = {};
     parentElement.append(element);
   }

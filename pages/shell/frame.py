@@ -48,7 +48,7 @@ def page(name: str) -> Iterator[None]:
 
 def _brand() -> None:
     with st.container(key="brand", horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
-        st.image(LOGO, width=40)
+        st.image(LOGO, width=40, alt="The logo: points along a rising line")
         st.markdown("### Gammascope", width="content")
 
 

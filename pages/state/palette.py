@@ -186,6 +186,12 @@ def matrix_label(name: str) -> str:
     return f"${LOOKS[name].tex}$ – {NAMES[name][1]}"
 
 
+def spoken(name: str) -> str:
+    """A matrix's symbol in plain letters, for buttons: of a formula a screen reader hears nothing there."""
+    looks = {**PREDICTOR_LOOKS, **FISHER_LOOKS, "H": LOOKS["H"]}
+    return NAMES[name][0] if name in NAMES else looks[name].html
+
+
 def plain_label(name: str) -> str:
     """A matrix in plain letters and words, where TeX is not drawn."""
     return f"{NAMES[name][0]} – {NAMES[name][1]}"

@@ -25,6 +25,9 @@ def views(page: str, view: View) -> dict[str, View]:
 
 def _choice(page: str, others: dict[str, str]) -> str | None:
     """The first of the compared runs that is there; clearing it compares with none."""
+    if not others:
+        st.caption("A second run, once it is trained, can be drawn beside this one.")
+        return None
     key = f"{page}.second"
     compared = selection.current().runs or ()
     second = next((run for run in compared if run in others), None)
@@ -41,8 +44,7 @@ def _choice(page: str, others: dict[str, str]) -> str | None:
         list(others),
         index=None,
         format_func=others.__getitem__,
-        placeholder="a second run" if others else "train a second run to compare",
-        disabled=not others,
+        placeholder="a second run",
         help="Both runs are drawn on the same axes: cross-entropy beside squared error, for instance.",
         key=key,
         on_change=changed,

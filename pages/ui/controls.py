@@ -160,7 +160,7 @@ def matrices(page: str, view: View) -> tuple[str, ...]:
         "Covariances",
         names,
         selection_mode="multi",
-        format_func=lambda name: f"${palette.LOOKS[name].tex}$",
+        format_func=palette.spoken,
         help="  \n".join(map(matrix_label, names)),
         **bound(page, "matrices", shown),
     )

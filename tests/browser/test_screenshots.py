@@ -25,7 +25,7 @@ pytestmark = pytest.mark.browser
 REFERENCES = Path(__file__).parents[1] / "screenshots"
 PAGES = [entry.name for entries in MENU.values() for entry in entries]
 # Those that show something once samples are looked at or a film is shot.
-LOOKED = ("commutativity", "duality", "sample", "fisher", "film", "held_out", "noise")
+LOOKED = ("start", "commutativity", "duality", "sample", "fisher", "film", "held_out", "noise")
 SCHEMES = ("light", "dark")
 WINDOW, NARROW = 1280, 1000
 # Seconds; a page may go on filling when all that it has sent so far is drawn.

@@ -17,7 +17,7 @@ from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.rooms.predictors import figures, measure, proof, text
 from pages.rooms.predictors.measure import Numbers
-from pages.state import selection
+from pages.state import palette, selection
 from pages.state.palette import PREDICTOR_LOOKS
 from pages.state.selection import bound
 from pages.text import run_names
@@ -43,7 +43,7 @@ def choice(page: str, names: tuple[str, ...], nearest: str) -> str:
         "Predictor X",
         names,
         required=True,
-        format_func=lambda name: f"${PREDICTOR_LOOKS[name].tex}$",
+        format_func=palette.spoken,
         help="  \n".join(f"${PREDICTOR_LOOKS[n].tex}$ – {(PREDICTORS.get(n) or NAMES[n])[1]}" for n in names),
         **bound(page, "predictor", selected if selected in names else nearest),
     )

@@ -63,7 +63,12 @@ def portrait(page: str, view: View, samples: Table, pictures: ndarray | None, sa
     picture, answers = st.columns([2, 5], vertical_alignment="center")
     with picture:
         if pictures is not None:
-            st.image(thumbnails.source(pictures[sample]), width="stretch", caption=thumbnails.answer(samples, sample))
+            st.image(
+                thumbnails.source(pictures[sample]),
+                width="stretch",
+                caption=thumbnails.answer(samples, sample),
+                alt=f"Sample {sample}",
+            )
         else:
             st.markdown(f"**{thumbnails.answer(samples, sample)}**")
     with answers:
@@ -196,7 +201,7 @@ def carried(view: View, samples: AtPlaces, pictures: ndarray | None, sample: int
         if pictures is None:
             st.markdown(f"**{thumbnails.answer(samples, sample)}**")
         else:
-            st.image(thumbnails.source(pictures[sample]), width="stretch")
+            st.image(thumbnails.source(pictures[sample]), width="stretch", alt=f"Sample {sample}")
     for column, (head, shares, what, name) in zip(rest, maps, strict=True):
         with column:
             Panel(

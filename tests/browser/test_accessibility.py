@@ -1,0 +1,36 @@
+"""What axe finds on the pages: nothing serious or critical, on any page, in either theme."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from pages.state.menu import MENU
+from tests.browser.conftest import settle
+
+pytestmark = pytest.mark.browser
+
+PAGES = [entry.name for entries in MENU.values() for entry in entries]
+
+
+def faults(page):
+    """What keeps people from using the page: rule, how often, and the first place."""
+    return [
+        f"{rule['id']}, {len(rule['nodes'])} times, first {rule['nodes'][0]['html'][:200]}"
+        for rule in Axe().run(page).response["violations"]
+        if rule["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_on_a_page_keeps_people_out(looked, window, name, scheme):
+    page = window(f"{looked.url}/{'' if name == 'start' else name}", width=1280, height=720, scheme=scheme)
+    page.get_by_role("heading", level=1).wait_for()
+    settle(page)
+    assert faults(page) == []
+
+
+def test_faults_are_found(window):
+    page = window("about:blank")
+    page.set_content("<img src=x><button></button><p style='color: #999; background: #aaa'>faint</p>")
+    rules = {fault.split(",")[0] for fault in faults(page)}
+    assert {"image-alt", "button-name", "color-contrast"} <= rules
