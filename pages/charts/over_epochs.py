@@ -65,11 +65,20 @@ def place(epochs: Sequence[int] | ndarray) -> ndarray:
 
 
 def gammas(
-    times: Times, series: Mapping[str, ndarray], intervals: Mapping[str, tuple[ndarray, ndarray]], height: int = 360
+    times: Times,
+    series: Mapping[str, ndarray],
+    intervals: Mapping[str, tuple[ndarray, ndarray]],
+    notes: Mapping[str, Sequence[str]],
+    height: int = 360,
 ) -> go.Figure:
-    """γ of each matrix over epochs with lines at 1 and 2; error bars from low to high where they are finite."""
+    """γ of each matrix over epochs with lines at 1 and 2; error bars from low to high where they are finite; notes:
+    what is said of each point under the pointer."""
     figure = curves.over_epochs(times.epochs, series, height=height)
     for trace in figure.data:
+        if trace.meta not in series:
+            continue
+        trace.text = notes[trace.meta]
+        trace.hovertemplate = trace.hovertemplate.replace("<extra>", "%{text}<extra>")
         low, high = intervals[trace.meta]
         if np.isfinite(low).any():
             trace.error_y = curves.error_bars(series[trace.meta], low, high)

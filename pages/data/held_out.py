@@ -3,7 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
+from numpy import ndarray
 
 from cache.store import Store
 from engine.results.cross_fit import CrossFit, HeldOut
@@ -17,7 +19,7 @@ ENTRIES = 64
 
 def stored(view: View) -> HeldOut | None:
     """That of the analysis in view; None while nobody has looked."""
-    return _read(results.store().root, view.run.key, view.chosen.key, _version(view))
+    return _stored(view.run.key, view.chosen.key)
 
 
 def cross_fit(view: View, name: str, last: int, first: int = 0) -> CrossFit | None:
@@ -36,6 +38,20 @@ def structural(view: View, last: int) -> StructuralNull | None:
         if result is None or "C" not in result.structural
         else _structural(view.key, _version(view), last, view, result)
     )
+
+
+def carrying(view: View, name: str) -> ndarray:
+    """N_eff of the trace of a matrix at each analysed epoch; NaN where nobody has looked."""
+    by_epoch = {made.request.epoch: made for made in view.analysed}
+    there = (_stored(view.run.key, by_epoch[epoch].key) for epoch in view.epochs)
+    return np.array(
+        [np.nan if one is None or name not in one.effective else one.effective[name].whole for one in there]
+    )
+
+
+def _stored(run: str, analysis: str) -> HeldOut | None:
+    version = results.store().version("runs", run, "analyses", analysis, library.HELD_OUT)
+    return _read(results.store().root, run, analysis, version)
 
 
 def _version(view: View) -> str:

@@ -10,7 +10,7 @@ from numpy import ndarray
 from pages.charts import over_epochs
 from pages.charts.curves import RECORDS
 from pages.charts.over_epochs import Times
-from pages.data import results
+from pages.data import held_out, results
 from pages.data.results import Course, View
 from pages.jobs import analyse
 from pages.plot import reproduce
@@ -25,6 +25,8 @@ PARTS = ("C_hh", "C_hg", "C_gg")
 APPROXIMATIONS = ("C_hh_sd", "C_hh_sd_wd", "C_hh_sd_wd_li")
 # Standard errors to either side of γ that hold 95 % of a normal distribution.
 WIDTH = 1.96
+# An interval so many times as wide as at the other epochs is explained; effective samples below FEW are few.
+WIDE, FEW = 2.0, 100
 
 GAMMAS = Head("gammas", "The exponent", "γ along training", definitions.GAMMA + definitions.LEARNED)
 COMMUTATORS = Head(
@@ -164,16 +166,21 @@ def _panel(head: Head, view: View, courses: Mapping[str, Course], measure: Measu
 def gammas(names: Sequence[str], first: int, last: int, view: View) -> Panel:
     """γ over epochs, and what became of it in a sentence."""
     courses = _courses(view, names, last, first)
+    carrying = {n: held_out.carrying(view, n) for n in courses}
     figure = over_epochs.gammas(
-        times(view), {n: c.gamma for n, c in courses.items()}, {n: interval(c) for n, c in courses.items()}
+        times(view),
+        {n: c.gamma for n, c in courses.items()},
+        {n: interval(c) for n, c in courses.items()},
+        {n: _hovers(view, c, carrying[n]) for n, c in courses.items()},
     )
+    unsure = " ".join(_unsure(view, n, c, carrying[n]) for n, c in courses.items())
     changes = "; ".join(filter(None, (_change(n, c.gamma) for n, c in courses.items())))
     return Panel(
         GAMMAS,
         file(GAMMAS, view),
         figure,
         "The exponent of each covariance at each analysed epoch, with lines at 1 and 2.",
-        f"Fitted: directions {first + 1} … {last:,} above the noise floor. {_bars(courses)} {_along(view)}",
+        f"Fitted: directions {first + 1} … {last:,} above the noise floor. {_bars(courses)} {unsure} {_along(view)}",
         arrays=lambda: _columns(view, courses, "gamma", "stderr", "low", "high"),
         code=_calls(view, names, f"fit({{}}, {last}, {first})"),
         lead=f"From epoch {view.epochs[0]} to {view.epochs[-1]}: {changes or 'no fit at any epoch'}. {milestone(view)}",
@@ -184,6 +191,44 @@ def interval(course: Course) -> tuple[ndarray, ndarray]:
     """Both ends of the 95 % interval of γ: over samples where that was kept, else from the standard error."""
     known, reach = np.isfinite(course.low), WIDTH * course.stderr
     return np.where(known, course.low, course.gamma - reach), np.where(known, course.high, course.gamma + reach)
+
+
+def _hovers(view: View, course: Course, carrying: ndarray) -> list[str]:
+    """Of each point, for the pointer: how sure it is, and how many samples carry it."""
+    samples = view.analysis.provenance.samples
+    return [
+        (f"<br>95 %: {low:.3f} … {high:.3f}" if np.isfinite(low) else "")
+        + (f"<br>carried by {size:,.0f} of {samples:,} samples" if np.isfinite(size) else "")
+        for low, high, size in zip(*interval(course), carrying, strict=True)
+    ]
+
+
+def _unsure(view: View, name: str, course: Course, carrying: ndarray) -> str:
+    """Why a point sticks out that is far less sure than the others: its interval, and the samples that carry it."""
+    low, high = interval(course)
+    width, sampled = high - low, np.isfinite(course.low)
+    # Intervals over samples are compared with such alone.
+    known = np.flatnonzero(np.isfinite(width) & (sampled | ~sampled.any()))
+    if known.size < 3:
+        return ""
+    i = int(known[width[known].argmax()])
+    others = known[known != i]
+    ratio = width[i] / np.median(width[others]) if np.median(width[others]) > 0 else 0.0
+    if ratio < WIDE:
+        return ""
+    tex = LOOKS[name].tex
+    text = (
+        f"At epoch {view.epochs[i]} γ of ${tex}$ is known only to {low[i]:.2f} … {high[i]:.2f}, an interval "
+        f"{ratio:.1f} times as wide as at the other epochs (median): "
+    ).replace("-", "−")
+    if not sampled[i]:
+        return f"{text}its directions scatter more around the line."
+    if not np.isfinite(carrying[i]):
+        return f"{text}other training samples would move it that far. How many carry it, *Other samples* finds there."
+    seen = others[np.isfinite(carrying[others])]
+    beside = f", {np.median(carrying[seen]):,.0f} at the others" if seen.size else ""
+    few = "; with so few, single samples move γ" if carrying[i] < FEW else ""
+    return f"{text}{carrying[i]:,.0f} effective samples carry $\\mathrm{{tr}}\\,{tex}$ there{beside}{few}."
 
 
 def _bars(courses: Mapping[str, Course]) -> str:

@@ -16,11 +16,15 @@ RISE = np.array([1.0, 1.1, 1.3])
 def test_intervals_are_bars_around_gamma_where_there_are_any():
     low, none = np.array([np.nan, 1.0, 1.2]), np.full(3, np.nan)
     high = np.array([np.nan, 1.3, 1.35])
-    figure = over_epochs.gammas(TIMES, {"C": RISE, "C_awd": RISE + 0.1}, {"C": (low, high), "C_awd": (none, none)})
+    series, intervals = {"C": RISE, "C_awd": RISE + 0.1}, {"C": (low, high), "C_awd": (none, none)}
+    figure = over_epochs.gammas(TIMES, series, intervals, {"C": ["", "<br>a", "<br>b"], "C_awd": [""] * 3})
     (bars,) = (t["error_y"] for t in traces(figure, meta="C"))
     np.testing.assert_allclose(RISE + np.array(decode(bars["array"]), float), high)
     np.testing.assert_allclose(RISE - np.array(decode(bars["arrayminus"]), float), low)
     assert all("error_y" not in t for t in traces(figure, meta="C_awd"))
+    (drawn,) = traces(figure, meta="C")
+    assert list(drawn["text"]) == ["", "<br>a", "<br>b"]
+    assert drawn["hovertemplate"].endswith("γ = %{y:.3f}%{text}<extra></extra>")
     across = [s["y0"] for s in figure.to_plotly_json()["layout"]["shapes"] if s["y0"] == s["y1"]]
     assert across == [1, 2]
 

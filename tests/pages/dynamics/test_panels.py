@@ -10,11 +10,12 @@ import pytest
 
 from engine.results.analysis import Analysis
 from engine.runs import library
-from pages.data import results
+from pages.data import held_out, results
 from pages.data.results import Course
 from pages.rooms.dynamics import panels
 from tests.pages.conftest import chart, decode, opened, press, texts
 from tests.pages.dynamics.conftest import EPOCHS, PAGE, by_name, course, each
+from tests.planted import add_held_out
 
 USUAL = ("C", "C_awd")
 APPROXIMATED = (*USUAL, "C_hh", "C_hg", "C_gg", "C_hh_sd", "C_hh_sd_wd", "C_hh_sd_wd_li")
@@ -93,6 +94,45 @@ def test_bars_are_intervals_over_samples_where_they_were_kept():
     kept = dataclasses.replace(half, low=half.gamma)
     assert panels._bars({"C": kept}) == "Bars: 95 % intervals over training samples."
     assert "none over samples" in panels._bars({"C": dataclasses.replace(half, low=nan)})
+
+
+def course_of(low, high, stderr=0.1):
+    middle = (np.array(low) + np.array(high)) / 2
+    some = Course(*[middle] * len(dataclasses.fields(Course)))
+    return dataclasses.replace(some, low=np.array(low), high=np.array(high), stderr=np.full(middle.size, stderr))
+
+
+def test_a_point_far_less_sure_than_the_others_is_explained_and_no_other(store, run):
+    view = results.view_of(library.find(store, run))
+    nan = np.full(len(EPOCHS), np.nan)
+    alike = course_of([1.0, 1.1, 1.2], [1.2, 1.3, 1.5])
+    assert panels._unsure(view, "C", alike, nan) == ""
+    wide = course_of([1.0, 0.6, 1.2], [1.2, 1.8, 1.4])
+    said = panels._unsure(view, "C", wide, nan)
+    assert said.startswith(f"At epoch {EPOCHS[1]} γ of $C$ is known only to 0.60 … 1.80, an interval 6.0 times as wide")
+    assert said.endswith("*Other samples* finds there.")
+    few = panels._unsure(view, "C", wide, np.array([300.0, 12.0, 500.0]))
+    assert "12 effective samples carry $\\mathrm{tr}\\,C$ there, 400 at the others; with so few" in few
+    assert "with so few" not in panels._unsure(view, "C", wide, np.array([300.0, 280.0, 500.0]))
+    # An interval over samples is held against no standard error.
+    mixed = dataclasses.replace(wide, low=np.array([np.nan, 0.6, np.nan]), high=np.array([np.nan, 1.8, np.nan]))
+    assert panels._unsure(view, "C", mixed, nan) == ""
+    # Where none is over samples it is the directions that scatter.
+    none = np.full(3, np.nan)
+    scattered = dataclasses.replace(wide, low=none, high=none, stderr=np.array([0.01, 0.2, 0.02]))
+    assert panels._unsure(view, "C", scattered, nan).endswith("its directions scatter more around the line.")
+
+
+def test_the_pointer_tells_the_interval_and_the_samples_of_a_point(store, run):
+    add_held_out(store, run, EPOCHS[-1])
+    view = results.view_of(library.find(store, run))
+    sizes = held_out.carrying(view, "C")
+    assert np.isnan(sizes[:-1]).all()
+    assert sizes[-1] == held_out.stored(view).effective["C"].whole
+    trace = next(t for t in panels.gammas(("C",), 0, 400, view).figure.data if t.meta == "C")
+    assert f"carried by {sizes[-1]:,.0f} of" in trace.text[-1]
+    assert "95 %: " in trace.text[0]
+    assert "carried" not in trace.text[0]
 
 
 def test_the_numbers_and_code_of_a_panel_are_those_drawn(store, run):
