@@ -21,6 +21,8 @@ STRAIGHT, STRONG = 0.1, 0.5
 LEVEL = 0.05
 # Bins of equal width in log H_ii, and the directions that one needs for a slope of its own.
 BINS, ENOUGH = 5, 10
+# Decades of a window that is swept along, and its places.
+WIDTH, PLACES = 1.0, 41
 # Blocks of neighbouring directions, where there is no jackknife: the more there are, the more of them share samples.
 BLOCKS = 5
 
@@ -137,6 +139,34 @@ def local_slopes(u: Float[ndarray, " n"], v: Float[ndarray, " n"], without: With
         low, high = 10 ** u[use].min(), 10 ** u[use].max()
         local.append(Local(float(low), float(high), float(slopes(u[use], v[use])), stderr, int(use.sum())))
     return tuple(local)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """γ in a window of `width` decades around each of many places u of log10 H_ii, from the sharpest on, NaN where it
+    holds fewer than ENOUGH directions; mean, level: means of u and v there, through which its line passes; n:
+    directions in it."""
+
+    width: float
+    u: Float[ndarray, " p"]
+    gamma: Float[ndarray, " p"]
+    mean: Float[ndarray, " p"]
+    level: Float[ndarray, " p"]
+    n: Int[ndarray, " p"]
+
+
+def swept(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0, width: float = WIDTH) -> Swept:
+    """The local slope over the fittable directions, at PLACES places between the middles of both outermost windows."""
+    keep = fittable(x, y, floor)
+    u, v = np.log10(x[keep]), np.log10(y[keep])
+    places = np.linspace(u.max() - width / 2, min(u.min() + width / 2, u.max() - width / 2), PLACES)
+    windows = [np.abs(u - place) <= width / 2 + 1e-9 for place in places]
+    enough = [window.sum() >= ENOUGH and np.ptp(u[window]) > 0 for window in windows]
+    gamma, mean, level = (
+        np.array([of(u[w], v[w]) if fine else np.nan for w, fine in zip(windows, enough, strict=True)])
+        for of in (slopes, lambda u, _: u.mean(), lambda _, v: v.mean())
+    )
+    return Swept(width, places, gamma, mean, level, np.array([int(window.sum()) for window in windows]))
 
 
 def bend(x: Float[ndarray, " k"], y: Float[ndarray, " k"], floor: float = 0.0, without: Without | None = None) -> Bend:

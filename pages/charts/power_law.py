@@ -50,7 +50,8 @@ class Cloud:
     """C_ii of one matrix against H_ii; directions first … last − 1 above the noise floor were fitted.
 
     run: the place of its run among those drawn, label: that run's name, where there are several; style: a look
-    other than the matrix's own; bend: the second-order fit, where it is drawn too.
+    other than the matrix's own; bend: the second-order fit, where it is drawn too; verdict: of its test,
+    where it is written into the figure.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Cloud:
     label: str = ""
     style: Look | None = None
     bend: Bend | None = None
+    verdict: str = ""
 
     @property
     def look(self) -> Look:
@@ -144,6 +146,7 @@ def power_law(
     if floor > 0 and not centred and (clouds[0].x < floor).any():
         bottom[0] = min(bottom[0], np.log10(floor) - BELOW_FLOOR)
         rounding = below_floor(floor)
+    rounding["annotations"] = [*rounding.get("annotations", ()), *_verdicts(clouds)]
     over = " ÷ its mean" if centred else ""
     wide, tall = top - bottom
     return palette.figure(
@@ -255,6 +258,25 @@ def _slopes(centre: ndarray, low: ndarray, high: ndarray) -> list[Trace]:
         x, y = [centre[0] * 10**s for s in steps], [centre[1] * 10 ** (slope * s) for s in steps]
         lines.append(marks.line(x, y, f"slope {slope}", palette.QUIET, 1.6, dash, uid=f"slope-{slope}"))
     return lines
+
+
+# What the test of the straight line finds, in the figure.
+VERDICTS = {
+    "straight": "one power",
+    "undecided": "one power or bent: undecided",
+    "bent": "bent",
+    "strongly bent": "strongly bent",
+}
+
+
+def _verdicts(clouds: Sequence[Cloud]) -> list[dict[str, Any]]:
+    """One power or bent, a line for each cloud, at the lower right, where no cloud that rises is."""
+    ends = {"xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "bottom"}
+    told = [c for c in clouds if c.run == 0 and c.verdict]
+    return [
+        palette.note(f"{c.look.html}: {VERDICTS[c.verdict]}", 0.99, 0.02, c.look.colour, 14, yshift=20 * row, **ends)
+        for row, c in enumerate(reversed(told))
+    ]
 
 
 def below_floor(floor: float) -> dict[str, Any]:

@@ -64,6 +64,9 @@ WORDS: Mapping[str, str] = {
     "commutator_random": _CHANCE,
     "learning_rate": "The learning rate.",
     "batch_size": "The batch size.",
+    # γ by hand.
+    "by hand": "A line through the middle of the cloud, of the slope that you choose.",
+    "local slope": "The slope in a window of one decade of H.",
     # One sample.
     "right": "Samples that the network classifies correctly.",
     "wrong": "Samples that the network classifies wrongly.",

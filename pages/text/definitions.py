@@ -212,6 +212,17 @@ BEND = r"""
 **Second-order fit.** A parabola on log axes, drawn thin. Where one power holds it falls on the line.
 """
 
+BY_HAND = r"""
+**Your slope.** Drag the line over the cloud: it turns about the middle of the directions fitted, through which the
+nearest line of every slope passes. *Off* is the root mean square distance, in powers of ten, up or down. Least squares
+is the slope for which it is smallest.
+"""
+
+LOCAL = r"""
+**Local slope.** γ from the directions in a window of one decade of $H_{ii}$ alone. Sweep it: where one power holds, it
+says the same everywhere. Narrow windows scatter; whether that is a bend, the test in the figure above says.
+"""
+
 LEARNED = r"""
 The **dash-dotted line** is the first epoch at which every training sample is classified correctly. The thin line is the
 epoch chosen above. Fig. 4 and 5 (a, e) of the paper, version 1: with cross-entropy γ rises along training, with

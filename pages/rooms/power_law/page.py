@@ -42,13 +42,22 @@ def fitted(view: View, by_run: Mapping[str, View], names: tuple[str, ...]) -> No
     with right, st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         centred = controls.centred(PAGE)
         bend = controls.bend(PAGE)
-    drawn, marked = panels.clouds(by_run, names, first, last, bend), marker.pointed(view)
+    drawn, marked = panels.clouds(by_run, names, first, last, bend, verdict=True), marker.pointed(view)
     heading.titled(
         panels.law(by_run, drawn, centred, boxes=True, marked=marked, slider=f"{PAGE}.window"),
         "What the axes, lines and shades are",
         level=2,
     )
     line(PAGE, view, names)
+    felt = next((cloud for cloud in drawn if cloud.run == 0 and cloud.fitted.any()), None)
+    if felt is not None:
+        with st.grid(2, min_column_width=400, gap="medium") as pair:
+            with pair.cell():
+                heading.titled(panels.by_hand(view, felt))
+            moving = panels.local(view, felt)
+            if moving is not None:
+                with pair.cell():
+                    heading.titled(moving)
     heading.over(panels.FITS)
     panels.fits(PAGE, by_run, names, first, last)
     st.markdown(numbers.fill(definitions.SIZE, view))

@@ -7,9 +7,9 @@ import numpy as np
 import streamlit as st
 from numpy import ndarray
 
-from engine.results.bend import Bend
+from engine.results.bend import ENOUGH, Bend, swept
 from engine.results.exponent import Exponent
-from pages.charts import power_law
+from pages.charts import power_law, slopes
 from pages.charts import residuals as residual_charts
 from pages.charts.power_law import RUNS, Cloud
 from pages.charts.residuals import residuals_of
@@ -30,6 +30,8 @@ FITS = Head("heading-the-fits-in-numbers", "The fits in numbers", "the fits in n
 AXES = definitions.H + definitions.C + definitions.GAMMA + definitions.FLOOR + definitions.BEND
 LAW = Head("power", "The law", "the power law", AXES)
 RESIDUALS = Head("residuals", "Is it one power?", "the residuals", definitions.RESIDUALS)
+BY_HAND = Head("by_hand", "Your slope", "the slope by hand", definitions.BY_HAND)
+LOCAL = Head("local_slope", "The slope along the cloud", "the local slope", definitions.LOCAL)
 BY_WINDOW = Head("gamma_by_window", "How many directions?", "γ against 𝒩", definitions.WINDOW)
 EFFECTIVE = Head("effective", "What lifts γ above 1?", "the effective curvature", definitions.EFFECTIVE)
 
@@ -71,9 +73,15 @@ def apart(names: Sequence[str]) -> list[str]:
 
 
 def clouds(
-    by_run: Mapping[str, View], matrices: Sequence[str], first: int, last: int, bend: bool = False
+    by_run: Mapping[str, View],
+    matrices: Sequence[str],
+    first: int,
+    last: int,
+    bend: bool = False,
+    verdict: bool = False,
 ) -> list[Cloud]:
-    """Diagonals and fits of some matrices of one or more runs, ready to be drawn; second-order fits on demand."""
+    """Diagonals and fits of some matrices of one or more runs, ready to be drawn; second-order fits, and what they say,
+    on demand."""
     return [
         Cloud(
             name,
@@ -86,6 +94,7 @@ def clouds(
             place,
             run if len(by_run) > 1 else "",
             bend=_bend(view, name, last, first) if bend else None,
+            verdict=_verdict(view, name, last, first) if verdict else "",
         )
         for place, (run, view) in enumerate(by_run.items())
         for name in matrices
@@ -103,6 +112,11 @@ def _law(view: View, name: str, last: int, first: int) -> Exponent | None:
 def _bend(view: View, name: str, last: int, first: int) -> Bend | None:
     law = _law(view, name, last, first)
     return None if law is None else law.bend
+
+
+def _verdict(view: View, name: str, last: int, first: int) -> str:
+    bent = _bend(view, name, last, first)
+    return "" if bent is None else bent.verdict
 
 
 def _arrays(drawn: Sequence[Cloud]) -> dict[str, ndarray]:
@@ -176,6 +190,50 @@ def law(
         on_click=marker.at,
         on_box=partial(_boxed, view, scale) if boxes else None,
         follows=Window(slider, (first + 1, last), power_law.movable(drawn, centred), not centred) if slider else None,
+    )
+
+
+def by_hand(view: View, cloud: Cloud) -> Panel:
+    """A line to be dragged over the cloud."""
+    fitted = "" if cloud.fit is None else f" The fitted line, of slope {cloud.fit.gamma:.2f}, is the nearest of all."
+    return Panel(
+        BY_HAND,
+        f"slope-by-hand-{view.epoch}",
+        slopes.by_hand(cloud),
+        f"Log-log plot of the noise variance against curvature, with a line whose slope a slider changes.{fitted}",
+        f"Off: root mean square distance of the directions fitted, in powers of ten. {provenance(view)}",
+        arrays=lambda: (
+            _arrays([cloud])
+            | {"slope": slopes.SLOPES, "off": np.array([slopes.off(cloud, slope) for slope in slopes.SLOPES])}
+        ),
+        code=lambda: _code({"": view}, [cloud], '{name} = result.diagonal("{name}")', "fit = result.fit({window})"),
+        on_click=marker.at,
+    )
+
+
+def local(view: View, cloud: Cloud) -> Panel | None:
+    """A window to be swept along the cloud; None where no window of it holds enough directions."""
+    there = swept(cloud.x[cloud.fitted], cloud.y[cloud.fitted], cloud.floor)
+    if not np.isfinite(there.gamma).any():
+        return None
+    return Panel(
+        LOCAL,
+        f"local-slope-{view.epoch}",
+        slopes.swept(cloud, there),
+        "Log-log plot of the noise variance against curvature, with a window that a slider sweeps along it, above the "
+        "exponent inside the window.",
+        f"The window is {there.width:g} decade of $H_{{ii}}$ wide; places with fewer than {ENOUGH} directions are left "
+        f"out. Lines: 1 and 2. {provenance(view)}",
+        arrays=lambda: {"H": 10**there.u, "gamma": there.gamma, "directions": there.n},
+        code=lambda: _code(
+            {"": view},
+            [cloud],
+            "from engine.results.bend import swept",
+            f"h, c = result.eigenvalues[{cloud.first}:{cloud.last}], "
+            f'result.diagonal("{cloud.name}")[{cloud.first}:{cloud.last}]',
+            "gamma = swept(h, c, result.noise_floor).gamma",
+        ),
+        on_click=marker.at,
     )
 
 

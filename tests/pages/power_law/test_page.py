@@ -149,3 +149,14 @@ def test_the_window_of_its_exponents_is_named_in_the_figure(store, run):
 
     assert named(opened(PAGE, window="11,200")) == ["γ: directions 11 … 200"]
     assert named(opened("app.py")) == ["γ: directions 1 … 400"]
+
+
+def test_the_slope_is_felt_on_the_first_covariance_over_the_window(store, run):
+    at = opened(PAGE, window="11,120", matrices="E_h2,C")
+    a = result(store, run, 100)
+    for key in ("by_hand", "local_slope"):
+        points = chart(at, key)["data"][0]
+        index = decode(points["customdata"]).astype(int) - 1
+        assert (index.min(), index.max()) == (10, 119)
+        np.testing.assert_allclose(decode(points["y"]), a.diagonal("C")[index])
+    assert any(note["text"].startswith("C: ") for note in chart(at, "power")["layout"]["annotations"])
