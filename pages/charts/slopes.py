@@ -51,7 +51,8 @@ def by_hand(cloud: Cloud) -> go.Figure:
 
 def swept(cloud: Cloud, local: Swept) -> go.Figure:
     """The cloud above, γ inside a window below it; a slider sweeps the window along both."""
-    known = np.flatnonzero(np.isfinite(local.gamma))
+    # From left to right, as the window moves.
+    known = np.flatnonzero(np.isfinite(local.gamma))[::-1]
     half = local.width / 2
     begin = int(known[known.size // 2])
 
@@ -99,7 +100,7 @@ def swept(cloud: Cloud, local: Swept) -> go.Figure:
         cloud,
         traces,
         [_note(said(begin), 0.37, palette.MARK)],
-        _slider(steps, begin - int(known[0])),
+        _slider(steps, known.size // 2),
         yaxis2=axis("local γ", **below),
         shapes=[band | {"yref": "paper"}, *lines],
         up={"domain": [0.36, 1], "anchor": "x"},

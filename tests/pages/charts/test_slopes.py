@@ -50,7 +50,7 @@ def test_the_window_that_is_swept_has_the_slope_of_its_directions_alone(cloud):
         assert local.gamma[i] == pytest.approx(power_law(x[inside], y[inside]).gamma)
         assert local.n[i] == inside.sum()
     figure = slopes.swept(cloud, local)
-    for i, step in enumerate(figure.layout.sliders[0].steps):
+    for i, step in enumerate(figure.layout.sliders[0].steps[::-1]):
         moved, look, which = step.args
         (ends, point), (level, gamma) = moved["x"], moved["y"]
         assert [figure.data[n].name for n in which] == ["slope here", "here"]
