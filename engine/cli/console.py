@@ -20,8 +20,8 @@ from engine.runs.depth import StudiedLayer
 from engine.runs.estimate import Cost
 from engine.runs.run import Run
 from engine.sweeps.means import groups, mean
-from engine.sweeps.rows import Row
-from engine.units import duration, rounded, words
+from engine.sweeps.rows import Row, learned
+from engine.units import counted, duration, rounded, words
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 10.0
@@ -195,7 +195,8 @@ def _permuted(result: Analysis, window: int) -> list[str]:
 
 
 def grid(rows: Sequence[Row]) -> str:
-    """The table of a sweep: γ of C and of C_AWD by number of classes, mean ± deviation over seeds (their number)."""
+    """The table of a sweep: γ of C and of C_AWD by number of classes, mean ± deviation over seeds (their number), and
+    how many networks that have not learned are left out of it."""
     table = groups(rows)
     classes = sorted({count for cells in table.values() for count in cells})
     titles = ["", *(f"{name}, {count} classes" for count in classes for name in ("C", "C_AWD"))]
@@ -203,7 +204,9 @@ def grid(rows: Sequence[Row]) -> str:
         [name, *(_mean(cells.get(count, []), matrix) for count in classes for matrix in ("C", "C_awd"))]
         for name, cells in table.items()
     ]
-    return "\n".join(_aligned([tuple(titles), *map(tuple, lines)]))
+    out = sum(not learned(row) for row in rows)
+    left_out = [f"{counted(out, 'network')} left out: training accuracy near guessing. --csv has all."] if out else []
+    return "\n".join([*_aligned([tuple(titles), *map(tuple, lines)]), *left_out])
 
 
 def _mean(rows: Sequence[Row], matrix: str) -> str:

@@ -82,6 +82,8 @@ def latex(name: str, rows: Iterable[Row]) -> str:
     # The one thing that Styler cannot draw: a rule under each number of classes.
     rules = " ".join(rf"\cmidrule(lr){{{2 * i + 2}-{2 * i + 3}}}" for i in range(len(classes)))
     title = f"{' '.join(name.split())}: exponents of C_ii ~ H_ii^gamma, mean and standard deviation over seeds"
+    out = sum(not learned(row) for by_classes in table.values() for some in by_classes.values() for row in some)
+    title += f"; {out} left out, which have not learned" if out else ""
     return f"% {title}\n" + text.replace("\\\\\n", f"\\\\\n{rules}\n", 1)
 
 

@@ -244,9 +244,9 @@ def test_a_sweep_fills_its_table_and_writes_it(store: Store, train: list[str], t
     assert [(row.row, row.seed) for row in rows] == [
         (f"three, 6-5-4, {loss}", s) for loss in ("CE", "MSE") for s in (0, 1)
     ]
-    gammas = [row.laws["C"].gamma for row in rows[:2]]
-    assert f"{np.mean(gammas):.3f} (2)" in out  # two seeds tell no deviation
-    assert f"${np.mean(gammas):.3f}$" in tex.read_text()
+    # Two epochs teach these networks nothing: no mean is told of them, neither here nor in LaTeX.
+    assert "4 networks left out: training accuracy near guessing. --csv has all." in out
+    assert "; 4 left out, which have not learned" in tex.read_text()
     # The command in a row trains its run again, under the same key.
     for row in rows:
         assert parse(shlex.split(row.command)[3:]).request == library.find(store, row.run).request

@@ -191,3 +191,4 @@ def test_a_network_near_guessing_has_not_learned_and_is_left_out_of_means() -> N
     assert both is not None
     assert (average.mean, both.mean) == (1.0, 2.0)
     assert mean(rows[1:], "C") is None
+    assert "; 1 left out, which have not learned" in latex("Some", rows)

@@ -337,7 +337,7 @@ def _wait(ready: Callable[[], bool]) -> None:
 def test_the_table_of_means(store: Store, grid) -> None:
     rows = [state.row for state in fill(store, grid(3)) if state.row is not None]
     (name,) = {row.row for row in rows if row.row.endswith("CE")}
-    average = mean(groups(rows)[name][3], "C")
+    average = mean(groups(rows)[name][3], "C", unlearned=True)  # three epochs teach little
     assert average is not None
     gammas = [row.laws["C"].gamma for row in rows if row.row == name]
     assert average.seeds == 2
