@@ -13,7 +13,7 @@ from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.rooms.fisher import figures, text
 from pages.rooms.fisher.figures import LOOK
-from pages.state import palette, selection
+from pages.state import selection
 from pages.state.selection import bound
 from pages.ui import controls, heading, marker
 
@@ -53,7 +53,7 @@ def matrices(page: str) -> tuple[str, ...]:
         "Beside H",
         names,
         selection_mode="multi",
-        format_func=palette.spoken,
+        format_func=lambda name: LOOK[name].html,
         help=". ".join(f"${LOOK[name].tex}$: {MEANINGS[name]}" for name in names) + ".",
         **bound(page, "beside", shown),
     )
