@@ -71,7 +71,7 @@ def strip(
     ]
     # Names that are words stand below each other.
     long = max(map(len, samples.class_names)) > SHORT
-    under = 14 * (long + bool(notes))
+    under = 14 * long + 20 * bool(notes)
     lines = [(name.replace(" → ", "<br>→ ") if long else name, *notes[n : n + 1]) for n, name in enumerate(names)]
     below = [
         {"x": float(i), "y": j - 0.36, "text": "<br>".join(text)}
