@@ -10,9 +10,9 @@ from engine.config.command_line import parse
 from engine.config.commands import COMMANDS, AnalyzeCommand, BringingCommand
 from engine.runs import library
 from pages.data import results
+from pages.jobs import analyse, elsewhere
 from pages.plot import reproduce
 from pages.publish import run_report
-from pages.rooms.suppression import panels as suppression
 from pages.state.menu import MENU
 from pages.text import confidence, run_facts, run_names
 from tests.pages.conftest import button, charts, opened, press, texts
@@ -59,7 +59,9 @@ def test_files_that_the_script_named_are_in_the_command(store):
     assert any("--model '/home/a b/net.py:build' --data /data.py:load" in code.value for code in at.code)
     assert not any("in place of" in i.value for i in at.info)
     view = results.view_of(library.find(store, run))
-    assert suppression.command(view).endswith(" --model '/home/a b/net.py:build' --data /data.py:load")
+    assert elsewhere.command(view.run, analyse.with_spectra(view)).endswith(
+        " --model '/home/a b/net.py:build' --data /data.py:load"
+    )
 
 
 def test_samples_that_were_looked_at_are_shown(store):

@@ -158,7 +158,7 @@ def test_the_verdict_says_what_can_be_told(whole, other, half, words):
 def test_a_card_and_the_button_behind_gamma_tell_it_and_lead_there(there):
     at = opened()
     assert any("On other samples: **1.02** (1.00 … 1.05)." in c.value for c in at.caption)
-    assert any("directions: a straight law." in c.value for c in at.caption)
+    assert any("of directions 1 … 400: a straight law." in c.value for c in at.caption)
     links = [link.proto.page for link in at.get("page_link")]
     assert "held_out" in links
     power = opened("pages/power_law.py")

@@ -76,10 +76,10 @@ def test_a_run_made_without_a_browser_is_measured(started, store):
     assert (command.run, command.epochs, command.layer) == (bare, ("last",), "fc2")
 
 
-def test_without_any_run_the_command_is_named(store):
+def test_without_any_run_the_way_to_one_is_named(store):
     at = opened(PAGE)
     fine(at.segmented_control(key="loading.way").set_value("run").run())
-    assert "python -m engine train" in at.info[0].value
+    assert "Train a network on the page Train" in at.info[0].value
 
 
 def test_every_layer_of_a_deep_network_is_offered_with_its_places_and_joined_only_where_it_has_one(started, store):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cache.store import Store
-from engine.runs.library import analyses, run
+from engine.runs.library import analyses, load_analysis, run
 from pages.data import results
 from pages.data.results import View
 from pages.rooms.tours import library
@@ -18,10 +18,11 @@ TEXTS = {name: text for name, text in vars(definitions).items() if name.isupper(
 @pytest.fixture
 def view(tmp_path, monkeypatch):
     monkeypatch.setattr("pages.state.selection.current", lambda: results.selection.Selection())
+    monkeypatch.setenv("GAMMASCOPE_CACHE", str(tmp_path))  # fits are read from there
     store = Store(tmp_path)
     key = planted.fill(store, epochs=(100,))
     made = analyses(store, key)
-    return View(run(store, key), made, made[0], planted.analysis())
+    return View(run(store, key), made, made[0], load_analysis(store, key, made[0].key))
 
 
 def test_every_place_has_its_number_and_every_number_a_place():
