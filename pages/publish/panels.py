@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from engine.results.commutation import off_diagonal
-from pages.data import results
+from pages.charts.plane import magnification
+from pages.data import plane, results
 from pages.data.results import View
 from pages.data.suppression import outcome
 from pages.plot.panel import Panel
+from pages.publish import through_epochs
 from pages.rooms.commutativity import chance
 from pages.rooms.commutativity import panels as commutativity_panels
 from pages.rooms.dynamics import diagonals
@@ -15,6 +17,8 @@ from pages.rooms.dynamics import panels as dynamics_panels
 from pages.rooms.dynamics.panels import APPROXIMATIONS
 from pages.rooms.held_out import nulls
 from pages.rooms.power_law import panels as power_law_panels
+from pages.rooms.start import idea as start
+from pages.rooms.start import idea_text as start_text
 from pages.rooms.suppression import panels as suppression_panels
 from pages.state.edit import Edit, presets
 from pages.state.palette import LOOKS
@@ -22,6 +26,8 @@ from pages.ui.controls import usual_matrices
 
 # Random rotations beside one measured matrix: p = 1/20 is the smallest they can tell.
 DRAWS = 19
+# The numbers of directions that a slider offers.
+LEADING = (10, 20, 50)
 
 
 @dataclass(frozen=True)
@@ -34,14 +40,29 @@ class Frame:
     k: int
 
 
+def idea(frame: Frame) -> Iterator[Panel]:
+    """The loss over two directions with its noise, for each pair that is kept; a slider turns both directions."""
+    for pair in plane.pairs(frame.view):
+        there = plane.stored(frame.view, pair)
+        if there is not None:
+            panel = start.panel(frame.view, there)
+            words = "along directions {} and {}".format(*pair)
+            yield replace(
+                panel.called(f"idea-{'-'.join(map(str, pair))}", f"The loss {words}"),
+                lead=f"{start_text.headline(there)}. {start_text.answer(there)}",
+                caption=start_text.provenance(there, magnification(there)),
+            )
+
+
 Chapter = Callable[[Frame], Iterator[Panel]]
 
 
 def commutativity(frame: Frame) -> Iterator[Panel]:
-    """K, R_real and R_rand of C and what it is held against, their sizes beside chance, commutators and alignment; C
-    beside permuted gradients, where they are kept."""
+    """K, R_real and R_rand of C and what it is held against, through the epochs and at the one in view, their sizes
+    beside chance, commutators and alignment; C beside permuted gradients, where they are kept."""
     view, k = frame.view, frame.k
     for name in usual_matrices(view):
+        yield through_epochs.play(view, name, k, LEADING)
         for panel in (*three(frame, name), _off_diagonal(frame, name), commutativity_panels.commutator(view, name, k)):
             if panel is not None:
                 yield panel.called(f"{panel.head.key}-{name}", f"${LOOKS[name].tex}$: {panel.head.title}")
@@ -69,6 +90,7 @@ def power_law(frame: Frame) -> Iterator[Panel]:
     view, first, last = frame.view, frame.first, frame.last
     by_run = {"": view}
     clouds = power_law_panels.clouds(by_run, usual_matrices(view), first, last)
+    yield from through_epochs.law(view, first, last)
     yield power_law_panels.law(by_run, clouds)
     if "C_awd" in view.analysis.names:
         steps = power_law_panels.clouds(by_run, ("C_hh", *APPROXIMATIONS, "E_h2"), first, last)

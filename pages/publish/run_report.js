@@ -18,10 +18,11 @@ function dressed(layout) {
 
 async function draw() {
   for (const source of document.querySelectorAll("script[data-for]")) {
-    const { data, layout } = JSON.parse(source.textContent);
+    const { data, layout, frames } = JSON.parse(source.textContent);
     const name = source.dataset.for;
     const image = { format: "svg", filename: `gammascope-${name}` };
-    await Plotly.react(name, data, dressed(layout), { ...config, toImageButtonOptions: image });
+    const whole = { data, layout: dressed(layout), config: { ...config, toImageButtonOptions: image } };
+    await Plotly.react(name, frames ? { ...whole, frames } : whole);
     // Between two figures the page can be scrolled.
     await new Promise((next) => setTimeout(next));
   }

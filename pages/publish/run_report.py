@@ -1,6 +1,11 @@
-"""A whole run as one HTML file that opens anywhere, without a network: figures that can be zoomed, tables, words."""
+"""A whole run as one HTML file that opens anywhere, without a network: figures that move and zoom, tables, words.
 
+`python -m pages.publish.run_report RUN --to FILE` writes it.
+"""
+
+import argparse
 import json
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,11 +14,14 @@ import plotly.graph_objects as go
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
+from streamlit.logger import set_log_level
 
 from engine.config.command_line import line
 from engine.config.commands import AnalyzeCommand, TrainCommand
 from engine.results.names import NAMES
 from engine.results.power_law import Fit
+from engine.runs import library
+from engine.units import words
 from pages.data import results
 from pages.data.results import View
 from pages.jobs import elsewhere
@@ -29,11 +37,23 @@ from pages.ui.controls import provenance, usual_matrices
 
 HEATMAP = 100
 # Panels that take a whole row.
-WIDE = ("alignment", "structural", "power", "power-approximations", "residuals", "gammas", "training")
+WIDE = (
+    "play-C",
+    "play-C_awd",
+    "play-power",
+    "alignment",
+    "structural",
+    "power",
+    "power-approximations",
+    "residuals",
+    "gammas",
+    "training",
+)
 INTERVALS = "95 % intervals are over training samples where they were kept, else from the standard error"
 TEMPLATE, STYLE, SCRIPT = (Path(__file__).with_suffix(kind) for kind in (".html.jinja", ".css", ".js"))
 
 CHAPTERS: Sequence[tuple[str, str, str, Chapter]] = (
+    ("idea", "What do noise and curvature look like?", definitions.H + definitions.C, panels.idea),
     (
         "directions",
         "Do noise and curvature share their directions?",
@@ -167,7 +187,8 @@ def _course(frame: Frame) -> list[tuple[str, list[tuple[float, float, float]]]]:
 
 
 def _numbers(figure: go.Figure) -> Markup:
-    """The figure for plotly.js, without Plotly's own template; nothing in it can end the script it stands in."""
+    """The figure for plotly.js with its frames, without Plotly's own template; nothing in it can end the script it
+    stands in."""
     spec = json.loads(figure.to_json())
     spec["layout"].pop("template", None)
     return Markup(json.dumps(spec, separators=(",", ":")).replace("<", "\\u003c"))
@@ -178,3 +199,37 @@ def _commands(view: View) -> list[str]:
     # Weights from files have no command that trains them.
     train = [] if view.run.request.weights or view.run.recorded else [line(TrainCommand(view.run.request))]
     return [*train, elsewhere.command(view.run, AnalyzeCommand.of(view.chosen.request))]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the report of a run; returns the exit code: 0 done, 1 failed (2, wrong usage, exits)."""
+    asked = _parser().parse_args(argv)
+    # The figures come from a program that is usually a server; here there is none, and nothing is amiss.
+    set_log_level("ERROR")
+    try:
+        selection.choose(epoch=asked.epoch)
+        run = results.chosen_run() if asked.run is None else library.find(results.store(), asked.run)
+        view = None if run is None else results.view_of(run)
+        if view is None:
+            missing = "python -m engine train" if run is None else f"python -m engine analyze --run {run.key}"
+            raise ValueError(f"Nothing is analysed yet that a report could show. First: {missing}.")
+        if asked.epoch not in (None, view.epoch):
+            raise ValueError(f"Epoch {asked.epoch} is not analysed; {', '.join(map(str, view.epochs))} are.")
+        asked.to.write_text(html(view), encoding="utf-8")
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{asked.to} shows {describe(view.run)}, epoch {view.epoch}: {words(asked.to.stat().st_size)}.")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m pages.publish.run_report", description=html.__doc__)
+    parser.add_argument("run", nargs="?", help="the key of a run or its beginning; left out: the one that opens first")
+    parser.add_argument("--epoch", type=int, help="the epoch that is shown first; left out: the last one analysed")
+    parser.add_argument("--to", type=Path, default=Path("gammascope.html"), help="the file that is written")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,6 +1,7 @@
 """Keeping house in a real browser: names, files to take along, two runs side by side, and leave taken for good."""
 
 import io
+import re
 import zipfile
 
 import numpy as np
@@ -14,6 +15,20 @@ from tests.browser.conftest import Dashboard, settle
 from tests.planted import fill
 
 pytestmark = pytest.mark.browser
+
+
+# What a figure shows at present.
+SHOWN = """key => {
+  const { _fullData: traces, _fullLayout: layout } = document.getElementById(key);
+  const points = traces.find((trace) => trace.uid === "in C 0");
+  return {
+    cells: traces[0].type === "heatmap" ? traces[0].z.map((row) => [...row]) : [],
+    points: points ? [...points.customdata].map((row) => [...row]) : [],
+    legend: document.querySelector(`#${key} .legend`)?.textContent,
+    title: layout.title.text,
+    across: layout.xaxis.range,
+  };
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +85,37 @@ def test_the_report_opens_offline_from_a_file(two, window, chromium, tmp_path):
     heights = offline.locator("math").evaluate_all("all => all.map(one => one.getBoundingClientRect().height)")
     assert min(heights) > 5
     assert offline.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert path.stat().st_size < 15e6
+    sliders_move(offline, Store(two.cache), two.first)
     assert not errors
     assert asked == [path.as_uri()]
     context.close()
+
+
+def sliders_move(page, store, run):
+    """The epochs' sliders show each epoch's numbers, that of k the leading directions."""
+
+    def pressed(key, slider, step):
+        """What the figure shows once a step of one of its sliders is pressed."""
+        labels = page.locator(f"#{key} .slider-container").nth(slider)
+        labels.scroll_into_view_if_needed()
+        labels.locator(".slider-label", has_text=re.compile(f"^{step}$")).click(force=True)
+        page.wait_for_timeout(500)
+        return page.evaluate(SHOWN, key)
+
+    for epoch in (0, 10):
+        (made,) = [a for a in library.analyses(store, run) if a.request.epoch == epoch]
+        analysis = library.load_analysis(store, run, made.key)
+        shown = pressed("play-C", 0, epoch)
+        np.testing.assert_allclose(shown["cells"], analysis.projected("C", 100), rtol=1e-6)
+        assert f"Epoch {epoch}" in shown["title"]
+        shown = pressed("play-power", 0, epoch)
+        index = np.array([direction - 1 for direction, _, _ in shown["points"]], int)
+        np.testing.assert_array_equal([c for _, _, c in shown["points"]], analysis.diagonal("C")[index])
+        assert f"γ = {analysis.fit('C').gamma:.2f}" in shown["legend"]
+    shown = pressed("play-C", 1, 20)
+    assert shown["across"] == [-0.5, 19.5]
+    assert "Epoch 10" in shown["title"]
 
 
 def test_a_run_is_named_taken_along_and_deleted(two, window, tmp_path):

@@ -34,7 +34,7 @@ def show(view: View) -> None:
     there = None if pair is None else kept.stored(view, pair)
     with left:
         if there is not None:
-            _panel(view, there).show()
+            panel(view, there).show()
         else:
             _missing(view, pair)
     with right:
@@ -83,7 +83,8 @@ def _others(view: View) -> None:
             st.warning("The second direction comes after the first: give a larger number.")
 
 
-def _panel(view: View, there: Plane) -> Panel:
+def panel(view: View, there: Plane) -> Panel:
+    """The loss, the mini-batches and the ellipse over one pair of directions."""
     i, j = there.pair
     return Panel(
         HEAD,

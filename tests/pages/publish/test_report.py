@@ -13,15 +13,17 @@ import pytest
 from safetensors.numpy import load
 
 from engine.config.requests import run_request
+from engine.results.plane import ANGLES
 from engine.results.suppression import Spectra, suppress
 from engine.runs import library
 from engine.runs.library import checkpoint_name
-from pages.data import results
+from pages.data import plane, results
 from pages.publish import run_report
 from pages.rooms.runs import archive
 from pages.text import definitions, markdown, numbers
 from tests.pages.conftest import decode
 from tests.planted import fill
+from tests.planted_plane import add_planes
 
 EPOCHS = (0, 10, 100)
 VOID = {"meta"}
@@ -36,6 +38,7 @@ def run(store):
         weights = {"fc2.weight": np.full((3, 4), epoch, np.float32)}
         store.write(("runs", key, "checkpoints", checkpoint_name(epoch)), {"epoch": epoch}, {"main": weights})
     add_spectra(store, key, 100)
+    add_planes(store, key, 100, pairs=((1, 10),))
     library.rename(store, key, NAME)
     return key
 
@@ -120,8 +123,9 @@ def test_it_is_one_whole_page_with_every_figure(page):
         *(
             f"{part}-{name}"
             for name in ("C", "C_awd")
-            for part in ("K", "R_real", "R_rand", "off_diagonal", "commutator")
+            for part in ("play", "K", "R_real", "R_rand", "off_diagonal", "commutator")
         ),
+        *("play-power", "idea-1-10"),
         *("alignment", "power", "power-approximations", "residuals", "gamma_by_window", "effective"),
         *("gammas", "commutators", "alignments", "spearman", "norms", "training", "parts", "approximations"),
         *("suppressed-1", "suppressed-law-1", "suppressed-2", "suppressed-law-2", "samples", "cumulative"),
@@ -171,6 +175,50 @@ def test_heatmaps_and_meters_hold_the_engines_arrays(store, run, page):
     bars, ticks = figures["alignment"]["data"]
     np.testing.assert_allclose(decode(bars["x"]), [a.alignment(n) for n in a.names])
     np.testing.assert_allclose(decode(ticks["x"]), [a.random_alignment(n) for n in a.names])
+
+
+def test_frames_hold_each_epochs_arrays(store, run, page):
+    figures, each = read(page).figures, {str(epoch): result(store, run, epoch) for epoch in EPOCHS}
+    for name in ("C", "C_awd"):
+        assert [frame["name"] for frame in figures[f"play-{name}"]["frames"]] == list(each)
+        for frame in figures[f"play-{name}"]["frames"]:
+            block, correlation = (decode(trace["z"]) for trace in frame["data"])
+            np.testing.assert_allclose(block, each[frame["name"]].projected(name, 100), rtol=1e-6)
+            np.testing.assert_allclose(correlation / 100, each[frame["name"]].correlation(name, 100), atol=0.00501)
+        leading = figures[f"play-{name}"]["layout"]["sliders"][1]
+        assert [step["label"] for step in leading["steps"]] == ["10", "20", "50", "100"]
+    for frame in figures["play-power"]["frames"]:
+        a, seen = each[frame["name"]], set()
+        for trace in frame["data"]:
+            if trace["uid"].split()[0] in ("in", "out") and trace["x"] != [None]:
+                index = decode(trace["customdata"])[:, 0].astype(int) - 1
+                np.testing.assert_array_equal(decode(trace["x"]), a.eigenvalues[index])
+                np.testing.assert_array_equal(decode(trace["y"]), a.diagonal(trace["meta"])[index])
+            elif trace["uid"].startswith("legend"):
+                assert trace["name"].endswith(f"γ = {a.fit(trace['meta']).gamma:.2f}")
+                seen.add(trace["meta"])
+        assert seen == {"C", "C_awd"}
+
+
+def test_the_plane_turns_through_the_losses_that_were_measured(view, page):
+    there, frames = plane.stored(view, (1, 10)), read(page).figures["idea-1-10"]["frames"]
+    for degrees, loss, frame in zip(ANGLES, there.loss, frames, strict=True):
+        assert frame["name"] == str(degrees)
+        np.testing.assert_allclose(decode(frame["data"][0]["z"]), loss, rtol=1e-6)
+
+
+def test_the_command_writes_what_the_button_gives(store, run, tmp_path, capsys):
+    path = tmp_path / "run.html"
+    assert run_report.main([run[:6], "--epoch", "10", "--to", str(path)]) == 0
+    assert "epoch 10" in capsys.readouterr().out
+    assert read(path.read_text(encoding="utf-8")).text[0].startswith(f"{NAME}, epoch 10")
+    assert run_report.main([run, "--epoch", "11", "--to", str(path)]) == 1
+    assert "Epoch 11 is not analysed; 0, 10, 100 are." in capsys.readouterr().err
+
+
+def test_the_command_says_what_is_missing(store, tmp_path, capsys):
+    assert run_report.main(["--to", str(tmp_path / "run.html")]) == 1
+    assert "First: python -m engine train." in capsys.readouterr().err
 
 
 def test_the_power_laws_hold_the_diagonals_and_the_table_their_fits(store, run, page):
