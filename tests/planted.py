@@ -16,7 +16,6 @@ from numpy import ndarray
 
 from cache.store import Store
 from engine import units
-from engine.config.presets import preset
 from engine.config.requests import (
     AnalysisRequest,
     DataRequest,
@@ -55,7 +54,7 @@ SCALES: Mapping[str, float] = {"C": 0.02, "C_awd": 0.6, "E_h2": 3.0, "C_odds": 0
 CALIBRATION = Calibration("CPU", units.host(), 1.0, 2.0, 1e-4, 4e10, 5e10, 3e-10)
 DIGITS = Preview("mnist5k", tuple("0123456789"), (450,) * 10, (50,) * 10, (1, 28, 28), None)
 # Of the film that is planted.
-TINY = preset("tiny, 5 seconds").run()
+TINY = recording.EXAMPLE
 
 
 @cache

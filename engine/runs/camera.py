@@ -249,9 +249,11 @@ def _changes(shot: Film, frame: Frame, wish: Control) -> list[Change]:
     """What was set otherwise than before this frame."""
     if not shot.frames:
         return []
-    last, changes = shot.last, []
+    training = shot.request.training
+    old, new = shot.control.settings(training), wish.settings(training)
+    changes = []
     if wish.learning_rate != shot.control.learning_rate:
-        changes.append(Change(last.epoch, "learning_rate", last.learning_rate, frame.learning_rate))
-    if last.batch_size != frame.batch_size:
-        changes.append(Change(last.epoch, "batch_size", float(last.batch_size), float(frame.batch_size)))
+        changes.append(Change(shot.last.epoch, "learning_rate", old.learning_rate, new.learning_rate))
+    if shot.last.batch_size != frame.batch_size:
+        changes.append(Change(shot.last.epoch, "batch_size", float(shot.last.batch_size), float(frame.batch_size)))
     return changes

@@ -23,6 +23,7 @@ from numpy import ndarray
 from cache.store import Store
 from engine.config import fields
 from engine.config.fields import Setting
+from engine.config.presets import preset
 from engine.config.requests import RunRequest, TrainingRequest, key, to_json
 from engine.results.exponent import Exponent, exponent
 from engine.results.names import USUAL_WINDOW
@@ -35,6 +36,10 @@ KEPT_FRAMES, KEPT_FILMS = 300, 4
 BLOCK, MATRICES = 100, ("C", "C_awd")
 # Epochs from one frame to the next.
 STRIDES = (1, 2, 5, 10, 20)
+# What is shot unless another run is chosen: at this rate γ has left 1 after some sixteen epochs, at the preset's own
+# after thirty it has hardly.
+_TINY = preset("tiny, 5 seconds").run()
+EXAMPLE = replace(_TINY, training=replace(_TINY.training, learning_rate=0.3))
 # A look is told at most this often.
 LOOK_SECONDS = 10.0
 
@@ -95,7 +100,8 @@ class Frame:
 
 @dataclass(frozen=True)
 class Change:
-    """A setting that was changed after an epoch: "learning_rate" or "batch_size"."""
+    """A setting that was changed after an epoch: "learning_rate" or "batch_size"; both values as they were set, not as
+    a schedule has lowered them since."""
 
     epoch: int
     setting: str
@@ -106,7 +112,7 @@ class Change:
     def words(self) -> str:
         """Such as "B 50 → 10"."""
         symbol = {"learning_rate": "η", "batch_size": "B"}[self.setting]
-        return f"{symbol} {self.before:.3g} → {self.after:.3g}"
+        return f"{symbol} {self.before:.6g} → {self.after:.6g}"
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def sliders_move(page, store, run):
 
     def pressed(key, slider, step):
         """What the figure shows once a step of one of its sliders is pressed."""
-        labels = page.locator(f"#{key} .slider-container").nth(slider)
+        labels = page.locator(f"#{key} .slider-group").nth(slider)
         labels.scroll_into_view_if_needed()
         labels.locator(".slider-label", has_text=re.compile(f"^{step}$")).click(force=True)
         page.wait_for_timeout(500)

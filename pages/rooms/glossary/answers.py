@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine.config.presets import preset
 from engine.results.suppression import Spectra
 from engine.runs import recording
 from engine.samples import fisher
@@ -17,7 +16,6 @@ from pages.data import results, samples, suppression
 from pages.data.results import View
 from pages.rooms.duality import choice
 from pages.rooms.dynamics.panels import PARTS
-from pages.rooms.live.controls import TINY
 from pages.rooms.mechanism import controls, spectra
 from pages.rooms.suppression import figures
 from pages.rooms.sweeps import choice as sweep_choice
@@ -141,7 +139,7 @@ def _made(share: float = 1.0) -> spectra.Source:
 
 def _film(frame: int) -> str:
     """γ of C in a frame of the film that is shown."""
-    key = selection.current().film or recording.film_key(preset(TINY).run())
+    key = selection.current().film or recording.film_key(recording.EXAMPLE)
     shot = recording.read(results.store(), key)
     gamma = shot.frames[frame].gamma if shot is not None and shot.frames else None
     return numbers.tex(np.nan) if gamma is None else f"{gamma:.3f}"

@@ -9,7 +9,6 @@ import streamlit as st
 
 from cache.jobs import Job
 from engine.config.commands import FilmCommand
-from engine.config.presets import preset
 from engine.config.requests import RunRequest
 from engine.runs import recording
 from pages.data import results
@@ -17,10 +16,11 @@ from pages.jobs import commands, queue
 from pages.plot.panel import Head
 from pages.state import selection
 
-TINY, DIGITS = "tiny, 5 seconds", RunRequest()
+DIGITS = RunRequest()
 _ASKED = "film.asked"  # a run with another seed, until there is a film of it
 _REFUSED = "film.refused"
 KNOBS = Head("film-knobs", part="the knobs of the film")
+PAUSE = "Holds the film after the frame that is being made. Its process waits, so that it goes on at once."
 # The slider through the film, and its place where each frame is shown as it comes.
 SLIDER, NEWEST = "film.frame", "newest"
 
@@ -69,7 +69,7 @@ def choose() -> tuple[str, RunRequest]:
 
 def _known() -> dict[str, RunRequest]:
     """Runs that can be shot, by the key of their film; the first is shown unless one is chosen."""
-    requests = [preset(TINY).run(), DIGITS]
+    requests = [recording.EXAMPLE, DIGITS]
     here = results.chosen_run()
     # A run that came as files of weights was trained elsewhere.
     if here is not None and not here.request.weights and here.request.model.kind in ("mlp", "cnn"):
@@ -92,10 +92,12 @@ def show(key: str, request: RunRequest) -> None:
     press = partial(_press, key, request)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=KNOBS.key):
         if at_work and wish.playing:
-            label, icon, playing = "Pause", ":material/pause:", False
+            label, icon, playing, about = "Pause", ":material/pause:", False, PAUSE
         else:
-            label, icon, playing = "Go on" if shot else "Start", ":material/play_arrow:", True
-        st.button(label, type="primary", icon=icon, key="film.play", on_click=press, kwargs={"playing": playing})
+            label, icon, playing, about = "Go on" if shot else "Start", ":material/play_arrow:", True, None
+        st.button(
+            label, type="primary", icon=icon, key="film.play", on_click=press, kwargs={"playing": playing}, help=about
+        )
         st.button(
             "One step",
             icon=":material/skip_next:",

@@ -1,6 +1,6 @@
 """The pictures of a film: arrays in, go.Figure out. Axes hold still from frame to frame."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from pages.state.palette import CURVATURE, LOOKS, axis, layout, line_up, log_axi
 HEIGHT, LOW = 365, 250
 # Frames above which a curve has no markers.
 MANY = 40
+# Pixels across that a label of a change takes, and those of the narrowest curve.
+LABEL, NARROW = 15, 330
 # The take before, behind this one.
 FAINT = {"opacity": 0.28, "showlegend": False, "hoverinfo": "skip", "meta": "before"}
 
@@ -119,7 +121,7 @@ def settings(shot: Film, shown: int) -> go.Figure:
 def reach(shot: Film) -> list[float]:
     """From the first frame to a round epoch behind the last one, so that the axis seldom moves."""
     first, last = shot.frames[0].epoch, max(frame.epoch for frame in (shot.last, *shot.before))
-    round_ = next(m * 10**e for e in range(1, 9) for m in (1, 2, 3, 5) if m * 10**e >= last)
+    round_ = next(m * 10**e for e in range(1, 9) for m in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8) if m * 10**e >= last)
     return [first, round_]
 
 
@@ -130,13 +132,24 @@ def marked(figure: go.Figure, changes: Sequence[Change], shown: int, places: Seq
     for change in changes:
         words.setdefault(change.epoch, []).append(change.words)
     shapes, notes = [], []
+    shifts = aside(words, figure.layout.xaxis.range)
     for place in places:
         here = {"xref": f"x{place}", "yref": f"y{place} domain"}
         shapes.append(line_up(shown, color=palette.MARK, width=1) | here)
         for epoch, phrases in words.items():
             shapes.append(line_up(epoch, color=palette.QUIET, width=1, dash="dot") | here)
-            corner = here | {"textangle": -90, "xanchor": "left", "yanchor": "top"}
+            corner = here | {"textangle": -90, "xanchor": "left", "yanchor": "top", "xshift": shifts[epoch]}
             notes.append(palette.note(", ".join(phrases), epoch, 1, palette.QUIET, 11, **corner))
     figure.layout.shapes = (*figure.layout.shapes, *shapes)
     figure.layout.annotations = (*figure.layout.annotations, *notes)
     return figure
+
+
+def aside(epochs: Iterable[int], ends: Sequence[float]) -> dict[int, float]:
+    """By how many pixels the label of each epoch is moved to the right, so that none lies on the one before."""
+    shifts, free = {}, 0.0
+    for epoch in sorted(epochs):
+        at = NARROW * (epoch - ends[0]) / (ends[1] - ends[0])
+        shifts[epoch] = max(0.0, free - at)
+        free = max(at, free) + LABEL
+    return shifts

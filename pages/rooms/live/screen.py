@@ -88,9 +88,15 @@ def _screen(key: str, job_id: str | None, drawn: State) -> None:
 
 
 def _reason(shot: Film | None, job: Job | None, expected: bool) -> None:
-    """Why the film rests, in a sentence, where nobody wished it; what is done for a frame that takes its time."""
+    """Why the film rests, in a sentence; what is done for a frame that takes its time."""
     if expected and job is not None and shot is not None and shot.last.seconds > SLOW_SECONDS:
         st.caption(f":material/hourglass_top: {doing(job)}")
+        return
+    if not expected and job is not None and job.running and shot is not None and not shot.message:
+        st.caption(
+            f":material/pause: Paused after epoch {shot.last.epoch}. Change η or B, take one step, or go on; left "
+            "alone, the process that shoots ends after some minutes, and every frame stays."
+        )
         return
     ended = job if job is not None and not job.running else None
     why = (shot.message if shot else "") or (sentence(ended) if ended else "")

@@ -17,6 +17,7 @@ from engine.config.presets import preset
 from engine.runs import recording
 from engine.runs.recording import Change, Control
 from pages.plot import reproduce
+from pages.rooms.live import figures
 from pages.text import confidence
 from tests.pages.conftest import button, chart, charts, decode, fine, heat, opened, press, url, widget
 from tests.planted import TINY, add_film, fill, filmed, interval
@@ -175,6 +176,22 @@ def test_the_code_beside_the_figures_gives_what_they_show(film):
 # -- the knobs --------------------------------------------------------------------------------------------
 
 
+def test_labels_of_changes_stand_beside_each_other():
+    shifts = figures.aside((5, 6, 7, 25), (0, 30))
+    places = [figures.NARROW * epoch / 30 + shift for epoch, shift in shifts.items()]
+    assert (np.diff(places) >= figures.LABEL - 1e-9).all()
+    assert shifts[5] == shifts[25] == 0
+
+
+def test_a_pause_explains_itself(film, store, worker):
+    recording.ask(store, KEY, playing=False)
+    at = opened(PAGE)
+    fine(at)
+    assert any("Paused after epoch 3" in c.value for c in at.caption)
+    recording.ask(store, KEY, playing=True)
+    assert "at once" in button(opened(PAGE), "Pause").help
+
+
 def test_pause_and_go_on(film, store, worker):
     at = opened(PAGE)
     fine(button(at, "Pause").click().run())
@@ -221,7 +238,7 @@ def test_a_frame_comes_every_so_many_epochs(at, store):
 def test_a_setting_that_makes_no_sense_is_refused_in_a_sentence(at, store):
     press(at, "number_input", "Learning rate η", 0.0)
     assert at.warning[0].value == "The learning rate is a number above 0; 0.0 was given."
-    assert widget(at, "number_input", "Learning rate η").value == 0.1
+    assert widget(at, "number_input", "Learning rate η").value == TINY.training.learning_rate
     assert recording.control(store, KEY) == Control()
 
 
@@ -230,7 +247,7 @@ def test_reset_begins_a_new_take_at_rest(film, store, started):
     at = opened(PAGE)
     fine(button(at, "Reset").click().run())
     assert recording.control(store, KEY) == Control(take=1, playing=False, stride=2)
-    assert widget(at, "number_input", "Learning rate η").value == 0.1
+    assert widget(at, "number_input", "Learning rate η").value == TINY.training.learning_rate
     assert started == [ours()]
 
 
