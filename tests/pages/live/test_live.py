@@ -1,6 +1,5 @@
 """The page Live over a planted film: every knob becomes a wish, and every picture is the frame's own."""
 
-import dataclasses
 import os
 import signal
 import sys
@@ -13,7 +12,6 @@ import pytest
 from cache.jobs import Jobs
 from engine.config.command_line import words
 from engine.config.commands import FilmCommand, to_json
-from engine.config.presets import preset
 from engine.runs import recording
 from engine.runs.recording import Change, Control
 from pages.plot import reproduce
@@ -307,7 +305,7 @@ def test_the_run_in_view_and_the_demo_can_be_shot_too(store):
     at = opened(PAGE)
     box = widget(at, "selectbox", "Film of")
     assert len(box.options) == 3
-    fine(box.set_value(recording.film_key(dataclasses.replace(preset("tiny, 5 seconds").run()))).run())
+    fine(box.set_value(KEY).run())
     assert "seed 3" in box.options[2]
     assert "784‑50‑50‑10" in box.options[1]
 
