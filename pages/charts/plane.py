@@ -62,8 +62,10 @@ def picture(plane: Plane) -> go.Figure:
     z, cloud, outline = moving(0.0)
     traces = [
         ground | z,
-        marks.points(**cloud, name="mini-batches", colour=faded(HERE, 0.45), size=4, hover="one mini-batch"),
-        marks.line(**outline, name="covariance C (2 σ)", colour=HERE, width=2.5),
+        marks.points(
+            **cloud, name="mini-batches", key="mini-batch", colour=faded(HERE, 0.45), size=4, hover="one mini-batch"
+        ),
+        marks.line(**outline, name="covariance C (2 σ)", key="ellipse", colour=HERE, width=2.5),
         marks.points([0], [0], "", palette.QUIET, "cross-thin", 12, marker={
             "symbol": "cross-thin", "size": 12, "line": {"width": 2, "color": palette.QUIET}}, showlegend=False),
     ]  # fmt: skip

@@ -29,6 +29,10 @@ WORDS: Mapping[str, str] = {
     "between": "Every point lies between the two bounds; the slope fitted to them need not.",
     "bound": "The effective curvature of a direction cannot be less than its curvature.",
     "marked": "The direction that is pointed at, in every figure.",
+    # The loss over two directions.
+    "plane-loss": "The loss at weights that are moved so far; lines join equal losses, pale is low.",
+    "mini-batch": "Where a single mini-batch would throw the weights, beyond the mean of all.",
+    "ellipse": "Two standard deviations of the noise: C in these directions.",
     # On other samples.
     "in-sample": "Directions, noise and curvature from the same samples.",
     "crossed": "Directions from these samples, noise and curvature from as many others.",

@@ -89,6 +89,8 @@ TERMS = (
     ),
     Term("Residuals", "", definitions.RESIDUALS, ("power_law",), "decades running median"),
     Term("Second-order fit", "", definitions.BEND, ("power_law",), "parabola bend"),
+    Term("A slope by hand", "", definitions.BY_HAND, ("power_law",), "drag rms off"),
+    Term("Local slope", "", definitions.LOCAL, ("power_law",), "window decade sweep"),
     Term("Mean squared curvature", r"\mathrm{E}[h^2]", definitions.E_H2, ("power_law", "suppression"), "theorem E_h2"),
     Term("Effective curvature", r"\kappa_\mathrm{eff}", definitions.EFFECTIVE, ("power_law",), "kappa"),
     Term(
