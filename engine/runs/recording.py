@@ -112,7 +112,7 @@ class Change:
     def words(self) -> str:
         """Such as "B 50 → 10"."""
         symbol = {"learning_rate": "η", "batch_size": "B"}[self.setting]
-        return f"{symbol} {self.before:.6g} → {self.after:.6g}"
+        return f"{symbol} {self.before:.3g} → {self.after:.3g}"
 
 
 @dataclass(frozen=True)

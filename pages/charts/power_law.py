@@ -272,10 +272,10 @@ VERDICTS = {
 def _verdicts(clouds: Sequence[Cloud]) -> list[dict[str, Any]]:
     """One power or bent, a line for each cloud, above the window at the lower right."""
     ends = {"xref": "paper", "yref": "paper", "xanchor": "right", "yanchor": "bottom"}
-    told = [c for c in clouds if c.run == 0 and c.verdict]
+    judged = [c for c in clouds if c.run == 0 and c.verdict]
     return [
         palette.note(f"{c.look.html}: {VERDICTS[c.verdict]}", 1, 0, c.look.colour, 14, yshift=20 * row + 18, **ends)
-        for row, c in enumerate(reversed(told))
+        for row, c in enumerate(reversed(judged))
     ]
 
 

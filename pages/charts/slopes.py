@@ -61,7 +61,7 @@ def swept(cloud: Cloud, local: Swept) -> go.Figure:
         u = local.u[i] + np.array([half, -half])
         return 10**u, 10 ** (local.level[i] + local.gamma[i] * (u - local.mean[i]))
 
-    def said(i: int) -> str:
+    def words(i: int) -> str:
         return f"here γ = <b>{local.gamma[i]:.2f}</b>, of {local.n[i]:,} directions"
 
     quiet: Trace = {"showlegend": False}
@@ -84,7 +84,7 @@ def swept(cloud: Cloud, local: Swept) -> go.Figure:
             f"{at[i]:.1e}",
             {"x": [inside(i)[0].tolist(), [float(at[i])]], "y": [inside(i)[1].tolist(), [float(gamma[i])]]},
             {
-                "annotations[0].text": said(i),
+                "annotations[0].text": words(i),
                 "shapes[0].x0": float(at[i] / 10**half),
                 "shapes[0].x1": float(at[i] * 10**half),
             },
@@ -99,7 +99,7 @@ def swept(cloud: Cloud, local: Swept) -> go.Figure:
     return _figure(
         cloud,
         traces,
-        [_note(said(begin), 0.37, palette.MARK)],
+        [_note(words(begin), 0.37, palette.MARK)],
         _slider(steps, known.size // 2),
         yaxis2=axis("local γ", **below),
         shapes=[band | {"yref": "paper"}, *lines],

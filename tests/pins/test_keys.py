@@ -74,8 +74,8 @@ FILMS = (
 # Of every cell of the sweeps that come with the project, in their order.
 CELLS = {
     "tiny": """
-        3ef3882aa9df95f7 2b0031304ee0951f 2f2de86c161cb7be d776bb5918f4e619 c25cfb46184879fa cb92d7ce3d953a78
-        f4cc5174b2fc2d7b 8dc7c7d91d06738a""",
+        3ef3882aa9df95f7 2b0031304ee0951f 2f2de86c161cb7be d776bb5918f4e619 987d82b48dd16cba 99ab398f2f0bc2f2
+        e668ac001dd1f2c0 1f88f10e0aa0d9e2""",
     "results": """
         460913d52aa6f4ac f71fa412cd0f42bd 0d07322b71b6ec8f dc57a83ce89b5058 b0048574f46a4360 32edca24c4110b25
         d39d8e04c7624e87 bbfbd703aeebef8b 6f164ad55f9590e1 3acc1e42e79c7b2c 8f142a30c44ba33a 2662d6efd0f65079

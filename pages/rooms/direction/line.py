@@ -15,8 +15,8 @@ def line(page: str, view: View, names: tuple[str, ...], shown: int | None = None
         st.caption("Click a point or a cell: its direction is then marked in every figure, on this page and the next.")
         return
     with st.container(horizontal=True, vertical_alignment="center", key=f"{page}.pointed"):
-        told = marker.sentence(view, names, direction, shown)
-        st.markdown(f":material/my_location: {told}", width="content")
+        sentence = marker.sentence(view, names, direction, shown)
+        st.markdown(f":material/my_location: {sentence}", width="content")
         st.button("What is it?", key=f"{page}.what", icon=":material/search:", on_click=dialog.open_, args=(page,))
         st.button("Clear", key=f"{page}.clear", icon=":material/close:", type="tertiary", on_click=marker.away)
     if dialog.is_open(page):
