@@ -149,7 +149,7 @@ def _step(label: str, traces: dict[str, Any], look: dict[str, Any], places: Sequ
 def _slider(steps: list[dict[str, Any]], active: int) -> dict[str, Any]:
     return {
         "active": active, "steps": steps, "currentvalue": {"visible": False},
-        "x": 0.08, "len": 0.9, "y": 0, "yanchor": "top", "pad": {"t": 40}, "ticklen": 0, "minorticklen": 0,
+        "x": 0.08, "len": 0.9, "y": 0, "yanchor": "top", "pad": {"t": 56}, "ticklen": 0, "minorticklen": 0,
         "bgcolor": palette.TRAIN, "activebgcolor": palette.TRAIN, "bordercolor": palette.GRID,
         # Of the steps' own names, which stand close.
         "font": {"size": 1, "color": "rgba(0,0,0,0)"},
