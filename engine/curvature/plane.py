@@ -22,7 +22,8 @@ from engine.progress import Progress, silent
 from engine.results.plane import ANGLES, BATCHES, POINTS, SAMPLES, Plane, turn
 from engine.training.sgd import order
 
-AT_ONCE = 2**16  # samples times points that go through what follows the layer
+LEAST = 1e-3
+AT_ONCE = 2**14  # samples times points that go through what follows the layer
 
 
 def planes(
@@ -82,11 +83,12 @@ def _along(layer: Layer, v: Float[Tensor, "d 4"]) -> tuple[Float[ndarray, "n 4"]
 
 
 def _reach(layer: Layer, hessian: Float[ndarray, "4 4"]) -> float:
-    """How far the weights move: where the curvature along the sharper direction would double the loss, and no farther
-    than they are long."""
+    """How far the weights move: where the curvature along the sharper direction would double the loss, within LEAST of
+    their length, which their precision still tells, and all of it; 1 where they are all zero."""
     (loss, _), steep = layer.look(layer.inputs, layer.targets), float(hessian.diagonal().max())
+    length = float(torch.linalg.vector_norm(layer.start)) or 1.0
     doubled = np.sqrt(2 * loss / steep) if steep > 0 else np.inf
-    return float(min(doubled, torch.linalg.vector_norm(layer.start)))
+    return float(np.clip(doubled, LEAST * length, length))
 
 
 def _batches(gradients: Float[ndarray, "n 4"], size: int, seed: int) -> Float[ndarray, "m 4"]:
@@ -141,13 +143,18 @@ def _moved(
     here = module(given)
     along, across = (functional_call(module, still | {"weight": weight}, (given,)) for weight in (first, second))
     points = max(1, AT_ONCE // len(index))
+    several = targets.repeat(points, *[1] * (targets.ndim - 1))
+    outputs = here.new_empty(points, *here.shape)
 
     def cut(xs: Float[ndarray, " p"], y: float) -> list[float]:
         losses: list[float] = []
+        row = torch.add(here, across, alpha=y)
         for rows in over(len(xs), points):
-            z = torch.stack([here + float(x) * along + y * across for x in xs[rows]])
+            z = outputs[: len(xs[rows])]
+            for place, x in zip(z, xs[rows], strict=True):
+                torch.add(row, along, alpha=float(x), out=place)
             f = picked(rest(z.flatten(0, 1)), layer.output).flatten(1)
-            each = value(f, targets.repeat(len(z), *[1] * (targets.ndim - 1)))
+            each = value(f, several[: len(f)])
             losses += each.double().view(len(z), -1).mean(dim=1).tolist()
         return losses
 

@@ -217,7 +217,7 @@ def filling(run: str, job_id: str, known: int) -> None:
     if made != known or job is None or not job.running:
         st.rerun()
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.caption(
             f":material/hourglass_top: The other checkpoints are being analysed and join the epoch slider: "
             f"{made} ready. {doing(job)}.",

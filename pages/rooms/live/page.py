@@ -9,7 +9,7 @@ def show() -> None:
     """What is shot, the knobs, and the film."""
     left, right = st.columns([3, 5], gap="medium", vertical_alignment="bottom")
     with left:
-        st.title("When does the law appear?")
+        st.title("When does γ leave 1?")
     with right:
         key, request = controls.choose()
     controls.show(key, request)

@@ -9,7 +9,7 @@ WAITING = (
     "Here the loss will be drawn over two directions of the network’s weights, with a point for every mini-batch: "
     "where it would throw the weights. It is the picture behind all numbers below."
 )
-# Directions whose curvatures differ by less are told apart by chance.
+# Along directions whose curvatures differ by less no power can be read off two points.
 APART = 2.0
 
 
@@ -39,7 +39,7 @@ def answer(there: Plane) -> str:
         return (
             f"Directions {i} and {j} bend nearly alike ({_times(bend)} : 1), and so is the noise along them "
             f"({_times(noise)} : 1). Choose a flatter second direction to see a difference."
-            if noise < APART
+            if 1 / APART < noise < APART
             else f"Directions {i} and {j} bend nearly alike ({_times(bend)} : 1), but the noise differs "
             f"({_times(noise)} : 1): one pair is not the law."
         )
@@ -59,8 +59,17 @@ def legend(there: Plane) -> str:
         "- **Contours close together**: the loss bends sharply, $H_{ii}$ is large.\n"
         "- **Points spread far**: mini-batches disagree, $C_{ii}$ is large.\n"
         f"- **The ellipse tilted**: the noise along both directions is correlated, $R_{{ij}} \\ne 0$.{known}\n"
-        "- **The slider** below turns both axes to random directions: nothing there is steep or loud."
+        f"- **The slider** turns both axes to random directions: {_by_chance(there)}."
     )
+
+
+def _by_chance(there: Plane) -> str:
+    """How much of direction i's curvature and noise a random direction has."""
+    shares = [float(m[2, 2] / m[0, 0]) if m[0, 0] > 0 else math.nan for m in (there.hessian, there.noise)]
+    if not all(math.isfinite(share) for share in shares):
+        return "what chance would show"
+    bend, noise = (f"{share:.1%}" if abs(share) < 0.1 else f"{share:.0%}" for share in shares)
+    return f"the first has {bend} of the curvature and {noise} of the noise"
 
 
 def provenance(there: Plane, times: float) -> str:

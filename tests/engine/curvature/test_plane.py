@@ -7,7 +7,7 @@ from torch import nn
 
 from engine.curvature.analyze import analyze
 from engine.curvature.descent import Layer
-from engine.curvature.plane import planes, spanned_by
+from engine.curvature.plane import LEAST, _reach, planes, spanned_by
 from engine.models.networks import build
 from engine.results.plane import ANGLES, BATCHES, POINTS, turn
 from tests.reference import cases
@@ -112,6 +112,15 @@ def test_the_weights_move_until_the_curvature_has_doubled_the_loss():
     doubled = np.sqrt(2 * result.provenance.mean_loss / steep)
     assert plane.reach == pytest.approx(min(doubled, float(layer.start.norm())))
     assert plane.axis[POINTS // 2] == 0
+
+
+@pytest.mark.parametrize(("loss", "length", "share"), [(2.0, 0.5, 1.0), (0.0, 5.0, LEAST), (0.0, 0.0, None)])
+def test_the_weights_always_move_and_never_farther_than_they_are_long(monkeypatch, loss, length, share):
+    layer, _ = studied(*mlp())
+    monkeypatch.setattr(layer, "look", lambda *_: (loss, 1.0))
+    monkeypatch.setattr(layer, "start", layer.start * length / layer.start.norm())
+    curvature = np.diag([1e-9 if loss else 4.0, 0.0, 0.0, 0.0])
+    assert _reach(layer, curvature) == pytest.approx(LEAST if share is None else share * length)
 
 
 def test_what_has_no_plane_is_refused():

@@ -1,7 +1,6 @@
 """Planes as they are kept below an analysis: made once, from kept directions or anew, and refused in sentences."""
 
 import dataclasses
-import math
 import re
 from pathlib import Path
 
@@ -92,4 +91,3 @@ def test_a_damaged_plane_is_none(store, trained):
     where = plane.place(trained.key, made(store, trained, 3).key, 1, 2)
     store.write(where, {"pair": [1, 2]}, {"main": {"loss": np.zeros(3)}})
     assert plane.read(store, where) is None
-    assert math.isnan(plane._rate(dataclasses.replace(trained, recorded=None), 3)) is False

@@ -89,6 +89,9 @@ def test_sentences_follow_from_their_numbers():
     )
     assert idea_text.answer(bowl((8.0, 2.0), (1.0, 2.0))).startswith("Not for this pair: direction 1 bends **4 times**")
     assert "nearly alike (1.1 : 1), and so is the noise" in idea_text.answer(bowl((2.2, 2.0), (1.0, 1.0)))
+    assert "the noise differs (0.1 : 1)" in idea_text.answer(bowl((2.2, 2.0), (0.1, 1.0)))
+    assert "has 0.1% of the curvature and 0.1% of the noise" in idea_text.legend(bowl((8.0, 2.0), (16.0, 1.0)))
+    assert "what chance would show" in idea_text.legend(bowl((8.0, 2.0), (0.0, 0.0)))
     assert "the noise differs (5 : 1)" in idea_text.answer(bowl((2.2, 2.0), (5.0, 1.0)))
     assert "does not bend upwards" in idea_text.answer(bowl((2.2, -2.0), (5.0, 1.0)))
     assert idea_text.headline(bowl((1000.0, 2.0), (16.0, 1.0))) == "500 times as sharp, 16 times as noisy"
