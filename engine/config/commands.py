@@ -274,7 +274,7 @@ class LoadCommand(Command):
 class SweepCommand(Command):
     """Train and analyse a whole grid of settings, written in TOML, and tabulate gamma: mean and deviation over seeds.
     Every finished cell is kept: an interrupted sweep goes on where it was, and a cell already known costs nothing.
-    Those that come with the project: tiny (its data come along; a minute or two), design (what gamma hangs on, one
+    Those that come with the project: tiny (its data come along; within a minute), design (what gamma hangs on, one
     setting at a time; its data come along), results (the page docs/results.md), table1 (Table 1 of the paper, in
     full)."""
 

@@ -220,7 +220,7 @@ def filling(run: str, job_id: str, known: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.caption(
             f":material/hourglass_top: The other checkpoints are being analysed and join the epoch slider: "
-            f"{made} ready. {doing(job)}.",
+            f"{made} ready. {doing(job).removesuffix(' …')}.",
             width="stretch",
         )
         stop(job, "stop-filling", type="tertiary")

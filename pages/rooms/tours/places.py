@@ -23,6 +23,7 @@ from pages.rooms.power_law import panels as power_law
 from pages.rooms.predictors import panels as predictors
 from pages.rooms.sample import choice
 from pages.rooms.sample import panels as sample
+from pages.rooms.start import idea
 from pages.rooms.suppression import panels as suppression
 from pages.rooms.sweeps import table
 from pages.ui import cards, controls
@@ -43,7 +44,7 @@ def _knobs(page: str, *knobs: str) -> dict[str, str]:
 
 THREE = _parts(commutativity.K, commutativity.R_REAL, commutativity.R_RAND)
 PLACES: Mapping[str, Mapping[str, str]] = {
-    "start": _knobs("start", "-epochs") | _of(cards) | THREE | _parts(power_law.LAW),
+    "start": _knobs("start", "-epochs") | _of(cards) | THREE | _parts(idea.HEAD, power_law.LAW),
     # Its form is not loaded with every page.
     "train": {"train-side": "the data, the network and what it costs"},
     "commutativity": _knobs("commutativity", "-epochs", ".matrix", ".k") | _of(commutativity, chance),

@@ -22,7 +22,7 @@ from tests.planted import add_sweep, fill, row
 def test_an_empty_cache_offers_the_first_sweep(store):
     at = opened(PAGE)
     assert at.selectbox(key="table.sweep").value == "tiny"
-    assert "takes a minute or two" in texts(at)
+    assert "takes less than a minute" in texts(at)
     assert marks(shown(at)) == ["waiting"] * 8
     assert button(at, "Start").proto.type == "primary"
     assert "8 cells, 8 runs to train" in texts(at)
