@@ -11,6 +11,7 @@ from pages.rooms.tours.bar import css_class
 from pages.state.menu import entry
 from tests.browser.conftest import settle
 from tests.planted import add_held_out, add_noise
+from tests.planted_plane import add_planes
 from tests.planted_samples import add_samples
 
 pytestmark = pytest.mark.browser
@@ -26,6 +27,7 @@ def looked(planted):
     add_samples(store, run, 0, 50, 100)
     add_held_out(store, run, 100)
     add_noise(store, run)
+    add_planes(store, run, 100)
     return planted
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from engine.config.commands import AnalyzeCommand, Command, SamplesCommand
+from engine.config.commands import AnalyzeCommand, Command, PlaneCommand, SamplesCommand
 from engine.config.requests import RunRequest
+from engine.runs import plane as planes
 from engine.runs.library import Run
 from engine.units import duration, rounded
-from pages.data import held_out, noise, results, samples
+from pages.data import held_out, noise, plane, results, samples
 from pages.data.results import View
 from pages.jobs import analyse, commands, demo, other_samples, watch
 from pages.rooms.noise import choice
@@ -47,6 +48,11 @@ def _again(view: View) -> AnalyzeCommand:
 NEEDS: Mapping[str, Need] = {
     "epochs": Need(
         "every checkpoint", lambda view: len(view.epochs) >= min(2, len(view.run.checkpoints)), analyse.every_epoch
+    ),
+    "picture": Need(
+        "the picture of the loss",
+        lambda view: all(plane.stored(view, pair) is not None for pair in planes.usual(view.analysis.k)),
+        lambda view: PlaneCommand(view.run.key, (str(view.epoch),), view.chosen.request.layer),
     ),
     "spectra": Need("curvatures of single samples", lambda view: view.chosen.has_spectra, analyse.with_spectra),
     "samples": Need(
