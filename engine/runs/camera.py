@@ -68,20 +68,25 @@ class Camera:
         self.weights: dict[str, Tensor] | None = None
         self._resume()
         self.seen = time.time()
+        # Started from a terminal, with no page that looks: it runs to its end by itself.
+        self.alone = self.seen - looked(self.store, self.key) >= idle
 
     def shoot(self) -> str:
-        """Obey what is wished until nobody looks any more; a sentence on how it ended. Raises Stopped."""
+        """Obey what is wished until nobody looks any more, or to the end of the run where nobody ever did; a sentence
+        on how it ended. Raises Stopped."""
         eviction.few_films(self.store, spare=self.key)
         for wish in self._wishes():
             began = time.monotonic()
             if self.film is None or self.film.control.take != wish.take:
                 self._begin(wish)
-            elif wish.playing or wish.steps > self.film.control.steps:
+            elif self._awaited(wish):
                 self._shoot(self.film, wish, self.film.last.epoch + wish.stride)
+            elif self.alone:
+                return self.film.message or f"The film rests at epoch {self.film.last.epoch}."
             else:
                 self._rest(LOOK_SECONDS)
                 continue
-            self._rest(self.pace + began - time.monotonic() if wish.playing else 0.0)
+            self._rest(self.pace + began - time.monotonic() if wish.playing and not self.alone else 0.0)
         epoch = self.film.last.epoch if self.film is not None else 0
         return f"Nobody has looked for a while, so the film rests at epoch {epoch}. Go on when you like."
 
@@ -90,7 +95,8 @@ class Camera:
     def _wishes(self) -> Iterator[Control]:
         """What is wished, again and again; where it cannot be met that is told, and the wish before it stands."""
         wish = Control() if self.film is None else replace(self.film.control, playing=False)
-        while time.time() - max(self.seen, looked(self.store, self.key)) < self.idle:
+        while self.alone or time.time() - max(self.seen, looked(self.store, self.key)) < self.idle:
+            self.alone = self.alone and looked(self.store, self.key) < self.seen
             self._go_on()
             try:
                 asked = control(self.store, self.key)
@@ -101,6 +107,10 @@ class Camera:
                 self.seen = time.time() if asked != wish else self.seen
                 wish = asked
             yield wish
+
+    def _awaited(self, wish: Control) -> bool:
+        """Whether a frame is wished that is not shot yet."""
+        return self.film is None or wish.playing or wish.steps > self.film.control.steps
 
     def _rest(self, seconds: float) -> None:
         """Sleep, but hear the wish to stop."""

@@ -168,6 +168,11 @@ class Picture:
     correlation: Float[ndarray, "b b"]
     noise_floor: float
 
+    @classmethod
+    def of(cls, arrays: Mapping[str, ndarray], noise_floor: float) -> "Picture":
+        """From the arrays of a frame as they are kept: H, R, and the diagonals by name."""
+        return cls(arrays["H"], {name: arrays[name] for name in MATRICES if name in arrays}, arrays["R"], noise_floor)
+
     @property
     def window(self) -> int:
         """𝒩: the usual window, or all directions where they are fewer."""
@@ -206,14 +211,17 @@ def films(store: Store) -> tuple[Film, ...]:
 def read(store: Store, film: str) -> Film | None:
     """A film as it is now; None while it has no frame."""
     entry = store.read("films", film)
-    if entry is None:
-        return None
     try:
-        written: Film = fields.read(Film, {**entry.meta, "key": film}, "A film")
-        return written
+        return None if entry is None else from_json(film, entry.meta)
     except ValueError:
         # Written by another version of this program: not damaged, but not ours to read.
         return None
+
+
+def from_json(film: str, values: Mapping[str, Any]) -> Film:
+    """The film that as_json wrote; ValueError where another version did."""
+    written: Film = fields.read(Film, {**values, "key": film}, "A film")
+    return written
 
 
 def picture(store: Store, film: str, epoch: int) -> Picture | None:
@@ -222,8 +230,7 @@ def picture(store: Store, film: str, epoch: int) -> Picture | None:
     arrays = None if entry is None else entry.arrays()
     if entry is None or arrays is None:
         return None
-    diagonals = {name: arrays[name] for name in MATRICES if name in arrays}
-    return Picture(arrays["H"], diagonals, arrays["R"], float(entry.meta["noise_floor"]))
+    return Picture.of(arrays, float(entry.meta["noise_floor"]))
 
 
 # -- steering ---------------------------------------------------------------------------------------------
@@ -293,6 +300,13 @@ def film_key(request: RunRequest) -> str:
 
 def keep(store: Store, film: Film) -> None:
     """Write the film as far as it is."""
-    values = dataclasses.asdict(film) | {"request": to_json(film.request)}
-    del values["key"]  # its own folder's name
-    store.write(("films", film.key), values)
+    store.write(("films", film.key), as_json(film))
+
+
+def as_json(film: Film) -> dict[str, Any]:
+    """The film as it is written, without its key: that is its folder's name."""
+    return {
+        name: to_json(value) if name == "request" else dataclasses.asdict(film)[name]
+        for name, value in vars(film).items()
+        if name != "key"
+    }

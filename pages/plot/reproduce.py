@@ -9,7 +9,7 @@ from engine.runs.run import BROUGHT
 from pages.data.results import View
 
 _LIBRARY = ("from cache.store import Store", "from engine.runs import library", "")
-_FILM = ("from cache.store import Store", "from engine.runs import recording as film", "")
+_FILM = ("from cache.store import Store", "from engine.runs import example as film", "")
 
 
 def _script(*lines: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from engine.results.suppression import Spectra
-from engine.runs import recording
+from engine.runs import example, recording
 from engine.samples import fisher
 from engine.samples.pair import Pair
 from engine.samples.table import Samples, Table
@@ -140,7 +140,7 @@ def _made(share: float = 1.0) -> spectra.Source:
 def _film(frame: int) -> str:
     """γ of C in a frame of the film that is shown."""
     key = selection.current().film or recording.film_key(recording.EXAMPLE)
-    shot = recording.read(results.store(), key)
+    shot = example.read(results.store(), key)
     gamma = shot.frames[frame].gamma if shot is not None and shot.frames else None
     return numbers.tex(np.nan) if gamma is None else f"{gamma:.3f}"
 

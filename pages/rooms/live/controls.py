@@ -10,7 +10,7 @@ import streamlit as st
 from cache.jobs import Job
 from engine.config.commands import FilmCommand
 from engine.config.requests import RunRequest
-from engine.runs import recording
+from engine.runs import example, recording
 from pages.data import results
 from pages.jobs import commands, queue
 from pages.plot.panel import Head
@@ -137,6 +137,8 @@ def show(key: str, request: RunRequest) -> None:
                 args=(key,),
                 help="Deletes this film. It can be shot again as it was.",
             )
+        elif example.read(results.store(), key) is not None:
+            st.caption(":material/movie: An example, shot before. **Start** shoots it here.")
     refused = st.session_state.pop(_REFUSED, "")
     if refused:
         st.warning(refused, icon=":material/info:")

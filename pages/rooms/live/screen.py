@@ -7,7 +7,7 @@ import streamlit as st
 from cache.jobs import Job
 from cache.store import Store
 from engine.config.requests import RunRequest
-from engine.runs import recording
+from engine.runs import example, recording
 from engine.runs.recording import Film, Frame, Picture
 from pages.data import results
 from pages.jobs.commands import jobs
@@ -33,6 +33,10 @@ WHAT = """
 in the weights of one layer, its eigenvectors, and the covariance $C$ of the mini-batch gradient. As long as nothing is
 changed, the network is the one that the Train page makes from the same seed, epoch for epoch.
 """
+INVITATION = (
+    "Press **Start**: a small network begins to learn, and after every epoch its noise and its curvature are measured. "
+    "Then change the learning rate or the batch size and see what moves."
+)
 
 
 def show(key: str, request: RunRequest) -> None:
@@ -75,8 +79,14 @@ def _screen(key: str, job_id: str | None, drawn: State) -> None:
     shot, job = recording.read(here, key), None if job_id is None else jobs().job(job_id)
     _reason(shot, job, drawn[-1] is True)
     if shot is None:
-        _expect(doing(job) if job is not None and job.running else "")
-        return
+        shot = example.read(here, key)
+        if job is not None and job.running:
+            st.info(f"{doing(job)} The first frame comes in a moment.", icon=":material/hourglass_top:")
+        elif shot is None:
+            st.info(INVITATION, icon=":material/touch_app:")
+        if shot is None:
+            what_will_be_seen((WHAT, definitions.GAMMA, definitions.R))
+            return
     frame = _scrub(shot)
     picture = _picture(here.root, key, repr(frame), frame.epoch)
     if picture is None:
@@ -106,19 +116,6 @@ def _reason(shot: Film | None, job: Job | None, expected: bool) -> None:
         st.caption(f":material/info: {why}", width="stretch")
         if ended is not None and ended.state == "failed":
             log(ended, beside=True)
-
-
-def _expect(doing: str) -> None:
-    """What there will be to see, and how to get there."""
-    if doing:
-        st.info(f"{doing} The first frame comes in a moment.", icon=":material/hourglass_top:")
-    else:
-        st.info(
-            "Press **Start**: a small network begins to learn, and after every epoch its noise and its curvature are "
-            "measured. Then change the learning rate or the batch size and see what moves.",
-            icon=":material/touch_app:",
-        )
-    what_will_be_seen((WHAT, definitions.GAMMA, definitions.R))
 
 
 def _scrub(shot: Film) -> Frame:
@@ -222,4 +219,4 @@ def _curves(shot: Film, frame: Frame) -> None:
 
 @st.cache_resource(max_entries=recording.KEPT_FRAMES, show_spinner=False)
 def _picture(root: Path, key: str, token: str, epoch: int) -> Picture | None:
-    return recording.picture(Store(root), key, epoch)
+    return example.picture(Store(root), key, epoch)

@@ -17,7 +17,7 @@ from engine.config.requests import DataRequest, ModelRequest, RunRequest, Traini
 from engine.curvature.analyze import analyze
 from engine.data.datasets import load
 from engine.models.networks import build
-from engine.runs import eviction, recording
+from engine.runs import eviction, example, recording
 from engine.runs.camera import Camera
 from engine.runs.pipeline import Pipeline
 from engine.runs.recording import Control, Frame
@@ -135,14 +135,6 @@ def test_a_stride_trains_several_epochs_to_the_same_weights(tmp_path, request_):
     assert_same(weights(store, film.key, 7), ordinary(request_, 7)[7].checkpoint)
 
 
-@pytest.mark.slow
-def test_the_film_that_is_shown_first_leaves_one(tmp_path):
-    film = shot(Store(tmp_path), recording.EXAMPLE, {"stride": 20, "steps": 1})
-    assert [f.epoch for f in film.frames] == [0, 20]
-    assert film.frames[0].interval[0] < 1.05
-    assert film.last.interval[0] > 1.1
-
-
 # -- what is changed on the way -----------------------------------------------------------------------------
 
 
@@ -235,9 +227,38 @@ def test_a_film_whose_weights_are_lost_begins_again(tmp_path, request_):
 
 def test_a_film_nobody_looks_at_ends_itself(tmp_path, request_):
     store = Store(tmp_path)
-    recording.ask(store, recording.film_key(request_), playing=False)
+    key = recording.film_key(request_)
+    recording.ask(store, key, playing=False)
+    recording.look(store, key)
     sentence = Camera(Pipeline(store, "cpu"), request_, idle=0.5).shoot()
     assert sentence.startswith("Nobody has looked for a while, so the film rests at epoch 0.")
+
+
+def test_a_film_of_a_terminal_runs_to_its_end_and_says_so(tmp_path, request_):
+    store = Store(tmp_path)
+    sentence = Camera(Pipeline(store, "cpu"), request_, idle=1e-3, pace=0.0).shoot()
+    assert sentence.startswith("All 4 epochs of this run are done.")
+    assert recording.read(store, recording.film_key(request_)).last.epoch == 4
+
+
+def test_the_example_is_the_film_that_is_shot_here(tmp_path):
+    store, shown = Store(tmp_path), example.film()
+    assert (shown.key, shown.request) == (recording.film_key(recording.EXAMPLE), recording.EXAMPLE)
+    assert (shown.last.epoch, shown.message) == (example.LAST, "")
+    assert example.read(store, shown.key) is shown
+    example.shoot(store, last=2 * example.STRIDE)
+    here = recording.read(store, shown.key)
+    assert example.read(store, shown.key) == here
+    for before, now in zip(shown.frames, here.frames, strict=False):
+        assert now.epoch == before.epoch
+        assert now.gamma == pytest.approx(before.gamma, abs=0.01)
+        assert now.train_loss == pytest.approx(before.train_loss, rel=1e-3)
+        picture = recording.picture(store, shown.key, now.epoch)
+        kept = example._kept()[1][now.epoch]
+        np.testing.assert_allclose(picture.eigenvalues[:20], kept.eigenvalues[:20], rtol=1e-2)
+        np.testing.assert_allclose(picture.diagonals["C"][:20], kept.diagonals["C"][:20], rtol=2e-2)
+    # γ has left 1 by its end, by more than chance.
+    assert shown.frames[0].interval[0] < 1.05 < 1.1 < shown.last.interval[0]
 
 
 def test_a_look_keeps_it_alive_and_is_told_seldom(tmp_path, monkeypatch):
@@ -320,9 +341,7 @@ def test_a_batch_larger_than_the_data_is_refused_by_page_and_worker(tmp_path, re
     with pytest.raises(ValueError, match="between 1 and the 60 training samples; 61 was given"):
         recording.ask(store, key, batch_size=61)
     store.write(("films", key, "control"), {"batch_size": 61, "steps": 1, "playing": False})
-    pipeline = Pipeline(store, "cpu", should_stop=lambda: "60 training samples" in recording.read(store, key).message)
-    with pytest.raises(Stopped):
-        Camera(pipeline, request_).shoot()
+    assert "60 training samples" in Camera(Pipeline(store, "cpu"), request_).shoot()
     assert [f.epoch for f in recording.read(store, key).frames] == [0]
 
 

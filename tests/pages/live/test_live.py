@@ -15,7 +15,7 @@ from engine.config.commands import FilmCommand, to_json
 from engine.runs import recording
 from engine.runs.recording import Change, Control
 from pages.plot import reproduce
-from pages.rooms.live import figures
+from pages.rooms.live import controls, figures
 from pages.text import confidence
 from tests.pages.conftest import button, chart, charts, decode, fine, heat, opened, press, url, widget
 from tests.planted import TINY, add_film, fill, filmed, interval
@@ -73,10 +73,12 @@ def ours(queue=False):
 # -- before, and what is shown ----------------------------------------------------------------------------
 
 
-def test_without_a_film_the_page_says_what_to_press_and_start_does_it(store, started):
+def test_without_a_film_a_finished_example_stands_there_and_start_shoots_it(store, started):
     at = opened(PAGE)
-    assert "Press **Start**" in at.info[0].value
-    assert not charts(at)
+    assert any("An example, shot before. **Start** shoots it here." in c.value for c in at.caption)
+    assert len(charts(at)) == 6
+    assert any("**Epoch 30** · **γ = 1.18**" in m.value for m in at.markdown)
+    assert recording.films(store) == ()
     assert button(at, "Reset").disabled
     fine(button(at, "Start").click().run())
     assert started == [ours()]
@@ -259,7 +261,13 @@ def test_stop_ends_the_worker_and_leaves_the_film(film, worker):
 def test_forget_deletes_the_film(at, store):
     fine(button(at, "Forget").click().run())
     assert recording.films(store) == ()
+    assert any("An example, shot before." in c.value for c in at.caption)
+
+
+def test_another_run_has_no_example_and_says_what_to_press(store, started):
+    at = opened(PAGE, film=recording.film_key(controls.DIGITS))
     assert "Press **Start**" in at.info[0].value
+    assert not charts(at)
 
 
 # -- what may happen --------------------------------------------------------------------------------------
