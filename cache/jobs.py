@@ -30,8 +30,9 @@ import psutil
 from cache.progress import Progress, Stopped, read_progress
 from cache.store import discard, replace_file
 
-# A process that began at another time than recorded is another one with the same id; the clock may be adjusted.
-START_SLACK_SECONDS = 2.0
+# A process that was born at another time than recorded is another one with the same id. Older versions recorded the
+# time of day, which is set now and then: numbers as large as these are such times.
+BIRTH_SLACK_SECONDS, TIME_OF_DAY = 2.0, 1e9
 # A folder without job.json this long after it was made was left by a server that died just then.
 LAUNCH_SECONDS = 10.0
 STOP_SECONDS = 1.5  # then the process is ended, and the wish has taken hold within two seconds
@@ -50,8 +51,9 @@ _UNREAPED: set[Path] = set()
 @dataclass(frozen=True)
 class Job:
     """One job as it is now. argv: arguments after `python -m engine`; request: the same as JSON, {} where an older
-    version started it; created: seconds since the epoch; run: key of the run it works on, if known; queue: whether it
-    waits for older jobs, and younger ones for it; state and message: of its progress; log: the end of its output."""
+    version started it; created: seconds since the epoch; started: birth of its process; run: key of the run it works
+    on, if known; queue: whether it waits for older jobs, and younger ones for it; state and message: of its progress;
+    log: the end of its output."""
 
     id: str
     folder: Path
@@ -122,6 +124,7 @@ class Jobs:
         record = {"argv": tuple(argv), "title": title, "run": run, "queue": queue, "request": dict(request or {})}
         name = hashlib.sha256(json.dumps(record["argv"]).encode()).hexdigest()[:12]
         self.root.mkdir(parents=True, exist_ok=True)
+        self._forget()
         while True:
             last = max((int(f.name[-4:]) for f in self.root.glob(f"{name}-[0-9][0-9][0-9][0-9]")), default=0)
             earlier = self.job(f"{name}-{last:04d}")
@@ -132,7 +135,6 @@ class Jobs:
                 folder.mkdir()
             except FileExistsError:
                 continue
-            self._forget()
             return self._launch(folder, record)
 
     def cancel(self, job: Job, grace: float = STOP_SECONDS) -> None:
@@ -197,7 +199,7 @@ class Jobs:
             record = {"queue": True, "request": {}, **json.loads((folder / "job.json").read_bytes())}
             job = Job(id, folder, **{name: kind(record[name]) for name, kind in _RECORD.items()})
         except FileNotFoundError:
-            job = Job(id, folder, started=created)
+            job = Job(id, folder, created=created)
         except (OSError, ValueError, KeyError, TypeError):
             state = Progress(state="failed", message="Its record is damaged. Start it again.")
             return Job(id, folder, title="Unreadable job", created=created, progress=state, queue=False)
@@ -221,7 +223,9 @@ class Jobs:
     def _launch(self, folder: Path, record: dict[str, Any]) -> Job:
         # At low priority, so that the dashboard's sliders stay quick.
         nice = ["nice", "-n", "10"] if shutil.which("nice") else []
-        record |= dict.fromkeys(("created", "started"), time.time()) | {"pid": 0}
+        # Behind all that are at work, also where the clock was set back meanwhile.
+        created = max([time.time(), *(job.created + 1e-3 for job in self.running())])
+        record |= {"created": created, "started": 0.0, "pid": 0}
         try:
             # Before the process: it finds its place in the queue by this record.
             replace_file(folder / "job.json", json.dumps(record).encode())
@@ -240,7 +244,7 @@ class Jobs:
                     start_new_session=True,
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
-            record |= {"pid": process.pid, "started": psutil.Process(process.pid).create_time()}
+            record |= {"pid": process.pid, "started": birth(psutil.Process(process.pid))}
             # Waiting in a thread leaves no zombie, and the exit code tells how it ended.
             _UNREAPED.add(folder)
             threading.Thread(target=_reap, args=(process, folder), daemon=True).start()
@@ -283,18 +287,24 @@ def _state(job: Job) -> Progress:
     if progress.state != "running" or alive:
         return progress
     if job.pid == 0:  # its process is not yet on record
-        late = time.time() - job.started >= LAUNCH_SECONDS
+        late = abs(time.time() - job.created) >= LAUNCH_SECONDS
         return Progress(state="failed", message="It was never started. Start it again.") if late else progress
     stopped = (job.folder / "CANCEL").exists()
     state, message = ("cancelled", "Stopped. What was finished is kept.") if stopped else ("failed", _obituary(job))
     return replace(progress, state=state, seconds_left=None, message=message)
 
 
-def process(pid: int, started: float) -> psutil.Process | None:
-    """A process by its id and when it began; None if it has ended, or if its id belongs to another by now."""
+def birth(one: psutil.Process) -> float:
+    """When a process began, on a clock that nobody sets: seconds since boot on Linux, which adds the time of day of the
+    boot itself; elsewhere as the system wrote it down then."""
+    return one.create_time() - (psutil.boot_time() if psutil.LINUX else 0.0)
+
+
+def process(pid: int, born: float) -> psutil.Process | None:
+    """A process by its id and its birth; None if it has ended, or if its id belongs to another by now."""
     with contextlib.suppress(psutil.Error, ValueError):
         one = psutil.Process(pid)
-        own = abs(one.create_time() - started) < START_SLACK_SECONDS
+        own = abs((one.create_time() if born > TIME_OF_DAY else birth(one)) - born) < BIRTH_SLACK_SECONDS
         return one if own and one.status() != psutil.STATUS_ZOMBIE else None
     return None
 

@@ -14,6 +14,7 @@ import numpy as np
 import psutil
 from numpy import ndarray
 
+from cache.jobs import birth
 from cache.store import Store
 from engine import units
 from engine.config.requests import (
@@ -177,7 +178,7 @@ def recorded(store: Store, epochs: tuple[int, ...] = (1, 2, 3), analysed: bool =
             "plain": False,
             "bring": {"model": "", "data": "", "loss": ""},
             "process": os.getpid(),
-            "began": psutil.Process().create_time(),
+            "began": birth(psutil.Process()),
             **more,
         },
     }

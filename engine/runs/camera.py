@@ -67,9 +67,10 @@ class Camera:
         self.film: Film | None = None
         self.weights: dict[str, Tensor] | None = None
         self._resume()
-        self.seen = time.time()
+        # The time of day may be set: a look is told by its stamp, which is then another one.
+        self.seen, self.look = time.monotonic(), looked(self.store, self.key)
         # Started from a terminal, with no page that looks: it runs to its end by itself.
-        self.alone = self.seen - looked(self.store, self.key) >= idle
+        self.alone = abs(time.time() - self.look) >= idle
 
     def shoot(self) -> str:
         """Obey what is wished until nobody looks any more, or to the end of the run where nobody ever did; a sentence
@@ -95,16 +96,17 @@ class Camera:
     def _wishes(self) -> Iterator[Control]:
         """What is wished, again and again; where it cannot be met that is told, and the wish before it stands."""
         wish = Control() if self.film is None else replace(self.film.control, playing=False)
-        while self.alone or time.time() - max(self.seen, looked(self.store, self.key)) < self.idle:
-            self.alone = self.alone and looked(self.store, self.key) < self.seen
+        while self.alone or time.monotonic() - self.seen < self.idle:
             self._go_on()
+            if (look := looked(self.store, self.key)) != self.look:
+                self.seen, self.look, self.alone = time.monotonic(), look, False
             try:
                 asked = control(self.store, self.key)
                 check(asked, self.request, len(self.data.train_y))
             except ValueError as error:
                 self._tell(str(error))
             else:
-                self.seen = time.time() if asked != wish else self.seen
+                self.seen = time.monotonic() if asked != wish else self.seen
                 wish = asked
             yield wish
 

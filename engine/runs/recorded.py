@@ -12,6 +12,7 @@ import psutil
 import torch
 from torch import nn
 
+from cache.jobs import birth
 from cache.store import Store
 from engine.config.requests import DataRequest, ModelRequest, RunRequest, TrainingRequest, joined, to_json
 from engine.curvature.autodiff import copied
@@ -76,7 +77,7 @@ def begun(
             "plain": plain,
             "bring": {name: files.get(name, "") for name in BROUGHT if name in needed},
             "process": os.getpid(),
-            "began": psutil.Process().create_time(),
+            "began": birth(psutil.Process()),
         },
     }
 
@@ -107,7 +108,7 @@ def by_hand(origin: Provenance, epoch: int) -> dict[str, Any]:
         "kept": [epoch],
         "records": [nothing | measured | {"epoch": epoch}],
         "recorded": {"optimizer": "", "plain": True, "bring": dict.fromkeys(BROUGHT, ""), "process": os.getpid(),
-                     "began": psutil.Process().create_time()},
+                     "began": birth(psutil.Process())},
     }  # fmt: skip
 
 

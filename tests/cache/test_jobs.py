@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -216,6 +217,28 @@ def now_id(jobs: Jobs, id: str) -> Job:
     job = jobs.job(id)
     assert job is not None
     return job
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="elsewhere the system writes the birth of a process down")
+def test_a_worker_is_known_after_the_clock_was_set(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = jobs.start(["time.sleep(60)"], "t")
+    boot, day = psutil._pslinux.boot_time, time.time
+    for step in (3600.0, -3600.0):
+        monkeypatch.setattr(psutil._pslinux, "boot_time", lambda step=step: boot() + step)
+        monkeypatch.setattr(time, "time", lambda step=step: day() + step)
+        assert Jobs(jobs.root, jobs.command).start(["time.sleep(60)"], "t").pid == job.pid
+        later = jobs.start([f"time.sleep({60 + step})"], "later")
+        assert job in [replace(one, progress=job.progress) for one in jobs.ahead(later)]
+        jobs.kill(later)
+    jobs.kill(job)
+
+
+def test_a_record_of_an_older_version_has_the_time_of_day(jobs: Jobs) -> None:
+    me = psutil.Process()
+    write_record(jobs, "old", me.pid, me.create_time())
+    assert now_id(jobs, "old").running
+    write_record(jobs, "gone", me.pid, me.create_time() - 60)
+    assert not now_id(jobs, "gone").running
 
 
 def test_another_process_with_the_same_id_is_not_taken_for_the_worker(jobs: Jobs) -> None:

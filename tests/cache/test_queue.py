@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cache.jobs import Job, Jobs, wait_for_turn
+from cache.jobs import Job, Jobs, birth, wait_for_turn
 from cache.progress import Stopped
 from tests.cache.test_jobs import at_work, ended, now, until
 
@@ -139,14 +139,14 @@ def record(folder: Path, created: float, pid: int, started: float) -> Path:
 
 def test_one_whose_process_is_not_yet_on_record_is_waited_for_but_not_for_ever(jobs: Jobs) -> None:
     me = psutil.Process()
-    own = record(jobs.root / "own", 2.0, me.pid, me.create_time())
-    half = record(jobs.root / "half", 1.0, 0, time.time())
+    own = record(jobs.root / "own", time.time(), me.pid, birth(me))
+    half = record(jobs.root / "half", time.time() - 1, 0, 0.0)
     messages = []
 
     def give_up() -> bool:
         if len(messages) == 1:
             values = json.loads((half / "job.json").read_text())
-            (half / "job.json").write_text(json.dumps(values | {"started": time.time() - 60}))
+            (half / "job.json").write_text(json.dumps(values | {"created": time.time() - 60}))
         return False
 
     wait_for_turn(own, lambda *words: messages.append(words), give_up, 0.01)
