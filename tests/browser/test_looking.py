@@ -24,7 +24,7 @@ def test_a_selection_goes_along_to_other_pages_and_through_a_copied_link(planted
     settle(page)
     assert "epoch\u00a010" in page.inner_text("[data-testid=stMain]")
     menu.get_by_text("Start").click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("noise follows")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Does SGD’s noise follow the curvature?")
     expect(page).to_have_url(re.compile(r"epoch=10.*k=40"))
     settle(page)
     copied = window(page.url)

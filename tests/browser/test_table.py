@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 PATIENCE = 180_000
 OWN = """name = "Two cells"
 [[grid]]
-set = { data = "mnist5k", per_class = 30, widths = [784, 8, 8, 10], epochs = 2, window = 40 }
+set = { data = "mnist5k", per_class = 30, widths = [784, 8, 8, 10], epochs = 40, batch_size = 10, window = 40 }
 vary = { classes = [3], loss = ["ce", "mse"] }
 """
 

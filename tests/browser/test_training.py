@@ -82,6 +82,8 @@ def test_live_curves_the_line_in_the_sidebar_and_stop_within_two_seconds(empty, 
     expect(entry).to_be_visible(timeout=PATIENCE)
     entry.click()
 
+    expect(page.get_by_role("heading", name="At work")).to_be_visible(timeout=PATIENCE)
+    settle(page)  # the page before had a button to stop too
     stop = page.get_by_role("button", name="Stop")
     expect(stop).to_be_visible(timeout=PATIENCE)
     settle_for = time.monotonic() + 60
