@@ -44,6 +44,7 @@ def test_a_film_moves_rests_and_is_steered(planted, window):
     page, store = window(f"{planted.url}/film", height=720, width=1280), Store(planted.cache)
     expect(page.get_by_role("heading", name="When does γ leave 1?")).to_be_visible()
     press(page, "Start")
+    until(lambda: shot(store) is not None and shot(store).last.epoch > 0)
     # Frames move: figures are painted anew without the page being drawn anew.
     expect(page.get_by_text(re.compile(r"Epoch [1-9]\d* ·"))).to_be_visible()
     moved(page)

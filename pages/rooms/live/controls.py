@@ -137,7 +137,7 @@ def show(key: str, request: RunRequest) -> None:
                 args=(key,),
                 help="Deletes this film. It can be shot again as it was.",
             )
-        elif example.read(results.store(), key) is not None:
+        elif not at_work and example.read(results.store(), key) is not None:
             st.caption(":material/movie: An example, shot before. **Start** shoots it here.")
     refused = st.session_state.pop(_REFUSED, "")
     if refused:

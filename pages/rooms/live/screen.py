@@ -81,7 +81,7 @@ def _screen(key: str, job_id: str | None, drawn: State) -> None:
     if shot is None:
         shot = example.read(here, key)
         if job is not None and job.running:
-            st.info(f"{doing(job)} The first frame comes in a moment.", icon=":material/hourglass_top:")
+            st.caption(f":material/hourglass_top: {doing(job)} The first frame comes in a moment.")
         elif shot is None:
             st.info(INVITATION, icon=":material/touch_app:")
         if shot is None:

@@ -87,7 +87,7 @@ def test_without_a_film_a_finished_example_stands_there_and_start_shoots_it(stor
 
 def test_while_the_engine_wakes_the_page_says_so(store, worker):
     at = opened(PAGE)
-    assert "Waking the engine" in at.info[0].value
+    assert any("Waking the engine" in c.value for c in at.caption)
     assert button(at, "Pause")
 
 
