@@ -114,7 +114,7 @@ class Cloud:
 def power_law(
     clouds: Sequence[Cloud],
     centred: bool = False,
-    height: int = 470,
+    height: int = 430,
     marked: int | None = None,
     apart: float = 0.0,
 ) -> go.Figure:

@@ -73,10 +73,10 @@ def of_view(view: View, name: str, last: int, first: int = 0) -> str:
     return qualified(name, law, others, _seeds(view, name, last, first), first)
 
 
-def bent(view: View, name: str, last: int) -> str:
+def bent(view: View, name: str, last: int, first: int = 0) -> str:
     """Whether one γ describes its window, in the fewest words."""
     try:
-        return IN_SHORT[exponent(view, name, last).bend.verdict]
+        return IN_SHORT[exponent(view, name, last, first).bend.verdict]
     except ValueError:
         return IN_SHORT["undecided"]
 

@@ -119,15 +119,16 @@ def reach(page: str, available: int) -> int:
     return available if far else LARGEST_K
 
 
-def top_k(page: str, view: View, largest: int = LARGEST_K) -> int:
+def top_k(page: str, view: View, largest: int = LARGEST_K, label: str = "k") -> int:
     """Slider over the number of leading directions shown."""
     most = min(largest, view.analysis.k)
     selected = selection.current().k or USUAL_K
     return st.slider(
-        "Leading directions shown, k",
+        label,
         SMALLEST_K,
         max(most, SMALLEST_K + 1),
-        help="The k directions of weight space in which the loss curves most: eigenvectors of H, sharpest first.",
+        help="Leading directions shown: those of weight space in which the loss curves most, eigenvectors of H, "
+        "sharpest first.",
         **bound(page, "k", min(max(selected, SMALLEST_K), most)),
     )
 

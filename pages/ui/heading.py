@@ -33,6 +33,15 @@ def heading(title: str, definition: str, label: str = "What this is", level: int
             st.markdown(numbers.fill(definition, results.present()))
 
 
+def answer(text: str, about: str = "", label: str = "What is drawn") -> None:
+    """The first sentence of a page, which answers its title; about: what its first picture shows."""
+    with st.container(key="answer", horizontal=True, vertical_alignment="top", gap="small", wrap=False):
+        st.markdown(text, width="stretch")
+        if about:
+            with st.popover(label, icon=":material/help:", type="tertiary", wrap=False):
+                st.markdown(numbers.fill(about, results.present()))
+
+
 def over(head: Head, label: str = "What this is", level: int = 3) -> None:
     """The heading of a figure."""
     heading(head.title, head.about, label, level)

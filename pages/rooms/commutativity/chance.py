@@ -16,7 +16,6 @@ from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.state.palette import LOOKS
 from pages.text import definitions
-from pages.ui.controls import provenance
 
 OFF_DIAGONAL = Head("off_diagonal", "Less than chance?", "the test against chance", definitions.OFF_DIAGONAL)
 STEP = 0.15  # seconds of work between two signs of life, each a moment at which a moved knob is heard
@@ -93,7 +92,7 @@ def off_diagonal_of(view: View, name: str, k: int, real: OffDiagonal, drawn: Seq
         f"off-diagonal-{name}-{view.epoch}",
         curves.off_diagonal(real.counts[k - 1], counts if drawn else None, LOOKS[name].colour),
         "Histogram of the correlations between different directions, measured and by chance.",
-        f"{sizes} {provenance(view)}",
+        sizes,
         lead,
         arrays=lambda: held,
         code=lambda: reproduce.one(

@@ -10,8 +10,8 @@ from pages.rooms.commutativity import chance, panels
 from pages.rooms.direction.line import line
 from pages.rooms.held_out import nulls
 from pages.state import selection
-from pages.text import definitions
-from pages.ui import controls, heading
+from pages.text import answers, definitions
+from pages.ui import controls, heading, toolbar
 from pages.ui.guard import guarded
 
 PAGE = "commutativity"
@@ -22,16 +22,11 @@ PERMUTED = (
 
 
 def show() -> None:
-    """The knobs, the pictures, and numbers beside what chance gives."""
+    """The pictures, and numbers beside what chance gives."""
     view = banner.opening("Do noise and curvature share their directions?")
     if view is None:
         return
-    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
-    with left:
-        name = controls.matrix(PAGE, view)
-    with right:
-        controls.epoch(PAGE, view)
-    leading(view, name)
+    leading(view)
     structural(view)
     heading.titled(panels.alignment(view))
 
@@ -48,15 +43,14 @@ def structural(view: View) -> None:
 
 @st.fragment
 @guarded
-def leading(view: View, name: str) -> None:
-    """All that hangs on the number of leading directions: its knob moves nothing else."""
-    heading.heading(
-        "Three pictures of one matrix",
-        definitions.H + definitions.C + definitions.K + definitions.R,
-        "What H, C, K and R are",
-    )
-    left, right = st.columns(2, gap="large", vertical_alignment="center")
-    with right, st.container(horizontal=True, gap="medium"):
+def leading(view: View) -> None:
+    """All that the knobs move."""
+    place = st.container()
+    bar = toolbar.opened(PAGE, view)
+    with bar:
+        knob = st.container()
+    with toolbar.drawer(bar, f"{PAGE}.matrix", f"{PAGE}.log", f"{PAGE}.far"):
+        name = controls.matrix(PAGE, view)
         logarithmic = st.toggle(
             "K on a logarithmic scale",
             key=f"{PAGE}.log",
@@ -64,8 +58,11 @@ def leading(view: View, name: str) -> None:
         )
         block = view.analysis.blocks.get(name)
         most = controls.reach(PAGE, controls.LARGEST_K if block is None else block.shape[0])
-    with left:
+        st.caption(controls.provenance(view))
+    with knob:
         k = controls.top_k(PAGE, view, most)
+    with place:
+        heading.answer(answers.commutativity(view, name), definitions.H + definitions.C + definitions.K + definitions.R)
     draw = selection.current().draw or 0
     shown = heatmaps.raster(k)
     shown = panels.resolution(PAGE, k) if shown.step > 1 else shown
@@ -76,7 +73,7 @@ def leading(view: View, name: str) -> None:
         selection.choose(draw=draw + 1)
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"Random draw {draw + 1}. {controls.provenance(view)}", width="stretch")
+        st.caption(f"$R_\\mathrm{{rand}}$: random draw {draw + 1}.", width="stretch")
         st.button(
             "New random draw",
             icon=":material/casino:",

@@ -16,7 +16,6 @@ from pages.plot.plot import Leading
 from pages.state.palette import LOOKS
 from pages.text import definitions
 from pages.ui import controls, marker
-from pages.ui.controls import provenance
 
 CELL = 195
 
@@ -187,7 +186,6 @@ def commutator(view: View, name: str, k: int) -> Panel | None:
             1.1 * max(chance, 1),
         ),
         f"Commutator errors: {', '.join(f'{part} {v:.2f}' for part, v in rows.items())}; at random {chance:.2f}.",
-        provenance(view),
         arrays=lambda: {"leading": whole.top, "rest": whole.bulk, "random": np.array([chance])},
         code=lambda: reproduce.one(
             view,
@@ -206,7 +204,6 @@ def alignment(view: View) -> Panel:
         f"alignment-{view.epoch}",
         curves.alignments(values),
         "Alignment: " + ", ".join(f"{name} {value:.2f}" for name, (value, _) in values.items()),
-        provenance(view),
         arrays=lambda: {
             "matrix": np.array(list(values)),
             "alignment": np.array([v for v, _ in values.values()]),

@@ -12,7 +12,6 @@ from pages.plot.panel import Head, Panel
 from pages.rooms.dynamics.panels import APPROXIMATIONS, PARTS, file
 from pages.state.palette import LOOKS, number
 from pages.text import definitions
-from pages.ui.controls import provenance
 
 ALONE = "This analysis has no prediction: activity–weight duality is defined layer by layer. Choose a single layer."
 
@@ -61,13 +60,13 @@ def _panel(head: Head, view: View, names: Sequence[str], alt: str, text: str) ->
     """C_awd and some matrices held against it."""
     a, data = view.analysis, view.analysis.rank
     shown = {name: a.diagonal(name) for name in ("C_awd", *names) if name in a.names}
-    shaded = f"Shaded: {a.k - data:,} directions below the noise floor. " if data < a.k else ""
+    shaded = f" Shaded: {a.k - data:,} directions below the noise floor." if data < a.k else ""
     return Panel(
         head,
         file(head, view),
         over_epochs.by_index(shown, data),
         alt,
-        f"{text} {shaded}{provenance(view)}",
+        f"{text}{shaded}",
         arrays=lambda: {"H": a.eigenvalues} | shown,
         code=partial(reproduce.one, view, f"for name in {tuple(shown)!r}:", "    print(name, result.diagonal(name))"),
     )

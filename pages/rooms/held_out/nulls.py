@@ -11,7 +11,6 @@ from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.text import structural
 from pages.ui import cards
-from pages.ui.controls import provenance
 
 STRUCTURAL = Head(
     "structural",
@@ -37,8 +36,7 @@ def panel(view: View) -> Panel | None:
             f"{key} {one.measured:.2f}, permuted {structural.spread(one)}" for key, one in nulls.numbers(null).items()
         )
         + ".",
-        f"{structural.rest(null)} Commutator and γ over the leading {last:,} directions, {n} permutations. "
-        f"{provenance(view)}",
+        f"{structural.rest(null)} Commutator and γ over the leading {last:,} directions, {n} permutations.",
         structural.verdict(null),
         arrays=lambda: _arrays(null),
         code=lambda: reproduce.one(

@@ -20,7 +20,6 @@ from pages.state.selection import bound
 from pages.text import held_out as text
 from pages.ui import marker
 from pages.ui.cards import card
-from pages.ui.controls import provenance
 
 CROSSED = Head("crossed", "Read on other samples", "the law on other samples", text.CROSSED)
 GROWING = Head("growing", "Does γ fall with more samples?", "γ against the number of samples", text.GROWING)
@@ -49,7 +48,7 @@ def crossed(view: View, result: HeldOut, name: str, first: int, last: int, marke
         power_law.power_law(clouds, height=HEIGHT, marked=marked),
         f"Log-log plot of noise against curvature along the same directions. {spoken}.",
         f"Along the same directions: filled, the half that gave them; open, the other half; {split.own.samples:,} "
-        f"samples each.{drawn} {provenance(view)}",
+        f"samples each.{drawn}",
         arrays=lambda: {f"{key}_{c.run}": z for c in clouds for key, z in (("H", c.x), (name, c.y))},
         code=lambda: _code(view, result, name, first, last),
         on_click=marker.at,
@@ -75,7 +74,7 @@ def growing(view: View, result: HeldOut, fit: CrossFit, name: str, first: int, l
         f"growing-{name}-{view.epoch}",
         figures.growing(fit.growing, name, HEIGHT),
         "The exponent over nested subsets of the samples, in-sample and on as many others.",
-        f"The same weights throughout; nothing is extrapolated. {provenance(view)}",
+        "The same weights throughout; nothing is extrapolated.",
         arrays=lambda: {key: np.array(values) for key, values in known.items()},
         code=lambda: _code(view, result, name, first, last),
     )
@@ -102,7 +101,7 @@ def effective(view: View, result: HeldOut, name: str, marked: int | None) -> Pan
         f"effective-samples-{name}-{view.epoch}",
         figures.effective(sizes, view.analysis.provenance.samples, marked),
         "Log-log plot of the effective number of samples of each direction.",
-        f"Of {view.analysis.provenance.samples:,} samples, {listed}. {provenance(view)}",
+        f"Of {view.analysis.provenance.samples:,} samples, {listed}.",
         arrays=lambda: sizes,
         code=lambda: reproduce.one(view, f'sizes = result.effective_samples("{name}").by_direction'),
         on_click=marker.at,

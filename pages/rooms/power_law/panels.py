@@ -24,7 +24,6 @@ from pages.text import confidence, definitions
 from pages.text.run_names import escaped, names
 from pages.ui import marker
 from pages.ui.cards import fit_or_none
-from pages.ui.controls import provenance
 
 FITS = Head("heading-the-fits-in-numbers", "The fits in numbers", "the fits in numbers", definitions.FITS)
 AXES = definitions.H + definitions.C + definitions.GAMMA + definitions.FLOOR + definitions.BEND
@@ -182,7 +181,7 @@ def law(
         figure if shown is None else power_law.over(figure, first, last),
         f"Log-log plot of the noise variance against curvature. {spoken}. Lines of slope 1 and 2 for comparison.",
         f"Fitted: {counts or 'none'} among directions {first + 1} … {last:,}, above the noise floor.{box} "
-        f"At most {power_law.LIMIT} points of each are drawn; fits use all. {provenance(view)}",
+        f"At most {power_law.LIMIT} points of each are drawn; fits use all.",
         arrays=lambda: _arrays(drawn),
         code=lambda: _code(
             by_run, drawn, '{name}{end} = result.diagonal("{name}")', "fit_{name}{end} = result.fit({window})"
@@ -201,7 +200,7 @@ def by_hand(view: View, cloud: Cloud) -> Panel:
         f"slope-by-hand-{view.epoch}",
         slopes.by_hand(cloud),
         f"Log-log plot of the noise variance against curvature, with a line whose slope a slider changes.{fitted}",
-        f"Off: root mean square distance of the directions fitted, in powers of ten. {provenance(view)}",
+        "Off: root mean square distance of the directions fitted, in powers of ten.",
         arrays=lambda: (
             _arrays([cloud])
             | {"slope": slopes.SLOPES, "off": np.array([slopes.off(cloud, slope) for slope in slopes.SLOPES])}
@@ -223,7 +222,7 @@ def local(view: View, cloud: Cloud) -> Panel | None:
         "Log-log plot of the noise variance against curvature, with a window that a slider sweeps along it, above the "
         "exponent inside the window.",
         f"The window is {there.width:g} decade of $H_{{ii}}$ wide; places with fewer than {ENOUGH} directions are left "
-        f"out. Lines: 1 and 2. {provenance(view)}",
+        "out. Lines: 1 and 2.",
         arrays=lambda: {"H": 10**there.u, "gamma": there.gamma, "directions": there.n},
         code=lambda: _code(
             {"": view},
@@ -288,7 +287,7 @@ def residuals(by_run: Mapping[str, View], drawn: Sequence[Cloud], marked: int | 
         f"residuals-{view.epoch}",
         residual_charts.residuals(drawn, marked),
         "Distances of the directions from the fitted line in decades, against curvature, with their running median.",
-        f"Flat along zero: one power holds over the whole window. {provenance(view)}",
+        "Flat along zero: one power holds over the whole window.",
         arrays=lambda: _arrays(drawn) | {f"residual_{c.name}{_end(c.run)}": residuals_of(c) for c in drawn},
         code=lambda: _code(
             by_run,
@@ -316,7 +315,7 @@ def gamma_by_window(
         "gamma-by-window",
         residual_charts.gamma_by_window(drawn, first, last, marked),
         "The exponent as a function of the number of leading directions fitted.",
-        f"Shaded: the present window. {provenance(next(iter(by_run.values())))}",
+        "Shaded: the present window.",
         arrays=lambda: {f"gamma_{c.name}{_end(c.run)}": residual_charts.by_window(c.x, c.y, c.floor) for c in drawn},
         code=lambda: _code(by_run, drawn, 'gamma_{name}{end} = result.gamma_by_window("{name}")'),
         on_click=marker.at,
@@ -333,7 +332,7 @@ def effective_curvature(view: View, marked: int | None = None) -> Panel:
         f"effective-{view.epoch}",
         residual_charts.effective_curvature(a.eigenvalues, curvature, marked),
         "Log-log plot of effective curvature against curvature, above its lower bound.",
-        f"Flat would mean γ = 1; parallel to the dashed line, γ = 2. {provenance(view)}",
+        "Flat would mean γ = 1; parallel to the dashed line, γ = 2.",
         arrays=lambda: {"H": a.eigenvalues, "kappa_eff": curvature},
         code=lambda: reproduce.one(view, "H, kappa_eff = result.eigenvalues, result.effective_curvature()"),
         on_click=marker.at,

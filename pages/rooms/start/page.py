@@ -53,7 +53,7 @@ def show() -> None:
 def pictures(view: View) -> None:
     """The slider over directions, and what alone it moves."""
     with st.container(width=420):
-        k = controls.top_k("start", view)
+        k = controls.top_k("start", view, label="Leading directions shown, k")
     three_heatmaps("start", view, "C", k, seed=selection.current().draw or 0)
     line("start", view, ("C",))
     st.caption(controls.provenance(view))

@@ -16,6 +16,7 @@ from pages.state.menu import entry
 from pages.state.selection import Selection
 from pages.text import numbers
 from pages.text.run_names import escaped
+from pages.ui import toolbar
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -57,6 +58,7 @@ def show(page: str) -> None:
                 _end()
     stop = _stop(tour, page)
     highlight = "" if stop is None else stop.highlight
+    toolbar.ask(() if stop is None else (*stop.controls, highlight))
     _component()(
         key="tour-eye",
         data={

@@ -81,7 +81,7 @@ def test_moving_k_looks_at_more_of_the_same_draws(run):
     at = opened(PAGE, k="40")
     small = heat(at, "R_rand")
     view_of_100 = random_draws.chance(results.view_of(results.runs()[0]), "C", 40)
-    press(at, "slider", "Leading directions", 80)
+    press(at, "slider", "k", 80)
     np.testing.assert_array_equal(heat(at, "R_rand")[:40, :40], small)
     assert random_draws.chance(results.view_of(results.runs()[0]), "C", 80) is view_of_100
     assert view_of_100.complete
@@ -121,14 +121,14 @@ def test_playing_goes_through_the_epochs_where_they_stand(store, run, monkeypatc
 
 def test_beyond_300_directions_on_demand_in_percent_then_as_means_then_cell_by_cell(store, wide):
     at = opened(PAGE)
-    assert widget(at, "slider", "Leading directions").max == 300
+    assert widget(at, "slider", "k").max == 300
     press(at, "toggle", "Up to 700 directions", True)
     a = result(store, wide, 100)
-    press(at, "slider", "Leading directions", 500)
+    press(at, "slider", "k", 500)
     np.testing.assert_array_equal(heat(at, "R_real"), np.rint(100 * a.correlation("C", 500)))
     np.testing.assert_allclose(heat(at, "K"), a.projected("C", 500), rtol=1e-6)
     assert not shows(at, "shown as means")
-    press(at, "slider", "Leading directions", 700)
+    press(at, "slider", "k", 700)
     assert heat(at, "K").shape == (350, 350)
     assert heat(at, "K")[3, 7] == pytest.approx(a.projected("C", 700)[6:8, 14:16].mean(), rel=1e-6)
     assert shows(at, "700 × 700 entries are shown as means over 2 × 2 of them")
