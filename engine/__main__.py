@@ -15,6 +15,7 @@ from engine.cli.commands import work
 from engine.cli.console import Ticker, expected
 from engine.cli.session import Session
 from engine.config.command_line import parse
+from engine.config.commands import ReadingCommand
 from engine.config.manual import PROGRAM
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -32,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, _interrupt)
         if command.job is not None:
             wait_for_turn(Path(command.job), session.progress, session.should_stop)
-        session.progress("starting", 0, 1)
+        if not isinstance(command, ReadingCommand):  # it answers at once
+            session.progress("starting", 0, 1)
         session.end("done", work(command, session))
         return DONE
     except (KeyboardInterrupt, Stopped):

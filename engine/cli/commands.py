@@ -4,13 +4,16 @@ Numerics are imported where they are needed, so that --help and a mistyped flag 
 """
 
 import contextlib
+import time
 from dataclasses import replace
 from functools import partial, singledispatch
 from pathlib import Path
 from typing import Any
 
-from cache.store import Store
+from cache.jobs import Jobs
+from cache.store import Store, replace_file
 from engine import units
+from engine.cli import console
 from engine.cli.checkpoints import analyse, look
 from engine.cli.console import chance, checked, ends, grid, layers, score, trials
 from engine.cli.session import Session
@@ -214,6 +217,67 @@ def _inspect(command: commands.InspectCommand, session: Session) -> str:
     session.ticker.close()
     print(inspection.to_json(contents), flush=True)
     return contents.why or f"{len(contents.digests)} read: {contents.parameters:,} parameters in each."
+
+
+@work.register
+def _runs(command: commands.RunsCommand, session: Session) -> str:
+    store = Store()
+    listed = [
+        (run, sorted({made.request.epoch for made in library.analyses(store, run.key)})) for run in library.runs(store)
+    ]
+    session.ticker.close()
+    if listed:
+        print(console.runs(listed), flush=True)
+    return f"{units.counted(len(listed), 'run')} in {store.root}."
+
+
+@work.register
+def _jobs(command: commands.JobsCommand, session: Session) -> str:
+    jobs = Jobs(Store().root / "jobs")
+    listed = jobs.jobs()
+    session.ticker.close()
+    if listed:
+        print(console.jobs(listed), flush=True)
+    at_work = sum(job.running for job in listed)
+    return f"{units.counted(len(listed), 'job')}, {at_work} at work or waiting. Stop one: {PROGRAM} stop JOB"
+
+
+@work.register
+def _stop(command: commands.StopCommand, session: Session) -> str:
+    jobs = Jobs(Store().root / "jobs")
+    running = jobs.running()
+    meant = [job for job in running if command.which == "all" or job.id.startswith(command.which)]
+    known = ", ".join(job.id for job in running) or "none"
+    require(
+        command.which == "all" or len(meant) == 1,
+        f"{len(meant) or 'No'} jobs at work begin with {command.which!r}. At work: {known}.",
+    )
+    for job in meant:
+        jobs.cancel(job)
+    while any((now := jobs.job(job.id)) is not None and now.running for job in meant):
+        session.progress_or_stop("stopping", 0, 1)
+        time.sleep(0.1)
+    titles = "; ".join(job.title for job in meant)
+    return f"Stopped: {titles}. What was finished is kept." if meant else "No job is at work."
+
+
+@work.register
+def _export(command: commands.ExportCommand, session: Session) -> str:
+    store = Store()
+    run = library.find(store, command.run)
+    (epoch, *more) = library.chosen_epochs(command.epochs, run)
+    require(not more, "One analysis goes into one file: give one epoch.")
+    made = noise.start(run, library.analyses(store, run.key), command.layer or run.studied, epoch)
+    result = library.load_analysis(store, run.key, made.key, spectra=True, basis=True)
+    require(result is not None, f"The analysis of epoch {epoch} was unreadable. Analyse it again.")
+    assert result is not None
+    file = Path(command.file).expanduser()
+    require(file.parent.is_dir(), f"There is no folder {file.parent}: make it first, or give another.")
+    if file.suffix == ".csv":
+        replace_file(file, result.to_dataframe().to_csv().encode())
+    else:
+        result.save(file)
+    return f"Epoch {epoch} of run {run.key}, layer {made.request.layer}, is in {file}."
 
 
 @work.register

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
+from cache.jobs import Job
 from cache.progress import Pace, Progress
 from engine.losses import SQUARES
 from engine.results.analysis import Analysis
@@ -216,6 +217,28 @@ def _mean(rows: Sequence[Row], matrix: str) -> str:
     return f"{summary.mean:.3f}{summary.spread()} ({summary.seeds})"
 
 
+def runs(listed: Sequence[tuple[Run, Sequence[int]]]) -> str:
+    """Runs, a line each, with the epochs of each that are analysed."""
+    rows = [("run", "data", "network", "loss", "epochs", "how good", "analysed at", "name")]
+    for run, epochs in listed:
+        request, model = run.request, run.request.model
+        network = ("" if model.kind == "mlp" else f"{model.kind}:") + "-".join(map(str, model.widths))
+        reached = f"{run.history.epoch[-1]}{'' if run.finished else ', unfinished'}" if len(run.history) else "–"
+        analysed = ",".join(map(str, epochs)) or "–"
+        good = score(run) if len(run.history) else "–"
+        rows.append((run.key, run.data_name, network, request.loss, reached, good, analysed, run.label))
+    return "\n".join(line.rstrip() for line in _left(rows))
+
+
+def jobs(listed: Sequence[Job]) -> str:
+    """Jobs, a line each: how far those at work are, and how the others ended."""
+    rows = [("job", "state", "what", "how far")]
+    for job in listed:
+        state = "waiting" if job.waiting else "stopping" if job.stopping else job.state
+        rows.append((job.id, state, job.title, _line(job.progress) if job.running else job.message))
+    return "\n".join(line.rstrip() for line in _left(rows))
+
+
 def trials(run: Run) -> str:
     """What else the weights of a loaded run might be, the best first, with the flags that take it."""
     rows = [("also tried", "accuracy", "loss", "flag")]
@@ -293,7 +316,14 @@ def ends(descents: Descents) -> str:
     return "\n".join([*_aligned([head, *rows]), about, *descents.notes])
 
 
+def _left(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Words, each column as wide as its widest."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+
+
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Numbers to the right of their names."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

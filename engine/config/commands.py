@@ -30,6 +30,7 @@ _ANALYZE = replace(
 _OF_RUN = Setting("Run", "the beginning of a run's key; left out: the newest")
 _EPOCH = replace(_EPOCHS, flag="--epoch", metavar="EPOCH")
 _LAYER = declared(AnalysisRequest)["layer"].setting
+_ANALYSED_LAYER = Setting("Layer", "name of a layer, or fc2+fc3, as it was analysed; left out: the paper's")
 IN_FILE, _NAMED = ".py:", "file.py:function"
 _FILES = Setting("Files", "of weights: .safetensors, .pt or .pth", metavar="FILE")
 _PART = Setting("Weights", "which of several sets of weights in a file, such as ema", flag="--weights", metavar="NAME")
@@ -45,6 +46,15 @@ class Command:
         refusal="{!r} is no device; use 'auto', 'cpu' or 'cuda'.",
     )] = "auto"  # fmt: skip
     job: Annotated[str | None, Setting("Job", SUPPRESS)] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingCommand(Command):
+    """A command that only reads: there is nothing to fetch and nothing to compute, and of these no flags."""
+
+    download: bool = False
+    device: str = "auto"
+    job: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +133,7 @@ class AnalyzeCommand(BringingCommand):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayersCommand(Command):
+class LayersCommand(ReadingCommand):
     """
     List the layers of a run's network that can be studied, from input to output: kind, weights (d_out x d_in), the
     places T at which a sample uses it, D, how the Hessians of samples are taken, and what an analysis takes.
@@ -133,9 +143,6 @@ class LayersCommand(Command):
       Gauss–Newton            it is smooth, and the layer too wide: not the Hessian, and said in every figure"""
 
     run: Annotated[str | None, _OF_RUN] = None
-    download: bool = False  # there is nothing to fetch and nothing to compute: no flags
-    device: str = "auto"
-    job: str | None = None
 
 
 @dataclass(frozen=True)
@@ -146,9 +153,7 @@ class CheckpointCommand(BringingCommand):
     epochs: Annotated[tuple[str, ...], replace(_EPOCH, help="last, all or analysed checkpoints such as 0,10")] = (
         "last",
     )
-    layer: Annotated[str | None, Setting(
-        "Layer", "name of a layer, or fc2+fc3, as it was analysed; left out: the paper's",
-    )] = None  # fmt: skip
+    layer: Annotated[str | None, _ANALYSED_LAYER] = None
 
 
 @dataclass(frozen=True)
@@ -294,14 +299,51 @@ class SweepCommand(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InspectCommand(Command):
+class InspectCommand(ReadingCommand):
     """Say as JSON what files of weights hold: tensors, the network they belong to, and the layers to study."""
 
     files: Annotated[tuple[str, ...], _FILES]
     part: Annotated[str | None, _PART] = None
-    download: bool = False  # it only reads: of these no flags
-    device: str = "auto"
-    job: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunsCommand(ReadingCommand):
+    """List the runs in the cache, newest first: key, data, network, loss, epochs, how good they are, and the epochs
+    that are analysed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobsCommand(ReadingCommand):
+    """List the jobs of the dashboard on this cache, newest first: those at work with the time left of their present
+    step, and how the others ended. A job outlives the dashboard that started it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StopCommand(ReadingCommand):
+    """Stop a job of the dashboard, as its button does: what is finished is kept, and the same work goes on from there
+    when it is started again."""
+
+    which: Annotated[str, Setting("Job", "the beginning of its id, see jobs; or all that are at work", metavar="JOB")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportCommand(ReadingCommand):
+    """Write an analysis that is kept to a file: .csv has H and the diagonal of every matrix, a row for each direction;
+    .safetensors everything that is kept of it, for engine.Analysis.load."""
+
+    file: Annotated[
+        str,
+        Setting(
+            "File",
+            "ending in .csv or .safetensors",
+            metavar="FILE",
+            pattern=r".+\.(csv|safetensors)",
+            refusal="{!r} ends in neither .csv nor .safetensors",
+        ),
+    ]
+    run: Annotated[str | None, _OF_RUN] = None
+    epochs: Annotated[tuple[str, ...], replace(_EPOCH, help="last, or an analysed checkpoint such as 10")] = ("last",)
+    layer: Annotated[str | None, _ANALYSED_LAYER] = None
 
 
 COMMANDS: Mapping[str, type[Command]] = {
@@ -318,6 +360,10 @@ COMMANDS: Mapping[str, type[Command]] = {
     "film": FilmCommand,
     "calibrate": CalibrateCommand,
     "preview": PreviewCommand,
+    "runs": RunsCommand,
+    "jobs": JobsCommand,
+    "stop": StopCommand,
+    "export": ExportCommand,
 }
 NAMES = {cls: name for name, cls in COMMANDS.items()}
 

@@ -1,16 +1,35 @@
 """Commands at work: started as jobs, and read from the records of jobs. Light to import: the demo is started before the
 page is drawn."""
 
+import atexit
+import sys
+from functools import cache
+from pathlib import Path
+
 from cache.jobs import Job, Jobs
 from engine.config import commands
 from engine.config.command_line import words
 from engine.config.commands import Command
+from engine.config.manual import PROGRAM
 from pages.data.snapshot import PageJobs, PageStore
 
 
 def jobs() -> Jobs:
     """The jobs of this cache, as this rerun sees them."""
-    return PageJobs(PageStore().root / "jobs")
+    root = PageStore().root / "jobs"
+    _farewell(root)
+    return PageJobs(root)
+
+
+@cache
+def _farewell(root: Path) -> None:
+    """When the server ends: a line in its terminal for each job that goes on without it."""
+
+    def told() -> None:
+        for job in Jobs(root).running():
+            print(f"{job.title} goes on without the dashboard. Stop it: {PROGRAM} stop {job.id}", file=sys.stderr)
+
+    atexit.register(told)
 
 
 def start(command: Command, title: str, run: str = "", queue: bool = True) -> Job:

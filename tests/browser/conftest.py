@@ -50,6 +50,7 @@ class Dashboard:
         self.cache = Path(cache)
         self.prefix = prefix
         self.server = None
+        self.terminal = self.cache.with_name(f"{self.cache.name}.log")  # what it says there
 
     def start(self):
         with socket.socket() as free:
@@ -57,14 +58,16 @@ class Dashboard:
             port = free.getsockname()[1]
         self.url = f"http://localhost:{port}{self.prefix}"
         flags = {"port": port, "headless": "true", "baseUrlPath": self.prefix}
-        self.server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", *(f"--server.{k}={v}" for k, v in flags.items())],
-            cwd=ROOT,
-            # A user's server has all cores; the tests' own process is held to one thread (tests/conftest.py).
-            env={k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | {"GAMMASCOPE_CACHE": str(self.cache)},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with open(self.terminal, "ab") as terminal:
+            self.server = subprocess.Popen(
+                [sys.executable, "-m", "streamlit", "run", "app.py", *(f"--server.{k}={v}" for k, v in flags.items())],
+                cwd=ROOT,
+                # A user's server has all cores; the tests' own process is held to one thread (tests/conftest.py).
+                env={k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+                | {"GAMMASCOPE_CACHE": str(self.cache)},
+                stdout=subprocess.DEVNULL,
+                stderr=terminal,
+            )
         give_up = time.monotonic() + 60
         while True:
             try:

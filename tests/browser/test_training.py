@@ -132,6 +132,7 @@ def test_a_job_and_its_queue_outlive_the_server(empty, window):
     page.close()
     empty.stop_server()
     assert jobs(empty).job(job.id).running
+    assert f"goes on without the dashboard. Stop it: python -m engine stop {job.id}" in empty.terminal.read_text()
     empty.start()
     again = window(f"{empty.url}/train", height=1300)
     expect(again.get_by_text(re.compile("Training: epoch"))).to_be_visible(timeout=PATIENCE)
