@@ -5,6 +5,8 @@ Numerics are imported where they are needed, so that --help and a mistyped flag 
 
 import contextlib
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial, singledispatch
 from pathlib import Path
@@ -27,7 +29,7 @@ from engine.models import files, inspection
 from engine.runs import depth, library, noise, plane, preview
 from engine.runs.run import Run
 from engine.sweeps import means, rows, status
-from engine.sweeps.grid import open_sweep
+from engine.sweeps.grid import Cell, open_sweep
 
 SHORT = 0.01  # of an accuracy that is known: less is rounding, or other samples
 
@@ -115,6 +117,8 @@ def _sweep(command: commands.SweepCommand, session: Session) -> str:
         session.finished = "Finished cells are kept."
         with contextlib.ExitStack() as stack:
             count, address = units.workers() if command.workers is None else command.workers, command.scheduler
+            if address is None:
+                _have_data(command, [state.cell for state in status.states(store, sweep) if state.row is None], session)
             pool = partial(workers.local, count) if address is None else stack.enter_context(workers.dask(address))
             workers.fill(store, sweep, pool, command.device, session.progress, session.should_stop, command.download)
     states = status.states(store, sweep)
@@ -131,6 +135,20 @@ def _sweep(command: commands.SweepCommand, session: Session) -> str:
     failed = sum(bool(state.failure) for state in states)
     require(not command.measure or not failed, f"{sentence} {failed} failed; the lines above say why.")
     return sentence
+
+
+def _have_data(command: commands.SweepCommand, cells: Sequence[Cell], session: Session) -> None:
+    """ValueError before the first cell is worked on if the data of some are not here, or cannot be read."""
+    from engine.data import sources  # loads NumPy's readers
+
+    for name, count in Counter(cell.run.data.name for cell in cells).items():
+        try:
+            sources.read(name, session.progress_or_stop, command.download)
+        except (OSError, ValueError) as error:
+            fetch = f" Fetch it: {PROGRAM} sweep {command.sweep} --download." if name in DATASETS else ""
+            raise ValueError(
+                f"{count} of {len(cells)} cells need {name}, and it is not to be had. {error}{fetch}"
+            ) from error
 
 
 @work.register

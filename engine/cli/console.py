@@ -11,6 +11,7 @@ import numpy as np
 
 from cache.jobs import Job
 from cache.progress import Pace, Progress
+from engine.errors import of_disk
 from engine.losses import SQUARES
 from engine.results.analysis import Analysis
 from engine.results.names import NAMES, USUAL_WINDOW
@@ -98,7 +99,9 @@ def _line(progress: Progress) -> str:
 
 def expected(error: Exception) -> str | None:
     """The sentence for what can happen to anyone; None for a fault of the program."""
-    if isinstance(error, ValueError | TypeError | OSError):
+    if isinstance(error, OSError):
+        return of_disk(error)
+    if isinstance(error, ValueError | TypeError):
         return str(error) or type(error).__name__
     # Both allocators of torch raise a RuntimeError of their own.
     if isinstance(error, MemoryError) or "memory" in str(error).lower():

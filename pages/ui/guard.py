@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 import streamlit as st
 
+from engine.errors import of_disk
 from pages.data.snapshot import snapshot
 from pages.state import selection
 
@@ -24,11 +25,7 @@ def sentences() -> Iterator[None]:
     except ValueError as error:
         st.warning(str(error), icon=":material/info:")
     except OSError as error:
-        st.error(
-            f"The cache could not be read or written ({error.strerror or error}). Check that its folder exists "
-            "and that the disk is not full, then reload the page.",
-            icon=":material/folder_off:",
-        )
+        st.error(f"The cache could not be read or written. {of_disk(error)}", icon=":material/folder_off:")
     except Exception:
         # Streamlit's own control flow is no Exception and passes.
         logging.getLogger("gammascope").exception("A page failed")

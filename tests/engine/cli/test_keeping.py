@@ -76,3 +76,13 @@ def test_an_analysis_is_written_to_a_file(store, train, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["export", str(tmp_path / "noise.pdf")])
     assert "ends in neither .csv nor .safetensors" in capsys.readouterr().err
+
+
+def test_a_sweep_whose_data_are_missing_says_so_once_and_before_it_starts(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GAMMASCOPE_DATA", str(tmp_path / "nothing"))
+    assert main(["sweep", "table1"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("is not in") == 1
+    assert "cells need mnist, and it is not to be had." in err
+    assert "Fetch it: python -m engine sweep table1 --download." in err

@@ -249,4 +249,4 @@ def test_a_failure_inside_is_a_sentence(store, run, monkeypatch):
     at.switch_page(PAGE)
     at.run()
     assert not at.exception
-    assert "No space left on device" in at.error[0].value
+    assert "The disk has no room left" in at.error[0].value
