@@ -9,6 +9,7 @@ from pages.data.results import View
 from pages.state.palette import LOOKS, number
 from pages.text import confidence
 
+NOT_LOOKED = "It is not known here yet: every training sample has to be looked at once."
 # Of the distance between shared and unrelated directions: what is called near to either.
 NEAR, FAR = 0.25, 0.75
 

@@ -26,15 +26,6 @@ PARTS: Mapping[str, str] = {
 }
 
 
-def epoch(page: str, view: View) -> int:
-    """Slider over the epochs that are analysed."""
-    selected = selection.current().epoch
-    chosen = stepped(page, view.epochs, view.epoch)
-    if selected is not None and selected not in view.epochs and len(view.epochs) > 1:
-        st.caption(f"Epoch {selected} is not analysed here; the nearest is shown.")
-    return chosen
-
-
 def stepped(page: str, epochs: Sequence[int], shown: int) -> int:
     """Slider over epochs, with a step back and forth that keys reach too."""
     if len(epochs) < 2:

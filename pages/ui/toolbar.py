@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from engine.runs.run import Run
 from pages.data import results
 from pages.data.results import View
 from pages.state import selection
@@ -24,20 +25,19 @@ def ask(keys: Iterable[str]) -> None:
     st.session_state[_ASKED] = frozenset(keys)
 
 
-def row(view: View) -> "DeltaGenerator":
-    """The bar, which stays in sight, with the run; the page adds its knobs. A fragment draws the page anew where
-    another view is selected since."""
-    now = results.view()
-    if now is None or now.key != view.key:
-        st.rerun()
+def row(run: Run) -> "DeltaGenerator":
+    """The bar, which stays in sight, with the run; the page adds its knobs."""
     bar = st.container(key="bar", horizontal=True, vertical_alignment="center", gap="small", wrap=False)
-    bar.caption(f"{escaped(describe(view.run))} · {selection.layer_name(view.chosen.request.layer)}", width="content")
+    bar.caption(escaped(describe(run)), width="content")
     return bar
 
 
 def opened(page: str, view: View) -> "DeltaGenerator":
-    """The bar with its slider over epochs."""
-    bar = row(view)
+    """The bar with its slider over epochs. A fragment draws the page anew where another view is selected since."""
+    now = results.view()
+    if now is None or now.key != view.key:
+        st.rerun()
+    bar = row(view.run)
     with bar:
         controls.stepped(page, view.epochs, view.epoch)
     selected = selection.current().epoch

@@ -8,7 +8,8 @@ from pages.data.results import View
 from pages.jobs import banner, fetch
 from pages.rooms.duality import all_pairs, choice, panels, places, places_text, text
 from pages.rooms.duality.choice import Chosen
-from pages.ui import controls, heading
+from pages.text import answers
+from pages.ui import controls, heading, toolbar
 from pages.ui.guard import guarded
 
 PAGE = "duality"
@@ -19,7 +20,10 @@ def show() -> None:
     view = banner.opening("Is a change of input a change of weights?")
     if view is None:
         return
-    controls.epoch(PAGE, view)
+    place = st.container()
+    bar = toolbar.opened(PAGE, view)
+    with toolbar.drawer(bar):
+        st.caption(controls.provenance(view))
     single = view.analysis.provenance.places == 1
     about = (
         (text.CHANGES, text.GRADIENT, text.COVARIANCE)
@@ -28,13 +32,16 @@ def show() -> None:
     )
     tables = fetch.of(PAGE, view, about=about)
     if not tables:
+        with place:
+            heading.answer(answers.NOT_LOOKED)
         return
     (stored,) = tables
     if isinstance(stored, AtPlaces):
         at_places(view, stored)
     elif isinstance(stored, Samples):
+        with place:
+            heading.answer(text.answer(choice.chosen(stored)))
         one_vector(view, stored)
-    st.caption(controls.provenance(view))
 
 
 @st.fragment

@@ -72,6 +72,18 @@ def on_the_way(x: np.ndarray, y: np.ndarray, t: float) -> float:
     return float(np.interp(t, x, y))
 
 
+def answer(chosen: Chosen) -> str:
+    """Whether both changes are one, of the pair in hand."""
+    if not chosen.possible:
+        return "Of this sample nothing reaches the layer: there is no change of weights that does the same."
+    own, end = chosen.pair, np.ones(1)
+    by_activity, by_weight = float(own.loss_by_activity(end)[0]), float(own.loss_by_weight(end)[0])
+    return (
+        f"**Yes, exactly**: with the partner’s activity the loss is ${tex(by_activity, 6)}$, with $\\Delta W^*$ "
+        f"instead ${tex(by_weight, 6)}$, and the gradients differ by ${tex(own.gradient_error(1.0), 2)}$ of their norm."
+    )
+
+
 def same_loss(chosen: Chosen, t: float) -> str:
     """The first identity with both numbers."""
     own, here = chosen.pair, np.array([t])

@@ -4,39 +4,36 @@ from functools import partial
 
 import streamlit as st
 
-from pages.data import results
-from pages.jobs import banner, watch
+from pages.jobs import banner
 from pages.plot.panel import Head
 from pages.rooms.dynamics import diagonals, panels
-from pages.text import confidence, definitions
-from pages.ui import cards, compare, controls, heading
+from pages.text import answers, confidence, definitions
+from pages.ui import cards, compare, controls, heading, toolbar
 
 PAGE = "dynamics"
 
 
 def show() -> None:
     """The exponents over epochs, every measure beside them, and the diagonals at one epoch."""
-    st.title("How does the law arise during training?")
-    view = results.view()
+    view = banner.opening("How does the law arise during training?")
     if view is None:
-        banner.nothing_yet()
         return
-    watch.progress_of(view.run.key)
-    banner.notes(view)
-    names = controls.matrices(PAGE, view)
-    with st.grid(3, min_column_width=220, gap="medium", vertical_alignment="bottom") as knobs:
-        with knobs.cell():
-            controls.epoch(PAGE, view)
-        with knobs.cell():
-            first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
-        with knobs.cell():
-            views = compare.views(PAGE, view)
+    place = st.container()
+    bar = toolbar.opened(PAGE, view)
+    with toolbar.drawer(bar, *(f"{PAGE}.{knob}" for knob in ("matrices", "window", "second"))):
+        names = controls.matrices(PAGE, view)
+        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
+        views = compare.views(PAGE, view)
+        for one in views.values():
+            st.caption(panels.along(one))
+    with place:
+        heading.answer(answers.dynamics(view, first, last), panels.GAMMAS.about)
     along = {name: one for name, one in views.items() if panels.several(one)}
     if along and names:
-        panels.show(along, panels.GAMMAS, partial(panels.gammas, names, first, last), level=2)
+        panels.show(along, panels.GAMMAS, partial(panels.gammas, names, first, last), level=0)
         confidence.button(view, names, last, first)
     elif along:
-        st.info("Press at least one covariance above to see its course.", icon=":material/touch_app:")
+        st.info("Press at least one covariance under Options to see its course.", icon=":material/touch_app:")
     smaller: tuple[tuple[Head, panels.Build], ...] = (
         (panels.COMMUTATORS, partial(panels.commutator, names)),
         (panels.ALIGNMENTS, partial(panels.alignment, names)),

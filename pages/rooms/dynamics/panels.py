@@ -48,9 +48,10 @@ Build = Callable[[View], Panel | str]
 
 
 def show(views: Mapping[str, View], head: Head, panel: Build, level: int = 3) -> None:
-    """Under their heading one panel of each run, by its name, on the same axes; a sentence stands where there is
-    none."""
-    heading.over(head, level=level)
+    """Under their heading, none at level 0, one panel of each run, by its name, on the same axes; a sentence stands
+    where there is none."""
+    if level:
+        heading.over(head, level=level)
     built = [panel(view) for view in views.values()]
     over_epochs.share([one.figure for one in built if isinstance(one, Panel)])
     for place, (cell, name, one) in enumerate(zip(_cells(len(views)), views, built, strict=True)):
@@ -95,7 +96,7 @@ def several(view: View) -> bool:
     return False
 
 
-def _along(view: View) -> str:
+def along(view: View) -> str:
     """Provenance of a curve over epochs."""
     ends = f"{len(view.epochs)}\u00a0epochs\u00a0({view.epochs[0]}\u00a0…\u00a0{view.epochs[-1]})"
     return provenance(view).replace(f"epoch\u00a0{view.epoch}", ends)
@@ -157,7 +158,7 @@ def _panel(head: Head, view: View, courses: Mapping[str, Course], measure: Measu
         file(head, view),
         over_epochs.lines(times(view), series[0], title, *series[1:], log=head is NORMS),
         alt,
-        f"{caption}{_along(view)}",
+        caption,
         arrays=lambda: _columns(view, courses, *names),
         code=_calls(view, tuple(courses), *(question, f"random_{question}")[: len(names)]),
     )
@@ -180,7 +181,7 @@ def gammas(names: Sequence[str], first: int, last: int, view: View) -> Panel:
         file(GAMMAS, view),
         figure,
         "The exponent of each covariance at each analysed epoch, with lines at 1 and 2.",
-        f"Fitted: directions {first + 1} … {last:,} above the noise floor. {_bars(courses)} {unsure} {_along(view)}",
+        f"Fitted: directions {first + 1} … {last:,} above the noise floor. {_bars(courses)} {unsure}",
         arrays=lambda: _columns(view, courses, "gamma", "stderr", "low", "high"),
         code=_calls(view, names, f"fit({{}}, {last}, {first})"),
         lead=f"From epoch {view.epochs[0]} to {view.epochs[-1]}: {changes or 'no fit at any epoch'}. {milestone(view)}",

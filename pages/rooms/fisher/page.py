@@ -7,8 +7,8 @@ from pages.data.results import View
 from pages.jobs import banner, fetch
 from pages.rooms.direction.line import line
 from pages.rooms.fisher import panels, text
-from pages.text import confidence
-from pages.ui import cards, controls, heading
+from pages.text import answers, confidence
+from pages.ui import cards, controls, heading, toolbar
 from pages.ui.guard import guarded
 
 PAGE = "fisher"
@@ -25,22 +25,23 @@ def show() -> None:
 @guarded
 def compared(view: View) -> None:
     """All that the knobs move."""
-    left, middle, right = st.columns([3, 3, 2], gap="medium", vertical_alignment="bottom")
-    with left:
+    place = st.container()
+    bar = toolbar.row(view.run)
+    with bar:
         epochs = panels.epochs(PAGE, view)
     samples = fetch.of(PAGE, view, epochs, (text.ARGUMENT, text.FIRST, text.SECOND))
     if not samples:
+        with place:
+            heading.answer(answers.NOT_LOOKED)
         return
-    with middle:
-        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
-    with right:
-        divided = panels.relative(PAGE)
-    stages = [fisher.of(each) for each in samples]
-    st.markdown(f"**{text.verdict(stages, first, last)}**")
-    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+    with toolbar.drawer(bar, *(f"{PAGE}.{knob}" for knob in ("beside", "window", "relative"))):
         names = panels.matrices(PAGE)
-        with st.popover("The argument, and what is drawn", icon=":material/help:", type="tertiary"):
-            st.markdown(text.ARGUMENT + text.FIGURES)
+        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
+        divided = panels.relative(PAGE)
+        st.caption(controls.provenance(view, epochs))
+    stages = [fisher.of(each) for each in samples]
+    with place:
+        heading.answer(text.verdict(stages, first, last), text.ARGUMENT + text.FIGURES)
     panels.side_by_side(view, stages, names, first, last, divided)
     line(PAGE, view, ())
     panels.slopes_and_sizes(view, stages, first, last)
@@ -49,4 +50,3 @@ def compared(view: View) -> None:
     heading.heading("In numbers", text.SLOPES + text.SIZES, level=3)
     panels.table(stages, first, last)
     confidence.button(view, ("C", "E_h2"), last, first)
-    st.caption(controls.provenance(view, epochs))

@@ -12,7 +12,7 @@ from pages.jobs import banner, watch
 from pages.rooms.layers import choice, panels, text
 from pages.rooms.layers.panels import QUANTITIES, Layers
 from pages.state import selection
-from pages.ui import heading
+from pages.ui import heading, toolbar
 
 PAGE = "layers"
 _OPEN = f"{PAGE}.open"  # a layer that was pressed
@@ -33,19 +33,24 @@ def show() -> None:
         st.info("No layer of this network can be studied: it has no linear layer or convolution of its own.")
         return
     made = kept.analysed(run)
-    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
-    with left:
+    place = st.container()
+    bar = toolbar.row(run)
+    with bar:
         epoch = choice.epoch(PAGE, run)
-    with right:
+    with toolbar.drawer(bar, f"{PAGE}.window"):
         first, last = choice.window(PAGE, run, made)
+        source = st.empty()
     network = st.container()
     chosen = choice.layers(PAGE, studied)
     choice.analyse(PAGE, run, epoch, chosen)
     layers = Layers(run, epoch, chosen, tuple(made.get((epoch, one.name)) for one in chosen), first, last)
+    source.caption(layers.provenance())
     every = panels.drawn(run, studied, [made.get((epoch, one.name)) for one in studied])
     with network:
-        heading.titled(panels.network(layers, every, _pressed(run, epoch, [one.name for one in studied])), level=2)
+        panels.network(layers, every, _pressed(run, epoch, [one.name for one in studied])).show()
     if chosen:
+        with place:
+            heading.answer(text.answer(epoch, layers.names, layers.columns), text.NETWORK)
         _numbers(layers)
     else:
         st.info("Press at least one layer above to see its numbers.", icon=":material/touch_app:")
@@ -57,7 +62,6 @@ def _numbers(layers: Layers) -> None:
     """Every figure along depth, and one along training."""
     pressed = _pressed(layers.run, layers.epoch, layers.names)
     heading.over(panels.GAMMAS, level=2)
-    st.markdown(text.answer(layers.epoch, layers.names, layers.columns))
     panels.gammas(layers, pressed).show()
     if not any(layers.made):
         return

@@ -159,7 +159,7 @@ def gammas(layers: Layers, on_click: Callable[[int], None]) -> Panel:
         figures.gammas(layers.depth, lines),
         f"Exponents of C and of E[h²] layer by layer, with intervals, and lines at 1 and 2. {_spoken(layers, c)}",
         f"Bars: 95 % intervals over training samples. Fitted: {span} directions of each, of the window "
-        f"{layers.first + 1} … {layers.last:,}. Press a point to see that layer's power law. {layers.provenance()}",
+        f"{layers.first + 1} … {layers.last:,}. Press a point to see that layer's power law.",
         arrays=lambda: _arrays(layers, *(f"{n}{end}" for end in ("", "_E_h2") for n in ("gamma", "low", "high", "n"))),
         code=lambda: _code(layers, 'fit("C", {last}, {first})', 'fit("E_h2", {last}, {first})'),
         on_click=on_click,
@@ -178,7 +178,7 @@ def smaller(layers: Layers, on_click: Callable[[int], None]) -> list[Panel]:
             # Many names stand upright and take their room.
             figures.along_depth(depth, [line], quantity.title, symbol, 260 if len(c.gamma) <= figures.LEVEL else 340),
             f"{quantity.label} layer by layer.",
-            f"{caption} {layers.provenance()}",
+            f"{caption}",
             arrays=lambda: _arrays(layers, column, *more),
             code=lambda: _code(layers, quantity.call),
             on_click=on_click,
@@ -229,7 +229,7 @@ def training(layers: Layers, quantity: Quantity, epochs: Sequence[int], learned:
         f"depth-{quantity.column}-along-training",
         figure,
         f"{quantity.label} of {', '.join(series)} over the epochs {epochs[0]} to {epochs[-1]}.",
-        f"{quantity.label}, one line a layer; the deeper a layer, the stronger its line. {layers.provenance()}",
+        f"{quantity.label}, one line a layer; the deeper a layer, the stronger its line.",
         arrays=lambda: {"epoch": np.array(epochs)} | series,
         code=lambda: _code(layers, quantity.call, every=True),
     )

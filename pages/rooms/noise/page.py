@@ -6,7 +6,7 @@ from engine.runs import noise
 from pages.data import noise as kept
 from pages.jobs import banner
 from pages.rooms.noise import choice, panels, text
-from pages.ui import controls, heading
+from pages.ui import controls, heading, toolbar
 
 PAGE = "noise"
 
@@ -17,20 +17,25 @@ def show() -> None:
     if view is None:
         return
     view = choice.from_start(view)
-    left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
-    with left:
+    place = st.container()
+    bar = toolbar.row(view.run)
+    with bar:
         controls.stepped(PAGE, view.epochs, view.epoch)
     noise.check(view.run, view.chosen.request.layer)
     descents = kept.stored(view)
     choice.make(PAGE, view, descents)
     if descents is None:
+        with place:
+            heading.answer("From this epoch it is not known yet: descents under noise of every shape will tell.")
         heading.what_will_be_seen((text.LOSS, text.TRACE, text.ACCURACY), view)
         return
-    with right:
+    with toolbar.drawer(bar, f"{PAGE}.relative"):
         less = panels.beyond(PAGE)
-    st.markdown(f"**{text.verdict(descents)}**")
+        st.caption(controls.provenance(view))
+    with place:
+        heading.answer(text.verdict(descents))
     panels.followed(view, descents, less)
     panels.table(descents)
     with st.expander("What is a fair comparison here, and what is not", icon=":material/balance:"):
         st.markdown(text.fairness(view, descents))
-    st.caption(f"{text.where(view)} {controls.provenance(view)}")
+    st.caption(text.where(view))

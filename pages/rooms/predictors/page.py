@@ -6,7 +6,7 @@ from pages.data.results import View
 from pages.jobs import banner
 from pages.rooms.direction.line import line
 from pages.rooms.predictors import figures, measure, panels, text
-from pages.ui import cards, controls, heading
+from pages.ui import cards, controls, heading, toolbar
 from pages.ui.guard import guarded
 
 PAGE = "predictors"
@@ -17,30 +17,29 @@ def show() -> None:
     view = banner.opening("What predicts the noise?")
     if view is None:
         return
-    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
-    with left:
-        controls.epoch(PAGE, view)
-    if "C" not in view.analysis.names:
-        st.info("This analysis has no measured noise C. Analyse again with it.", icon=":material/info:")
-        return
-    with right:
-        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
-    panels.absent(PAGE, view)
-    compared(view, first, last)
+    compared(view)
 
 
 @st.fragment
 @guarded
-def compared(view: View, first: int, last: int) -> None:
-    """All that the choice of a predictor moves."""
+def compared(view: View) -> None:
+    """All that the knobs move."""
+    place = st.container()
+    bar = toolbar.opened(PAGE, view)
+    if "C" not in view.analysis.names:
+        st.info("This analysis has no measured noise C. Analyse again with it.", icon=":material/info:")
+        return
+    panels.absent(PAGE, view)
+    with toolbar.drawer(bar, f"{PAGE}.window", f"{PAGE}.predictor"):
+        choice = st.container()
+        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
+        st.caption(controls.provenance(view))
     numbers = measure.numbers(view, first, last)
-    mistakes = text.mistakes(view.analysis.provenance.largest)
-    st.markdown(f"#### {text.verdict(numbers)}{mistakes}")
+    with place:
+        heading.answer(text.verdict(numbers) + text.mistakes(view.analysis.provenance.largest), text.PREDICTED)
     nearest = (*figures.order_of(numbers, "absolute"), *numbers)[0]
-    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+    with choice:
         chosen = panels.choice(PAGE, tuple(numbers), nearest)
-        with st.popover("The predictors", icon=":material/help:", type="tertiary"):
-            st.markdown(text.PREDICTED)
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
             heading.titled(panels.cloud(view, chosen, first, last))

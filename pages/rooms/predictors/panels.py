@@ -21,7 +21,7 @@ from pages.state import palette, selection
 from pages.state.palette import PREDICTOR_LOOKS
 from pages.state.selection import bound
 from pages.text import run_names
-from pages.ui import controls, heading, marker, steps
+from pages.ui import heading, marker, steps
 
 CLOUD = Head("predictor", "Measured against predicted", "the cloud", text.CLOUD)
 BOUND = Head("predictors_bound", r"Why no noise exceeds $C_\mathrm{odds}$", "the proof", text.PREDICTED)
@@ -185,5 +185,5 @@ def source(view: View, first: int, last: int) -> None:
     weighed = text.share(view.analysis.provenance.largest)
     st.caption(
         f"Slopes: directions {first + 1} … {last:,} above the noise floor. Distances and sizes: all "
-        f"{view.analysis.k:,} directions kept. {weighed} {controls.provenance(view)}"
+        f"{view.analysis.k:,} directions kept. {weighed}"
     )

@@ -11,7 +11,8 @@ from pages.data.results import View
 from pages.jobs import banner, fetch
 from pages.rooms.direction.line import line
 from pages.rooms.sample import choice, panels, text
-from pages.ui import controls, heading
+from pages.text import answers
+from pages.ui import controls, heading, toolbar
 from pages.ui.guard import guarded
 
 PAGE = "sample"
@@ -22,16 +23,21 @@ def show() -> None:
     view = banner.opening("How does one sample bend the loss?")
     if view is None:
         return
-    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
-    with left:
-        controls.epoch(PAGE, view)
+    place = st.container()
+    bar = toolbar.opened(PAGE, view)
     single = view.analysis.provenance.places == 1
     about = (text.ONE, text.STIFF, text.ALIGNED) if single else (text.PLACES, text.STIFF_AT_PLACES, text.SHARES)
     stored = fetch.of(PAGE, view, about=about)
     if stored:
-        with right:
+        with toolbar.drawer(bar, f"{PAGE}.order", f"{PAGE}.of_class"):
             offered = choice.knobs(PAGE, stored[0])
+            st.caption(controls.provenance(view))
+        with place:
+            heading.answer(text.few(stored[0]), text.ONE + text.STIFF if single else text.PLACES + text.STIFF_AT_PLACES)
         looked_at(view, *offered)
+    else:
+        with place:
+            heading.answer(answers.NOT_LOOKED)
 
 
 @st.fragment
@@ -43,8 +49,6 @@ def looked_at(view: View, order: str, of_class: int | None) -> None:
         st.rerun()
         return
     sample = choice.chosen(stored)
-    about = text.ONE + text.STIFF if isinstance(stored, Samples) else text.PLACES + text.STIFF_AT_PLACES
-    heading.heading("Which samples are stiff?", about, "What stiff means")
     choice.strip(stored, pictures, sample, order, of_class)
     left, right = st.columns(2, gap="large")
     with left:
@@ -94,4 +98,3 @@ def looked_at(view: View, order: str, of_class: int | None) -> None:
             o = panels.filter_of(view, stored, sample, one)
         with right:
             panels.filter_hessian(view, stored, sample, one, o)
-    st.caption(controls.provenance(view))

@@ -112,22 +112,32 @@ share the trace of $h_p$.
 FEW, LARGE, SURE = 0.01, 2.0, 0.9
 
 
+def few(samples: Table) -> str:
+    """How few samples bend the loss."""
+    size = sharpness(samples)
+    if not size.any():
+        return "No sample curves the loss at all here."
+    stiffest = ranked(samples)[: max(1, round(FEW * len(samples)))]
+    return (
+        f"The stiffest 1 % of the samples ({stiffest.size:,} of {len(samples):,}) make up "
+        f"**{size[stiffest].sum() / size.sum():.0%}** of the sum of all $|\\kappa_1|$."
+    )
+
+
 def all_of_them(samples: Table) -> str:
     """How few samples are stiff, of which classes, and what their stiffness goes with."""
     size = sharpness(samples)
     if not size.any():
-        return "No sample curves the loss at all here."
-    few = ranked(samples)[: max(1, round(FEW * len(samples)))]
-    share = size[few].sum() / size.sum()
-    wrong = int((~samples.correct[few]).sum())
-    unsure = int((samples.correct[few] & (samples.confidence[few] < SURE)).sum())
-    classes = Counter(samples.targets[few].tolist()).most_common(3)
+        return few(samples)
+    stiffest = ranked(samples)[: max(1, round(FEW * len(samples)))]
+    wrong = int((~samples.correct[stiffest]).sum())
+    unsure = int((samples.correct[stiffest] & (samples.confidence[stiffest] < SURE)).sum())
+    classes = Counter(samples.targets[stiffest].tolist()).most_common(3)
     named = ", ".join(f"“{escaped(samples.class_names[c])}” ({n})" for c, n in classes)
     loss = samples.objective
     length = samples.length2
     sentence = (
-        f"The stiffest 1 % of the samples ({few.size:,} of {len(samples):,}) make up **{share:.0%}** of the sum of all "
-        f"$|\\kappa_1|$. The network answers {wrong or 'none'} of them wrongly"
+        f"{few(samples)} The network answers {wrong or 'none'} of them wrongly"
         + (f", and {unsure} rightly with less than 90 % confidence" if unsure else "")
         + f"; most are {named}."
     )

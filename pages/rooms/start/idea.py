@@ -18,7 +18,6 @@ from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
 from pages.rooms.start import idea_text as text
 from pages.state import selection
-from pages.ui import controls
 
 PAGE = "start"
 HEAD = Head("idea", "", "the loss and the noise over two directions")
@@ -29,7 +28,6 @@ def show(view: View) -> None:
     """The picture, and beside it what chooses it and what is read off it."""
     left, right = st.columns([11, 9], gap="medium")
     with right:
-        controls.epoch(PAGE, view)
         pair = _pair(view)
     there = None if pair is None else kept.stored(view, pair)
     with left:

@@ -10,8 +10,8 @@ from pages.rooms.direction.line import line
 from pages.rooms.power_law.panels import clouds, law
 from pages.rooms.start import idea, next_steps
 from pages.state import selection
-from pages.text import confidence, definitions, numbers
-from pages.ui import cards, controls, heading, marker
+from pages.text import answers, confidence, definitions, numbers
+from pages.ui import cards, controls, heading, marker, toolbar
 from pages.ui.guard import guarded
 
 
@@ -19,11 +19,19 @@ def show() -> None:
     """The results; until they are there, the work on them and what will appear."""
     view = results.view()
     if view is None:
+        st.markdown(
+            "Where the loss bends sharply, the noise of stochastic gradient descent is strong: "
+            "$C_{ii} \\propto H_{ii}^{\\,\\gamma}$. Both are measured here."
+        )
         watch.first_results()
         expect()
         return
     watch.progress_of(view.run.key)
     banner.notes(view)
+    heading.answer(answers.start(view))
+    bar = toolbar.opened("start", view)
+    with toolbar.drawer(bar):
+        st.caption(controls.provenance(view))
     idea.show(view)
     cards.headline(view)
 
@@ -44,7 +52,6 @@ def show() -> None:
             heading.titled(cards.gamma_over_epochs(view, names, 0, window))
             st.markdown(numbers.fill(definitions.SIZE, view))
     heading.titled(cards.training(view), level=2)
-    st.caption(controls.provenance(view))
     next_steps.show(view)
 
 
@@ -56,7 +63,6 @@ def pictures(view: View) -> None:
         k = controls.top_k("start", view, label="Leading directions shown, k")
     three_heatmaps("start", view, "C", k, seed=selection.current().draw or 0)
     line("start", view, ("C",))
-    st.caption(controls.provenance(view))
 
 
 def expect() -> None:

@@ -10,7 +10,7 @@ from pages.rooms.direction.line import line
 from pages.rooms.suppression import panels
 from pages.state import edit
 from pages.text import confidence, definitions
-from pages.ui import cards, controls, heading, marker
+from pages.ui import cards, controls, heading, marker, toolbar
 from pages.ui.guard import guarded
 
 PAGE = "suppression"
@@ -22,14 +22,12 @@ def show() -> None:
     if view is None:
         return
     spectra = results.spectra(view)
-    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
-    with left:
-        controls.epoch(PAGE, view)
+    bar = toolbar.opened(PAGE, view)
     if spectra is None:
         panels.missing(view)
         return
-    with right:
-        st.caption(panels.source(view, spectra))
+    with toolbar.drawer(bar):
+        st.caption(f"{panels.source(view, spectra)} {panels.where(view, spectra)}")
     edited(view, spectra)
 
 

@@ -46,7 +46,7 @@ export default function ({ data, parentElement }) {
   let style = parentElement.querySelector("style");
   if (!style) style = parentElement.appendChild(document.createElement("style"));
   style.textContent = data.place
-    ? `.${data.place} { outline: 3px solid var(--gammascope-accent); outline-offset: 6px; border-radius: 0.4rem; scroll-margin: calc(var(--gammascope-bar, 0px) + var(--gammascope-controls, 0px) + 24px) 0 24px; }`
+    ? `.${data.place} { outline: 3px solid var(--gammascope-accent); outline-offset: 6px; border-radius: 0.4rem; scroll-margin: calc(var(--gammascope-bar, 0px) + var(--gammascope-knobs, 0px) + var(--gammascope-controls, 0px) + 24px) 0 24px; }`
     : "";
   // Presenting moves everything: what was in view is brought there again.
   const before = window.gammascopeVisit;

@@ -185,7 +185,7 @@ def test_gauss_newton_is_said_by_the_mark_and_the_caption(store, run):
     assert trace(at, "depth", "gauss-newton")["name"] == "Gauss–Newton"
     sentence = "**(GN)** in fc1: the Gauss–Newton matrix, which is not the Hessian"
     notes = [c.value for c in at.caption if sentence in c.value]
-    assert len(notes) == len(ALONG), "below every figure but the network, whose block says it"
+    assert len(notes) == 1, "once a page; the figures have the mark"
     assert any("Gauss–Newton" in note["text"] for note in chart(at, "network")["layout"]["annotations"])
     assert not [c for c in opened(PAGE, layers="fc2,fc3").caption if "Gauss" in c.value]
 
