@@ -15,10 +15,32 @@ function fit(u, v, first, last) {
     if (known(i)) (n += 1), (u0 += u[i]), (v0 += v[i]), (low = Math.min(low, u[i])), (high = Math.max(high, u[i]));
   if (n < 3 || low === high) return null;
   (u0 /= n), (v0 /= n);
-  let [square, product] = [0, 0];
-  for (let i = first - 1; i < end; i++)
-    if (known(i)) (square += (u[i] - u0) ** 2), (product += (u[i] - u0) * (v[i] - v0));
-  return { gamma: product / square, u0, v0, low, high };
+  let [square, product, spread] = [0, 0, 0];
+  for (let i = first - 1; i < end; i++) {
+    if (!known(i)) continue;
+    const [du, dv] = [u[i] - u0, v[i] - v0];
+    (square += du ** 2), (product += du * dv), (spread += dv ** 2);
+  }
+  const r2 = spread ? product ** 2 / square / spread : 1;
+  return { gamma: product / square, r2, u0, v0, low, high };
+}
+
+// The fitted C_ii at H_ii.
+const line = (law, x) => 10 ** (law.v0 + law.gamma * (Math.log10(x) - law.u0));
+
+const traced = (data, uid) => data.find((one) => one.uid === uid) ?? {};
+
+// The directions (from 1) that a trace draws: what its custom data begin with.
+function drawn({ customdata }) {
+  if (!customdata.bdata) return customdata.map(([direction]) => direction);
+  const columns = Number(customdata.shape?.split(",")[1] ?? 1);
+  return Array.from(float64(customdata.bdata).filter((_, i) => i % columns === 0));
+}
+
+// Another name in the legend, with the same explanation.
+function rename(trace, name, legend) {
+  if (legend[trace.name]) legend[name] = legend[trace.name];
+  trace.name = name;
 }
 
 // How a figure follows: what it takes of the knobs' values, null for what it cannot show; how it is moved there, and
@@ -46,7 +68,7 @@ const FOLLOWING = {
   window: {
     at: (ends) => (ends.length === 2 ? ends : null),
     move({ figure: { data, layout }, follows: { clouds, through, band }, legend }, [first, last]) {
-      const trace = (uid) => data.find((one) => one.uid === uid) ?? {};
+      const trace = (uid) => traced(data, uid);
       const named = layout.annotations?.find((one) => one.name === "window");
       const whole = (n) => n.toLocaleString("en");
       if (named) named.text = `γ: directions ${whole(first)} … ${whole(last)}`;
@@ -57,19 +79,17 @@ const FOLLOWING = {
         const ends = law ? [law.high, law.low] : [];
         Object.assign(trace(`fit-${cloud.place}`), {
           x: ends.map((end) => 10 ** end / cloud.scale[0]),
-          y: ends.map((end) => 10 ** (law.v0 + law.gamma * (end - law.u0)) / cloud.scale[1]),
+          y: ends.map((end) => line(law, 10 ** end) / cloud.scale[1]),
         });
         // The server bends it.
         trace(`bend-${cloud.place}`).visible = false;
         const entry = trace(`legend-${cloud.place}`);
         const name = entry.name?.replace(/γ = (-?[\d.]+|—)/, `γ = ${law ? law.gamma.toFixed(2) : "—"}`);
-        if (legend[entry.name]) legend[name] = legend[entry.name];
-        entry.name = name;
+        rename(entry, name, legend);
         for (const points of [trace(`in-${cloud.place}`), trace(`out-${cloud.place}`)]) {
           if (!points.marker) continue;
-          const drawn = float64(points.customdata.bdata).filter((_, i) => i % 3 === 0);
           const inside = (i) => i >= first && i <= last && !Number.isNaN(u[i - 1] + v[i - 1]);
-          points.marker = { ...points.marker, opacity: Array.from(drawn, (i) => (inside(i) ? 0.75 : 0.2)) };
+          points.marker = { ...points.marker, opacity: drawn(points).map((i) => (inside(i) ? 0.75 : 0.2)) };
         }
         if (number || !through || !law) continue;
         for (const slope of [1, 2]) {

@@ -108,22 +108,39 @@ function wanted(element) {
   const follows = element.gammascope.follows;
   if (!follows) return null;
   const knobs = document.querySelectorAll(`.st-key-${follows.slider} input`);
-  return FOLLOWING[follows.by].at(Array.from(knobs, (knob) => Number(knob.value)), follows);
+  const value = (knob) => Number(knob.type === "checkbox" ? knob.checked : knob.value);
+  return FOLLOWING[follows.by].at(Array.from(knobs, value), follows);
+}
+
+// Where it is to be moved, if it does not stand there.
+function behind(element) {
+  const at = wanted(element);
+  return String(at) === String(element.at) ? null : at;
+}
+
+// A figure out of sight leaves the browser to those that are looked at.
+function turn(element) {
+  const { top, bottom } = element.getBoundingClientRect();
+  if (bottom > 0 && top < innerHeight) return null;
+  return new Promise((resolve) => (window.requestIdleCallback ?? setTimeout)(resolve, { timeout: 300 }));
 }
 
 async function follow(element) {
-  const at = element.heard && !element.busy ? wanted(element) : null;
-  if (at === null || String(at) === String(element.at)) return;
+  if (!element.heard || element.busy || behind(element) === null) return;
   const { figure, follows } = element.gammascope;
   // Axes that one has zoomed into stay.
   if (follows.by === "leading" && Object.keys(element.zoomed).length) return;
   element.busy = true;
   try {
-    element.at = at;
-    FOLLOWING[follows.by].move(element.gammascope, at);
-    element.whole = true;
-    await FOLLOWING[follows.by].redraw(element, figure);
-    painted(element);
+    await turn(element);
+    const at = behind(element);
+    if (at !== null && !element.wanted) {
+      element.at = at;
+      FOLLOWING[follows.by].move(element.gammascope, at, element.zoomed);
+      element.whole = true;
+      await FOLLOWING[follows.by].redraw(element, figure);
+      painted(element);
+    }
   } finally {
     element.busy = element.whole = false;
   }
@@ -180,7 +197,7 @@ async function paint(element) {
       layout.uirevision ??= "kept";
       // A slider that has moved on meanwhile is not called back.
       element.at = wanted(element) ?? spec.follows?.at;
-      if (String(element.at) !== String(spec.follows?.at)) FOLLOWING[spec.follows.by].move(spec, element.at);
+      if (String(element.at) !== String(spec.follows?.at)) FOLLOWING[spec.follows.by].move(spec, element.at, element.zoomed);
       element.ranges = {};
       for (const axis of Object.keys(layout).filter((name) => /^[xy]axis/.test(name))) {
         element.ranges[axis] = layout[axis].range;

@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from numpy import ndarray
     from streamlit.components.v2.types import ComponentRenderer
 
-# The second begins with what the first holds.
-SCRIPTS = tuple(Path(__file__).with_name(name) for name in ("moving.js", "plot.js"))
+# Each begins with what those before it hold.
+SCRIPTS = tuple(Path(__file__).with_name(name) for name in ("moving.js", "edited.js", "plot.js"))
+NUMBERS = """export default ({ data, parentElement }) => {
+  let element = parentElement.querySelector(".gammascope-numbers");
+  if (!element) {
+    element = document.createElement("div");
+    element.className = "gammascope-numbers";
+    parentElement.append(element);
+  }
+  element.numbers = new Float64Array(data.slice().buffer);
+}"""
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Follows:
     at: tuple[int, ...]
 
     def spelled(self) -> dict[str, Any]:
-        """For moving.js, which knows the same kinds."""
+        """For moving.js and edited.js, which know the same kinds."""
         return vars(self) | {"slider": self.slider.replace(".", "-"), "by": type(self).__name__.lower()}
 
 
@@ -54,6 +63,25 @@ class Window(Follows):
     clouds: Sequence[Mapping[str, Any]] = ()
     through: bool = True
     band: int | None = None
+
+
+@dataclass(frozen=True)
+class Edited(Follows):
+    """A figure of edited spectra, or of the measured ones with the edit marked in it.
+
+    slider: the container of all knobs; part: which figure, as edited.js names it; knobs: the places of those that it
+    hangs on; numbers: the key of the numbers behind it; about: what they are, and how the edit is written.
+    """
+
+    part: str
+    knobs: Sequence[int]
+    numbers: str
+    about: Mapping[str, Any]
+
+
+def numbers(key: str, values: "ndarray") -> None:
+    """Numbers that figures of a page are moved with: sent once, though the figures come again and again."""
+    st.components.v2.component("gammascope_numbers", js=NUMBERS, isolate_styles=False)(key=key, data=values.tobytes())
 
 
 def draw(

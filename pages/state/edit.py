@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.state import selection
 from pages.state.selection import bound
@@ -78,9 +79,12 @@ def _choose(edit: Edit) -> None:
     selection.choose(**asdict(edit))
 
 
-def knobs(page: str, rank: int) -> Edit:
-    """Everything that can be turned, in two rows."""
+def knobs(page: str, rank: int, first: DeltaGenerator) -> Edit:
+    """Everything that can be turned: a switch at the place given, and a row of sliders."""
     now = chosen(rank)
+    homogenise = first.toggle(
+        "Homogenise: replace κ₁ of the stiff samples by their mean", **bound(page, "homogenise", now.homogenise)
+    )
     with st.grid(4, min_column_width=140, gap="medium", vertical_alignment="bottom") as grid:
         with grid.cell():
             keep = st.slider(
@@ -101,7 +105,4 @@ def knobs(page: str, rank: int) -> Edit:
                 values[name] = st.select_slider(
                     label, FACTORS, format_func=factor_label, help=help_, **bound(page, name, getattr(now, name))
                 )
-    homogenise = st.toggle(
-        "Homogenise: replace κ₁ of the stiff samples by their mean", **bound(page, "homogenise", now.homogenise)
-    )
     return Edit(min(int(keep), rank), homogenise=bool(homogenise), **values)

@@ -185,3 +185,24 @@ def settle(page):
     whole(page)
     page.wait_for_timeout(400)
     whole(page)
+
+
+def plot(page, key):
+    """The element plotly.js draws in; painted at least once."""
+    figure = page.locator(f".st-key-{key} .gammascope-plot[data-painted]")
+    from playwright.sync_api import expect
+
+    expect(figure).to_be_visible()
+    return figure
+
+
+def held(page, key, share):
+    """Drag a slider's last knob to this share of its track and hold it there; where it stands."""
+    knob = page.locator(f".st-key-{key}").get_by_role("slider").last
+    box = knob.locator("xpath=ancestor::div[2]").bounding_box()
+    track = page.locator(f".st-key-{key}").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(track["x"] + share * track["width"], box["y"] + box["height"] / 2, steps=8)
+    page.wait_for_timeout(500)
+    return int(knob.input_value())

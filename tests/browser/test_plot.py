@@ -13,18 +13,11 @@ from engine.results.power_law import power_law
 from engine.runs import library
 from pages.charts.power_law import Cloud, movable
 from pages.plot.plot import SCRIPTS
-from tests.browser.conftest import settle
+from tests.browser.conftest import held, plot, settle
 
 pytestmark = pytest.mark.browser
 MOVING = SCRIPTS[0]
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def plot(page, key):
-    """The element plotly.js draws in; painted at least once."""
-    figure = page.locator(f".st-key-{key} .gammascope-plot[data-painted]")
-    expect(figure).to_be_visible()
-    return figure
 
 
 def press(page, key, name):
@@ -167,18 +160,6 @@ def test_large_type_enlarges_letters_and_figures(planted, window):
     assert (sizes() > 1.2 * before).all()
     wider = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth - innerWidth")
     assert wider <= 0
-
-
-def held(page, key, share):
-    """Drag a slider's last knob to this share of its track and hold it there; where it stands."""
-    knob = page.locator(f".st-key-{key}").get_by_role("slider").last
-    box = knob.locator("xpath=ancestor::div[2]").bounding_box()
-    track = page.locator(f".st-key-{key}").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(track["x"] + share * track["width"], box["y"] + box["height"] / 2, steps=8)
-    page.wait_for_timeout(500)
-    return int(knob.input_value())
 
 
 def test_the_browser_fits_200_windows_as_the_engine_does(chromium):

@@ -47,14 +47,14 @@ def new_on_old(
     ends = np.array([old[inside].min(), old[inside].max()])
     hover = "direction %{customdata}<br>old C<sub>ii</sub> ∝ %{x:.3e}<br>new C<sub>ii</sub> ∝ %{y:.3e}"
     style = (EDITED.colour, EDITED.marker, 6, 0.7)
-    more: Trace = {"showlegend": False, "customdata": keep + 1}
+    more: Trace = {"showlegend": False, "customdata": keep + 1.0, "uid": "points"}
     traces = [
         marks.points(old[keep], new[keep], "directions", *style, key="new", hover=hover, **more),
-        marks.line(ends, ends, "unchanged", palette.QUIET, 1.6, SLOPES[1]),
+        marks.line(ends, ends, "unchanged", palette.QUIET, 1.6, SLOPES[1], uid="unchanged"),
     ]
     if fit is not None:
         name = f"slope {fit.gamma:.2f}, R² {fit.r2:.3f}"
-        traces.append(marks.line(ends, fit.line(ends), name, EDITED.colour, 2.5, key="fit"))
+        traces.append(marks.line(ends, fit.line(ends), name, EDITED.colour, 2.5, key="fit", uid="fit"))
     traces += power_law.ring([old], [np.where(new > 0, new, np.nan)], marked)
     wide, tall = (float(np.log10(z.max() / z.min())) for z in (ends, np.concatenate([ends, new[inside]])))
     return palette.figure(
@@ -84,8 +84,8 @@ def samples(kappa: ndarray, keep: int, factor: str, threshold: float, stiff: str
     hover, marker = "m = %{x}<br>median |κ<sub>m</sub>| = %{y:.2e}", {"symbol": EDITED.marker, "size": 7}
     traces.append(marks.line(m, levels[2], "median", colour, 2.5, marker=marker, hover=hover))
     shapes, notes = _beyond(keep, m.size, factor)
-    if threshold > 0:
-        traces.append(marks.line([0.6, 1.4], [threshold, threshold], stiff, palette.QUIET, 4, key="threshold"))
+    more = {"key": "threshold", "uid": "threshold", "visible": threshold > 0}
+    traces.append(marks.line([0.6, 1.4], [threshold, threshold], stiff, palette.QUIET, 4, **more))
     low = max(float(levels[0].min()), top * 10.0**-DECADES)
     up = [np.log10(low) - 0.2, np.log10(top) + 0.3]
     return palette.figure(
@@ -111,11 +111,13 @@ def cumulative(second: ndarray, keep: int, factor: str, marked: int | None = Non
     """Which share of E[κ²α], summed over the directions, the m leading eigenvalues carry; and of one direction."""
     values = share(second)
     m = np.arange(1, values.size + 1)
-    look = {"color": [faded(EDITED.colour, 0.85 if i <= keep else 0.3) for i in m], "line": {"width": 0}}
+    look = {"color": EDITED.colour, "opacity": [0.85 if i <= keep else 0.3 for i in m], "line": {"width": 0}}
     # Where all is near 100 % only what is kept is told.
-    text = [percent(v) if v < 0.999 or i == keep else "" for i, v in zip(m, values, strict=True)]
+    every = [percent(v) for v in values]
+    text = [each if v < 0.999 or i == keep else "" for i, v, each in zip(m, values, every, strict=True)]
     more: Trace = {"text": text, "textposition": "outside", "constraintext": "none", "textangle": 0}
     more |= {"key": "share", "hover": "the leading %{x}: %{y:.4%}", "width": 0.62, "cliponaxis": False}
+    more |= {"uid": "share", "customdata": every}
     traces: list[Trace] = [marks.bars(m, values, "all directions", "", marker=look, showlegend=False, **more)]
     if marked is not None and marked <= second.shape[1]:
         y, name = share(second[:, marked - 1 : marked]), f"direction {marked:,}"
@@ -148,10 +150,7 @@ def _numbers(rank: int) -> dict:
 
 
 def _beyond(keep: int, rank: int, factor: str) -> tuple[list[dict], list[dict]]:
-    """The eigenvalues that are suppressed, shaded, and by how much."""
-    if keep >= rank:
-        return [], []
-    place = {"yref": "paper", "xanchor": "right", "yanchor": "top"}
-    return [palette.shade(keep + 0.5, rank + 0.6)], [
-        palette.note(f"× {factor}", rank + 0.5, 1, palette.QUIET, 13, **place)
-    ]
+    """The eigenvalues that are suppressed, shaded, and by how much; not to be seen where there are none."""
+    place = {"yref": "paper", "xanchor": "right", "yanchor": "top", "visible": keep < rank}
+    note = palette.note(f"× {factor}", rank + 0.5, 1, palette.QUIET, 13, **place)
+    return [palette.shade(keep + 0.5, rank + 0.6) | {"visible": keep < rank}], [note]

@@ -1,5 +1,7 @@
 """Which curvatures of single samples the noise and its exponent hang on: edit them and see."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from engine.results.suppression import Spectra
@@ -35,28 +37,30 @@ def show() -> None:
 @guarded
 def edited(view: View, spectra: Spectra) -> None:
     """All that hangs on the window and the edit: their knobs move nothing else."""
-    left, _ = st.columns(2, gap="large")
-    with left:
-        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
     rank = spectra.kappa.shape[1]
-    heading.heading("The edit", definitions.SPECTRA + definitions.SUPPRESSION, "What is edited, and how")
-    edit.preset_buttons(PAGE, rank)
-    chosen = edit.knobs(PAGE, rank)
+    with st.container(key=panels.KNOBS):
+        heading.heading("The edit", definitions.SPECTRA + definitions.SUPPRESSION, "What is edited, and how")
+        edit.preset_buttons(PAGE, rank)
+        left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
+        with right:
+            first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
+        chosen = edit.knobs(PAGE, rank, left)
     outcome = suppression.outcome(view, chosen, rank, first, last)
     if outcome is None:
         panels.missing(view)
         return
     st.markdown(f"#### {panels.sentence(outcome)}")
-    panels.cards(outcome, spectra)
-    confidence.button(view, ("E_h2",), last, first)
-    line(PAGE, view, ())
     marked = marker.pointed(view)
+    moved = panels.moved(view, spectra, outcome)
     with st.grid(2, min_column_width=400, gap="medium") as grid:
         for panel in (
             panels.new_on_old(view, outcome, spectra, marked),
-            panels.both(view, outcome, spectra, marked, f"{PAGE}.window"),
+            panels.both(view, outcome, spectra, marked),
             panels.single_samples(view, outcome, spectra),
             panels.cumulative(view, outcome, spectra, marked),
         ):
             with grid.cell():
-                heading.titled(panel)
+                heading.titled(replace(panel, follows=moved[panel.head.key]))
+    panels.cards(outcome, spectra)
+    confidence.button(view, ("E_h2",), last, first)
+    line(PAGE, view, ())

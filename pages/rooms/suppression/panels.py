@@ -5,17 +5,17 @@ import streamlit as st
 
 from engine.results.power_law import Fit
 from engine.results.suppression import Spectra
-from pages.charts import power_law
 from pages.charts.power_law import Cloud
+from pages.data import suppression
 from pages.data.results import View
 from pages.data.suppression import Outcome
 from pages.jobs import analyse
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
-from pages.plot.plot import Window
+from pages.plot.plot import Edited, numbers
 from pages.rooms.suppression import figures
 from pages.rooms.suppression.figures import EDITED, MEASURED, percent
-from pages.state.edit import Edit, factor_label
+from pages.state.edit import FACTORS, Edit, factor_label
 from pages.text import definitions
 from pages.ui import marker
 from pages.ui.cards import card
@@ -35,6 +35,10 @@ AFTER = Head("card-after", "γ after", about=definitions.GAMMA + definitions.BOU
 SHARE = Head("card-share", "Noise that m carries", about=definitions.CARRIED)
 STIFF = Head("card-stiff", "Stiff samples", about=definitions.STIFF)
 
+# The container of all that is turned here.
+KNOBS = "suppression-knobs"
+# What its figures hang on of them: homogenise, the window's ends, keep, tail, stiff ratio, damping.
+HANGS_ON = {NEW_ON_OLD: range(7), BOTH: range(7), SAMPLES: (3, 4, 5), CUMULATIVE: (3, 4)}
 # A slope or γ this near to another is called the same.
 NEAR = 0.03
 
@@ -148,6 +152,26 @@ def _code(view: View, edit: Edit) -> str:
     )
 
 
+def moved(view: View, spectra: Spectra, o: Outcome) -> dict[str, Edited]:
+    """How each figure of this page follows its knobs; what that takes is put on the page."""
+    sums = suppression.sums(view.key, spectra)
+    held = f"{KNOBS}-{view.chosen.key}"
+    numbers(held, np.vstack([sums.rows, o.data]))
+    about = {name: value for name, value in vars(sums).items() if name != "rows"} | {
+        "rank": o.rank,
+        "shares": [percent(share) for share in sums.shares],
+        "factors": FACTORS,
+        "labels": [factor_label(factor, html=True) for factor in FACTORS],
+    }
+    e = o.edit
+    places = (FACTORS.index(factor) for factor in (e.tail, e.stiff, e.damp))
+    at = (int(e.homogenise), o.first + 1, o.last, e.keep, *places)
+    return {
+        head.key: Edited(KNOBS, tuple(at[place] for place in knobs), head.key, tuple(knobs), held, about)
+        for head, knobs in HANGS_ON.items()
+    }
+
+
 def new_on_old(view: View, o: Outcome, spectra: Spectra, marked: int | None = None) -> Panel:
     """New C_ii against old."""
     fit = o.new_on_old
@@ -165,8 +189,8 @@ def new_on_old(view: View, o: Outcome, spectra: Spectra, marked: int | None = No
     )
 
 
-def both(view: View, o: Outcome, spectra: Spectra, marked: int | None = None, slider: str = "") -> Panel:
-    """C_ii on H_ii, before and after; both fits follow the window's slider while it moves."""
+def both(view: View, o: Outcome, spectra: Spectra, marked: int | None = None) -> Panel:
+    """C_ii on H_ii, before and after."""
     old, new = (
         Cloud(name, o.of_data(s.hessian_diagonal), s.noise_diagonal, fit, o.first, o.last, style=style)
         for name, s, fit, style in (("before", o.old, o.before, MEASURED), ("after", o.new, o.after, EDITED))
@@ -187,7 +211,6 @@ def both(view: View, o: Outcome, spectra: Spectra, marked: int | None = None, sl
         },
         code=lambda: _code(view, o.edit),
         on_click=marker.at,
-        follows=Window(slider, (o.first + 1, o.last), power_law.movable((old, new))) if slider else None,
     )
 
 

@@ -270,7 +270,7 @@ def test_suppression_holds_the_edited_diagonals(store, run, page):
     assert isinstance(a.spectra, Spectra)
     old, new = suppress(a.spectra, keep=None), suppress(a.spectra)
     points = by_name(figures["suppressed-1"])["new"]
-    index = decode(points["customdata"]) - 1
+    index = decode(points["customdata"]).astype(int) - 1
     np.testing.assert_allclose(decode(points["x"]), old.noise_diagonal[index])
     np.testing.assert_allclose(decode(points["y"]), new.noise_diagonal[index])
     shares = np.cumsum(a.spectra.second.sum(axis=1)) / a.spectra.second.sum()

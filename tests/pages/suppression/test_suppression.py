@@ -5,8 +5,10 @@ import pytest
 
 from engine.results.power_law import power_law
 from engine.results.suppression import suppress
+from pages.data.suppression import grouped
 from pages.rooms.suppression import figures
 from pages.state import selection
+from pages.state.edit import FACTORS
 from pages.state.selection import Selection
 from tests.pages.conftest import (
     button,
@@ -210,7 +212,9 @@ def test_the_spectra_show_quantiles_of_the_size_single_samples_and_the_edit():
         assert any(np.allclose(decode(single["y"]), row) for row in np.abs(signed))
     assert set(decode(traces(figure, meta="threshold")[0]["y"])) == {0.5}
     assert figure.layout.shapes[0].x0 == 2.5
-    assert not figures.samples(signed, RANK, "10", 0.0, "").layout.shapes
+    whole = figures.samples(signed, RANK, "10", 0.0, "")
+    assert not any(each.visible for each in (*whole.layout.shapes, *whole.layout.annotations))
+    assert not traces(whole, meta="threshold")[0]["visible"]
 
 
 def test_the_share_is_the_running_sum_over_all_directions():
@@ -222,7 +226,21 @@ def test_the_share_is_the_running_sum_over_all_directions():
     assert figures.percent(1.0) == "100%"
 
 
-def test_the_fits_follow_the_window_of_this_page(run):
-    follows = sent(opened(PAGE, window="2,90"), "both")["follows"]
-    assert (follows["by"], follows["slider"], follows["at"]) == ("window", "suppression-window", [2, 90])
-    assert [cloud["place"] for cloud in follows["clouds"]] == ["before-0", "after-0"]
+def test_every_figure_follows_the_knobs_of_this_page(run):
+    at = opened(PAGE, window="2,90", keep="2", tail="0.1", homogenise="yes")
+    setting = {"new_on_old": [1, 2, 90, 2, 8, 6, 6], "samples": [2, 8, 6], "cumulative": [2, 8]}
+    for key, values in (setting | {"both": setting["new_on_old"]}).items():
+        follows = sent(at, key)["follows"]
+        assert (follows["by"], follows["slider"], follows["part"]) == ("edited", "suppression-knobs", key)
+        assert follows["at"] == values
+
+
+def test_the_sums_of_groups_are_every_edit():
+    kept = grouped(KEPT)
+    total = kept.rows[: 3 * len(kept.groups)].reshape(len(kept.groups), 3, -1).sum(axis=0)
+    np.testing.assert_allclose(total[1], KEPT.first[0])
+    np.testing.assert_allclose(total[2], KEPT.second[0])
+    for factor, mean, share in zip(FACTORS, kept.means, kept.shares, strict=True):
+        stiff = np.abs(KEPT.kappa[:, 0]) >= factor * kept.largest
+        assert (mean, share) == (pytest.approx(KEPT.kappa[stiff, 0].mean()), stiff.mean())
+        assert stiff.any()
