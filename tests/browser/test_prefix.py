@@ -1,9 +1,10 @@
-"""Below a prefix of the address, as behind JupyterHub or a proxy."""
+"""Behind a proxy and below a prefix of the address, as on JupyterHub."""
 
 import pytest
 
 from cache.store import Store
 from tests.browser.conftest import Dashboard, whole
+from tests.browser.proxy import PREFIX, Proxy
 from tests.planted import fill
 
 pytestmark = pytest.mark.browser
@@ -14,21 +15,33 @@ def below(tmp_path_factory):
     """A dashboard whose address begins with a prefix."""
     store = Store(tmp_path_factory.mktemp("below"))
     fill(store)
-    dashboard = Dashboard(store.root, prefix="/user/ann/proxy").start()
+    dashboard = Dashboard(store.root, prefix=PREFIX).start()
     yield dashboard
     dashboard.stop()
 
 
-def test_figures_and_the_menu_work_and_nothing_is_asked_for_elsewhere(below, window):
-    page = window("about:blank")
-    asked = []
+@pytest.fixture(params=["keeps the prefix", "strips the prefix"])
+def behind(request, below, planted):
+    """A proxy before a dashboard that knows its prefix, or before one that does not."""
+    strip = request.param == "strips the prefix"
+    proxy = Proxy((planted if strip else below).url, strip)
+    yield proxy
+    proxy.stop()
+
+
+def test_behind_a_proxy_pages_figures_and_links_work_and_nothing_is_asked_for_elsewhere(behind, window):
+    page, asked = window("about:blank"), []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{below.url}/power_law")
+    page.goto(f"{behind.url}/power_law?window=50")
     page.locator(".gammascope-plot[data-painted]").first.wait_for()
+    assert page.get_by_role("heading", level=1).inner_text().startswith("By which power")
     page.locator("[data-testid=stSidebar] a", has_text="Dynamics").click()
-    page.wait_for_url(f"{below.url}/dynamics**")
+    page.wait_for_url(f"{behind.url}/dynamics**")
     page.locator(".gammascope-plot[data-painted]").first.wait_for()
-    assert [url for url in asked if url.startswith("http") and not url.startswith(below.url)] == []
+    page.reload()
+    page.locator(".gammascope-plot[data-painted]").first.wait_for()
+    assert behind.strangers == []
+    assert [url for url in asked if url.startswith("http") and not url.startswith(behind.url)] == []
 
 
 @pytest.mark.slow
