@@ -59,12 +59,23 @@ def _usual_root(contents: Path) -> Path:
     return root
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file that other processes see whole, old or new; its folder must exist."""
+def replace_file(path: Path, content: bytes, durable: bool = False) -> None:
+    """Write a file that other processes see whole, old or new; its folder must exist. durable: also after the power was
+    lost, from the moment this returns."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        temporary.write_bytes(content)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
+        if durable and os.name == "posix":  # the new name is the folder's
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     except OSError as error:
         error.filename = error.filename or str(path)  # a full disk does not say whose
         raise
@@ -161,14 +172,15 @@ class Store:
                     f"Arrays {name!r} of {'/'.join(parts)} hold a type that cannot be kept ({error})."
                 ) from error
             file = ArrayFile(name, hashlib.sha256(content).hexdigest(), len(content))
-            replace_file(folder / file.filename, content)
+            replace_file(folder / file.filename, content, durable=True)
             files.append(file)
         body = {
             "meta": json.loads(json.dumps(dict(meta))),
             "files": {f.name: {"sha256": f.sha256, "size": f.size} for f in files},
         }
         digest = hashlib.sha256(_canonical(body)).hexdigest()
-        replace_file(folder / MANIFEST, json.dumps(body | {"digest": digest}, indent=1, sort_keys=True).encode())
+        manifest = json.dumps(body | {"digest": digest}, indent=1, sort_keys=True).encode()
+        replace_file(folder / MANIFEST, manifest, durable=True)
         self._sweep(folder, keep={MANIFEST, *(f.filename for f in files)})
 
     def delete(self, *parts: str) -> bool:
@@ -184,7 +196,8 @@ class Store:
     # -- reading --------------------------------------------------------------------------------------
 
     def read(self, *parts: str) -> Entry | None:
-        """The entry, or None if there is none or it was damaged; a damaged one is moved to damaged/."""
+        """The entry, or None if there is none or it was damaged; a damaged one is moved to damaged/, where that can be
+        written."""
         folder = self._folder(parts)
         for _ in range(3):
             try:
@@ -300,6 +313,8 @@ class Store:
         except FileNotFoundError:
             # Another reader is setting it aside, or it was deleted: either way it is gone from here.
             return not (folder / MANIFEST).exists()
+        except OSError:
+            return True  # a cache that can only be read, or a full disk: it is passed over where it lies
         when = time.strftime("%Y-%m-%d %H:%M:%S")
         sentence = f"{when} {'/'.join(parts)} was set aside: {reason}. It will be recomputed."
         with open(self.root / "damaged" / "log.txt", "a", encoding="utf-8") as log:

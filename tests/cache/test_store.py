@@ -1,5 +1,6 @@
 """The store: what is read is what was written, whole or absent, whatever happens to the files."""
 
+import errno
 import json
 import os
 import subprocess
@@ -172,6 +173,35 @@ def test_any_flipped_bit_is_noticed(tmp_path_factory, position: float, bit: int,
         assert json.loads(content) == before
     else:
         assert entry is None or entry.arrays() is None
+
+
+def test_a_damaged_entry_of_a_cache_that_can_only_be_read_is_passed_over(store: Store, monkeypatch) -> None:
+    store.write(("runs", "a"), {"n": 1}, {"main": {"x": np.arange(3)}})
+    store.write(("runs", "b"), {"n": 2})
+    (store.root / "runs" / "a" / "manifest.json").write_text("{")
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", refused)
+    monkeypatch.setattr(os, "replace", refused)
+    assert store.read("runs", "a") is None
+    assert store.read("runs", "b").meta == {"n": 2}
+    monkeypatch.undo()
+    assert store.damage_log() == ()
+    assert (store.root / "runs" / "a" / "manifest.json").exists()
+
+
+def test_an_entry_is_on_the_disk_before_its_name_is(store: Store, monkeypatch) -> None:
+    events: list[str] = []
+    replace = os.replace
+    monkeypatch.setattr(
+        os, "fsync", lambda fd: events.append("folder" if os.path.isdir(f"/proc/self/fd/{fd}") else "file")
+    )
+    monkeypatch.setattr(os, "replace", lambda a, b: (events.append("name"), replace(a, b)))
+    store.write(("runs", "a"), {}, {"main": {"x": np.arange(3)}})
+    synced = ["file", "name", *["folder"] * (os.name == "posix")]
+    assert events == synced * 2
 
 
 def test_damage_of_a_run_spares_what_lies_below_it(store: Store) -> None:

@@ -11,13 +11,9 @@ from engine.errors import of_disk
 
 
 def test_a_full_disk_is_told_with_the_file_and_what_to_do(tmp_path, monkeypatch):
-    def full(self, content):
-        with open("/dev/full", "wb") as file:
-            file.write(content)
-
     if not Path("/dev/full").exists():
         pytest.skip("no device that is always full")
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr("cache.store.open", lambda *_: open("/dev/full", "wb"), raising=False)  # noqa: SIM115
     with pytest.raises(OSError, match="No space left") as caught:
         Store(tmp_path).write(("runs", "a"), {"n": 1})
     sentence = of_disk(caught.value)
