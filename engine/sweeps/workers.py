@@ -12,6 +12,7 @@ import contextlib
 import multiprocessing
 import os
 import pickle
+import platform
 import secrets
 import signal
 import subprocess
@@ -32,8 +33,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import psutil
 import torch
 
+from cache.jobs import birth, process
 from cache.progress import Stopped
 from cache.store import Store
 from engine.config.requests import key
@@ -168,10 +171,16 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _token(store: Store) -> Iterator[Path]:
-    """A file that is there as long as this sweep goes on: workers anywhere stop when it is gone."""
+    """A file that is there as long as this sweep goes on: workers anywhere stop when it is gone. Those of sweeps that
+    were killed on this machine go first."""
     store.root.mkdir(parents=True, exist_ok=True)
+    for left in store.root.glob(".sweep-*"):
+        with contextlib.suppress(OSError, ValueError):
+            machine, pid, born = left.read_text(encoding="utf-8").split("\n")
+            if machine == platform.node() and process(int(pid), float(born)) is None:
+                left.unlink()
     token = store.root / f".sweep-{secrets.token_hex(8)}"
-    token.touch()
+    token.write_text(f"{platform.node()}\n{os.getpid()}\n{birth(psutil.Process())}", encoding="utf-8")
     try:
         yield token
     finally:
