@@ -14,7 +14,6 @@ from pages.rooms.commutativity import chance
 from pages.rooms.commutativity import panels as commutativity_panels
 from pages.rooms.dynamics import diagonals
 from pages.rooms.dynamics import panels as dynamics_panels
-from pages.rooms.dynamics.panels import APPROXIMATIONS
 from pages.rooms.held_out import nulls
 from pages.rooms.power_law import panels as power_law_panels
 from pages.rooms.start import idea as start
@@ -22,7 +21,7 @@ from pages.rooms.start import idea_text as start_text
 from pages.rooms.suppression import panels as suppression_panels
 from pages.state.edit import Edit, presets
 from pages.state.palette import LOOKS
-from pages.ui.controls import usual_matrices
+from pages.ui.controls import APPROXIMATIONS, usual_matrices
 
 # Random rotations beside one measured matrix: p = 1/20 is the smallest they can tell.
 DRAWS = 19

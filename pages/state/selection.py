@@ -98,6 +98,7 @@ class Selection:
     quantity: Annotated[str | None, NAME, "what is followed along training layer by layer"] = None
     matrix: Annotated[str | None, NAME, "name of a covariance"] = None
     matrices: Annotated[tuple[str, ...] | None, several(NAME), "names of covariances"] = None
+    approximations: Annotated[bool | None, yes_or_no, "whether those of the prediction are offered"] = None
     predictor: Annotated[str | None, NAME, "what may predict the noise"] = None
     k: Annotated[int | None, whole(1, 10**5), "leading directions shown"] = None
     pair: Annotated[tuple[int, int] | None, span, "directions that the loss is drawn over, from 1"] = None

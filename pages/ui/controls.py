@@ -1,7 +1,7 @@
 """The knobs that several pages have, and the way a figure is put on a page."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -12,6 +12,8 @@ from pages.state.palette import matrix_label, plain_label
 from pages.state.selection import bound
 
 MEASURED = ("C", "C_awd")
+# Steps from the prediction to the theorem: not for beginners.
+APPROXIMATIONS = ("C_hh_sd", "C_hh_sd_wd", "C_hh_sd_wd_li")
 # Seconds an epoch stays while all of them are played, and where the session keeps which page's are.
 HOLD = 1.2
 _PLAYING = "playing"
@@ -124,17 +126,41 @@ def top_k(page: str, view: View, largest: int = LARGEST_K, label: str = "k") -> 
     )
 
 
+def shows_all() -> bool:
+    """Whether approximations are offered: where that is chosen, else where what is selected names one."""
+    here = selection.current()
+    named = {here.matrix, here.predictor, *(here.matrices or ())}
+    return here.approximations if here.approximations is not None else not named.isdisjoint(APPROXIMATIONS)
+
+
+def offered(names: Iterable[str]) -> tuple[str, ...]:
+    """These covariances, for a beginner without approximations."""
+    return tuple(name for name in names if shows_all() or name not in APPROXIMATIONS)
+
+
+def everything(page: str) -> None:
+    """The switch that offers approximations, too."""
+    st.toggle(
+        "With the approximations sd, wd, li",
+        help="Samples independent, weight changes diagonal, and as large in every direction: on the way from the "
+        "prediction to the theorem.",
+        **bound(page, "approximations", shows_all()),
+    )
+
+
 def matrix(page: str, view: View, label: str = "Matrix", names: Sequence[str] = ()) -> str:
     """Choice of one covariance, of all there are unless some are named."""
-    names = names or view.analysis.names
+    names = offered(names or view.analysis.names)
     selected = selection.current().matrix
-    return st.selectbox(
+    chosen = st.selectbox(
         label,
         names,
         format_func=plain_label,
         help="Every covariance of the theory, in the same eigenbasis of H.",
         **bound(page, "matrix", selected if selected in names else names[0]),
     )
+    everything(page)
+    return chosen
 
 
 def usual_matrices(view: View) -> tuple[str, str]:
@@ -144,7 +170,7 @@ def usual_matrices(view: View) -> tuple[str, str]:
 
 def matrices(page: str, view: View) -> tuple[str, ...]:
     """Choice of several covariances."""
-    names = view.analysis.names
+    names = offered(view.analysis.names)
     chosen = selection.current().matrices
     # None pressed is a choice too.
     shown = tuple(n for n in (usual_matrices(view) if chosen is None else chosen) if n in names)
@@ -156,6 +182,7 @@ def matrices(page: str, view: View) -> tuple[str, ...]:
         help="  \n".join(map(matrix_label, names)),
         **bound(page, "matrices", shown),
     )
+    everything(page)
     return tuple(n for n in names if n in (pressed or ()))
 
 

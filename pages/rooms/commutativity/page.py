@@ -28,7 +28,6 @@ def show() -> None:
         return
     leading(view)
     structural(view)
-    heading.titled(panels.alignment(view))
 
 
 def structural(view: View) -> None:
@@ -91,4 +90,5 @@ def leading(view: View) -> None:
                 st.caption("The commutator of a matrix is kept with its spectrum.")
             else:
                 commutator.show()
+    heading.titled(panels.alignment(view, controls.offered(view.analysis.names)))
     complete()

@@ -1,5 +1,6 @@
 """Whether a covariance shares its directions with the curvature: its pictures, and meters beside chance."""
 
+from collections.abc import Sequence
 from itertools import zip_longest
 
 import numpy as np
@@ -195,10 +196,11 @@ def commutator(view: View, name: str, k: int) -> Panel | None:
     )
 
 
-def alignment(view: View) -> Panel:
-    """Alignment of every matrix with the eigenbasis of H; each has its own value at random."""
+def alignment(view: View, names: Sequence[str] = ()) -> Panel:
+    """Alignment of these matrices, every one unless told otherwise, with the eigenbasis of H; each has its own value at
+    random."""
     a = view.analysis
-    values = {name: (a.alignment(name), a.random_alignment(name)) for name in a.names}
+    values = {name: (a.alignment(name), a.random_alignment(name)) for name in names or a.names}
     return Panel(
         ALIGNMENT,
         f"alignment-{view.epoch}",
@@ -211,7 +213,7 @@ def alignment(view: View) -> Panel:
         },
         code=lambda: reproduce.one(
             view,
-            "alignment = [result.alignment(name) for name in result.names]",
-            "random = [result.random_alignment(name) for name in result.names]",
+            f"alignment = [result.alignment(name) for name in {tuple(values)!r}]",
+            f"random = [result.random_alignment(name) for name in {tuple(values)!r}]",
         ),
     )

@@ -9,9 +9,10 @@ from pages.charts import over_epochs
 from pages.data.results import View
 from pages.plot import reproduce
 from pages.plot.panel import Head, Panel
-from pages.rooms.dynamics.panels import APPROXIMATIONS, PARTS, file
+from pages.rooms.dynamics.panels import PARTS, file
 from pages.state.palette import LOOKS, number
 from pages.text import definitions
+from pages.ui.controls import APPROXIMATIONS
 
 ALONE = "This analysis has no prediction: activity–weight duality is defined layer by layer. Choose a single layer."
 

@@ -38,7 +38,7 @@ def show() -> None:
         (panels.COMMUTATORS, partial(panels.commutator, names)),
         (panels.ALIGNMENTS, partial(panels.alignment, names)),
         (panels.SPEARMAN, partial(panels.spearman, names, last)),
-        (panels.NORMS, panels.norms),
+        (panels.NORMS, partial(panels.norms, approximations=controls.offered(controls.APPROXIMATIONS))),
     )
     # Two runs fill a row; of one run two panels do.
     columns = 3 - len(views)
@@ -54,5 +54,6 @@ def show() -> None:
     with st.grid(columns, min_column_width=400, gap="medium") as pair:
         with pair.cell():
             panels.show(views, diagonals.OF_PARTS, partial(diagonals.parts, last))
-        with pair.cell():
-            panels.show(views, diagonals.OF_APPROXIMATIONS, partial(diagonals.approximations, last))
+        if controls.shows_all():
+            with pair.cell():
+                panels.show(views, diagonals.OF_APPROXIMATIONS, partial(diagonals.approximations, last))

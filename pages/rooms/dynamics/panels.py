@@ -19,10 +19,9 @@ from pages.state.palette import LOOKS
 from pages.text import definitions
 from pages.text.run_names import escaped
 from pages.ui import heading
-from pages.ui.controls import provenance, usual_matrices
+from pages.ui.controls import APPROXIMATIONS, provenance, usual_matrices
 
 PARTS = ("C_hh", "C_hg", "C_gg")
-APPROXIMATIONS = ("C_hh_sd", "C_hh_sd_wd", "C_hh_sd_wd_li")
 # Standard errors to either side of γ that hold 95 % of a normal distribution.
 WIDTH = 1.96
 # An interval so many times as wide as at the other epochs is explained; effective samples below FEW are few.
@@ -280,9 +279,9 @@ def spearman(names: Sequence[str], last: int, view: View) -> Panel:
     return _panel(SPEARMAN, view, _courses(view, names, last), measure, alt, caption)
 
 
-def norms(view: View) -> Panel:
+def norms(view: View, approximations: Sequence[str] = APPROXIMATIONS) -> Panel:
     """Sizes of the measured noise, of what duality predicts, its parts and its approximations."""
-    courses = _courses(view, (*usual_matrices(view), *PARTS, *APPROXIMATIONS))
+    courses = _courses(view, (*usual_matrices(view), *PARTS, *approximations))
     measure = "norm", "Frobenius norm", "frobenius({})", False
     return _panel(NORMS, view, courses, measure, "Frobenius norms over epochs on a logarithmic axis.", "")
 

@@ -41,8 +41,9 @@ def compared(view: View) -> None:
         st.caption(controls.provenance(view, epochs))
     stages = [fisher.of(each) for each in samples]
     with place:
-        heading.answer(text.verdict(stages, first, last), text.ARGUMENT + text.FIGURES)
+        heading.answer(text.answer(stages, first, last), text.ARGUMENT + text.FIGURES)
     panels.side_by_side(view, stages, names, first, last, divided)
+    st.markdown(text.verdict(stages, first, last))
     line(PAGE, view, ())
     panels.slopes_and_sizes(view, stages, first, last)
     heading.heading("Three links, and where they break", text.ARGUMENT, "The argument")

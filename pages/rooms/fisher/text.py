@@ -72,11 +72,21 @@ def holds(a: Argument, first: int, last: int) -> bool:
     return fit is not None and abs(a.size("BC") - 1) < NEAR_SIZE and abs(fit.gamma - 1) < NEAR_SLOPE
 
 
+VERDICTS = {(True, True): "Here it is", (True, False): "Only at first", (False, True): "Only at the end"}
+
+
+def answer(stages: Sequence[Argument], first: int, last: int) -> str:
+    """The verdict in short."""
+    ends = (stages[0], stages[-1]) if len(stages) > 1 else stages
+    held = tuple(holds(end, first, last) for end in (stages[0], stages[-1]))
+    sums = ", ".join(f"at epoch {end.epoch} **{share_of(end.size('BC'))} H**" for end in ends)
+    return f"**{VERDICTS.get(held, 'It is not')}**: in sum B·C is {sums}."
+
+
 def verdict(stages: Sequence[Argument], first: int, last: int) -> str:
     """Whether C = H/B in this run, at its beginning and its end, and which link breaks."""
     start, end = stages[0], stages[-1]
     held = holds(start, first, last), holds(end, first, last)
-    verdicts = {(True, True): "Here it is", (True, False): "Only at first", (False, True): "Only at the end"}
     amounts = [_amount(end, first, last)]
     if len(stages) > 1:
         fit = start.fit("BC", last, first)
@@ -84,7 +94,7 @@ def verdict(stages: Sequence[Argument], first: int, last: int) -> str:
         amounts.insert(0, f"at epoch {start.epoch} B·C is in sum {share_of(start.size('BC'))} H{slope}")
     broken = "" if all(held) else f" What breaks most is {LINKS[weakest(end if not held[1] else start)]}."
     over = f" γ over directions {first + 1} … {last:,}."
-    return f"{verdicts.get(held, 'It is not')}: {'; '.join(amounts)}.{over}{broken}"
+    return f"{VERDICTS.get(held, 'It is not')}: {'; '.join(amounts)}.{over}{broken}"
 
 
 LINKS = (

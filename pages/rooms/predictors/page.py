@@ -38,16 +38,18 @@ def compared(view: View) -> None:
     with place:
         heading.answer(text.verdict(numbers) + text.mistakes(view.analysis.provenance.largest), text.PREDICTED)
     nearest = (*figures.order_of(numbers, "absolute"), *numbers)[0]
+    shown = {name: numbers[name] for name in numbers if name == nearest or name in controls.offered(numbers)}
     with choice:
-        chosen = panels.choice(PAGE, tuple(numbers), nearest)
+        chosen = panels.choice(PAGE, tuple(shown), nearest)
+        controls.everything(PAGE)
     with st.grid(2, min_column_width=400, gap="medium") as pair:
         with pair.cell():
             heading.titled(panels.cloud(view, chosen, first, last))
         with pair.cell():
-            heading.titled(panels.distances(view, numbers, chosen))
+            heading.titled(panels.distances(view, shown, chosen))
     line(PAGE, view, ("C",))
     heading.heading("In numbers", text.SLOPE + text.SIZE + text.DISTANCE)
-    st.markdown(text.table(numbers))
+    st.markdown(text.table(shown))
     panels.source(view, first, last)
     panels.the_proof(PAGE, view, first, last)
     if len(view.epochs) > 1:

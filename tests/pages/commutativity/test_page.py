@@ -189,7 +189,7 @@ def test_the_matrix_choice_changes_pictures_and_meters(store, run):
 
 
 def test_alignment_is_shown_for_every_matrix_beside_chance(store, run):
-    at = opened(PAGE)
+    at = opened(PAGE, approximations="yes")
     analysis = result(store, run, 100)
     bars, ticks = chart(at, "alignment")["data"]
     np.testing.assert_allclose(decode(bars["x"]), [analysis.alignment(n) for n in analysis.names])

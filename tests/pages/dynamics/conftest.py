@@ -30,7 +30,7 @@ def run(store):
 @pytest.fixture
 def at(run):
     """The page over it."""
-    return opened(PAGE)
+    return opened(PAGE, approximations="yes")
 
 
 def by_name(at, key):

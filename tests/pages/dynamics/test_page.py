@@ -47,7 +47,7 @@ def test_the_epoch_of_full_accuracy_is_marked_and_told(at):
 
 def test_a_run_that_never_reaches_full_accuracy_says_how_far_it_came(store):
     planted(store, learned=None)
-    at = opened(PAGE)
+    at = opened(PAGE, approximations="yes")
     assert all(s["line"]["color"] != TRAIN for s in chart(at, "gammas")["layout"]["shapes"])
     # 99.9997 % is not 100 %.
     assert any("never reached 100 %; its highest was 99.99% at epoch 100" in m.value for m in at.markdown)
@@ -56,7 +56,7 @@ def test_a_run_that_never_reaches_full_accuracy_says_how_far_it_came(store):
 def test_one_epoch_of_several_says_how_to_get_more_and_shows_the_rest(store):
     run = planted(store, epochs=(100,))
     store.write(("runs", run, "checkpoints", checkpoint_name(10)), {"epoch": 10})
-    at = opened(PAGE)
+    at = opened(PAGE, approximations="yes")
     assert button(at, "Analyse all epochs")
     drawn = set(charts(at))
     assert drawn == {"training", "parts", "approximations"}
@@ -64,7 +64,7 @@ def test_one_epoch_of_several_says_how_to_get_more_and_shows_the_rest(store):
 
 def test_one_press_trains_a_run_of_one_checkpoint_again_with_several(store, started):
     planted(store, epochs=(100,))
-    at = opened(PAGE)
+    at = opened(PAGE, approximations="yes")
     assert "kept only one checkpoint" in at.info[0].value
     fine(button(at, "Train again, keeping epochs 0, 1, 10, 30, 100").click().run())
     (words, queued), *_ = started
@@ -77,7 +77,7 @@ def test_one_press_analyses_all_epochs(store, started):
     run = planted(store, epochs=(100,))
     for epoch in (0, 10):
         store.write(("runs", run, "checkpoints", checkpoint_name(epoch)), {"epoch": epoch})
-    at = opened(PAGE)
+    at = opened(PAGE, approximations="yes")
     fine(button(at, "Analyse all epochs").click().run())
     assert started[0] == (("analyze", "--run", run, "--epoch", "all", "--batch-size", "50", "--layer", "fc2"), True)
     assert "Analysing …" in at.info[0].value
@@ -100,7 +100,7 @@ def other(store):
 
 
 def test_a_second_run_is_drawn_beside_the_first_in_every_panel(store, run, other):
-    at = opened(PAGE, run=run)
+    at = opened(PAGE, approximations="yes", run=run)
     first = set(charts(at))
     assert len(first) == 8
     press(at, "selectbox", "Beside it", other)
@@ -121,7 +121,7 @@ def test_a_second_run_is_drawn_beside_the_first_in_every_panel(store, run, other
 
 
 def test_both_runs_are_drawn_on_the_same_axes(run, other):
-    at = opened(PAGE, run=run, runs=other)
+    at = opened(PAGE, approximations="yes", run=run, runs=other)
     for key in charts(at):
         if key.endswith("_beside"):
             continue
@@ -137,7 +137,7 @@ def test_both_runs_are_drawn_on_the_same_axes(run, other):
 
 def test_the_compared_runs_behind_the_first_stay(store, run, other):
     third = fill(store, epochs=(0, 10), seed=2)
-    at = opened(PAGE, run=run, runs=f"{other},{third}")
+    at = opened(PAGE, approximations="yes", run=run, runs=f"{other},{third}")
     second = widget(at, "selectbox", "Beside it")
     assert second.value == other
     second.set_value(third).run()
@@ -149,6 +149,6 @@ def test_the_compared_runs_behind_the_first_stay(store, run, other):
 
 def test_a_second_run_that_is_not_analysed_is_told(store, run):
     bare = fill(store, epochs=(), seed=1)
-    at = opened(PAGE, run=run, runs=bare)
+    at = opened(PAGE, approximations="yes", run=run, runs=bare)
     assert any("Nothing of it is analysed yet" in c.value for c in at.caption)
     assert len(charts(at)) == 8

@@ -34,7 +34,7 @@ APPROXIMATED = (*USUAL, "C_hh", "C_hg", "C_gg", "C_hh_sd", "C_hh_sd_wd", "C_hh_s
 def test_a_quantity_and_what_chance_makes_of_it_are_those_of_each_analysis(
     store, run, key, matrices, names, measure, random
 ):
-    at = opened(PAGE, matrices=matrices)
+    at = opened(PAGE, approximations="yes", matrices=matrices)
     measures = {name: partial(measure, name=name) for name in names}
     if random is not None:
         measures |= {f"{name} at random": partial(random, name=name) for name in names}
@@ -44,7 +44,7 @@ def test_a_quantity_and_what_chance_makes_of_it_are_those_of_each_analysis(
 
 
 def test_what_is_told_beside_them(run):
-    at = opened(PAGE, matrices="C,C_awd,C_hh")
+    at = opened(PAGE, approximations="yes", matrices="C,C_awd,C_hh")
     assert "**1.00 → 1.20**" in texts(at)
     assert "the whole matrix is not kept" in texts(at)
     assert tuple(by_name(at, "norms")) == APPROXIMATED
@@ -60,7 +60,7 @@ def test_the_window_moves_the_exponents_and_the_rank_correlation(at, store, run)
 
 
 def test_the_window_too_small_for_a_slope_leaves_the_other_panels(store, run):
-    at = opened(PAGE, window="1,2")
+    at = opened(PAGE, approximations="yes", window="1,2")
     assert np.isnan(np.array(course(at, "gammas", "C"), dtype=float)).all()
     assert any("no fit at any epoch" in m.value for m in at.markdown)
     np.testing.assert_allclose(course(at, "commutators", "C"), each(store, run, lambda a: a.commutator("C")))

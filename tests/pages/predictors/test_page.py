@@ -41,7 +41,7 @@ def test_the_nearest_is_told_first_and_drawn(store, run):
 
 
 def test_every_number_is_that_of_the_engine(store, run):
-    at, a = opened(PAGE, window="1,300"), result(store, run, 100)
+    at, a = opened(PAGE, window="1,300", approximations="yes"), result(store, run, 100)
     table = rows(at)
     assert len(table) == 10
     for symbol, name, factor in ((r"$C_\mathrm{AWD}$", "C_awd", 1), ("$H/B$", "H", 1 / 50)):
