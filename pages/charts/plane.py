@@ -11,7 +11,7 @@ from pages.charts import marks
 from pages.state import palette
 from pages.state.palette import LOOKS, faded, layout
 
-HEIGHT = 500
+HEIGHT = 455
 # Two standard deviations of the noise along the noisier direction reach so far, of what is seen.
 FILLED = 0.62
 # Contours are drawn up to so many times the loss at the checkpoint.

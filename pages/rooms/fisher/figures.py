@@ -40,7 +40,7 @@ def compare(
     relative: bool,
     ends_up: tuple[float, float],
     marked: int | None = None,
-    height: int = 370,
+    height: int = 330,
 ) -> go.Figure:
     """M_ii, or M_ii/H_ii, against H_ii for these matrices, with the power law fitted over directions first … last − 1;
     the legend tells each exponent. The line of H itself is dotted, and E[h²] is scaled to the sum of B·C. ends_up:

@@ -78,7 +78,7 @@ VERDICTS = {(True, True): "Here it is", (True, False): "Only at first", (False, 
 def answer(stages: Sequence[Argument], first: int, last: int) -> str:
     """The verdict in short."""
     ends = (stages[0], stages[-1]) if len(stages) > 1 else stages
-    held = tuple(holds(end, first, last) for end in (stages[0], stages[-1]))
+    held = holds(stages[0], first, last), holds(stages[-1], first, last)
     sums = ", ".join(f"at epoch {end.epoch} **{share_of(end.size('BC'))} H**" for end in ends)
     return f"**{VERDICTS.get(held, 'It is not')}**: in sum B·C is {sums}."
 

@@ -16,7 +16,7 @@ from pages.state.palette import CURVATURE, LOOKS, PREDICTOR_LOOKS, axis, faded, 
 
 
 def cloud(
-    name: str, x: ndarray, noise: ndarray, fitted: ndarray, fit: Fit | None, marked: int | None, height: int = 370
+    name: str, x: ndarray, noise: ndarray, fitted: ndarray, fit: Fit | None, marked: int | None, height: int = 340
 ) -> go.Figure:
     """C_ii against X_ii, the directions fitted strong, with the fit; dotted where X is C itself."""
     look, data = PREDICTOR_LOOKS[name], (x > 0) & (noise > 0)
@@ -48,7 +48,7 @@ def cloud(
     return go.Figure(traces, layout(height, xaxis=across, yaxis=up))
 
 
-def distances(numbers: Mapping[str, Numbers], chosen: str, height: int = 370) -> go.Figure:
+def distances(numbers: Mapping[str, Numbers], chosen: str, height: int = 340) -> go.Figure:
     """How far each predictor is: filled as it is, open at the best scale. The nearest as it is on top, those without a
     size of their own at the bottom; 1 is as far as no noise at all."""
     known = {name: one for name, one in numbers.items() if np.isfinite(one.scaled)}

@@ -24,22 +24,23 @@ def show() -> None:
     if view is None:
         return
     spectra = results.spectra(view)
-    bar = toolbar.opened(PAGE, view)
     if spectra is None:
+        toolbar.opened(PAGE, view)
         panels.missing(view)
         return
-    with toolbar.drawer(bar):
-        st.caption(f"{panels.source(view, spectra)} {panels.where(view, spectra)}")
     edited(view, spectra)
 
 
 @st.fragment
 @guarded
 def edited(view: View, spectra: Spectra) -> None:
-    """All that hangs on the window and the edit: their knobs move nothing else."""
+    """All that the knobs move."""
+    place = st.container()
+    bar = toolbar.opened(PAGE, view)
+    with toolbar.drawer(bar):
+        st.caption(f"{panels.source(view, spectra)} {panels.where(view, spectra)}")
     rank = spectra.kappa.shape[1]
     with st.container(key=panels.KNOBS):
-        heading.heading("The edit", definitions.SPECTRA + definitions.SUPPRESSION, "What is edited, and how")
         edit.preset_buttons(PAGE, rank)
         left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
         with right:
@@ -49,7 +50,8 @@ def edited(view: View, spectra: Spectra) -> None:
     if outcome is None:
         panels.missing(view)
         return
-    st.markdown(f"#### {panels.sentence(outcome)}")
+    with place:
+        heading.answer(panels.sentence(outcome), definitions.SPECTRA + definitions.SUPPRESSION)
     marked = marker.pointed(view)
     moved = panels.moved(view, spectra, outcome)
     with st.grid(2, min_column_width=400, gap="medium") as grid:

@@ -72,7 +72,7 @@ def answers(at, **settings):
 
 
 def texts(at):
-    return next(m.value for m in at.markdown if m.value.startswith("#### "))
+    return at.main.markdown[0].value
 
 
 # -- the page ---------------------------------------------------------------------------------------------
