@@ -197,6 +197,8 @@ def test_the_browser_fits_200_windows_as_the_engine_does(chromium):
 def test_fits_follow_the_window_while_it_is_held(planted, window):
     page = window(f"{planted.url}/power_law?window=1,400&matrices=C_awd")
     settle(page)
+    page.locator(".st-key-drawer summary").click()
+    expect(page.locator(".st-key-power_law-window")).to_be_in_viewport(ratio=1)
     last = held(page, "power_law-window", 0.3)
     assert last < 200
     # Not released: the server knows nothing yet.
