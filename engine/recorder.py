@@ -245,6 +245,8 @@ class Recorder:
     def _chosen(self, layers: str | Sequence[str]) -> tuple[str, ...]:
         """The layers meant; ValueError or TypeError names those there are."""
         if layers == "all":
+            if self._meta["left_out"]:
+                warnings.warn(depth.without(self._meta["left_out"]), stacklevel=4)
             return tuple(self._meta["layers"])
         chosen = (layers,) if isinstance(layers, str) else tuple(layers)
         for layer in chosen:

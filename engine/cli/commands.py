@@ -80,7 +80,7 @@ def _film(command: commands.FilmCommand, session: Session) -> str:
 def _analyze(command: commands.AnalyzeCommand, session: Session) -> str:
     pipeline = session.pipeline(command)
     run = library.find(pipeline.store, command.run)
-    requests = _requests(command, run)
+    requests = _requests(command, run, session)
     if run.recorded is not None and command.model is None:  # told once, not of every layer
         known = {one.key for one in library.analyses(pipeline.store, run.key)}
         there = any(key(request, run.fingerprint) in known for request in requests)
@@ -89,7 +89,9 @@ def _analyze(command: commands.AnalyzeCommand, session: Session) -> str:
     return analyse(pipeline, requests, session, splits, command.again, command.window)
 
 
-def _requests(command: commands.AnalyzeCommand, run: Run) -> list[AnalysisRequest]:
+def _requests(command: commands.AnalyzeCommand, run: Run, session: Session) -> list[AnalysisRequest]:
+    if command.layer == "all" and run.left_out:
+        session.ticker.say(depth.without(run.left_out))
     epochs = library.chosen_epochs(command.epochs, run)
     return [command.request(usual) for epoch in epochs for usual in depth.requests(run, epoch, command.layer)]
 
@@ -102,7 +104,7 @@ def _layers(command: commands.LayersCommand, session: Session) -> str:
     asked = [(one, depth.usual_analysis(run, run.last_epoch, one.name)) for one in depth.layers_of(run)]
     costs = [(one, request.top_k, depth.cost(run, request, calibration, earlier)) for one, request in asked]
     session.ticker.close()
-    print(layers(costs), flush=True)
+    print("\n".join([layers(costs), *run.left_out.values()]), flush=True)
     count = units.counted(len(costs), "layer")
     every = f"{PROGRAM} analyze --run {run.key} --layer all{library.bringing(run)}"
     return f"{count} of run {run.key} can be studied. Analyse all: {every}"
@@ -362,7 +364,7 @@ def _bring(command: commands.LoadCommand, session: Session) -> str:
             return f"{sentence} Analyse it: {line(replace(analyze, epochs=('last',)))}"
         session.ticker.say(sentence)
         pipeline = replace(pipeline, progress=session.progress, should_stop=session.should_stop)
-        return analyse(pipeline, _requests(analyze, run), session)
+        return analyse(pipeline, _requests(analyze, run, session), session)
 
 
 def _located(request: RunRequest) -> RunRequest:

@@ -18,12 +18,13 @@ from engine.config.requests import CURVATURES
 from engine.curvature import criteria
 from engine.curvature.attention import opened, plain_kernels
 from engine.curvature.inputs import Inputs, Output, picked
-from engine.curvature.layers import Call, Site, computed, input_of, listed
+from engine.curvature.layers import Call, Site, computed, frozen, input_of, listed
 from engine.errors import require
 from engine.losses import LossLike
 
 # Numbers that a pass may leave behind for the way back.
 AT_ONCE = 2**28
+HALVES = (torch.float16, torch.bfloat16)
 
 
 class CannotRunError(ValueError):
@@ -58,13 +59,13 @@ class ShiftedNetwork:
         require(curvature in CURVATURES, f"curvature is one of {', '.join(CURVATURES)}, not {curvature!r}.")
         self.probing, self.kind = curvature == "auto", "full" if curvature == "full" else "gauss-newton"
         try:
-            frozen = copied(model).to(device=device, dtype=dtype).requires_grad_(False)
+            own = copied(model).to(device=device, dtype=dtype).requires_grad_(False)
         except (RuntimeError, ValueError) as error:
             raise ValueError(
                 f"The model cannot be copied and frozen: {str(error).splitlines()[0]} Run a lazy one once, and use the "
                 "plain modules in place of scripted ones."
             ) from error
-        self.model = opened(frozen, layers)
+        self.model = opened(own, layers)
         self.layers, self.device, self.dtype, self.bias, self.picks = layers, device, dtype, bias, output
         self.sites = self._sites()
         self.inputs = Inputs.of(inputs).floating(dtype)
@@ -98,6 +99,18 @@ class ShiftedNetwork:
             "those of W itself, not of the parameters that training moves."
             for layer, site in zip(layers, self.sites, strict=True)
             if computed(site.module)
+        )
+        halves = sorted({str(p.dtype).removeprefix("torch.") for p in model.parameters() if p.dtype in HALVES})
+        self.notes += tuple(
+            f"The network is in {half}: H and C are those of the same weights, computed with in "
+            f"{str(dtype).removeprefix('torch.')}."
+            for half in halves
+        )
+        self.notes += tuple(
+            f"Layer {layer!r} is frozen (requires_grad is False): C is the noise that its gradient would have, and "
+            "training does not feel it."
+            for layer in layers
+            if frozen(model, layer)
         )
 
     @property

@@ -41,6 +41,12 @@ class Criterion:
     notes: tuple[str, ...] = ()
 
 
+SUMMED = (
+    "The loss sums over a batch (reduction='sum'): H and C are those of the mean over samples, each sample's loss as "
+    "it sums over its own outputs. The gradient of a batch of B is then B times as long, and its covariance B² C."
+)
+
+
 def criterion(loss: LossLike) -> Loss:
     """What is meant by a loss, its targets not yet known. ValueError as engine.losses.lookup."""
     if isinstance(loss, nn.Module) and getattr(loss, "reduction", "") == "mean":
@@ -60,8 +66,9 @@ def criterion(loss: LossLike) -> Loss:
 def fit(loss: LossLike, shape: tuple[int, ...], targets: Tensor, inputs: Inputs) -> Criterion:
     """The loss of outputs of that shape a sample, with its targets. ValueError or TypeError, with the remedy, where
     they do not go together."""
+    summed = isinstance(loss, nn.Module) and getattr(loss, "reduction", "") == "sum"
+    notes: tuple[str, ...] = (SUMMED,) if summed else ()
     loss, n = criterion(loss), len(targets)
-    notes: tuple[str, ...] = ()
     k, kinds = prod(shape), torch.zeros(n, dtype=torch.long, device=targets.device)
     whole = not targets.is_floating_point()
     labels = whole and "labels" in loss.takes and not ("vectors" in loss.takes and targets.shape[1:] == shape)

@@ -94,6 +94,16 @@ def computed(module: nn.Module) -> bool:
     return "weight" not in module._parameters
 
 
+def frozen(model: nn.Module, layer: str) -> bool:
+    """Whether training is kept from moving a layer's weight, or what it is computed from."""
+    above, _, projection = layer.rpartition(".")
+    owner = model.get_submodule(above)
+    if isinstance(owner, nn.MultiheadAttention) and projection in projections(owner):
+        return not own_weight(owner, projection).requires_grad
+    behind = model.get_submodule(layer).named_parameters()
+    return not any(p.requires_grad for name, p in behind if "bias" not in name.split("."))
+
+
 def written(model: nn.Module) -> None:
     """Weights that are computed (pruned, normed, orthogonal) written as they are after a pass; the model is changed."""
     for module in model.modules():

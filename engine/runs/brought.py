@@ -8,7 +8,7 @@ names functions of a user's own files. They are executed by the command that nam
 import importlib.util
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -227,7 +227,7 @@ def kept_samples(store: Store, run: Run) -> Samples | None:
 def parts(model: nn.Module, inputs: Any, output: Output = None) -> tuple[tuple[Layer, ...], tuple[int, ...]]:
     """The layers that can be studied, in the order of their use, from a pass of two samples; and the shape of a
     sample's outputs. model: in eval mode."""
-    studied = [name for name in names(model) if _can_be_studied(model, name)]
+    studied = [name for name in names(model) if not _refusal(model, name)]
     # An attention is opened into in_proj, or into its three parts, which then follow it.
     inside = {name: f"{name.rpartition('.')[0]}.in_proj".lstrip(".") for name in studied if _last(name) in SEPARATE}
     inside = {name: whole for name, whole in inside.items() if whole in studied}
@@ -260,12 +260,19 @@ def _last(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def _can_be_studied(model: nn.Module, layer: str) -> bool:
+def left_out(model: nn.Module, studied: Collection[str]) -> dict[str, str]:
+    """Layers of a kind that can be studied which are not among these, and why. model: in eval mode."""
+    unused = "The model does not use layer {!r} on these samples."
+    return {name: _refusal(model, name) or unused.format(name) for name in names(model) if name not in studied}
+
+
+def _refusal(model: nn.Module, layer: str) -> str:
+    """Why a layer cannot be studied; empty where it can."""
     try:
         check_layer(model, layer)
-    except ValueError:
-        return False
-    return True
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _used(

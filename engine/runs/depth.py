@@ -4,7 +4,7 @@ Imports no torch: pages ask here.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from cache.store import Store
@@ -54,6 +54,11 @@ def _method(run: Run, layer: str) -> str:
         return ""
     subject = estimate.subject_of(run, layer)
     return GAUSS_NEWTON if not subject.exact else FULL if subject.full else EXACT
+
+
+def without(left_out: Mapping[str, str]) -> str:
+    """The layers that "all" does not mean, and why, in sentences."""
+    return f"Left out of all layers: {', '.join(left_out)}. {' '.join(left_out.values())}"
 
 
 def method_of(origin: Provenance) -> str:

@@ -87,6 +87,7 @@ def run(store: Store, key: str) -> Run | None:
             studied=meta.get("studied") or usual_layer(order),
             recorded=Recorded(**meta["recorded"]) if "recorded" in meta else None,
             variance=meta.get("variance", math.nan),
+            left_out=meta.get("left_out", {}),
             trials=tuple(Trial(**trial) for trial in meta.get("trials", ())),
             **{name: meta[name] for name in _AS_WRITTEN},
         )

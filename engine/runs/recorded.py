@@ -22,7 +22,7 @@ from engine.errors import require
 from engine.losses import LOSSES, OTHERS
 from engine.models.architectures import usual_layer
 from engine.results.record import Provenance
-from engine.runs.brought import Brought, Samples, parts
+from engine.runs.brought import Brought, Samples, left_out, parts
 from engine.runs.run import BROUGHT
 
 Optimizer = torch.optim.Optimizer | str | None
@@ -40,7 +40,8 @@ def begun(
 ) -> dict[str, Any]:
     """The record before the first epoch, as engine.runs.library reads it. ValueError where there is nothing to
     study."""
-    layers, shape = parts(copied(model).eval(), these.inputs, brought.output)
+    network = copied(model).eval()
+    layers, shape = parts(network, these.inputs, brought.output)
     require(bool(layers), "The model has no layer that can be studied: those are linear layers and convolutions.")
     classes, first = (shape[-1] if shape else 1), Inputs.of(these.inputs).parts[0].shape[1:]
     labels = not these.targets.is_floating_point()
@@ -66,6 +67,7 @@ def begun(
         "places": {layer.name: layer.places for layer in layers},
         "kinds": {layer.name: layer.kind for layer in layers},
         "studied": usual_layer(single or order),
+        "left_out": left_out(network, order),
         "device": device,
         "created": time.time(),
         "finished": False,

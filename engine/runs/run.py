@@ -90,7 +90,8 @@ class Run:
     name, in the order of their use; places: at how many places of a sample each is used, one where it is not told;
     kinds: linear or convolution, linear where it is not told; studied: the layer that is studied unless another one is
     named; recorded: of a run that a script of its user's trained, of others None; trials: what else a file's weights
-    might be; variance: of the numbers to predict, NaN where targets are others."""
+    might be; left_out: why others of its layers cannot be studied, by name; variance: of the numbers to predict, NaN
+    where targets are others."""
 
     key: str
     request: RunRequest
@@ -111,6 +112,7 @@ class Run:
     studied: str = ""
     recorded: Recorded | None = None
     trials: tuple[Trial, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
     variance: float = math.nan
 
     @property

@@ -12,6 +12,7 @@ from pages.jobs import banner, watch
 from pages.rooms.layers import choice, panels, text
 from pages.rooms.layers.panels import QUANTITIES, Layers
 from pages.state import selection
+from pages.text.run_names import escaped
 from pages.ui import heading, toolbar
 
 PAGE = "layers"
@@ -42,6 +43,8 @@ def show() -> None:
         source = st.empty()
     network = st.container()
     chosen = choice.layers(PAGE, studied)
+    if run.left_out:
+        st.caption(escaped(depth.without(run.left_out)))
     choice.analyse(PAGE, run, epoch, chosen)
     layers = Layers(run, epoch, chosen, tuple(made.get((epoch, one.name)) for one in chosen), first, last)
     source.caption(layers.provenance())

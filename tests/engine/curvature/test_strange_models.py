@@ -12,7 +12,7 @@ from torch.nn.utils import parametrizations, prune, spectral_norm, weight_norm
 from torch.utils.checkpoint import checkpoint
 
 from engine import analyze
-from engine.curvature.layers import check_layer, check_layers
+from engine.curvature.layers import check_layer, check_layers, frozen
 from engine.curvature.verify import verify
 from tests.reference.cases import mlp
 
@@ -222,3 +222,26 @@ def test_a_dead_layer_is_told_in_one_sentence(layer):
     nn.init.constant_(model.inner.fc2.bias, -1e3)
     with pytest.raises(ValueError, match=f"No gradient reaches layer '{layer}'"):
         run(model, layer)
+
+
+def test_a_frozen_layer_is_measured_and_called_frozen():
+    model = mlp((4, 4, 4, 3), nn.ReLU, bias=True)
+    free = analyze(model, X, Y, "fc2", device="cpu")
+    model.fc2.weight.requires_grad_(False)
+    held = analyze(model, X, Y, "fc2", device="cpu")
+    assert not any("frozen" in note for note in free.provenance.notes)
+    assert any("Layer 'fc2' is frozen (requires_grad is False)" in note for note in held.provenance.notes)
+    assert not any("frozen" in note for note in analyze(model, X, Y, "fc1", device="cpu").provenance.notes)
+    np.testing.assert_array_equal(held.diagonal("C"), free.diagonal("C"))
+    assert not model.fc2.weight.requires_grad
+
+
+def test_what_is_frozen_is_seen_behind_norms_and_in_attentions():
+    normed = nn.Sequential(parametrizations.weight_norm(nn.Linear(4, 3)))
+    attention = nn.ModuleDict({"a": nn.MultiheadAttention(4, 2)})
+    assert not frozen(normed, "0")
+    assert not frozen(attention, "a.q_proj")
+    attention["a"].in_proj_weight.requires_grad_(False)
+    assert frozen(normed.requires_grad_(False), "0")
+    assert frozen(attention, "a.in_proj")
+    assert not frozen(attention, "a.out_proj")
