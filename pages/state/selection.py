@@ -103,6 +103,7 @@ class Selection:
     k: Annotated[int | None, whole(1, 10**5), "leading directions shown"] = None
     pair: Annotated[tuple[int, int] | None, span, "directions that the loss is drawn over, from 1"] = None
     window: Annotated[tuple[int, int] | None, span, "first and last direction of the fit, from 1"] = None
+    guess: Annotated[bool | None, yes_or_no, "whether the answer is asked for before it is told"] = None
     draw: Annotated[int | None, SEED, "seed of the random baseline"] = None
     centred: Annotated[bool | None, yes_or_no, "whether clouds are shifted onto each other"] = None
     bend: Annotated[bool | None, yes_or_no, "whether second-order fits are drawn"] = None

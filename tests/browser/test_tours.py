@@ -63,8 +63,8 @@ def test_a_tour_leads_to_its_end(looked, window, id):
 @pytest.mark.slow
 def test_presenting_hides_the_controls_and_keys_lead_on(looked, window):
     tour = TOURS["five-minutes"]
-    page = window(f"{looked.url}/power_law?tour=five-minutes&stop=4", width=1280, height=720)
-    stands(page, tour, 4)
+    page = window(f"{looked.url}/power_law?tour=five-minutes&stop=5", width=1280, height=720)
+    stands(page, tour, 5)
     settle(page)
     slider = page.get_by_role("slider").first
     expect(slider).to_be_visible()
@@ -80,17 +80,17 @@ def test_presenting_hides_the_controls_and_keys_lead_on(looked, window):
     titles = page.locator(".st-key-power .legend .traces title").all_text_contents()
     assert any(title.startswith("C – covariance") for title in titles)
     page.keyboard.press("ArrowRight")
-    stands(page, tour, 5)
+    stands(page, tour, 6)
     settle(page)
     page.keyboard.press("PageUp")
-    stands(page, tour, 4)
+    stands(page, tour, 5)
     settle(page)
     page.keyboard.press("Space")
-    stands(page, tour, 5)
+    stands(page, tour, 6)
     settle(page)
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("stSidebar")).to_be_visible()
-    stands(page, tour, 5)
+    stands(page, tour, 6)
 
 
 def test_presenting_keeps_the_table_and_the_button_that_fills_it(looked, window):
@@ -109,9 +109,21 @@ def test_a_control_that_a_stop_asks_for_stays_and_the_end_leads_back(looked, win
     page.locator(".st-key-tour").get_by_role("button", name="Leave").click()
     expect(page.get_by_role("heading", name="Who leads the way?")).to_be_visible()
     expect(page).to_have_url(re.compile("tours.epoch=50$"))
-    page.goto(f"{looked.url}/dynamics?tour=five-minutes&stop=5&present=yes")
+    page.goto(f"{looked.url}/dynamics?tour=five-minutes&stop=6&present=yes")
     settle(page)
     expect(page.locator(".st-key-dynamics-epochs")).to_be_in_viewport()
     expect(page.get_by_text("Covariances", exact=True)).to_be_hidden()
     page.keyboard.press("n")
     expect(page).to_have_url(re.compile("epoch=10&"))
+
+
+def test_a_question_is_answered_while_presenting(looked, window):
+    page = window(f"{looked.url}/power_law?tour=five-minutes&stop=4&present=yes", width=1280, height=720)
+    stands(page, TOURS["five-minutes"], 4)
+    expect(page.locator(".st-key-power")).to_have_count(0)
+    page.get_by_label("Guesses of a class").fill("5 20, x")
+    page.get_by_role("button", name="Reveal").focus()
+    page.keyboard.press("Space")
+    expect(page.locator(".st-key-predict")).to_contain_text("The median of 2 guesses is 12.5")
+    expect(page.locator(".st-key-predict")).to_contain_text("Left out: “x”.")
+    stands(page, TOURS["five-minutes"], 4)

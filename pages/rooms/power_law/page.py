@@ -7,7 +7,7 @@ from pages.jobs import banner
 from pages.rooms.direction.line import line
 from pages.rooms.power_law import panels
 from pages.text import answers, definitions, numbers
-from pages.ui import cards, controls, heading, marker, toolbar
+from pages.ui import cards, controls, heading, marker, predict, toolbar
 from pages.ui.guard import guarded
 
 PAGE = "power_law"
@@ -32,12 +32,15 @@ def fitted(view: View) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
             centred = controls.centred(PAGE)
             bend = controls.bend(PAGE)
+            predict.choice(PAGE)
         by_run = panels.views(PAGE, view)
         st.caption(controls.provenance(view))
     if not names:
         st.info("Press at least one covariance under Options to see its power law.", icon=":material/touch_app:")
         return
     with place:
+        if predict.asked(PAGE, view, first, last):
+            return
         heading.answer(answers.power_law(view, names, first, last), panels.AXES)
     drawn, marked = panels.clouds(by_run, names, first, last, bend, verdict=True), marker.pointed(view)
     panels.law(by_run, drawn, centred, boxes=True, marked=marked, slider=f"{PAGE}.window").show()

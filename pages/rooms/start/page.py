@@ -11,7 +11,7 @@ from pages.rooms.power_law.panels import clouds, law
 from pages.rooms.start import idea, next_steps
 from pages.state import selection
 from pages.text import answers, confidence, definitions, numbers
-from pages.ui import cards, controls, heading, marker, toolbar
+from pages.ui import cards, controls, heading, marker, predict, toolbar
 from pages.ui.guard import guarded
 
 
@@ -28,7 +28,8 @@ def show() -> None:
         return
     watch.progress_of(view.run.key)
     banner.notes(view)
-    heading.answer(answers.start(view))
+    if not predict.hidden(view):
+        heading.answer(answers.start(view))
     bar = toolbar.opened("start", view)
     with toolbar.drawer(bar):
         st.caption(controls.provenance(view))

@@ -13,6 +13,8 @@ function press(key) {
 function hear(event) {
   if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
   if (document.querySelector("[role=dialog]") || event.target.closest?.("input, textarea, [contenteditable=true]")) return;
+  // The space bar presses the button of a question.
+  if (event.key === " " && event.target.closest?.(".st-key-predict button")) return;
   const key = event.key === "Escape" ? "tour-present-end" : STEPS[event.key] && `tour-${STEPS[event.key]}`;
   if (key && press(key)) event.preventDefault();
 }

@@ -26,7 +26,7 @@ from pages.rooms.sample import panels as sample
 from pages.rooms.start import idea
 from pages.rooms.suppression import panels as suppression
 from pages.rooms.sweeps import table
-from pages.ui import cards, controls
+from pages.ui import cards, controls, predict
 
 
 def _of(*rooms: ModuleType) -> dict[str, str]:
@@ -48,7 +48,9 @@ PLACES: Mapping[str, Mapping[str, str]] = {
     # Its form is not loaded with every page.
     "train": {"train-side": "the data, the network and what it costs"},
     "commutativity": _knobs("commutativity", "-epochs", ".matrix", ".k") | _of(commutativity, chance),
-    "power_law": _knobs("power_law", "-epochs", ".matrices", ".window") | _of(power_law) | _parts(cards.GAMMAS),
+    "power_law": _knobs("power_law", "-epochs", ".matrices", ".window")
+    | _of(power_law)
+    | _parts(cards.GAMMAS, predict.HEAD),
     "held_out": _knobs("held_out", "-epochs", ".matrix", ".window") | _of(held_out, nulls),
     "layers": _knobs("layers", "-epochs", ".window") | _of(layers),
     "table": _of(table),
