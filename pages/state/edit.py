@@ -85,7 +85,7 @@ def knobs(page: str, rank: int, first: DeltaGenerator) -> Edit:
     homogenise = first.toggle(
         "Homogenise: replace κ₁ of the stiff samples by their mean", **bound(page, "homogenise", now.homogenise)
     )
-    with st.grid(4, min_column_width=140, gap="medium", vertical_alignment="bottom") as grid:
+    with st.grid(2, min_column_width=120, gap="medium", vertical_alignment="bottom") as grid:
         with grid.cell():
             keep = st.slider(
                 "Eigenvalues kept, m",

@@ -40,29 +40,31 @@ def edited(view: View, spectra: Spectra) -> None:
     with toolbar.drawer(bar):
         st.caption(f"{panels.source(view, spectra)} {panels.where(view, spectra)}")
     rank = spectra.kappa.shape[1]
-    with st.container(key=panels.KNOBS):
+    left, right = st.columns([3, 5], gap="medium")
+    with left, st.container(key=panels.KNOBS):
         edit.preset_buttons(PAGE, rank)
-        left, right = st.columns(2, gap="medium", vertical_alignment="bottom")
-        with right:
-            first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
-        chosen = edit.knobs(PAGE, rank, left)
+        switch = st.container()  # in this order the browser reads the knobs
+        first, last = controls.window(PAGE, view, cards.usual_window(view.analysis))
+        chosen = edit.knobs(PAGE, rank, switch)
     outcome = suppression.outcome(view, chosen, rank, first, last)
     if outcome is None:
         panels.missing(view)
         return
     with place:
-        heading.answer(panels.sentence(outcome), definitions.SPECTRA + definitions.SUPPRESSION)
+        heading.answer(panels.sentence(outcome), definitions.SPECTRA + definitions.SUPPRESSION + panels.BOTH.about)
     marked = marker.pointed(view)
     moved = panels.moved(view, spectra, outcome)
-    with st.grid(2, min_column_width=400, gap="medium") as grid:
+    law = panels.both(view, outcome, spectra, marked)
+    with right:
+        replace(law, follows=moved[law.head.key]).show()
+    panels.cards(outcome, spectra)
+    with st.grid(3, min_column_width=300, gap="medium") as grid:
         for panel in (
             panels.new_on_old(view, outcome, spectra, marked),
-            panels.both(view, outcome, spectra, marked),
             panels.single_samples(view, outcome, spectra),
             panels.cumulative(view, outcome, spectra, marked),
         ):
             with grid.cell():
                 heading.titled(replace(panel, follows=moved[panel.head.key]))
-    panels.cards(outcome, spectra)
     confidence.button(view, ("E_h2",), last, first)
     line(PAGE, view, ())

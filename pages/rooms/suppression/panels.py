@@ -182,7 +182,7 @@ def new_on_old(view: View, o: Outcome, spectra: Spectra, marked: int | None = No
         figures.new_on_old(old, new, fit, o.first, o.last, marked),
         "Log-log plot of the rebuilt noise against the measured one"
         + (f", slope {fit.gamma:.2f}." if fit is not None else "."),
-        f"On the dotted line nothing has changed. {where(view, spectra)}",
+        "On the dotted line nothing has changed.",
         arrays=lambda: {"C_old": o.old.noise_diagonal, "C_new": o.new.noise_diagonal, "is_data": o.data},
         code=lambda: _code(view, o.edit),
         on_click=marker.at,
@@ -200,8 +200,7 @@ def both(view: View, o: Outcome, spectra: Spectra, marked: int | None = None) ->
         "suppression-power-law",
         figures.both(old, new, marked),
         f"Log-log plot of noise against curvature: exponent {_two(o.before)} as measured, {_two(o.after)} edited.",
-        f"Fitted: directions {o.first + 1} … {o.last:,} above the noise floor of the measured H. "
-        f"{where(view, spectra)}",
+        f"Fitted: directions {o.first + 1} … {o.last:,} above the noise floor of the measured H. ",
         arrays=lambda: {
             "H_old": o.old.hessian_diagonal,
             "C_old": o.old.noise_diagonal,
@@ -223,7 +222,7 @@ def single_samples(view: View, o: Outcome, spectra: Spectra) -> Panel:
         "suppression-spectra",
         figures.samples(spectra.kappa, o.edit.keep, factor_label(o.edit.tail, html=True), threshold, stiff),
         "Per-sample curvatures by place: median, quantiles and some single samples, on a logarithmic scale.",
-        f"As measured, drawn down to 10⁻¹² of the largest. {_taken(o)}{where(view, spectra)}",
+        f"As measured, drawn down to 10⁻¹² of the largest. {_taken(o)}",
         arrays=lambda: {"kappa": spectra.kappa},
         code=lambda: reproduce.one(view, "kappa = result.sample_spectra().kappa"),
     )
@@ -248,7 +247,7 @@ def cumulative(view: View, o: Outcome, spectra: Spectra, marked: int | None = No
         "suppression-share",
         figures.cumulative(spectra.second, o.edit.keep, factor_label(o.edit.tail, html=True), marked),
         "Share of the noise that the leading m eigenvalues of every sample carry, by m.",
-        f"As measured, summed over all directions. {faint}{where(view, spectra)}",
+        f"As measured, summed over all directions. {faint}",
         arrays=lambda: {"share": figures.share(spectra.second), "second": spectra.second},
         code=lambda: reproduce.one(
             view, "second = result.sample_spectra().second", "share = second.sum(axis=1).cumsum() / second.sum()"
