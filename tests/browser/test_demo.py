@@ -21,7 +21,7 @@ FINISHED_SECONDS = float(os.environ.get("GAMMASCOPE_DEMO_SECONDS", "1500"))
 
 def epochs_shown(page):
     """The epoch of the provenance lines."""
-    epochs = set(re.findall(r"epoch\s(\d+) · layer", page.inner_text("[data-testid=stMain]")))
+    epochs = set(re.findall(r"epoch\s(\d+) · layer", page.text_content("[data-testid=stMain]")))
     return {int(epoch) for epoch in epochs}
 
 

@@ -22,14 +22,14 @@ def test_a_selection_goes_along_to_other_pages_and_through_a_copied_link(planted
     menu.get_by_text("Power law").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("By which power")
     settle(page)
-    assert "epoch\u00a010" in page.inner_text("[data-testid=stMain]")
+    assert "epoch\u00a010" in page.text_content("[data-testid=stMain]")
     menu.get_by_text("Start").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Does SGD’s noise follow the curvature?")
     expect(page).to_have_url(re.compile(r"epoch=10.*k=40"))
     settle(page)
     copied = window(page.url)
     settle(copied)
-    assert "epoch\u00a010" in copied.inner_text("[data-testid=stMain]")
+    assert "epoch\u00a010" in copied.text_content("[data-testid=stMain]")
     assert copied.get_by_role("slider").nth(1).input_value() == "40"
 
 

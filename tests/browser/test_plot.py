@@ -199,6 +199,7 @@ def test_fits_follow_the_window_while_it_is_held(planted, window):
     settle(page)
     page.locator(".st-key-drawer summary").click()
     expect(page.locator(".st-key-power_law-window")).to_be_in_viewport(ratio=1)
+    page.wait_for_timeout(600)  # it slides open
     last = held(page, "power_law-window", 0.3)
     assert last < 200
     # Not released: the server knows nothing yet.
