@@ -31,8 +31,8 @@ from engine.errors import require
 from engine.models.files import LARGEST_BYTES, SUFFIXES, check_size, is_weights, shards
 from engine.models.state_dicts import SAVE, Contents, SeveralError, Stranger, unwrap
 
-SECONDS = 600  # for one file, on a machine that is at other work too
-_BYTES = 4 * LARGEST_BYTES  # for a file, its tensors, and these in float32
+SECONDS, SECONDS_AT_LEAST = 600, 20  # for the largest file and the smallest, on a machine that is at other work too
+_BYTES, _BYTES_AT_LEAST = 4 * LARGEST_BYTES, LARGEST_BYTES // 2  # for a file, its tensors, and these in float32
 
 # Formats that hold a program beside its weights, and how these are brought.
 _FOREIGN = {
@@ -64,6 +64,8 @@ def series(paths: Sequence[Path], part: str | None = None, merged: bool = True) 
         ) as child,
     ):  # fmt: skip
         try:
+            assert child.stdout is not None, "piped"
+            child.stdout.readline()  # torch is loaded: from here on it is the files that take the time
             for path in paths:
                 yield _answer(child, (str(Path(path).absolute()), part, merged), Path(folder) / "tensors")
         finally:
@@ -74,7 +76,16 @@ def series(paths: Sequence[Path], part: str | None = None, merged: bool = True) 
 
 def parse(path: Path, part: str | None = None, merged: bool = True) -> Contents:
     """As `read`, in this process."""
-    path = Path(path)
+    try:
+        return _parsed(Path(path), part, merged)
+    except ValueError:
+        raise
+    except Exception as error:  # a file that is led astray fails in pickle, zipfile or torch, each in its own way
+        reason = "it holds itself" if isinstance(error, RecursionError) else str(error) or type(error).__name__
+        raise ValueError(f"{Path(path).name}: it is damaged ({reason[:200].rstrip('.')}). {SAVE}") from error
+
+
+def _parsed(path: Path, part: str | None, merged: bool) -> Contents:
     kind = _kind(path)
     require(
         kind is None,
@@ -177,7 +188,9 @@ def _answer(child: "subprocess.Popen[str]", asked: tuple[str, str | None, bool],
     """What the process says of one file; the arrays come in a file of their own."""
     assert child.stdin is not None, "piped"
     assert child.stdout is not None, "piped"
-    timer = threading.Timer(SECONDS, child.kill)
+    size = _size(Path(asked[0]))
+    seconds, most = max(SECONDS * size / LARGEST_BYTES, min(SECONDS, SECONDS_AT_LEAST)), _memory(size)
+    timer = threading.Timer(seconds, child.kill)
     timer.start()
     try:
         child.stdin.write(json.dumps(asked) + "\n")
@@ -185,8 +198,8 @@ def _answer(child: "subprocess.Popen[str]", asked: tuple[str, str | None, bool],
         answer = json.loads(child.stdout.readline())
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"{Path(asked[0]).name}: reading it took more than {SECONDS} s or {_BYTES / 2**30:.0f} GB of memory, and "
-            "was ended. It may be damaged. Save the weights alone, in a smaller file."
+            f"{Path(asked[0]).name}: reading it took more than {seconds:.0f} s or {most / 2**30:.0f} GB of memory, "
+            "and was ended. It may be damaged. Save the weights alone, in a smaller file."
         ) from error
     finally:
         timer.cancel()
@@ -204,9 +217,11 @@ def _answer(child: "subprocess.Popen[str]", asked: tuple[str, str | None, bool],
 
 def _serve(folder: Path) -> None:
     """Parse the files named on standard input, one a line; tell of each on standard output."""
-    _limit()
+    torch.set_num_threads(1)  # each thread would claim memory of its own
+    print(flush=True)
     for line in sys.stdin:
         path, part, merged = json.loads(line)
+        _limit(_memory(_size(Path(path))))
         try:
             contents = parse(Path(path), part, merged)
             save_file({str(i): t.clone() for i, t in enumerate(contents.tensors.values())}, folder / "tensors")
@@ -216,14 +231,27 @@ def _serve(folder: Path) -> None:
         print(json.dumps(answer), flush=True)
 
 
-def _limit() -> None:
+def _size(path: Path) -> int:
+    """Bytes of a file, and of the shards that it is one of; as many as can be read where that cannot be told."""
+    try:
+        return min(sum(file.stat().st_size for file in _shards(path)), LARGEST_BYTES)
+    except (OSError, ValueError, RecursionError, MemoryError):
+        return LARGEST_BYTES
+
+
+def _memory(size: int) -> int:
+    """Bytes of memory for a file of this size."""
+    return max(_BYTES * size // LARGEST_BYTES, _BYTES_AT_LEAST)
+
+
+def _limit(size: int) -> None:
     """Memory beyond what this process holds now, where the system can bound it."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource  # not on Windows
 
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-        bound = pages * resource.getpagesize() + _BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + size, hard))
 
 
 if __name__ == "__main__":

@@ -362,7 +362,7 @@ def test_files_are_read_by_one_process_of_their_own(tmp_path: Path) -> None:
 def test_a_file_that_takes_too_long_or_kills_its_reader_is_a_sentence(tmp_path: Path, monkeypatch) -> None:
     path = saved(tmp_path / "net.pt", STATE)
     monkeypatch.setattr(weight_files, "SECONDS", 0)
-    with pytest.raises(ValueError, match=r"net\.pt: reading it took more than 0 s or 8 GB of memory, and was ended"):
+    with pytest.raises(ValueError, match=r"net\.pt: reading it took more than 0 s or 1 GB of memory, and was ended"):
         weight_files.read(path)
 
 
