@@ -46,7 +46,7 @@ def by_hand(cloud: Cloud) -> go.Figure:
     steps = [
         _step(f"{slope:.2f}", {"y": [y]}, {"annotations[0].text": words[slope]}, [place]) for slope, y in lines.items()
     ]
-    return _figure(cloud, traces, notes, _slider(steps, int(np.flatnonzero(SLOPES == BEGIN)[0])))
+    return _figure(cloud, traces, notes, _slider("slope", steps, int(np.flatnonzero(SLOPES == BEGIN)[0])))
 
 
 def swept(cloud: Cloud, local: Swept) -> go.Figure:
@@ -100,7 +100,7 @@ def swept(cloud: Cloud, local: Swept) -> go.Figure:
         cloud,
         traces,
         [_note(words(begin), 0.37, palette.MARK)],
-        _slider(steps, known.size // 2),
+        _slider("window", steps, known.size // 2),
         yaxis2=axis("local γ", **below),
         shapes=[band | {"yref": "paper"}, *lines],
         up={"domain": [0.36, 1], "anchor": "x"},
@@ -146,9 +146,9 @@ def _step(label: str, traces: dict[str, Any], look: dict[str, Any], places: Sequ
     return {"label": label, "method": "update", "args": [traces, look, list(places)]}
 
 
-def _slider(steps: list[dict[str, Any]], active: int) -> dict[str, Any]:
+def _slider(name: str, steps: list[dict[str, Any]], active: int) -> dict[str, Any]:
     return {
-        "active": active, "steps": steps, "currentvalue": {"visible": False},
+        "name": name, "active": active, "steps": steps, "currentvalue": {"visible": False},
         "x": 0.08, "len": 0.9, "y": 0, "yanchor": "top", "pad": {"t": 56}, "ticklen": 0, "minorticklen": 0,
         "bgcolor": palette.TRAIN, "activebgcolor": palette.TRAIN, "bordercolor": palette.GRID,
         # Of the steps' own names, which stand close.

@@ -164,6 +164,7 @@ function explain(element) {
 
 function painted(element) {
   explain(element);
+  reach(element);
   element.dataset.painted = (Number(element.dataset.painted) || 0) + 1;
 }
 
@@ -225,6 +226,8 @@ function listen(element) {
     const told = points.length ? direction(points[0]) : null;
     if (told !== null) element.tell("click", told);
   });
+  element.addEventListener("keydown", (event) => choose(element, event));
+  for (const event of ["plotly_sliderchange", "plotly_animatingframe"]) element.on(event, () => reach(element));
   element.on("plotly_selected", (event) => {
     if (!event?.range?.x) return;
     window.Plotly.relayout(element, { selections: [] });
@@ -250,7 +253,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!same(element.bytes, data)) {
     element.bytes = data.slice();
     element.spec = element.wanted = JSON.parse(new TextDecoder().decode(data));
+    element.pointed = null;
     element.setAttribute("aria-label", element.spec.alt);
+    if (element.spec.click) mark(element, { tabindex: 0, "aria-description": "Arrow keys choose a point." });
   }
   const spec = element.spec;
   const repaint = () => {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
 # Each begins with what those before it hold.
-SCRIPTS = tuple(Path(__file__).with_name(name) for name in ("moving.js", "edited.js", "plot.js"))
+SCRIPTS = tuple(Path(__file__).with_name(name) for name in ("moving.js", "edited.js", "keys.js", "plot.js"))
 NUMBERS = """export default ({ data, parentElement }) => {
   let element = parentElement.querySelector(".gammascope-numbers");
   if (!element) {
@@ -109,6 +109,8 @@ def draw(
         "alt": alt,
         "scale": selection.scale(),
         "box": on_box is not None,
+        "click": on_click is not None,
+        "pointed": selection.current().direction if on_click is not None else None,
         "more": arrays is not None or code is not None,
         "follows": follows and follows.spelled(),
         "legend": legends.entries(figure.data),

@@ -18,7 +18,7 @@ from pages.ui.guard import sentences
 LOGO = str(Path(__file__).with_name("logo.svg"))
 # Pixels: three heatmaps fit beside it on a screen of 1000.
 WIDTH = 240
-STYLE = Path(__file__).with_name("style.css")
+STYLE, OUTLINE = (Path(__file__).with_name(name) for name in ("style.css", "outline.js"))
 
 
 @contextmanager
@@ -49,14 +49,22 @@ def page(name: str) -> Iterator[None]:
 def _brand() -> None:
     with st.container(key="brand", horizontal=True, vertical_alignment="center", gap="xsmall", wrap=False):
         st.image(LOGO, width=40, alt="The logo: points along a rising line")
-        st.markdown("### Gammascope", width="content")
+        st.markdown("Gammascope", width="content")
 
 
 def _menu() -> None:
-    for title, entries in MENU.items():
-        st.caption(title)
-        for one in entries:
-            selection.page_link(one.name, width="stretch")
+    with st.container(key="menu"):
+        for title, entries in MENU.items():
+            st.caption(title)
+            for one in entries:
+                selection.page_link(one.name, width="stretch")
+        version = OUTLINE.stat().st_mtime_ns
+        st.components.v2.component("gammascope_outline", js=_script(version), isolate_styles=False)(key="outline")
+
+
+@st.cache_resource(show_spinner=False)
+def _script(version: int) -> str:
+    return OUTLINE.read_text(encoding="utf-8")
 
 
 def _name_whole() -> None:

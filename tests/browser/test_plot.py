@@ -243,3 +243,39 @@ def test_heatmaps_follow_the_slider_while_it_is_held(planted, window):
     expect(page).to_have_url(re.compile(rf"k={k}\b"))
     settle(page)
     assert shown(page, "R_real") == [-0.5, k - 0.5, k - 0.5, -0.5]
+
+
+def test_keys_choose_a_direction_in_figures_and_by_its_number(planted, window):
+    page = window(f"{planted.url}/commutativity?k=40")
+    settle(page)
+    plot(page, "K").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"):
+        page.keyboard.press(key)
+    # At once as under the pointer, and then on every page.
+    expect(page.locator(".st-key-K .hoverlayer")).to_contain_text("i = 2")
+    expect(page).to_have_url(re.compile(r"direction=2\b"))
+    page.goto(f"{planted.url}/power_law?direction=2")
+    settle(page)
+    plot(page, "power").focus()
+    page.keyboard.press("ArrowRight")
+    # The next that is drawn.
+    expect(page).to_have_url(re.compile(r"direction=[3-6]\b"))
+    number = page.get_by_role("spinbutton", name="Direction")
+    number.fill("17")
+    number.press("Enter")
+    expect(page).to_have_url(re.compile(r"direction=17\b"))
+    settle(page)
+
+
+def test_a_figures_own_slider_is_moved_by_keys(planted, window):
+    page = window(f"{planted.url}/power_law")
+    settle(page)
+    slider = page.locator(".gammascope-plot").get_by_role("slider", name="slope")
+    figure = slider.locator("xpath=ancestor::div[contains(@class, 'gammascope-plot')]")
+    line = "e => JSON.stringify(e._fullData.map((t) => [...t.y]))"
+    before, value = figure.evaluate(line), slider.get_attribute("aria-valuetext")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(slider).not_to_have_attribute("aria-valuetext", value)
+    assert figure.evaluate(line) != before
+    expect(slider).to_be_focused()

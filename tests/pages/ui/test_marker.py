@@ -27,7 +27,7 @@ def test_one_direction_is_marked_in_every_figure_of_both_pages_until_it_is_clear
     fine(button(at, "Clear").click().run())
     assert "shapes" not in chart(at, "K")["layout"] or not chart(at, "K")["layout"]["shapes"]
     assert "direction" not in url(at)
-    assert shows(at, "Click a point or a cell")
+    assert shows(at, "Its number, a click or the arrow keys")
 
 
 def test_a_direction_beyond_the_pictures_is_said(run):
@@ -38,7 +38,7 @@ def test_a_direction_beyond_the_pictures_is_said(run):
 def test_a_direction_this_analysis_does_not_have_is_not_marked(run):
     at = opened("pages/power_law.py", direction="5000")
     assert not marked(at, "power")
-    assert shows(at, "Click a point or a cell")
+    assert shows(at, "Its number, a click or the arrow keys")
 
 
 def test_ordinals():
