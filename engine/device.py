@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import torch
@@ -42,7 +43,21 @@ def free_memory(device: torch.device) -> int:
     """Bytes that can be taken now."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available
+    return min(psutil.virtual_memory().available, *granted(Path("/sys/fs/cgroup")))
+
+
+def granted(cgroups: Path) -> Iterator[int]:
+    """Bytes that a container may still take, by every limit that binds it: Linux' control groups of both kinds. What it
+    keeps of files is given up when it is needed, and counts as free."""
+    for limit, usage, files in (
+        ("memory.max", "memory.current", "inactive_file"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
+    ):
+        with contextlib.suppress(OSError, ValueError, KeyError):  # none of that kind, or "max"
+            most, used = (int((cgroups / name).read_text()) for name in (limit, usage))
+            lines = (cgroups / limit).with_name("memory.stat").read_text().splitlines()
+            kept = dict(line.split() for line in lines)[files]
+            yield max(0, most - used + int(kept))
 
 
 @contextlib.contextmanager
