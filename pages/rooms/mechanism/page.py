@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.data import results
 from pages.rooms.mechanism import controls, panels, spectra, text
+from pages.ui import heading
 from pages.ui.guard import guarded
 
 PAGE = "sandbox"
@@ -12,7 +13,6 @@ PAGE = "sandbox"
 def show() -> None:
     """The title, then everything that the knobs move."""
     st.title("What sets γ?")
-    st.markdown(text.LEAD)
     playing()
 
 
@@ -21,12 +21,12 @@ def show() -> None:
 def playing() -> None:
     """The knobs, what they show in one sentence and four pictures, and the proof."""
     view = results.view()
+    place = st.container()
     setting = controls.knobs(PAGE)
     made = spectra.made(setting)
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        headline = st.container(width="stretch")
-        run = panels.beside(PAGE, view)
-    headline.markdown(f"#### {panels.sentence(setting, made, run)}")
+    run = panels.beside(PAGE, view)
+    with place:
+        heading.answer(panels.sentence(setting, made, run), text.LEAD)
     panels.pictures_of(setting, made, run, view)
     if run is not None and view is not None:
         panels.the_proof(PAGE, run, f"run {view.run.key[:8]}, epoch {view.epoch}")

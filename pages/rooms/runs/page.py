@@ -2,9 +2,11 @@
 
 import streamlit as st
 
+from engine.units import counted
 from pages.data import results
 from pages.jobs import banner, watch
 from pages.rooms.runs import cards, disk_space, table
+from pages.ui import heading
 
 
 def show() -> None:
@@ -14,6 +16,8 @@ def show() -> None:
     if not runs:
         banner.nothing_yet()
     else:
+        analysed = sum(bool(results.analysed(run)) for run in runs)
+        heading.answer(f"**{counted(len(runs), 'run')}**, {analysed or 'none'} of them analysed.")
         chosen = table.table(runs)
         if len(chosen) > 1:
             table.comparison(chosen)

@@ -9,12 +9,14 @@ from pages.ui import heading
 def show() -> None:
     """Which sweep, its work, its table as it fills, and what may be taken away."""
     st.title("Does the law hold across networks?")
-    st.markdown(text.TABLE_LEAD)
+    place = st.container()
     chosen = choice.chosen()
     with st.expander("Its settings, as a text to make your own of", icon=":material/edit_note:"):
         choice.editor(chosen)
     heading.heading("The exponents γ", text.TABLE, "What a cell is")
     states = progress.states(chosen.sweep)
+    with place:
+        heading.answer(text.answer(states), text.TABLE_LEAD)
     table.unlearned(states)
     progress.show(chosen, states)
     progress.failures(states)

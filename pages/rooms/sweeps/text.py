@@ -1,5 +1,13 @@
 """What the table shows, in words and formulas."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
+from engine.sweeps.rows import learned
+from engine.sweeps.status import State, measured
+from engine.units import counted
+
 TABLE_LEAD = r"""
 How the exponent γ of $C_{ii} \propto H_{ii}^{\,\gamma}$ depends on data, network, loss and the number of classes: a
 *sweep* trains and analyses a whole grid of settings, and the table fills cell by cell.
@@ -35,3 +43,17 @@ PREDICTED = r"""
 **On the diagonal** activity–weight duality predicts the exponent exactly. A large dot is the mean of a cell over its
 seeds, a small one a single run; dotted and dashed lines are the slopes 1 and 2.
 """
+
+
+def answer(states: Sequence[State]) -> str:
+    """In how many networks the exponent is one of the paper's."""
+    gammas = np.array([row.laws["C"].gamma for row in measured(states) if learned(row) and "C" in row.laws])
+    gammas = gammas[np.isfinite(gammas)]
+    if not gammas.size:
+        return f"It is not known yet: of {counted(len(states), 'network')} none is measured that has learned."
+    inside = int(((gammas >= 1) & (gammas <= 2)).sum())
+    which = counted(gammas.size, "network")
+    return (
+        f"In **{inside} of {which}** that have learned γ of $C$ lies between 1 and 2: from **{gammas.min():.2f}** to "
+        f"**{gammas.max():.2f}**, in the mean {gammas.mean():.2f}."
+    )

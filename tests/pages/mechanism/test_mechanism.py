@@ -40,7 +40,7 @@ def made(**setting):
 
 
 def texts(at):
-    return next(m.value for m in at.markdown if m.value.startswith("#### "))
+    return at.main.markdown[0].value
 
 
 def answers(at, **setting):
