@@ -78,9 +78,9 @@ def parse(path: Path, part: str | None = None, merged: bool = True) -> Contents:
     """As `read`, in this process."""
     try:
         return _parsed(Path(path), part, merged)
-    except ValueError:
-        raise
-    except Exception as error:  # a file that is led astray fails in pickle, zipfile or torch, each in its own way
+    except Exception as error:  # a file that leads astray fails in pickle, zipfile or torch, each in its own way
+        if isinstance(error, ValueError) and not isinstance(error, UnicodeError):
+            raise  # a sentence
         reason = "it holds itself" if isinstance(error, RecursionError) else str(error) or type(error).__name__
         raise ValueError(f"{Path(path).name}: it is damaged ({reason[:200].rstrip('.')}). {SAVE}") from error
 
