@@ -291,7 +291,7 @@ def checked(checks: Sequence[Check]) -> str:
     rows = [("number", "as analysed", "by brute force", "relative error")]
     rows += [
         (
-            f"{'H' if c.symbol == 'H' else NAMES[c.symbol][0]}[{', '.join(map(str, c.directions))}]",
+            c.words,
             f"{c.kept:.6e}",
             f"{c.anew:.6e}",
             f"{c.error:.1e}",

@@ -10,21 +10,24 @@ is differentiated twice, automatically, in its three numbers alone. At 0 (theory
 
     ∂f/∂s = g_p·V      ∂²f/∂s² = Vᵀ h_p V      ∂²f/∂s∂t = v_p·V      ∂f/∂r = u_p·V
 
-so the sums over all samples give H_ii, C_ii, the C_AWD,ii that duality predicts, and C_ij of two directions; and F_ii,
-where it is asked for, by ∂/∂s of the outputs and the likelihood of the loss. Where the
+so the sums over all samples give H_ii, C_ij, those of C_AWD and its parts; and F_ii, where it is asked for, by ∂/∂s of
+the outputs and the likelihood of the loss. The gradient of ∂f/∂s in all weights is h_p V: E[h²]_ij, and H_ij = 0.
+C_odds and C_loss are JV, ∂²ℓ/∂f² and as weights rᵀA⁺r and ℓ. What follows from these by arithmetic alone is made again
+by engine.results.consistency. Where the
 analysis is of the Gauss–Newton matrix of a smooth tail, second derivatives are J V by forward mode with ∂²ℓ/∂f² between
 them, automatic too. Of layers studied jointly V has a part for each, and there is no duality to check.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.func import functional_call, grad, hessian, jacfwd, jacrev, vmap
+from torch.func import functional_call, grad, hessian, jacfwd, jacrev, jvp, vjp, vmap
 
 from engine.config.requests import joined
 from engine.curvature import criteria
@@ -37,11 +40,13 @@ from engine.curvature.layers import input_of, written
 from engine.errors import require
 from engine.losses import Loss, LossLike
 from engine.progress import Progress, silent
+from engine.results import commutation, consistency
 from engine.results.analysis import Analysis
 from engine.results.names import FISHER
 from engine.results.record import Check
 
 CHUNK = 256
+NUMBERS = 2**23  # of products with all weights that are held at a time
 
 
 def verify(
@@ -53,7 +58,7 @@ def verify(
     loss: LossLike | None = None,
     output: Output = None,
 ) -> tuple[Check, ...]:
-    """H_ii, C_ii, C_AWD,ii and C_ij along the probes of `analysis`, over all its samples.
+    """Every matrix of `analysis` along its probes, over all its samples, and what follows from them: see COVERED.
 
     model, inputs, targets, output: those that were analysed; loss: only of an analysis that was kept in a file, where
     it was a function or module. The partners of duality are sought anew from the float64 activities with the analysis'
@@ -73,7 +78,8 @@ def verify(
     written(model)
     fitted = criteria.fit(_analysed(analysis, loss), shape, samples.targets.cpu(), x)
     drawn = FISHER in analysis.names
-    network = _Network(model, tuple(layers), about.bias, fitted.loss, about.exact, output, drawn)
+    weighed = bool({"C_odds", "C_loss"} & set(analysis.names))
+    network = _Network(model, tuple(layers), about.bias, fitted.loss, about.exact, output, drawn, weighed)
     try:
         chunks = [network.fed(x[rows]) for rows in over(n, CHUNK, progress, "reading activities")]
         fed = tuple(torch.cat(parts) for parts in zip(*chunks, strict=True))
@@ -86,17 +92,78 @@ def verify(
         columns = torch.from_numpy(probes.vectors.copy()).double().split([d_out * d_in for d_out, d_in in about.sizes])
         directions = tuple(part.T for part in columns)
         every = vmap(vmap(network.along, in_dims=(None, 0, 0, 0, 0)), in_dims=(0, None, None, None, None))
-        along = []
-        for rows in over(n, CHUNK, progress, "checking"):
+        moved = vmap(vmap(network.product, in_dims=(None, 0, 0)), in_dims=(0, None, None))
+        along, squares = [], torch.zeros(len(probes.index), len(probes.index), dtype=torch.float64)
+        crossed, squares_paired = squares.clone(), squares.clone()
+        chunk = max(1, min(CHUNK, NUMBERS // probes.vectors.size))
+        v_all = torch.cat(directions, dim=1)
+        for rows in over(n, chunk, progress, "checking"):
             own, changed = (tuple(a[index] for a in fed) for index in (torch.arange(n)[rows], other[rows]))
             along.append(every(directions, x[rows].tree, fitted.targets[rows], own, changed))
+            if "E_h2" in analysis.names:
+                hv = moved(directions, x[rows].tree, fitted.targets[rows])
+                squares += torch.einsum("ind,jnd->ij", hv, hv)
+                squares_paired += torch.einsum("ind,jnd->ij", hv[:, paired[rows]], hv[:, paired[rows]])
+                crossed += torch.einsum("ind,jd->ij", hv, v_all)
     except (RuntimeError, NotImplementedError) as error:
         raise ValueError(
             f"This network cannot be differentiated twice ({str(error).splitlines()[0]}), so its numbers "
             "cannot be checked this way. The tests of this program check them on networks that can."
         ) from error
-    g, h, v, u, f = torch.cat(along, dim=1).unbind(dim=2)
-    return tuple(_checks(analysis, probes.index, about.batch_size, g, h, (v + u)[:, paired], f))
+    g, h, v, u, f, odds, lost = torch.cat(along, dim=1).unbind(dim=2)
+    pairs = max(int(paired.sum()), 1)
+    anew = _Anew(about.batch_size, g, h, v[:, paired], u[:, paired], f, odds, lost, squares / n, squares_paired / pairs)
+    one = _checks(analysis, probes.index, anew.matrices(analysis), crossed / n if "E_h2" in analysis.names else None)
+    return (*one, *consistency.checks(analysis, anew.along_probes(n)))
+
+
+@dataclass(frozen=True)
+class _Anew:
+    """Of directions (j) and samples (n), of v and u those that have partners: see `_Network.along`."""
+
+    batch_size: int
+    g: Tensor
+    h: Tensor
+    v: Tensor
+    u: Tensor
+    fisher: Tensor
+    odds: Tensor
+    lost: Tensor
+    squares: Tensor
+    squares_paired: Tensor
+
+    def matrices(self, analysis: Analysis) -> dict[str, Tensor]:
+        """Every matrix of the analysis that is made here, or where only its diagonal is, that."""
+        b, names = self.batch_size, analysis.names
+
+        def mean(x: Tensor, y: Tensor) -> Tensor:
+            product = x @ y.T / max(x.shape[1], 1)
+            return (product + product.T) / 2
+
+        def means(x: Tensor, y: Tensor) -> Tensor:
+            product = torch.outer(x.mean(1), y.mean(1))
+            return (product + product.T) / 2
+
+        hh, gg = ((mean(x, x) / b + (1 - 1 / b) * means(x, x)) / 2 for x in (self.v, self.u))
+        hg = mean(self.v, self.u) / b + (1 - 1 / b) * means(self.v, self.u)
+        there = {
+            "C": (mean(self.g, self.g) - means(self.g, self.g)) / b,
+            "E_h2": self.squares,
+            FISHER: self.fisher.mean(1),
+            "C_awd": hh + hg + gg,
+            "C_hh": hh,
+            "C_hg": hg,
+            "C_gg": gg,
+            "C_hh_sd": mean(self.v, self.v) / (2 * b),
+            "C_hh_sd_wd_li": analysis.provenance.sigma_w2 / (2 * b) * self.squares_paired,
+            "C_odds": self.odds.mean(1) / b,
+            "C_loss": self.lost.mean(1) / b,
+        }
+        return {"H": self.h.mean(1)} | {name: x for name, x in there.items() if name in names}
+
+    def along_probes(self, n: int) -> dict[str, np.ndarray]:
+        """H_ii and E[h²]_ii, from which the spectra of single samples can be checked."""
+        return {"H": self.h.mean(1).numpy(), "E_h2": self.squares.diagonal().numpy()}
 
 
 def _analysed(analysis: Analysis, loss: LossLike | None) -> LossLike:
@@ -115,32 +182,43 @@ def _analysed(analysis: Analysis, loss: LossLike | None) -> LossLike:
 
 
 def _checks(
-    analysis: Analysis, index: Int[np.ndarray, " j"], b: int, g: Tensor, h: Tensor, first_order: Tensor, fisher: Tensor
+    analysis: Analysis, index: Int[np.ndarray, " j"], anew: Mapping[str, Tensor], crossed: Tensor | None
 ) -> list[Check]:
-    """The sums over samples (last axis) beside what the analysis says."""
-    noise = (g @ g.T / g.shape[1] - g.mean(1)[:, None] * g.mean(1)) / b
+    """The sums over samples beside what the analysis says; crossed: V_iᵀ H V_j."""
     checks = []
-    for row, i in enumerate(index):
-        place = (int(i) + 1,)
-        checks.append(Check("H", place, float(analysis.eigenvalues[i]), float(h[row].mean())))
-        checks.append(Check("C", place, float(analysis.diagonal("C")[i]), float(noise[row, row])))
-        if FISHER in analysis.names:
-            checks.append(Check(FISHER, place, float(analysis.diagonal(FISHER)[i]), float(fisher[row].mean())))
-        if "C_awd" in analysis.names:
-            w = first_order[row]
-            awd = (w.square().mean() / b + (1 - 1 / b) * w.mean().square()) / 2
-            checks.append(Check("C_awd", place, float(analysis.diagonal("C_awd")[i]), float(awd)))
-    block = analysis.blocks.get("C")
-    for (row, i), (column, j) in pairwise(enumerate(index)):
-        if block is not None and max(i, j) < len(block):
-            checks.append(Check("C", (int(i) + 1, int(j) + 1), float(block[i, j]), float(noise[row, column])))
+    places = [int(i) for i in index]
+    for name, matrix in anew.items():
+        kept = analysis.diagonal(name)[index]
+        diagonal = (matrix.diagonal() if matrix.ndim == 2 else matrix).tolist()
+        # What has both signs, as C_hg, may vanish where its matrix does not.
+        size = float(np.abs(diagonal).max()) * 1e-4 if name in ("C_hg",) else 0.0
+        checks += [
+            Check(name, (i + 1,), float(x), y, size=size) for i, x, y in zip(places, kept, diagonal, strict=True)
+        ]
+        block = analysis.blocks.get(name)
+        for (row, i), (column, j) in combinations(enumerate(places), 2):
+            if block is not None and matrix.ndim == 2 and max(i, j) < len(block):
+                apart = float(np.sqrt(abs(diagonal[row] * diagonal[column])))
+                checks.append(
+                    Check(name, (i + 1, j + 1), float(block[i, j]), float(matrix[row, column]), size=max(apart, size))
+                )
+                if name == "C":
+                    r = commutation.correlation(block[np.ix_([i, j], [i, j])].astype(np.float64))[0, 1]
+                    checks.append(
+                        Check("C", (i + 1, j + 1), float(r), float(matrix[row, column]) / apart, what="R of", size=1.0)
+                    )
+    if crossed is not None:
+        h = anew["H"].tolist()
+        for (row, i), (column, j) in combinations(enumerate(places), 2):
+            size = float(np.sqrt(abs(h[row] * h[column])))
+            checks.append(Check("H", (i + 1, j + 1), 0.0, float(crossed[row, column]), size=size))
     return checks
 
 
 @dataclass(frozen=True)
 class _Network:
     """A network before its loss, the studied layers known by name; exact: its h_p is the Hessian; drawn: whether the
-    true Fisher matrix is asked for."""
+    true Fisher matrix is asked for; weighed: C_odds or C_loss."""
 
     model: nn.Module
     layers: tuple[str, ...]
@@ -149,6 +227,7 @@ class _Network:
     exact: bool
     output: Output
     drawn: bool = False
+    weighed: bool = False
 
     def fed(self, inputs: Inputs) -> tuple[Tensor, ...]:
         """What the first layer is fed by each sample alone, at each of its uses."""
@@ -193,6 +272,31 @@ class _Network:
 
         return [(z(moved, q) - z({}, q)) - (z(moved, p) - z({}, p)) for p, q in zip(own, other, strict=True)]
 
+    def product(self, direction: tuple[Float[Tensor, " _"], ...], x: Tree, y: Tensor) -> Float[Tensor, " d"]:
+        """h_p V of one direction and sample, all weights differentiated."""
+        sizes = [len(v) for v in direction]
+        whole = torch.cat(direction)
+
+        def outputs(step: Tensor) -> Tensor:
+            moved = [self._moved(layer, part) for layer, part in zip(self.layers, step.split(sizes), strict=True)]
+            parameters = {
+                f"{layer}.{name}": value
+                for layer, own in zip(self.layers, moved, strict=True)
+                for name, value in own.items()
+            }
+            return self.outputs(x, parameters)
+
+        def value(f: Tensor) -> Tensor:
+            return self.loss.value(f[None], y[None])[0]
+
+        zero = torch.zeros_like(whole)
+        if self.exact:
+            return grad(lambda step: (grad(lambda w: value(outputs(w)[0]))(step) * whole).sum())(zero)
+        f, pull = vjp(lambda step: outputs(step)[0], zero)  # type: ignore[misc]
+        _, moved = jvp(lambda step: outputs(step)[0], (zero,), (whole,))  # type: ignore[misc]
+        (product,) = pull(hessian(value)(f) @ moved)
+        return product
+
     def along(
         self,
         direction: tuple[Float[Tensor, " _"], ...],
@@ -200,8 +304,8 @@ class _Network:
         y: Tensor,
         own: tuple[Tensor, ...],
         other: tuple[Tensor, ...],
-    ) -> Float[Tensor, "5"]:
-        """g_p·V, Vᵀh_pV, v_p·V, u_p·V and VᵀF_pV of one direction and sample."""
+    ) -> Float[Tensor, "7"]:
+        """g_p·V, Vᵀh_pV, v_p·V, u_p·V, VᵀF_pV, and VᵀJᵀAJV weighed by odds and by loss, of one direction and sample."""
         module = self.model.get_submodule(self.layers[0])
         push = [(module(q) - module(p)).detach() for p, q in zip(own, other, strict=True)]
         pull = self._change(direction[0], own, other)
@@ -230,12 +334,18 @@ class _Network:
         # Backward, twice: torch's forward mode gets second derivatives of LayerNorm and GroupNorm wrong, in silence.
         zero = torch.zeros(3, dtype=torch.float64)
         second, first = jacrev(slope, has_aux=True)(zero)
-        fisher = zero[0]
-        if self.drawn or not self.exact:
+        fisher, odds, lost = zero
+        if self.drawn or self.weighed or not self.exact:
             jacobian, f = jacfwd(outputs)(zero), outputs(zero)
+            curvature = hessian(lambda f: value(f[None]))(f[0])
+            gauss = jacobian[0].T @ curvature @ jacobian[0]
         if not self.exact:
-            second = jacobian[0].T @ hessian(lambda f: value(f[None]))(f[0]) @ jacobian[0]
+            second = gauss
+        if self.weighed:
+            slope_f = grad(lambda f: value(f[None]))(f[0])
+            inverse = torch.linalg.pinv(curvature, rtol=1e-14, hermitian=True)
+            odds, lost = (slope_f @ inverse @ slope_f) * gauss[0, 0], value(f) * gauss[0, 0]
         if self.drawn:
             rows, weights = self.loss.likelihood(f, jacobian[..., :1])
             fisher = (weights * rows[..., 0].square()).sum()
-        return torch.stack([first[0], second[0, 0], second[0, 1], first[2], fisher])
+        return torch.stack([first[0], second[0, 0], second[0, 1], first[2], fisher, odds, lost])

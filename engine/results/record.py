@@ -1,5 +1,6 @@
 """What an analysis consists of, beside its arrays: the named matrices, where the numbers come from, what is kept."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -10,9 +11,16 @@ from numpy import ndarray
 from engine.results.cross_fit import HeldOut
 from engine.results.effective_samples import EffectiveSamples
 from engine.results.jackknife import Jackknife
+from engine.results.names import NAMES, ON_REQUEST
 from engine.results.null import Permuted
 from engine.results.suppression import Spectra
 
+TOLERANCE = 1e-2  # of a check: single precision a hundred times above the noise floor
+COVERED = (
+    "Anew from the network, along some directions: every matrix but C_hh, sd+wd. Again from what is kept, by other "
+    "arithmetic: traces, squares, alignment, commutators of leading blocks, γ, and suppression where all samples are "
+    "kept for it. Not anew: σ_w², commutators over all directions, planes of the loss."
+)
 LEAST_SQUARES = 1e-6  # share of the change of outputs that a dual weight change may miss and still be called exact
 
 
@@ -127,17 +135,37 @@ class Probes:
 
 @dataclass(frozen=True)
 class Check:
-    """One number of an analysis: its symbol, the directions it belongs to (from 1), its value there and anew."""
+    """One number of an analysis: its symbol, the directions it belongs to (from 1), its value there and anew.
+
+    what: of the matrix it is, empty for an element of it; size: that errors are measured by where the number itself may
+    vanish; again: made once more from what the analysis keeps, and not from the network."""
 
     symbol: str
     directions: tuple[int, ...]
     kept: float
     anew: float
+    what: str = ""
+    size: float = 0.0
+    again: bool = False
 
     @property
     def error(self) -> float:
-        """|kept − anew| / |anew|."""
-        return abs(self.kept - self.anew) / abs(self.anew) if self.anew else float(self.kept != 0)
+        """|kept − anew| / |anew|, or by the size; infinite where either is no number."""
+        if not (math.isfinite(self.kept) and math.isfinite(self.anew)):
+            return math.inf
+        size = max(abs(self.anew), self.size)
+        return abs(self.kept - self.anew) / size if size else float(self.kept != 0)
+
+    @property
+    def agrees(self) -> bool:
+        return bool(self.error < TOLERANCE)
+
+    @property
+    def words(self) -> str:
+        """What number it is."""
+        symbol = {**NAMES, **ON_REQUEST}.get(self.symbol, (self.symbol, ""))[0]
+        place = f"[{', '.join(map(str, self.directions))}]" if self.directions else ""
+        return f"{self.what} {symbol}{place}".lstrip()
 
 
 @runtime_checkable

@@ -7,8 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from engine.config.commands import CheckCommand
-from engine.results.names import NAMES
-from engine.results.record import Check
+from engine.results.record import COVERED, Check
 from engine.runs import library
 from pages.data import results
 from pages.data.results import View
@@ -75,18 +74,19 @@ def _start(command: CheckCommand, view: View) -> None:
 
 def verdict(checks: tuple[Check, ...]) -> str:
     """What the comparison says, in a sentence."""
-    diagonal = [check.error for check in checks if len(check.directions) == 1]
-    worst = max(diagonal)
-    agreement = f"{len(diagonal)} numbers agree" if worst < 1e-2 else "Not all numbers agree"
-    median = number(float(np.median(diagonal)), 2)
-    return f"{agreement}: the largest relative difference is **{number(worst, 2)}**, the median {median}."
+    errors, wrong = [check.error for check in checks], [check.words for check in checks if not check.agrees]
+    agreement = f"{len(errors)} numbers agree"
+    if wrong:
+        agreement = f"Not all numbers agree: {', '.join(wrong[:5])} of {len(errors)} do not"
+    median = number(float(np.median(errors)), 2)
+    return f"{agreement}: the largest relative difference is **{number(max(errors), 2)}**, the median {median}."
 
 
 def _table(checks: tuple[Check, ...]) -> None:
     st.markdown(verdict(checks))
+    st.caption(COVERED)
     rows = {
-        "matrix": ["H" if c.symbol == "H" else NAMES[c.symbol][0] for c in checks],
-        "directions": [f"{c.directions[0]}, {c.directions[-1]}" for c in checks],
+        "number": [c.words for c in checks],
         "as analysed": [f"{c.kept:.6e}" for c in checks],
         "by brute force": [f"{c.anew:.6e}" for c in checks],
         "relative difference": [f"{c.error:.0e}" for c in checks],

@@ -14,7 +14,7 @@ from pages.shell import verify_dialog
 from tests.pages.conftest import ROOT, button, fine, opened
 from tests.small import BRIEF, pixels, saved
 
-FOUND = (Check("H", (1,), 2.0, 2.0), Check("C", (1,), 1.0, 1.0 + 1e-6), Check("C", (1, 3), 1e-3, 2e-3))
+FOUND = (Check("H", (1,), 2.0, 2.0), Check("C", (1,), 1.0, 1.0 + 1e-6), Check("C", (1, 3), 1e-9, 2e-9, size=1.0))
 
 
 def test_a_check_is_kept_beside_its_analysis(tmp_path, store):
@@ -35,10 +35,10 @@ def test_a_check_is_kept_beside_its_analysis(tmp_path, store):
         pipeline.check(key, 2, "fc2")
 
 
-def test_the_verdict_counts_the_diagonal_numbers():
-    assert verify_dialog.verdict(FOUND).startswith("2 numbers agree: the largest relative difference is **1.0 × 10⁻⁶**")
+def test_the_verdict_counts_the_numbers_and_names_those_that_differ():
+    assert verify_dialog.verdict(FOUND).startswith("3 numbers agree: the largest relative difference is **1.0 × 10⁻⁶**")
     wrong = (*FOUND, Check("C", (7,), 1.0, 2.0))
-    assert verify_dialog.verdict(wrong).startswith("Not all numbers agree")
+    assert verify_dialog.verdict(wrong).startswith("Not all numbers agree: C[7] of 4 do not")
 
 
 def test_the_dialog_starts_the_check_off_the_queue_and_shows_what_it_found(store, monkeypatch):
@@ -60,8 +60,7 @@ def test_the_dialog_starts_the_check_off_the_queue_and_shows_what_it_found(store
     at = opened("pages/power_law.py", epoch="10")
     fine(button(at, "Check these numbers").click().run())
     table = at.dataframe[0].value
-    assert table["matrix"].tolist() == ["H", "C", "C"]
-    assert table["directions"].tolist() == ["1, 1", "1, 1", "1, 3"]
+    assert table["number"].tolist() == ["H[1]", "C[1]", "C[1, 3]"]
 
 
 def test_without_an_analysis_there_is_nothing_to_check(store, monkeypatch):
