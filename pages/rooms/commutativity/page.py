@@ -50,11 +50,7 @@ def leading(view: View) -> None:
         knob = st.container()
     with toolbar.drawer(bar, f"{PAGE}.matrix", f"{PAGE}.log", f"{PAGE}.far"):
         name = controls.matrix(PAGE, view)
-        logarithmic = st.toggle(
-            "K on a logarithmic scale",
-            key=f"{PAGE}.log",
-            help="Symmetric-log colours: all decades of K alike, and with them whatever is left off its diagonal.",
-        )
+        logarithmic = panels.logarithmic(PAGE)
         block = view.analysis.blocks.get(name)
         most = controls.reach(PAGE, controls.LARGEST_K if block is None else block.shape[0])
         st.caption(controls.provenance(view))

@@ -117,6 +117,15 @@ def heatmaps_of(
     return pictures
 
 
+def logarithmic(page: str) -> bool:
+    """Whether K is coloured by its symmetric logarithm."""
+    return st.toggle(
+        "K on a logarithmic scale",
+        key=f"{page}.log",
+        help="Symmetric-log colours: all decades of K alike, and with them whatever is left off its diagonal.",
+    )
+
+
 def three_heatmaps(
     page: str, view: View, name: str, k: int, seed: int, shown: Raster | None = None, roots: bool = True
 ) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from pages.data import results
 from pages.data.results import View
 from pages.jobs import banner, watch
-from pages.rooms.commutativity.panels import three_heatmaps
+from pages.rooms.commutativity.panels import logarithmic, three_heatmaps
 from pages.rooms.direction.line import line
 from pages.rooms.power_law.panels import clouds, law
 from pages.rooms.start import idea, next_steps
@@ -60,9 +60,11 @@ def show() -> None:
 @guarded
 def pictures(view: View) -> None:
     """The slider over directions, and what alone it moves."""
-    with st.container(width=420):
-        k = controls.top_k("start", view, label="Leading directions shown, k")
-    three_heatmaps("start", view, "C", k, seed=selection.current().draw or 0)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        with st.container(width=420):
+            k = controls.top_k("start", view, label="Leading directions shown, k")
+        roots = not logarithmic("start")
+    three_heatmaps("start", view, "C", k, seed=selection.current().draw or 0, roots=roots)
     line("start", view, ("C",))
 
 

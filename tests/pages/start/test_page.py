@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.pages.conftest import charts, fine, heat, metrics, opened, result, sent, url
+from tests.pages.conftest import chart, charts, fine, heat, metrics, opened, press, result, sent, url
 from tests.planted import add_analysis, fill
 
 
@@ -36,6 +36,14 @@ def test_the_top_k_slider_sets_the_size_of_all_three_heatmaps(run):
     fine(at.slider[0].set_value(37).run())
     assert {heat(at, key).shape for key in ("K", "R_real", "R_rand")} == {(37, 37)}
     assert url(at)["k"] == "37"
+
+
+def test_k_is_seen_on_a_logarithmic_scale_on_demand(run):
+    at = opened()
+    roots, real = chart(at, "K")["data"], chart(at, "R_real")["data"]
+    press(at, "toggle", "K on a logarithmic scale", True)
+    assert chart(at, "K")["data"] != roots
+    assert chart(at, "R_real")["data"] == real
 
 
 def test_a_checkpoint_that_arrives_joins_the_slider_and_the_view_stays(store, run):
