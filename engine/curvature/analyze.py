@@ -231,7 +231,11 @@ def _of_several(tail: JointTail) -> dict[str, Any]:
         "d_out": sum(d_out for d_out, _ in tail.shapes),
         "d_in": sum(d_in for _, d_in in tail.shapes),
         "shapes": tail.shapes,
-        "absent": {w: f"Of several layers jointly there is no {w}. Choose one layer." for w in covariances.WEIGHED},
+        "absent": {
+            w: f"Of several layers jointly there is no {w}: it weighs JᵀAJ of each sample, which is kept apart from "
+            "the rest of H for single layers alone. Choose one layer."
+            for w in covariances.WEIGHED
+        },
         "anchors_per_class": None,
         "unpaired": len(tail.targets),
         "sigma_w2": 0.0,

@@ -216,7 +216,11 @@ class Pipeline:
         if cached is not None and not again and self._complete(cached, request):
             return cached
         network = self.restore(run.key, request.epoch, request.samples, request.seed)
-        return self.keep(run, request, self.measure(*network, self.loss(run), request, self.tell))
+        result = self.measure(*network, self.loss(run), request, self.tell)
+        if run.request.weights:
+            remarks = (*result.provenance.remarks, *assumed(network[0]))
+            result = dataclasses.replace(result, provenance=dataclasses.replace(result.provenance, remarks=remarks))
+        return self.keep(run, request, result)
 
     def keep(self, run: Run, request: AnalysisRequest, result: Analysis) -> Analysis:
         """Keep a fresh analysis of a run; as it is kept."""
@@ -387,6 +391,19 @@ class Pipeline:
         self.progress(stage, done, total)
         if self.should_stop():
             raise Stopped
+
+
+def assumed(model: nn.Module) -> tuple[str, ...]:
+    """What files of weights do not hold of a network that was loaded from them, in a sentence."""
+    norms = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
+    found = sorted({(type(m).__name__, m.eps) for m in model.modules() if isinstance(m, norms)})
+    if not found:
+        return ()
+    words = ", ".join(f"{eps:g} of {name}" for name, eps in found)
+    return (
+        f"No file of weights holds the eps of a norm; {words} is assumed, and the accuracy hardly tells another one. "
+        "Where yours differs, bring the network itself: --model file.py:build.",
+    )
 
 
 def settings(request: AnalysisRequest) -> dict[str, Any]:

@@ -193,7 +193,7 @@ def test_where_they_do_not_apply_a_sentence_says_why(name):
 def test_of_several_layers_jointly_there_are_none():
     c = case("relu_bias")
     result = analyze(c.model, c.inputs, c.targets, ("fc1", "fc2"), dtype="float64")
-    with pytest.raises(ValueError, match=r"Of several layers jointly there is no C_odds\. Choose one layer"):
+    with pytest.raises(ValueError, match=r"Of several layers jointly there is no C_odds: it weighs JᵀAJ"):
         result.fit("C_odds")
 
 

@@ -18,6 +18,7 @@ from engine.config.requests import AnalysisRequest, ModelRequest, RunRequest, ke
 from engine.data.datasets import load
 from engine.models import inspection
 from engine.models.inspection import asked
+from engine.models.modules import MLP
 from engine.runs import library
 from engine.runs.external import inspect
 from engine.runs.pipeline import Pipeline
@@ -262,3 +263,18 @@ def test_inspect_prints_json_and_a_sentence_for_what_it_cannot_read(series: list
     assert out == ""
     assert "torch.load(file, weights_only=False).state_dict()" in err
     assert "Traceback" not in err
+
+
+def test_the_eps_that_no_file_of_weights_holds_is_told(tmp_path: Path, store: Store) -> None:
+    torch.manual_seed(0)
+    torch.save(MLP((6, 5, 4, 3), norm=True).state_dict(), tmp_path / "bn.pt")
+    torch.save(plain_net().state_dict(), tmp_path / "plain.pt")
+    np.savez(tmp_path / "own.npz", x_train=np.random.default_rng(0).normal(size=(30, 6)), y_train=np.arange(30) % 3)
+    for name, told in (("bn", True), ("plain", False)):
+        words = ["load", str(tmp_path / f"{name}.pt"), "--data", str(tmp_path / "own.npz"), "--device", "cpu"]
+        assert main([*words, "--analyze", "last", "--spectra", "0"]) == 0
+        run = library.find(store)
+        (made,) = library.analyses(store, run.key)
+        result = library.load_analysis(store, run.key, made.key)
+        assert result is not None
+        assert any("1e-05 of BatchNorm1d is assumed" in note for note in result.provenance.notes) == told
