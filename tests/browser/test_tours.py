@@ -66,7 +66,7 @@ def test_presenting_hides_the_controls_and_keys_lead_on(looked, window):
     page = window(f"{looked.url}/power_law?tour=five-minutes&stop=5", width=1280, height=720)
     stands(page, tour, 5)
     settle(page)
-    slider = page.get_by_role("slider").first
+    slider = page.get_by_role("slider", name="Epoch")
     expect(slider).to_be_visible()
     page.get_by_test_id("stSidebar").get_by_text("Present", exact=True).click()
     expect(slider).to_be_hidden()
