@@ -27,6 +27,7 @@ from typing import Any
 
 import psutil
 
+from cache.foreign import finite, parsing, read_json, text
 from cache.progress import Progress, Stopped, read_progress
 from cache.store import discard, replace_file
 
@@ -40,9 +41,15 @@ WAITING = "waiting"
 KEPT_JOBS, KEPT_HELPERS = 50, 10
 _PLACE = attrgetter("created", "id")  # in the queue
 _ID = re.compile(r"[a-z0-9-]{1,100}")
+
+
+def _id(value: Any) -> int:
+    return int.from_bytes(int(value).to_bytes(4))  # what no system gives is refused
+
+
 _RECORD: Mapping[str, Callable[[Any], Any]] = {
-    "argv": tuple, "request": dict, "title": str, "created": float, "run": str, "queue": bool, "pid": int,
-    "started": float,
+    "argv": lambda words: tuple(map(text, words)), "request": dict, "title": text, "created": finite, "run": text,
+    "queue": bool, "pid": _id, "started": finite,
 }  # fmt: skip
 # Folders of workers that this process waits for: how they ended is not yet on record.
 _UNREAPED: set[Path] = set()
@@ -196,11 +203,12 @@ class Jobs:
             return None
         try:
             # Older versions knew no queue, or kept no request.
-            record = {"queue": True, "request": {}, **json.loads((folder / "job.json").read_bytes())}
-            job = Job(id, folder, **{name: kind(record[name]) for name, kind in _RECORD.items()})
+            record = {"queue": True, "request": {}, **read_json((folder / "job.json").read_bytes())}
+            with parsing("It is no record of a job"):
+                job = Job(id, folder, **{name: kind(record[name]) for name, kind in _RECORD.items()})
         except FileNotFoundError:
             job = Job(id, folder, created=created)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError):
             state = Progress(state="failed", message="Its record is damaged. Start it again.")
             return Job(id, folder, title="Unreadable job", created=created, progress=state, queue=False)
         return replace(job, progress=_state(job))
@@ -235,7 +243,7 @@ class Jobs:
                     cwd=Path(__file__).resolve().parent.parent,
                     # Idle threads sleep: spinning ones take the cores that the others and the browser wait for.
                     env=os.environ
-                    | {"GAMMASCOPE_CACHE": str(self.root.parent), "PYTHONUNBUFFERED": "1"}
+                    | {"GAMMASCOPE_CACHE": str(self.root.parent), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
                     | {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4"},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -321,9 +329,10 @@ def _reap(process: subprocess.Popen, folder: Path) -> None:
 def _obituary(job: Job) -> str:
     """Why a worker is gone that left no last word."""
     try:
-        code = int(json.loads((job.folder / "exit.json").read_bytes()))
+        with parsing("It is no exit code"):
+            code = int(json.loads((job.folder / "exit.json").read_bytes()))
         ending = f"ended with code {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
-    except (OSError, TypeError, ValueError):
+    except (OSError, ValueError):
         code, ending = 0, "was killed (out of memory, or a restart?)"
     cause = " (out of memory?)" if ending.endswith("SIGKILL") else ""
     lines = job.log().strip().splitlines() if code >= 0 else []

@@ -3,15 +3,29 @@
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cache.foreign import finite, parsing, read_json, text
 from cache.store import replace_file
 
 STATES = ("running", "done", "failed", "cancelled")
 WRITE_SECONDS = 0.2
+
+
+def _state(value: Any) -> str:
+    return STATES[STATES.index(value)]
+
+
+def _left(value: Any) -> float | None:
+    return None if value is None else finite(value)
+
+
+_WRITTEN: Mapping[str, Callable[[Any], Any]] = {
+    "stage": text, "done": int, "total": int, "seconds_left": _left, "state": _state, "message": text,
+}  # fmt: skip
 
 
 class Stopped(Exception):
@@ -97,8 +111,8 @@ class Reporter:
 def read_progress(folder: Path) -> Progress | None:
     """What the worker wrote last; None if nothing readable."""
     try:
-        values: dict[str, Any] = json.loads((folder / "progress.json").read_bytes())
-        progress = Progress(**values)
-    except (OSError, ValueError, TypeError):
+        values = read_json((folder / "progress.json").read_bytes())
+        with parsing("It is no progress"):
+            return Progress(**{name: _WRITTEN[name](value) for name, value in values.items()})
+    except (OSError, ValueError):
         return None
-    return progress if progress.state in STATES else None

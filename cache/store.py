@@ -32,11 +32,12 @@ from numpy import ndarray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from cache.foreign import parsing, typed
+
 MANIFEST = "manifest.json"
 # Files of an older version outlive it this long, for readers that hold its manifest.
 GRACE_SECONDS = 600.0
 _NAME = re.compile(r"[a-z0-9_-]{1,100}")
-_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError)
 
 
 class Damaged(Exception):
@@ -47,7 +48,7 @@ def default_root() -> Path:
     """The folder of environment variable GAMMASCOPE_CACHE, or cache/contents of this repository, or, where that cannot
     be written, the user's folder for data."""
     named = os.environ.get("GAMMASCOPE_CACHE")
-    return Path(named).expanduser() if named else _usual_root(Path(__file__).resolve().parent / "contents")
+    return typed(named) if named else _usual_root(Path(__file__).resolve().parent / "contents")
 
 
 @cache
@@ -202,7 +203,7 @@ class Store:
         for _ in range(3):
             try:
                 manifest = (folder / MANIFEST).read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 return None
             try:
                 return self._parse(parts, manifest)
@@ -264,16 +265,17 @@ class Store:
 
     def _parse(self, parts: tuple[str, ...], manifest: bytes) -> Entry:
         try:
-            body = json.loads(manifest)
-            digest = body.pop("digest")
-            files = tuple(ArrayFile(name, f["sha256"], f["size"]) for name, f in body["files"].items())
-            meta = body["meta"]
-            if digest != hashlib.sha256(_canonical(body)).hexdigest():
-                raise ValueError("its digest does not match")
-            for file in files:
-                _check_name(file.name)
-        except _UNREADABLE as error:
-            raise Damaged(f"the manifest is unreadable ({type(error).__name__}: {error})") from error
+            with parsing("the manifest is unreadable"):
+                body = json.loads(manifest)
+                digest = body.pop("digest")
+                files = tuple(ArrayFile(name, f["sha256"], f["size"]) for name, f in body["files"].items())
+                meta = body["meta"]
+                if digest != hashlib.sha256(_canonical(body)).hexdigest():
+                    raise ValueError("its digest does not match")
+                for file in files:
+                    _check_name(file.name)
+        except ValueError as error:
+            raise Damaged(str(error).rstrip(".")) from error
         for file in files:
             path = self._folder(parts) / file.filename
             size = path.stat().st_size if path.is_file() else None
@@ -288,10 +290,11 @@ class Store:
             content = (self._folder(entry.parts) / file.filename).read_bytes()
             if hashlib.sha256(content).hexdigest() != file.sha256:
                 raise Damaged(f"{file.filename} does not match its SHA-256")
-            return load(content)
+            with parsing(f"{file.filename} is unreadable"):
+                return load(content)
         except FileNotFoundError:
             reason = f"{file.filename} is missing"
-        except (Damaged, *_UNREADABLE) as error:
+        except (Damaged, ValueError) as error:
             reason = str(error)
         self._set_aside(entry.parts, entry.manifest, reason)
         return None

@@ -1,5 +1,6 @@
 """`python -m engine train …` and its sisters: the dashboard's jobs without the dashboard."""
 
+import io
 import shlex
 import signal
 import sys
@@ -23,6 +24,9 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 1 failed, 130 interrupted (2, wrong usage, exits)."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal in another code page
     words = list(sys.argv[1:] if argv is None else argv)
     # Of torch about torch: nothing a reader of this terminal could act on.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.")

@@ -25,6 +25,7 @@ from typing import Any, SupportsFloat, SupportsIndex
 import torch
 from torch import nn
 
+from cache.foreign import typed
 from cache.store import Store
 from engine.config.fields import declared
 from engine.config.requests import SPLITS, AnalysisRequest, DataRequest, joined
@@ -319,5 +320,5 @@ def _asked(data: Any) -> DataRequest | None:
         return data
     if not isinstance(data, str | Path):
         return None
-    path = Path(data).expanduser()
+    path = typed(data)
     return DataRequest(str(path.resolve()) if path.exists() else str(data))

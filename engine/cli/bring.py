@@ -1,12 +1,12 @@
 """`load` with a network of a user's own: the files that are named are executed here."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from cache.foreign import typed
 from engine.config.commands import IN_FILE, LoadCommand
 from engine.models import files
 from engine.models.state_dicts import Contents
@@ -24,7 +24,7 @@ def load(command: LoadCommand, progress: Progress) -> Recorder:
     model = unwrapped(made(words["model"], nn.Module))
     data: Any = made(bring["data"], Dataset, DataLoader) if "data" in bring else command.data
     loss = named(bring["loss"]) if "loss" in bring else command.loss
-    paths, epochs = [Path(name).expanduser() for name in command.files], command.epochs or files.epochs(command.files)
+    paths, epochs = [typed(name) for name in command.files], command.epochs or files.epochs(command.files)
     recorder = Recorder(paths[-1].stem, model, data, loss, command.batch_size, device=command.device, files=bring)
     for i, (epoch, path) in enumerate(sorted(zip(epochs, paths, strict=True))):
         progress("measuring", i, len(paths))

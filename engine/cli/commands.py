@@ -12,6 +12,7 @@ from functools import partial, singledispatch
 from pathlib import Path
 from typing import Any
 
+from cache.foreign import typed
 from cache.jobs import Jobs
 from cache.store import Store, replace_file
 from engine import units
@@ -133,7 +134,7 @@ def _sweep(command: commands.SweepCommand, session: Session) -> str:
             print(f"{state.cell.row}, {state.cell.classes} classes, seed {state.cell.run.seed}: {state.failure}")
     for file, text in ((command.csv, rows.to_csv), (command.latex, partial(means.latex, sweep.name))):
         if file is not None and measured:
-            Path(file).expanduser().write_text(text(measured), encoding="utf-8")
+            typed(file).write_text(text(measured), encoding="utf-8")
     sentence = f"{len(measured)} of {len(states)} cells of “{sweep.name}” are measured."
     failed = sum(bool(state.failure) for state in states)
     require(not command.measure or not failed, f"{sentence} {failed} failed; the lines above say why.")
@@ -298,7 +299,7 @@ def _export(command: commands.ExportCommand, session: Session) -> str:
     result = library.load_analysis(store, run.key, made.key, spectra=True, basis=True)
     require(result is not None, f"The analysis of epoch {epoch} was unreadable. Analyse it again.")
     assert result is not None
-    file = Path(command.file).expanduser()
+    file = typed(command.file)
     require(file.parent.is_dir(), f"There is no folder {file.parent}: make it first, or give another.")
     if file.suffix == ".csv":
         replace_file(file, result.to_dataframe().to_csv().encode())
@@ -318,7 +319,7 @@ def _load(command: commands.LoadCommand, session: Session) -> str:
         f"{command.data.name} is executed only with --model file.py:function.",
     )
     pipeline = session.pipeline(command)
-    paths = [Path(name).expanduser().resolve() for name in command.files]
+    paths = [typed(name).resolve() for name in command.files]
     contents = external.inspect(paths, command.request.model.activation, session.progress, command.part)
     epochs = command.epochs or files.epochs(command.files)
     single = contents.model is not None and contents.model.widths[-1] == 1 and command.loss != SQUARES.name
@@ -380,7 +381,7 @@ def _located(request: RunRequest) -> RunRequest:
     from engine.data.sources import joined, split  # loads NumPy
 
     name, *more = split(request.data.name)
-    path = Path(name).expanduser()
+    path = typed(name)
     if name in DATASETS or (path.name == name and not path.exists()):
         return request
     return replace(request, data=replace(request.data, name=joined(str(path.resolve()), *more)))

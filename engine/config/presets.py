@@ -1,12 +1,12 @@
 """Settings to start from: those of the paper and a tiny one, read from presets.toml. No torch here."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cache.foreign import parsing, read_toml
 from engine.config.fields import check, check_names
 from engine.config.requests import RunRequest, run_request
 from engine.errors import require
@@ -48,13 +48,11 @@ class Preset:
 
 def read(text: str) -> tuple[Preset, ...]:
     """The presets written in TOML; ValueError names the preset and the setting that is unknown or missing."""
-    try:
-        body = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"The presets are no valid TOML: {error}.") from error
+    body = read_toml(text, "The file of presets")
     unknown = sorted(set(body) - {"preset"})
     require(not unknown, f"Presets are written as [[preset]]; there is no {', '.join(unknown)}.")
-    return tuple(_preset(values) for values in body.get("preset", ()))
+    with parsing("The presets cannot be read"):
+        return tuple(_preset(values) for values in body.get("preset", ()))
 
 
 @cache

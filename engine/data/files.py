@@ -3,6 +3,7 @@ class. Every reader answers with x_train, y_train and, where there are, x_test, 
 called there and in which file; engine.data.raw judges them. Nothing is unpickled.
 """
 
+import gzip
 import re
 import zipfile
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cache.foreign import check_bytes
 from engine.data.raw import FORMAT, RawData, raw_data
 from engine.errors import require
 
@@ -44,9 +46,12 @@ BESIDE = (("x", "y"), ("images", "labels"), ("data", "labels"), ("data", "target
 # Columns that hold the targets where none is named.
 TARGETS = ("label", "labels", "target", "class", "classes", "y", "species")
 TRAIN, TEST = ("train", "training"), ("test", "testing", "val", "valid", "validation")
+MOST_LINE = 4 << 20
 TABLES = (".csv", ".csv.gz", ".parquet")
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 MOST_BYTES = 4 << 30
+# What is packed more than this is a slip or an attack, once it is large.
+MOST_PACKED, FREE_BYTES = 200, 256 << 20
 
 
 def read(path: Path, column: str | None = None, targets: str = "") -> RawData:
@@ -78,6 +83,8 @@ def _npz(path: Path, column: str | None) -> Read:
         f"{path.name} is no .npz, or was cut off: save it with numpy.savez; {FORMAT}.",
     )
     try:
+        with zipfile.ZipFile(path) as parts:
+            _check_unpacked(path, sum(part.file_size for part in parts.infolist()))
         with np.load(path, allow_pickle=False) as archive:
             there = list(archive.files)
             keys = _keys(there)
@@ -95,6 +102,11 @@ def _npz(path: Path, column: str | None) -> Read:
     require(not tests, f"{contents}: which {', '.join(tests)} are is not clear. Name all four parts alike, such as "
             "x_train, y_train, x_test and y_test, or delete the others.")  # fmt: skip
     return arrays, path.name, keys
+
+
+def _check_unpacked(path: Path, size: int) -> None:
+    """ValueError where a packed file would unfold to more than can be read, or than such numbers pack to."""
+    check_bytes(path.name, size, min(MOST_BYTES, max(FREE_BYTES, MOST_PACKED * path.stat().st_size)))
 
 
 def _keys(there: list[str]) -> dict[str, str]:
@@ -142,6 +154,11 @@ def _csv(path: Path, column: str | None) -> Read:
     import pandas  # slow to load: only for tables
 
     try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else open(path, "rb") as file:
+            first = len(file.readline(MOST_LINE))
+            require(first < MOST_LINE, f"its first line has more than {MOST_LINE:,} characters")
+            while isinstance(file, gzip.GzipFile) and file.read(1 << 20):
+                _check_unpacked(path, file.tell())
         table = pandas.read_csv(path)
         if _is_sample([str(name) for name in table.columns]):  # from the first line on
             table = pandas.read_csv(path, header=None).rename(columns=str)
@@ -164,6 +181,10 @@ def _parquet(path: Path, column: str | None) -> Read:
     import pandas  # slow to load: only for tables
 
     try:
+        from pyarrow.parquet import read_metadata
+
+        about = read_metadata(path)
+        _check_unpacked(path, 8 * about.num_rows * about.num_columns)
         table = pandas.read_parquet(path)
     except Exception as error:  # as above
         raise ValueError(f"{path.name} cannot be read as Parquet ({str(error).strip()}).") from error
@@ -256,7 +277,7 @@ def _images(files: list[Path]) -> np.ndarray:
                 require(image.mode[0] not in "IF", f"{file.parent.name}/{file.name} has more than 8 bits a pixel, of "
                         "which 255 would be the most: save it with 8, or bring the numbers as an .npz.")  # fmt: skip
                 pictures.append(np.asarray(image.convert("L" if image.mode in ("L", "1") else "RGB")))
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+        except Exception as error:  # as above
             raise ValueError(f"{file.parent.name}/{file.name} cannot be read as an image ({error}).") from error
         first = pictures[0]
         require(pictures[-1].shape[:2] == first.shape[:2], f"{file.parent.name}/{file.name} is "

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from cache.foreign import typed
 from cache.store import default_root
 from engine.config.requests import DATASETS
 from engine.data import files
@@ -24,12 +25,13 @@ from engine.progress import Progress, silent
 
 DIGITS = tuple("0123456789")
 TARGETS = ("classes", "numbers")
+MOST_IDX = 256 << 20  # bytes; MNIST has 47 million
 
 
 def data_folder() -> Path:
     """Where torchvision's files lie: environment variable GAMMASCOPE_DATA, else data among the cache's contents."""
     named = os.environ.get("GAMMASCOPE_DATA")
-    return Path(named).expanduser() if named else default_root() / "data"
+    return typed(named) if named else default_root() / "data"
 
 
 def read(name: str, progress: Progress = silent, download: bool = False, folder: Path | None = None) -> RawData:
@@ -68,7 +70,7 @@ def located(name: str, folder: Path | None = None) -> Path:
     """The file or folder that a name of one's own data means: a bare name that is not in the current folder is sought
     in the data folder, so that a request can name it without saying whose computer it is on."""
     plain = split(name)[0]
-    path = Path(plain).expanduser()
+    path = typed(plain)
     shared = Path(folder or data_folder()) / path
     return shared if path.name == plain and not path.exists() and shared.exists() else path
 
@@ -155,6 +157,7 @@ def _idx(path: Path) -> np.ndarray:
         require(head[:3] == b"\0\0\x08" and head[3] in (1, 3), f"{path.name} is no IDX file of bytes")
         sizes = struct.unpack(f">{head[3]}I", file.read(4 * head[3]))
         count = math.prod(sizes)
+        require(count <= MOST_IDX, f"{path.name} tells of {count:,} bytes; {MOST_IDX:,} are the most")
         content = file.read(count + 1)
     require(len(content) == count, f"{path.name} tells of {count:,} bytes and holds {len(content):,}")
     array = np.frombuffer(content, np.uint8).reshape(sizes)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from cache.foreign import typed
 from cache.store import default_root
 from engine.errors import require
 
@@ -33,7 +34,7 @@ def shards(name: str, index: str = "") -> list[str]:
     if name.lower().endswith(".json"):
         try:
             names = sorted(set(json.loads(index)["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise ValueError("it is no index of shards: it has no weight_map.") from error
         require(all(Path(str(one)).name == one for one in names), "its shards do not lie beside it.")
         return names
@@ -57,7 +58,7 @@ def roots() -> tuple[Path, ...]:
     """Folders whose files the dashboard may open: `checkpoints` in the cache, and those of the environment variable
     GAMMASCOPE_ROOTS, separated as in PATH."""
     named = os.environ.get("GAMMASCOPE_ROOTS", "").split(os.pathsep)
-    folders = [default_root() / "checkpoints", *(Path(name).expanduser() for name in named if name)]
+    folders = [default_root() / "checkpoints", *(typed(name) for name in named if name)]
     return tuple(dict.fromkeys(folder.resolve() for folder in folders))
 
 
@@ -66,9 +67,9 @@ def located(text: str) -> Path:
     that has it. ValueError unless it exists and lies under one of the roots."""
     allowed = roots()
     require("\0" not in text, "A path holds no zero characters. Type the path of a file or folder.")
-    typed = Path(text.strip()).expanduser()
+    path = typed(text.strip())
     try:
-        places = [(root / typed).resolve() for root in allowed]
+        places = [(root / path).resolve() for root in allowed]
         place = next((p for p in places if p.exists() and any(p.is_relative_to(root) for root in allowed)), None)
     except (OSError, RuntimeError):  # a name too long, links in a circle
         place = None

@@ -9,7 +9,6 @@ import dataclasses
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import safetensors.numpy
 from jaxtyping import Float
 from numpy import ndarray
 
+from cache.foreign import typed
 from cache.store import replace_file
 from engine.config.requests import SPLITS
 from engine.errors import require
@@ -299,13 +299,13 @@ class Analysis(Matrices):
         """Write it to one file in the safetensors format, whole or not at all, with what `portable` keeps."""
         arrays, meta = self.portable().to_arrays()
         there = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-        replace_file(Path(path).expanduser(), safetensors.numpy.save(there, {FORMAT: json.dumps(meta)}))
+        replace_file(typed(path), safetensors.numpy.save(there, {FORMAT: json.dumps(meta)}))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Analysis":
         """The analysis written by save. Nothing in the file is executed; ValueError where it is something else."""
         try:
-            with safetensors.safe_open(Path(path).expanduser(), "numpy") as file:
+            with safetensors.safe_open(typed(path), "numpy") as file:
                 meta = json.loads((file.metadata() or {})[FORMAT])
                 return cls.from_arrays({name: file.get_tensor(name) for name in file.keys()}, meta)  # noqa: SIM118
         except FileNotFoundError:

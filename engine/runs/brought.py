@@ -10,7 +10,6 @@ import sys
 import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, SequentialSampler, Subset
 
+from cache.foreign import typed
 from cache.store import Store
 from engine.curvature import criteria
 from engine.curvature.accumulate import over
@@ -118,7 +118,7 @@ def unwrapped(model: Any) -> nn.Module:
 def located(word: str) -> str:
     """The same word from any folder."""
     file, _, name = word.rpartition(":")
-    return f"{Path(file).expanduser().resolve()}:{name}"
+    return f"{typed(file).resolve()}:{name}"
 
 
 def named(word: str) -> Any:
@@ -126,7 +126,7 @@ def named(word: str) -> Any:
 
     ValueError where there is none, or where it fails, with its own words."""
     file, _, name = word.rpartition(":")
-    path = Path(file).expanduser()
+    path = typed(file)
     require(
         bool(file) and path.suffix == ".py" and path.is_file(),
         f"{word!r} names no function: give file.py:name, a Python file that is there and what it defines.",

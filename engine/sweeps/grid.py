@@ -12,12 +12,12 @@ measures and tabulates it.
 
 import itertools
 import math
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cache.foreign import parsing, read_toml, typed
 from engine.config import fields
 from engine.config.fields import is_count
 from engine.config.kinds import KINDS
@@ -43,6 +43,7 @@ from engine.training import schedule
 
 FOLDER = Path(__file__).parent
 MOST_CELLS = 5000  # of one grid: more is a slip of the pen
+MOST_CLASSES = 10_000
 
 OWN = ("preset", "window", "analyze")
 # What a row's name says anyway, or its column: of a row without a name or a preset, and of the others.
@@ -97,26 +98,22 @@ def shipped() -> dict[str, Path]:
 def open_sweep(name: str) -> Sweep:
     """A sweep by its path, or by the name of one that comes with the project. ValueError or FileNotFoundError, one
     sentence, says what is wrong."""
-    path = Path(name).expanduser()
+    path = typed(name)
     if not path.is_file():
         path = shipped().get(name, path)
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no sweep {name!r}: give the path of a TOML file, or one of {', '.join(shipped())}."
         )
-    try:
-        return read(path.read_text(encoding="utf-8"), path.name)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name} is no text ({error}): a sweep is written in TOML.") from error
+    with parsing(f"{path.name} is no text", "a sweep is written in TOML"):
+        text = path.read_text(encoding="utf-8")
+    return read(text, path.name)
 
 
 def read(text: str, file: str = "The sweep") -> Sweep:
     """The sweep written in TOML. ValueError names the grid and the setting that is unknown, of the wrong type or
     impossible, or the two cells that are one."""
-    try:
-        body = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{file} is no valid TOML: {error}.") from error
+    body = read_toml(text, file)
     fields.check_names(body, ("name", "about", "grid"), file)
     name, about = _text(body, "name", f"{file}: ", Path(file).stem), _text(body, "about", f"{file}: ")
     grids = body.get("grid", [])
@@ -126,6 +123,10 @@ def read(text: str, file: str = "The sweep") -> Sweep:
     )
     cells: dict[str, Cell] = {}
     for number, grid in enumerate(grids, 1):
+        require(
+            len(cells) <= MOST_CELLS,
+            f"{file} has more than {MOST_CELLS:,} cells before grid {number}. Make several sweeps of it.",
+        )
         for cell in _grid(grid, f"{file}, grid {number}"):
             twin = cells.setdefault(cell.key, cell)
             require(
@@ -146,7 +147,9 @@ def read(text: str, file: str = "The sweep") -> Sweep:
 
 def _grid(grid: Mapping[str, Any], where: str) -> list[Cell]:
     fields.check_names(grid, ("name", "set", "vary"), where)
-    name, fixed, varied = _text(grid, "name", f"{where}: "), dict(grid.get("set", {})), dict(grid.get("vary", {}))
+    fixed, varied = grid.get("set", {}), grid.get("vary", {})
+    require(isinstance(fixed, dict) and isinstance(varied, dict), f"{where}: set and vary are tables, {{ … }}.")
+    name = _text(grid, "name", f"{where}: ")
     fields.check_names(fixed | varied, (*OWN, *SETTINGS), where)
     both = sorted(set(fixed) & set(varied))
     require(not both, f"{where}: {', '.join(both)} is both set and varied. Keep one of them.")
@@ -254,6 +257,7 @@ def _labels(classes: Any) -> tuple[int, ...] | None:
         return None
     if is_count(classes):
         require(classes >= 2, f"A classifier needs at least two classes, not {classes}.")
+        require(classes <= MOST_CLASSES, f"A classifier has two to {MOST_CLASSES:,} classes, not {classes:,}.")
         return tuple(range(classes))
     require(
         isinstance(classes, list) and len(classes) >= 2 and all(map(is_count, classes)),

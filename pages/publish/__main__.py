@@ -8,6 +8,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
+from cache.foreign import typed
 from cache.store import Store
 from engine.sweeps.grid import Sweep, open_sweep
 from engine.sweeps.rows import from_csv, to_csv
@@ -21,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("streamlit").setLevel(logging.ERROR)
     try:
         usual = "docs" if words.sweep == "results" else f"docs/{Path(words.sweep).stem}"
-        for sentence in publish(words.sweep, Path(words.to or usual).expanduser(), words.measure, words.figures):
+        for sentence in publish(words.sweep, typed(words.to or usual), words.measure, words.figures):
             print(sentence)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)

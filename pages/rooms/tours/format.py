@@ -20,11 +20,11 @@ its text is Markdown without HTML and without pictures.
 """
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cache.foreign import read_toml
 from engine.errors import require
 from pages.rooms.tours.needs import DEMO, NEEDS
 from pages.rooms.tours.places import PLACES
@@ -87,10 +87,7 @@ class Tour:
 def read(source: str, file: str = "The tour") -> Tour:
     """The tour written in TOML. ValueError, one sentence, names the stop and what is wrong with it."""
     require(len(source) <= LONGEST, f"{file} has {len(source):,} characters; a tour has {LONGEST:,} at most.")
-    try:
-        body = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{file} is no valid TOML: {error}.") from error
+    body = read_toml(source, file)
     _known(body, _TOUR, file)
     id = _text(body, "id", file)
     require(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from cache.foreign import shown
 from engine.errors import require
 from pages.data import inputs, results
 from pages.rooms.tours.format import LONGEST, Tour, read
@@ -49,7 +50,9 @@ def own() -> tuple[dict[str, Tour], tuple[Broken, ...]]:
     for path in sorted(folder().glob("*.toml")):
         parsed = _file(path)
         if isinstance(parsed, Tour) and parsed.id in (*ORDER, *tours):
-            parsed = Broken(path.name, f"{path.name}: another tour has the id {parsed.id!r}. Give it one of its own.")
+            parsed = Broken(
+                shown(path.name), f"{shown(path.name)}: another tour has the id {parsed.id!r}. Give it one of its own."
+            )
         if isinstance(parsed, Tour):
             tours[parsed.id] = parsed
         else:
@@ -60,15 +63,15 @@ def own() -> tuple[dict[str, Tour], tuple[Broken, ...]]:
 def _file(path: Path) -> Tour | Broken:
     # A link in the folder leads nowhere else.
     if not path.resolve().is_relative_to(folder().resolve()) or not path.is_file():
-        return Broken(path.name, f"{path.name} is not a file of this folder. Copy the tour itself here.")
+        return Broken(shown(path.name), f"{shown(path.name)} is not a file of this folder. Copy the tour itself here.")
     if path.stat().st_size > 4 * LONGEST:
-        return Broken(path.name, f"{path.name} is too long; a tour has {LONGEST:,} characters at most.")
+        return Broken(shown(path.name), f"{shown(path.name)} is too long; a tour has {LONGEST:,} characters at most.")
     try:
-        return _read(path.read_text(encoding="utf-8"), path.name)
+        return _read(path.read_text(encoding="utf-8"), shown(path.name))
     except ValueError:
-        return Broken(path.name, f"{path.name} is no text in UTF-8.")
+        return Broken(shown(path.name), f"{shown(path.name)} is no text in UTF-8.")
     except OSError as error:
-        return Broken(path.name, f"{path.name} cannot be read ({error.strerror}).")
+        return Broken(shown(path.name), f"{shown(path.name)} cannot be read ({error.strerror}).")
 
 
 def tour(id: str) -> Tour | None:
