@@ -113,9 +113,15 @@ def analysis(gamma: float = 1.2, mixing: float = 0.1, seed: int = 0, accuracy: f
     )
 
 
-def fill(store: Store, epochs: tuple[int, ...] = (0, 10, 100), finished: bool = True, seed: int = 0) -> str:
-    """Write the demo's run into a store with planted analyses at these epochs; the run's key."""
-    request = RunRequest(seed=seed)
+def fill(
+    store: Store,
+    epochs: tuple[int, ...] = (0, 10, 100),
+    finished: bool = True,
+    seed: int = 0,
+    request: RunRequest | None = None,
+) -> str:
+    """Write the demo's run, or another, into a store with planted analyses at these epochs; the run's key."""
+    request = request or RunRequest(seed=seed)
     run = key(request, "planted")
     records = [
         {

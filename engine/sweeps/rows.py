@@ -108,9 +108,14 @@ MARGIN = 0.1
 def learned(row: Row) -> bool:
     """Whether the training accuracy is above 1 / classes, that of guessing where all classes are as many, by more than
     MARGIN and three standard errors of guessing. True where nothing is known of it, as of numbers to predict."""
-    chance = 1 / max(row.classes, 1)
-    error = math.sqrt(chance * (1 - chance) / max(row.samples, 1))
-    return not row.train_accuracy <= chance + MARGIN + 3 * error
+    return above_guessing(row.train_accuracy, row.classes, row.samples)
+
+
+def above_guessing(accuracy: float, classes: int, samples: int) -> bool:
+    """Whether so many samples are told apart better than by guessing, as `learned` means it."""
+    chance = 1 / max(classes, 1)
+    error = math.sqrt(chance * (1 - chance) / max(samples, 1))
+    return not accuracy <= chance + MARGIN + 3 * error
 
 
 def law(result: Analysis, name: str, window: int, held: HeldOut | None = None) -> Law:

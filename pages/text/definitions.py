@@ -350,3 +350,9 @@ JOINTLY = """
 Layers {layers} jointly: H has the cross blocks of all {d:,} weights. Activity–weight duality is defined layer by layer,
 so C and E[h²] are shown here, and no C_AWD; choose a single layer for it.
 """
+
+WHAT_IF = r"""
+**What if?** The same network with one setting changed is trained anew, with the same seed, and its last epoch analysed.
+Both clouds are then drawn at their own last epoch, over the same directions. The intervals are over samples: they know
+nothing of other seeds.
+"""

@@ -5,7 +5,7 @@ import streamlit as st
 from pages.data.results import View
 from pages.jobs import banner
 from pages.rooms.direction.line import line
-from pages.rooms.power_law import panels
+from pages.rooms.power_law import panels, what_if
 from pages.text import answers, definitions, numbers
 from pages.ui import cards, controls, heading, marker, predict, toolbar
 from pages.ui.guard import guarded
@@ -54,6 +54,7 @@ def fitted(view: View) -> None:
             if moving is not None:
                 with pair.cell():
                     heading.titled(moving)
+    what_if.panel(view, first, last)
     heading.over(panels.FITS)
     panels.fits(PAGE, by_run, names, first, last)
     st.markdown(numbers.fill(definitions.SIZE, view))

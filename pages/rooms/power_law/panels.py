@@ -118,7 +118,7 @@ def _verdict(view: View, name: str, last: int, first: int) -> str:
     return "" if bent is None else bent.verdict
 
 
-def _arrays(drawn: Sequence[Cloud]) -> dict[str, ndarray]:
+def arrays_of(drawn: Sequence[Cloud]) -> dict[str, ndarray]:
     """The diagonals behind a figure, those of other runs numbered."""
     arrays: dict[str, ndarray] = {}
     for cloud in drawn:
@@ -127,7 +127,7 @@ def _arrays(drawn: Sequence[Cloud]) -> dict[str, ndarray]:
     return arrays
 
 
-def _code(by_run: Mapping[str, View], drawn: Sequence[Cloud], *lines: str) -> str:
+def code_of(by_run: Mapping[str, View], drawn: Sequence[Cloud], *lines: str) -> str:
     """The same questions to each run: {name} stands for a matrix, {end} for the run's number, {window} for the
     arguments of a fit."""
     texts = []
@@ -182,8 +182,8 @@ def law(
         f"Log-log plot of the noise variance against curvature. {spoken}. Lines of slope 1 and 2 for comparison.",
         f"Fitted: {counts or 'none'} among directions {first + 1} … {last:,}, above the noise floor.{box} "
         f"At most {power_law.LIMIT} points of each are drawn; fits use all.",
-        arrays=lambda: _arrays(drawn),
-        code=lambda: _code(
+        arrays=lambda: arrays_of(drawn),
+        code=lambda: code_of(
             by_run, drawn, '{name}{end} = result.diagonal("{name}")', "fit_{name}{end} = result.fit({window})"
         ),
         on_click=marker.at,
@@ -202,10 +202,10 @@ def by_hand(view: View, cloud: Cloud) -> Panel:
         f"Log-log plot of the noise variance against curvature, with a line whose slope a slider changes.{fitted}",
         "Off: root mean square distance of the directions fitted, in powers of ten.",
         arrays=lambda: (
-            _arrays([cloud])
+            arrays_of([cloud])
             | {"slope": slopes.SLOPES, "off": np.array([slopes.off(cloud, slope) for slope in slopes.SLOPES])}
         ),
-        code=lambda: _code({"": view}, [cloud], '{name} = result.diagonal("{name}")', "fit = result.fit({window})"),
+        code=lambda: code_of({"": view}, [cloud], '{name} = result.diagonal("{name}")', "fit = result.fit({window})"),
         on_click=marker.at,
     )
 
@@ -224,7 +224,7 @@ def local(view: View, cloud: Cloud) -> Panel | None:
         f"The window is {there.width:g} decade of $H_{{ii}}$ wide; places with fewer than {ENOUGH} directions are left "
         "out. Lines: 1 and 2.",
         arrays=lambda: {"H": 10**there.u, "gamma": there.gamma, "directions": there.n},
-        code=lambda: _code(
+        code=lambda: code_of(
             {"": view},
             [cloud],
             "from engine.results.bend import swept",
@@ -288,8 +288,8 @@ def residuals(by_run: Mapping[str, View], drawn: Sequence[Cloud], marked: int | 
         residual_charts.residuals(drawn, marked),
         "Distances of the directions from the fitted line in decades, against curvature, with their running median.",
         "Flat along zero: one power holds over the whole window.",
-        arrays=lambda: _arrays(drawn) | {f"residual_{c.name}{_end(c.run)}": residuals_of(c) for c in drawn},
-        code=lambda: _code(
+        arrays=lambda: arrays_of(drawn) | {f"residual_{c.name}{_end(c.run)}": residuals_of(c) for c in drawn},
+        code=lambda: code_of(
             by_run,
             drawn,
             "import numpy as np",
@@ -317,7 +317,7 @@ def gamma_by_window(
         "The exponent as a function of the number of leading directions fitted.",
         "Shaded: the present window.",
         arrays=lambda: {f"gamma_{c.name}{_end(c.run)}": residual_charts.by_window(c.x, c.y, c.floor) for c in drawn},
-        code=lambda: _code(by_run, drawn, 'gamma_{name}{end} = result.gamma_by_window("{name}")'),
+        code=lambda: code_of(by_run, drawn, 'gamma_{name}{end} = result.gamma_by_window("{name}")'),
         on_click=marker.at,
         follows=Window(slider, (first + 1, last), band=residual_charts.BAND) if slider else None,
     )

@@ -15,7 +15,7 @@ from engine.config.requests import DATASETS, DataRequest, RunRequest
 from engine.data import subset
 from engine.models import architectures
 from engine.runs import estimate, library, preview
-from engine.runs.estimate import Calibration, Cost
+from engine.runs.estimate import Calibration, Cost, Subject
 from engine.runs.preview import Preview
 from engine.units import duration, rounded
 from pages.charts import network
@@ -181,14 +181,7 @@ def costs(request: RunRequest, data: Preview, analyses: int) -> None:
     """Parameters, D, memory and time, before anything is started."""
     heading("What it costs", text.COST, "How it is known", level=3)
     speeds = calibration()
-    count, unseen, _ = data.chosen(request.data)
-    studied = architectures.studied_layer(request.model)
-    subject = estimate.subject(request.model, studied, data.image)
-    train = estimate.training(
-        request, count, image=data.image, unseen=unseen, calibration=speeds, earlier=results.earlier_work()
-    )
-    top_k = library.usual_directions(request.model.kind, subject.dimension)
-    one = estimate.analysis(subject, count, top_k=top_k, calibration=speeds, earlier=results.earlier_work())
+    subject, train, one = _estimates(request, data, speeds)
     memory = max(train.bytes, one.bytes if analyses else 0)
     with st.container(key="train-costs"), st.grid(3, min_column_width=110, gap="small") as grid:
         for label, value, help_ in (
@@ -216,6 +209,24 @@ def costs(request: RunRequest, data: Preview, analyses: int) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(f"{basis}; expect a factor of two.", width="stretch")
             _measure_again()
+
+
+def total(request: RunRequest, data: Preview) -> str:
+    """The time of a training with one analysis, as far as it is known."""
+    speeds = calibration()
+    _, train, one = _estimates(request, data, speeds)
+    return _total(train, one, 1, speeds)
+
+
+def _estimates(request: RunRequest, data: Preview, speeds: Calibration | None) -> tuple[Subject, Cost, Cost]:
+    """The studied layer, and what the training and one analysis cost."""
+    count, unseen, _ = data.chosen(request.data)
+    subject = estimate.subject(request.model, architectures.studied_layer(request.model), data.image)
+    earlier = results.earlier_work()
+    train = estimate.training(request, count, image=data.image, unseen=unseen, calibration=speeds, earlier=earlier)
+    top_k = library.usual_directions(request.model.kind, subject.dimension)
+    one = estimate.analysis(subject, count, top_k=top_k, calibration=speeds, earlier=earlier)
+    return subject, train, one
 
 
 def _size(size: int) -> str:
