@@ -128,6 +128,17 @@ def test_a_frame_shows_what_the_engine_measures(tmp_path, request_):
     assert last.extent == pytest.approx((h.min(), h.max(), c.min(), c.max()))
 
 
+def test_a_film_of_numbers_to_predict_has_losses_in_place_of_accuracies(tmp_path, request_):
+    x = np.random.default_rng(0).normal(size=(60, 16))
+    np.savez(tmp_path / "prices.npz", X=x, y=x[:, :1] + 0.1 * x[:, 1:2])
+    model = replace(request_.model, widths=(*request_.model.widths[:-1], 1))
+    data = replace(request_.data, name=str(tmp_path / "prices.npz"), classes=None, per_class=None)
+    asked = replace(request_, data=data, model=model, loss="linear_mse")
+    film = shot(Store(tmp_path / "own"), asked, *steps(1))
+    assert film.frames[-1].train_accuracy is None
+    assert film.frames[-1].train_loss > 0
+
+
 def test_a_stride_trains_several_epochs_to_the_same_weights(tmp_path, request_):
     store = Store(tmp_path)
     film = shot(store, request_, {"stride": 2, "steps": 1}, {"stride": 5, "steps": 2})
