@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from cache.foreign import read_json
 from engine.config import fields
 from engine.config.requests import ModelRequest, RunRequest
 from engine.errors import require
@@ -74,7 +75,7 @@ def to_json(inspection: Inspection) -> str:
 
 def from_json(text: str) -> Inspection:
     """The inspection written by to_json."""
-    inspection: Inspection = fields.read(Inspection, json.loads(text), "An inspection")
+    inspection: Inspection = fields.read(Inspection, read_json(text), "An inspection")
     return inspection
 
 
