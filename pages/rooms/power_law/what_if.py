@@ -62,12 +62,12 @@ def panel(view: View, first: int, last: int) -> None:
         except ValueError as error:
             st.caption(f":material/rule: {escaped(str(error))}")
             return
-        other = next((v for r in results.runs() if r.request == request and (v := last_view(r, layer))), None)
+        other = kept(request, layer)
         old = last_view(run, layer)
         job = next((job for job in jobs().jobs() if request_of(job) == request), None)
         at_work = job is not None and job.running
         if job is not None and at_work:
-            _at_work(job.id)
+            _at_work(job.id, request, layer, other is not None)
         if other is not None and old is not None:
             # The first numbers are kept before intervals are known.
             beside({_words(setting, one.run): one for one in (old, other)}, setting, first, last, at_work)
@@ -134,6 +134,11 @@ def last_view(run: Run, layer: str) -> View | None:
     return None if analysis is None else View(run, made, chosen, analysis)
 
 
+def kept(request: RunRequest, layer: str) -> View | None:
+    """What is kept of the run that is asked for; None while it is not."""
+    return next((view for run in results.runs() if run.request == request and (view := last_view(run, layer))), None)
+
+
 # -- training ---------------------------------------------------------------------------------------------
 
 
@@ -159,14 +164,14 @@ def _start(run: Run, request: RunRequest) -> None:
 
 @st.fragment(run_every=watch.WATCH_SECONDS)
 @guarded
-def _at_work(id: str) -> None:
-    """How far it is, with the way to stop it; the page is drawn anew when it has ended."""
+def _at_work(id: str, request: RunRequest, layer: str, known: bool) -> None:
+    """How far it is, with the way to stop it; the page is drawn anew with the first numbers, and when it has ended."""
     job = jobs().job(id)
-    if job is None or not job.running:
+    if job is None or not job.running or (not known and kept(request, layer) is not None):
         st.rerun()
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        st.progress(fraction(job), text=f"{doing(job)} · {left(job)}", width=320)
+        st.progress(fraction(job), text=f"{doing(job)} · {left(job)}", width="stretch")
         watch.stop(job, "what-if-stop")
 
 
@@ -210,8 +215,8 @@ def compared(by_words: Mapping[str, View], setting: str, first: int, last: int, 
         alone = f"; $1/B$ alone would make it {number(_batch(old) / _batch(new), 2)}" if setting == "batch_size" else ""
         reached = [number(v.analysis.provenance.mean_loss, 2) for v in (new, old)]
         parts.append(
-            rf"$\mathrm{{tr}}\,C$ is **{size} times** as large{alone}, with a mean loss of {reached[0]} in place of "
-            f"{reached[1]}."
+            rf"$\mathrm{{tr}}\,C$ is **{size} times** as large, at a mean loss of {reached[0]} in place of "
+            f"{reached[1]}{alone}."
         )
     if not _learned(new):
         parts.append(":material/warning: The new network has not learned: it is hardly better than guessing.")

@@ -97,4 +97,17 @@ def test_sizes_of_two_losses_are_not_compared(store, run, prepared):
     fill(store, epochs=(100,), request=replace(RunRequest(), loss="linear_mse"))
     at = wish(opened(PAGE, run=run), "loss", "selectbox", "linear_mse")
     assert "in units of each loss" in texts(at)
-    assert "as large, with a mean loss" not in texts(at)
+    assert "as large, at a mean loss" not in texts(at)
+
+
+def test_the_first_numbers_are_shown_while_the_rest_is_measured(store, run, prepared, started):
+    request = replace(RunRequest(), training=TrainingRequest(batch_size=200))
+    at = wish(opened(PAGE, run=run), "batch_size", "number_input", 200)
+    fine(at.button(key="what_if.train").click().run())
+    assert "what-if-beside" not in charts(at)
+    fill(store, epochs=(100,), request=request)
+    fine(at.run())
+    assert "the new interval is still being measured" in texts(at)
+    assert "$1/B$ alone would make it" in texts(at)
+    assert chart(at, "what-if-beside")
+    assert any(b.key.startswith("what-if-stop") for b in at.button)
