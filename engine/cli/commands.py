@@ -176,6 +176,26 @@ def _check(command: commands.CheckCommand, session: Session) -> str:
 
 
 @work.register
+def _selftest(command: commands.SelftestCommand, session: Session) -> str:
+    import torch
+
+    from engine import device
+    from engine.curvature import selftest  # loads torch
+
+    made = list(selftest.verdicts(command.device, session.progress_or_stop))
+    session.ticker.close()
+    print(console.selftested(made, selftest.TOLERANCES), flush=True)
+    wrong = [f"{one.worst.words} of {one.kind}, {one.loss}, {one.dtype}" for one in made if not one.holds]
+    where = f"{device.device_name(device.resolve(command.device))}, {units.counted(torch.get_num_threads(), 'thread')}"
+    require(
+        not wrong,
+        f"{len(wrong)} of {len(made)} analyses are wrong on {where}: {'; '.join(wrong[:5])}. Trust none of this "
+        "machine's numbers, and report it with the table above.",
+    )
+    return f"Done: {len(made)} analyses hold on {where}. {COVERED}"
+
+
+@work.register
 def _samples(command: commands.SamplesCommand, session: Session) -> str:
     pipeline = session.pipeline(command)
     pairs = [(int(p), int(q or -1)) for p, _, q in (words.partition(":") for words in command.pairs)]

@@ -3,7 +3,7 @@
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -30,6 +30,7 @@ LINE_SECONDS = 10.0
 NEAR_CHANCE = 0.05  # of accuracy above guessing, or of R²: less is nothing learned
 
 if TYPE_CHECKING:
+    from engine.curvature.selftest import Verdict
     from engine.data.datasets import Dataset
 
 
@@ -297,6 +298,19 @@ def checked(checks: Sequence[Check]) -> str:
             f"{c.error:.1e}",
         )
         for c in checks
+    ]
+    return "\n".join(_aligned(rows))
+
+
+def selftested(verdicts: "Sequence[Verdict]", tolerances: Mapping[str, float]) -> str:
+    """Each small network of the self-test, a line each, with its worst number."""
+    rows: list[tuple[str, ...]] = [("layer", "loss", "precision", "numbers", "largest error", "tolerance", "of", "")]
+    rows += [
+        (
+            *(one.kind, one.loss, one.dtype, str(len(one.checks)), f"{one.worst.error:.1e}"),
+            *(f"{tolerances[one.dtype]:.0e}", one.worst.words, "holds" if one.holds else "WRONG"),
+        )
+        for one in verdicts
     ]
     return "\n".join(_aligned(rows))
 

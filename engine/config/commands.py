@@ -162,6 +162,14 @@ class CheckCommand(CheckpointCommand):
     directions and nothing else, and tell the relative errors."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SelftestCommand(Command):
+    """Analyse small networks with every kind of layer and each loss on this machine, its device and its number of
+    threads, and compare all that the analyses hold with automatic differentiation in float64: within a minute."""
+
+    download: bool = False  # there is nothing to fetch: no flag
+
+
 @dataclass(frozen=True)
 class SamplesCommand(CheckpointCommand):
     """Look at every training sample of a checkpoint: its activity, curvature and partner, and the Fisher matrices in
@@ -354,6 +362,7 @@ COMMANDS: Mapping[str, type[Command]] = {
     "load": LoadCommand,
     "inspect": InspectCommand,
     "check": CheckCommand,
+    "selftest": SelftestCommand,
     "samples": SamplesCommand,
     "noise": NoiseCommand,
     "plane": PlaneCommand,

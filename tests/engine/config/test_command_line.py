@@ -245,8 +245,8 @@ def test_a_network_is_typed_by_its_kind(word, kind, widths):
     [
         (
             "",
-            "train | layers | analyze | sweep | load | inspect | check | samples | noise | plane | film | calibrate | "
-            "preview",
+            "train | layers | analyze | sweep | load | inspect | check | selftest | samples | noise | plane | film | "
+            "calibrate | preview",
         ),
         ("paint", "invalid choice: 'paint'"),
         ("train --loss hinge", "invalid choice: 'hinge'"),
