@@ -11,6 +11,7 @@ by a process of its own, with little time and memory: a parser that is led astra
 import contextlib
 import hashlib
 import json
+import math
 import re
 import subprocess
 import sys
@@ -189,7 +190,7 @@ def _answer(child: "subprocess.Popen[str]", asked: tuple[str, str | None, bool],
     assert child.stdin is not None, "piped"
     assert child.stdout is not None, "piped"
     size = _size(Path(asked[0]))
-    seconds, most = max(SECONDS * size / LARGEST_BYTES, min(SECONDS, SECONDS_AT_LEAST)), _memory(size)
+    seconds, most = _seconds(size), _memory(size)
     timer = threading.Timer(seconds, child.kill)
     timer.start()
     try:
@@ -221,7 +222,8 @@ def _serve(folder: Path) -> None:
     print(flush=True)
     for line in sys.stdin:
         path, part, merged = json.loads(line)
-        _limit(_memory(_size(Path(path))))
+        size = _size(Path(path))
+        _limit(_memory(size), _seconds(size))
         try:
             contents = parse(Path(path), part, merged)
             save_file({str(i): t.clone() for i, t in enumerate(contents.tensors.values())}, folder / "tensors")
@@ -244,14 +246,23 @@ def _memory(size: int) -> int:
     return max(_BYTES * size // LARGEST_BYTES, _BYTES_AT_LEAST)
 
 
-def _limit(size: int) -> None:
-    """Memory beyond what this process holds now, where the system can bound it."""
+def _seconds(size: int) -> float:
+    """Seconds for a file of this size."""
+    return max(SECONDS * size / LARGEST_BYTES, min(SECONDS, SECONDS_AT_LEAST))
+
+
+def _limit(size: int, seconds: float) -> None:
+    """Memory beyond what this process holds now, and seconds of the processor from now on, where the system can bound
+    them: a parser that spins ends, also where the process that asked was killed."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource  # not on Windows
 
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + size, hard))
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(own.ru_utime + own.ru_stime + seconds), hard))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from cache.foreign import shown
 from cache.store import replace_file
 from engine.data.files import TABLES
 from engine.errors import require
@@ -98,5 +99,5 @@ def known() -> dict[str, str]:
         try:
             names[str(path)] = path.with_suffix(".name").read_text(encoding="utf-8")
         except (OSError, ValueError):
-            names[str(path)] = path.stem
+            names[str(path)] = shown(path.stem)
     return dict(sorted(names.items(), key=lambda item: item[1].lower()))

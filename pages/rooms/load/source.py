@@ -178,8 +178,9 @@ def _inspected(stamps: tuple[tuple[str, int, int], ...], part: str | None) -> In
     command = [sys.executable, "-m", "engine", "inspect", *(path for path, _, _ in stamps), *named]
     try:
         ended = subprocess.run(
-            command, cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=SECONDS, check=False
-        )
+            command, cwd=Path(__file__).parents[3], env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+            capture_output=True, encoding="utf-8", errors="replace", timeout=SECONDS, check=False,
+        )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise ValueError(f"Reading these files took longer than {SECONDS} s. Choose fewer or smaller ones.") from error
     lines = [line for line in ended.stderr.splitlines() if line.strip()]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from cache.foreign import shown
 from cache.jobs import Job
 from engine.config.command_line import words
 from engine.config.commands import SweepCommand
@@ -58,6 +59,8 @@ def _read(text: str, file: str) -> Sweep | str:
 
 
 def _choice(path: Path, word: str) -> Choice | None:
+    if shown(path.name) != path.name or path.stat().st_size > 4 * LONGEST:  # no address could name it; no sweep
+        return None
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError):
@@ -70,7 +73,8 @@ def known() -> dict[str, Choice]:
     """Every sweep by its id: the tiny one first, the others that come with the project, then one's own, newest
     first."""
     ours = sorted(shipped().items(), key=lambda item: item[0] != "tiny")
-    own = sorted(_folder().glob(f"{_OWN}*.toml"), key=lambda path: path.stat().st_mtime, reverse=True)
+    there = filter(Path.is_file, _folder().glob(f"{_OWN}*.toml"))
+    own = sorted(there, key=lambda path: path.stat().st_mtime, reverse=True)
     choices = (_choice(path, word) for path, word in [(p, n) for n, p in ours] + [(p, str(p)) for p in own])
     return {choice.id: choice for choice in choices if choice is not None}
 

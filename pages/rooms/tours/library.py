@@ -1,5 +1,6 @@
 """The tours there are: those that come with the project, and a user's own, files in a folder of the cache."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -61,8 +62,8 @@ def own() -> tuple[dict[str, Tour], tuple[Broken, ...]]:
 
 
 def _file(path: Path) -> Tour | Broken:
-    # A link in the folder leads nowhere else.
-    if not path.resolve().is_relative_to(folder().resolve()) or not path.is_file():
+    # A link in the folder leads nowhere else, and in no circle.
+    if not Path(os.path.realpath(path)).is_relative_to(folder().resolve()) or not path.is_file():
         return Broken(shown(path.name), f"{shown(path.name)} is not a file of this folder. Copy the tour itself here.")
     if path.stat().st_size > 4 * LONGEST:
         return Broken(shown(path.name), f"{shown(path.name)} is too long; a tour has {LONGEST:,} characters at most.")

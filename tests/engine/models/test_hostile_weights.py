@@ -1,5 +1,8 @@
 """Files of weights made to lead their reader astray: little time, little memory, a sentence."""
 
+import signal
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -60,3 +63,9 @@ def test_a_damaged_directory_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "net.pt").write_bytes(content)
     with pytest.raises(ValueError, match=r"net\.pt: "):
         parse(tmp_path / "net.pt")
+
+
+def test_a_parser_that_spins_ends_without_the_process_that_asked() -> None:
+    spins = "from engine.models.weight_files import _limit\n_limit(1 << 30, 1)\nwhile True: pass"
+    ended = subprocess.run([sys.executable, "-c", spins], cwd=Path(__file__).parents[3], timeout=300, check=False)
+    assert ended.returncode == -signal.SIGXCPU

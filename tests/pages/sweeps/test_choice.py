@@ -1,5 +1,8 @@
 """Which sweep is shown, and one's own."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from engine.config.command_line import parse
@@ -21,6 +24,21 @@ def test_a_grid_of_too_many_cells_is_refused_before_it_is_laid_out():
     text = f"[[grid]]\nvary = {{ seed = {many}, data_seed = {many} }}"
     with pytest.raises(ValueError, match="10,000 cells; 5,000 are the most"):
         choice.checked(text)
+
+
+def test_a_bad_file_in_the_folder_costs_only_itself(store):
+    folder = store.root / "sweeps"
+    folder.mkdir(parents=True)
+    (folder / "own-dangling.toml").symlink_to("nowhere")
+    os.mkfifo(folder / "own-pipe.toml")
+    for name, content in {
+        b"own-odd\xff.toml": OWN.encode(),
+        b"own-long.toml": b"#" * 10**6,
+        b"own-deep.toml": b"a = " + b"[" * 20_000,
+        b"own-sound.toml": OWN.encode(),
+    }.items():
+        Path(os.fsdecode(os.path.join(os.fsencode(folder), name))).write_bytes(content)
+    assert [id for id in choice.known() if id.startswith("own-")] == ["own-sound"]
 
 
 def test_the_address_chooses_the_sweep(store):

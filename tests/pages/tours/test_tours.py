@@ -319,12 +319,14 @@ def test_own_files_join_the_list_and_broken_ones_say_why(mine, run, store, tmp_p
     outside.write_text(ONE.replace('id = "mine"', 'id = "secret"'))
     (store.root / "tours" / "link.toml").symlink_to(outside)
     (store.root / "tours" / "bytes.toml").write_bytes(b"\xff\xfe\x00")
+    (store.root / "tours" / "circle.toml").symlink_to("circle.toml")
+    write_tour(store, "odd\udcff.toml", "a = " + "[" * 20_000)
     assert list(own()[0]) == ["mine"]
     at = opened(PAGE)
     warned = "\n".join(w.value for w in at.warning)
     for reason in ("there is no page", "another tour has the id", "not a file of this folder", "no text in UTF"):
         assert reason.replace("-", "\\-") in warned
-    assert len(at.warning) == 5
+    assert len(at.warning) == 7
     fine(at.button(key="tours.forget-mine").click().run())
     assert not (store.root / "tours" / "mine.toml").exists()
 
