@@ -248,7 +248,7 @@ def _memory(size: int) -> int:
 
 def _seconds(size: int) -> float:
     """Seconds for a file of this size."""
-    return max(SECONDS * size / LARGEST_BYTES, min(SECONDS, SECONDS_AT_LEAST))
+    return max(SECONDS * size / LARGEST_BYTES, float(min(SECONDS, SECONDS_AT_LEAST)))
 
 
 def _limit(size: int, seconds: float) -> None:
