@@ -16,7 +16,6 @@ from pages.plot.panel import Head, Panel
 from pages.rooms.direction import carriers
 from pages.rooms.held_out import figures
 from pages.state.palette import LOOKS
-from pages.state.selection import bound
 from pages.text import held_out as text
 from pages.ui import marker
 from pages.ui.cards import card
@@ -112,11 +111,7 @@ def carried(page: str, view: View, result: HeldOut, name: str) -> None:
     """The samples that carry one direction, in pictures where there are any."""
     known = result.effective[name]
     most = max(min(len(known.carriers), view.analysis.rank), 1)
-    direction = st.number_input(
-        "Direction", 1, most, help="Of the leading ones. A click on a point chooses it, too.",
-        **bound(page, "direction", min(marker.pointed(view) or 1, most)),
-    )  # fmt: skip
-    i = int(direction) - 1
+    i = min(marker.pointed(view) or 1, most) - 1
     carriers.show(view, name, i + 1, known.of(i))
     if view.chosen.request.samples is None and samples.stored(view) is None and len(view.chosen.request.layers) == 1:
         fetch.of(page, view)
