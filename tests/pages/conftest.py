@@ -84,8 +84,8 @@ def button(at, label):
 
 def charts(at):
     """The keys of all figures on the page."""
-    keys = (c.proto.id.rsplit("-", 1)[1] for c in at.get("bidi_component"))
-    return [key for key in keys if key != "outline"]  # the frame's own, that draws nothing
+    drawn = (c.proto for c in at.get("bidi_component") if c.proto.component_name.endswith("gammascope_plot"))
+    return [proto.id.rsplit("-", 1)[1] for proto in drawn]
 
 
 def sent(at, key):

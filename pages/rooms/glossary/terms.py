@@ -123,6 +123,7 @@ TERMS = (
         "C_odds C_loss odds bound H/B",
     ),
     Term("Distance of a predictor", "", predictors.DISTANCE, ("predictors",), "absolute scale Frobenius"),
+    Term("What if", "", definitions.WHAT_IF, ("power_law",), "one setting changed train anew"),
     Term("Frame of a film", "", screen.WHAT, ("film",), "live training"),
     Term("Stiff samples", "", definitions.STIFF, ("suppression",), "stiff ratio kappa"),
     Term("Suppression", "", definitions.SUPPRESSION, ("suppression",), "tail factor damping homogenise keep"),

@@ -111,7 +111,7 @@ def test_an_entry_is_explained_by_the_key_of_its_trace_whatever_its_text(whole):
             {"F  ": "True Fisher matrix", "E[h²]  ": "E[h²] – mean", "B·C  ": "The noise C, times"},
         ),
     ):
-        shown = sent(opened(entry(name).file, k="20"), key)["legend"]
+        shown = sent(opened(entry(name).file, k="20", approximations="yes"), key)["legend"]
         for text, meaning in help_text.items():
             (explained,) = {words_ for label, words_ in shown.items() if label.startswith(text)}
             assert explained.startswith(meaning), (name, key, text)
