@@ -18,11 +18,14 @@ _LONG_KEY = re.compile(rf"(?<![\w-]){_SEGMENT}(?:[ \t]*\.[ \t]*{_SEGMENT}){{{_DE
 
 
 @contextlib.contextmanager
-def parsing(what: str, remedy: str = "") -> Iterator[None]:
-    """ValueError, “what (reason): remedy.”, for whatever a parser raises; only errors of the disk itself pass."""
+def parsing(what: str, remedy: str = "", own: bool = False) -> Iterator[None]:
+    """ValueError, “what (reason): remedy.”, for whatever a parser raises; only errors of the disk itself pass, and of
+    a parser of our own its ValueErrors, which are sentences."""
     try:
         yield
     except Exception as error:
+        if own and isinstance(error, ValueError):
+            raise
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise ValueError(f"{what} ({_reason(error)}){f': {remedy}' if remedy else ''}.") from error

@@ -51,7 +51,7 @@ def read(text: str) -> tuple[Preset, ...]:
     body = read_toml(text, "The file of presets")
     unknown = sorted(set(body) - {"preset"})
     require(not unknown, f"Presets are written as [[preset]]; there is no {', '.join(unknown)}.")
-    with parsing("The presets cannot be read"):
+    with parsing("The presets cannot be read", own=True):
         return tuple(_preset(values) for values in body.get("preset", ()))
 
 

@@ -12,8 +12,8 @@ from engine.results.record import Check
 
 def checks(analysis: Analysis, along: Mapping[str, ndarray]) -> list[Check]:
     """along: H_ii and E[h²]_ii of the probes, from the network."""
-    found = [*_finite(analysis), *_sums(analysis), *_commutators(analysis), *_gammas(analysis)]
-    return found + _suppression(analysis, along)
+    made = [*_finite(analysis), *_sums(analysis), *_commutators(analysis), *_gammas(analysis)]
+    return made + _suppression(analysis, along)
 
 
 def _finite(analysis: Analysis) -> list[Check]:
@@ -34,27 +34,27 @@ def _finite(analysis: Analysis) -> list[Check]:
 
 def _sums(analysis: Analysis) -> list[Check]:
     """Traces; ‖M‖² of the own eigenvalues of M, the squares that alignment and distance are made of."""
-    found = []
+    made = []
     for name in ("H", *analysis.names):
         diagonal = analysis.diagonal(name).astype(np.float64)
         size = float(np.abs(diagonal).sum())
-        found.append(Check(name, (), analysis.traces[name], float(diagonal.sum()), "tr", size, again=True))
+        made.append(Check(name, (), analysis.traces[name], float(diagonal.sum()), "tr", size, again=True))
         if name == "H":
             square = float((diagonal**2).sum())
         elif name in analysis.wholes:
             square = float((analysis.wholes[name].spectrum.astype(np.float64) ** 2).sum())
         else:
             continue
-        found.append(Check(name, (), analysis.squares[name], square, "‖·‖² of", again=True))
+        made.append(Check(name, (), analysis.squares[name], square, "‖·‖² of", again=True))
         if name != "H" and square:
             alignment = float((diagonal**2).sum()) / square
-            found.append(Check(name, (), analysis.alignment(name), alignment, "alignment of", again=True))
-    return found
+            made.append(Check(name, (), analysis.alignment(name), alignment, "alignment of", again=True))
+    return made
 
 
 def _commutators(analysis: Analysis) -> list[Check]:
     """Of leading blocks, by the products themselves; a block's diagonal is the matrix' own."""
-    found = []
+    made = []
     for name, whole in analysis.wholes.items():
         block = analysis.blocks.get(name)
         if block is None:
@@ -66,24 +66,26 @@ def _commutators(analysis: Analysis) -> list[Check]:
             norm = float(np.linalg.norm(left))
             error = float(np.linalg.norm(left - left.T)) / norm if norm else 0.0
             kept = float(whole.top[j - 1]) if norm else 0.0
-            found.append(Check(name, (1, j), kept, error, "commutator of", 1e-2, again=True))
+            made.append(Check(name, (1, j), kept, error, "commutator of", 1e-2, again=True))
         worst = int(np.abs(k.diagonal() - analysis.diagonal(name)[:size]).argmax())
-        of = float(analysis.diagonal(name)[worst])
-        found.append(Check(name, (worst + 1,), float(k[worst, worst]), of, "block of", again=True))
-    return found
+        diagonal = analysis.diagonal(name)
+        # The smallest are rounding of the largest.
+        of, size = float(diagonal[worst]), 1e-3 * float(np.abs(diagonal).max())
+        made.append(Check(name, (worst + 1,), float(k[worst, worst]), of, "block of", size, again=True))
+    return made
 
 
 def _gammas(analysis: Analysis) -> list[Check]:
     """Slopes by NumPy's own least squares."""
-    found = []
+    made = []
     for name in analysis.names:
         x, y = (z.astype(np.float64) for z in (analysis.eigenvalues, analysis.diagonal(name)))
         keep = fittable(x, y, analysis.noise_floor)
         if keep.sum() < 3:
             continue
         slope = float(np.polyfit(np.log10(x[keep]), np.log10(y[keep]), 1)[0])
-        found.append(Check(name, (1, x.size), analysis.fit(name).gamma, slope, "γ of", 1e-2, again=True))
-    return found
+        made.append(Check(name, (1, x.size), analysis.fit(name).gamma, slope, "γ of", 1e-2, again=True))
+    return made
 
 
 def _suppression(analysis: Analysis, along: Mapping[str, ndarray]) -> list[Check]:

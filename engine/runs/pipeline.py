@@ -396,10 +396,10 @@ class Pipeline:
 def assumed(model: nn.Module) -> tuple[str, ...]:
     """What files of weights do not hold of a network that was loaded from them, in a sentence."""
     norms = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
-    found = sorted({(type(m).__name__, m.eps) for m in model.modules() if isinstance(m, norms)})
-    if not found:
+    constants = sorted({(type(m).__name__, m.eps) for m in model.modules() if isinstance(m, norms)})
+    if not constants:
         return ()
-    words = ", ".join(f"{eps:g} of {name}" for name, eps in found)
+    words = ", ".join(f"{eps:g} of {name}" for name, eps in constants)
     return (
         f"No file of weights holds the eps of a norm; {words} is assumed, and the accuracy hardly tells another one. "
         "Where yours differs, bring the network itself: --model file.py:build.",

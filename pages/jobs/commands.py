@@ -25,11 +25,11 @@ def jobs() -> Jobs:
 def _farewell(root: Path) -> None:
     """When the server ends: a line in its terminal for each job that goes on without it."""
 
-    def told() -> None:
+    def farewell() -> None:
         for job in Jobs(root).running():
             print(f"{job.title} goes on without the dashboard. Stop it: {PROGRAM} stop {job.id}", file=sys.stderr)
 
-    atexit.register(told)
+    atexit.register(farewell)
 
 
 def start(command: Command, title: str, run: str = "", queue: bool = True) -> Job:

@@ -149,7 +149,7 @@ def test_a_new_loss_is_one_object(monkeypatch):
     whole, half = (analyze(c.model, c.inputs, c.targets, c.layer, loss, dtype="float64") for loss in ("ce", "half"))
     twins.compare(half.eigenvalues, whole.eigenvalues / 2, 1e-12, "H")
     twins.compare(half.traces["C"], whole.traces["C"] / 4, 1e-12, "C")
-    for check in verified(c, "half"):
+    for check in (check for check in verified(c, "half") if not check.again and not check.what):
         twins.compare(check.anew, check.kept / (2 if check.symbol == "H" else 4), 1e-6, check.symbol)
     last = [epoch.record.train_loss for epoch in run(dataset(), loss="half")][-1]
     assert last < math.log(3) / 2
