@@ -70,8 +70,8 @@ def _commutators(analysis: Analysis) -> list[Check]:
         worst = int(np.abs(k.diagonal() - analysis.diagonal(name)[:size]).argmax())
         diagonal = analysis.diagonal(name)
         # The smallest are rounding of the largest.
-        of, size = float(diagonal[worst]), 1e-3 * float(np.abs(diagonal).max())
-        made.append(Check(name, (worst + 1,), float(k[worst, worst]), of, "block of", size, again=True))
+        of, scale = float(diagonal[worst]), 1e-3 * float(np.abs(diagonal).max())
+        made.append(Check(name, (worst + 1,), float(k[worst, worst]), of, "block of", scale, again=True))
     return made
 
 
