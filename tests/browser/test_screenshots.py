@@ -89,8 +89,15 @@ def agrees(page, name, scheme):
         page.wait_for_timeout(500)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [
+        # Every page in one theme, and in the other where all is tried.
+        pytest.param(name, scheme, marks=[pytest.mark.slow] * ((i + j) % 2))
+        for i, name in enumerate(PAGES)
+        for j, scheme in enumerate(SCHEMES)
+    ],
+)
 def test_a_page_looks_as_it_was_judged(request, window, name, scheme):
     dashboard = request.getfixturevalue("looked" if name in LOOKED else "planted")
     page = opened(window, dashboard, name, scheme)

@@ -167,6 +167,7 @@ def network(seed, n=60, tied=False):
     return (kappa.sqrt()[:, None] * x if tied else free), a, x, kappa, kinds
 
 
+@pytest.mark.slow
 def test_without_a_tie_p_is_uniform_and_with_one_it_is_small():
     """Without a tie the measured C is one more permutation, so that p takes 1/20 … 20/20 equally often."""
     free = np.array([p_values(*planted(*network(seed), seed=seed)) for seed in range(120)])

@@ -32,8 +32,18 @@ def analysed(case, loss="ce", dtype="float64", **more):
     return dataclasses.replace(result.kept(("C",)), spectra=result.sample_spectra())
 
 
-@pytest.mark.parametrize("loss", cases.LOSSES)
-@pytest.mark.parametrize("name", [*cases.CASES, "lonely", "silent"])
+NAMED = [*cases.CASES, "lonely", "silent"]
+
+
+@pytest.mark.parametrize(
+    ("name", "loss"),
+    [
+        # Every case before one loss, and before the others where all is tried.
+        pytest.param(name, loss, marks=[pytest.mark.slow] * ((i - j) % len(cases.LOSSES) != 0))
+        for i, name in enumerate(NAMED)
+        for j, loss in enumerate(cases.LOSSES)
+    ],
+)
 def test_sound_numbers_are_confirmed(name, loss):
     case = {"lonely": cases.lonely, "silent": cases.silent}.get(name, lambda: cases.case(name))()
     result = analysed(case, loss)
