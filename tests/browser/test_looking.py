@@ -149,7 +149,7 @@ def test_a_point_clicked_is_marked_here_and_on_the_other_page(planted, window):
     page.mouse.click(*centre_of(page, figure(page, "R_real").locator(".nsewdrag"), down=61 / 400))
     expect(page).to_have_url(re.compile(r"direction=(29|30|31|32)\b"))
     settle(page)
-    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("button", name="Clear", exact=True).click()
     expect(page).not_to_have_url(re.compile("direction="))
 
 

@@ -57,7 +57,7 @@ def test_two_runs_stand_beside_each_other_on_the_same_axes(two, window):
     page = window(f"{two.url}/dynamics?run={two.first}&runs={two.second}")
     settle(page)
     plots = page.locator(".js-plotly-plot")
-    expect(plots).to_have_count(16)
+    expect(plots).to_have_count(14)
     ranges = plots.evaluate_all("all => all.map(plot => plot._fullLayout.yaxis.range)")
     assert ranges[0::2] == ranges[1::2]
     left, right = plots.nth(0).bounding_box(), plots.nth(1).bounding_box()

@@ -53,6 +53,7 @@ def test_the_matrices_are_shown_against_h_and_as_measured(looked, window):
     page.wait_for_function("document.querySelector('.st-key-argument2 .gammascope-plot')?.data?.length > 0")
     equal = traces(page, "argument2", "fisher")
     assert max(abs(y - 1) for y in equal[:50]) < 0.01, "the true Fisher matrix is H"
+    page.locator(".st-key-drawer summary").click()
     page.get_by_role("radio", name="measured").click()
     expect(page).to_have_url(re.compile("relative=no"))
     page.wait_for_function(
