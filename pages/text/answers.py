@@ -75,6 +75,6 @@ def start(view: View) -> str:
         return "At this epoch it cannot be told: too few directions lie above the noise floor."
     yes = "Yes" if law.r2 > 1 - NEAR else "In part" if law.r2 > NEAR else "Hardly"
     return (
-        f"**{yes}**: the loss bends 10 times as sharply, the noise is **{number(10**law.gamma, 2)} times** as strong: "
-        rf"$C_{{ii}} \propto H_{{ii}}^{{\,{law.gamma:.2f}}}$."
+        f"**{yes}**: where the loss bends 10 times as sharply, the noise is **{number(10**law.gamma, 2)} times** as "
+        rf"strong: $C_{{ii}} \propto H_{{ii}}^{{\,{law.gamma:.2f}}}$."
     )
